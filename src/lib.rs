@@ -1,0 +1,5 @@
+//! Brings the AI providers of a Coder environment and its Postgres database together.
+//! docs/architecture.md tells what each module is for.
+
+pub mod problem;
+pub mod store;

@@ -1,5 +1,8 @@
 //! Brings the AI providers of a Coder environment and its Postgres database together.
 //! docs/architecture.md tells what each module is for.
 
+pub mod env;
+pub mod plan;
 pub mod problem;
+pub mod provider;
 pub mod store;

@@ -1,0 +1,347 @@
+//! Coder's validation of one indexed provider, all of it (rules in the order in which Coder checks them).
+
+use std::str::FromStr;
+
+use secrecy::SecretString;
+
+use super::indexed::{Fields, List, Suffix};
+use super::suggest::nearest;
+use crate::problem::{Code, Problem};
+use crate::provider::shown::{self, count};
+use crate::provider::{
+    BedrockSettings, DesiredProvider, NameError, Origin, Origins, Presence, ProviderType, check_name,
+};
+
+/// Coder: at most 5 keys a provider.
+const MAX_KEYS: usize = 5;
+
+const FEDERATION: [Suffix; 3] = [Suffix::FederationRuleId, Suffix::OrganizationId, Suffix::IdentityTokenFile];
+
+/// Adds what is wrong with it; `Some` if it is a provider all the same (the caller drops it if there is any problem).
+pub fn check(fields: &Fields, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) -> Option<DesiredProvider> {
+    if fields.unreadable {
+        return None;
+    }
+    let mut check = Check { fields, problems, warnings };
+    let kind = check.kind();
+    if let Some(kind) = kind {
+        check.bedrock_and_keys(kind);
+        check.federation(kind);
+    }
+    check.list(&fields.keys);
+    check.credential_counts();
+    check.list(&fields.access_keys);
+    check.list(&fields.access_key_secrets);
+    check.name();
+    kind.map(|kind| check.provider(kind))
+}
+
+/// NAME, or else TYPE; empty if there is neither.
+pub fn name<'a>(fields: &Fields<'a>) -> &'a str {
+    match fields.text(Suffix::Name) {
+        "" => fields.text(Suffix::Type),
+        name => name,
+    }
+}
+
+/// The variable that decides the name.
+pub fn name_variable(fields: &Fields) -> String {
+    fields.spelled(if fields.text(Suffix::Name).is_empty() { Suffix::Type } else { Suffix::Name })
+}
+
+struct Check<'a, 'b> {
+    fields: &'a Fields<'a>,
+    problems: &'b mut Vec<Problem>,
+    warnings: &'b mut Vec<Problem>,
+}
+
+impl Check<'_, '_> {
+    fn problem(&mut self, code: Code, message: String, variables: impl IntoIterator<Item = String>) {
+        let problem = Problem::new(code, message).index(self.fields.index).variables(variables);
+        self.problems.push(self.with_provider(problem));
+    }
+
+    fn warning(&mut self, code: Code, message: String, variable: String) {
+        let problem = Problem::new(code, message).index(self.fields.index).variable(variable);
+        self.warnings.push(self.with_provider(problem));
+    }
+
+    fn with_provider(&self, problem: Problem) -> Problem {
+        let name = name(self.fields);
+        if check_name(name).is_ok() && self.may_show_name() { problem.provider(name) } else { problem }
+    }
+
+    /// A name that came from a Kubernetes Secret is not shown.
+    fn may_show_name(&self) -> bool {
+        let deciding = [Suffix::Name, Suffix::Type].into_iter().filter_map(|suffix| self.fields.variable(suffix));
+        !deciding.into_iter().any(|variable| variable.source.is_secret())
+    }
+
+    fn kind(&mut self) -> Option<ProviderType> {
+        let text = self.fields.text(Suffix::Type);
+        let variable = self.fields.spelled(Suffix::Type);
+        if text.is_empty() {
+            let all = ProviderType::ALL.map(ProviderType::as_str).join(", ");
+            self.problem(Code::TypeRequired, format!("a provider needs a type: one of {all}"), [variable]);
+            return None;
+        }
+        if let Ok(kind) = ProviderType::from_str(text) {
+            return Some(kind);
+        }
+        let known = ProviderType::ALL.map(ProviderType::as_str);
+        let from_secret = self.fields.variable(Suffix::Type).is_some_and(|variable| variable.source.is_secret());
+        let close = nearest(text, known).filter(|_| !from_secret);
+        let meant = close.or_else(|| known.into_iter().find(|kind| kind.eq_ignore_ascii_case(text.trim())));
+        let what = match close {
+            Some(_) => format!("unknown type \"{}\"", shown::escape(text)),
+            None => format!("unknown type of {}", count(text.chars().count(), "character")),
+        };
+        let message = match meant {
+            Some(kind) => format!("{what}; did you mean \"{kind}\"?"),
+            None => format!("{what}; one of {} is expected", known.join(", ")),
+        };
+        self.problem(Code::UnknownType, message, [variable]);
+        if let Some(problem) = self.problems.last_mut() {
+            problem.suggestion = meant.map(str::to_owned);
+        }
+        None
+    }
+
+    fn bedrock_and_keys(&mut self, kind: ProviderType) {
+        let bedrock = self.bedrock_variables();
+        let keys = variable_of(&self.fields.keys);
+        if !kind.allows_bedrock() && !bedrock.is_empty() {
+            let message = format!("BEDROCK_* fields go with type anthropic or bedrock, not {}", kind.as_str());
+            self.problem(Code::BedrockUnsupported, message, bedrock.clone());
+        }
+        if kind == ProviderType::Bedrock && bedrock.is_empty() {
+            let message = "type bedrock needs BEDROCK_REGION, BEDROCK_BASE_URL or BEDROCK_ACCESS_KEY and its secret";
+            self.problem(Code::BedrockRequired, message.to_owned(), [self.fields.would_be(Suffix::BedrockRegion)]);
+        }
+        if let Some(keys) = keys {
+            if !kind.allows_keys() {
+                let instead = if kind == ProviderType::Bedrock { "; use the BEDROCK_* fields" } else { "; remove it" };
+                self.problem(Code::KeysUnsupported, format!("type {} takes no keys{instead}", kind.as_str()), [keys]);
+            } else if kind == ProviderType::Anthropic && !bedrock.is_empty() {
+                let message = "keys and BEDROCK_* fields exclude each other; keep one kind of credential".to_owned();
+                self.problem(Code::KeysWithBedrock, message, [keys].into_iter().chain(bedrock));
+            }
+        }
+    }
+
+    fn federation(&mut self, kind: ProviderType) {
+        let set: Vec<String> = self.set_federation().map(|suffix| self.fields.spelled(suffix)).collect();
+        if set.is_empty() {
+            return;
+        }
+        if kind != ProviderType::Anthropic {
+            let message = format!("workload identity federation goes with type anthropic, not {}", kind.as_str());
+            self.problem(Code::FederationUnsupported, message, set.clone());
+        }
+        let bedrock = self.bedrock_variables();
+        if !bedrock.is_empty() {
+            let message = "workload identity federation and BEDROCK_* fields exclude each other; keep one of them";
+            self.problem(Code::BedrockWithFederation, message.to_owned(), set.iter().cloned().chain(bedrock));
+        }
+        if let Some(keys) = variable_of(&self.fields.keys) {
+            let message = "keys and workload identity federation exclude each other; keep one of them".to_owned();
+            self.problem(Code::KeysWithFederation, message, [keys].into_iter().chain(set.iter().cloned()));
+        }
+        let missing: Vec<Suffix> = FEDERATION.into_iter().filter(|s| self.fields.text(*s).is_empty()).collect();
+        if !missing.is_empty() {
+            let missing = missing.into_iter().map(|suffix| self.fields.spelled(suffix));
+            let message =
+                "FEDERATION_RULE_ID, ORGANIZATION_ID and IDENTITY_TOKEN_FILE are needed together; set this one too";
+            self.problem(Code::FederationIncomplete, message.to_owned(), missing.collect::<Vec<_>>());
+        }
+    }
+
+    fn set_federation(&self) -> impl Iterator<Item = Suffix> {
+        FEDERATION.into_iter().filter(|suffix| !self.fields.text(*suffix).is_empty())
+    }
+
+    /// What makes it a Bedrock provider; models do not. A credential counts as soon as it is set, even if it is empty.
+    fn bedrock_variables(&self) -> Vec<String> {
+        let texts = [Suffix::BedrockBaseUrl, Suffix::BedrockRegion].into_iter();
+        let texts = texts.filter(|suffix| !self.fields.text(*suffix).is_empty()).map(|s| self.fields.spelled(s));
+        texts
+            .chain([&self.fields.access_keys, &self.fields.access_key_secrets].into_iter().filter_map(variable_of))
+            .collect()
+    }
+
+    fn list(&mut self, list: &List) {
+        let (Some(variable), false) = (variable_of(list), list.ambiguous) else { return };
+        if list.values.len() > MAX_KEYS {
+            let message = format!("{} keys; Coder takes at most {MAX_KEYS}", list.values.len());
+            self.problem(Code::TooManyKeys, message, [variable.clone()]);
+        }
+        for (at, key) in list.values.iter().enumerate() {
+            if key.is_empty() {
+                let message = match list.values.len() {
+                    1 => "set, but empty: unset the variable, or check that the Secret has a value".to_owned(),
+                    _ => format!("the {} key is empty; remove the comma too many", shown::ordinal(at + 1)),
+                };
+                self.problem(Code::EmptyKey, message, [variable.clone()]);
+            } else if let Some(first) = list.values[..at].iter().position(|earlier| earlier == key) {
+                let message = format!(
+                    "the {} key is the same as the {}; remove one of them",
+                    shown::ordinal(at + 1),
+                    shown::ordinal(first + 1)
+                );
+                self.problem(Code::DuplicateKey, message, [variable.clone()]);
+            }
+        }
+    }
+
+    fn credential_counts(&mut self) {
+        let (ids, secrets) = (&self.fields.access_keys, &self.fields.access_key_secrets);
+        if ids.ambiguous || secrets.ambiguous || ids.values.len() == secrets.values.len() {
+            return;
+        }
+        let message = format!(
+            "{} but {}: every access key needs its secret, in the same order",
+            count(ids.values.len(), "access key"),
+            count(secrets.values.len(), "access key secret")
+        );
+        let spelled = |list: &List, suffix| variable_of(list).unwrap_or_else(|| self.fields.would_be(suffix));
+        let variables = [
+            spelled(ids, Suffix::AccessKeys { plural: false }),
+            spelled(secrets, Suffix::AccessKeySecrets { plural: false }),
+        ];
+        self.problem(Code::CredentialCountMismatch, message, variables);
+    }
+
+    /// Only a name that was given: a type in its place has its own check.
+    fn name(&mut self) {
+        let name = self.fields.text(Suffix::Name);
+        if name.is_empty() {
+            return;
+        }
+        let what = match check_name(name) {
+            Ok(()) => return,
+            Err(NameError::Character { bad, position }) => {
+                format!("\"{}\" at the {}", shown::escape(&bad.to_string()), shown::ordinal(position))
+            }
+            Err(NameError::Hyphen { position }) => format!("a misplaced \"-\" at the {}", shown::ordinal(position)),
+        };
+        let length = count(name.chars().count(), "character");
+        let message = format!("name of {length} has {what}; use a-z, 0-9 and single \"-\" between them");
+        self.problem(Code::InvalidName, message, [self.fields.spelled(Suffix::Name)]);
+    }
+
+    fn provider(&mut self, kind: ProviderType) -> DesiredProvider {
+        let fields = self.fields;
+        let is_bedrock = kind.allows_bedrock() && !self.bedrock_variables().is_empty();
+        let federated = self.set_federation().next().is_some();
+        let first = |list: &List| list.values.first().filter(|value| !value.is_empty()).map(|v| SecretString::from(*v));
+        let bedrock = is_bedrock.then(|| BedrockSettings {
+            region: fields.text(Suffix::BedrockRegion).to_owned(),
+            access_key: first(&fields.access_keys),
+            access_key_secret: first(&fields.access_key_secrets),
+            model: fields.text(Suffix::BedrockModel).to_owned(),
+            small_fast_model: fields.text(Suffix::BedrockSmallFastModel).to_owned(),
+        });
+        let url = if is_bedrock { Suffix::BedrockBaseUrl } else { Suffix::BaseUrl };
+        self.warnings(kind, bedrock.as_ref(), federated);
+        DesiredProvider {
+            index: Some(fields.index),
+            name: name(fields).to_owned(),
+            kind,
+            base_url: fields.text(url).to_owned(),
+            keys: if is_bedrock {
+                Vec::new()
+            } else {
+                fields.keys.values.iter().map(|k| SecretString::from(*k)).collect()
+            },
+            bedrock,
+            origins: Origins {
+                pattern: format!("{}{}_*", fields.prefix, fields.index),
+                name: self.origin(if fields.text(Suffix::Name).is_empty() { Suffix::Type } else { Suffix::Name }),
+                kind: self.origin(Suffix::Type),
+                base_url: self.origin(url),
+                bedrock_region: self.origin(Suffix::BedrockRegion),
+                keys: self.list_origin(&fields.keys, Suffix::Keys { plural: true }),
+                bedrock_credentials: self.list_origin(&fields.access_keys, Suffix::AccessKeys { plural: false }),
+            },
+        }
+    }
+
+    fn warnings(&mut self, kind: ProviderType, bedrock: Option<&BedrockSettings>, federated: bool) {
+        let fields = self.fields;
+        if bedrock.is_some() && !fields.text(Suffix::BaseUrl).is_empty() {
+            let message = "a Bedrock provider takes BEDROCK_BASE_URL; this one is ignored, as Coder does";
+            self.warning(Code::BaseUrlIgnored, message.to_owned(), fields.spelled(Suffix::BaseUrl));
+        }
+        if bedrock.is_some_and(|settings| !settings.is_configured()) && fields.access_keys.variable.is_none() {
+            self.warning(
+                Code::BedrockWithoutCredentials,
+                bedrock_without_credentials(),
+                fields.spelled(Suffix::BedrockBaseUrl),
+            );
+        }
+        if federated {
+            let message = "workload identity federation is checked but not stored: this row gets no credentials";
+            self.warning(Code::FederationNotStored, message.to_owned(), fields.spelled(Suffix::FederationRuleId));
+        } else if kind.allows_keys() && bedrock.is_none() && fields.keys.variable.is_none() {
+            let message = format!(
+                "no key is set; Coder answers for such a provider only if its users bring their own key, so set {}",
+                fields.would_be(Suffix::Keys { plural: false })
+            );
+            self.warning(Code::ProviderWithoutKeys, message, name_variable(fields));
+        }
+        let url = if bedrock.is_some() { Suffix::BedrockBaseUrl } else { Suffix::BaseUrl };
+        let origin = self.origin(url);
+        if let Some(message) = suspicious_url(fields.text(url), bedrock.is_some(), &origin) {
+            self.warning(Code::BaseUrlSuspicious, message, fields.spelled(url));
+        }
+    }
+
+    fn origin(&self, suffix: Suffix) -> Origin {
+        match self.fields.variable(suffix) {
+            Some(variable) => Origin::set(shown::name(&variable.name), variable.source.clone()),
+            None => Origin::absent(self.fields.would_be(suffix), Presence::Unset),
+        }
+    }
+
+    fn list_origin(&self, list: &List, suffix: Suffix) -> Origin {
+        match list.variable {
+            Some(variable) => Origin::set(shown::name(&variable.name), variable.source.clone()),
+            None => Origin::absent(self.fields.would_be(suffix), Presence::Unset),
+        }
+    }
+}
+
+fn variable_of(list: &List) -> Option<String> {
+    list.variable.map(|variable| shown::name(&variable.name))
+}
+
+pub fn bedrock_without_credentials() -> String {
+    "only a Bedrock URL is set: Coder will refuse this provider at run time without a region or an access key"
+        .to_owned()
+}
+
+/// Coder stores any text; but one that is no absolute http(s) URL cannot work. Bedrock finds its endpoint by region.
+pub fn suspicious_url(url: &str, is_bedrock: bool, origin: &Origin) -> Option<String> {
+    let stored = "Coder stores it as it is";
+    if url.is_empty() {
+        let message =
+            "no base URL: the row gets an empty one, and indexed providers have no default; set the endpoint's URL";
+        return (!is_bedrock).then(|| message.to_owned());
+    }
+    if url.contains(char::is_whitespace) {
+        return Some(format!(
+            "white space in the URL ({stored}); check the end of the value, Secrets often end in a newline"
+        ));
+    }
+    let parsed =
+        url::Url::parse(url).ok().filter(|parsed| ["http", "https"].contains(&parsed.scheme()) && parsed.has_host());
+    match parsed {
+        Some(_) => None,
+        None => {
+            let value = shown::base_url(url, Some(origin));
+            Some(format!(
+                "not an absolute http or https URL ({value}; {stored}); write for example https://api.openai.com/v1"
+            ))
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! `CODER_AIBRIDGE_PROVIDER_<N>_<SUFFIX>` and `CODER_AI_GATEWAY_PROVIDER_<N>_<SUFFIX>`: names to numbered groups of fields.
+
+use std::collections::BTreeMap;
+
+use super::names::upper;
+use super::suggest::nearest_suffix;
+use super::variable::Variable;
+use crate::problem::{Code, Problem};
+use crate::provider::shown;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Suffix {
+    Type,
+    Name,
+    BaseUrl,
+    BedrockBaseUrl,
+    BedrockRegion,
+    BedrockModel,
+    BedrockSmallFastModel,
+    FederationRuleId,
+    OrganizationId,
+    IdentityTokenFile,
+    ServiceAccountId,
+    WorkspaceId,
+    Keys { plural: bool },
+    AccessKeys { plural: bool },
+    AccessKeySecrets { plural: bool },
+}
+
+/// A name that never belongs to the credential lists comes first in a suggestion only by closeness, so the order is Coder's own.
+const SUFFIXES: [(&str, Suffix); 18] = [
+    ("TYPE", Suffix::Type),
+    ("NAME", Suffix::Name),
+    ("KEY", Suffix::Keys { plural: false }),
+    ("KEYS", Suffix::Keys { plural: true }),
+    ("BASE_URL", Suffix::BaseUrl),
+    ("BEDROCK_BASE_URL", Suffix::BedrockBaseUrl),
+    ("BEDROCK_REGION", Suffix::BedrockRegion),
+    ("BEDROCK_ACCESS_KEY", Suffix::AccessKeys { plural: false }),
+    ("BEDROCK_ACCESS_KEYS", Suffix::AccessKeys { plural: true }),
+    ("BEDROCK_ACCESS_KEY_SECRET", Suffix::AccessKeySecrets { plural: false }),
+    ("BEDROCK_ACCESS_KEY_SECRETS", Suffix::AccessKeySecrets { plural: true }),
+    ("BEDROCK_MODEL", Suffix::BedrockModel),
+    ("BEDROCK_SMALL_FAST_MODEL", Suffix::BedrockSmallFastModel),
+    ("FEDERATION_RULE_ID", Suffix::FederationRuleId),
+    ("ORGANIZATION_ID", Suffix::OrganizationId),
+    ("IDENTITY_TOKEN_FILE", Suffix::IdentityTokenFile),
+    ("SERVICE_ACCOUNT_ID", Suffix::ServiceAccountId),
+    ("WORKSPACE_ID", Suffix::WorkspaceId),
+];
+
+/// A list of credentials: one variable, singular or plural.
+#[derive(Default)]
+pub struct List<'a> {
+    pub variable: Option<&'a Variable>,
+    /// Trimmed.
+    pub values: Vec<&'a str>,
+    /// Given twice: what is in it is not judged any further.
+    pub ambiguous: bool,
+}
+
+/// All variables of one number.
+pub struct Fields<'a> {
+    pub prefix: &'static str,
+    pub index: u64,
+    texts: BTreeMap<Suffix, &'a Variable>,
+    pub keys: List<'a>,
+    pub access_keys: List<'a>,
+    pub access_key_secrets: List<'a>,
+    /// One of its variables cannot be read, so nothing is said about what seems to be missing.
+    pub unreadable: bool,
+}
+
+impl<'a> Fields<'a> {
+    fn new(prefix: &'static str, index: u64) -> Self {
+        let lists = (List::default(), List::default(), List::default());
+        Fields {
+            prefix,
+            index,
+            texts: BTreeMap::new(),
+            keys: lists.0,
+            access_keys: lists.1,
+            access_key_secrets: lists.2,
+            unreadable: false,
+        }
+    }
+
+    pub fn variable(&self, suffix: Suffix) -> Option<&'a Variable> {
+        self.texts.get(&suffix).copied()
+    }
+
+    /// The text of a field; empty if it is not set.
+    pub fn text(&self, suffix: Suffix) -> &'a str {
+        self.variable(suffix).and_then(Variable::value).unwrap_or_default()
+    }
+
+    /// How the variable is spelled, or would be.
+    pub fn spelled(&self, suffix: Suffix) -> String {
+        self.variable(suffix).map_or_else(|| self.would_be(suffix), |variable| shown::name(&variable.name))
+    }
+
+    pub fn would_be(&self, suffix: Suffix) -> String {
+        let text = SUFFIXES.iter().find(|(_, known)| *known == suffix).map_or("", |(text, _)| text);
+        format!("{}{}_{text}", self.prefix, self.index)
+    }
+
+    fn put(&mut self, suffix: Suffix, variable: &'a Variable, problems: &mut Vec<Problem>) {
+        let Some(value) = variable.value() else {
+            self.unreadable = true;
+            return;
+        };
+        let (list, plural) = match suffix {
+            Suffix::Keys { plural } => (&mut self.keys, plural),
+            Suffix::AccessKeys { plural } => (&mut self.access_keys, plural),
+            Suffix::AccessKeySecrets { plural } => (&mut self.access_key_secrets, plural),
+            text => {
+                self.texts.insert(text, variable);
+                return;
+            }
+        };
+        if let Some(first) = list.variable {
+            let names = [shown::name(&first.name), shown::name(&variable.name)];
+            let message = format!("{} and {} say the same thing twice; keep one of them", names[0], names[1]);
+            problems.push(Problem::new(Code::SingularAndPlural, message).index(self.index).variables(names));
+            list.ambiguous = true;
+            return;
+        }
+        list.variable = Some(variable);
+        list.values = if plural { value.split(',').map(str::trim).collect() } else { vec![value.trim()] };
+    }
+}
+
+/// The groups of one prefix in the order of their numbers.
+pub fn group<'a>(
+    prefix: &'static str,
+    variables: &'a [Variable],
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+) -> Vec<Fields<'a>> {
+    let mut named: Vec<(i64, String, &Variable)> = Vec::new();
+    for variable in variables {
+        let Some(remainder) = upper(&variable.name).strip_prefix(prefix).map(str::to_owned) else { continue };
+        if variable.value().is_none() {
+            let message = "the name or the value is not Unicode (UTF-8); set it again as text".to_owned();
+            problems.push(Problem::new(Code::NotUnicode, message).variable(shown::name(&variable.name)));
+        }
+        let number = remainder.split_once('_').and_then(|(number, _)| number.parse::<i64>().ok());
+        match number.filter(|number| *number >= 0) {
+            Some(number) => named.push((number, remainder, variable)),
+            None => problems.push(malformed(prefix, &remainder, variable)),
+        }
+    }
+    // The sort is stable: variables of the same spelling keep the order of the environment, and the last one wins.
+    named.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+
+    let mut groups: Vec<Fields> = Vec::new();
+    for (number, remainder, variable) in &named {
+        let index = number.unsigned_abs();
+        let next = groups.last().map_or(0, |group| group.index + 1);
+        if groups.last().is_none_or(|group| group.index != index) {
+            if index != next {
+                problems.push(gap(next, index, variable));
+            }
+            groups.push(Fields::new(prefix, index));
+        }
+        let Some(group) = groups.last_mut() else { continue };
+        let suffix = remainder.split_once('_').map_or("", |(_, suffix)| suffix);
+        match SUFFIXES.iter().find(|(text, _)| *text == suffix) {
+            Some((_, suffix)) => group.put(*suffix, variable, problems),
+            None => warnings.push(unknown(prefix, index, suffix, variable)),
+        }
+    }
+    groups
+}
+
+fn malformed(prefix: &str, remainder: &str, variable: &Variable) -> Problem {
+    let what = match remainder.split_once('_') {
+        None => "a number and a field are expected behind the prefix".to_owned(),
+        Some((number, _)) if number.parse::<i64>().is_ok() => "the number of a provider cannot be negative".to_owned(),
+        Some((number, _)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => {
+            "the number does not fit 64 bits".to_owned()
+        }
+        Some(_) => "what stands behind the prefix is not a number".to_owned(),
+    };
+    let message = format!("{what}; write {prefix}<N>_<FIELD>, for example {prefix}0_TYPE, counting from 0");
+    Problem::new(Code::MalformedVariable, message).variable(shown::name(&variable.name))
+}
+
+fn gap(first_missing: u64, index: u64, variable: &Variable) -> Problem {
+    let missing = if first_missing + 1 == index {
+        format!("index {first_missing} is missing")
+    } else {
+        format!("indices {first_missing} to {} are missing", index - 1)
+    };
+    let message = format!("{missing}: providers are numbered from 0 without gaps");
+    Problem::new(Code::IndexGap, message).index(first_missing).variable(shown::name(&variable.name))
+}
+
+fn unknown(prefix: &str, index: u64, suffix: &str, variable: &Variable) -> Problem {
+    let known: Vec<&str> = SUFFIXES.iter().map(|(text, _)| *text).collect();
+    let suggestion = nearest_suffix(suffix, &known).map(|known| format!("{prefix}{index}_{known}"));
+    let message = match &suggestion {
+        Some(meant) => format!("no such field, so it is ignored; did you mean {meant}?"),
+        None => "no such field, so it is ignored; check the spelling or remove it".to_owned(),
+    };
+    Problem::new(Code::UnknownVariable, message)
+        .index(index)
+        .variable(shown::name(&variable.name))
+        .suggestion(suggestion)
+}

@@ -1,0 +1,133 @@
+//! Environment to desired providers: a function of values. All problems of a run are found together.
+
+mod check;
+mod dotenv;
+mod indexed;
+mod legacy;
+mod names;
+mod suggest;
+mod variable;
+
+pub use dotenv::read_file;
+pub use suggest::nearest;
+pub use variable::{Variable, look_up};
+
+use std::collections::BTreeMap;
+
+use crate::problem::{Code, Problem};
+use crate::provider::{DesiredProvider, ProviderType, check_name, shown};
+
+/// What the environment says.
+#[derive(Default)]
+pub struct Environment {
+    /// In name order. Two of one name only where the database must decide: an indexed one of a type that it may not know,
+    /// and an older one.
+    pub providers: Vec<DesiredProvider>,
+    pub problems: Vec<Problem>,
+    pub warnings: Vec<Problem>,
+}
+
+impl Environment {
+    pub fn read(variables: &[Variable]) -> Environment {
+        let mut environment = Environment::default();
+        let Environment { providers, problems, warnings } = &mut environment;
+        let mut prefixes_used = Vec::new();
+        for prefix in names::PREFIXES {
+            let groups = indexed::group(prefix, variables, problems, warnings);
+            prefixes_used.extend(groups.first().map(|_| prefix));
+            duplicate_names(&groups, problems);
+            providers.extend(groups.iter().filter_map(|fields| check::check(fields, problems, warnings)));
+        }
+        if let [aibridge, gateway] = prefixes_used[..] {
+            let message = format!("{aibridge}* and {gateway}* cannot be mixed; move all providers to {gateway}*");
+            problems.push(
+                Problem::new(Code::MixedPrefixes, message).variables([format!("{aibridge}*"), format!("{gateway}*")]),
+            );
+        }
+        let legacy = legacy::read(variables, problems, warnings);
+        legacy_names(providers, &legacy, problems);
+        providers.extend(legacy);
+        // Stable: of two with one name the indexed one comes first.
+        providers.sort_by(|a, b| a.name.cmp(&b.name));
+        warnings.extend(variables.iter().filter_map(near_miss));
+        if providers.is_empty() && problems.is_empty() {
+            let message = "no provider variable is set, so there is nothing to seed; is the Secret or envFrom there?";
+            warnings.push(Problem::new(Code::NothingDesired, message));
+        }
+        environment
+    }
+
+    /// `--strict`: these warnings stop the start.
+    pub fn strict(&mut self) {
+        let (stops, stays) =
+            std::mem::take(&mut self.warnings).into_iter().partition(|w| Code::STRICT.contains(&w.code));
+        self.warnings = stays;
+        self.problems.extend::<Vec<_>>(stops);
+    }
+
+    /// `--require-providers`: catches a Secret or an envFrom that was not there.
+    pub fn require(&mut self, least: usize, option: &str) {
+        if self.providers.len() < least {
+            let message = format!(
+                "{} in the environment, at least {least} required; is the Secret or envFrom there?",
+                shown::count(self.providers.len(), "provider")
+            );
+            self.problems.push(Problem::new(Code::TooFewProviders, message).variable(option));
+        }
+    }
+}
+
+fn duplicate_names(groups: &[indexed::Fields], problems: &mut Vec<Problem>) {
+    let mut seen: BTreeMap<&str, &indexed::Fields> = BTreeMap::new();
+    for fields in groups {
+        let name = check::name(fields);
+        if name.is_empty() {
+            continue;
+        }
+        let Some(first) = seen.get(name) else {
+            seen.insert(name, fields);
+            continue;
+        };
+        let message =
+            format!("providers {} and {} have the same name; give one of them another NAME", first.index, fields.index);
+        let variables = [check::name_variable(first), check::name_variable(fields)];
+        problems.push(Problem::new(Code::DuplicateName, message).index(fields.index).variables(variables));
+    }
+}
+
+/// Coder skips types that its database does not know before it looks for this, so only types that every schema has are
+/// decided here; the plan decides the others.
+fn legacy_names(indexed: &[DesiredProvider], legacy: &[DesiredProvider], problems: &mut Vec<Problem>) {
+    let same = |old: &DesiredProvider| indexed.iter().find(|new| new.name == old.name && new.kind.in_every_schema());
+    problems.extend(legacy.iter().filter_map(|old| same(old).map(|new| legacy_name_conflict(new, old))));
+}
+
+pub fn legacy_name_conflict(indexed: &DesiredProvider, legacy: &DesiredProvider) -> Problem {
+    let message = format!(
+        "the older variables {} make a provider of this name too; give this one another NAME, or unset the older ones",
+        legacy.origins.pattern
+    );
+    let problem = Problem::new(Code::LegacyNameConflict, message).provider(&indexed.name);
+    let problem = problem.variables([&indexed.origins.name.variable, &legacy.origins.name.variable]);
+    Problem { index: indexed.index, ..problem }
+}
+
+fn near_miss(variable: &Variable) -> Option<Problem> {
+    let meant = names::near_miss(&variable.name)?;
+    let message = format!("nobody reads this variable; did you mean {meant}?");
+    Some(Problem::new(Code::UnknownVariable, message).variable(shown::name(&variable.name)).suggestion(Some(meant)))
+}
+
+/// The name if it may be shown: valid, and not out of a Kubernetes Secret.
+pub fn shown_name(provider: &DesiredProvider) -> Option<&str> {
+    let secret = provider.origins.name.source.is_secret();
+    (check_name(&provider.name).is_ok() && !secret).then_some(provider.name.as_str())
+}
+
+/// Does this type need a look at the live labels?
+pub fn needs_labels(kind: ProviderType) -> bool {
+    !kind.in_every_schema()
+}
+
+#[cfg(test)]
+mod tests;

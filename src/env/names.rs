@@ -1,0 +1,159 @@
+//! The names of the variables, and the near misses of them.
+
+use crate::env::suggest::nearest;
+
+pub const PREFIXES: [&str; 2] = ["CODER_AIBRIDGE_PROVIDER_", "CODER_AI_GATEWAY_PROVIDER_"];
+/// What both the indexed and the older variables start with, in the order in which Coder reads them.
+pub const FAMILIES: [&str; 2] = ["CODER_AIBRIDGE_", "CODER_AI_GATEWAY_"];
+/// The older single-provider variables, behind a family.
+pub const LEGACY: [&str; 10] = [
+    "OPENAI_BASE_URL",
+    "OPENAI_KEY",
+    "ANTHROPIC_BASE_URL",
+    "ANTHROPIC_KEY",
+    "BEDROCK_BASE_URL",
+    "BEDROCK_REGION",
+    "BEDROCK_ACCESS_KEY",
+    "BEDROCK_ACCESS_KEY_SECRET",
+    "BEDROCK_MODEL",
+    "BEDROCK_SMALL_FAST_MODEL",
+];
+
+/// Go's `strings.ToUpper`: letter by letter.
+pub fn upper(name: &str) -> String {
+    name.chars()
+        .map(|c| {
+            let mut upper = c.to_uppercase();
+            match (upper.next(), upper.next()) {
+                (Some(single), None) => single,
+                _ => c,
+            }
+        })
+        .collect()
+}
+
+/// A variable that nobody reads, but that looks as if it was meant for us: what was probably meant.
+/// `CODER_AIBRIDGE_ENABLED` and the like belong to Coder and are none of our business.
+pub fn near_miss(name: &str) -> Option<String> {
+    if name.len() > 256 || PREFIXES.iter().any(|prefix| upper(name).starts_with(prefix)) {
+        return None;
+    }
+    let name = upper_of_near_misses(name)?;
+    let (family, rest) = match split_family(&name) {
+        Family::Exact(family, rest) => (family, rest),
+        Family::Near(family, rest) => return Some(format!("{family}{}", repair(rest).unwrap_or(rest.to_owned()))),
+        Family::Other => return None,
+    };
+    repair(rest).map(|rest| format!("{family}{rest}"))
+}
+
+/// Older variables are case-sensitive, so a lower-case one is a near miss; exact ones are none.
+fn upper_of_near_misses(name: &str) -> Option<String> {
+    let exact = |family: &&str| name.strip_prefix(*family).is_some_and(|rest| LEGACY.contains(&rest));
+    (!FAMILIES.iter().any(|family| exact(&family))).then(|| upper(name))
+}
+
+enum Family<'a> {
+    Exact(&'static str, &'a str),
+    Near(&'static str, &'a str),
+    Other,
+}
+
+fn split_family(name: &str) -> Family<'_> {
+    for family in FAMILIES {
+        if let Some(rest) = name.strip_prefix(family) {
+            return Family::Exact(family, rest);
+        }
+        // AIBRIDGE_PROVIDER_0_KEY: the first word was forgotten.
+        if let Some(rest) = family.strip_prefix("CODER_").and_then(|short| name.strip_prefix(short)) {
+            return if repair(rest).is_some() || is_provider(rest) {
+                Family::Near(family, rest)
+            } else {
+                Family::Other
+            };
+        }
+    }
+    // CODER_AIBRIGE_…, CODER_AI_BRIDGE_…, CODER_AIGATEWAY_…: two or three words that are nearly a family.
+    for (at, _) in name.match_indices('_').skip(1).take(2) {
+        let (head, rest) = name.split_at(at + 1);
+        if let Some(family) = nearest(head, FAMILIES).filter(|_| !rest.is_empty()) {
+            return Family::Near(family, rest);
+        }
+    }
+    Family::Other
+}
+
+fn is_provider(rest: &str) -> bool {
+    rest.starts_with("PROVIDER_")
+}
+
+/// What stands behind the family, repaired: a mistyped PROVIDER, one that is missing before a number, or a mistyped older variable.
+fn repair(rest: &str) -> Option<String> {
+    if LEGACY.contains(&rest) {
+        return Some(rest.to_owned());
+    }
+    let starts_with_number = |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.contains('_');
+    if starts_with_number(rest) {
+        return Some(format!("PROVIDER_{rest}"));
+    }
+    // PROVIDERS_0_KEY, PROVDER_0_KEY, PROVIDER0_KEY
+    let word_end = rest.find(|c: char| c == '_' || c.is_ascii_digit()).unwrap_or(rest.len());
+    let (word, tail) = rest.split_at(word_end);
+    let number = tail.strip_prefix('_').unwrap_or(tail);
+    if starts_with_number(number) && nearest(word, ["PROVIDER"]).is_some() {
+        return Some(format!("PROVIDER_{number}"));
+    }
+    nearest(rest, LEGACY).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_misses() {
+        for (name, meant) in [
+            ("CODER_AIBRIGE_PROVIDER_0_KEY", "CODER_AIBRIDGE_PROVIDER_0_KEY"),
+            ("CODER_AI_BRIDGE_PROVIDER_0_KEY", "CODER_AIBRIDGE_PROVIDER_0_KEY"),
+            ("CODER_AIGATEWAY_PROVIDER_3_TYPE", "CODER_AI_GATEWAY_PROVIDER_3_TYPE"),
+            ("CODER_AI_GATWAY_PROVIDER_3_TYPE", "CODER_AI_GATEWAY_PROVIDER_3_TYPE"),
+            ("CODER_AIBRIDGE_PROVIDERS_0_KEY", "CODER_AIBRIDGE_PROVIDER_0_KEY"),
+            ("CODER_AIBRIDGE_PROVDER_0_KEY", "CODER_AIBRIDGE_PROVIDER_0_KEY"),
+            ("CODER_AIBRIDGE_PROVIDER0_KEY", "CODER_AIBRIDGE_PROVIDER_0_KEY"),
+            ("CODER_AIBRIDGE_0_KEY", "CODER_AIBRIDGE_PROVIDER_0_KEY"),
+            ("AIBRIDGE_PROVIDER_0_KEY", "CODER_AIBRIDGE_PROVIDER_0_KEY"),
+            ("CODER_AIBRIDGE_OPENAI_KEYS", "CODER_AIBRIDGE_OPENAI_KEY"),
+            ("CODER_AIBRIGE_OPENAI_KEY", "CODER_AIBRIDGE_OPENAI_KEY"),
+            ("CODER_AIBRIDGE_OPENAI_BASEURL", "CODER_AIBRIDGE_OPENAI_BASE_URL"),
+            ("coder_aibridge_openai_key", "CODER_AIBRIDGE_OPENAI_KEY"),
+            ("CODER_AI_GATEWAY_BEDROCK_SMALL_FASTMODEL", "CODER_AI_GATEWAY_BEDROCK_SMALL_FAST_MODEL"),
+        ] {
+            assert_eq!(near_miss(name).as_deref(), Some(meant), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_read_or_belongs_to_others_is_no_near_miss() {
+        for name in [
+            "CODER_AIBRIDGE_OPENAI_KEY",
+            "CODER_AI_GATEWAY_BEDROCK_REGION",
+            "coder_aibridge_provider_0_type",
+            "CODER_AIBRIDGE_PROVIDER_0_TYPO",
+            "CODER_AIBRIDGE_ENABLED",
+            "CODER_AI_GATEWAY_ENABLED",
+            "CODER_AIBRIDGE_RETENTION",
+            "CODER_AIBRIDGE_PROXY_ENABLED",
+            "CODER_AIBRIDGE_INJECT_CODER_MCP_TOOLS",
+            "CODER_AIBRIDGE_MAX_CONCURRENCY",
+            "CODER_AGENT_URL",
+            "CODER_PG_CONNECTION_URL",
+            "OPENAI_KEY",
+            "PATH",
+            "",
+            "_",
+            "CODER_AIBRIGE_",
+        ] {
+            assert_eq!(near_miss(name), None, "{name}");
+        }
+    }
+}

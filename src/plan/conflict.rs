@@ -1,0 +1,216 @@
+//! What differs, as data. A conflict holds names and values that are safe to show, and nothing else.
+
+use std::collections::BTreeMap;
+
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::snapshot::StoredProvider;
+use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Origin, hex, shown};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    Type,
+    BaseUrl,
+    BedrockRegion,
+    ApiKeys,
+    BedrockCredentials,
+}
+
+impl Field {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Field::Type => "type",
+            Field::BaseUrl => "base_url",
+            Field::BedrockRegion => "bedrock_region",
+            Field::ApiKeys => "api_keys",
+            Field::BedrockCredentials => "bedrock_credentials",
+        }
+    }
+}
+
+/// A value as it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Value {
+    Text(String),
+    Credentials {
+        count: usize,
+        /// HMAC-SHA-256 keyed with the row's id, 8 hex characters: enough to tell keys apart, and only someone who already
+        /// holds a candidate can confirm it.
+        fingerprints: Vec<String>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Belongs to the provider: all its fields share it. Changes when either side does.
+    pub id: String,
+    pub provider: String,
+    pub field: Field,
+    pub blocking: bool,
+    pub environment: Value,
+    pub origin: Origin,
+    pub database: Value,
+    /// When the row was last changed: RFC 3339, UTC.
+    pub updated_at: String,
+}
+
+impl Conflict {
+    /// Both sides look the same, because they differ only in what may not be shown.
+    pub fn differs_out_of_sight(&self) -> bool {
+        self.environment == self.database
+    }
+}
+
+/// Both sides of one provider, to be held against each other.
+pub struct Comparison<'a> {
+    pub desired: &'a DesiredProvider,
+    pub row: &'a StoredProvider,
+    pub settings: Option<&'a BedrockSettings>,
+    /// `None`: not compared.
+    pub keys: Option<Vec<&'a SecretString>>,
+    pub credentials_block: bool,
+}
+
+impl Comparison<'_> {
+    pub fn environment(&self) -> Canonical {
+        self.desired.canonical()
+    }
+
+    pub fn database(&self) -> Canonical {
+        self.row.canonical(self.settings)
+    }
+
+    pub fn conflicts(&self, compare_credentials: bool) -> Vec<Conflict> {
+        let (environment, database) = (self.environment(), self.database());
+        let origins = &self.desired.origins;
+        let mut found = Vec::new();
+        if environment.kind != database.kind {
+            let value = Value::Text(shown::kind(&environment.kind, Some(&origins.kind)));
+            found.push((Field::Type, value, &origins.kind, Value::Text(shown::kind(&database.kind, None))));
+        }
+        if environment.base_url != database.base_url {
+            let value = Value::Text(shown::base_url(&environment.base_url, Some(&origins.base_url)));
+            found.push((
+                Field::BaseUrl,
+                value,
+                &origins.base_url,
+                Value::Text(shown::base_url(&database.base_url, None)),
+            ));
+        }
+        if environment.bedrock_region != database.bedrock_region {
+            let origin = &origins.bedrock_region;
+            let value = Value::Text(shown::region(&environment.bedrock_region, Some(origin)));
+            found.push((
+                Field::BedrockRegion,
+                value,
+                origin,
+                Value::Text(shown::region(&database.bedrock_region, None)),
+            ));
+        }
+        if compare_credentials {
+            if self.keys_differ() {
+                let (environment, database) = self.key_fingerprints();
+                found.push((Field::ApiKeys, credentials(environment), &origins.keys, credentials(database)));
+            }
+            if self.bedrock_credentials_differ() {
+                let (environment, database) = self.bedrock_fingerprints();
+                let origin = &origins.bedrock_credentials;
+                found.push((Field::BedrockCredentials, credentials(environment), origin, credentials(database)));
+            }
+        }
+        if found.is_empty() {
+            return Vec::new();
+        }
+        let id = self.id(compare_credentials);
+        let conflict = |(field, environment, origin, database): (Field, Value, &Origin, Value)| Conflict {
+            id: id.clone(),
+            provider: self.desired.name.clone(),
+            field,
+            blocking: self.credentials_block || field < Field::ApiKeys,
+            environment,
+            origin: origin.clone(),
+            database,
+            updated_at: self.row.updated_at.clone(),
+        };
+        found.into_iter().map(conflict).collect()
+    }
+
+    /// Order does not matter, number does.
+    fn keys_differ(&self) -> bool {
+        let Some(stored) = &self.keys else { return false };
+        let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+        self.desired.keys.iter().for_each(|key| *counts.entry(key.expose_secret()).or_default() += 1);
+        stored.iter().for_each(|key| *counts.entry(key.expose_secret()).or_default() -= 1);
+        counts.values().any(|count| *count != 0)
+    }
+
+    /// Bedrock settings without credentials differ from no settings at all.
+    fn bedrock_credentials_differ(&self) -> bool {
+        let text =
+            |value: &Option<SecretString>| value.as_ref().map(|v| v.expose_secret().to_owned()).unwrap_or_default();
+        let pair = |settings: &BedrockSettings| (text(&settings.access_key), text(&settings.access_key_secret));
+        self.desired.bedrock.as_ref().map(pair) != self.settings.map(pair)
+    }
+
+    fn key_fingerprints(&self) -> (Vec<String>, Vec<String>) {
+        let mut environment: Vec<_> = self.desired.keys.iter().map(|key| self.fingerprint(key)).collect();
+        let mut database: Vec<_> = self.keys.iter().flatten().map(|key| self.fingerprint(key)).collect();
+        environment.sort();
+        database.sort();
+        (environment, database)
+    }
+
+    /// Access key before secret: exchanged is different.
+    fn bedrock_fingerprints(&self) -> (Vec<String>, Vec<String>) {
+        let of = |settings: Option<&BedrockSettings>| {
+            let values = settings.into_iter().flat_map(|s| [&s.access_key, &s.access_key_secret]);
+            values.flatten().map(|value| self.fingerprint(value)).collect()
+        };
+        (of(self.desired.bedrock.as_ref()), of(self.settings))
+    }
+
+    fn fingerprint(&self, secret: &SecretString) -> String {
+        fingerprint(&self.row.id, secret.expose_secret())
+    }
+
+    /// Over provider, row, both canonical hashes and both fingerprint lists, each behind its length so that no two inputs
+    /// run together to the same bytes.
+    fn id(&self, compare_credentials: bool) -> String {
+        let (mut environment, mut database) = (Vec::new(), Vec::new());
+        if compare_credentials {
+            let (keys, bedrock) = (self.key_fingerprints(), self.bedrock_fingerprints());
+            environment = [keys.0, vec!["bedrock".to_owned()], bedrock.0].concat();
+            database = [keys.1, vec!["bedrock".to_owned()], bedrock.1].concat();
+        }
+        let mut hash = Sha256::new();
+        let head =
+            [self.desired.name.clone(), self.row.id.to_string(), self.environment().hash(), self.database().hash()];
+        for list in [&head[..], &environment, &database] {
+            hash.update((list.len() as u64).to_be_bytes());
+            for text in list {
+                hash.update((text.len() as u64).to_be_bytes());
+                hash.update(text);
+            }
+        }
+        hex(&hash.finalize())[..12].to_owned()
+    }
+}
+
+/// `printf %s KEY | openssl dgst -sha256 -hmac ROW_ID`, the first 8 characters.
+pub fn fingerprint(row: &Uuid, secret: &str) -> String {
+    let key = row.to_string();
+    // HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return String::new() };
+    mac.update(secret.as_bytes());
+    hex(&mac.finalize().into_bytes())[..8].to_owned()
+}
+
+fn credentials(fingerprints: Vec<String>) -> Value {
+    Value::Credentials { count: fingerprints.len(), fingerprints }
+}

@@ -1,0 +1,184 @@
+//! May what is missing be inserted here, and how?
+
+use super::snapshot::{Encryption, Schema, Table};
+use super::{Access, Plan, PlanOptions};
+use crate::problem::{Code, Problem};
+use crate::provider::{DesiredProvider, shown};
+
+const KEYS_VARIABLE: &str = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
+
+/// The columns that are written.
+pub const PROVIDER_COLUMNS: [&str; 8] =
+    ["id", "type", "name", "display_name", "enabled", "base_url", "settings", "settings_key_id"];
+pub const KEY_COLUMNS: [&str; 6] = ["id", "provider_id", "api_key", "api_key_key_id", "created_at", "updated_at"];
+pub const AUDIT_COLUMNS: [&str; 13] = [
+    "id",
+    "time",
+    "user_id",
+    "organization_id",
+    "resource_type",
+    "resource_id",
+    "resource_target",
+    "action",
+    "diff",
+    "status_code",
+    "additional_fields",
+    "request_id",
+    "resource_icon",
+];
+/// Newer schemas have it, with or without a default; it is written only where nothing else fills it.
+pub const ICON: &str = "icon";
+
+/// What to insert, and what the live schema asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Insert {
+    /// Positions among the desired providers.
+    pub providers: Vec<usize>,
+    pub bedrock_label: bool,
+    pub icon: bool,
+    pub audit: bool,
+    /// The digest of the key to encrypt with; `None`: this database is not encrypted.
+    pub encrypt_with: Option<String>,
+}
+
+/// Fills `plan.insert`, or says what stands against it. Only what these rows need can stand against them.
+pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Schema>, options: &PlanOptions) {
+    let Some(schema) = schema else {
+        plan.needs_schema = true;
+        return;
+    };
+    let providers: Vec<usize> = plan.missing().collect();
+    let with_keys = providers.iter().any(|at| !desired[*at].keys.is_empty());
+    let with_secrets = providers.iter().any(|at| desired[*at].has_secrets());
+    if with_secrets && schema.encryption.is_none() {
+        plan.needs_schema = true;
+        return;
+    }
+    let audit = options.audit && schema.audit.as_ref().is_some_and(|audit| audit.has_labels);
+    let icon = schema.providers.columns.get(ICON).is_some_and(|column| column.required);
+
+    let mut against = Against::default();
+    let extra = if icon { &[ICON][..] } else { &[] };
+    against.table("ai_providers", &schema.providers, &[&PROVIDER_COLUMNS, extra].concat(), "");
+    if with_keys {
+        against.table("ai_provider_keys", &schema.keys, &KEY_COLUMNS, "");
+    }
+    if let Some(table) = schema.audit.as_ref().filter(|_| audit) {
+        against.table("audit_logs", &table.table, &AUDIT_COLUMNS, ", or turn audit rows off with --audit=off");
+    }
+    if schema.read_only {
+        let message = "the server is read only (a standby, or default_transaction_read_only); connect to the primary, \
+                       or add target_session_attrs=read-write and the other hosts to the URL";
+        against.access.push(Problem::new(Code::ReadOnly, message));
+    }
+    let encrypt_with =
+        if with_secrets { encrypt_with(schema, options, &mut against, &mut plan.warnings) } else { Encrypt::Plain };
+
+    plan.problems.append(&mut against.schema);
+    match options.access {
+        Access::Write => plan.problems.append(&mut against.access),
+        // Another role may well be allowed to; say it, and go on.
+        Access::Read => plan
+            .warnings
+            .extend(against.access.into_iter().map(|problem| Problem { code: Code::CannotInsert, ..problem })),
+    }
+    let encrypt_with = match encrypt_with {
+        Encrypt::Plain => None,
+        Encrypt::With(digest) => Some(digest),
+        Encrypt::NotNow => return,
+    };
+    if !plan.blocks() {
+        let bedrock_label = schema.labels.contains("bedrock");
+        plan.insert = Some(Insert { providers, bedrock_label, icon, audit, encrypt_with });
+    }
+}
+
+/// What stands against an insert: the schema itself, or what this role or server may do.
+#[derive(Default)]
+struct Against {
+    schema: Vec<Problem>,
+    access: Vec<Problem>,
+}
+
+impl Against {
+    fn table(&mut self, name: &str, table: &Table, written: &[&str], or: &str) {
+        for column in written.iter().filter(|column| !table.columns.contains_key(**column)) {
+            let message =
+                format!("{name} has no column {column}; this Coder release is not supported by this version{or}");
+            self.schema.push(Problem::new(Code::SchemaUnsupported, message));
+        }
+        for (column, facts) in &table.columns {
+            if facts.required && !written.contains(&column.as_str()) {
+                let column = shown::name(column);
+                let message = format!(
+                    "{name}.{column} must have a value and has no default; this version does not know the column: upgrade it{or}"
+                );
+                self.schema.push(Problem::new(Code::SchemaUnsupported, message));
+            }
+        }
+        let refused = |column: &&str| table.columns.get(*column).is_some_and(|facts| !facts.insertable);
+        if written.iter().any(|column| refused(&column)) {
+            let message = format!(
+                "rows are missing and this role may not insert into {name}; run: grant insert on {name} to <role>{or}"
+            );
+            self.access.push(Problem::new(Code::PermissionDenied, message));
+        }
+    }
+}
+
+enum Encrypt {
+    Plain,
+    With(String),
+    NotNow,
+}
+
+/// Coder's key in use decides. We never write `dbcrypt_keys`: an encrypted value needs its key's row (a foreign key).
+fn encrypt_with(schema: &Schema, options: &PlanOptions, against: &mut Against, warnings: &mut Vec<Problem>) -> Encrypt {
+    let problem = |code, message: String| Problem::new(code, message).variable(KEYS_VARIABLE);
+    let Encryption { active, revoked, usable, first_given } = match &schema.encryption {
+        Some(Ok(encryption)) => encryption,
+        Some(Err(role)) => {
+            let message = format!(
+                "{role} may not read dbcrypt_keys, so nobody knows whether keys must be encrypted; run: grant select on dbcrypt_keys to <role>"
+            );
+            against.access.push(Problem::new(Code::PermissionDenied, message));
+            return Encrypt::NotNow;
+        }
+        None => return Encrypt::NotNow,
+    };
+    let list = |digests: &std::collections::BTreeSet<String>| {
+        digests.iter().map(|digest| shown::name(digest)).collect::<Vec<_>>().join(", ")
+    };
+    if !options.keys_given {
+        if active.is_empty() {
+            return Encrypt::Plain;
+        }
+        let message = format!(
+            "this database is encrypted (key {}) and rows are missing; set {KEYS_VARIABLE} on this container as for Coder",
+            list(active)
+        );
+        against.schema.push(problem(Code::EncryptionKeyRequired, message));
+        return Encrypt::NotNow;
+    }
+    if let Some(first) = first_given.as_ref().filter(|first| revoked.contains(*first)) {
+        let message =
+            format!("the first key ({}) was revoked in this database; put the key in use first", shown::name(first));
+        against.schema.push(problem(Code::EncryptionKeyRevoked, message));
+        return Encrypt::NotNow;
+    }
+    if let Some(digest) = usable.first() {
+        return Encrypt::With(digest.clone());
+    }
+    if !active.is_empty() {
+        let message = format!(
+            "this database is encrypted with key {}, and no given key is that one; give {KEYS_VARIABLE} as for Coder",
+            list(active)
+        );
+        against.schema.push(problem(Code::UnknownEncryptionKey, message));
+        return Encrypt::NotNow;
+    }
+    let message = "keys are given, but Coder has not registered one in this database yet, so nothing is inserted; Coder \
+                   registers it when it starts, and the next start of this pod inserts the providers";
+    warnings.push(problem(Code::EncryptionPending, message.to_owned()));
+    Encrypt::NotNow
+}

@@ -1,0 +1,244 @@
+//! Desired providers, a snapshot of the database and options to a `Plan`: a function of values, the only one that decides.
+//! What `seed` carries out, `diff` prints and the controller predicts.
+
+mod conflict;
+mod insert;
+mod snapshot;
+
+pub use conflict::{Comparison, Conflict, Field, Value, fingerprint};
+pub use insert::Insert;
+pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredProvider, Table, Unreadable};
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use crate::env::{legacy_name_conflict, shown_name};
+use crate::problem::{Code, Problem};
+use crate::provider::{DesiredProvider, shown};
+
+/// `--compare-credentials`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompareCredentials {
+    Ignore,
+    /// A difference is reported, not applied, and does not stop the start.
+    Warn,
+    /// A difference is a conflict like any other.
+    Fail,
+}
+
+/// Who asks: only a writer fails because a row cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Write,
+    /// `diff` and the controller: their role need not be the one that writes.
+    Read,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct PlanOptions {
+    pub compare_credentials: CompareCredentials,
+    /// `--audit=auto`
+    pub audit: bool,
+    pub access: Access,
+    /// Was `CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS` given?
+    pub keys_given: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    InSync,
+    Created,
+    /// Not there, and not written now.
+    Missing,
+    Conflict,
+    /// Only credentials differ, and they do not block.
+    CredentialsDiffer,
+    /// An operator deleted it; left deleted.
+    Deleted,
+    /// This database does not know the type.
+    Unsupported,
+}
+
+/// What the plan says of one desired provider.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Position among the desired providers.
+    pub desired: usize,
+    pub state: State,
+    pub id: Option<Uuid>,
+    pub environment_hash: String,
+    pub database_hash: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    pub entries: Vec<Entry>,
+    pub conflicts: Vec<Conflict>,
+    pub problems: Vec<Problem>,
+    pub warnings: Vec<Problem>,
+    /// The schema was not read, and this plan is only final with it.
+    pub needs_schema: bool,
+    /// What to insert: `None` if nothing is missing or something stands against it.
+    pub insert: Option<Insert>,
+}
+
+impl Plan {
+    pub fn missing(&self) -> impl Iterator<Item = usize> {
+        self.entries.iter().filter(|entry| entry.state == State::Missing).map(|entry| entry.desired)
+    }
+
+    pub fn blocks(&self) -> bool {
+        !self.problems.is_empty() || self.conflicts.iter().any(|conflict| conflict.blocking)
+    }
+}
+
+pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOptions) -> Plan {
+    let mut plan = Plan::default();
+    let mut legacy_conflicts = Vec::new();
+    for (at, provider) in desired.iter().enumerate() {
+        let row = snapshot.rows.get(&provider.name);
+        match knows_type(provider, row, snapshot.schema.as_ref()) {
+            Some(true) => {}
+            Some(false) => {
+                plan.warnings.push(unsupported(provider));
+                plan.entries.push(entry(at, provider, State::Unsupported));
+                continue;
+            }
+            None => plan.needs_schema = true,
+        }
+        if let Some(legacy) = desired[at + 1..].iter().find(|later| later.name == provider.name) {
+            legacy_conflicts.push(legacy_name_conflict(provider, legacy));
+        }
+        match row {
+            None => plan.entries.push(entry(at, provider, State::Missing)),
+            Some(row) if row.deleted => {
+                plan.warnings.push(deleted(provider));
+                plan.entries.push(Entry { id: Some(row.id), ..entry(at, provider, State::Deleted) });
+            }
+            Some(row) => compare(&mut plan, at, provider, row, options),
+        }
+    }
+    plan.problems.extend(legacy_conflicts);
+    if plan.missing().next().is_some() {
+        insert::decide(&mut plan, desired, snapshot.schema.as_ref(), options);
+    }
+    plan
+}
+
+/// Is the desired type a label of this database? A row of that type proves it without a look at the catalog.
+fn knows_type(provider: &DesiredProvider, row: Option<&StoredProvider>, schema: Option<&Schema>) -> Option<bool> {
+    let label = provider.kind.as_str();
+    if provider.kind.in_every_schema() || row.is_some_and(|row| row.kind == label) {
+        return Some(true);
+    }
+    schema.map(|schema| schema.labels.contains(label))
+}
+
+fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredProvider, options: &PlanOptions) {
+    let settings = match &row.settings {
+        Ok(settings) => settings.as_ref(),
+        Err(unreadable) => return plan.problems.push(unreadable_settings(provider, unreadable)),
+    };
+    let keys = match stored_keys(row, options.compare_credentials) {
+        Ok(keys) => keys,
+        Err(unreadable) if options.compare_credentials == CompareCredentials::Fail => {
+            plan.problems.push(unreadable_keys(provider, unreadable));
+            None
+        }
+        Err(_) => {
+            let message = "a stored key is encrypted and cannot be read, so the keys were not compared; \
+                           set CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS as for Coder";
+            plan.warnings.push(about(provider, Code::CredentialsNotCompared, message));
+            None
+        }
+    };
+    let comparison = Comparison {
+        desired: provider,
+        row,
+        settings,
+        keys,
+        credentials_block: options.compare_credentials == CompareCredentials::Fail,
+    };
+    let conflicts = comparison.conflicts(options.compare_credentials != CompareCredentials::Ignore);
+    let state = match conflicts.iter().map(|conflict| conflict.blocking).max() {
+        None => State::InSync,
+        Some(false) => State::CredentialsDiffer,
+        Some(true) => State::Conflict,
+    };
+    plan.entries.push(Entry {
+        id: Some(row.id),
+        database_hash: Some(comparison.database().hash()),
+        ..entry(at, provider, state)
+    });
+    plan.conflicts.extend(conflicts);
+}
+
+/// The stored keys, all of them readable, or the first reason why one is not.
+fn stored_keys(
+    row: &StoredProvider,
+    compare: CompareCredentials,
+) -> Result<Option<Vec<&secrecy::SecretString>>, &Unreadable> {
+    if compare == CompareCredentials::Ignore {
+        return Ok(None);
+    }
+    row.keys.as_ref().map(|keys| keys.iter().map(Result::as_ref).collect()).transpose()
+}
+
+fn entry(desired: usize, provider: &DesiredProvider, state: State) -> Entry {
+    Entry { desired, state, id: None, environment_hash: provider.canonical().hash(), database_hash: None }
+}
+
+/// A problem or warning about one provider, with the variable that names it.
+fn about(provider: &DesiredProvider, code: Code, message: impl Into<String>) -> Problem {
+    let problem = Problem::new(code, message).variable(&provider.origins.name.variable);
+    Problem { index: provider.index, provider: shown_name(provider).map(str::to_owned), ..problem }
+}
+
+fn unsupported(provider: &DesiredProvider) -> Problem {
+    let kind = shown::kind(provider.kind.as_str(), Some(&provider.origins.kind));
+    let message = format!(
+        "this database does not know the type ({kind}), so the provider is skipped; upgrade Coder or remove it"
+    );
+    Problem {
+        variables: vec![provider.origins.kind.variable.clone()],
+        ..about(provider, Code::UnsupportedByDatabase, message)
+    }
+}
+
+fn deleted(provider: &DesiredProvider) -> Problem {
+    let message = "an operator deleted it; the environment does not bring it back. To have it again, create it in Coder; \
+                   to end this warning, unset its variables";
+    about(provider, Code::PreviouslyDeleted, message)
+}
+
+fn unreadable_settings(provider: &DesiredProvider, unreadable: &Unreadable) -> Problem {
+    match unreadable {
+        Unreadable::Settings(error) => {
+            let message = format!(
+                "the stored settings cannot be read: {error}; save the provider once in Coder, or delete and create it there"
+            );
+            about(provider, Code::StoredSettingsUnreadable, message)
+        }
+        other => encryption(provider, "the stored settings are", other),
+    }
+}
+
+fn unreadable_keys(provider: &DesiredProvider, unreadable: &Unreadable) -> Problem {
+    encryption(provider, "a stored key is", unreadable)
+}
+
+fn encryption(provider: &DesiredProvider, what: &str, unreadable: &Unreadable) -> Problem {
+    let variable = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
+    let (code, message) = match unreadable {
+        Unreadable::KeyUnknown { digest } => (
+            Code::UnknownEncryptionKey,
+            format!(
+                "{what} encrypted with key {}, and no given key opens it; give {variable} as for Coder",
+                shown::name(digest)
+            ),
+        ),
+        _ => (Code::EncryptionKeyRequired, format!("{what} encrypted; set {variable} on this container as for Coder")),
+    };
+    Problem { variables: vec![variable.to_owned()], ..about(provider, code, message) }
+}

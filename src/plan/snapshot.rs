@@ -1,0 +1,95 @@
+//! What the database holds, as values. `store` reads it, the plan judges it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use crate::provider::{BedrockSettings, Canonical, SettingsError};
+
+#[derive(Clone, Default)]
+pub struct Snapshot {
+    /// By name: the live row, or else the last one that an operator deleted.
+    pub rows: BTreeMap<String, StoredProvider>,
+    /// Labels, columns, privileges, encryption: read only when a plan needs them.
+    pub schema: Option<Schema>,
+}
+
+#[derive(Clone)]
+pub struct StoredProvider {
+    pub id: Uuid,
+    /// The label of the row's `type`, which need not be one that we know.
+    pub kind: String,
+    pub deleted: bool,
+    pub base_url: String,
+    pub settings: Result<Option<BedrockSettings>, Unreadable>,
+    /// In Coder's order (`created_at, id`). `None`: not asked for.
+    pub keys: Option<Vec<Result<SecretString, Unreadable>>>,
+    /// RFC 3339, UTC, seconds.
+    pub updated_at: String,
+}
+
+impl StoredProvider {
+    pub fn canonical(&self, bedrock: Option<&BedrockSettings>) -> Canonical {
+        Canonical::new(&self.kind, &self.base_url, bedrock)
+    }
+}
+
+/// Why a stored value cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    /// It is encrypted and no key was given.
+    KeyRequired,
+    /// It is encrypted, keys were given, none fits: its digest, or damaged data under a digest that was given.
+    KeyUnknown {
+        digest: String,
+    },
+    Settings(SettingsError),
+}
+
+/// The live schema as far as an insert depends on it.
+#[derive(Clone, Default)]
+pub struct Schema {
+    /// The labels of the enum behind `ai_providers.type`.
+    pub labels: BTreeSet<String>,
+    pub providers: Table,
+    pub keys: Table,
+    /// `None`: no table of that name.
+    pub audit: Option<AuditTable>,
+    /// `None`: not read, because nothing that is missing needs encryption.
+    pub encryption: Option<Result<Encryption, String>>,
+    /// The connection's server or session takes no writes.
+    pub read_only: bool,
+}
+
+#[derive(Clone, Default)]
+pub struct Table {
+    pub columns: BTreeMap<String, Column>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub struct Column {
+    /// NOT NULL and nothing fills it by itself.
+    pub required: bool,
+    /// This role may insert into it.
+    pub insertable: bool,
+}
+
+#[derive(Clone, Default)]
+pub struct AuditTable {
+    pub table: Table,
+    /// Does `resource_type` have both labels, `ai_provider` and `ai_provider_key`?
+    pub has_labels: bool,
+}
+
+/// The rows of `dbcrypt_keys`, held against the keys that were given.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Encryption {
+    /// Digests of the keys that are in use.
+    pub active: BTreeSet<String>,
+    pub revoked: BTreeSet<String>,
+    /// Of the given keys, in their order, the digests that are active here and open the row's test value.
+    pub usable: Vec<String>,
+    /// The digest of the first given key: Coder encrypts with it once it has registered it.
+    pub first_given: Option<String>,
+}

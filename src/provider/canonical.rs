@@ -1,0 +1,64 @@
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::{BedrockSettings, ProviderType};
+
+/// What decides whether environment and row agree. Credentials are not part of it: they are compared beside it.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Canonical {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub base_url: String,
+    pub bedrock_region: String,
+}
+
+impl Canonical {
+    /// The same on both sides and on every schema: `anthropic` with Bedrock settings counts as `bedrock`.
+    pub fn new(kind: &str, base_url: &str, bedrock: Option<&BedrockSettings>) -> Self {
+        let anthropic_with_bedrock = kind == ProviderType::Anthropic.as_str() && bedrock.is_some();
+        Canonical {
+            kind: if anthropic_with_bedrock { ProviderType::Bedrock.as_str() } else { kind }.to_owned(),
+            base_url: base_url.to_owned(),
+            bedrock_region: bedrock.map(|settings| settings.region.clone()).unwrap_or_default(),
+        }
+    }
+
+    /// Hex SHA-256 of the compact JSON, fields in the order above.
+    pub fn hash(&self) -> String {
+        let json = serde_json::to_vec(self).unwrap_or_default();
+        hex(&Sha256::digest(json))
+    }
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hash_is_sha256_of_the_compact_record() {
+        // printf '{"type":"openai","base_url":"https://api.openai.com/v1?a=<&>","bedrock_region":""}' | sha256sum
+        let record = Canonical::new("openai", "https://api.openai.com/v1?a=<&>", None);
+        assert_eq!(
+            serde_json::to_string(&record).unwrap(),
+            r#"{"type":"openai","base_url":"https://api.openai.com/v1?a=<&>","bedrock_region":""}"#
+        );
+        assert_eq!(record.hash(), "5b940e9bbdb4a3e5c802ee7abfe83d25e386fb024bb0b50b195ffbd13b3ed056");
+    }
+
+    #[test]
+    fn anthropic_with_bedrock_settings_is_bedrock() {
+        let settings = BedrockSettings { region: "us-east-1".into(), ..BedrockSettings::default() };
+        let stored_by_the_first_release = Canonical::new("anthropic", "", Some(&settings));
+        let stored_by_later_ones = Canonical::new("bedrock", "", Some(&settings));
+        assert_eq!(stored_by_the_first_release.hash(), stored_by_later_ones.hash());
+        assert_ne!(stored_by_later_ones.hash(), Canonical::new("bedrock", "", None).hash());
+    }
+}

@@ -1,0 +1,42 @@
+/// Why a text is not a provider name. Coder and the CHECK of `ai_providers`: `^[a-z0-9]+(-[a-z0-9]+)*$`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameError {
+    /// `bad` stands at `position`, counted from 1 in characters.
+    Character { bad: char, position: usize },
+    /// A `-` at the start, at the end, or after another one.
+    Hyphen { position: usize },
+}
+
+pub fn check_name(name: &str) -> Result<(), NameError> {
+    let mut after_hyphen = true;
+    let mut last = 0;
+    for (at, character) in name.chars().enumerate() {
+        last = at + 1;
+        match character {
+            'a'..='z' | '0'..='9' => after_hyphen = false,
+            '-' if after_hyphen => return Err(NameError::Hyphen { position: last }),
+            '-' => after_hyphen = true,
+            bad => return Err(NameError::Character { bad, position: last }),
+        }
+    }
+    if after_hyphen { Err(NameError::Hyphen { position: last.max(1) }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_what_coder_takes() {
+        for good in ["a", "0", "openai", "a-b", "gpt-4-1", "00-00"] {
+            assert_eq!(check_name(good), Ok(()), "{good}");
+        }
+        assert_eq!(check_name("Bad_Name"), Err(NameError::Character { bad: 'B', position: 1 }));
+        assert_eq!(check_name("my_openai"), Err(NameError::Character { bad: '_', position: 3 }));
+        assert_eq!(check_name("openai\n"), Err(NameError::Character { bad: '\n', position: 7 }));
+        assert_eq!(check_name("-a"), Err(NameError::Hyphen { position: 1 }));
+        assert_eq!(check_name("a--b"), Err(NameError::Hyphen { position: 3 }));
+        assert_eq!(check_name("a-"), Err(NameError::Hyphen { position: 2 }));
+        assert_eq!(check_name(""), Err(NameError::Hyphen { position: 1 }));
+    }
+}

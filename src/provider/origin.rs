@@ -1,0 +1,65 @@
+/// Where a variable was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The environment of this process.
+    Process,
+    /// The file of `--env-file`.
+    EnvFile,
+    /// A literal value in a container of a pod template.
+    Container,
+    ConfigMap {
+        name: String,
+        key: String,
+    },
+    Secret {
+        name: String,
+        key: String,
+    },
+}
+
+impl Source {
+    /// A value that somebody put into a Secret is a secret, whatever the variable's name says.
+    pub fn is_secret(&self) -> bool {
+        matches!(self, Source::Secret { .. })
+    }
+}
+
+impl std::fmt::Display for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Source::Process => f.write_str("environment"),
+            Source::EnvFile => f.write_str("env file"),
+            Source::Container => f.write_str("container"),
+            Source::ConfigMap { name, key } => write!(f, "ConfigMap {name}, key {key}"),
+            Source::Secret { name, key } => write!(f, "Secret {name}, key {key}"),
+        }
+    }
+}
+
+/// Is the variable there, and if not, what stands in its place?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    Set,
+    /// Not set (or, for the older variables, empty): Coder's default applies.
+    Default,
+    /// Not set, and empty therefore.
+    Unset,
+}
+
+/// The variable that decides a field, spelled as the operator spelled it; for one that is not set, as it would be spelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub variable: String,
+    pub presence: Presence,
+    pub source: Source,
+}
+
+impl Origin {
+    pub fn set(variable: impl Into<String>, source: Source) -> Self {
+        Origin { variable: variable.into(), presence: Presence::Set, source }
+    }
+
+    pub fn absent(variable: impl Into<String>, presence: Presence) -> Self {
+        Origin { variable: variable.into(), presence, source: Source::Process }
+    }
+}

@@ -1,0 +1,159 @@
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+/// The Bedrock settings of a provider: column `ai_providers.settings`, a JSON object marked `"_type":"bedrock"`.
+#[derive(Clone, Default)]
+pub struct BedrockSettings {
+    pub region: String,
+    /// Empty counts as none (Coder: nil is left out).
+    pub access_key: Option<SecretString>,
+    pub access_key_secret: Option<SecretString>,
+    pub model: String,
+    pub small_fast_model: String,
+}
+
+const TYPE: &str = "bedrock";
+const VERSION: u64 = 1;
+
+/// Why the settings of a row cannot be understood. Never holds a part of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    #[error("they are not a JSON object")]
+    NotAnObject,
+    #[error("they have no \"_type\"")]
+    TypeMissing,
+    #[error("their \"_type\" is not \"bedrock\"")]
+    TypeUnknown,
+    #[error("their \"_version\" is not 1")]
+    VersionUnsupported,
+    #[error("one of their fields is not a text")]
+    FieldType,
+}
+
+impl BedrockSettings {
+    /// Region or a credential is there; models never count. Without it Coder refuses the provider at run time.
+    pub fn is_configured(&self) -> bool {
+        !self.region.is_empty() || self.access_key.is_some() || self.access_key_secret.is_some()
+    }
+
+    /// As Coder writes it: sorted keys, no spaces, what is empty left out.
+    pub fn encode(&self) -> SecretString {
+        let secret = |value: &Option<SecretString>| value.as_ref().map(|v| v.expose_secret().to_owned());
+        let text = |value: &String| Some(value.clone());
+        let mut object = Map::new();
+        object.insert("_type".into(), TYPE.into());
+        object.insert("_version".into(), VERSION.into());
+        for (key, value) in [
+            ("access_key", secret(&self.access_key)),
+            ("access_key_secret", secret(&self.access_key_secret)),
+            ("model", text(&self.model)),
+            ("region", text(&self.region)),
+            ("small_fast_model", text(&self.small_fast_model)),
+        ] {
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                object.insert(key.into(), value.into());
+            }
+        }
+        Value::Object(object).to_string().into()
+    }
+
+    /// SQL NULL, an empty text and JSON `null` are no settings.
+    pub fn decode(column: Option<&str>) -> Result<Option<Self>, SettingsError> {
+        #[derive(Deserialize)]
+        struct Fields {
+            region: Option<String>,
+            access_key: Option<String>,
+            access_key_secret: Option<String>,
+            model: Option<String>,
+            small_fast_model: Option<String>,
+        }
+        let text = column.unwrap_or_default().trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let value: Value = serde_json::from_str(text).map_err(|_| SettingsError::NotAnObject)?;
+        let object = match &value {
+            Value::Null => return Ok(None),
+            Value::Object(object) => object,
+            _ => return Err(SettingsError::NotAnObject),
+        };
+        match object.get("_type") {
+            None | Some(Value::Null) => return Err(SettingsError::TypeMissing),
+            Some(Value::String(kind)) if kind.is_empty() => return Err(SettingsError::TypeMissing),
+            Some(Value::String(kind)) if kind == TYPE => {}
+            Some(_) => return Err(SettingsError::TypeUnknown),
+        }
+        if object.get("_version").and_then(Value::as_u64) != Some(VERSION) {
+            return Err(SettingsError::VersionUnsupported);
+        }
+        let fields = Fields::deserialize(&value).map_err(|_| SettingsError::FieldType)?;
+        let secret = |value: Option<String>| value.filter(|v| !v.is_empty()).map(SecretString::from);
+        Ok(Some(BedrockSettings {
+            region: fields.region.unwrap_or_default(),
+            access_key: secret(fields.access_key),
+            access_key_secret: secret(fields.access_key_secret),
+            model: fields.model.unwrap_or_default(),
+            small_fast_model: fields.small_fast_model.unwrap_or_default(),
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> SettingsError {
+        BedrockSettings::decode(Some(text)).err().unwrap()
+    }
+
+    #[test]
+    fn encoded_as_coder_does() {
+        let settings = BedrockSettings {
+            region: "us-west-2".into(),
+            access_key: Some("AKID".into()),
+            access_key_secret: Some("s<&>\"".into()),
+            model: "m".into(),
+            small_fast_model: String::new(),
+        };
+        let text = settings.encode();
+        assert_eq!(
+            text.expose_secret(),
+            r#"{"_type":"bedrock","_version":1,"access_key":"AKID","access_key_secret":"s<&>\"","model":"m","region":"us-west-2"}"#
+        );
+        let again = BedrockSettings::decode(Some(text.expose_secret())).unwrap().unwrap();
+        assert_eq!(again.encode().expose_secret(), text.expose_secret());
+        assert_eq!(BedrockSettings::default().encode().expose_secret(), r#"{"_type":"bedrock","_version":1}"#);
+    }
+
+    #[test]
+    fn html_escapes_of_go_are_read() {
+        let text = r#"{"_type":"bedrock","_version":1,"access_key_secret":"a\u003cb\u0026c"}"#;
+        let settings = BedrockSettings::decode(Some(text)).unwrap().unwrap();
+        assert_eq!(settings.access_key_secret.unwrap().expose_secret(), "a<b&c");
+    }
+
+    #[test]
+    fn no_settings() {
+        for column in [None, Some(""), Some("  "), Some("null")] {
+            assert!(BedrockSettings::decode(column).unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn unreadable_settings() {
+        assert_eq!(error("not-json"), SettingsError::NotAnObject);
+        assert_eq!(error("[]"), SettingsError::NotAnObject);
+        assert_eq!(error(r#"{"region":"x"}"#), SettingsError::TypeMissing);
+        assert_eq!(error(r#"{"_type":"azure","_version":1}"#), SettingsError::TypeUnknown);
+        assert_eq!(error(r#"{"_type":"bedrock","_version":2}"#), SettingsError::VersionUnsupported);
+        assert_eq!(error(r#"{"_type":"bedrock"}"#), SettingsError::VersionUnsupported);
+        assert_eq!(error(r#"{"_type":"bedrock","_version":1,"region":7}"#), SettingsError::FieldType);
+    }
+
+    #[test]
+    fn later_fields_are_accepted() {
+        let text = r#"{"_type":"bedrock","_version":1,"role_arn":"arn:aws:iam::1:role/x","region":"us-east-1"}"#;
+        assert_eq!(BedrockSettings::decode(Some(text)).unwrap().unwrap().region, "us-east-1");
+    }
+}

@@ -1,0 +1,246 @@
+//! What may be shown of a value. Everything that reaches a screen, a log, a status or the termination message goes through here.
+//!
+//! Shown are: an absolute http(s) URL with user info, query values and fragment replaced by `***`; a region of AWS's form;
+//! a known type. Anything else is shown as its length, since people put keys into the wrong variable.
+
+use std::fmt::Write;
+use std::str::FromStr;
+
+use super::{Origin, ProviderType};
+
+/// The most characters of one value that are shown; longer ones end in `…`.
+const LIMIT: usize = 1024;
+/// The same for a variable's name.
+const NAME_LIMIT: usize = 160;
+
+pub fn base_url(value: &str, origin: Option<&Origin>) -> String {
+    show(value, origin, |value| masked_url(value).map(|url| cut(&url, LIMIT)))
+}
+
+pub fn region(value: &str, origin: Option<&Origin>) -> String {
+    show(value, origin, |value| is_region(value).then(|| value.to_owned()))
+}
+
+pub fn kind(value: &str, origin: Option<&Origin>) -> String {
+    show(value, origin, |value| ProviderType::from_str(value).ok().map(|kind| kind.as_str().to_owned()))
+}
+
+fn show(value: &str, origin: Option<&Origin>, safe: impl Fn(&str) -> Option<String>) -> String {
+    if value.is_empty() {
+        return String::new();
+    }
+    if origin.is_some_and(|origin| origin.source.is_secret()) {
+        return length(value);
+    }
+    safe(value).unwrap_or_else(|| length(value))
+}
+
+/// What stands in the place of a value that is not shown.
+pub fn length(value: &str) -> String {
+    match value.chars().count() {
+        1 => "1 character, not shown".to_owned(),
+        count => format!("{count} characters, not shown"),
+    }
+}
+
+/// The URL as written, but for what may be secret in it. `None`: not an absolute http or https URL.
+pub fn masked_url(value: &str) -> Option<String> {
+    let (scheme, rest) = value.split_once("://")?;
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return None;
+    }
+    // What the URL standard would forgive or read differently than it looks is not taken apart here.
+    if rest.starts_with('/') || value.chars().any(|c| c == '\\' || c.is_whitespace() || c.is_control()) {
+        return None;
+    }
+    url::Url::parse(value).ok()?.host_str().filter(|host| !host.is_empty())?;
+    let (rest, fragment) = split_keeping(rest, '#');
+    let (rest, query) = split_keeping(rest, '?');
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    // An `@` behind the authority may end a password that has an unescaped `/`, `?` or `#` in it. In a path behind a plain
+    // host name it is common (`/models/claude@2025`).
+    let later_at = |text: Option<&str>| text.is_some_and(|text| text.contains('@'));
+    let plain_host = authority.contains('.') && !authority.contains([':', '@']);
+    if later_at(query) || later_at(fragment) || (path.contains('@') && !plain_host) {
+        return None;
+    }
+    let host = match authority.rsplit_once('@') {
+        Some((_, host)) => format!("***@{host}"),
+        None => authority.to_owned(),
+    };
+    let mut shown = format!("{scheme}://{host}{path}");
+    if let Some(query) = query {
+        let masked: Vec<String> = query.split('&').map(mask_pair).collect();
+        let _ = write!(shown, "?{}", masked.join("&"));
+    }
+    if fragment.is_some_and(|fragment| !fragment.is_empty()) {
+        shown.push_str("#***");
+    }
+    Some(escape(&shown))
+}
+
+fn split_keeping(text: &str, at: char) -> (&str, Option<&str>) {
+    text.split_once(at).map_or((text, None), |(before, after)| (before, Some(after)))
+}
+
+fn mask_pair(pair: &str) -> String {
+    match pair.split_once('=') {
+        Some((_, "")) | None if pair.is_empty() => String::new(),
+        // A name without a value may be the secret itself.
+        None => "***".to_owned(),
+        Some((name, _)) => format!("{name}=***"),
+    }
+}
+
+/// `us-east-1`, `us-gov-west-1`, `eusc-de-east-1`.
+fn is_region(value: &str) -> bool {
+    let parts: Vec<&str> = value.split('-').collect();
+    let Some((number, words)) = parts.split_last() else { return false };
+    (2..=4).contains(&words.len())
+        && (1..=2).contains(&number.len())
+        && number.bytes().all(|b| b.is_ascii_digit())
+        && words.iter().all(|w| (2..=12).contains(&w.len()) && w.bytes().all(|b| b.is_ascii_lowercase()))
+}
+
+/// A text that came from outside and is needed in a message, such as the name of a variable.
+pub fn name(text: &str) -> String {
+    cut(&escape(text), NAME_LIMIT)
+}
+
+/// Everything but printable ASCII as `\u{…}`: no control sequence and no bidirectional override reaches a terminal, and a
+/// letter of another script does not pass for the one it looks like.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            ' '..='~' => escaped.push(character),
+            _ => escaped.extend(character.escape_default()),
+        }
+    }
+    escaped
+}
+
+/// At most `limit` characters, the last one `…` if something was left out.
+pub fn cut(text: &str, limit: usize) -> String {
+    if text.chars().count() <= limit {
+        return text.to_owned();
+    }
+    text.chars().take(limit.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// `1st`, `2nd`, `3rd`, `4th`.
+pub fn ordinal(number: usize) -> String {
+    let suffix = match (number % 10, number % 100) {
+        (1, n) if n != 11 => "st",
+        (2, n) if n != 12 => "nd",
+        (3, n) if n != 13 => "rd",
+        _ => "th",
+    };
+    format!("{number}{suffix}")
+}
+
+/// `1 key`, `2 keys`.
+pub fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::provider::Source;
+
+    #[test]
+    fn urls_keep_what_an_operator_needs() {
+        for (value, shown) in [
+            ("https://api.openai.com/v1/", "https://api.openai.com/v1/"),
+            ("HTTPS://Api.OpenAI.com:443/V1", "HTTPS://Api.OpenAI.com:443/V1"),
+            ("http://user:secret@host/v1", "http://***@host/v1"),
+            ("http://sec@ret:p@host", "http://***@host"),
+            ("https://host/v1?api-version=2024&key=secret", "https://host/v1?api-version=***&key=***"),
+            ("https://host/?secret", "https://host/?***"),
+            ("https://host/v1#secret", "https://host/v1#***"),
+            ("https://host/v1?", "https://host/v1?"),
+            ("https://ai.example/models/claude@2025", "https://ai.example/models/claude@2025"),
+            ("https://xn--e1afmkfd.example/я", "https://xn--e1afmkfd.example/\\u{44f}"),
+        ] {
+            assert_eq!(base_url(value, None), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_no_url_is_a_length() {
+        for value in [
+            "sk-secret-in-the-wrong-place",
+            "//host/secret",
+            "https:///user:secret@host",
+            "https:\\\\user:secret@host",
+            "https://user:pa/ss@host/",
+            "https://user:12/secret@host/",
+            "https://user:pass@wo/rd@host/",
+            "https://token#more@host/",
+            "https://token?more@host/",
+            "ftp://user:secret@host",
+            "https://host/a b",
+            "https://",
+            "https://host\u{1b}[31m",
+            "javascript://host/secret",
+        ] {
+            assert_eq!(base_url(value, None), format!("{} characters, not shown", value.chars().count()), "{value}");
+        }
+        assert_eq!(base_url("", None), "");
+        assert_eq!(kind("sk-1", None), "4 characters, not shown");
+        assert_eq!(kind("azure", None), "azure");
+    }
+
+    #[test]
+    fn regions() {
+        for value in ["us-east-1", "us-gov-west-1", "eusc-de-east-1", "ap-southeast-5", "us-iso-east-1"] {
+            assert_eq!(region(value, None), value);
+        }
+        for value in
+            ["us-east", "US-EAST-1", "us_east_1", "AKIA1234", "us-east-123", "x-y-1", "wjalr-xutnfemi-k7mdeng-1x"]
+        {
+            assert_eq!(region(value, None), format!("{} characters, not shown", value.len()));
+        }
+    }
+
+    #[test]
+    fn a_value_from_a_secret_is_not_shown() {
+        let origin = Origin::set("X", Source::Secret { name: "coder-ai".into(), key: "url".into() });
+        assert_eq!(base_url("https://host/", Some(&origin)), "13 characters, not shown");
+        assert_eq!(region("us-east-1", Some(&origin)), "9 characters, not shown");
+        assert_eq!(kind("openai", Some(&origin)), "6 characters, not shown");
+    }
+
+    #[test]
+    fn names_are_escaped_and_cut() {
+        assert_eq!(name("A\u{202e}B\u{1b}[0m\n"), "A\\u{202e}B\\u{1b}[0m\\n");
+        assert_eq!(name(&"é".repeat(500)).chars().count(), NAME_LIMIT);
+        assert_eq!(ordinal(1), "1st");
+        assert_eq!(ordinal(12), "12th");
+        assert_eq!(ordinal(23), "23rd");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_but_printable_ascii_is_shown(value in any::<String>()) {
+            let shown = base_url(&value, None);
+            prop_assert!(shown.chars().all(|c| matches!(c, ' '..='~' | '…')));
+        }
+
+        #[test]
+        fn user_info_query_values_and_fragment_are_not_shown(
+            user in "[a-z]{0,3}", secret in "CANARY[A-Za-z0-9+/=@:#?&.-]{0,12}", tail in "[a-z/]{0,6}", place in 0..4,
+        ) {
+            let value = match place {
+                0 => format!("https://{user}:{secret}@host.example/{tail}"),
+                1 => format!("https://{}@host.example/{tail}", secret.replace('/', "")),
+                2 => format!("https://host.example/{tail}?k={}", secret.replace(['&', '#'], "")),
+                _ => format!("https://host.example/{tail}#{secret}"),
+            };
+            prop_assert!(!base_url(&value, None).contains("CANARY"), "{}", base_url(&value, None));
+        }
+    }
+}

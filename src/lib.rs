@@ -1,8 +1,11 @@
 //! Brings the AI providers of a Coder environment and its Postgres database together.
 //! docs/architecture.md tells what each module is for.
 
+pub mod arguments;
 pub mod env;
+pub mod options;
 pub mod plan;
 pub mod problem;
 pub mod provider;
+pub mod report;
 pub mod store;

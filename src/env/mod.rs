@@ -15,7 +15,7 @@ pub use variable::{Variable, look_up};
 use std::collections::BTreeMap;
 
 use crate::problem::{Code, Problem};
-use crate::provider::{DesiredProvider, ProviderType, check_name, shown};
+use crate::provider::{DesiredProvider, shown};
 
 /// What the environment says.
 #[derive(Default)]
@@ -107,7 +107,7 @@ pub fn legacy_name_conflict(indexed: &DesiredProvider, legacy: &DesiredProvider)
         "the older variables {} make a provider of this name too; give this one another NAME, or unset the older ones",
         legacy.origins.pattern
     );
-    let problem = Problem::new(Code::LegacyNameConflict, message).provider(&indexed.name);
+    let problem = Problem::new(Code::LegacyNameConflict, message).provider(indexed.label());
     let problem = problem.variables([&indexed.origins.name.variable, &legacy.origins.name.variable]);
     Problem { index: indexed.index, ..problem }
 }
@@ -116,17 +116,6 @@ fn near_miss(variable: &Variable) -> Option<Problem> {
     let meant = names::near_miss(&variable.name)?;
     let message = format!("nobody reads this variable; did you mean {meant}?");
     Some(Problem::new(Code::UnknownVariable, message).variable(shown::name(&variable.name)).suggestion(Some(meant)))
-}
-
-/// The name if it may be shown: valid, and not out of a Kubernetes Secret.
-pub fn shown_name(provider: &DesiredProvider) -> Option<&str> {
-    let secret = provider.origins.name.source.is_secret();
-    (check_name(&provider.name).is_ok() && !secret).then_some(provider.name.as_str())
-}
-
-/// Does this type need a look at the live labels?
-pub fn needs_labels(kind: ProviderType) -> bool {
-    !kind.in_every_schema()
 }
 
 #[cfg(test)]

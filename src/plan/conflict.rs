@@ -130,7 +130,7 @@ impl Comparison<'_> {
         let id = self.id(compare_credentials);
         let conflict = |(field, environment, origin, database): (Field, Value, &Origin, Value)| Conflict {
             id: id.clone(),
-            provider: self.desired.name.clone(),
+            provider: self.desired.label(),
             field,
             blocking: self.credentials_block || field < Field::ApiKeys,
             environment,

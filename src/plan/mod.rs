@@ -12,7 +12,7 @@ pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredProvi
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::env::{legacy_name_conflict, shown_name};
+use crate::env::legacy_name_conflict;
 use crate::problem::{Code, Problem};
 use crate::provider::{DesiredProvider, shown};
 
@@ -192,7 +192,7 @@ fn entry(desired: usize, provider: &DesiredProvider, state: State) -> Entry {
 /// A problem or warning about one provider, with the variable that names it.
 fn about(provider: &DesiredProvider, code: Code, message: impl Into<String>) -> Problem {
     let problem = Problem::new(code, message).variable(&provider.origins.name.variable);
-    Problem { index: provider.index, provider: shown_name(provider).map(str::to_owned), ..problem }
+    Problem { index: provider.index, provider: Some(provider.label()), ..problem }
 }
 
 fn unsupported(provider: &DesiredProvider) -> Problem {

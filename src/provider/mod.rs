@@ -61,6 +61,14 @@ impl DesiredProvider {
         if self.index.is_none() && self.bedrock.is_some() && bedrock_label_exists { "AWS Bedrock" } else { &self.name }
     }
 
+    /// What it is called in anything that is shown: its name, or its number if the name came from a Kubernetes Secret.
+    pub fn label(&self) -> String {
+        match self.index {
+            Some(index) if self.origins.name.source.is_secret() => format!("(provider {index}, name not shown)"),
+            _ => self.name.clone(),
+        }
+    }
+
     /// Is there anything that Coder encrypts at rest? Settings count whole, as they may hold credentials.
     pub fn has_secrets(&self) -> bool {
         !self.keys.is_empty() || self.bedrock.is_some()

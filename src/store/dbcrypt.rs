@@ -1,7 +1,7 @@
 //! Coder's encryption at rest: AES-256-GCM, no additional data; blob = 12 bytes nonce, ciphertext, 16 bytes tag; standard base64.
 
-use aes_gcm::aead::{Aead, Generate, KeyInit, Nonce};
 use aes_gcm::Aes256Gcm;
+use aes_gcm::aead::{Aead, Generate, KeyInit, Nonce};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use secrecy::{ExposeSecret, SecretString};
@@ -42,8 +42,13 @@ impl Keyring {
             match Cipher::parse(encoded) {
                 Ok(cipher) => keyring.ciphers.push(cipher),
                 Err(what) => {
-                    let which = if texts.len() == 1 { "the key".to_owned() } else { format!("the {} key", shown::ordinal(at + 1)) };
-                    let message = format!("{which} {what}; Coder takes standard base64 of 32 bytes, several separated by commas");
+                    let which = if texts.len() == 1 {
+                        "the key".to_owned()
+                    } else {
+                        format!("the {} key", shown::ordinal(at + 1))
+                    };
+                    let message =
+                        format!("{which} {what}; Coder takes standard base64 of 32 bytes, several separated by commas");
                     problems.push(Problem::new(Code::EncryptionKeyInvalid, message).variable(VARIABLE));
                 }
             }
@@ -124,7 +129,10 @@ mod tests {
             ("WFA88JW4rWYFjoc2qyOJec37Iitq4SlpacETiH+qHwFg+qAEwmqVjg==", "access-token"),
             ("G01YJJHbtDS+Zh2re1a7mfx9v4Ea7rmabzP4rbRdsHiAZ56BI+cg2cI=", "refresh-token"),
         ] {
-            assert_eq!(keyring.decrypt("6a193b3", sealed).map(|p| p.expose_secret().to_owned()).as_deref(), Some(plain));
+            assert_eq!(
+                keyring.decrypt("6a193b3", sealed).map(|p| p.expose_secret().to_owned()).as_deref(),
+                Some(plain)
+            );
         }
         assert!(keyring.opens("6a193b3", "JAr/OTfEYiZmArZ/9yZpmeM/KSVCy6eJRZ1/qgKXqonr"));
         assert!(!keyring.opens("6a193b3", "WNKdRi1v1kmlaip3PtpwoDIHsRNaKYQ1jvhN2MRxzUlC2tg="));

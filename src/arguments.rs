@@ -1,0 +1,85 @@
+//! The command line as clap sees it. What the texts mean is decided in `options`, by the same code for a flag, a variable and
+//! the options of a pod that the controller looks at.
+
+use clap::{Args, Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(
+    name = "ai-provider-seed",
+    version,
+    about = "Brings the AI providers of a Coder environment and its Postgres database together",
+    after_help = "Every option is also a variable: --lock-timeout is AI_PROVIDER_SEED_LOCK_TIMEOUT. A flag beats its variable.\n\
+                  Exit codes: 0 ok, 1 changes (diff only), 2 invalid, 3 conflict, 4 unavailable, 5 unusable, 6 locked, 70 internal.",
+    disable_help_subcommand = true
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Reconcile the environment into Postgres (init container)
+    Seed(Texts),
+    /// Say what a seed would do, without writing
+    Diff {
+        #[command(flatten)]
+        texts: Texts,
+        /// The environment alone, no database; exit 0 or 2
+        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+        offline: Option<String>,
+    },
+}
+
+/// The options of `seed` and `diff`, unread.
+#[derive(Args, Default)]
+pub struct Texts {
+    /// Connection URL or key=value list, as Coder takes it. Default: CODER_PG_CONNECTION_URL, else DATABASE_URL, else PGHOST, …
+    #[arg(long, value_name = "URL")]
+    pub database_url: Option<String>,
+    /// A file that holds it; read again at each attempt
+    #[arg(long, value_name = "FILE")]
+    pub database_url_file: Option<String>,
+    /// Takes the place of the URL's password; read again at each attempt
+    #[arg(long, value_name = "FILE")]
+    pub database_password_file: Option<String>,
+    /// How long to try for a database that cannot be used yet; 0 is one try [default: 120s]
+    #[arg(long, value_name = "DURATION")]
+    pub wait: Option<String>,
+    /// How long to wait for another seeder [default: 30s]
+    #[arg(long, value_name = "DURATION")]
+    pub lock_timeout: Option<String>,
+    /// What a difference of keys means: ignore, warn, fail [default: warn]
+    #[arg(long, value_name = "WORD")]
+    pub compare_credentials: Option<String>,
+    /// Outcomes that stop the start: invalid, conflict, unavailable, unusable, locked, or all, none [default: all]
+    #[arg(long, value_name = "LIST")]
+    pub block_on: Option<String>,
+    /// Unknown variables, providers without keys, suspicious URLs and an empty environment are problems
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub strict: Option<String>,
+    /// Fewer providers than this in the environment is invalid [default: 0]
+    #[arg(long, value_name = "NUMBER")]
+    pub require_providers: Option<String>,
+    /// What it means that there is no table ai_providers: auto, fail, wait [default: auto]
+    #[arg(long, value_name = "WORD")]
+    pub if_schema_missing: Option<String>,
+    /// Audit rows in the same transaction: auto, off [default: auto]
+    #[arg(long, value_name = "WORD")]
+    pub audit: Option<String>,
+    /// Provider variables from a dotenv file (values literal) instead of the environment
+    #[arg(long, value_name = "FILE")]
+    pub env_file: Option<String>,
+    /// The report on standard output: text, json [default: text]
+    #[arg(long, value_name = "WORD")]
+    pub output: Option<String>,
+    /// At most 1 KiB for kubectl describe pod; empty turns it off [default: /dev/termination-log if present]
+    #[arg(long, value_name = "FILE")]
+    pub termination_log: Option<String>,
+    /// Logs on standard error: text, json [default: text]
+    #[arg(long, value_name = "WORD")]
+    pub log_format: Option<String>,
+    /// error, warn, info, debug, trace [default: info]
+    #[arg(long, value_name = "WORD")]
+    pub log_level: Option<String>,
+}

@@ -1,0 +1,86 @@
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::Report;
+use crate::plan::{Field, State, Value};
+use crate::problem::{Outcome, Problem};
+
+/// Readers must accept new keys, codes and states; `version` changes only when something is removed or changes meaning.
+#[derive(Serialize)]
+struct Document<'a> {
+    version: u32,
+    outcome: Outcome,
+    blocked: bool,
+    written: bool,
+    providers: Vec<Provider<'a>>,
+    conflicts: Vec<Conflict<'a>>,
+    problems: &'a [Problem],
+    warnings: &'a [Problem],
+}
+
+#[derive(Serialize)]
+struct Provider<'a> {
+    name: &'a str,
+    r#type: &'a str,
+    state: State,
+    id: Option<Uuid>,
+    hash: Hash<'a>,
+}
+
+#[derive(Serialize)]
+struct Hash<'a> {
+    environment: &'a str,
+    database: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Conflict<'a> {
+    id: &'a str,
+    provider: &'a str,
+    field: Field,
+    blocking: bool,
+    environment: Environment<'a>,
+    database: Database<'a>,
+}
+
+#[derive(Serialize)]
+struct Environment<'a> {
+    value: &'a Value,
+    variable: &'a str,
+}
+
+#[derive(Serialize)]
+struct Database<'a> {
+    value: &'a Value,
+    updated_at: &'a str,
+}
+
+/// One object on one line, so that a log collector takes it as one record.
+pub fn json(report: &Report) -> String {
+    let providers = report.providers.iter().map(|provider| Provider {
+        name: &provider.name,
+        r#type: &provider.kind,
+        state: provider.state,
+        id: provider.id,
+        hash: Hash { environment: &provider.environment_hash, database: provider.database_hash.as_deref() },
+    });
+    let conflicts = report.conflicts.iter().map(|conflict| Conflict {
+        id: &conflict.id,
+        provider: &conflict.provider,
+        field: conflict.field,
+        blocking: conflict.blocking,
+        environment: Environment { value: &conflict.environment, variable: &conflict.origin.variable },
+        database: Database { value: &conflict.database, updated_at: &conflict.updated_at },
+    });
+    let document = Document {
+        version: 1,
+        outcome: report.outcome,
+        blocked: report.blocked,
+        written: report.written,
+        providers: providers.collect(),
+        conflicts: conflicts.collect(),
+        problems: &report.problems,
+        warnings: &report.warnings,
+    };
+    serde_json::to_string(&document).unwrap_or_default()
+}

@@ -1,0 +1,150 @@
+//! A finished run to text, JSON and the termination message. Functions of values: whoever calls prints.
+
+mod json;
+mod sentence;
+mod termination;
+mod text;
+
+pub use json::json;
+pub use sentence::{advice, conflict_sentence, value};
+pub use termination::termination_message;
+pub use text::{Style, text};
+
+use uuid::Uuid;
+
+use crate::plan::{Conflict, Plan, State};
+use crate::problem::{Outcome, Problem};
+use crate::provider::{DesiredProvider, shown};
+
+/// Where the pages on outcomes and codes are.
+pub const DOCS: &str = "https://aiproviders.dev/docs";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    Seed,
+    Diff,
+}
+
+impl Command {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Command::Seed => "seed",
+            Command::Diff => "diff",
+        }
+    }
+}
+
+/// One desired provider, as it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    pub name: String,
+    pub kind: String,
+    pub state: State,
+    pub id: Option<Uuid>,
+    pub environment_hash: String,
+    pub database_hash: Option<String>,
+    /// Bearer keys in the environment.
+    pub keys: usize,
+    /// How its variables are spelled: `CODER_AIBRIDGE_PROVIDER_0_*`.
+    pub pattern: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub command: Command,
+    pub outcome: Outcome,
+    /// Does it stop the start?
+    pub blocked: bool,
+    pub written: bool,
+    pub providers: Vec<Provider>,
+    pub conflicts: Vec<Conflict>,
+    pub problems: Vec<Problem>,
+    pub warnings: Vec<Problem>,
+    /// `database coder at db.coder.svc:5432`, once one was reached.
+    pub database: Option<String>,
+}
+
+impl Report {
+    /// Nothing was read from a database.
+    pub fn new(command: Command, problems: Vec<Problem>, warnings: Vec<Problem>) -> Report {
+        let mut report = Report {
+            command,
+            outcome: Outcome::Ok,
+            blocked: false,
+            written: false,
+            providers: Vec::new(),
+            conflicts: Vec::new(),
+            problems,
+            warnings,
+            database: None,
+        };
+        report.conclude();
+        report
+    }
+
+    pub fn with_plan(mut self, desired: &[DesiredProvider], plan: Plan) -> Report {
+        self.providers =
+            plan.entries.iter().filter_map(|entry| Some(provider(desired.get(entry.desired)?, entry))).collect();
+        self.conflicts = plan.conflicts;
+        self.problems.extend(plan.problems);
+        self.warnings.extend(plan.warnings);
+        self.conclude();
+        if self.command == Command::Diff && self.outcome == Outcome::Ok && plan.insert.is_some() {
+            self.outcome = Outcome::Changes;
+        }
+        self
+    }
+
+    /// The outcome is the first that applies in the order invalid, internal, unavailable, unusable, locked, conflict.
+    fn conclude(&mut self) {
+        use Outcome::{Internal, Invalid, Locked, Unavailable, Unusable};
+        let of_problems = [Internal, Invalid, Unavailable, Unusable, Locked]
+            .into_iter()
+            .find(|outcome| self.problems.iter().any(|problem| outcome_of(problem) == *outcome));
+        let conflict = self.conflicts.iter().any(|conflict| conflict.blocking).then_some(Outcome::Conflict);
+        self.outcome = of_problems.or(conflict).unwrap_or(Outcome::Ok);
+    }
+
+    pub fn count(&self, state: State) -> usize {
+        self.providers.iter().filter(|provider| provider.state == state).count()
+    }
+
+    /// The conflict ids, each once, in the order of the providers.
+    pub fn conflict_ids(&self) -> Vec<&str> {
+        let mut ids: Vec<&str> = self.conflicts.iter().map(|conflict| conflict.id.as_str()).collect();
+        ids.dedup();
+        ids
+    }
+
+    pub fn exit_code(&self) -> u8 {
+        match self.outcome {
+            Outcome::Ok | Outcome::Changes => self.outcome.exit_code(),
+            stopped if self.blocked => stopped.exit_code(),
+            _ => 0,
+        }
+    }
+}
+
+/// A code that is only ever a warning stops nothing; found among the problems, it is a bug of ours.
+fn outcome_of(problem: &Problem) -> Outcome {
+    match problem.code.outcome() {
+        Outcome::Ok => Outcome::Internal,
+        outcome => outcome,
+    }
+}
+
+fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
+    Provider {
+        name: desired.label(),
+        kind: shown::kind(&desired.canonical().kind, Some(&desired.origins.kind)),
+        state: entry.state,
+        id: entry.id,
+        environment_hash: entry.environment_hash.clone(),
+        database_hash: entry.database_hash.clone(),
+        keys: desired.keys.len(),
+        pattern: desired.origins.pattern.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

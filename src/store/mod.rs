@@ -1,1 +1,3 @@
 //! Postgres. The only module with SQL.
+
+pub mod url;

@@ -1,3 +1,6 @@
 //! Postgres. The only module with SQL.
 
+pub mod connect;
+pub mod error;
+pub mod tls;
 pub mod url;

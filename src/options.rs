@@ -166,6 +166,15 @@ pub fn variable_name(option: &str) -> String {
     format!("{PREFIX}{}", option.to_ascii_uppercase().replace('-', "_"))
 }
 
+/// "Did you mean" for a flag.
+pub fn nearest_option(flag: &str) -> Option<String> {
+    use clap::CommandFactory;
+    let command = crate::arguments::Arguments::command();
+    let flags = command.get_subcommands().flat_map(clap::Command::get_arguments).filter_map(clap::Arg::get_long);
+    let flags: Vec<String> = flags.map(|long| format!("--{long}")).collect();
+    nearest(flag, flags.iter().map(String::as_str)).map(str::to_owned)
+}
+
 struct Given {
     text: String,
     /// `--wait` or `AI_PROVIDER_SEED_WAIT`.

@@ -65,6 +65,13 @@ impl Environment {
         self.problems.extend::<Vec<_>>(stops);
     }
 
+    /// Without a database nobody knows whether an indexed provider whose type is newer is skipped, or in the way of an older
+    /// one of its name.
+    pub fn warn_of_undecided(&mut self) {
+        let same_name = self.providers.windows(2).filter(|pair| pair[0].name == pair[1].name);
+        self.warnings.extend(same_name.map(|pair| legacy_name_conflict(&pair[0], &pair[1])));
+    }
+
     /// `--require-providers`: catches a Secret or an envFrom that was not there.
     pub fn require(&mut self, least: usize, option: &str) {
         if self.providers.len() < least {

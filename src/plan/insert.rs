@@ -54,10 +54,10 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
         plan.needs_schema = true;
         return;
     }
-    let audit = options.audit && schema.audit.as_ref().is_some_and(|audit| audit.has_labels);
+    let audit = options.audit && schema.audit.as_ref().is_some_and(|audit| audit.has_labels());
     let icon = schema.providers.columns.get(ICON).is_some_and(|column| column.required);
 
-    let mut against = Against::default();
+    let mut against = Against { role: &schema.role, schema: Vec::new(), access: Vec::new() };
     let extra = if icon { &[ICON][..] } else { &[] };
     against.table("ai_providers", &schema.providers, &[&PROVIDER_COLUMNS, extra].concat(), "");
     if with_keys {
@@ -94,13 +94,13 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
 }
 
 /// What stands against an insert: the schema itself, or what this role or server may do.
-#[derive(Default)]
-struct Against {
+struct Against<'a> {
+    role: &'a str,
     schema: Vec<Problem>,
     access: Vec<Problem>,
 }
 
-impl Against {
+impl Against<'_> {
     fn table(&mut self, name: &str, table: &Table, written: &[&str], or: &str) {
         for column in written.iter().filter(|column| !table.columns.contains_key(**column)) {
             let message =
@@ -119,7 +119,8 @@ impl Against {
         let refused = |column: &&str| table.columns.get(*column).is_some_and(|facts| !facts.insertable);
         if written.iter().any(|column| refused(&column)) {
             let message = format!(
-                "rows are missing and this role may not insert into {name}; run: grant insert on {name} to <role>{or}"
+                "rows are missing and role {role} may not insert into {name}; run: grant insert on {name} to {role}{or}",
+                role = self.role
             );
             self.access.push(Problem::new(Code::PermissionDenied, message));
         }
@@ -137,11 +138,13 @@ fn encrypt_with(schema: &Schema, options: &PlanOptions, against: &mut Against, w
     let problem = |code, message: String| Problem::new(code, message).variable(KEYS_VARIABLE);
     let Encryption { active, revoked, usable, first_given } = match &schema.encryption {
         Some(Ok(encryption)) => encryption,
-        Some(Err(role)) => {
+        Some(Err(())) => {
             let message = format!(
-                "{role} may not read dbcrypt_keys, so nobody knows whether keys must be encrypted; run: grant select on dbcrypt_keys to <role>"
+                "role {role} may not read dbcrypt_keys, so nobody knows whether keys must be encrypted; \
+                 run: grant select on dbcrypt_keys to {role}",
+                role = schema.role
             );
-            against.access.push(Problem::new(Code::PermissionDenied, message));
+            against.schema.push(Problem::new(Code::PermissionDenied, message));
             return Encrypt::NotNow;
         }
         None => return Encrypt::NotNow,

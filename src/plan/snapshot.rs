@@ -56,8 +56,10 @@ pub struct Schema {
     pub keys: Table,
     /// `None`: no table of that name.
     pub audit: Option<AuditTable>,
-    /// `None`: not read, because nothing that is missing needs encryption.
-    pub encryption: Option<Result<Encryption, String>>,
+    /// `None`: not read, because nothing that is missing needs encryption. `Err`: this role may not read `dbcrypt_keys`.
+    pub encryption: Option<Result<Encryption, ()>>,
+    /// Who is connected, for messages that name a grant.
+    pub role: String,
     /// The connection's server or session takes no writes.
     pub read_only: bool,
 }
@@ -78,8 +80,17 @@ pub struct Column {
 #[derive(Clone, Default)]
 pub struct AuditTable {
     pub table: Table,
-    /// Does `resource_type` have both labels, `ai_provider` and `ai_provider_key`?
-    pub has_labels: bool,
+    /// Does `resource_type` have the label `ai_provider`?
+    pub provider_label: bool,
+    /// And `ai_provider_key`?
+    pub key_label: bool,
+}
+
+impl AuditTable {
+    /// Audit rows are written where Coder knows both kinds of resource.
+    pub fn has_labels(&self) -> bool {
+        self.provider_label && self.key_label
+    }
 }
 
 /// The rows of `dbcrypt_keys`, held against the keys that were given.

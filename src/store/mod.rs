@@ -1,3 +1,12 @@
 //! Postgres. The only module with SQL.
 
+pub mod apply;
+pub mod connect;
 pub mod dbcrypt;
+pub mod error;
+mod schema;
+pub mod snapshot;
+pub mod tls;
+pub mod url;
+
+pub use error::{Error, Retry};

@@ -1,0 +1,213 @@
+//! Arguments to an exit code: one function per command. Everything that is printed is printed here.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use crate::arguments::{Arguments, Command, Texts};
+use crate::env::Variable;
+use crate::options::{self, Format, Options};
+use crate::plan::{Access, Plan};
+use crate::prepare::{Refused, prepare};
+use crate::problem::{Code, Outcome, Problem};
+use crate::report::{self, Report, Style};
+use crate::seed::{Ended, Run};
+
+/// The whole program. A panic ends it with exit code 70 and without the panic's text, which may hold anything.
+pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        print_error(&format!("internal error at {place}; please report it, nothing more was written\n"));
+    }));
+    let result = std::panic::catch_unwind(|| match Arguments::try_parse_from(&arguments) {
+        Ok(arguments) => command(arguments.command, &variables),
+        Err(error) => usage(&error, &variables),
+    });
+    ExitCode::from(result.unwrap_or_else(|_| Outcome::Internal.exit_code()))
+}
+
+fn command(command: Command, variables: &[Variable]) -> u8 {
+    match command {
+        Command::Seed(texts) => seed_or_diff(report::Command::Seed, texts, None, variables),
+        Command::Diff { texts, offline } => seed_or_diff(report::Command::Diff, texts, offline, variables),
+    }
+}
+
+fn seed_or_diff(command: report::Command, texts: Texts, offline: Option<String>, variables: &[Variable]) -> u8 {
+    let (options, problems, warnings) = options::parse(texts, offline, variables);
+    log_to_stderr(&options);
+    let started = Instant::now();
+    let report = work(command, &options, variables, problems, warnings);
+    log_end(&report, started);
+    finish(report, &options)
+}
+
+fn work(
+    command: report::Command,
+    options: &Options,
+    variables: &[Variable],
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+) -> Report {
+    let access = match command {
+        report::Command::Seed => Access::Write,
+        report::Command::Diff => Access::Read,
+    };
+    let prepared = match prepare(options, access, variables, problems, warnings) {
+        Ok(prepared) => prepared,
+        Err(Refused { problems, warnings }) => return Report::new(command, problems, warnings),
+    };
+    let Some(connector) = &prepared.connector else {
+        return Report::new(command, Vec::new(), prepared.warnings);
+    };
+    let run = Run {
+        desired: &prepared.desired,
+        keyring: &prepared.keyring,
+        plan: prepared.plan,
+        wait: options.wait,
+        lock_timeout: options.lock_timeout,
+        if_schema_missing: options.if_schema_missing,
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let message = format!("no runtime ({}); please report it", error.kind());
+            return Report::new(command, vec![Problem::new(Code::Internal, message)], prepared.warnings);
+        }
+    };
+    let Ended { plan, error, written, database } = runtime.block_on(run.run(connector));
+    // A name look-up that hangs in a thread of its own must not hold the end of the process.
+    runtime.shutdown_background();
+    let problems = error.map(|error| error.into_problems()).unwrap_or_default();
+    let plan = plan.map(|plan| match problems.is_empty() {
+        true => plan,
+        // The error took the place of what the plan had against it.
+        false => Plan { problems: Vec::new(), insert: None, ..plan },
+    });
+    let mut report =
+        Report::new(command, problems, prepared.warnings).with_plan(&prepared.desired, plan.unwrap_or_default());
+    report.written = written;
+    report.database = database;
+    report
+}
+
+/// Prints the report, leaves the termination message, and says how to exit.
+fn finish(mut report: Report, options: &Options) -> u8 {
+    report.blocked = match report.outcome {
+        Outcome::Ok | Outcome::Changes => false,
+        outcome => options.block_on.blocks(outcome),
+    };
+    if report.exit_code() == 0 && report.outcome != Outcome::Ok && report.outcome != Outcome::Changes {
+        tracing::error!(
+            outcome = report.outcome.as_str(),
+            "{} does not stop the start (--block-on)",
+            report.outcome.as_str()
+        );
+    }
+    let text = match options.output {
+        Format::Json => report::json(&report) + "\n",
+        Format::Text => report::text(&report, Style { colour: may_colour() }),
+    };
+    // A reader that went away is no reason to fail: the exit code says what happened.
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    if let Some(path) = &options.termination_log {
+        leave_message(path, &report);
+    }
+    report.exit_code()
+}
+
+fn may_colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn leave_message(path: &Path, report: &Report) {
+    let message = report::termination_message(report);
+    if message.is_empty() {
+        return;
+    }
+    if let Err(error) = std::fs::write(path, message) {
+        tracing::warn!("the termination message cannot be written: {}; see --termination-log", error.kind());
+    }
+}
+
+fn log_end(report: &Report, started: Instant) {
+    tracing::info!(
+        outcome = report.outcome.as_str(),
+        written = report.written,
+        providers = report.providers.len(),
+        conflicts = report.conflicts.len(),
+        problems = report.problems.len(),
+        warnings = report.warnings.len(),
+        database = report.database.as_deref().unwrap_or("not connected"),
+        took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "{} ended",
+        report.command.as_str()
+    );
+}
+
+fn log_to_stderr(options: &Options) {
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let builder = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(options.log_level)
+        .with_target(false)
+        .with_ansi(colour);
+    // Set once per process; in a test that runs two commands the first one stays.
+    let _ = match options.log_format {
+        Format::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish()),
+        Format::Text => tracing::subscriber::set_global_default(builder.finish()),
+    };
+}
+
+/// What clap refuses: help and version are no error, everything else is invalid like any other option. Clap's own text
+/// would echo the argument, and an argument in the wrong place may be a key.
+fn usage(error: &clap::Error, variables: &[Variable]) -> u8 {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            return 0;
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            print_error(&error.to_string());
+            return Outcome::Invalid.exit_code();
+        }
+        _ => {}
+    }
+    let (options, ..) = options::parse(Texts::default(), None, variables);
+    log_to_stderr(&options);
+    let problem = Problem::new(Code::InvalidOption, usage_message(error));
+    finish(Report::new(report::Command::Seed, vec![problem], Vec::new()), &options)
+}
+
+fn usage_message(error: &clap::Error) -> String {
+    use clap::error::ContextKind;
+    let context = |kind| error.get(kind).map(ToString::to_string);
+    // Only what looks like the name of an option is repeated.
+    let option = context(ContextKind::InvalidArg).and_then(|text| {
+        let name = text.split(['=', ' ']).next().unwrap_or_default().to_owned();
+        let known = name.starts_with("--") && name[2..].bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        known.then_some(name)
+    });
+    let what = match (error.kind(), option) {
+        (ErrorKind::UnknownArgument, Some(option)) => {
+            let meant = options::nearest_option(&option).map(|meant| format!("; did you mean {meant}?"));
+            format!("there is no option {option}{}", meant.unwrap_or_default())
+        }
+        (ErrorKind::UnknownArgument, None) => "an argument that is no option".to_owned(),
+        (ErrorKind::InvalidSubcommand, _) => "there is no such command".to_owned(),
+        (ErrorKind::ArgumentConflict, Some(option)) => format!("{option} was given twice"),
+        (ErrorKind::InvalidUtf8, _) => "an argument is not Unicode (UTF-8)".to_owned(),
+        (_, Some(option)) => format!("{option} needs a value"),
+        _ => "the arguments cannot be understood".to_owned(),
+    };
+    format!("{what}; see ai-provider-seed --help")
+}
+
+fn print_error(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

@@ -1,0 +1,121 @@
+//! All that can be decided without a database: variables, options, keys and the connection string to something that can run,
+//! or to every problem there is.
+
+use secrecy::ExposeSecret;
+
+use crate::env::{Environment, Variable, look_up, read_file};
+use crate::options::{DatabaseSource, Options, variable_name};
+use crate::plan::{Access, PlanOptions};
+use crate::problem::{Code, Problem};
+use crate::provider::DesiredProvider;
+use crate::store::connect::{Connector, Source};
+use crate::store::dbcrypt::{self, Keyring};
+use crate::store::url::ConnectOptions;
+
+pub struct Prepared {
+    pub desired: Vec<DesiredProvider>,
+    pub keyring: Keyring,
+    pub plan: PlanOptions,
+    pub warnings: Vec<Problem>,
+    /// `None`: there is nothing to ask a database.
+    pub connector: Option<Connector>,
+}
+
+/// Every problem and every warning of the environment.
+pub struct Refused {
+    pub problems: Vec<Problem>,
+    pub warnings: Vec<Problem>,
+}
+
+pub fn prepare(
+    options: &Options,
+    access: Access,
+    variables: &[Variable],
+    mut problems: Vec<Problem>,
+    option_warnings: Vec<Problem>,
+) -> Result<Prepared, Refused> {
+    let mut environment = match &options.env_file {
+        None => Environment::read(variables),
+        Some(path) => match read_file(path) {
+            Ok(variables) => Environment::read(&variables),
+            Err(problem) => {
+                problems.push(problem);
+                Environment::default()
+            }
+        },
+    };
+    environment.warnings.extend(option_warnings);
+    if options.strict {
+        environment.strict();
+    }
+    // An environment that could not be read says nothing about its number of providers.
+    if problems.is_empty() && environment.problems.is_empty() {
+        environment.require(options.require_providers, &variable_name("require-providers"));
+    }
+    let keyring = keyring(variables, &mut problems);
+    let nothing = environment.providers.is_empty() && environment.problems.is_empty();
+    let connector = if options.offline || nothing { None } else { connector(options, variables, &mut problems) };
+    if options.offline {
+        environment.warn_of_undecided();
+    }
+    let mut all = environment.problems;
+    all.append(&mut problems);
+    let warnings = environment.warnings;
+    if !all.is_empty() {
+        return Err(Refused { problems: all, warnings });
+    }
+    let plan = PlanOptions {
+        compare_credentials: options.compare_credentials,
+        audit: options.audit,
+        access,
+        keys_given: !keyring.is_empty(),
+    };
+    Ok(Prepared { desired: environment.providers, keyring, plan, warnings, connector })
+}
+
+fn keyring(variables: &[Variable], problems: &mut Vec<Problem>) -> Keyring {
+    let Some(variable) = look_up(variables, dbcrypt::VARIABLE) else { return Keyring::default() };
+    let Some(text) = variable.value() else {
+        let message = "the value is not Unicode (UTF-8); set it again as text";
+        problems.push(Problem::new(Code::NotUnicode, message).variable(dbcrypt::VARIABLE));
+        return Keyring::default();
+    };
+    Keyring::parse(text).unwrap_or_else(|found| {
+        problems.extend(found);
+        Keyring::default()
+    })
+}
+
+fn connector(options: &Options, variables: &[Variable], problems: &mut Vec<Problem>) -> Option<Connector> {
+    let value = |name: &str| look_up(variables, name).and_then(Variable::value).map(str::to_owned);
+    let is_file = matches!(options.database, DatabaseSource::File { .. });
+    if value("CODER_PG_AUTH").as_deref() == Some("awsiamrds") && options.password_file.is_none() && !is_file {
+        let message = "awsiamrds makes a password of its own for each connection, which this program does not; \
+                       give --database-password-file with a fresh token, or --database-url-file";
+        problems.push(Problem::new(Code::AuthenticationUnsupported, message).variable("CODER_PG_AUTH"));
+    }
+    let source = match &options.database {
+        DatabaseSource::Url { text, origin } => {
+            ConnectOptions::parse(text.expose_secret(), origin, &value).map(Source::given)
+        }
+        DatabaseSource::File { path, origin } => Ok(Source::url_file(path, origin, &value)),
+        DatabaseSource::PgVariables => ConnectOptions::from_variables(&value).map(Source::given),
+    };
+    let source = match source {
+        Ok(source) => source,
+        Err(found) => {
+            problems.extend(found);
+            return None;
+        }
+    };
+    let source = match &options.password_file {
+        Some(path) => source.password_file(path, "--database-password-file"),
+        None => source,
+    };
+    // Files are read again at each attempt; but one that is not there, or holds no URL, is a mistake to say at once.
+    if let Err(error) = source.options() {
+        problems.extend(error.into_problems());
+        return None;
+    }
+    Some(Connector::new(source))
+}

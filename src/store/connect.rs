@@ -1,0 +1,265 @@
+//! Opening a connection: hosts in order, TLS, time limits, and trying again.
+
+mod patience;
+mod session;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use secrecy::ExposeSecret;
+use tokio::time::{Instant, timeout_at};
+use tokio_postgres::config::{ChannelBinding as Binding, SslMode as Mode, SslNegotiation};
+use tokio_postgres::tls::MakeTlsConnect;
+use tokio_postgres::{Config, Connection, NoTls, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+pub use patience::{Backoff, Jitter, Patience, full_jitter};
+pub use session::Session;
+pub use source::Source;
+
+use super::error::{Endpoint, Error, Retry};
+use super::tls::{self, SystemRoots};
+use super::url::{ChannelBinding, ConnectOptions, Host, Place, TargetSession, Verification};
+use crate::problem::Code;
+use session::Task;
+
+/// What the session is for, on top of `target_session_attrs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Want {
+    Any,
+    /// A server that says it is a standby or read-only is passed over.
+    ReadWrite,
+}
+
+/// One try over all hosts takes no longer than this where nobody waits for more.
+const ONE_TRY: Duration = Duration::from_secs(20);
+
+#[derive(Clone, Debug)]
+pub struct Connector {
+    source: Source,
+    system: SystemRoots,
+}
+
+impl Connector {
+    pub fn new(source: Source) -> Self {
+        Connector { source, system: SystemRoots::default() }
+    }
+
+    pub fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Tries the hosts, each once, until one will do; ends by `deadline`.
+    pub async fn connect_once(&self, deadline: Instant, want: Want) -> Result<Session, Error> {
+        let options = self.source.options()?;
+        let attempt = Attempt::new(&options, &self.system)?;
+        let session = match options.target {
+            // First a standby; if there is none, whatever answers.
+            TargetSession::PreferStandby => match attempt.over_hosts(deadline, TargetSession::Standby, want).await {
+                Ok(session) => Ok(session),
+                Err(_) => attempt.over_hosts(deadline, TargetSession::Any, want).await,
+            },
+            target => attempt.over_hosts(deadline, target, want).await,
+        }?;
+        Ok(session)
+    }
+
+    /// Tries until a session is there or patience is at its end. With no time to wait there is one try.
+    pub async fn wait_and_connect(&self, patience: &mut Patience, want: Want) -> Result<Session, Error> {
+        loop {
+            let now = Instant::now();
+            let deadline = if patience.deadline() > now { patience.deadline() } else { now + ONE_TRY };
+            match self.connect_once(deadline, want).await {
+                Ok(session) => return Ok(session),
+                Err(error) => match patience.after(&error) {
+                    Some(pause) => tokio::time::sleep(pause).await,
+                    None => return Err(patience.exhausted(error)),
+                },
+            }
+        }
+    }
+}
+
+struct Attempt<'a> {
+    options: &'a ConnectOptions,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(options: &'a ConnectOptions, system: &SystemRoots) -> Result<Self, Error> {
+        // A socket takes no TLS, so its files need not be there.
+        let needed = options.hosts().iter().any(|host| matches!(host.place, Place::Tcp { .. }));
+        let tls = if needed { tls::client_config(options, system)?.map(MakeRustlsConnect::new) } else { None };
+        Ok(Attempt { options, tls })
+    }
+
+    async fn over_hosts(&self, deadline: Instant, target: TargetSession, want: Want) -> Result<Session, Error> {
+        let mut failures = Vec::new();
+        let mut left = u32::try_from(self.options.hosts().len()).unwrap_or(u32::MAX);
+        for host in self.options.hosts() {
+            let now = Instant::now();
+            // Every host gets its share, so that one that swallows packets does not hide the others.
+            let share = deadline.saturating_duration_since(now) / left.max(1);
+            let limit = self.options.connect_timeout.min(share);
+            left -= 1;
+            let endpoint = Endpoint::new(self.options, host);
+            let result = match timeout_at(now + limit, self.host(host, &endpoint, limit, target, want)).await {
+                Ok(result) => result,
+                Err(_) => Err(Error::no_answer(&endpoint)),
+            };
+            match result {
+                Ok(session) => return Ok(session),
+                Err(error) => failures.push((endpoint, error)),
+            }
+        }
+        Err(Error::of_hosts(failures))
+    }
+
+    async fn host(
+        &self,
+        host: &Host,
+        endpoint: &Endpoint,
+        limit: Duration,
+        target: TargetSession,
+        want: Want,
+    ) -> Result<Session, Error> {
+        let mut session = self.open(host, endpoint, limit).await?;
+        session.find_out(target).await?;
+        match session.unfit(target, want) {
+            None => Ok(session),
+            Some(cause) => {
+                session.close().await;
+                let summary = format!("{endpoint} is not the server that is wanted: {cause}");
+                let next = "name all servers of the cluster in the URL, or connect to the right one";
+                Err(Error::new(Code::ReadOnly, Retry::Wait, summary, cause.to_owned(), next))
+            }
+        }
+    }
+
+    /// With `prefer`, a server that does not get along with our TLS is asked again without, as libpq does.
+    async fn open(&self, host: &Host, endpoint: &Endpoint, limit: Duration) -> Result<Session, Error> {
+        let mut config = self.config(host, limit);
+        let verification = self.options.verification();
+        let tls = match (&host.place, &self.tls) {
+            (Place::Tcp { .. }, Some(tls)) => tls,
+            _ => return self.finish(config.ssl_mode(Mode::Disable), NoTls, host, endpoint).await,
+        };
+        if verification != Verification::Opportunistic {
+            return self.finish(config.ssl_mode(Mode::Require), tls.clone(), host, endpoint).await;
+        }
+        match self.finish(config.ssl_mode(Mode::Prefer), tls.clone(), host, endpoint).await {
+            Err(error) if error.code == Code::Tls || error.sqlstate.as_deref() == Some("28000") => {
+                let plain = self.finish(config.ssl_mode(Mode::Disable), NoTls, host, endpoint).await;
+                plain.map_err(|_| error)
+            }
+            result => result,
+        }
+    }
+
+    fn config(&self, host: &Host, limit: Duration) -> Config {
+        let options = self.options;
+        let mut config = Config::new();
+        config
+            .user(options.user())
+            .dbname(options.database())
+            .application_name(&options.application_name)
+            .port(host.port)
+            // A name may have several addresses, and the first may not answer.
+            .connect_timeout(limit / 2)
+            .ssl_negotiation(if options.ssl_direct { SslNegotiation::Direct } else { SslNegotiation::Postgres })
+            .channel_binding(match options.channel_binding {
+                ChannelBinding::Disable => Binding::Disable,
+                ChannelBinding::Prefer => Binding::Prefer,
+                ChannelBinding::Require => Binding::Require,
+            });
+        if let Some(password) = &options.password {
+            config.password(password.expose_secret());
+        }
+        match &host.place {
+            Place::Socket(path) => config.host_path(path),
+            Place::Tcp { name, address: None } => config.host(name),
+            Place::Tcp { name, address: Some(address) } => config.host(name).hostaddr(*address),
+        };
+        config
+    }
+
+    async fn finish<T>(&self, config: &Config, tls: T, host: &Host, endpoint: &Endpoint) -> Result<Session, Error>
+    where
+        T: MakeTlsConnect<Socket>,
+        T::Stream: Send + 'static,
+    {
+        let name = match &host.place {
+            Place::Tcp { name, .. } => name.as_str(),
+            Place::Socket(_) => "",
+        };
+        let (client, connection) = config
+            .connect(tls)
+            .await
+            .map_err(|error| Error::connecting(&error, endpoint, name, &tls::roots_name(self.options)))?;
+        let told = |name: &str| connection.parameter(name);
+        let is_on = |name: &str| told(name).map(|value| value == "on");
+        let server_version = told("server_version").and_then(major_version);
+        let (in_hot_standby, read_only) = (is_on("in_hot_standby"), is_on("default_transaction_read_only"));
+        Ok(Session {
+            client,
+            endpoint: endpoint.clone(),
+            host: host.clone(),
+            server_version,
+            in_hot_standby,
+            read_only,
+            settings: self.options.settings().to_vec(),
+            task: Task(tokio::spawn(drive(connection))),
+        })
+    }
+}
+
+/// Whoever waits for an answer gets the error, so that nothing is lost by dropping it here.
+async fn drive<S, T>(connection: Connection<S, T>)
+where
+    Connection<S, T>: Future<Output = Result<(), tokio_postgres::Error>>,
+{
+    let _ = connection.await;
+}
+
+/// `15.4 (Debian 15.4-1)`, `17beta1`.
+fn major_version(text: &str) -> Option<u32> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    text.get(..digits)?.parse().ok()
+}
+
+impl Error {
+    /// A host that did not open a session in its time.
+    fn no_answer(endpoint: &Endpoint) -> Self {
+        let cause = "no answer in time".to_owned();
+        let next = "check that the server runs and that host, port and network policies are right";
+        Error::new(Code::Unreachable, Retry::Wait, format!("cannot reach {endpoint}: {cause}"), cause, next)
+    }
+
+    /// Of several hosts: the cause of each, and the code that says most.
+    fn of_hosts(mut failures: Vec<(Endpoint, Error)>) -> Self {
+        if failures.len() == 1
+            && let Some((_, error)) = failures.pop()
+        {
+            return error;
+        }
+        let order = [Code::Unreachable, Code::AuthenticationFailed, Code::ReadOnly];
+        let rank = |error: &Error| order.iter().position(|code| *code == error.code).unwrap_or(order.len());
+        let causes: Vec<String> =
+            failures.iter().map(|(endpoint, error)| format!("{}: {}", endpoint.host, error.cause)).collect();
+        let database = failures.first().map_or_else(String::new, |(endpoint, _)| endpoint.database.clone());
+        let Some((_, main)) = failures.into_iter().min_by_key(|(_, error)| (error.retry == Retry::No, rank(error)))
+        else {
+            return Error::new(
+                Code::Internal,
+                Retry::No,
+                "there is no host to connect to".to_owned(),
+                String::new(),
+                "",
+            );
+        };
+        let summary = format!("no host of database {} can be used: {}", database, causes.join("; "));
+        Error { cause: summary.clone(), summary, ..main }
+    }
+}

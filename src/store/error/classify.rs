@@ -1,0 +1,270 @@
+//! SQLSTATEs and failed connections, and what they mean for a seed.
+
+use std::error::Error as StdError;
+use std::io;
+
+use tokio_postgres::error::DbError;
+
+use super::super::tls::{Explained, explain};
+use super::super::url::show;
+use super::{Endpoint, Error, Retry, conditions};
+use crate::problem::Code;
+
+pub(super) const CHECK_SERVER: &str = "check that the server runs and that host, port and network policies are right";
+const CHECK_DATABASE_LOG: &str = "look into the server's log at this time";
+
+/// A conflict on one of these means that another seeder, or Coder's API, was quicker.
+const OUR_CONSTRAINTS: [&str; 4] =
+    ["ai_providers_name_unique", "ai_providers_pkey", "ai_provider_keys_pkey", "audit_logs_pkey"];
+
+pub(super) fn statement(error: &tokio_postgres::Error, endpoint: &Endpoint) -> Error {
+    if let Some(db) = error.as_db_error() {
+        return server(db, endpoint);
+    }
+    let text = error.to_string();
+    let fail = |code, cause: &str, next: &str| {
+        Error::new(code, Retry::No, format!("{endpoint}: {cause}"), cause.to_owned(), next)
+    };
+    // tokio-postgres tells its kinds apart only in words.
+    if ["error deserializing", "invalid column", "query returned an unexpected"].iter().any(|it| text.starts_with(it)) {
+        let cause = "a column has another type than expected";
+        return fail(
+            Code::SchemaUnsupported,
+            cause,
+            "use a release of ai-provider-seed that knows this version of Coder",
+        );
+    }
+    if ["error serializing", "error encoding", "expected "].iter().any(|it| text.starts_with(it)) {
+        return fail(Code::Internal, "a statement could not be sent", "please report this");
+    }
+    if let Some(explained) = explain(error, &endpoint.host, "sslrootcert") {
+        return lost(endpoint, &explained.cause);
+    }
+    lost(endpoint, &io_cause(error).unwrap_or_else(|| "the server closed it".to_owned()))
+}
+
+fn lost(endpoint: &Endpoint, cause: &str) -> Error {
+    let summary = format!("the connection to {endpoint} was lost: {cause}");
+    let mut error = Error::new(Code::Unreachable, Retry::Wait, summary, cause.to_owned(), CHECK_SERVER);
+    error.connection_lost = true;
+    error
+}
+
+pub(super) fn connecting(error: &tokio_postgres::Error, endpoint: &Endpoint, host: &str, roots: &str) -> Error {
+    if let Some(db) = error.as_db_error() {
+        return server(db, endpoint);
+    }
+    if let Some(Explained { cause, next }) = explain(error, host, roots) {
+        return tls(endpoint, cause, next);
+    }
+    let text = error.to_string();
+    let source = error.source().map(ToString::to_string).unwrap_or_default();
+    if source == "server does not support TLS" {
+        let next = "set ssl=on in the server, or sslmode=prefer or disable if the way to it is safe";
+        return tls(endpoint, "the server does not offer TLS, and sslmode asks for it".to_owned(), next);
+    }
+    if source == "password missing" {
+        let next = "write it into the URL, or set PGPASSWORD or --database-password-file (~/.pgpass is not read)";
+        return authentication(endpoint, "it asks for a password and none is given".to_owned(), next);
+    }
+    if text == "authentication error" {
+        let (cause, next) = if source.contains("channel binding") {
+            (
+                "the server did not use channel binding",
+                "remove channel_binding=require, or check for a proxy in between",
+            )
+        } else if source.contains("unsupported") {
+            (
+                "it asks for a way to authenticate that is not supported",
+                "use scram-sha-256, md5, password or cert in pg_hba.conf",
+            )
+        } else {
+            ("its proof that it knows the password is wrong", "check that this is the right server")
+        };
+        return authentication(endpoint, cause.to_owned(), next);
+    }
+    let io = io_cause(error);
+    if text == "error performing TLS handshake" {
+        return match io {
+            Some(cause) if cause != INVALID => {
+                unreachable(endpoint, format!("{cause} during the TLS handshake"), CHECK_SERVER)
+            }
+            _ => tls(
+                endpoint,
+                "its host name cannot be used for TLS".to_owned(),
+                "connect by a DNS name or an IP address",
+            ),
+        };
+    }
+    let talks = ["unexpected message", "error parsing"].iter().any(|it| text.starts_with(it));
+    match io {
+        _ if talks => unreachable(
+            endpoint,
+            "its answer is not Postgres's".to_owned(),
+            "check the port; is there a proxy in between?",
+        ),
+        Some(cause) if cause.starts_with(UNRESOLVED) => {
+            unreachable(endpoint, cause, "check the host name and the cluster's DNS")
+        }
+        Some(cause) => unreachable(endpoint, cause, CHECK_SERVER),
+        None => unreachable(endpoint, "the server closed the connection".to_owned(), CHECK_SERVER),
+    }
+}
+
+fn unreachable(endpoint: &Endpoint, cause: String, next: &str) -> Error {
+    Error::new(Code::Unreachable, Retry::Wait, format!("cannot reach {endpoint}: {cause}"), cause, next)
+}
+
+fn authentication(endpoint: &Endpoint, cause: String, next: &str) -> Error {
+    Error::new(Code::AuthenticationFailed, Retry::Wait, format!("cannot log in to {endpoint}: {cause}"), cause, next)
+}
+
+fn tls(endpoint: &Endpoint, cause: String, next: &str) -> Error {
+    Error::new(Code::Tls, Retry::No, format!("no TLS connection to {endpoint}: {cause}"), cause, next)
+}
+
+const UNRESOLVED: &str = "its name cannot be resolved";
+const INVALID: &str = "invalid input";
+
+/// The words of the operating system hold no secret.
+fn io_cause(error: &tokio_postgres::Error) -> Option<String> {
+    let mut current: Option<&(dyn StdError + 'static)> = Some(error);
+    let io = loop {
+        match current?.downcast_ref::<io::Error>() {
+            Some(found) => break found,
+            None => current = current?.source(),
+        }
+    };
+    let known = match io.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            "connection reset"
+        }
+        io::ErrorKind::UnexpectedEof => "the server closed the connection",
+        io::ErrorKind::TimedOut => "no answer in time",
+        io::ErrorKind::HostUnreachable => "no route to the host",
+        io::ErrorKind::NetworkUnreachable => "no route to its network",
+        io::ErrorKind::NotFound => "there is no such socket",
+        io::ErrorKind::PermissionDenied => "permission denied",
+        io::ErrorKind::InvalidInput if io.raw_os_error().is_none() => INVALID,
+        _ => {
+            let text = io.to_string();
+            return Some(match text.strip_prefix("failed to lookup address information: ") {
+                Some(reason) => format!("{UNRESOLVED} ({})", show::name(reason)),
+                None => show::name(&text),
+            });
+        }
+    };
+    Some(known.to_owned())
+}
+
+/// What the server itself said.
+fn server(db: &DbError, endpoint: &Endpoint) -> Error {
+    let state = db.code().code();
+    let table = db.table().and_then(conditions::known_table).or_else(|| conditions::known_table_in(db.message()));
+    let mut error = by_state(state, db, endpoint, table);
+    error.sqlstate = Some(state.to_owned());
+    error.constraint = db.constraint().map(show::name);
+    error.table = table.map(str::to_owned);
+    error.connection_lost |=
+        state.starts_with("08") || matches!(state, "57P01" | "57P02" | "57P03" | "57P05" | "25P03");
+    error
+}
+
+fn by_state(state: &str, db: &DbError, endpoint: &Endpoint, table: Option<&str>) -> Error {
+    let Endpoint { database, role, .. } = endpoint;
+    let fail = |code, retry, cause: &str, next: &str| {
+        Error::new(code, retry, format!("{endpoint}: {cause}"), cause.to_owned(), next)
+    };
+    let on = table.map_or_else(String::new, |table| format!(" {table}"));
+    match state {
+        "57P01" | "57P02" => unreachable(endpoint, "the server is shutting down".to_owned(), CHECK_SERVER),
+        "57P03" => {
+            unreachable(endpoint, "the server is starting up or not ready".to_owned(), "wait for it, or check why")
+        }
+        "53300" => unreachable(
+            endpoint,
+            "it has no free connection slot".to_owned(),
+            "close idle clients or raise max_connections (or the role's connection limit)",
+        ),
+        "3D000" => unreachable(
+            endpoint,
+            format!("there is no database {database}"),
+            "create it, or correct the name in the URL",
+        ),
+        "28P01" => authentication(
+            endpoint,
+            format!("the password of role {role} was refused"),
+            "check the password, or whether a rotation is under way",
+        ),
+        "28000" => refused_role(db.message(), endpoint),
+        "25006" => fail(Code::ReadOnly, Retry::Wait, "it is read-only (a standby?)", "connect to the primary"),
+        "42501" => fail(
+            Code::PermissionDenied,
+            Retry::No,
+            &format!(
+                "role {role} lacks a privilege{}",
+                if on.is_empty() { on.clone() } else { format!(" on table{on}") }
+            ),
+            "grant what deploy/postgres/role.sql grants",
+        ),
+        "42P01" => fail(
+            Code::SchemaMissing,
+            Retry::No,
+            &format!("there is no table{on}"),
+            "check that this is Coder's database",
+        ),
+        "42703" => fail(
+            Code::SchemaUnsupported,
+            Retry::No,
+            &format!("table{on} lacks a column that is needed"),
+            "use a release of ai-provider-seed that knows this version of Coder",
+        ),
+        "55P03" => fail(
+            Code::LockTimeout,
+            Retry::No,
+            "another session held a lock for too long",
+            "see who holds it in pg_locks (another seeder, a starting Coder), or raise --lock-timeout",
+        ),
+        "40001" | "40P01" => {
+            fail(Code::ServerError, Retry::Again, "a conflict with another transaction", "run it again")
+        }
+        "25P03" => fail(Code::ServerError, Retry::Again, "the server ended our idle transaction", "run it again"),
+        "23505" if db.constraint().is_some_and(|name| OUR_CONSTRAINTS.contains(&name)) => {
+            fail(Code::ServerError, Retry::Again, "somebody else inserted the same row", "run it again")
+        }
+        _ if state.starts_with("08") => {
+            unreachable(endpoint, "the server reports a broken connection".to_owned(), CHECK_SERVER)
+        }
+        _ => {
+            let name = conditions::name(state).map_or_else(String::new, |name| format!(" {name}"));
+            let constraint =
+                db.constraint().map_or_else(String::new, |name| format!(", constraint {}", show::name(name)));
+            let cause = format!("the server reports SQLSTATE {}{name}{constraint}{}", show::name(state), place(&on));
+            fail(Code::ServerError, Retry::No, &cause, conditions::advice(state).unwrap_or(CHECK_DATABASE_LOG))
+        }
+    }
+}
+
+fn place(on: &str) -> String {
+    if on.is_empty() { String::new() } else { format!(", table{on}") }
+}
+
+/// 28000 says many things; which, is only in the words.
+fn refused_role(message: &str, endpoint: &Endpoint) -> Error {
+    let Endpoint { database, role, .. } = endpoint;
+    if message.contains("pg_hba.conf") {
+        // "SSL off", later "no encryption".
+        let how =
+            if message.contains("no encryption") || message.contains("SSL off") { "without TLS" } else { "with TLS" };
+        let next = "add an entry to pg_hba.conf, or use the sslmode that it asks for";
+        let cause = format!("pg_hba.conf does not let role {role} into database {database} from here {how}");
+        return authentication(endpoint, cause, next);
+    }
+    if message.contains("certificate") {
+        let next = "give one in sslcert and sslkey that is signed by the server's ssl_ca_file and issued for the role";
+        return authentication(endpoint, "the server asks for a valid client certificate".to_owned(), next);
+    }
+    let next = "check that the role exists and may log in";
+    authentication(endpoint, format!("role {role} was refused"), next)
+}

@@ -1,0 +1,67 @@
+//! Names that may be shown: of Postgres's conditions, and of the tables that we use.
+
+/// Longer names first: one may be the beginning of another.
+const TABLES: [&str; 6] =
+    ["ai_provider_keys", "ai_providers", "audit_logs", "dbcrypt_keys", "schema_migrations", "resource_type"];
+
+pub(super) fn known_table(name: &str) -> Option<&'static str> {
+    TABLES.iter().find(|table| **table == name).copied()
+}
+
+pub(super) fn known_table_in(message: &str) -> Option<&'static str> {
+    TABLES.iter().find(|table| message.contains(**table)).copied()
+}
+
+const CONDITIONS: &[(&str, &str)] = &[
+    ("0A000", "feature_not_supported"),
+    ("22001", "string_data_right_truncation"),
+    ("22021", "character_not_in_repertoire"),
+    ("22023", "invalid_parameter_value"),
+    ("22P02", "invalid_text_representation"),
+    ("22P05", "untranslatable_character"),
+    ("23502", "not_null_violation"),
+    ("23503", "foreign_key_violation"),
+    ("23505", "unique_violation"),
+    ("23514", "check_violation"),
+    ("25P02", "in_failed_sql_transaction"),
+    ("3F000", "invalid_schema_name"),
+    ("42601", "syntax_error"),
+    ("42602", "invalid_name"),
+    ("42704", "undefined_object"),
+    ("42804", "datatype_mismatch"),
+    ("42883", "undefined_function"),
+    ("42P05", "duplicate_prepared_statement"),
+    ("26000", "invalid_sql_statement_name"),
+    ("53000", "insufficient_resources"),
+    ("53100", "disk_full"),
+    ("53200", "out_of_memory"),
+    ("53400", "configuration_limit_exceeded"),
+    ("54000", "program_limit_exceeded"),
+    ("55000", "object_not_in_prerequisite_state"),
+    ("55006", "object_in_use"),
+    ("57014", "query_canceled"),
+    ("57P04", "database_dropped"),
+    ("57P05", "idle_session_timeout"),
+    ("58000", "system_error"),
+    ("58030", "io_error"),
+    ("P0001", "raise_exception"),
+    ("XX000", "internal_error"),
+    ("XX001", "data_corrupted"),
+    ("XX002", "index_corrupted"),
+];
+
+pub(super) fn name(state: &str) -> Option<&'static str> {
+    CONDITIONS.iter().find(|(known, _)| *known == state).map(|(_, name)| *name)
+}
+
+pub(super) fn advice(state: &str) -> Option<&'static str> {
+    Some(match state {
+        "22023" | "42704" | "42602" => "check the parameters in the database URL (role, search_path, …)",
+        "3F000" => "check search_path in the database URL",
+        "53100" => "free space on the server's disk",
+        "53200" => "give the server memory",
+        "57014" => "see who canceled it, or whether statement_timeout is too short for a loaded server",
+        "XX001" | "XX002" => "restore the database, or repair it",
+        _ => return None,
+    })
+}

@@ -1,0 +1,146 @@
+//! What a failed handshake means to the one who must repair it.
+
+use std::error::Error as StdError;
+use std::io;
+
+use rustls::{AlertDescription, CertificateError, Error};
+
+use super::super::url::show;
+use super::verifier::webpki_error;
+
+/// Cause and next step.
+pub(in crate::store) struct Explained {
+    pub cause: String,
+    pub next: &'static str,
+}
+
+/// `None` if it is no error of TLS. `host` is what the certificate should be for, `roots` what the CAs are called.
+pub(in crate::store) fn explain(error: &(dyn StdError + 'static), host: &str, roots: &str) -> Option<Explained> {
+    let (cause, next) = match find(error)? {
+        Error::InvalidCertificate(error) => certificate(error, host, roots),
+        Error::AlertReceived(alert) => refused(*alert),
+        Error::PeerIncompatible(_) => (
+            "the server has no TLS version or cipher suite in common with us".to_owned(),
+            "enable TLS 1.2 or 1.3 in the server",
+        ),
+        Error::InvalidMessage(_) => {
+            ("the server's answer is not TLS".to_owned(), "check host and port; is there a proxy in between?")
+        }
+        Error::NoCertificatesPresented => ("the server has no certificate".to_owned(), "give the server one"),
+        error => (show::name(&error.to_string()), "check the server's TLS settings"),
+    };
+    Some(Explained { cause, next })
+}
+
+/// An `io::Error` shows what is inside of it, not as a source.
+fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
+    let mut current = Some(error);
+    while let Some(error) = current {
+        if let Some(found) = error.downcast_ref::<Error>() {
+            return Some(found);
+        }
+        current = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &'a (dyn StdError + 'static)),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+fn certificate(error: &CertificateError, host: &str, roots: &str) -> (String, &'static str) {
+    use CertificateError as E;
+    let host = show::name(host);
+    match error {
+        E::Expired | E::ExpiredContext { .. } => {
+            ("the server's certificate has expired".to_owned(), "renew the server's certificate")
+        }
+        E::NotValidYet | E::NotValidYetContext { .. } => {
+            ("the server's certificate is not valid yet".to_owned(), "check the clocks of both sides")
+        }
+        E::UnknownIssuer => (
+            format!("the server's certificate is not signed by a CA in {roots}"),
+            "give the CA that signed it in sslrootcert",
+        ),
+        E::NotValidForName => wrong_host(&host, None),
+        E::NotValidForNameContext { presented, .. } => wrong_host(&host, Some(presented)),
+        E::BadSignature => (
+            format!("the signature of the server's certificate is not by the CA in {roots}"),
+            "give the CA that signed it in sslrootcert; a CA of the same name may have been renewed",
+        ),
+        E::Revoked => ("the server's certificate is revoked".to_owned(), "renew the server's certificate"),
+        E::InvalidPurpose | E::InvalidPurposeContext { .. } => (
+            "the server's certificate is not meant for servers".to_owned(),
+            "issue one with the extended key usage serverAuth",
+        ),
+        E::UnsupportedSignatureAlgorithmContext { .. } | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => (
+            "the server's certificate is signed in a way that is no longer accepted (SHA-1, or RSA below 2048 bits?)"
+                .to_owned(),
+            "issue one with SHA-256 and RSA of 2048 bits or ECDSA",
+        ),
+        error => match webpki_error(error) {
+            Some(webpki::Error::UnsupportedCertVersion) => (
+                "the server's certificate is of X.509 version 1, which cannot be verified".to_owned(),
+                "issue it as version 3 with a subject alternative name, or use sslmode=require without sslrootcert",
+            ),
+            Some(webpki::Error::CaUsedAsEndEntity) => (
+                "the server's certificate is a CA's own certificate".to_owned(),
+                "give this very certificate in sslrootcert, or issue one for the server",
+            ),
+            _ => (
+                format!("the server's certificate is not accepted ({})", show::name(&error.to_string())),
+                "issue a new one, of X.509 version 3 with a subject alternative name",
+            ),
+        },
+    }
+}
+
+fn wrong_host(host: &str, names: Option<&Vec<String>>) -> (String, &'static str) {
+    let next = "connect by a name that is in the certificate, or issue one with this name; sslmode=verify-ca does not check it";
+    let cause = match names {
+        Some(names) if names.is_empty() => {
+            format!(
+                "the server's certificate has no subject alternative name for {host} (a common name alone does not count)"
+            )
+        }
+        Some(names) => {
+            let names: Vec<String> = names.iter().take(5).map(|name| readable(name)).collect();
+            format!("the server's certificate is for {}, not for {host}", names.join(", "))
+        }
+        None => format!("the server's certificate is not for {host}"),
+    };
+    (cause, next)
+}
+
+/// rustls prints a name as `DnsName("db.example")`.
+fn readable(name: &str) -> String {
+    let name = name.split_once('(').map_or(name, |(_, inner)| inner.trim_end_matches(')'));
+    show::name(name.trim_matches('"'))
+}
+
+fn refused(alert: AlertDescription) -> (String, &'static str) {
+    use AlertDescription as A;
+    match alert {
+        A::CertificateRequired => {
+            ("the server asks for a client certificate".to_owned(), "give one in sslcert and sslkey")
+        }
+        A::UnknownCA
+        | A::BadCertificate
+        | A::CertificateUnknown
+        | A::CertificateExpired
+        | A::CertificateRevoked
+        | A::UnsupportedCertificate
+        | A::AccessDenied
+        | A::DecryptError => (
+            format!("the server refuses our client certificate ({alert:?})"),
+            "give one in sslcert that is signed by the server's ssl_ca_file and has not expired",
+        ),
+        A::HandshakeFailure | A::ProtocolVersion | A::InsufficientSecurity => (
+            "the server has no TLS version or cipher suite in common with us".to_owned(),
+            "enable TLS 1.2 or 1.3 in the server",
+        ),
+        A::NoApplicationProtocol => {
+            ("the server does not take sslnegotiation=direct".to_owned(), "remove sslnegotiation; it needs Postgres 17")
+        }
+        alert => (format!("the server ended the TLS handshake ({alert:?})"), "look into the server's log"),
+    }
+}

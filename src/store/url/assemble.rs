@@ -1,0 +1,126 @@
+//! From pairs of names and values to [`ConnectOptions`].
+
+use super::reader::Reader;
+use super::{ConnectOptions, Lookup, SslMode, conninfo, fields, go};
+use crate::problem::{Code, Problem};
+
+type Pairs = Vec<(String, String)>;
+
+pub(super) fn from_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<ConnectOptions, Vec<Problem>> {
+    let problem = |code, message: String| vec![Problem::new(code, message).variable(origin)];
+    if text.is_empty() {
+        let message = "it is empty; write postgres://user:password@host:5432/database";
+        return Err(problem(Code::DatabaseUrlMissing, message.to_owned()));
+    }
+    let pairs = if go::has_scheme(text) {
+        go::parse(text).map(from_url).map_err(|fault| url_fault(fault).to_owned())
+    } else {
+        conninfo::parse(text).map_err(|fault| list_fault(fault, text))
+    };
+    from_pairs(pairs.map_err(|message| problem(Code::DatabaseUrlInvalid, message))?, Some(origin), lookup)
+}
+
+/// The URL as pairs; a parameter of the query takes the place of what stands before it.
+fn from_url(parts: go::Parts) -> Pairs {
+    let (hosts, ports): (Vec<String>, Vec<String>) = parts.hosts.into_iter().unzip();
+    let ports = if ports.iter().all(String::is_empty) { String::new() } else { ports.join(",") };
+    let mut pairs: Pairs = vec![
+        ("user".into(), parts.user.unwrap_or_default()),
+        ("password".into(), parts.password.unwrap_or_default()),
+        ("host".into(), hosts.join(",")),
+        ("port".into(), ports),
+        ("dbname".into(), parts.database),
+    ];
+    for (name, value) in parts.query.into_iter().filter(|(_, value)| !value.is_empty()) {
+        pairs.retain(|(known, _)| *known != name);
+        pairs.push((name, value));
+    }
+    pairs
+}
+
+fn url_fault(fault: go::Fault) -> &'static str {
+    use go::Fault;
+    match fault {
+        Fault::Control => "the URL has a control character in it (a line break?); remove it, or percent-encode it",
+        Fault::UserInfo => "user name or password has a character that must be percent-encoded, such as a space as %20",
+        Fault::Port => {
+            "what stands after the host's colon is not a port; if a password has / ? # @ : in it, percent-encode them"
+        }
+        Fault::Host => {
+            "the host is not a host name, nor an IPv6 address in brackets; write postgres://user:password@host:5432/database"
+        }
+        Fault::Escape => "a % is not followed by two hexadecimal digits; write %25 where a % is meant",
+        Fault::NotUtf8 => "a percent-encoded part is not UTF-8; encode it as UTF-8",
+        Fault::Semicolon => "the query has a ; in it; separate parameters with &, and write %3B where a ; is meant",
+        Fault::StrayAt => {
+            "there is an @ after the host, so a part of the password was taken for the host; \
+             percent-encode / ? # @ of the password as %2F %3F %23 %40"
+        }
+    }
+}
+
+fn list_fault(fault: conninfo::Fault, text: &str) -> String {
+    let example = "write postgres://user:password@host:5432/database";
+    if text.starts_with(['"', '\'']) {
+        return format!("it begins with a quotation mark; remove the quotation marks around it, and {example}");
+    }
+    if text.starts_with("jdbc:") {
+        return format!("it is a JDBC URL, which Coder does not read either; {example}");
+    }
+    if let Some((scheme, _)) = text.split_once("://") {
+        let plain = scheme.len() <= 20 && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+        let named = if plain { format!("{scheme}:// is") } else { "it begins with".to_owned() };
+        let wrong = if plain { "not a scheme of Postgres" } else { "something else than postgres://" };
+        return format!("{named} {wrong}; {example}");
+    }
+    match fault {
+        conninfo::Fault::NoEquals => format!("it is neither a URL nor a list of key=value; {example}"),
+        conninfo::Fault::Quote => "a quotation mark is not closed; close it, and write \\' where ' is meant".to_owned(),
+        conninfo::Fault::Backslash => "it ends with a backslash; write \\\\ where \\ is meant".to_owned(),
+        conninfo::Fault::Nul => "it has a NUL character in it; remove it".to_owned(),
+    }
+}
+
+pub(super) fn from_pairs(
+    pairs: Pairs,
+    origin: Option<&str>,
+    lookup: Lookup<'_>,
+) -> Result<ConnectOptions, Vec<Problem>> {
+    let mut reader = Reader { pairs, origin, lookup, problems: Vec::new() };
+    let hosts = fields::hosts(&mut reader);
+    // lib/pq sends `database` after `dbname`, so that it wins.
+    let database = reader.text("database");
+    let database = reader.text("dbname").filter(|_| database.is_none()).or(database);
+    let user = reader.text("user").or_else(|| lookup("USER").filter(|user| !user.is_empty()));
+    if user.is_none() {
+        reader.refuse_all(
+            "no user is named; write postgres://user:password@host:5432/database, or set PGUSER".to_owned(),
+        );
+    }
+    let user = user.unwrap_or_default();
+    let password = reader.text("password").map(Into::into);
+    let ssl_mode = fields::ssl_mode(&mut reader);
+    let (root, identity) = fields::certificates(&mut reader, ssl_mode);
+    let ssl_direct = reader.choice("sslnegotiation", &[("postgres", false), ("direct", true)]).unwrap_or(false);
+    if ssl_direct && matches!(ssl_mode, Some(SslMode::Disable | SslMode::Prefer)) {
+        reader.refuse_all("sslnegotiation=direct needs TLS; use sslmode=require, verify-ca or verify-full".to_owned());
+    }
+    let options = ConnectOptions {
+        database: database.unwrap_or_else(|| user.clone()),
+        hosts,
+        user,
+        password,
+        application_name: reader.text("application_name").unwrap_or_else(|| "ai-provider-seed".to_owned()),
+        connect_timeout: fields::connect_timeout(&mut reader),
+        target: fields::target(&mut reader),
+        ssl_mode,
+        // As libpq: anything that does not start with 1 turns it off.
+        ssl_sni: reader.text("sslsni").is_none_or(|value| value.starts_with('1')),
+        ssl_direct,
+        channel_binding: fields::channel_binding(&mut reader),
+        root,
+        identity,
+        settings: fields::settings(&mut reader),
+    };
+    if reader.problems.is_empty() { Ok(options) } else { Err(reader.problems) }
+}

@@ -1,0 +1,189 @@
+//! The values that take more than a copy: hosts, TLS, times, settings.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::params::{self, Rule};
+use super::reader::{Reader, Value};
+use super::{ChannelBinding, Host, Identity, Pem, Place, SslMode, TargetSession, conninfo, show};
+
+const DEFAULT_PORT: u16 = 5432;
+/// Where no limit is given, and where the limit is "none".
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) fn hosts(reader: &mut Reader<'_>) -> Vec<Host> {
+    let (host, address, port) = (reader.take("host"), reader.take("hostaddr"), reader.take("port"));
+    let (names, addresses, ports) = (list(&host), list(&address), list(&port));
+    let count = names.len().max(addresses.len()).max(1);
+    if let Some(value) = address.as_ref().filter(|_| addresses.len() != count) {
+        reader.refuse(value, &format!("{} addresses for {count} hosts; give one for each", addresses.len()));
+    }
+    if let Some(value) = port.as_ref().filter(|_| ports.len() != 1 && ports.len() != count) {
+        reader.refuse(value, &format!("{} ports for {count} hosts; give one for all or one for each", ports.len()));
+    }
+    let addresses: Option<Vec<Option<IpAddr>>> = addresses.iter().map(|text| optional(text)).collect();
+    if let (Some(value), None) = (&address, &addresses) {
+        reader.refuse(value, "hostaddr is not an IP address; write the address, or use host");
+    }
+    let ports: Option<Vec<Option<u16>>> = ports.iter().map(|text| optional(text)).collect();
+    let ports = ports.filter(|ports| !ports.contains(&Some(0)));
+    if let (Some(value), None) = (&port, &ports) {
+        reader.refuse(value, "the port is not a number from 1 to 65535; write it after the host, as in host:5432");
+    }
+    let (addresses, ports) = (addresses.unwrap_or_default(), ports.unwrap_or_default());
+    let mut hosts = Vec::new();
+    for at in 0..count {
+        let address = addresses.get(at).copied().flatten();
+        let name = names.get(at).filter(|name| !name.is_empty()).cloned();
+        let name = name.or(address.map(|address| address.to_string())).unwrap_or_else(|| "localhost".to_owned());
+        let port = ports.get(at).or(ports.first().filter(|_| ports.len() == 1)).copied().flatten();
+        let place = if name.starts_with('/') {
+            Place::Socket(PathBuf::from(name))
+        } else {
+            if let Some(value) = host.as_ref().filter(|_| !is_host(&name)) {
+                reader.refuse(
+                    value,
+                    "a host has a character that no host name has; if the password has / ? # @ : in it, percent-encode them",
+                );
+            }
+            Place::Tcp { name, address }
+        };
+        hosts.push(Host { place, port: port.unwrap_or(DEFAULT_PORT) });
+    }
+    hosts
+}
+
+fn list(value: &Option<Value>) -> Vec<String> {
+    value.as_ref().map_or_else(Vec::new, |value| value.text.split(',').map(|item| item.trim().to_owned()).collect())
+}
+
+/// An empty element means the default.
+fn optional<T: std::str::FromStr>(text: &str) -> Option<Option<T>> {
+    if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+}
+
+fn is_host(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    name.chars().all(plain) || name.split('%').next().is_some_and(|address| address.parse::<IpAddr>().is_ok())
+}
+
+pub(super) fn ssl_mode(reader: &mut Reader<'_>) -> Option<SslMode> {
+    reader.choice(
+        "sslmode",
+        &[
+            ("disable", SslMode::Disable),
+            ("prefer", SslMode::Prefer),
+            ("require", SslMode::Require),
+            ("verify-ca", SslMode::VerifyCa),
+            ("verify-full", SslMode::VerifyFull),
+        ],
+    )
+}
+
+pub(super) fn certificates(reader: &mut Reader<'_>, mode: Option<SslMode>) -> (Option<Pem>, Option<Identity>) {
+    // lib/pq: with `sslinline=true` the values are the certificates themselves.
+    let inline = reader.text("sslinline").is_some_and(|value| value == "true");
+    let pem = |text: String| if inline { Pem::Bytes(text.into_bytes()) } else { Pem::File(PathBuf::from(text)) };
+    let root = reader.take("sslrootcert").map(|value| {
+        let system = value.text == "system";
+        if system && mode.is_some_and(|mode| mode != SslMode::VerifyFull) {
+            // Anyone can get a certificate from a public CA: the host name must be verified too.
+            reader.refuse(&value, "sslrootcert=system needs sslmode=verify-full; write it, or leave sslmode out");
+        }
+        if system { Pem::System } else { pem(value.text) }
+    });
+    let identity = match (reader.take("sslcert"), reader.take("sslkey")) {
+        (Some(certificate), Some(key)) => Some(Identity { certificate: pem(certificate.text), key: pem(key.text) }),
+        (Some(value), None) => {
+            reader.refuse(&value, "sslcert is given without sslkey; give both");
+            None
+        }
+        (None, Some(value)) => {
+            reader.refuse(&value, "sslkey is given without sslcert; give both");
+            None
+        }
+        (None, None) => None,
+    };
+    (root, identity)
+}
+
+pub(super) fn connect_timeout(reader: &mut Reader<'_>) -> Duration {
+    let Some(value) = reader.take("connect_timeout") else { return DEFAULT_TIMEOUT };
+    match value.text.trim().parse::<i64>() {
+        Ok(seconds) => u64::try_from(seconds).ok().filter(|s| *s > 0).map_or(DEFAULT_TIMEOUT, Duration::from_secs),
+        Err(_) => {
+            reader.refuse(&value, "connect_timeout is not a whole number of seconds; write it without a unit");
+            DEFAULT_TIMEOUT
+        }
+    }
+}
+
+pub(super) fn target(reader: &mut Reader<'_>) -> TargetSession {
+    let words = [
+        ("any", TargetSession::Any),
+        ("read-write", TargetSession::ReadWrite),
+        ("read-only", TargetSession::ReadOnly),
+        ("primary", TargetSession::Primary),
+        ("standby", TargetSession::Standby),
+        ("prefer-standby", TargetSession::PreferStandby),
+    ];
+    reader.choice("target_session_attrs", &words).unwrap_or(TargetSession::Any)
+}
+
+pub(super) fn channel_binding(reader: &mut Reader<'_>) -> ChannelBinding {
+    let words = [
+        ("disable", ChannelBinding::Disable),
+        ("prefer", ChannelBinding::Prefer),
+        ("require", ChannelBinding::Require),
+    ];
+    reader.choice("channel_binding", &words).unwrap_or(ChannelBinding::Prefer)
+}
+
+/// What is left over: settings of the server, those in `options` first, as the server takes them.
+pub(super) fn settings(reader: &mut Reader<'_>) -> Vec<(String, String)> {
+    let mut settings = Vec::new();
+    if let Some(value) = reader.take("options") {
+        match conninfo::settings(&value.text) {
+            Some(pairs) => {
+                for (name, text) in pairs {
+                    add_setting(reader, &value, name, text, &mut settings);
+                }
+            }
+            None => {
+                reader.refuse(&value, "options has something else than settings in it; write them as -c name=value")
+            }
+        }
+    }
+    let from = reader.origin.unwrap_or_default().to_owned();
+    for (name, text) in std::mem::take(&mut reader.pairs) {
+        let value = Value { text: String::new(), from: from.clone() };
+        if !text.is_empty() {
+            add_setting(reader, &value, name, text, &mut settings);
+        }
+    }
+    settings
+}
+
+fn add_setting(
+    reader: &mut Reader<'_>,
+    value: &Value,
+    name: String,
+    text: String,
+    settings: &mut Vec<(String, String)>,
+) {
+    match (params::rule(&name, &text), show::parameter(&name)) {
+        (Rule::Ignored, _) => {}
+        (Rule::Refused(advice), _) => reader.refuse(value, &format!("{name}: {advice}")),
+        (Rule::Setting, None) => {
+            reader.refuse(
+                value,
+                "a parameter's name is none that Postgres could know; write it as ?name=value&name=value",
+            );
+        }
+        (Rule::Setting, Some(shown)) if params::is_known(&shown.to_ascii_lowercase()) => {
+            reader.refuse(value, &format!("{shown} must be written in lower case"));
+        }
+        (Rule::Setting, Some(_)) => settings.push((name, text)),
+    }
+}

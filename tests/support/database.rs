@@ -82,10 +82,9 @@ impl Database<'_> {
         self.client().batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));
     }
 
-    /// The one value of a query that returns JSON.
-    pub fn json(&self, sql: &str) -> Value {
-        let row = self.client().query_one(&format!("select ({sql})::text"), &[]).unwrap();
-        serde_json::from_str(row.get(0)).expect("the query returns JSON")
+    /// The one value of a query that returns JSON, such as `select count(*) from ai_providers`.
+    pub fn json(&self, query: &str) -> Value {
+        json(&mut self.client(), &format!("({query})"))
     }
 
     /// Creates the tables now, as Coder does at its start. With `Variant::Current` after `Variant::Initial` was there,
@@ -103,6 +102,17 @@ impl Database<'_> {
     pub fn upgrade(&self) {
         self.execute(CURRENT);
     }
+}
+
+/// The value of an SQL expression that is JSON.
+pub fn json(client: &mut ::postgres::Client, expression: &str) -> Value {
+    let rows =
+        client.simple_query(&format!("select {expression}::text")).unwrap_or_else(|e| panic!("{expression}: {e:?}"));
+    let row = rows.iter().find_map(|message| match message {
+        ::postgres::SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    serde_json::from_str(row.expect("a query has a value")).expect("the value is JSON")
 }
 
 impl Drop for Database<'_> {

@@ -5,6 +5,8 @@
 
 mod archive;
 pub mod binary;
+mod case_checks;
+pub mod cases;
 pub mod database;
 pub mod postgres;
 mod process;

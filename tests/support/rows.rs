@@ -1,6 +1,6 @@
 //! Every row that the seed could touch, as values: equal snapshots mean that nothing was written in between.
 
-use super::database::Database;
+use super::database::{Database, json};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -17,9 +17,10 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// All rows now, in the order of their keys; a table that does not exist has none.
+    /// All rows now; a table that does not exist has none.
     pub fn of(database: &Database) -> Self {
-        let [providers, keys, audit, dbcrypt] = TABLES.map(|table| rows(database, table));
+        let mut client = database.client();
+        let [providers, keys, audit, dbcrypt] = TABLES.map(|table| rows(&mut client, table));
         Snapshot { providers, keys, audit, dbcrypt }
     }
 
@@ -61,19 +62,29 @@ impl Snapshot {
 }
 
 fn by_key(rows: &[Value]) -> BTreeMap<String, &Value> {
-    rows.iter().map(|row| (row.get("id").or(row.get("number")).expect("a key column").to_string(), row)).collect()
+    rows.iter().map(|row| (key(row), row)).collect()
 }
 
-fn rows(database: &Database, table: &str) -> Vec<Value> {
-    if database.json(&format!("select to_json(to_regclass('{table}') is not null)")) == false {
+fn key(row: &Value) -> String {
+    row.get("id").or(row.get("number")).expect("a key column").to_string()
+}
+
+fn rows(client: &mut postgres::Client, table: &str) -> Vec<Value> {
+    if json(client, &format!("to_json(to_regclass('{table}') is not null)")) == false {
         return Vec::new();
     }
-    let rows = format!(
-        "select coalesce(json_agg(row order by row->>'id', row->>'number'), '[]')
-         from (select to_jsonb(t) || jsonb_build_object('xmin', xmin::text) as row from {table} t) as rows"
+    let rows = json(
+        client,
+        &format!(
+            "coalesce((select json_agg(to_jsonb(t) || jsonb_build_object('xmin', xmin::text)) from {table} t), '[]')"
+        ),
     );
-    match database.json(&rows) {
-        Value::Array(rows) => rows,
+    match rows {
+        Value::Array(mut rows) => {
+            // An update moves a row, so the order on disk says nothing.
+            rows.sort_by_key(key);
+            rows
+        }
         other => panic!("not a list of rows: {other}"),
     }
 }

@@ -8,12 +8,16 @@ pub mod binary;
 mod case_checks;
 pub mod cases;
 pub mod database;
+pub mod pgbouncer;
 pub mod postgres;
 mod process;
+pub mod proxy;
 pub mod rows;
 mod user;
 
 pub use binary::{Finished, Run, Started};
 pub use database::{Database, Variant};
+pub use pgbouncer::PgBouncer;
 pub use postgres::{Mode, Options, Server};
+pub use proxy::{Fault, Proxy};
 pub use rows::Snapshot;

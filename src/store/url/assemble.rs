@@ -23,7 +23,12 @@ pub(super) fn from_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<
 /// The URL as pairs; a parameter of the query takes the place of what stands before it.
 fn from_url(parts: go::Parts) -> Pairs {
     let (hosts, ports): (Vec<String>, Vec<String>) = parts.hosts.into_iter().unzip();
-    let ports = if ports.iter().all(String::is_empty) { String::new() } else { ports.join(",") };
+    // A port after the last host alone is for all, as in lib/pq; an empty one otherwise means the default, as in libpq.
+    let ports = match ports.iter().position(|port| !port.is_empty()) {
+        None => String::new(),
+        Some(first) if first + 1 == ports.len() => ports.concat(),
+        Some(_) => ports.join(","),
+    };
     let mut pairs: Pairs = vec![
         ("user".into(), parts.user.unwrap_or_default()),
         ("password".into(), parts.password.unwrap_or_default()),

@@ -44,16 +44,19 @@ pub(super) fn has_scheme(text: &str) -> bool {
 /// Reads a URL for which [`has_scheme`] holds.
 pub(super) fn parse(url: &str) -> Result<Parts, Fault> {
     let first = match read(url, Hosts::AsGo) {
-        Err(fault) if fault != Fault::StrayAt => fault,
-        result => return result,
+        Ok(parts) => return Ok(parts),
+        Err(fault) => fault,
     };
-    if matches!(first, Fault::UserInfo | Fault::Port)
-        && let Some(repaired) = repair(url)
-        && let Ok(parts) = read(&repaired, Hosts::AsGo)
-    {
-        return Ok(parts);
+    let repaired = if matches!(first, Fault::UserInfo | Fault::Port) { repair(url) } else { None };
+    let second = match repaired.map(|url| read(&url, Hosts::AsGo)) {
+        Some(Ok(parts)) => return Ok(parts),
+        Some(Err(Fault::StrayAt)) => Fault::StrayAt,
+        _ => first,
+    };
+    if second == Fault::StrayAt {
+        return Err(second);
     }
-    read(url, Hosts::AsLibpq).map_err(|second| if second == Fault::StrayAt { second } else { first })
+    read(url, Hosts::AsLibpq).map_err(|third| if third == Fault::StrayAt { third } else { first })
 }
 
 /// Coder's `escapePostgresURLUserInfo`.

@@ -1,0 +1,227 @@
+//! What must be true after a step of a case. Each check returns what is wrong, in words.
+
+use super::cases::Env;
+use super::{Finished, Snapshot};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Expect {
+    pub outcome: String,
+    pub problem: Option<String>,
+    #[serde(default)]
+    pub warnings: Vec<Warning>,
+    #[serde(default)]
+    pub conflicting: Vec<String>,
+    /// Every row afterwards; a field left out is not checked.
+    pub providers: Option<Vec<Map<String, Value>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Warning {
+    code: String,
+    variable: Option<String>,
+}
+
+fn exit_code(outcome: &str) -> i32 {
+    match outcome {
+        "ok" => 0,
+        "changes" => 1,
+        "invalid" => 2,
+        "conflict" => 3,
+        "unavailable" => 4,
+        "unusable" => 5,
+        "locked" => 6,
+        other => panic!("unknown outcome {other}"),
+    }
+}
+
+/// The exit code and the document of a seed.
+pub fn check_run(finished: &Finished, expect: &Expect) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut check = |right: bool, text: String| {
+        if !right {
+            wrong.push(text);
+        }
+    };
+    let code = exit_code(&expect.outcome);
+    check(finished.code == code, format!("exit code {} instead of {code} ({})", finished.code, expect.outcome));
+    let json = finished.json();
+    check(
+        json["outcome"] == expect.outcome.as_str(),
+        format!("outcome {} instead of {}", json["outcome"], expect.outcome),
+    );
+    check(json["version"] == 1, format!("version {}", json["version"]));
+    check(json["blocked"] == (code != 0), format!("blocked is {}", json["blocked"]));
+    let list = |name: &str| json[name].as_array().cloned().unwrap_or_default();
+    if let Some(problem) = &expect.problem {
+        let problems = finished.codes("problems");
+        check(problems.contains(problem), format!("problem {problem} is not among {problems:?}"));
+    }
+    for Warning { code, variable } in &expect.warnings {
+        let matches = |warning: &Value| {
+            let names = warning["variables"].as_array().is_some_and(|names| {
+                variable.as_ref().is_none_or(|variable| names.iter().any(|name| name == variable.as_str()))
+            });
+            warning["code"] == code.as_str() && names
+        };
+        check(
+            list("warnings").iter().any(matches),
+            format!("no warning {code} about {variable:?} in {}", json["warnings"]),
+        );
+    }
+    for name in &expect.conflicting {
+        let named = list("conflicts").iter().any(|conflict| conflict["provider"] == name.as_str());
+        check(named, format!("{name} is not among the conflicts {}", json["conflicts"]));
+    }
+    check((expect.outcome == "conflict") != list("conflicts").iter().all(|c| c["blocking"] == false), {
+        format!("outcome {} with conflicts {}", expect.outcome, json["conflicts"])
+    });
+    wrong
+}
+
+/// What `diff` said just before is what `seed` then did.
+pub fn check_agreement(diff: &Finished, seed: &Finished, before: &Snapshot, after: &Snapshot) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let (said, did) = (diff.json(), seed.json());
+    let created = after.providers.len() > before.providers.len();
+    let outcome = if created { json!("changes") } else { did["outcome"].clone() };
+    let code = if created { 1 } else { seed.code };
+    if said["outcome"] != outcome || diff.code != code {
+        wrong.push(format!(
+            "diff: outcome {} and exit code {}, but seed: {outcome}, {code}",
+            said["outcome"], diff.code
+        ));
+    }
+    for list in ["conflicts", "problems", "warnings"] {
+        if said[list] != did[list] {
+            wrong.push(format!("{list} of diff {} are not those of seed {}", said[list], did[list]));
+        }
+    }
+    wrong
+}
+
+/// The rows after all seeds of a step, and that what each printed about its own writing is true.
+pub fn check_rows(before: &Snapshot, after: &Snapshot, seeds: &[Finished], expect: &Expect) -> Vec<String> {
+    let changes = after.changes_since(before);
+    let mut wrong: Vec<String> = changes
+        .iter()
+        .filter(|change| expect.outcome != "ok" || !change.contains(": inserted "))
+        .map(|change| format!("must not happen: {change}"))
+        .collect();
+    if let Some(expected) = &expect.providers {
+        wrong.extend(check_providers(after, expected));
+    }
+    let new = |rows: &[Value], old: &[Value]| -> Vec<Value> {
+        rows.iter().filter(|row| !old.iter().any(|old| old["id"] == row["id"])).cloned().collect()
+    };
+    let providers = new(&after.providers, &before.providers);
+    let keys = new(&after.keys, &before.keys);
+    wrong.extend(check_audit(&providers, &keys, &new(&after.audit, &before.audit)));
+
+    // Each new row is claimed by exactly one run, and a run says `written` exactly if it claims one.
+    let mut claimed: Vec<String> = Vec::new();
+    for seed in seeds {
+        let json = seed.json();
+        let mine = json["providers"].as_array().into_iter().flatten().filter(|provider| provider["state"] == "created");
+        let mine: Vec<String> = mine.map(|provider| provider["id"].as_str().unwrap_or_default().to_owned()).collect();
+        if json["written"] == mine.is_empty() {
+            wrong.push(format!("written is {} with created {mine:?}", json["written"]));
+        }
+        claimed.extend(mine);
+    }
+    let mut inserted: Vec<String> =
+        providers.iter().map(|row| row["id"].as_str().unwrap_or_default().to_owned()).collect();
+    claimed.sort();
+    inserted.sort();
+    if claimed != inserted {
+        wrong.push(format!("the runs say they created {claimed:?}, but there are {inserted:?}"));
+    }
+    wrong
+}
+
+fn check_providers(after: &Snapshot, expected: &[Map<String, Value>]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut rest: Vec<Value> = after.providers.iter().map(|row| comparable(after, row)).collect();
+    for row in expected {
+        let mut row = row.clone();
+        if let Some(Value::Array(keys)) = row.get_mut("keys") {
+            keys.sort_by_key(Value::to_string);
+        }
+        match rest.iter().position(|there| row.iter().all(|(field, value)| there[field] == *value)) {
+            Some(place) => drop(rest.remove(place)),
+            None => wrong.push(format!("no such row: {}\n  there are: {rest:?}", Value::Object(row))),
+        }
+    }
+    wrong.extend(rest.iter().map(|row| format!("a row too many: {row}")));
+    wrong
+}
+
+/// A stored row in the words of the case file.
+fn comparable(after: &Snapshot, row: &Value) -> Value {
+    let mut keys = after.keys_of(&row["id"]);
+    keys.sort();
+    let settings = match row["settings"].as_str() {
+        Some(text) => serde_json::from_str(text).unwrap_or_else(|_| json!(text)),
+        None => Value::Null,
+    };
+    json!({"name": row["name"], "type": row["type"], "base_url": row["base_url"], "enabled": row["enabled"],
+           "display_name": row["display_name"], "deleted": row["deleted"], "settings": settings, "keys": keys})
+}
+
+/// Exactly one audit row for each new provider and each new key, as Coder would have written it, without a secret.
+fn check_audit(providers: &[Value], keys: &[Value], audit: &[Value]) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut rest = audit.to_vec();
+    let zero = "00000000-0000-0000-0000-000000000000";
+    let new = providers.iter().map(|row| ("ai_provider", row, &row["name"]));
+    for (kind, row, target) in new.chain(keys.iter().map(|row| ("ai_provider_key", row, &row["id"]))) {
+        let Some(place) = rest.iter().position(|audit| audit["resource_id"] == row["id"]) else {
+            wrong.push(format!("no audit row for {kind} {target}"));
+            continue;
+        };
+        let audit = rest.remove(place);
+        for (field, value) in [
+            ("resource_type", json!(kind)),
+            ("resource_target", target.clone()),
+            ("action", json!("create")),
+            ("user_id", json!(zero)),
+            ("organization_id", json!(zero)),
+            ("request_id", json!(zero)),
+            ("ip", Value::Null),
+            ("user_agent", Value::Null),
+            ("status_code", json!(0)),
+            ("additional_fields", json!({})),
+            ("resource_icon", json!("")),
+        ] {
+            if audit[field] != value {
+                wrong.push(format!("audit row of {kind} {target}: {field} is {} instead of {value}", audit[field]));
+            }
+        }
+        for (field, change) in audit["diff"].as_object().into_iter().flatten() {
+            if change["secret"] == true && (change["new"] != "" || change["old"] != "") {
+                wrong.push(format!("audit row of {kind} {target}: the secret field {field} has a value"));
+            }
+        }
+        for secret in [&row["api_key"], &row["settings"]].into_iter().filter_map(Value::as_str) {
+            if audit.to_string().contains(secret) {
+                wrong.push(format!("audit row of {kind} {target} holds a secret"));
+            }
+        }
+    }
+    wrong.extend(rest.iter().map(|audit| format!("an audit row too many: {audit}")));
+    wrong
+}
+
+/// No value of eight or more characters of a variable with KEY or SECRET in its name, nor one of its elements.
+pub fn check_secrets(finished: &Finished, env: &Env) -> Vec<String> {
+    let printed = finished.everything();
+    let secret = |name: &str| ["KEY", "SECRET"].iter().any(|word| name.to_uppercase().contains(word));
+    let shown = env.iter().filter(|(name, value)| {
+        let parts = value.split(',').map(str::trim).chain([value.as_str()]);
+        secret(name) && parts.into_iter().any(|part| part.chars().count() >= 8 && printed.contains(part))
+    });
+    shown.map(|(name, _)| format!("the value of {name} is printed")).collect()
+}

@@ -1,0 +1,23 @@
+//! What the integration tests share. README.md beside this file shows how to write a test with it.
+//!
+//! Each test file compiles its own copy and uses a part of it, hence `dead_code`; a helper that fails should end the test.
+#![allow(dead_code, unused_imports, clippy::expect_used, clippy::unwrap_used, clippy::print_stderr)]
+
+mod archive;
+pub mod binary;
+mod case_checks;
+pub mod cases;
+pub mod database;
+pub mod pgbouncer;
+pub mod postgres;
+mod process;
+pub mod proxy;
+pub mod rows;
+mod user;
+
+pub use binary::{Finished, Run, Started};
+pub use database::{Database, Variant};
+pub use pgbouncer::PgBouncer;
+pub use postgres::{Mode, Options, Server};
+pub use proxy::{Fault, Proxy};
+pub use rows::Snapshot;

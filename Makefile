@@ -5,7 +5,7 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## See it at work: takes a Postgres along, seeds, shows a conflict
-	@cargo build --quiet
+	@cargo build --bins --examples
 	@cargo run --quiet --example demo
 
 # Every test on one version of Postgres, then the case file on the oldest and the newest that are supported.

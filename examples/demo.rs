@@ -77,10 +77,10 @@ fn run(database: &Database, command: &str, code: i32, more: &[(&str, &str)]) {
     let finished = run.run().expect(code);
     print!("{}{}", finished.stderr, finished.stdout);
     println!("{}", finished.code);
-    // Only the init container writes one; `kubectl describe pod` shows it.
-    if let Some(message) = finished.termination.filter(|message| !message.is_empty()) {
-        println!("\n  termination message of the container:\n");
-        message.lines().for_each(|line| println!("    {line}"));
+    // What `kubectl describe pod` shows of an init container that did not go ahead.
+    if command == "seed" && code != 0 {
+        println!("\n  its termination message:\n");
+        finished.termination.unwrap_or_default().lines().for_each(|line| println!("    {line}"));
     }
     println!();
 }

@@ -1,5 +1,8 @@
-//! P11 and all rules of Coder: tests/data/cases.json, run through the built program on a real Postgres.
-//! `make test` runs this file on three versions of Postgres.
+//! Coder's rules from the environment to the rows: tests/data/cases.json, run through the built program on a real
+//! Postgres. `make test` runs this file on three versions of it.
+//!
+//! Beside what the file says, after every step: `diff` said before what `seed` then did (and wrote nothing), each new row
+//! has its one audit row, a second run writes nothing, no failed run writes anything, and no credential was printed.
 
 mod support;
 

@@ -50,7 +50,7 @@ pub fn near_miss(name: &str) -> Option<String> {
 /// Older variables are case-sensitive, so a lower-case one is a near miss; exact ones are none.
 fn upper_of_near_misses(name: &str) -> Option<String> {
     let exact = |family: &&str| name.strip_prefix(*family).is_some_and(|rest| LEGACY.contains(&rest));
-    (!FAMILIES.iter().any(|family| exact(&family))).then(|| upper(name))
+    (!FAMILIES.iter().any(exact)).then(|| upper(name))
 }
 
 enum Family<'a> {

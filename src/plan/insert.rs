@@ -117,7 +117,7 @@ impl Against<'_> {
             }
         }
         let refused = |column: &&str| table.columns.get(*column).is_some_and(|facts| !facts.insertable);
-        if written.iter().any(|column| refused(&column)) {
+        if written.iter().any(refused) {
             let message = format!(
                 "rows are missing and role {role} may not insert into {name}; run: grant insert on {name} to {role}{or}",
                 role = self.role

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::sentence::{START_ANYWAY, keep_database, minute, origin, take_environment, value};
 use super::{Command, DOCS, Provider, Report};
 use crate::plan::{Conflict, State};
-use crate::problem::{Outcome, Problem};
+use crate::problem::{Code, Outcome, Problem};
 use crate::provider::shown::count;
 
 /// Colour, only on a terminal.
@@ -85,7 +85,11 @@ fn good(report: &Report) -> String {
         }
     }
     match (created, missing) {
-        (0, 0) if report.providers.is_empty() => "nothing to do".to_owned(),
+        (0, 0) if report.warnings.iter().any(|warning| warning.code == Code::NothingDesired) => {
+            "nothing to do".to_owned()
+        }
+        // `--offline`
+        (0, 0) if report.providers.is_empty() => "the environment can be read; no database was asked".to_owned(),
         (0, 0) => format!("nothing to do: {} in sync{rest}", count(there, "provider")),
         (0, missing) if report.outcome == Outcome::Changes => {
             format!("a seed would insert {}{already}{rest}", count(missing, "provider"))

@@ -18,6 +18,7 @@ const OPENAI: &str = "'openai', 'openai', 'https://llm.example.com/v1', '2026-11
 const SAME: &str = "'openai', 'openai', 'https://api.openai.com/v1/', '2026-11-20 09:12:00Z', null, null, false);";
 const KEY: &str =
     "insert into ai_provider_keys (provider_id, api_key) select id, 'sk-in-the-database' from ai_providers;";
+const TWO_KEYS: &str = "insert into ai_provider_keys (provider_id, api_key) select id, unnest(array['sk-one', 'sk-two']) from ai_providers;";
 /// A key that encrypts; the test value is `coder`, encrypted with the key of the example, whose digest is 6a193b3.
 const ACTIVE: &str = "insert into dbcrypt_keys (number, active_key_digest, test)
     values (1, '6a193b3', 'JAr/OTfEYiZmArZ/9yZpmeM/KSVCy6eJRZ1/qgKXqonr');";
@@ -34,10 +35,8 @@ impl Scene {
         match name {
             "" => Scene { _held: None, database: None, url: String::new() },
             "new" => current(""),
-            "changed" => current(&row(OPENAI)),
+            "changed" => current(&format!("{}{TWO_KEYS}", row(OPENAI))),
             "in sync" => current(&format!("{}{KEY}", row(SAME))),
-            "bedrock changed" => current(&row("'bedrock', 'claude-on-aws', '', '2026-11-20 09:12:00Z',
-                 '{\"_type\":\"bedrock\",\"_version\":1,\"region\":\"us-east-1\"}', null, false);")),
             "deleted" => current(&row("'openai', 'openai', '', '2026-11-20 09:12:00Z', null, null, true);")),
             "settings damaged" => {
                 current(&row("'bedrock', 'claude-on-aws', '', '2026-11-20 09:12:00Z', '{}', null, false);"))

@@ -6,7 +6,7 @@ mod support;
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
-use ai_provider_seed::problem::{Code, Problem};
+use ai_provider_seed::problem::Code;
 use ai_provider_seed::store::connect::{Connector, Patience, Session, Source, Want, full_jitter};
 use ai_provider_seed::store::error::{Error, Retry};
 use ai_provider_seed::store::url::ConnectOptions;
@@ -138,6 +138,11 @@ fn attributes_and_wishes_choose_the_server() {
     }
     let alone = format!("host=127.0.0.1 port={s}");
     for (attribute, want) in [("any", Want::ReadWrite), ("primary", Want::Any), ("read-write", Want::Any)] {
+        // An only host of version 13 does not tell, and is not asked.
+        if attribute == "any" && std::env::var("POSTGRES_VERSION").as_deref() == Ok("13") {
+            assert_eq!(port(&alone, want), Ok(s));
+            continue;
+        }
         let error = port(&format!("{alone} target_session_attrs={attribute}"), want).unwrap_err();
         assert_eq!((error.code, error.retry), (Code::ReadOnly, Retry::Wait));
         assert!(error.to_string().contains("it is a standby"), "{error}");
@@ -256,78 +261,6 @@ fn who_and_what_is_not_there() {
     let error = port(&format!("{place} user=nobody"), Want::Any).unwrap_err();
     assert_eq!((error.code, error.sqlstate.as_deref()), (Code::AuthenticationFailed, Some("28000")));
     assert!(error.to_string().contains("role nobody was refused"), "{error}");
-}
-
-/// The server says anything; what becomes of it.
-#[test]
-fn errors_of_statements_have_code_and_patience_and_no_secret() {
-    use Retry::{Again, No, Wait};
-    let rows = [
-        (
-            "42501",
-            "permission denied for table ai_provider_keys",
-            "",
-            Code::PermissionDenied,
-            No,
-            "a privilege on table ai_provider_keys",
-        ),
-        ("42501", "sk-1", "", Code::PermissionDenied, No, "lacks a privilege; grant"),
-        ("42P01", "relation \"ai_providers\" does not exist", "", Code::SchemaMissing, No, "no table ai_providers"),
-        ("42703", "column sk-1 of ai_providers", "", Code::SchemaUnsupported, No, "table ai_providers lacks a column"),
-        ("25006", "sk-1", "", Code::ReadOnly, Wait, "it is read-only"),
-        ("55P03", "sk-1", "", Code::LockTimeout, No, "--lock-timeout"),
-        ("40001", "sk-1", "", Code::ServerError, Again, "another transaction"),
-        ("40P01", "sk-1", "", Code::ServerError, Again, "another transaction"),
-        ("23505", "sk-1", "ai_providers_name_unique", Code::ServerError, Again, "the same row"),
-        ("23505", "sk-1", "ai_provider_keys_pkey", Code::ServerError, Again, "the same row"),
-        ("23505", "sk-1", "other_key", Code::ServerError, No, "23505 unique_violation, constraint other_key"),
-        ("23514", "sk-1", "ai_providers_name_check", Code::ServerError, No, "constraint ai_providers_name_check"),
-        ("57014", "sk-1", "", Code::ServerError, No, "57014 query_canceled; see who"),
-        ("53100", "sk-1", "", Code::ServerError, No, "53100 disk_full; free space"),
-        ("53300", "sk-1", "", Code::Unreachable, Wait, "no free connection slot"),
-        ("57P01", "sk-1", "", Code::Unreachable, Wait, "shutting down"),
-        ("08006", "sk-1", "", Code::Unreachable, Wait, "broken connection"),
-        ("P0001", "sk-1", "", Code::ServerError, No, "P0001 raise_exception; look into the server's log"),
-        ("ZZ123", "sk-1", "", Code::ServerError, No, "SQLSTATE ZZ123; look into"),
-    ];
-    block_on(async {
-        let session =
-            once(&connector(&format!("host=127.0.0.1 port={}", Server::shared().port())), Want::Any).await.unwrap();
-        for (state, message, constraint, code, retry, expected) in rows {
-            let statement = format!(
-                "do $$ begin raise exception using errcode = '{state}', message = '{message}', constraint = '{constraint}', \
-                 detail = 'Failing row contains sk-1', hint = 'sk-1'; end $$"
-            );
-            let error = session.error(&session.client.batch_execute(&statement).await.unwrap_err());
-            assert_eq!((error.code, error.retry, error.sqlstate.as_deref()), (code, retry, Some(state)), "{error}");
-            assert_eq!(error.is_undefined_table(), state == "42P01");
-            assert_eq!(error.connection_lost, state.starts_with("08") || state == "57P01");
-            let shown = format!("{error} {error:?} {:?}", Problem::from(error.clone()));
-            assert!(shown.contains(expected), "{state}: {shown}");
-            assert!(!shown.contains("sk-1"), "{shown}");
-        }
-    });
-}
-
-#[test]
-fn a_connection_that_breaks_is_known_as_lost() {
-    let server = Server::shared();
-    let proxy = Proxy::new().start(server.port());
-    let error = block_on(async {
-        let session = once(&connector(&format!("host=127.0.0.1 port={}", proxy.port())), Want::Any).await.unwrap();
-        proxy.cut();
-        session.error(&session.client.batch_execute("select 1").await.unwrap_err())
-    });
-    assert!(error.connection_lost);
-    assert_eq!((error.code, error.retry, error.sqlstate), (Code::Unreachable, Retry::Wait, None));
-
-    let error = block_on(async {
-        let session = once(&connector(&format!("host=127.0.0.1 port={}", server.port())), Want::Any).await.unwrap();
-        let end = "select pg_terminate_backend(pg_backend_pid())";
-        session.error(&session.client.batch_execute(end).await.unwrap_err())
-    });
-    assert!(error.connection_lost, "{error:?}");
-    assert_eq!((error.code, error.retry), (Code::Unreachable, Retry::Wait));
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl<'a> Attempt<'a> {
         want: Want,
     ) -> Result<Session, Error> {
         let mut session = self.open(host, endpoint, limit).await?;
-        session.find_out(target).await?;
+        session.find_out(target, want, self.options.hosts().len()).await?;
         match session.unfit(target, want) {
             None => Ok(session),
             Some(cause) => {

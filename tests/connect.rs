@@ -10,7 +10,7 @@ use ai_provider_seed::problem::Code;
 use ai_provider_seed::store::connect::{Connector, Patience, Session, Source, Want, full_jitter};
 use ai_provider_seed::store::error::{Error, Retry};
 use ai_provider_seed::store::url::ConnectOptions;
-use support::{Mode, Options, Proxy, Server};
+use support::{Mode, Options, PgBouncer, Proxy, Server};
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
@@ -280,4 +280,23 @@ fn something_else_than_postgres_on_the_port() {
         assert!(matches!(error.code, Code::Unreachable | Code::Tls), "{error}");
     }
     answers.join().unwrap();
+}
+
+#[test]
+fn pgbouncer_takes_a_url_with_settings() {
+    let server = Server::shared();
+    let Some(bouncer) = PgBouncer::start(server, &[("postgres", "postgres")]) else { return };
+    let text =
+        format!("host=127.0.0.1 port={} password=postgres search_path=coder statement_timeout=5s", bouncer.port());
+    block_on(async {
+        let session = once(&connector(&text), Want::ReadWrite).await.unwrap();
+        let settings =
+            [("search_path", "coder"), ("statement_timeout", "5s")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        assert_eq!(session.settings, settings);
+        assert_eq!(session.client.query_typed("select 1", &[]).await.unwrap().len(), 1);
+    });
+    let error = port(&text.replace("password=postgres", "password=wrong"), Want::Any).unwrap_err();
+    assert_eq!(error.code, Code::AuthenticationFailed, "{error}");
+    let error = port(&format!("{text} dbname=nowhere"), Want::Any).unwrap_err();
+    assert!(error.code == Code::Unreachable && error.to_string().contains("nowhere"), "{error}");
 }

@@ -234,6 +234,17 @@ fn by_state(state: &str, constraint: Option<&str>, message: &str, endpoint: &End
         "23505" if constraint.is_some_and(|name| OUR_CONSTRAINTS.contains(&name)) => {
             fail(Code::ServerError, Retry::Again, "somebody else inserted the same row", "run it again")
         }
+        // PgBouncer has this one for everything; its words are not translated.
+        "08P01" if message.contains("authentication failed") || message.contains("no such user") => authentication(
+            endpoint,
+            format!("the proxy refused role {role} or its password"),
+            "check the password, and the role in the proxy's user list",
+        ),
+        "08P01" if message.contains("no such database") => unreachable(
+            endpoint,
+            format!("the proxy knows no database {database}"),
+            "add it to the proxy, or correct the name in the URL",
+        ),
         _ if state.starts_with("08") => {
             unreachable(endpoint, "the server reports a broken connection".to_owned(), CHECK_SERVER)
         }

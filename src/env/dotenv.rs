@@ -1,6 +1,5 @@
 //! `--env-file`: provider variables from a dotenv file, values literal.
 
-use std::io::ErrorKind;
 use std::path::Path;
 
 use super::variable::Variable;
@@ -14,6 +13,7 @@ pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     let problem =
         |message: String| Problem::new(Code::EnvFileInvalid, message).variable(shown::name(&path.to_string_lossy()));
     let unreadable = |error: std::io::Error| {
+        use std::io::ErrorKind;
         let cause = match error.kind() {
             ErrorKind::NotFound => "there is no such file",
             ErrorKind::PermissionDenied => "permission denied",

@@ -3,7 +3,7 @@
 use crate::plan::{Conflict, Field, Value};
 use crate::provider::{Origin, Presence, Source, shown};
 
-/// `https://api.openai.com/v2`, `2 (1f3a09bc, 77b1c0de)`, `(empty)`.
+/// `https://api.openai.com/v2`, `2 keys (1f3a09bc, 77b1c0de)`, `(empty)`.
 pub fn value(value: &Value) -> String {
     match value {
         Value::Text(text) if text.is_empty() => "(empty)".to_owned(),
@@ -44,25 +44,11 @@ pub fn keep_database(conflict: &Conflict) -> String {
         matches!(&conflict.database, Value::Text(text) if !text.ends_with("not shown") && !text.contains("***"));
     match (&conflict.field, &conflict.database) {
         (Field::BedrockCredentials, _) => format!("set {variable} and its secret to the pair that Coder holds"),
-        (Field::Type, Value::Text(stored)) => keep_type(conflict, stored),
         (Field::ApiKeys, Value::Credentials { count: 0, .. }) => format!("unset {variable}"),
         (Field::ApiKeys, _) => format!("set {variable} to the keys that Coder holds"),
         (_, Value::Text(text)) if text.is_empty() => format!("unset {variable}"),
         (_, Value::Text(text)) if readable && !conflict.differs_out_of_sight() => format!("set {variable} to {text}"),
         _ => format!("set {variable} to the database's value"),
-    }
-}
-
-/// A type may follow from other variables: Bedrock fields make `anthropic` a `bedrock`, and the older variables have none for it.
-fn keep_type(conflict: &Conflict, stored: &str) -> String {
-    let variable = &conflict.origin.variable;
-    let by_bedrock_fields =
-        matches!(&conflict.environment, Value::Text(text) if text == "bedrock") && stored == "anthropic";
-    match conflict.origin.presence {
-        Presence::Default if by_bedrock_fields => "replace the BEDROCK_* variables by ANTHROPIC_KEY".to_owned(),
-        Presence::Default => format!("describe this provider by indexed variables, with type {stored}"),
-        _ if by_bedrock_fields => format!("unset its BEDROCK_* fields and set {variable} to {stored}"),
-        _ => format!("set {variable} to {stored}"),
     }
 }
 
@@ -91,12 +77,7 @@ pub fn advice(conflicts: &[Conflict]) -> String {
         _ => "set the variables to the database's values".to_owned(),
     };
     let what = if what.len() > 200 { "set the variable to the database's value".to_owned() } else { what };
-    // Coder: a type is immutable.
-    let in_coder = match conflicts.iter().any(|conflict| conflict.field == Field::Type) {
-        true => "delete the provider in Coder and create it anew",
-        false => "change the provider in Coder",
-    };
-    format!("{}, {in_coder}, or start anyway with {START_ANYWAY}", capital(&what))
+    format!("{}, change the provider in Coder, or start anyway with {START_ANYWAY}", capital(&what))
 }
 
 fn capital(text: &str) -> String {

@@ -2,6 +2,7 @@
 
 mod check;
 mod dotenv;
+mod endpoint;
 mod indexed;
 mod legacy;
 mod names;
@@ -88,7 +89,8 @@ fn duplicate_names(groups: &[indexed::Fields], problems: &mut Vec<Problem>) {
     let mut seen: BTreeMap<&str, &indexed::Fields> = BTreeMap::new();
     for fields in groups {
         let name = check::name(fields);
-        if name.is_empty() {
+        // With a variable that cannot be read, the name may be another one.
+        if name.is_empty() || fields.unreadable {
             continue;
         }
         let Some(first) = seen.get(name) else {

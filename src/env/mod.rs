@@ -50,6 +50,8 @@ impl Environment {
         providers.extend(legacy);
         // Stable: of two with one name the indexed one comes first.
         providers.sort_by(|a, b| a.name.cmp(&b.name));
+        // In the order of the providers; what belongs to none comes last.
+        problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));
         warnings.extend(variables.iter().filter_map(near_miss));
         if providers.is_empty() && problems.is_empty() {
             let message = "no provider variable is set, so there is nothing to seed; is the Secret or envFrom there?";

@@ -99,8 +99,12 @@ pub struct ConnectAs {
 }
 
 impl ConnectAs {
-    pub const SUPERUSER: ConnectAs =
-        ConnectAs { prepare: |_| {}, before_tables: false, seed: |database| database.url(), diff: |database| database.url() };
+    pub const SUPERUSER: ConnectAs = ConnectAs {
+        prepare: |_| {},
+        before_tables: false,
+        seed: |database| database.url(),
+        diff: |database| database.url(),
+    };
     /// The roles of deploy/postgres/role.sql, run when the tables are there.
     pub const SMALL_ROLES: ConnectAs = ConnectAs {
         prepare: |database| database.grant_roles(),

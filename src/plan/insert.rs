@@ -106,6 +106,11 @@ struct Against<'a> {
 
 impl Against<'_> {
     fn table(&mut self, name: &str, table: &Table, written: &[&str], or: &str) {
+        if table.columns.is_empty() {
+            let message =
+                format!("there is no table {name}; let Coder finish its migrations, or look into its log{or}");
+            return self.schema.push(Problem::new(Code::SchemaUnsupported, message));
+        }
         for column in written.iter().filter(|column| !table.columns.contains_key(**column)) {
             let message =
                 format!("{name} has no column {column}; this Coder release is not supported by this version{or}");

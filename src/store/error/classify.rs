@@ -237,7 +237,10 @@ fn by_state(state: &str, constraint: Option<&str>, message: &str, endpoint: &End
         "42703" => fail(
             Code::SchemaUnsupported,
             Retry::No,
-            &format!("table{on} lacks a column that is needed"),
+            &match conditions::known_column_in(message) {
+                Some(column) => format!("there is no column {column}"),
+                None => format!("table{on} lacks a column that is needed"),
+            },
             "use a release of ai-provider-seed that knows this version of Coder",
         ),
         "55P03" => fail(

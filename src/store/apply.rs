@@ -57,7 +57,7 @@ pub async fn lock_and_read(
         "set local lock_timeout = '{lock}ms'; set local statement_timeout = '{statement}ms'; \
          set local idle_in_transaction_session_timeout = '{idle}ms'; {check} select pg_advisory_xact_lock({LOCK})"
     );
-    // Read committed, whatever the role's default: the reads must see what was committed while we waited for the lock. Not
+    // Spelled out, whatever the database's default is: under repeatable read the snapshot would be from before the lock. Not
     // "read write", which a standby refuses before it could be asked what it is.
     let (begun, set, locked, snapshot) = tokio::join!(
         session.client.batch_execute("begin isolation level read committed"),

@@ -78,7 +78,7 @@ pub(super) fn advice(state: &str) -> Option<&'static str> {
         "3F000" => "check search_path in the database URL",
         "53100" => "free space on the server's disk",
         "53200" => "give the server memory",
-        "57014" => "see who canceled it, or whether statement_timeout is too short for a loaded server",
+        "57014" => "see who canceled it, or in pg_locks what it waited for (a migration?), and run it again",
         "XX001" | "XX002" => "restore the database, or repair it",
         _ => return None,
     })

@@ -1,0 +1,132 @@
+//! What `make bench` compares with: programs of the same stack that do the least, or do it the other way.
+//!
+//!     floor select-1               connect, one `select 1`, say goodbye
+//!     floor through-lock           the read of a seed that has nothing to do, but within Coder's lock
+//!     floor per-row N K            N providers with K keys each: one unprepared statement per row, one transaction
+//!     floor prepared N K           the same, each kind of statement prepared once
+//!
+//! The database is in DATABASE_URL; FLOOR_CA, if it is set, names the certificate to check the server's with.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use uuid::Uuid;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| arguments.get(at).and_then(|text| text.parse().ok()).unwrap_or(0);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (client, task) = connect().await;
+        match arguments[0].as_str() {
+            "select-1" => assert_eq!(client.simple_query("select 1").await.unwrap().len(), 3),
+            "through-lock" => through_lock(&client).await,
+            "per-row" => per_row(&client, number(1), number(2), false).await,
+            "prepared" => per_row(&client, number(1), number(2), true).await,
+            other => panic!("there is no {other}"),
+        }
+        drop(client);
+        task.await.unwrap();
+    });
+}
+
+async fn connect() -> (Client, tokio::task::JoinHandle<()>) {
+    let url = std::env::var("DATABASE_URL").unwrap();
+    let Ok(ca) = std::env::var("FLOOR_CA") else {
+        let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
+        return (client, tokio::spawn(async { connection.await.unwrap() }));
+    };
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_file_iter(ca).unwrap().map(Result::unwrap));
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let (client, connection) = tokio_postgres::connect(&url, MakeRustlsConnect::new(config)).await.unwrap();
+    (client, tokio::spawn(async { connection.await.unwrap() }))
+}
+
+/// What a seed would be that always takes the lock: begin, lock and read in one flight; the end of the transaction only when
+/// the rows were seen, because only then is it known that there is nothing to insert.
+async fn through_lock(client: &Client) {
+    let rows = "select distinct on (p.name) p.name, p.id::text, p.type::text, p.deleted, p.base_url, p.settings,
+                       (select array_agg(k.api_key order by k.created_at, k.id) from ai_provider_keys k
+                         where k.provider_id = p.id)
+                  from ai_providers p where p.name = any($1) order by p.name, p.deleted, p.updated_at desc";
+    let names: Vec<String> = (0..100).map(|n| format!("p{n}")).collect();
+    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&names, Type::TEXT_ARRAY)];
+    let (locked, rows) = tokio::join!(
+        client.batch_execute("begin; set local lock_timeout = '60s'; select pg_advisory_xact_lock(10)"),
+        client.query_typed(rows, &parameters)
+    );
+    locked.unwrap();
+    assert_eq!(rows.unwrap().len(), 100);
+    client.batch_execute("commit").await.unwrap();
+}
+
+const PROVIDER: &str = "insert into ai_providers (id, type, name, display_name, enabled, base_url)
+                        values ($1::text::uuid, $2::text::ai_provider_type, $3, $3, true, $4)";
+const KEY: &str = "insert into ai_provider_keys (id, provider_id, api_key) values ($1::text::uuid, $2::text::uuid, $3)";
+const AUDIT: &str = "insert into audit_logs (id, \"time\", user_id, organization_id, resource_type, resource_id, resource_target,
+                            action, diff, status_code, additional_fields, request_id, resource_icon)
+                     values (gen_random_uuid(), now(), $1::text::uuid, $1::text::uuid, $2::text::resource_type, $3::text::uuid, $4,
+                             'create', jsonb_build_object('id', jsonb_build_object('old', '', 'new', $3::text, 'secret', false)),
+                             0, '{}', $1::text::uuid, '')";
+
+/// As Coder does it: each row with a statement of its own, and each waits for its answer.
+async fn per_row(client: &Client, providers: usize, keys: usize, prepared: bool) {
+    let nobody = Uuid::nil().to_string();
+    let statements = [Kind::new(PROVIDER, 4), Kind::new(KEY, 3), Kind::new(AUDIT, 4)];
+    let mut writer = Writer { client, statements, prepared };
+    client.batch_execute("begin; select pg_advisory_xact_lock(10)").await.unwrap();
+    if prepared {
+        for kind in &mut writer.statements {
+            kind.prepared = Some(client.prepare_typed(kind.sql, &kind.types).await.unwrap());
+        }
+    }
+    for n in 0..providers {
+        let (id, name) = (Uuid::new_v4().to_string(), format!("p{n}"));
+        writer.write(0, &[&id, &"openai", &name, &"https://ai.example/v1"]).await;
+        writer.write(2, &[&nobody, &"ai_provider", &id, &name]).await;
+        for key in 0..keys {
+            let key_id = Uuid::new_v4().to_string();
+            writer.write(1, &[&key_id, &id, &format!("sk-{n}-{key}")]).await;
+            writer.write(2, &[&nobody, &"ai_provider_key", &key_id, &key_id]).await;
+        }
+    }
+    client.batch_execute("select pg_notify('ai_providers_changed', ''); commit").await.unwrap();
+}
+
+struct Kind {
+    sql: &'static str,
+    types: Vec<Type>,
+    prepared: Option<tokio_postgres::Statement>,
+}
+
+impl Kind {
+    fn new(sql: &'static str, parameters: usize) -> Self {
+        Kind { sql, types: vec![Type::TEXT; parameters], prepared: None }
+    }
+}
+
+struct Writer<'a> {
+    client: &'a Client,
+    statements: [Kind; 3],
+    prepared: bool,
+}
+
+impl Writer<'_> {
+    async fn write(&self, kind: usize, values: &[&(dyn ToSql + Sync)]) {
+        let kind = &self.statements[kind];
+        if self.prepared {
+            self.client.execute(kind.prepared.as_ref().unwrap(), values).await.unwrap();
+        } else {
+            let typed: Vec<_> = values.iter().map(|value| (*value, Type::TEXT)).collect();
+            self.client.query_typed(kind.sql, &typed).await.unwrap();
+        }
+    }
+}

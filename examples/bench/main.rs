@@ -1,0 +1,185 @@
+//! `make bench`: what a seed costs, next to programs that do less or do it the other way, all within one run. Prints ratios,
+//! writes docs/performance.md and the plots beside it. The programs must be built already; see the Makefile.
+#![allow(clippy::print_stdout, clippy::expect_used, clippy::unwrap_used)]
+
+#[path = "../../tests/support/mod.rs"]
+mod support;
+
+mod measure;
+mod page;
+mod plot;
+mod programs;
+
+use std::time::Duration;
+
+use measure::{Spread, interleaved, times_of};
+use page::Page;
+use plot::Plot;
+use programs::{Program, Programs, provider_variables};
+use support::{Database, Options, Proxy, Server, Variant};
+
+/// Rounds of each measurement; every number in the page is the median of so many.
+const ROUNDS: usize = 21;
+/// `BENCH_ROUNDS=5` is a quick look that writes nothing.
+const TRIAL: &str = "BENCH_ROUNDS";
+const CROWD: usize = 200;
+
+fn main() {
+    let programs = Programs::find();
+    let trial = std::env::var(TRIAL).ok().map(|text| text.parse().expect("a number of rounds"));
+    let rounds = trial.unwrap_or(ROUNDS);
+    let server = Server::start(Options::new().setting("max_connections", "400"));
+    let mut page = Page::default();
+    nothing_to_do(&programs, &server, &mut page, rounds);
+    with_tls(&programs, &mut page, rounds);
+    round_trips(&programs, &server, &mut page);
+    first_seed(&programs, &server, &mut page, rounds);
+    crowd(&programs, &server, &mut page, rounds, Duration::ZERO, 1.5);
+    crowd(&programs, &server, &mut page, rounds, Duration::from_millis(10), 3.0);
+    memory_and_size(&programs, &server, &mut page);
+    growth(&programs, &server, &mut page, rounds);
+    if trial.is_none() {
+        page.write(rounds);
+    }
+}
+
+fn nothing_to_do(programs: &Programs, server: &Server, page: &mut Page, rounds: usize) {
+    let database = server.database(Variant::Current);
+    let seed = programs.seed(&database.url()).envs(provider_variables(100, 2));
+    seed.run();
+    let mut runs = vec![seed.clone(), programs.floor(&database.url(), "select-1")];
+    runs.extend(programs.psql(&database.url()));
+    let times = interleaved(rounds * 2, &runs, || {});
+    page.time("`seed`, nothing to do, 100 providers × 2 keys", &times[0]);
+    page.time("the floor: connect and `select 1` with the same libraries", &times[1]);
+    page.ratio("nothing to do ÷ floor", times[0].ratio(&times[1]), "at most", 1.4);
+    match times.get(2) {
+        Some(psql) => {
+            page.time("`psql -c 'select 1'`", psql);
+            page.ratio("nothing to do ÷ psql", times[0].ratio(psql), "at most", 0.75);
+        }
+        None => page.note("There was no psql to compare with."),
+    }
+}
+
+fn with_tls(programs: &Programs, page: &mut Page, rounds: usize) {
+    let authority = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("make a certificate");
+    let (certificate, key) = (authority.cert.pem(), authority.signing_key.serialize_pem());
+    let server = Server::start(Options::new().tls(&certificate, &key));
+    let file = tempfile::NamedTempFile::new().expect("create a file");
+    std::fs::write(file.path(), certificate).expect("write the certificate");
+    let database = server.database(Variant::Current);
+    let url = database.url().replace("127.0.0.1", "localhost").replace("sslmode=disable", "");
+    let root = file.path().to_string_lossy();
+    let seed = programs.seed(&format!("{url}sslmode=verify-full&sslrootcert={root}"));
+    let seed = seed.envs(provider_variables(100, 2));
+    seed.run();
+    let floor = programs.floor(&format!("{url}sslmode=require"), "select-1").env("FLOOR_CA", &root);
+    let times = interleaved(rounds, &[seed, floor], || {});
+    page.time("`seed`, nothing to do, over TLS (`verify-full`)", &times[0]);
+    page.time("the floor over TLS", &times[1]);
+    page.ratio("nothing to do ÷ floor, over TLS", times[0].ratio(&times[1]), "at most", 1.4);
+}
+
+fn round_trips(programs: &Programs, server: &Server, page: &mut Page) {
+    for number in [1, 1000] {
+        let database = server.database(Variant::Current);
+        let trips = || {
+            let proxy = Proxy::new().start(server.port());
+            let url = database.url_at(proxy.port(), "postgres", "postgres");
+            programs.seed(&url).envs(provider_variables(number, 2)).run();
+            proxy.round_trips().iter().sum::<usize>()
+        };
+        page.count(&format!("round trips of a first seed, {number} providers"), trips(), 4);
+        page.count(&format!("round trips with nothing to do, {number} providers"), trips(), 1);
+    }
+}
+
+fn empty(database: &Database) {
+    database.execute("truncate ai_providers, ai_provider_keys, audit_logs");
+}
+
+fn first_seed(programs: &Programs, server: &Server, page: &mut Page, rounds: usize) {
+    let database = server.database(Variant::Current);
+    let floor = |what: &str| programs.floor(&database.url(), what).args(["1000", "5"]);
+    let runs = [
+        programs.seed(&database.url()).envs(provider_variables(1000, 5)),
+        floor("per-row"),
+        floor("prepared"),
+    ];
+    let times = interleaved(rounds, &runs, || empty(&database));
+    page.time("`seed`, first time, 1,000 providers × 5 keys (12,000 rows with their audit)", &times[0]);
+    page.time("the same rows, one unprepared statement each, in one transaction", &times[1]);
+    page.time("the same rows, each kind of statement prepared once", &times[2]);
+    page.ratio("one statement per row ÷ first seed", times[1].ratio(&times[0]), "at least", 10.0);
+    page.ratio("prepared ÷ first seed", times[2].ratio(&times[0]), "at least", 5.0);
+}
+
+fn crowd(programs: &Programs, server: &Server, page: &mut Page, rounds: usize, each_way: Duration, goal: f64) {
+    let database = server.database(Variant::Current);
+    programs.seed(&database.url()).envs(provider_variables(100, 2)).run();
+    let proxy = (!each_way.is_zero()).then(|| Proxy::new().delay(each_way).start(server.port()));
+    let port = proxy.as_ref().map_or(server.port(), support::proxy::RunningProxy::port);
+    let url = database.url_at(port, "postgres", "postgres");
+    let seed = programs.seed(&url).envs(provider_variables(100, 2)).arg("--wait=300s");
+    let locked = programs.floor(&url, "through-lock");
+    let crowd = |program: &Program| program.crowd(CROWD);
+    let times = times_of(rounds, 2, |which| crowd(if which == 0 { &seed } else { &locked }));
+    let way = match each_way.as_millis() {
+        0 => "on loopback".to_owned(),
+        ms => format!("with {} ms added per round trip", 2 * ms),
+    };
+    page.time(&format!("{CROWD} `seed` at once, nothing to do, {way}"), &times[0]);
+    page.time(&format!("{CROWD} reads through the lock at once, {way}"), &times[1]);
+    page.ratio(&format!("through the lock ÷ without, {way}"), times[1].ratio(&times[0]), "at least", goal);
+}
+
+fn memory_and_size(programs: &Programs, server: &Server, page: &mut Page) {
+    let database = server.database(Variant::Current);
+    let seed = programs.seed(&database.url()).envs(provider_variables(100, 2));
+    for what in ["first seed", "nothing to do"] {
+        match seed.peak_memory() {
+            Some(kib) => page.size(&format!("peak resident memory, {what}, 100 providers × 2 keys"), kib * 1024, Some(8 << 20)),
+            None => page.note("Memory was not measured: /usr/bin/time is not installed."),
+        }
+    }
+    if let Some(kib) = programs.floor(&database.url(), "select-1").peak_memory() {
+        page.size("peak resident memory of the floor", kib * 1024, None);
+    }
+    for (what, path, goal) in programs.sizes() {
+        if let Ok(metadata) = std::fs::metadata(&path) {
+            page.size(what, metadata.len(), Some(goal));
+        }
+    }
+}
+
+fn growth(programs: &Programs, server: &Server, page: &mut Page, rounds: usize) {
+    let mut first = Vec::new();
+    let mut quiet = Vec::new();
+    let mut memory = Vec::new();
+    for number in [1, 10, 100, 1_000, 10_000] {
+        let database = server.database(Variant::Current);
+        let file = tempfile::NamedTempFile::new().expect("create a file");
+        let lines: String =
+            provider_variables(number, 2).iter().map(|(name, value)| format!("{name}={value}\n")).collect();
+        std::fs::write(file.path(), lines).expect("write the variables");
+        let seed = programs.seed(&database.url()).arg("--env-file").arg(&file.path().to_string_lossy());
+        let ms = |times: &Spread| times.median.as_secs_f64() * 1000.0;
+        let x = f64::from(number);
+        let times = interleaved(rounds, std::slice::from_ref(&seed), || empty(&database));
+        first.push((x, ms(&times[0])));
+        let times = interleaved(rounds, std::slice::from_ref(&seed), || {});
+        quiet.push((x, ms(&times[0])));
+        memory.extend(seed.peak_memory().map(|kib| (x, kib as f64 / 1024.0)));
+        page.growth(number, first.last().unwrap().1, quiet.last().unwrap().1, memory.last().map(|point| point.1));
+    }
+    Plot::new("Time of a whole run", "providers, 2 keys each", "ms")
+        .line("first seed", first)
+        .line("nothing to do", quiet)
+        .write("docs/performance-time.svg");
+    if !memory.is_empty() {
+        Plot::new("Peak resident memory, nothing to do", "providers, 2 keys each", "MiB")
+            .line("seed", memory)
+            .write("docs/performance-memory.svg");
+    }
+}

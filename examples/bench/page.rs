@@ -1,0 +1,99 @@
+//! What was measured: printed as it comes, and docs/performance.md at the end.
+
+use std::fmt::Write;
+
+use crate::measure::Spread;
+
+#[derive(Default)]
+pub struct Page {
+    goals: String,
+    times: String,
+    sizes: String,
+    growth: String,
+    notes: Vec<String>,
+}
+
+const TEXT: &str = "# Performance
+
+Written by `make bench`, which measures everything below in one run and ends by itself. A time is that of a whole process,
+from before its start to after its end, with Postgres on the same machine. Programs that are compared run in turn; a ratio
+is the median of the ratios of neighbours. Each number is the median of at least ROUNDS. Absolute times depend on the
+machine and on what else it does; the ratios are what to compare. [architecture.md](architecture.md) tells where they come
+from.
+
+The programs to compare with are in [examples/bench/floor.rs](../examples/bench/floor.rs): the floor connects and runs one `select 1`
+with the same libraries; one statement per row is how Coder's server seeded; the read through the lock is what a seed
+would be that takes Coder's lock before it knows whether it needs it.
+
+## Goals
+";
+
+impl Page {
+    pub fn time(&mut self, what: &str, spread: &Spread) {
+        let ms = |time: std::time::Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
+        let line = format!("| {what} | {} | {} to {} |", ms(spread.median), ms(spread.low), ms(spread.high));
+        println!("{line}");
+        self.times += &(line + "\n");
+    }
+
+    pub fn ratio(&mut self, what: &str, ratio: f64, relation: &str, goal: f64) {
+        let met = if relation == "at most" { ratio <= goal } else { ratio >= goal };
+        self.goal(what, &format!("{ratio:.2} ×"), &format!("{relation} {goal} ×"), met);
+    }
+
+    pub fn count(&mut self, what: &str, count: usize, most: usize) {
+        self.goal(what, &count.to_string(), &format!("at most {most}"), count <= most);
+    }
+
+    pub fn size(&mut self, what: &str, bytes: u64, most: Option<u64>) {
+        let text = |bytes: u64| match most {
+            // Images are counted in MB, memory in MiB.
+            Some(most) if most % 1_000_000 == 0 => format!("{:.2} MB", bytes as f64 / 1e6),
+            _ => format!("{:.2} MiB", bytes as f64 / f64::from(1 << 20)),
+        };
+        match most {
+            Some(most) => self.goal(what, &text(bytes), &format!("at most {}", text(most)), bytes <= most),
+            None => {
+                println!("| {what} | {} |", text(bytes));
+                let _ = writeln!(self.sizes, "For comparison, {what}: {}.", text(bytes));
+            }
+        }
+    }
+
+    pub fn growth(&mut self, providers: u32, first: f64, quiet: f64, memory: Option<f64>) {
+        let memory = memory.map_or("–".to_owned(), |mib| format!("{mib:.1} MiB"));
+        let line = format!("| {providers} | {first:.1} ms | {quiet:.1} ms | {memory} |");
+        println!("{line}");
+        self.growth += &(line + "\n");
+    }
+
+    pub fn note(&mut self, note: &str) {
+        println!("{note}");
+        if !self.notes.iter().any(|there| there == note) {
+            self.notes.push(note.to_owned());
+        }
+    }
+
+    fn goal(&mut self, what: &str, is: &str, goal: &str, met: bool) {
+        let line = format!("| {what} | {is} | {goal} | {} |", if met { "met" } else { "**missed**" });
+        println!("{line}");
+        self.goals += &(line + "\n");
+    }
+
+    pub fn write(&self, rounds: usize) {
+        let mut text = TEXT.replace("ROUNDS", &rounds.to_string());
+        text += "\n| Measure | Is | Goal | |\n|---|---|---|---|\n";
+        text += &self.goals;
+        let _ = write!(text, "\n{}{}\n", self.sizes, self.notes.join("\n"));
+        text += "## Times\n\n| What | Median | The middle half |\n|---|---|---|\n";
+        text += &self.times;
+        text += "\n## Growth\n\nWith `--env-file`, because no kernel takes 10,000 providers as environment.\n\n";
+        text += "| Providers | First seed | Nothing to do | Peak memory, nothing to do |\n|---|---|---|---|\n";
+        text += &self.growth;
+        text += "\n![Time against the number of providers](performance-time.svg)\n";
+        text += "\n![Memory against the number of providers](performance-memory.svg)\n";
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
+        std::fs::write(path, text).expect("write docs/performance.md");
+        println!("\nwritten: docs/performance.md");
+    }
+}

@@ -1,0 +1,151 @@
+//! The programs to measure, as processes with an environment of their own.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// What is measured is what is delivered: the init container's program, built alone.
+const SEED: &str = "target/init/release/ai-provider-seed";
+const FLOOR: &str = "target/init/release/floor";
+
+pub struct Programs {
+    root: PathBuf,
+    psql: Option<PathBuf>,
+}
+
+impl Programs {
+    pub fn find() -> Programs {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+        for program in [SEED, FLOOR] {
+            assert!(root.join(program).is_file(), "{program} is not there: run `make bench`");
+        }
+        Programs { root, psql: psql() }
+    }
+
+    pub fn seed(&self, url: &str) -> Program {
+        Program::new(&self.root.join(SEED)).arg("seed").env("CODER_PG_CONNECTION_URL", url).arg("--termination-log=")
+    }
+
+    pub fn floor(&self, url: &str, what: &str) -> Program {
+        Program::new(&self.root.join(FLOOR)).arg(what).env("DATABASE_URL", url)
+    }
+
+    pub fn psql(&self, url: &str) -> Option<Program> {
+        // -X: no .psqlrc.
+        Some(Program::new(self.psql.as_ref()?).args(["-X", "-c", "select 1", url]))
+    }
+
+    /// What there is of the programs for images, which are linked with musl, and how large they may be.
+    pub fn sizes(&self) -> Vec<(&'static str, PathBuf, u64)> {
+        let megabyte = 1_000_000;
+        [
+            ("the init container's program", SEED, 4 * megabyte),
+            ("the same for an image (musl)", "target/init/x86_64-unknown-linux-musl/release/ai-provider-seed", 4 * megabyte),
+            ("the program with the controller", "target/release/ai-provider-seed", 10 * megabyte),
+            ("the same for an image (musl)", "target/x86_64-unknown-linux-musl/release/ai-provider-seed", 10 * megabyte),
+        ]
+        .map(|(what, path, goal)| (what, self.root.join(path), goal))
+        .into()
+    }
+}
+
+/// The program itself: distributions put a wrapper script before it that takes longer than what it starts.
+fn psql() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    versions.filter_map(|entry| Some(entry.ok()?.path().join("bin/psql"))).find(|path| path.is_file())
+}
+
+#[derive(Clone)]
+pub struct Program {
+    path: PathBuf,
+    arguments: Vec<String>,
+    variables: Vec<(String, String)>,
+}
+
+impl Program {
+    fn new(path: &Path) -> Program {
+        Program { path: path.to_owned(), arguments: Vec::new(), variables: Vec::new() }
+    }
+
+    pub fn arg(mut self, argument: &str) -> Program {
+        self.arguments.push(argument.to_owned());
+        self
+    }
+
+    pub fn args<'a>(self, arguments: impl IntoIterator<Item = &'a str>) -> Program {
+        arguments.into_iter().fold(self, Program::arg)
+    }
+
+    pub fn env(mut self, name: &str, value: &str) -> Program {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub fn envs(mut self, variables: Vec<(String, String)>) -> Program {
+        self.variables.extend(variables);
+        self
+    }
+
+    /// From before its start to after its end.
+    pub fn run(&self) -> Duration {
+        let mut command = self.command();
+        let started = Instant::now();
+        let child = command.spawn().expect("start a program");
+        let output = child.wait_with_output().expect("wait for a program");
+        let elapsed = started.elapsed();
+        assert!(output.status.success(), "{:?}: {}", self.path, String::from_utf8_lossy(&output.stderr));
+        elapsed
+    }
+
+    /// So many at once: from before the first start to after the last end.
+    pub fn crowd(&self, number: usize) -> Duration {
+        let mut commands: Vec<Command> = (0..number).map(|_| self.command()).collect();
+        let started = Instant::now();
+        let children: Vec<Child> = commands.iter_mut().map(|command| command.spawn().expect("start a program")).collect();
+        for child in children {
+            let output = child.wait_with_output().expect("wait for a program");
+            assert!(output.status.success(), "{:?}: {}", self.path, String::from_utf8_lossy(&output.stderr));
+        }
+        started.elapsed()
+    }
+
+    /// In KiB, as the kernel tells its parent; the median of five.
+    pub fn peak_memory(&self) -> Option<u64> {
+        let time = Path::new("/usr/bin/time");
+        let sample = || {
+            let report = tempfile::NamedTempFile::new().expect("create a file");
+            let mut command = Command::new(time);
+            command.args(["-f", "%M", "-o"]).arg(report.path()).arg(&self.path).args(&self.arguments);
+            command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+            let output = command.output().expect("start time");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let text = std::fs::read_to_string(report.path()).expect("read the report of time");
+            text.trim().parse::<u64>().expect("time reports a number")
+        };
+        let mut samples: Vec<u64> = (0..5).filter(|_| time.is_file()).map(|_| sample()).collect();
+        samples.sort_unstable();
+        samples.get(2).copied()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.path);
+        command.args(&self.arguments).env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command
+    }
+}
+
+/// So many OpenAI providers with so many keys each.
+pub fn provider_variables(providers: u32, keys: u32) -> Vec<(String, String)> {
+    let of = |n: u32| {
+        let keys: Vec<String> = (0..keys).map(|key| format!("sk-{n}-{key}")).collect();
+        [
+            ("TYPE", "openai".to_owned()),
+            ("NAME", format!("p{n}")),
+            ("BASE_URL", "https://ai.example/v1".to_owned()),
+            ("KEYS", keys.join(",")),
+        ]
+        .map(|(suffix, value)| (format!("CODER_AIBRIDGE_PROVIDER_{n}_{suffix}"), value))
+    };
+    (0..providers).flat_map(of).collect()
+}

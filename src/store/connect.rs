@@ -51,6 +51,10 @@ impl Connector {
         &self.source
     }
 
+    pub fn has_several_hosts(&self) -> bool {
+        self.source.options().is_ok_and(|options| options.hosts().len() > 1)
+    }
+
     /// Tries the hosts, each once, until one will do; ends by `deadline`.
     pub async fn connect_once(&self, deadline: Instant, want: Want) -> Result<Session, Error> {
         let options = self.source.options()?;
@@ -126,7 +130,7 @@ impl<'a> Attempt<'a> {
         want: Want,
     ) -> Result<Session, Error> {
         let mut session = self.open(host, endpoint, limit).await?;
-        session.find_out(target).await?;
+        session.find_out(target, want, self.options.hosts().len()).await?;
         match session.unfit(target, want) {
             None => Ok(session),
             Some(cause) => {
@@ -247,7 +251,7 @@ impl Error {
         let order = [Code::Unreachable, Code::AuthenticationFailed, Code::ReadOnly];
         let rank = |error: &Error| order.iter().position(|code| *code == error.code).unwrap_or(order.len());
         let causes: Vec<String> =
-            failures.iter().map(|(endpoint, error)| format!("{}: {}", endpoint.host, error.cause)).collect();
+            failures.iter().map(|(endpoint, error)| format!("{}: {}", endpoint.host, error.cause())).collect();
         let database = failures.first().map_or_else(String::new, |(endpoint, _)| endpoint.database.clone());
         let Some((_, main)) = failures.into_iter().min_by_key(|(_, error)| (error.retry == Retry::No, rank(error)))
         else {
@@ -260,6 +264,6 @@ impl Error {
             );
         };
         let summary = format!("no host of database {} can be used: {}", database, causes.join("; "));
-        Error { cause: summary.clone(), summary, ..main }
+        main.summed_up(summary)
     }
 }

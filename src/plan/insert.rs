@@ -120,7 +120,7 @@ impl Against<'_> {
             if facts.required && !written.contains(&column.as_str()) {
                 let column = shown::name(column);
                 let message = format!(
-                    "{name}.{column} must have a value and has no default; this version does not know the column: upgrade it{or}"
+                    "{name}.{column} must have a value and has no default; this version does not know the column: upgrade ai-provider-seed{or}"
                 );
                 self.schema.push(Problem::new(Code::SchemaUnsupported, message));
             }

@@ -37,6 +37,8 @@ pub struct Ended {
     pub plan: Option<Plan>,
     pub error: Option<Error>,
     pub written: bool,
+    /// The answer to a commit was lost, and nobody could be asked what became of it.
+    pub unknown: bool,
     pub database: Option<String>,
 }
 
@@ -74,6 +76,7 @@ impl Run<'_> {
                     // A row that is missing needs a server that takes writes; another host may be one.
                     want = if error.code == Code::ReadOnly { Want::ReadWrite } else { want };
                     if attempt.commit_sent && error.connection_lost {
+                        ended.unknown = true;
                         patience.extend(AFTER_LOST_COMMIT);
                     }
                     drop(session);
@@ -189,6 +192,8 @@ impl Attempt<'_> {
             apply::rollback(self.session).await;
             return only_read_only(plan, self.session).map_or(Ok(()), Err);
         };
+        // We hold the lock: an earlier commit of ours whose answer was lost is over, and it did not take effect.
+        ended.unknown = false;
         self.commit_sent = true;
         let inserted = apply::insert_and_commit(self.session, run.desired, &insert, run.keyring, self.ids);
         within(FLIGHT, self.session, inserted).await?;
@@ -202,7 +207,9 @@ impl Attempt<'_> {
     }
 
     fn judge(&self, snapshot: &Snapshot, ended: &mut Ended) {
+        // Read under the lock, or found: only then is it certain that the lost commit did not, or did, take effect.
         let (plan, ours) = self.run.plan(snapshot, self.ids);
+        ended.unknown &= !ours;
         ended.plan = Some(plan);
         ended.written |= ours;
     }

@@ -63,7 +63,7 @@ fn headline(report: &Report, style: Style) -> String {
         Outcome::Locked => "another session holds the lock for seeding".to_owned(),
         Outcome::Internal => "a bug in ai-provider-seed".to_owned(),
     };
-    format!("{} {sentence}; nothing was written{anyway}", style.error())
+    format!("{} {sentence}; {}{anyway}", style.error(), written(report))
 }
 
 fn place_of(problems: &[Problem]) -> &'static str {
@@ -88,6 +88,15 @@ fn disagreement(report: &Report) -> String {
     }
 }
 
+/// Never claims what is not known.
+pub fn written(report: &Report) -> &'static str {
+    match (report.unknown, report.written) {
+        (true, _) => "the answer to the commit was lost, so the rows may be there or not; the next start finds out",
+        (false, true) => "but the missing rows were written",
+        (false, false) => "nothing was written",
+    }
+}
+
 fn good(report: &Report) -> String {
     let n = |state| report.count(state);
     let (created, missing) = (n(State::Created), n(State::Missing));
@@ -104,9 +113,12 @@ fn good(report: &Report) -> String {
         1 => (1, "was already there"),
         more => (more, "were already there"),
     };
-    let written = |first: String| listed(first, &[&[there], &rest[..]].concat());
+    let beside = |first: String| listed(first, &[&[there], &rest[..]].concat());
     match (created, missing) {
-        (0, 0) if report.providers.is_empty() => "nothing to do".to_owned(),
+        (0, 0) if report.desired == 0 => "nothing to do: no providers in the environment".to_owned(),
+        (0, 0) if report.providers.is_empty() => {
+            format!("the environment is valid: {}; no database was asked", count(report.desired, "provider"))
+        }
         (0, 0) if n(State::InSync) == report.providers.len() => {
             format!("nothing to do: {} in sync", count(report.providers.len(), "provider"))
         }
@@ -115,10 +127,10 @@ fn good(report: &Report) -> String {
             format!("nothing to do: {} ({})", count(report.providers.len(), "provider"), listed(String::new(), &parts))
         }
         (0, missing) if report.outcome == Outcome::Changes => {
-            written(format!("a seed would insert {}", count(missing, "provider")))
+            beside(format!("a seed would insert {}", count(missing, "provider")))
         }
-        (0, missing) => written(format!("{} missing, nothing was inserted", count(missing, "provider"))),
-        (created, _) => written(format!("seeded {}", count(created, "provider"))),
+        (0, missing) => beside(format!("{} missing, nothing was inserted", count(missing, "provider"))),
+        (created, _) => beside(format!("seeded {}", count(created, "provider"))),
     }
 }
 

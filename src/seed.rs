@@ -73,11 +73,17 @@ impl Run<'_> {
                     return Ok(());
                 }
                 Err(error) => {
-                    // A row that is missing needs a server that takes writes; another host may be one.
-                    want = if error.code == Code::ReadOnly { Want::ReadWrite } else { want };
                     if attempt.commit_sent && error.connection_lost {
                         ended.unknown = true;
                         patience.extend(AFTER_LOST_COMMIT);
+                    }
+                    // A row that is missing needs a server that takes writes; another host may be one, and is asked at once.
+                    let first = error.code == Code::ReadOnly && want == Want::Any;
+                    if error.code == Code::ReadOnly {
+                        want = Want::ReadWrite;
+                    }
+                    if first && connector.has_several_hosts() {
+                        continue;
                     }
                     drop(session);
                     match patience.after(&error) {

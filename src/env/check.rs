@@ -304,7 +304,8 @@ impl Check<'_, '_> {
         }
         let url = if bedrock.is_some() { Suffix::BedrockBaseUrl } else { Suffix::BaseUrl };
         let origin = self.origin(url);
-        if let Some(message) = suspicious_url(fields.text(url), bedrock.is_some(), &origin) {
+        let needs_none = bedrock.is_some() || kind == ProviderType::Bedrock;
+        if let Some(message) = suspicious_url(fields.text(url), needs_none, &origin) {
             self.warning(Code::BaseUrlSuspicious, message, fields.spelled(url));
         }
     }

@@ -15,11 +15,23 @@ const LIMIT: u64 = 64 << 20;
 pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     let problem =
         |message: String| Problem::new(Code::EnvFileInvalid, message).variable(shown::name(&path.to_string_lossy()));
-    let size = std::fs::metadata(path).map_err(|error| problem(format!("cannot be read: {}", error.kind())))?.len();
+    let unreadable = |error: std::io::Error| {
+        use std::io::ErrorKind;
+        let cause = match error.kind() {
+            ErrorKind::NotFound => "there is no such file",
+            ErrorKind::PermissionDenied => "permission denied",
+            ErrorKind::IsADirectory => "it is a directory",
+            _ => "the system reports an error",
+        };
+        problem(format!(
+            "cannot be read: {cause}; mount the file into this container and make it readable for its user"
+        ))
+    };
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > LIMIT {
         return Err(problem(format!("{size} bytes; at most {LIMIT} are read")));
     }
-    let bytes = std::fs::read(path).map_err(|error| problem(format!("cannot be read: {}", error.kind())))?;
+    let bytes = std::fs::read(path).map_err(unreadable)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
         problem(format!("line {line} is not Unicode (UTF-8)"))

@@ -71,7 +71,11 @@ impl Environment {
     /// Without a database nobody knows whether an indexed provider whose type is newer is skipped, or in the way of an older
     /// one of its name.
     pub fn warn_of_undecided(&mut self) {
-        let same_name = self.providers.windows(2).filter(|pair| pair[0].name == pair[1].name);
+        let undecided = |pair: &&[DesiredProvider]| {
+            let (indexed, legacy) = (&pair[0], &pair[1]);
+            indexed.name == legacy.name && legacy.index.is_none() && !indexed.kind.in_every_schema()
+        };
+        let same_name = self.providers.windows(2).filter(undecided);
         self.warnings.extend(same_name.map(|pair| legacy_name_conflict(&pair[0], &pair[1])));
     }
 

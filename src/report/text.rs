@@ -51,6 +51,7 @@ pub fn text(report: &Report, style: Style) -> String {
 }
 
 fn headline(report: &Report, style: Style) -> String {
+    let written = written(report);
     let anyway = if report.blocked { "" } else { ", but this does not stop the start (--block-on)" };
     let sentence = match report.outcome {
         Outcome::Ok | Outcome::Changes => return good(report),
@@ -63,7 +64,7 @@ fn headline(report: &Report, style: Style) -> String {
         Outcome::Locked => "another session holds the lock for seeding".to_owned(),
         Outcome::Internal => "a bug in ai-provider-seed".to_owned(),
     };
-    format!("{} {sentence}; {}{anyway}", style.error(), written(report))
+    format!("{} {sentence}; {written}{anyway}", style.error())
 }
 
 fn place_of(problems: &[Problem]) -> &'static str {
@@ -113,7 +114,7 @@ fn good(report: &Report) -> String {
         1 => (1, "was already there"),
         more => (more, "were already there"),
     };
-    let beside = |first: String| listed(first, &[&[there], &rest[..]].concat());
+    let written = |first: String| listed(first, &[&[there], &rest[..]].concat());
     match (created, missing) {
         (0, 0) if report.desired == 0 => "nothing to do: no providers in the environment".to_owned(),
         (0, 0) if report.providers.is_empty() => {
@@ -127,10 +128,10 @@ fn good(report: &Report) -> String {
             format!("nothing to do: {} ({})", count(report.providers.len(), "provider"), listed(String::new(), &parts))
         }
         (0, missing) if report.outcome == Outcome::Changes => {
-            beside(format!("a seed would insert {}", count(missing, "provider")))
+            written(format!("a seed would insert {}", count(missing, "provider")))
         }
-        (0, missing) => beside(format!("{} missing, nothing was inserted", count(missing, "provider"))),
-        (created, _) => beside(format!("seeded {}", count(created, "provider"))),
+        (0, missing) => written(format!("{} missing, nothing was inserted", count(missing, "provider"))),
+        (created, _) => written(format!("seeded {}", count(created, "provider"))),
     }
 }
 

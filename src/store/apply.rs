@@ -57,9 +57,10 @@ pub async fn lock_and_read(
         "set local lock_timeout = '{lock}ms'; set local statement_timeout = '{statement}ms'; \
          set local idle_in_transaction_session_timeout = '{idle}ms'; {check} select pg_advisory_xact_lock({LOCK})"
     );
+    // Spelled out, whatever the database's default is: under repeatable read the snapshot would be from before the lock. Not
+    // "read write", which a standby refuses before it could be asked what it is.
     let (begun, set, locked, snapshot) = tokio::join!(
-        // Spelled out, whatever the database's default is: under repeatable read the snapshot would be from before the lock.
-        session.client.batch_execute("begin isolation level read committed read write"),
+        session.client.batch_execute("begin isolation level read committed"),
         apply_settings(session),
         session.client.batch_execute(&locked),
         read_locked(session, request, depth),

@@ -1,7 +1,7 @@
 //! The case file: the whole way from an environment to rows, run through the built program.
 
 use super::case_checks::{Expect, check_agreement, check_rows, check_run, check_secrets};
-use super::{Database, Finished, Run, Server, Snapshot, Variant};
+use super::{Database, Finished, Run, Server, Snapshot, Variant, roles};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -92,13 +92,28 @@ pub struct ConnectAs {
     pub prepare: fn(&Database),
     /// Whether `prepare` comes before Coder has created its tables (default privileges) or after.
     pub before_tables: bool,
-    /// The URL of this role.
-    pub url: fn(&Database) -> String,
+    /// The URL of `seed`, which writes.
+    pub seed: fn(&Database) -> String,
+    /// The URL of `diff`, which only reads.
+    pub diff: fn(&Database) -> String,
 }
 
 impl ConnectAs {
-    pub const SUPERUSER: ConnectAs =
-        ConnectAs { prepare: |_| {}, before_tables: false, url: |database| database.url() };
+    pub const SUPERUSER: ConnectAs = ConnectAs {
+        prepare: |_| {},
+        before_tables: false,
+        seed: |database| database.url(),
+        diff: |database| database.url(),
+    };
+    /// The roles of deploy/postgres/role.sql, run when the tables are there.
+    pub const SMALL_ROLES: ConnectAs = ConnectAs {
+        prepare: |database| database.grant_roles(),
+        before_tables: false,
+        seed: |database| database.url_of(roles::SEED),
+        diff: |database| database.url_of(roles::DIFF),
+    };
+    /// The same, run before Coder's first start and not again.
+    pub const SMALL_ROLES_BEFORE_TABLES: ConnectAs = ConnectAs { before_tables: true, ..Self::SMALL_ROLES };
 }
 
 /// Runs every case; ends the test with all that is wrong with all of them.
@@ -152,7 +167,8 @@ impl Case {
         for row in &self.prior {
             row.insert(&mut client);
         }
-        let seed = |env, expect, count| self.seed(&database, &(connect_as.url)(&database), env, expect, count);
+        let urls = [(connect_as.diff)(&database), (connect_as.seed)(&database)];
+        let seed = |env, expect, count| self.seed(&database, &urls, env, expect, count);
         let Some(steps) = &self.steps else {
             return seed(&self.env, self.expect.as_ref().expect("a case has steps or expect"), 1);
         };
@@ -171,8 +187,16 @@ impl Case {
     }
 
     /// diff, then `count` seeds at once, then one more seed, with all that must be true after each.
-    fn seed(&self, database: &Database, url: &str, env: &Env, expect: &Expect, count: usize) -> Vec<String> {
+    fn seed(
+        &self,
+        database: &Database,
+        [diff_url, seed_url]: &[String; 2],
+        env: &Env,
+        expect: &Expect,
+        count: usize,
+    ) -> Vec<String> {
         let run = |command: &str| {
+            let url = if command == "diff" { diff_url } else { seed_url };
             let run = Run::new([command]).json().arg("--compare-credentials").arg(&self.compare_credentials);
             run.arg("--wait").arg("10s").database(url).envs(env)
         };

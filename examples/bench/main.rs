@@ -102,11 +102,7 @@ fn empty(database: &Database) {
 fn first_seed(programs: &Programs, server: &Server, page: &mut Page, rounds: usize) {
     let database = server.database(Variant::Current);
     let floor = |what: &str| programs.floor(&database.url(), what).args(["1000", "5"]);
-    let runs = [
-        programs.seed(&database.url()).envs(provider_variables(1000, 5)),
-        floor("per-row"),
-        floor("prepared"),
-    ];
+    let runs = [programs.seed(&database.url()).envs(provider_variables(1000, 5)), floor("per-row"), floor("prepared")];
     let times = interleaved(rounds, &runs, || empty(&database));
     page.time("`seed`, first time, 1,000 providers × 5 keys (12,000 rows with their audit)", &times[0]);
     page.time("the same rows, one unprepared statement each, in one transaction", &times[1]);
@@ -139,7 +135,9 @@ fn memory_and_size(programs: &Programs, server: &Server, page: &mut Page) {
     let seed = programs.seed(&database.url()).envs(provider_variables(100, 2));
     for what in ["first seed", "nothing to do"] {
         match seed.peak_memory() {
-            Some(kib) => page.size(&format!("peak resident memory, {what}, 100 providers × 2 keys"), kib * 1024, Some(8 << 20)),
+            Some(kib) => {
+                page.size(&format!("peak resident memory, {what}, 100 providers × 2 keys"), kib * 1024, Some(8 << 20))
+            }
             None => page.note("Memory was not measured: /usr/bin/time is not installed."),
         }
     }

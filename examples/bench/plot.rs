@@ -65,7 +65,8 @@ impl Plot {
         for (at, (name, points)) in self.lines.iter().enumerate() {
             let colour = COLOURS[at % COLOURS.len()];
             let path: Vec<String> = points.iter().map(|(x, y)| format!("{:.1} {:.1}", px(*x), py(*y))).collect();
-            let _ = writeln!(svg, "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", path.join("L"));
+            let _ =
+                writeln!(svg, "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"/>", path.join("L"));
             for (x, y) in points {
                 let (x, y, value) = (px(*x), py(*y), short(*y));
                 let above = if at == 0 { y - 8.0 } else { y + 18.0 };

@@ -40,9 +40,17 @@ impl Programs {
         let megabyte = 1_000_000;
         [
             ("the init container's program", SEED, 4 * megabyte),
-            ("the same for an image (musl)", "target/init/x86_64-unknown-linux-musl/release/ai-provider-seed", 4 * megabyte),
+            (
+                "the same for an image (musl)",
+                "target/init/x86_64-unknown-linux-musl/release/ai-provider-seed",
+                4 * megabyte,
+            ),
             ("the program with the controller", "target/release/ai-provider-seed", 10 * megabyte),
-            ("the same for an image (musl)", "target/x86_64-unknown-linux-musl/release/ai-provider-seed", 10 * megabyte),
+            (
+                "the same for an image (musl)",
+                "target/x86_64-unknown-linux-musl/release/ai-provider-seed",
+                10 * megabyte,
+            ),
         ]
         .map(|(what, path, goal)| (what, self.root.join(path), goal))
         .into()
@@ -101,7 +109,8 @@ impl Program {
     pub fn crowd(&self, number: usize) -> Duration {
         let mut commands: Vec<Command> = (0..number).map(|_| self.command()).collect();
         let started = Instant::now();
-        let children: Vec<Child> = commands.iter_mut().map(|command| command.spawn().expect("start a program")).collect();
+        let children: Vec<Child> =
+            commands.iter_mut().map(|command| command.spawn().expect("start a program")).collect();
         for child in children {
             let output = child.wait_with_output().expect("wait for a program");
             assert!(output.status.success(), "{:?}: {}", self.path, String::from_utf8_lossy(&output.stderr));

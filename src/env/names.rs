@@ -21,6 +21,9 @@ pub const LEGACY: [&str; 10] = [
 
 /// Go's `strings.ToUpper`: letter by letter.
 pub fn upper(name: &str) -> String {
+    if name.is_ascii() {
+        return name.to_ascii_uppercase();
+    }
     name.chars()
         .map(|c| {
             let mut upper = c.to_uppercase();
@@ -35,7 +38,11 @@ pub fn upper(name: &str) -> String {
 /// A variable that nobody reads, but that looks as if it was meant for us: what was probably meant.
 /// `CODER_AIBRIDGE_ENABLED` and the like belong to Coder and are none of our business.
 pub fn near_miss(name: &str) -> Option<String> {
-    if name.len() > 256 || PREFIXES.iter().any(|prefix| upper(name).starts_with(prefix)) {
+    if name.len() > 256 {
+        return None;
+    }
+    let upper_name = upper(name);
+    if PREFIXES.iter().any(|prefix| upper_name.starts_with(prefix)) {
         return None;
     }
     let name = upper_of_near_misses(name)?;

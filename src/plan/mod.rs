@@ -166,11 +166,11 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
         Some(false) => State::CredentialsDiffer,
         Some(true) => State::Conflict,
     };
-    plan.entries.push(Entry {
-        id: Some(row.id),
-        database_hash: Some(comparison.database().hash()),
-        ..entry(at, provider, state)
-    });
+    let entry = entry(at, provider, state);
+    let database = comparison.database();
+    // Most often they are equal, and a hash is most of what a comparison costs.
+    let hash = if database == provider.canonical() { entry.environment_hash.clone() } else { database.hash() };
+    plan.entries.push(Entry { id: Some(row.id), database_hash: Some(hash), ..entry });
     plan.conflicts.extend(conflicts);
 }
 

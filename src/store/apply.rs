@@ -11,6 +11,7 @@ use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::Error;
 use super::snapshot::{Depth, Request, TABLE_LOCK, apply_settings, read_locked};
+use super::step::{Step, step};
 use crate::plan::{Insert, Snapshot};
 use crate::problem::Code;
 use crate::provider::{DesiredProvider, shown};
@@ -62,9 +63,9 @@ pub async fn lock_and_read(
     // Spelled out, whatever the database's default is: under repeatable read the snapshot would be from before the lock. Not
     // "read write", which a standby refuses before it could be asked what it is.
     let (begun, set, locked, snapshot) = tokio::join!(
-        session.client.batch_execute("begin isolation level read committed"),
+        step(Step::Begin, session.client.batch_execute("begin isolation level read committed")),
         apply_settings(session),
-        session.client.batch_execute(&locked),
+        step(Step::Lock, session.client.batch_execute(&locked)),
         read_locked(session, request, depth),
     );
     begun.map_err(|error| session.error(&error))?;
@@ -84,8 +85,10 @@ pub async fn insert_and_commit(
     let rows = Rows::new(desired, insert, keyring, ids).ok_or_else(|| cannot_encrypt(session))?;
     let parameters = rows.parameters();
     let sql = statement(insert, rows.has_keys());
-    let (inserted, committed) =
-        tokio::join!(session.client.query_typed(&sql, &parameters), session.client.batch_execute("commit"));
+    let (inserted, committed) = tokio::join!(
+        step(Step::Insert, session.client.query_typed(&sql, &parameters)),
+        step(Step::Commit, session.client.batch_execute("commit")),
+    );
     inserted.map_err(|error| session.error(&error))?;
     committed.map_err(|error| session.error(&error))
 }
@@ -93,7 +96,7 @@ pub async fn insert_and_commit(
 /// Ends a transaction in which nothing was written.
 pub async fn rollback(session: &Session) {
     // If this fails the connection ends soon, and the transaction with it.
-    let _ = session.client.batch_execute("rollback").await;
+    let _ = step(Step::Rollback, session.client.batch_execute("rollback")).await;
 }
 
 fn cannot_encrypt(session: &Session) -> Error {
@@ -266,7 +269,7 @@ pub async fn holder(session: &Session) -> Option<String> {
           limit 1"
     );
     rollback(session).await;
-    let rows = session.client.query_typed(&sql, &[]).await.ok()?;
+    let rows = step(Step::Holder, session.client.query_typed(&sql, &[])).await.ok()?;
     let row = rows.first()?;
     let text = |at: usize| row.try_get::<_, String>(at).map(|text| shown::name(&text)).unwrap_or_default();
     let mut holder = format!("backend {}", text(0));

@@ -6,6 +6,7 @@ pub mod dbcrypt;
 pub mod error;
 mod schema;
 pub mod snapshot;
+pub mod step;
 pub mod tls;
 pub mod url;
 

@@ -7,6 +7,7 @@ use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::{Endpoint, Error, Retry};
 use super::snapshot::{Absence, Depth};
+use super::step::{Step, step};
 use crate::plan::{AuditTable, Column, Encryption, Schema};
 use crate::problem::Code;
 use crate::provider::shown;
@@ -33,8 +34,8 @@ const ENCRYPTION: &str = "select active_key_digest, revoked_key_digest, test fro
 pub async fn read_if(session: &Session, keyring: &Keyring, depth: Depth) -> Result<Option<Schema>, Error> {
     let Depth::Schema { encryption } = depth else { return Ok(None) };
     // Encryption last: where it may not be read, the transaction is aborted, and the rest is there already.
-    let (rows, encryption) = tokio::join!(session.client.query_typed(SCHEMA, &[]), async {
-        if encryption { Some(session.client.query_typed(ENCRYPTION, &[]).await) } else { None }
+    let (rows, encryption) = tokio::join!(step(Step::Schema, session.client.query_typed(SCHEMA, &[])), async {
+        if encryption { Some(step(Step::Encryption, session.client.query_typed(ENCRYPTION, &[])).await) } else { None }
     });
     let rows = rows.map_err(|error| session.error(&error))?;
     let mut schema = Schema { role: session.endpoint.role.clone(), ..Schema::default() };
@@ -116,7 +117,8 @@ const RELATIONS: &str = "
    limit 50";
 
 pub async fn relations(session: &Session) -> Result<Vec<Relation>, Error> {
-    let rows = session.client.query_typed(RELATIONS, &[]).await.map_err(|error| session.error(&error))?;
+    let rows = step(Step::Relations, session.client.query_typed(RELATIONS, &[])).await;
+    let rows = rows.map_err(|error| session.error(&error))?;
     let relation = |row: &Row| {
         let (schema, name) = (row.try_get(0)?, row.try_get(1)?);
         Ok(Relation { schema, name, may_use_schema: row.try_get(2)?, visible: row.try_get(3)? })

@@ -1,21 +1,19 @@
 //! Reading: one flight, one snapshot. Enums are cast to text and parameters are texts, so that the client asks for no types,
 //! names no statement and works through PgBouncer in transaction mode.
 
-use std::collections::BTreeMap;
+mod rows;
+
 use std::time::Duration;
 
-use secrecy::SecretString;
-use tokio_postgres::Row;
 use tokio_postgres::types::Type;
-use uuid::Uuid;
 
 use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::{Error, Retry};
 use super::schema;
-use crate::plan::{Snapshot, StoredProvider, Unreadable};
+use super::step::{Step, step};
+use crate::plan::Snapshot;
 use crate::problem::Code;
-use crate::provider::BedrockSettings;
 
 /// What to read beside the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +47,11 @@ pub async fn read(session: &Session, request: &Request<'_>, depth: Depth) -> Res
         TABLE_LOCK.as_millis()
     );
     let (begun, set, rows, schema, done) = tokio::join!(
-        client.batch_execute(&begin),
+        step(Step::ReadBegin, client.batch_execute(&begin)),
         apply_settings(session),
-        rows(session, request),
+        rows::read(session, request),
         schema::read_if(session, request.keyring, depth),
-        client.batch_execute("commit"),
+        step(Step::ReadEnd, client.batch_execute("commit")),
     );
     begun.map_err(|error| session.error(&error))?;
     set?;
@@ -65,7 +63,7 @@ pub async fn read(session: &Session, request: &Request<'_>, depth: Depth) -> Res
 
 /// The same within a transaction that holds the lock; each statement sees what was committed before it.
 pub async fn read_locked(session: &Session, request: &Request<'_>, depth: Depth) -> Result<Snapshot, Error> {
-    let (rows, schema) = tokio::join!(rows(session, request), schema::read_if(session, request.keyring, depth));
+    let (rows, schema) = tokio::join!(rows::read(session, request), schema::read_if(session, request.keyring, depth));
     Ok(Snapshot { rows: rows?, schema: schema? })
 }
 
@@ -80,74 +78,8 @@ pub async fn apply_settings(session: &Session) -> Result<(), Error> {
         "select set_config(name, value, true) from unnest($1, $2) with ordinality as t (name, value, at) order by at";
     let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
         [(&names, Type::TEXT_ARRAY), (&values, Type::TEXT_ARRAY)];
-    session.client.query_typed(sql, &parameters).await.map(|_| ()).map_err(|error| session.error(&error))
-}
-
-/// Of each name the live row, or else the one that was deleted last. What a deleted row held is nobody's business.
-const ROWS: &str = "
-  select distinct on (p.name)
-         p.name, p.id::text, p.type::text, p.deleted, p.base_url,
-         case when not p.deleted then p.settings end,
-         case when not p.deleted then p.settings_key_id end,
-         to_char(p.updated_at at time zone 'utc', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
-const KEYS: &str = ",
-         (select array_agg(k.api_key order by k.created_at, k.id) from ai_provider_keys k
-           where k.provider_id = p.id and not p.deleted),
-         (select array_agg(k.api_key_key_id order by k.created_at, k.id) from ai_provider_keys k
-           where k.provider_id = p.id and not p.deleted)";
-const FROM: &str = "
-    from ai_providers p
-   where p.name = any($1)
-   order by p.name, p.deleted, p.updated_at desc";
-
-async fn rows(session: &Session, request: &Request<'_>) -> Result<BTreeMap<String, StoredProvider>, Error> {
-    let sql = [ROWS, if request.with_keys { KEYS } else { "" }, FROM].concat();
-    let rows = session.client.query_typed(&sql, &[(&request.names, Type::TEXT_ARRAY)]).await;
-    let rows = rows.map_err(|error| session.error(&error))?;
-    rows.iter().map(|row| stored(row, request).map_err(|error| session.error(&error))).collect()
-}
-
-fn stored(row: &Row, request: &Request<'_>) -> Result<(String, StoredProvider), tokio_postgres::Error> {
-    let keyring = request.keyring;
-    let settings: Option<String> = row.try_get(5)?;
-    let settings_key: Option<String> = row.try_get(6)?;
-    let keys = if request.with_keys { Some(keys(row, keyring)?) } else { None };
-    let id: String = row.try_get(1)?;
-    let provider = StoredProvider {
-        id: Uuid::parse_str(&id).unwrap_or_default(),
-        kind: row.try_get(2)?,
-        deleted: row.try_get(3)?,
-        base_url: row.try_get(4)?,
-        settings: decode_settings(settings.as_deref(), settings_key.as_deref(), keyring),
-        keys,
-        updated_at: row.try_get(7)?,
-    };
-    Ok((row.try_get(0)?, provider))
-}
-
-fn keys(row: &Row, keyring: &Keyring) -> Result<Vec<Result<SecretString, Unreadable>>, tokio_postgres::Error> {
-    let texts: Vec<String> = row.try_get::<_, Option<_>>(8)?.unwrap_or_default();
-    let key_ids: Vec<Option<String>> = row.try_get::<_, Option<_>>(9)?.unwrap_or_default();
-    Ok(texts.into_iter().zip(key_ids).map(|(text, id)| open(&text, id.as_deref(), keyring)).collect())
-}
-
-fn decode_settings(
-    text: Option<&str>,
-    key: Option<&str>,
-    keyring: &Keyring,
-) -> Result<Option<BedrockSettings>, Unreadable> {
-    use secrecy::ExposeSecret;
-    let plain = text.map(|text| open(text, key, keyring)).transpose()?;
-    BedrockSettings::decode(plain.as_ref().map(ExposeSecret::expose_secret)).map_err(Unreadable::Settings)
-}
-
-/// Coder: without a key id the value is plain.
-fn open(stored: &str, key: Option<&str>, keyring: &Keyring) -> Result<SecretString, Unreadable> {
-    let Some(digest) = key.filter(|digest| !digest.is_empty()) else { return Ok(stored.into()) };
-    if keyring.is_empty() {
-        return Err(Unreadable::KeyRequired);
-    }
-    keyring.decrypt(digest, stored).ok_or_else(|| Unreadable::KeyUnknown { digest: digest.to_owned() })
+    let set = step(Step::Settings, session.client.query_typed(sql, &parameters)).await;
+    set.map(|_| ()).map_err(|error| session.error(&error))
 }
 
 /// What stands in the place of a missing relation.
@@ -162,10 +94,10 @@ pub enum Absence {
 /// After "relation does not exist": what kind of database is this?
 pub async fn classify_absence(session: &Session) -> Result<Absence, Error> {
     let (begun, set, rows, done) = tokio::join!(
-        session.client.batch_execute("begin read only"),
+        step(Step::ReadBegin, session.client.batch_execute("begin read only")),
         apply_settings(session),
         schema::relations(session),
-        session.client.batch_execute("commit"),
+        step(Step::ReadEnd, session.client.batch_execute("commit")),
     );
     begun.map_err(|error| session.error(&error))?;
     set?;

@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 use super::super::error::{Endpoint, Error};
+use super::super::step::{Step, step};
 use super::super::url::{Host, TargetSession};
 use super::Want;
 
@@ -67,7 +68,8 @@ impl Session {
         }
         let query =
             "select pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')";
-        for message in self.client.simple_query(query).await.map_err(|error| self.error(&error))? {
+        let told = step(Step::Probe, self.client.simple_query(query)).await;
+        for message in told.map_err(|error| self.error(&error))? {
             if let SimpleQueryMessage::Row(row) = message {
                 self.in_hot_standby = row.try_get(0).ok().flatten().map(|value| value == "t");
                 self.read_only = row.try_get(1).ok().flatten().map(|value| value == "on");

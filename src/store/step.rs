@@ -1,0 +1,104 @@
+//! Every statement is a step with a name. Built with the feature `failpoints` the program can be ended, or held, before and
+//! after each of them; without it, [`step`] is the statement itself.
+
+/// What a run does with the database, one statement each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// What kind of server is it?
+    Probe,
+    /// Run-time parameters of the URL.
+    Settings,
+    ReadBegin,
+    Rows,
+    Schema,
+    Encryption,
+    ReadEnd,
+    /// Which relations are there, if not ours?
+    Relations,
+    Begin,
+    Lock,
+    Insert,
+    Commit,
+    Rollback,
+    /// Who holds the lock?
+    Holder,
+}
+
+impl Step {
+    pub const ALL: [Step; 14] = [
+        Step::Probe,
+        Step::Settings,
+        Step::ReadBegin,
+        Step::Rows,
+        Step::Schema,
+        Step::Encryption,
+        Step::ReadEnd,
+        Step::Relations,
+        Step::Begin,
+        Step::Lock,
+        Step::Insert,
+        Step::Commit,
+        Step::Rollback,
+        Step::Holder,
+    ];
+}
+
+#[cfg(not(feature = "failpoints"))]
+#[inline]
+pub fn step<F>(_: Step, work: F) -> F {
+    work
+}
+
+#[cfg(feature = "failpoints")]
+pub use points::step;
+
+#[cfg(feature = "failpoints")]
+mod points {
+    //! `FAILPOINT="after Commit 1 abort"`: after the first commit was answered, end as a crash does. `hold` instead of `abort`
+    //! leaves the file `reached` in the directory FAILPOINT_DIR and goes on when there is a file `go`. In any case the steps
+    //! that were met are written into the file `trace` there.
+
+    use std::io::Write;
+    use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::sync::Mutex;
+
+    use super::Step;
+
+    static MET: [AtomicUsize; Step::ALL.len()] = [const { AtomicUsize::new(0) }; Step::ALL.len()];
+
+    /// One after the other: within a flight the next statement waits until this one is answered, so that the server is in
+    /// every state in which a broken connection could leave it.
+    pub async fn step<F: Future>(step: Step, work: F) -> F::Output {
+        static TURN: Mutex<()> = Mutex::const_new(());
+        let Ok(directory) = std::env::var("FAILPOINT_DIR") else { return work.await };
+        let _turn = TURN.lock().await;
+        let time = MET[step as usize].fetch_add(1, Ordering::Relaxed) + 1;
+        at("before", step, time, Path::new(&directory)).await;
+        let output = work.await;
+        at("after", step, time, Path::new(&directory)).await;
+        output
+    }
+
+    async fn at(edge: &str, step: Step, time: usize, directory: &Path) {
+        let point = format!("{edge} {step:?} {time}");
+        if edge == "before"
+            && let Ok(mut trace) = std::fs::File::options().create(true).append(true).open(directory.join("trace"))
+        {
+            let _ = writeln!(trace, "{step:?} {time}");
+        }
+        let wanted = std::env::var("FAILPOINT").unwrap_or_default();
+        match wanted.strip_prefix(&point).map(str::trim) {
+            Some("abort") => std::process::abort(),
+            Some("hold") => {
+                let _ = std::fs::write(directory.join("reached"), "");
+                while !directory.join("go").exists() {
+                    tokio::time::sleep(Duration::from_millis(2)).await;
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -47,12 +47,15 @@ fn every_statement_is_a_step_and_every_step_is_met() {
         server.log().lines().filter(ours).count()
     };
     let mut met = BTreeSet::new();
+    // A statement that fails, and those behind it, are logged in other words.
     let mut check = |run: Run, code: i32| {
         let point = Point::new();
         let before = statements();
         let finished = point.traced(run).run().expect(code);
         let steps = point.steps();
-        assert_eq!(statements() - before, steps.len(), "{steps:?}\n{finished}");
+        if code == 0 {
+            assert_eq!(statements() - before, steps.len(), "{steps:?}\n{finished}");
+        }
         met.extend(steps.iter().map(|step| step.split(' ').next().unwrap().to_owned()));
     };
     for (_, prepare, env, parameters) in ways() {

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 use stress::gate::Gate;
-use stress::{Env, Image, OTHER, URL, providers, reset, seed, settle, times, written};
+use stress::{Env, Image, OTHER, URL, nothing_locked, providers, reset, seed, times, written};
 use support::{Database, Finished, Options, PgBouncer, Run, Server, Started, Variant};
 
 /// All take the same environment, or every second one another.
@@ -30,7 +30,7 @@ fn same(server: &Server, upstream: u16, number: usize, rounds: usize) {
     for _ in 0..rounds {
         reset(&database, "");
         let finished = race(&database, upstream, number, &env);
-        settle(&database);
+        nothing_locked(&database);
         assert_eq!(Image::of(&database), after);
         assert_eq!(written(&finished), 1, "exactly one says that it wrote");
         for run in &finished {
@@ -49,7 +49,7 @@ fn two(server: &Server, upstream: u16, number: usize, rounds: usize) {
     for _ in 0..rounds {
         reset(&database, "");
         let finished = race(&database, upstream, number, &environments);
-        settle(&database);
+        nothing_locked(&database);
         let image = Image::of(&database);
         let winner = images.iter().position(|one| *one == image).expect("one of both, whole");
         assert_eq!(written(&finished), 1);

@@ -128,7 +128,8 @@ pub fn legacy_name_conflict(indexed: &DesiredProvider, legacy: &DesiredProvider)
 }
 
 fn near_miss(variable: &Variable) -> Option<Problem> {
-    let meant = names::near_miss(&variable.name)?;
+    // It holds what stands behind the family as it was written.
+    let meant = shown::name(&names::near_miss(&variable.name)?);
     let message = format!("nobody reads this variable; did you mean {meant}?");
     Some(Problem::new(Code::UnknownVariable, message).variable(shown::name(&variable.name)).suggestion(Some(meant)))
 }

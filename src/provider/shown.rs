@@ -119,6 +119,9 @@ pub fn identifier(text: &str) -> String {
 /// Everything but printable ASCII as `\u{…}`: no control sequence and no bidirectional override reaches a terminal, and a
 /// letter of another script does not pass for the one it looks like.
 pub fn escape(text: &str) -> String {
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.to_owned();
+    }
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -100,6 +100,11 @@ pub fn reset(database: &Database, prepare: &str) {
 pub fn settle(database: &Database) {
     let busy = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'ai-provider-seed'";
     eventually("a backend is left behind", || database.json(busy) == 0);
+    nothing_locked(database);
+}
+
+#[track_caller]
+pub fn nothing_locked(database: &Database) {
     let locks = "select count(*) from pg_locks where locktype = 'advisory'
                    and database = (select oid from pg_database where datname = current_database())";
     assert_eq!(database.json(locks), 0, "an advisory lock is left behind");

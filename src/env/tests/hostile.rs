@@ -52,7 +52,8 @@ fn not_unicode_is_said_once_and_hides_nothing_else() {
 fn control_and_bidirectional_characters_reach_no_message() {
     for bad in ["\u{1b}[31mred", "open\u{202e}ai", "a\nb", "a\0b", "a\u{200b}b", "öpenai", "\u{7f}"] {
         for suffix in ["TYPE", "NAME", "BASE_URL", "KEY", "BEDROCK_REGION", "BEDROCK_BASE_URL", bad] {
-            let environment = read(&[("0_TYPE", "anthropic"), (&format!("0_{suffix}"), bad), (bad, bad)]);
+            let near = format!("CODER_AIBRIGE_PROVIDER_0_{bad}");
+            let environment = read(&[("0_TYPE", "anthropic"), (&format!("0_{suffix}"), bad), (bad, bad), (&near, bad)]);
             assert!(printable(&said(&environment)), "{}", said(&environment));
         }
     }

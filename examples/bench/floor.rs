@@ -53,10 +53,10 @@ async fn connect() -> (Client, tokio::task::JoinHandle<()>) {
 /// What a seed would be that always takes the lock: begin, lock and read in one flight; the end of the transaction only when
 /// the rows were seen, because only then is it known that there is nothing to insert.
 async fn through_lock(client: &Client) {
-    let rows = "select distinct on (p.name) p.name, p.id::text, p.type::text, p.deleted, p.base_url, p.settings,
-                       (select array_agg(k.api_key order by k.created_at, k.id) from ai_provider_keys k
-                         where k.provider_id = p.id)
-                  from ai_providers p where p.name = any($1) order by p.name, p.deleted, p.updated_at desc";
+    let rows = "select p.name, p.id, p.type::text, p.deleted, p.updated_at, p.base_url, p.settings, p.settings_key_id,
+                       k.id, k.created_at, k.api_key, k.api_key_key_id
+                  from ai_providers p left join ai_provider_keys k on k.provider_id = p.id and not p.deleted
+                 where p.name = any($1)";
     let names: Vec<String> = (0..100).map(|n| format!("p{n}")).collect();
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&names, Type::TEXT_ARRAY)];
     let (locked, rows) = tokio::join!(
@@ -64,7 +64,7 @@ async fn through_lock(client: &Client) {
         client.query_typed(rows, &parameters)
     );
     locked.unwrap();
-    assert_eq!(rows.unwrap().len(), 100);
+    assert_eq!(rows.unwrap().len(), 200);
     client.batch_execute("commit").await.unwrap();
 }
 

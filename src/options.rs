@@ -76,6 +76,10 @@ impl BlockOn {
         BlockOn(Self::OUTCOMES.to_vec())
     }
 
+    pub fn of(outcomes: impl IntoIterator<Item = Outcome>) -> Self {
+        BlockOn(outcomes.into_iter().collect())
+    }
+
     /// A bug always stops: it has no outcome that one could leave out.
     pub fn blocks(&self, outcome: Outcome) -> bool {
         outcome == Outcome::Internal || self.0.contains(&outcome)
@@ -219,12 +223,8 @@ impl Reader<'_> {
 
     fn text_of(&mut self, name: &str) -> Option<String> {
         let variable = self.variables.iter().rfind(|variable| variable.name == name)?;
-        let Some(text) = variable.value() else {
-            let message = "the value is not Unicode (UTF-8); set it again as text";
-            self.problems.push(Problem::new(Code::NotUnicode, message).variable(name));
-            return None;
-        };
-        Some(text.to_owned())
+        self.problems.extend(variable.unreadable());
+        variable.value().map(str::to_owned)
     }
 
     /// Empty, flag or variable, turns it off.

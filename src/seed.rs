@@ -57,6 +57,19 @@ impl Run<'_> {
         ended
     }
 
+    /// One look on an open session, for whoever keeps sessions: neither waiting nor a second try, and nothing is written. The
+    /// plan's access must be [`Access::Read`].
+    pub async fn observe(&self, session: &Session) -> Ended {
+        let mut ended = Ended { database: Some(session.endpoint.to_string()), ..Ended::default() };
+        let mut ids = Ids::default();
+        let mut attempt = Attempt { run: self, session, ids: &mut ids, commit_sent: false };
+        ended.error = match attempt.run(&mut ended).await {
+            Ok(()) => None,
+            Err(error) => Some(error),
+        };
+        ended
+    }
+
     async fn attempts(&self, connector: &Connector, ended: &mut Ended) -> Result<(), Error> {
         let mut patience = Patience::new(self.wait, full_jitter);
         let mut ids = Ids::default();

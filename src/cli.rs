@@ -12,11 +12,11 @@ use clap::error::ErrorKind;
 use crate::arguments::{Arguments, Command, Texts, usage_message};
 use crate::env::Variable;
 use crate::options::{self, Format, Options};
-use crate::plan::{Access, Plan};
+use crate::plan::Access;
 use crate::prepare::{Refused, prepare};
 use crate::problem::{Code, Outcome, Problem};
 use crate::report::{self, Report, Style};
-use crate::seed::{Ended, Run};
+use crate::seed::Run;
 
 /// The whole program. A panic ends it with exit code 70 and without the panic's text, which may hold anything.
 pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
@@ -80,20 +80,10 @@ fn work(
             return Report::new(command, vec![Problem::new(Code::Internal, message)], prepared.warnings);
         }
     };
-    let Ended { plan, error, written, database } = runtime.block_on(run.run(connector));
+    let ended = runtime.block_on(run.run(connector));
     // A name look-up that hangs in a thread of its own must not hold the end of the process.
     runtime.shutdown_background();
-    let problems = error.map(|error| error.into_problems()).unwrap_or_default();
-    let plan = plan.map(|plan| match problems.is_empty() {
-        true => plan,
-        // The error took the place of what the plan had against it.
-        false => Plan { problems: Vec::new(), insert: None, ..plan },
-    });
-    let mut report =
-        Report::new(command, problems, prepared.warnings).with_plan(&prepared.desired, plan.unwrap_or_default());
-    report.written = written;
-    report.database = database;
-    report
+    ended.report(command, &prepared.desired, prepared.warnings)
 }
 
 /// Prints the report, leaves the termination message, and says how to exit.

@@ -9,6 +9,7 @@ use crate::options::IfSchemaMissing;
 use crate::plan::{Access, Plan, PlanOptions, Snapshot, State, plan};
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
+use crate::report::{self, Report};
 use crate::store::apply::{self, Ids};
 use crate::store::connect::{Connector, Patience, Session, Want, full_jitter};
 use crate::store::dbcrypt::Keyring;
@@ -38,6 +39,22 @@ pub struct Ended {
     pub error: Option<Error>,
     pub written: bool,
     pub database: Option<String>,
+}
+
+impl Ended {
+    /// What a run came to, for `desired` providers and the environment's `warnings`.
+    pub fn report(self, command: report::Command, desired: &[DesiredProvider], warnings: Vec<Problem>) -> Report {
+        let problems = self.error.map(Error::into_problems).unwrap_or_default();
+        let plan = self.plan.map(|plan| match problems.is_empty() {
+            true => plan,
+            // The error took the place of what the plan had against it.
+            false => Plan { problems: Vec::new(), insert: None, ..plan },
+        });
+        let mut report = Report::new(command, problems, warnings).with_plan(desired, plan.unwrap_or_default());
+        report.written = self.written;
+        report.database = self.database;
+        report
+    }
 }
 
 impl Run<'_> {

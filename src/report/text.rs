@@ -69,7 +69,8 @@ fn headline(report: &Report, style: Style) -> String {
     format!("{} {sentence}{anyway}", style.error())
 }
 
-fn good(report: &Report) -> String {
+/// The headline of a run that found nothing wrong.
+pub fn good(report: &Report) -> String {
     let n = |state| report.count(state);
     let there = n(State::InSync) + n(State::CredentialsDiffer);
     let (created, missing) = (n(State::Created), n(State::Missing));

@@ -42,9 +42,35 @@ fn seed_or_diff(command: report::Command, texts: Texts, offline: Option<String>,
     let (options, problems, warnings) = options::parse(texts, offline, variables);
     log_to_stderr(&options);
     let started = Instant::now();
-    let report = work(command, &options, variables, problems, warnings);
-    log_end(&report, started);
-    finish(report, &options)
+    match work(command, &options, variables, problems, warnings) {
+        Ok(report) => {
+            log_end(&report, started);
+            finish(report, &options)
+        }
+        Err(Stopped { signal }) => {
+            tracing::warn!(signal, "stopped from outside; a transaction that was open is rolled back whole");
+            128 + signal
+        }
+    }
+}
+
+/// The pod is deleted while we wait. As process 1 of a container we would not even notice without asking for the signal.
+struct Stopped {
+    signal: u8,
+}
+
+impl Stopped {
+    async fn wait() -> Stopped {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = terminate.recv() => Stopped { signal: 15 },
+            _ = interrupt.recv() => Stopped { signal: 2 },
+        }
+    }
 }
 
 fn work(
@@ -53,17 +79,17 @@ fn work(
     variables: &[Variable],
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
-) -> Report {
+) -> Result<Report, Stopped> {
     let access = match command {
         report::Command::Seed => Access::Write,
         report::Command::Diff => Access::Read,
     };
     let prepared = match prepare(options, access, variables, problems, warnings) {
         Ok(prepared) => prepared,
-        Err(Refused { problems, warnings }) => return Report::new(command, problems, warnings),
+        Err(Refused { problems, warnings }) => return Ok(Report::new(command, problems, warnings)),
     };
     let Some(connector) = &prepared.connector else {
-        return Report::new(command, Vec::new(), prepared.warnings);
+        return Ok(Report { desired: prepared.desired.len(), ..Report::new(command, Vec::new(), prepared.warnings) });
     };
     let run = Run {
         desired: &prepared.desired,
@@ -77,13 +103,18 @@ fn work(
         Ok(runtime) => runtime,
         Err(error) => {
             let message = format!("no runtime ({}); please report it", error.kind());
-            return Report::new(command, vec![Problem::new(Code::Internal, message)], prepared.warnings);
+            return Ok(Report::new(command, vec![Problem::new(Code::Internal, message)], prepared.warnings));
         }
     };
-    let ended = runtime.block_on(run.run(connector));
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = run.run(connector) => Ok(ended),
+            stopped = Stopped::wait() => Err(stopped),
+        }
+    });
     // A name look-up that hangs in a thread of its own must not hold the end of the process.
     runtime.shutdown_background();
-    ended.report(command, &prepared.desired, prepared.warnings)
+    Ok(ended?.report(command, &prepared.desired, prepared.warnings))
 }
 
 /// Prints the report, leaves the termination message, and says how to exit.

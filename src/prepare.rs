@@ -51,10 +51,7 @@ pub fn prepare_with(
         None => Environment::read(variables),
         Some(path) => match read_file(path) {
             Ok(variables) => Environment::read(&variables),
-            Err(problem) => {
-                problems.push(problem);
-                Environment::default()
-            }
+            Err(problem) => Environment { problems: vec![problem], ..Environment::default() },
         },
     };
     environment.warnings.extend(option_warnings);

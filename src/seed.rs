@@ -38,6 +38,8 @@ pub struct Ended {
     pub plan: Option<Plan>,
     pub error: Option<Error>,
     pub written: bool,
+    /// The answer to a commit was lost, and nobody could be asked what became of it.
+    pub unknown: bool,
     pub database: Option<String>,
 }
 
@@ -52,6 +54,8 @@ impl Ended {
         });
         let mut report = Report::new(command, problems, warnings).with_plan(desired, plan.unwrap_or_default());
         report.written = self.written;
+        report.unknown = self.unknown;
+        report.desired = desired.len();
         report.database = self.database;
         report
     }
@@ -104,6 +108,7 @@ impl Run<'_> {
                     // A row that is missing needs a server that takes writes; another host may be one.
                     want = if error.code == Code::ReadOnly { Want::ReadWrite } else { want };
                     if attempt.commit_sent && error.connection_lost {
+                        ended.unknown = true;
                         patience.extend(AFTER_LOST_COMMIT);
                     }
                     drop(session);
@@ -219,6 +224,8 @@ impl Attempt<'_> {
             apply::rollback(self.session).await;
             return only_read_only(plan, self.session).map_or(Ok(()), Err);
         };
+        // We hold the lock: an earlier commit of ours whose answer was lost is over, and it did not take effect.
+        ended.unknown = false;
         self.commit_sent = true;
         let inserted = apply::insert_and_commit(self.session, run.desired, &insert, run.keyring, self.ids);
         within(FLIGHT, self.session, inserted).await?;
@@ -232,7 +239,9 @@ impl Attempt<'_> {
     }
 
     fn judge(&self, snapshot: &Snapshot, ended: &mut Ended) {
+        // Read under the lock, or found: only then is it certain that the lost commit did not, or did, take effect.
         let (plan, ours) = self.run.plan(snapshot, self.ids);
+        ended.unknown &= !ours;
         ended.plan = Some(plan);
         ended.written |= ours;
     }

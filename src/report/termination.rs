@@ -3,7 +3,7 @@
 use super::sentence::{advice, conflict_sentence, problem_sentence as sentence};
 use super::{DOCS, Report};
 use crate::plan::{Conflict, State};
-use crate::problem::{Outcome, Problem};
+use crate::problem::Outcome;
 use crate::provider::shown::{count, fit};
 
 /// Kubernetes takes 4096 bytes of a container and 12 KiB of a pod together; a pod has other containers too.

@@ -138,6 +138,11 @@ pub struct Identity {
     pub key: Pem,
 }
 
+/// Every variable that may be looked up.
+pub(super) fn variables() -> impl Iterator<Item = &'static str> {
+    params::VARIABLES.iter().map(|(_, variable)| *variable).chain(["USER"])
+}
+
 impl ConnectOptions {
     /// Reads a URL or a `key=value` list. `origin` is the variable, option or file it came from, for messages; `lookup`
     /// finds the PG variables that fill what it leaves out. All problems of it come together.

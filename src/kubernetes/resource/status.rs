@@ -78,12 +78,12 @@ pub struct Summary {
 
     /// How many providers the environment has.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u32", range(min = 0))]
+    #[schemars(with = "i32", range(min = 0))]
     pub desired: Option<u32>,
 
     /// On how many fields environment and database disagree.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u32", range(min = 0))]
+    #[schemars(with = "i32", range(min = 0))]
     pub conflicts: Option<u32>,
 
     /// What was found and what to do, in one sentence.
@@ -99,13 +99,11 @@ pub struct ProviderStatus {
     pub name: String,
 
     /// Its type in the environment, such as openai or anthropic.
-    #[serde(default)]
     pub r#type: String,
 
     /// InSync; Created, by a seed just now; Missing, the next start inserts it; Conflict, the database has it otherwise;
     /// CredentialsDiffer, only keys differ and that does not stop a start; Deleted, an operator deleted it and it stays so;
     /// Unsupported, this database does not know the type.
-    #[serde(default)]
     #[schemars(with = "String")]
     pub state: ProviderState,
 
@@ -135,7 +133,6 @@ pub enum ProviderState {
 #[serde(rename_all = "camelCase")]
 pub struct ConflictStatus {
     /// 12 hex digits that all conflicts of the provider share; they change when either side does.
-    #[serde(default)]
     pub id: String,
 
     /// The name of the provider.
@@ -145,40 +142,35 @@ pub struct ConflictStatus {
     pub field: String,
 
     /// Whether it stops a start.
-    #[serde(default)]
     pub blocking: bool,
 
     /// What the environment says. Of keys: how many, and fingerprints.
-    #[serde(default)]
     pub environment: String,
 
     /// What the database says. Of keys: how many, and fingerprints.
-    #[serde(default)]
     pub database: String,
 
     /// The variable that says it.
-    #[serde(default)]
     pub variable: String,
 
     /// Where the variable comes from, such as `Secret coder-ai, key openai`.
-    #[serde(default)]
     pub source: String,
 }
 
 /// Something that deserves a look.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase")]
 pub struct WarningStatus {
     /// The word for it, such as unknown_variable.
     pub code: String,
 
     /// The provider that it is about, if it is about one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub provider: Option<String>,
 
     /// The variables that it is about. At most 16.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_VARIABLES), extend("x-kubernetes-list-type" = "atomic"))]
     pub variables: Vec<String>,
 

@@ -29,6 +29,9 @@ pub enum Command {
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         offline: Option<String>,
     },
+    /// Watch AIProviderSeed resources and say in their status whether the next start would go ahead
+    #[cfg(feature = "controller")]
+    Controller(ControllerTexts),
     /// Print the CustomResourceDefinition of AIProviderSeed as YAML
     #[cfg(feature = "controller")]
     Crd,
@@ -79,6 +82,33 @@ pub struct Texts {
     /// At most 1 KiB for kubectl describe pod; empty turns it off [default: /dev/termination-log if present]
     #[arg(long, value_name = "FILE")]
     pub termination_log: Option<String>,
+    /// Logs on standard error: text, json [default: text]
+    #[arg(long, value_name = "WORD")]
+    pub log_format: Option<String>,
+    /// error, warn, info, debug, trace [default: info]
+    #[arg(long, value_name = "WORD")]
+    pub log_level: Option<String>,
+}
+
+/// The options of `controller`, unread. It finds the API server as kubectl does: in the cluster, or by KUBECONFIG.
+#[cfg(feature = "controller")]
+#[derive(Args, Default)]
+pub struct ControllerTexts {
+    /// Where to look; may be given several times [default: its own namespace]
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Vec<String>,
+    /// Look everywhere
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub all_namespaces: Option<String>,
+    /// Where /livez, /readyz and /metrics are [default: 0.0.0.0:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Work only while holding the Lease ai-provider-seed in the own namespace
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub leader_elect: Option<String>,
+    /// How many resources to check at once [default: 8]
+    #[arg(long, value_name = "NUMBER")]
+    pub concurrency: Option<String>,
     /// Logs on standard error: text, json [default: text]
     #[arg(long, value_name = "WORD")]
     pub log_format: Option<String>,

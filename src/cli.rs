@@ -37,6 +37,43 @@ fn command(command: Command, variables: &[Variable]) -> u8 {
         Command::Diff { texts, offline } => seed_or_diff(report::Command::Diff, texts, offline, variables),
         #[cfg(feature = "controller")]
         Command::Crd => crd(),
+        #[cfg(feature = "controller")]
+        Command::Controller(texts) => controller(texts, variables),
+    }
+}
+
+/// Runs until it is asked to end. What it has to say is in the log, and in the status of the resources.
+#[cfg(feature = "controller")]
+fn controller(texts: crate::arguments::ControllerTexts, variables: &[Variable]) -> u8 {
+    use crate::kubernetes::{self, End};
+    let (options, problems) = options::controller::parse(texts, variables);
+    log_to_stderr(options.log_format, options.log_level);
+    if !problems.is_empty() {
+        for problem in &problems {
+            tracing::error!("{}", report::problem_sentence(problem));
+        }
+        return Outcome::Invalid.exit_code();
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("no runtime ({}); please report it", error.kind());
+            return Outcome::Internal.exit_code();
+        }
+    };
+    let end = runtime.block_on(kubernetes::run(options));
+    runtime.shutdown_background();
+    match end {
+        End::Asked => 0,
+        End::LeaseLost => Outcome::Unavailable.exit_code(),
+        End::CannotStart(message) => {
+            tracing::error!("{message}");
+            Outcome::Invalid.exit_code()
+        }
+        End::Broken(part) => {
+            tracing::error!("{part} ended by itself; please report it");
+            Outcome::Internal.exit_code()
+        }
     }
 }
 
@@ -56,7 +93,7 @@ fn crd() -> u8 {
 
 fn seed_or_diff(command: report::Command, texts: Texts, offline: Option<String>, variables: &[Variable]) -> u8 {
     let (options, problems, warnings) = options::parse(texts, offline, variables);
-    log_to_stderr(&options);
+    log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
     match work(command, &options, variables, problems, warnings) {
         Ok(report) => {
@@ -187,17 +224,22 @@ fn log_end(report: &Report, started: Instant) {
     );
 }
 
-fn log_to_stderr(options: &Options) {
+/// Libraries only warn: what they tell below that is about themselves, and may hold what they were given.
+fn log_to_stderr(format: Format, level: tracing::Level) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let level = LevelFilter::from_level(level);
+    let ours = Targets::new().with_target("ai_provider_seed", level).with_default(level.min(LevelFilter::WARN));
     let builder = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_max_level(options.log_level)
+        .with_max_level(level)
         .with_target(false)
         .with_ansi(colour);
     // Set once per process; in a test that runs two commands the first one stays.
-    let _ = match options.log_format {
-        Format::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish()),
-        Format::Text => tracing::subscriber::set_global_default(builder.finish()),
+    let _ = match format {
+        Format::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish().with(ours)),
+        Format::Text => tracing::subscriber::set_global_default(builder.finish().with(ours)),
     };
 }
 
@@ -216,7 +258,7 @@ fn usage(error: &clap::Error, variables: &[Variable]) -> u8 {
         _ => {}
     }
     let (options, ..) = options::parse(Texts::default(), None, variables);
-    log_to_stderr(&options);
+    log_to_stderr(options.log_format, options.log_level);
     let problem = Problem::new(Code::InvalidOption, usage_message(error));
     finish(Report::new(report::Command::Seed, vec![problem], Vec::new()), &options)
 }

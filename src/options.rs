@@ -1,5 +1,8 @@
 //! What the options mean. A flag beats its variable `AI_PROVIDER_SEED_<OPTION>`; an empty variable is unset.
 
+#[cfg(feature = "controller")]
+pub mod controller;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -153,11 +156,7 @@ pub fn parse(texts: Texts, offline: Option<String>, variables: &[Variable]) -> (
         output: reader.read("output", output, Format::Text, format),
         termination_log: reader.termination_log(termination_log),
         log_format: reader.read("log-format", log_format, Format::Text, format),
-        log_level: reader.read("log-level", log_level, tracing::Level::INFO, |text| {
-            use tracing::Level;
-            let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
-            word(text, &["error", "warn", "info", "debug", "trace"].into_iter().zip(levels).collect::<Vec<_>>())
-        }),
+        log_level: reader.read("log-level", log_level, tracing::Level::INFO, level),
         database: reader.database(database_url, database_url_file),
         password_file: reader.read("database-password-file", database_password_file, None, path),
     };
@@ -315,6 +314,12 @@ fn boolean(text: &str) -> Result<bool, String> {
 
 fn format(text: &str) -> Result<Format, String> {
     word(text, &[("text", Format::Text), ("json", Format::Json)])
+}
+
+fn level(text: &str) -> Result<tracing::Level, String> {
+    use tracing::Level;
+    let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+    word(text, &["error", "warn", "info", "debug", "trace"].into_iter().zip(levels).collect::<Vec<_>>())
 }
 
 fn path(text: &str) -> Result<Option<PathBuf>, String> {

@@ -46,12 +46,14 @@ impl Refusal {
         }
     }
 
-    fn sentence(self) -> &'static str {
+    pub fn sentence(self) -> &'static str {
         match self {
             Refusal::Forbidden => "the API server forbids it (403); grant it in the role of the controller",
             Refusal::NotFound => "it is not there (404)",
             Refusal::Conflict => "somebody else changed it at the same time (409); it is tried again",
-            Refusal::Invalid => "the API server finds it invalid (422); install the CustomResourceDefinition of this version",
+            Refusal::Invalid => {
+                "the API server finds it invalid (422); install the CustomResourceDefinition of this version"
+            }
             Refusal::TooManyRequests => "the API server has too much to do (429); it is tried again",
             Refusal::Unavailable => "the API server is not available (5xx); it is tried again",
             Refusal::TimedOut => "no answer in time; it is tried again",

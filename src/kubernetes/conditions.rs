@@ -194,13 +194,15 @@ fn notices(before: &AIProviderSeedStatus, observed: &Observed) -> Vec<Notice> {
             let now = &conflict.status;
             let same = |old: &ConflictStatus| {
                 key(old) == key(now)
-                    && (&old.environment, &old.database, old.blocking) == (&now.environment, &now.database, now.blocking)
+                    && (&old.environment, &old.database, old.blocking)
+                        == (&now.environment, &now.database, now.blocking)
             };
             if before.conflicts.iter().any(same) {
                 continue;
             }
             let stops = observed.blocked && now.blocking;
-            let effect = if stops { format!("; {start} would be stopped") } else { format!("; this does not stop {start}") };
+            let effect =
+                if stops { format!("; {start} would be stopped") } else { format!("; this does not stop {start}") };
             notices.push(Notice {
                 what: What::ConflictDetected,
                 is_warning: stops,

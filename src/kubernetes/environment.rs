@@ -57,10 +57,6 @@ impl Environment {
         self.values.iter().map(variable).collect()
     }
 
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.values.keys().map(String::as_str)
-    }
-
     /// The text with its references resolved. What a Secret has a part in is as secret as the Secret.
     pub fn expand(&self, text: &str) -> Value {
         let (mut expanded, mut source) = (String::new(), Source::Container);

@@ -2,9 +2,7 @@
 
 use super::objects::Kind;
 use super::reason::{Reason, Stop};
-use super::resource::{
-    ConflictStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus, WorkloadKind,
-};
+use super::resource::{ConflictStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus, WorkloadKind};
 use super::workload::Workload;
 use crate::options::BlockOn;
 use crate::plan::{Conflict, State};
@@ -152,7 +150,8 @@ fn problems(problems: &[Problem]) -> Observed {
     if unknown.is_empty() {
         return Observed::new(Reason::InvalidEnvironment, sentences(problems), Seen::Unread);
     }
-    let next = "; give the value as text, or through a Secret or ConfigMap (for the database: spec.database.urlSecretRef)";
+    let next =
+        "; give the value as text, or through a Secret or ConfigMap (for the database: spec.database.urlSecretRef)";
     let message = fit("", &sentences(&unknown), next, MESSAGE);
     Observed::new(Reason::EnvironmentUnknown, message, Seen::Unread)
 }
@@ -183,7 +182,9 @@ fn conflict(report: &Report, blocked: bool, workload: &str) -> Observed {
     let facts: Vec<String> = blocking.iter().map(conflict_sentence).collect();
     let (head, tail) = match blocked {
         true => (format!("the next start of {workload} would be stopped: "), format!(". {}", advice(&blocking))),
-        false => ("environment and database disagree: ".to_owned(), ", which does not stop the start (blockOn)".to_owned()),
+        false => {
+            ("environment and database disagree: ".to_owned(), ", which does not stop the start (blockOn)".to_owned())
+        }
     };
     let observed = Observed::new(Reason::Conflict, fit(&head, &facts.join("; "), &tail, MESSAGE), found(report));
     Observed { blocked, ..observed }

@@ -4,6 +4,7 @@
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
+use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
 use kube::{Client, Resource};
 use sha2::{Digest, Sha256};
@@ -20,8 +21,16 @@ const ACTION: &str = "Check";
 /// Of a name in Kubernetes; the Event's is the resource's and a suffix.
 const NAME: usize = 230;
 
-/// The Event of a notice. `meta` is the live resource's: `kubectl describe` finds Events by its uid.
-pub fn event(notice: &Notice, meta: &ObjectMeta, related: Option<&Related>, instance: &str, now: &Time) -> Event {
+/// The Event of a notice that was made at `now` and is told at `at`. `meta` is the live resource's: `kubectl describe` finds
+/// Events by its uid.
+pub fn event(
+    notice: &Notice,
+    meta: &ObjectMeta,
+    related: Option<&Related>,
+    instance: &str,
+    now: &Time,
+    at: Timestamp,
+) -> Event {
     let name = meta.name.clone().unwrap_or_default();
     let regarding = ObjectReference {
         api_version: Some(AIProviderSeed::api_version(&()).into_owned()),
@@ -47,7 +56,7 @@ pub fn event(notice: &Notice, meta: &ObjectMeta, related: Option<&Related>, inst
             ..ObjectMeta::default()
         },
         action: Some(ACTION.to_owned()),
-        event_time: Some(MicroTime(now.0)),
+        event_time: Some(MicroTime(at)),
         note: Some(notice.note.clone()),
         reason: Some(notice.what.as_str().to_owned()),
         regarding: Some(regarding),

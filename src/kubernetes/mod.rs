@@ -18,6 +18,7 @@ mod readiness;
 mod reason;
 mod reconcile;
 pub mod resource;
+pub mod role;
 mod run;
 mod source;
 mod status;

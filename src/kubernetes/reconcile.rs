@@ -19,7 +19,7 @@ use super::conditions::{Look, Next, next};
 use super::events;
 use super::index::{Index, Key};
 use super::metrics::Metrics;
-use super::observed::Observed;
+use super::observed::{Observed, Seen};
 use super::readiness::Readiness;
 use super::reason::{Reason, Standing, Stop};
 use super::resource::{AIProviderSeed, AIProviderSeedStatus, RECONCILE_ANNOTATION};
@@ -253,6 +253,9 @@ impl Reconciling<'_> {
         let Next { status, notices, write } = next(old, observed, &look);
         let number = status.summary.as_ref().and_then(|summary| summary.conflicts).unwrap_or_default();
         context.metrics.conflicts(self.resource, usize::try_from(number).unwrap_or(usize::MAX));
+        let looked = matches!(observed.seen, Seen::Found { .. }).then(|| look.now.0.as_second());
+        let before = status.last_check_time.as_ref().or(self.meta.creation_timestamp.as_ref());
+        context.metrics.checked(self.resource, looked, before.map_or(0, |time| time.0.as_second()));
         if !write {
             tracing::debug!(reason = observed.reason.as_str(), "nothing new");
             return Ok(status);
@@ -266,7 +269,7 @@ impl Reconciling<'_> {
         tracing::info!(reason = observed.reason.as_str(), conflicts = number, "{}", observed.message);
         for notice in &notices {
             let workload = observed.workload.as_ref();
-            let event = events::event(notice, self.meta, workload, &context.instance, &look.now);
+            let event = events::event(notice, self.meta, workload, &context.instance, &look.now, Timestamp::now());
             match events::publish(&context.client, &event).await {
                 Ok(()) => context.metrics.event(true),
                 // There already: a crash came between publishing and remembering.

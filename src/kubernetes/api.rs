@@ -13,6 +13,8 @@ const LIMIT: Duration = Duration::from_secs(15);
 pub enum Refusal {
     Forbidden,
     NotFound,
+    /// The very resource that is worked on.
+    Gone,
     Conflict,
     Invalid,
     TooManyRequests,
@@ -28,6 +30,7 @@ impl Refusal {
         match self {
             Refusal::Forbidden => "forbidden",
             Refusal::NotFound => "not_found",
+            Refusal::Gone => "gone",
             Refusal::Conflict => "conflict",
             Refusal::Invalid => "invalid",
             Refusal::TooManyRequests => "too_many_requests",
@@ -50,6 +53,7 @@ impl Refusal {
         match self {
             Refusal::Forbidden => "the API server forbids it (403); grant it in the role of the controller",
             Refusal::NotFound => "it is not there (404)",
+            Refusal::Gone => "it was deleted meanwhile",
             Refusal::Conflict => "somebody else changed it at the same time (409); it is tried again",
             Refusal::Invalid => {
                 "the API server finds it invalid (422); install the CustomResourceDefinition of this version"
@@ -95,8 +99,12 @@ impl std::error::Error for Failure {}
 
 /// Waits for a call, but not for ever.
 pub async fn call<T>(name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+    within(LIMIT, name, call).await
+}
+
+async fn within<T>(limit: Duration, name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
     let failure = |refusal, retry_after| Failure { call: name.to_owned(), refusal, retry_after };
-    match tokio::time::timeout(LIMIT, call).await {
+    match tokio::time::timeout(limit, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => Err(failure(Refusal::of(&error), retry_after(&error))),
         Err(_) => Err(failure(Refusal::TimedOut, None)),
@@ -108,4 +116,38 @@ fn retry_after(error: &kube::Error) -> Option<Duration> {
     let status: &Status = status;
     let seconds = status.details.as_ref()?.retry_after_seconds;
     (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_answer_has_a_sentence_that_names_the_call() {
+        let status = |code: u16, retry_after: u32| {
+            let status = serde_json::json!({"code": code, "details": {"retryAfterSeconds": retry_after}});
+            kube::Error::Api(serde_json::from_value::<Status>(status).unwrap().boxed())
+        };
+        for (code, refusal) in [
+            (401, Refusal::Forbidden),
+            (403, Refusal::Forbidden),
+            (404, Refusal::NotFound),
+            (409, Refusal::Conflict),
+            (422, Refusal::Invalid),
+            (429, Refusal::TooManyRequests),
+            (500, Refusal::Unavailable),
+            (503, Refusal::Unavailable),
+            (418, Refusal::Other),
+        ] {
+            let failure = call::<()>("get X", async { Err(status(code, 7)) }).await.unwrap_err();
+            assert_eq!((failure.refusal, failure.retry_after), (refusal, Some(Duration::from_secs(7))));
+            assert!(failure.to_string().starts_with("cannot get X: "), "{failure}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_without_an_answer_ends() {
+        let failure = within::<()>(Duration::from_millis(5), "get X", std::future::pending()).await.unwrap_err();
+        assert_eq!(failure.refusal, Refusal::TimedOut);
+    }
 }

@@ -152,8 +152,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
                 context.metrics.reconciled(reason, started.elapsed());
                 Ok(action)
             }
-            // Gone meanwhile.
-            Err(failure) if failure.refusal == Refusal::NotFound => {
+            Err(failure) if failure.refusal == Refusal::Gone => {
                 tracing::debug!("{failure}");
                 Ok(Action::await_change())
             }
@@ -307,17 +306,4 @@ fn spread(pause: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_to_a_limit_and_are_spread() {
-        let seconds: Vec<u64> = (1..=9).map(|failures| backoff(failures, LONGEST_BACKOFF).as_secs()).collect();
-        assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
-        assert_eq!(backoff(u32::MAX, Duration::from_secs(10)), Duration::from_secs(10));
-        for _ in 0..100 {
-            let pause = spread(Duration::from_secs(100)).as_secs_f64();
-            assert!((90.0..=110.0).contains(&pause), "{pause}");
-        }
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use kube::core::ApiResource;
 use kube::{Client, Resource};
 use serde_json::{Value, json};
 
-use super::api::{Failure, call};
+use super::api::{Failure, Refusal, call};
 use super::events::CONTROLLER;
 use super::index::Key;
 use super::resource::{AIProviderSeed, AIProviderSeedStatus};
@@ -33,7 +33,7 @@ impl<'a> Statuses<'a> {
     pub async fn read(&self) -> Result<Option<AIProviderSeedStatus>, Failure> {
         let (namespace, name) = self.resource;
         let what = format!("get AIProviderSeed {name} in namespace {namespace}");
-        let object = call(&what, self.api.get(name)).await?;
+        let object = call(&what, self.api.get(name)).await.map_err(gone)?;
         Ok(object.data.get("status").and_then(|status| serde_json::from_value(status.clone()).ok()))
     }
 
@@ -49,9 +49,17 @@ impl<'a> Statuses<'a> {
         });
         let what = format!("write the status of AIProviderSeed {name} in namespace {namespace}");
         let parameters = PatchParams::apply(CONTROLLER).force();
-        let object = call(&what, self.api.patch_status(name, &parameters, &Patch::Apply(&patch))).await?;
+        let patched = call(&what, self.api.patch_status(name, &parameters, &Patch::Apply(&patch))).await;
+        let object = patched.map_err(gone)?;
         let lost = lost(&sent, object.data.get("status").unwrap_or(&Value::Null), "status");
         Ok(Answer { version: object.metadata.resource_version, lost })
+    }
+}
+
+fn gone(failure: Failure) -> Failure {
+    match failure.refusal {
+        Refusal::NotFound => Failure { refusal: Refusal::Gone, ..failure },
+        _ => failure,
     }
 }
 

@@ -80,7 +80,7 @@ fn from_would_seed_to_conflict_and_back() {
     assert_eq!(sources, ["Deployment coder, container ai-provider-seed", "Secret coder-ai, key openai"]);
     let told = eventually("two Events", || Some(events(&namespace)).filter(|events| events.len() == 2));
     let deployment_uid = namespace.kubectl(&["get", "deployment", "coder", "-o", "jsonpath={.metadata.uid}"]).ok();
-    for (event, field) in told.iter().zip(["api_keys", "base_url"]) {
+    for (event, field) in told.iter().zip(["base_url", "api_keys"]) {
         assert_eq!(event.reason.as_deref(), Some("ConflictDetected"));
         assert_eq!(event.type_.as_deref(), Some("Warning"));
         let note = event.note.as_deref().unwrap();

@@ -87,6 +87,8 @@ pub struct Failure {
     pub refusal: Refusal,
     /// How long the API server asks to wait.
     pub retry_after: Option<Duration>,
+    /// The fields that the API server's definition does not know: server-side apply refuses the whole for one of them.
+    pub undeclared: Vec<String>,
 }
 
 impl fmt::Display for Failure {
@@ -103,12 +105,25 @@ pub async fn call<T>(name: &str, call: impl Future<Output = kube::Result<T>>) ->
 }
 
 async fn within<T>(limit: Duration, name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
-    let failure = |refusal, retry_after| Failure { call: name.to_owned(), refusal, retry_after };
+    let failure = |refusal| Failure { call: name.to_owned(), refusal, retry_after: None, undeclared: Vec::new() };
     match tokio::time::timeout(limit, call).await {
         Ok(Ok(answer)) => Ok(answer),
-        Ok(Err(error)) => Err(failure(Refusal::of(&error), retry_after(&error))),
-        Err(_) => Err(failure(Refusal::TimedOut, None)),
+        Ok(Err(error)) => {
+            let (retry_after, undeclared) = (retry_after(&error), undeclared(&error));
+            Err(Failure { retry_after, undeclared, ..failure(Refusal::of(&error)) })
+        }
+        Err(_) => Err(failure(Refusal::TimedOut)),
     }
+}
+
+/// `.status.summary.message`, of lines such as `.status.summary.message: field not declared in schema`.
+fn undeclared(error: &kube::Error) -> Vec<String> {
+    let kube::Error::Api(status) = error else { return Vec::new() };
+    let path = |line: &str| {
+        let path = line.strip_suffix(": field not declared in schema")?.rsplit(' ').next()?;
+        Some(path.to_owned())
+    };
+    status.message.lines().filter_map(|line| path(line.trim_end())).collect()
 }
 
 fn retry_after(error: &kube::Error) -> Option<Duration> {

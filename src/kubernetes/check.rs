@@ -50,12 +50,8 @@ impl From<Stop> for Ending {
 }
 
 impl From<Failure> for Ending {
-    /// What is forbidden stays so until somebody grants it, and no condition may go on saying InSync meanwhile.
     fn from(failure: Failure) -> Self {
-        match failure.refusal {
-            Refusal::Forbidden => Ending::Stopped(Stop::new(Reason::EnvironmentUnknown, failure.to_string())),
-            _ => Ending::Failed(failure),
-        }
+        Ending::Failed(failure)
     }
 }
 
@@ -64,6 +60,11 @@ impl Checker<'_> {
         match self.observe(resource, spec).await {
             Ok(observed) => Ok(observed),
             Err(Ending::Stopped(stop)) => Ok(Observed::stopped(stop)),
+            // That stays so until somebody grants it, and no condition may go on saying InSync meanwhile.
+            Err(Ending::Failed(failure)) if failure.refusal == Refusal::Forbidden => {
+                self.metrics.api_error(failure.refusal);
+                Ok(Observed::stopped(Stop::new(Reason::EnvironmentUnknown, failure.to_string())))
+            }
             Err(Ending::Failed(failure)) => Err(failure),
         }
     }

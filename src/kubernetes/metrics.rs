@@ -11,7 +11,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::api::Failure;
+use super::api::{Failure, Refusal};
 use super::index::Key;
 use super::reason::Reason;
 use crate::problem::Code;
@@ -70,11 +70,11 @@ impl Metrics {
     pub fn failed(&self, failure: &Failure, took: Duration) {
         self.reconciles.get_or_create(&[("outcome", "Error")]).inc();
         self.duration.observe(took.as_secs_f64());
-        self.api_error(failure);
+        self.api_error(failure.refusal);
     }
 
-    pub fn api_error(&self, failure: &Failure) {
-        self.api_errors.get_or_create(&[("class", failure.refusal.as_str())]).inc();
+    pub fn api_error(&self, refusal: Refusal) {
+        self.api_errors.get_or_create(&[("class", refusal.as_str())]).inc();
     }
 
     pub fn database_error(&self, code: Code) {

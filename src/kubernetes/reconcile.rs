@@ -23,7 +23,7 @@ use super::observed::{Observed, Seen};
 use super::readiness::Readiness;
 use super::reason::{Reason, Standing, Stop};
 use super::resource::{AIProviderSeed, AIProviderSeedStatus, RECONCILE_ANNOTATION};
-use super::status::{Statuses, is_older};
+use super::status::{Statuses, is_newer};
 use super::watch::Scope;
 use crate::provider::shown;
 use crate::store::pool::Pool;
@@ -144,7 +144,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
             Ok(result) => result,
             Err(_) => {
                 let call = format!("check {} in namespace {}", resource.1, resource.0);
-                Err(Failure { call, refusal: Refusal::TimedOut, retry_after: None })
+                Err(Failure { call, refusal: Refusal::TimedOut, retry_after: None, undeclared: Vec::new() })
             }
         };
         match result {
@@ -229,7 +229,7 @@ impl Reconciling<'_> {
     fn known(&self, watched: Option<&AIProviderSeedStatus>) -> Option<AIProviderSeedStatus> {
         let written = self.context.memory().get(self.resource).and_then(|memory| memory.written.clone());
         match written.filter(|written| written.uid == self.meta.uid) {
-            Some(written) if is_older(self.meta.resource_version.as_deref(), written.version.as_deref()) => {
+            Some(written) if !is_newer(self.meta.resource_version.as_deref(), written.version.as_deref()) => {
                 Some(written.status)
             }
             _ => watched.cloned(),
@@ -275,7 +275,7 @@ impl Reconciling<'_> {
                 Err(failure) if failure.refusal == Refusal::Conflict => context.metrics.event(true),
                 Err(failure) => {
                     context.metrics.event(false);
-                    context.metrics.api_error(&failure);
+                    context.metrics.api_error(failure.refusal);
                     tracing::warn!(event = notice.what.as_str(), "{failure}; the Event is lost, the status has it");
                 }
             }

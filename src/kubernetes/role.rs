@@ -7,7 +7,7 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 pub fn rules() -> Vec<PolicyRule> {
     let read = ["get", "list", "watch"];
     vec![
-        rule("aiproviders.dev", &["aiproviderseeds"], &read),
+        rule("aiproviders.dev", &["aiproviderseeds"], &["list", "watch"]),
         rule("aiproviders.dev", &["aiproviderseeds/status"], &["patch"]),
         rule("apps", &["deployments", "statefulsets"], &read),
         // Only metadata is watched; the one object that a pod template names is read.

@@ -162,6 +162,7 @@ impl Work {
                 let api = scope.api::<PartialObjectMeta<AIProviderSeed>>(client);
                 let answer = call("list", api.list(&ListParams::default().limit(1))).await;
                 let Err(failure) = answer else { break };
+                self.context.metrics.api_error(failure.refusal);
                 let message = describe(failure.refusal, "AIProviderSeeds", &label);
                 self.context.readiness.failed(&label, message.clone());
                 if told != Some(failure.refusal) {

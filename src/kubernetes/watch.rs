@@ -85,7 +85,8 @@ fn resources(scope: &Scope, context: &Arc<Context>, writer: reflector::store::Wr
             Ok(Event::Delete(guarded)) => context.forget(&key_of(guarded.meta())),
             Ok(_) => {}
             Err(error) => {
-                let message = sentence(error, "AIProviderSeeds", &label);
+                context.metrics.api_error(refusal(error));
+                let message = describe(refusal(error), "AIProviderSeeds", &label);
                 if is_start(error) {
                     context.readiness.failed(&label, message.clone());
                 }
@@ -132,7 +133,8 @@ where
     requests(events, move |event| match event {
         Ok(event) => changes.of(&event).map(|object| (object.clone(), context.index.users(kind, &object))),
         Err(error) => {
-            tracing::warn!("{}", sentence(&error, &format!("{}s", kind.as_str()), &label));
+            context.metrics.api_error(refusal(&error));
+            tracing::warn!("{}", describe(refusal(&error), &format!("{}s", kind.as_str()), &label));
             None
         }
     })
@@ -190,18 +192,17 @@ fn is_start(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::InitialListFailed(_) | watcher::Error::WatchStartFailed(_))
 }
 
-/// Also for the first list.
-pub fn sentence(error: &watcher::Error, what: &str, scope: &str) -> String {
-    let refusal = match error {
+fn refusal(error: &watcher::Error) -> Refusal {
+    match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
         | watcher::Error::WatchFailed(error) => Refusal::of(error),
         watcher::Error::WatchError(status) => of_code(status.code),
         watcher::Error::NoResourceVersion => Refusal::Other,
-    };
-    describe(refusal, what, scope)
+    }
 }
 
+/// Why something cannot be watched, or listed for the first time.
 pub fn describe(refusal: Refusal, what: &str, scope: &str) -> String {
     let cause = match refusal {
         Refusal::NotFound => {

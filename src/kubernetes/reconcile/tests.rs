@@ -353,12 +353,13 @@ async fn what_is_forbidden_is_no_longer_in_sync_and_what_is_down_is_tried_again(
 async fn a_malformed_resource_gets_a_condition_once() {
     let server = Arc::new(Server::default());
     let seed = resource(json!({"workloadRef": {"name": 7}}));
-    server.put("/apis/aiproviders.dev/v1alpha1/namespaces/team/aiproviderseeds/coder", seed.clone());
+    let list = json!({"apiVersion": "aiproviders.dev/v1alpha1", "kind": "AIProviderSeedList", "metadata": {}, "items": [seed]});
+    server.put("/apis/aiproviders.dev/v1alpha1/namespaces/team/aiproviderseeds", list);
     let context = context(&server);
     for _ in 0..2 {
         reconcile(guarded(&seed), Arc::clone(&context)).await.unwrap();
     }
-    assert_eq!(server.told(), ["GET aps/coder", "status InvalidSpec", "event InvalidSpec", "GET aps/coder"]);
+    assert_eq!(server.told(), ["GET aps", "status InvalidSpec", "event InvalidSpec", "GET aps"]);
 }
 
 #[test]

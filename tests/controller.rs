@@ -43,6 +43,54 @@ fn seed_rows(database: &Database) {
     Run::seed().database(database.url()).envs(env).run().expect(0);
 }
 
+/// What kubectl prints, with everything masked that differs from run to run.
+fn golden(name: &str, namespace: &Namespace, args: &[&str]) {
+    insta::assert_snapshot!(name, masked(&namespace.kubectl(args).ok()));
+}
+
+fn masked(text: &str) -> String {
+    let line = |line: &str| {
+        if line.trim_start().starts_with("Resource Version:") {
+            return "  Resource Version:  <version>\n".to_owned();
+        }
+        let indent = line.len() - line.trim_start().len();
+        let mut out = line[..indent].to_owned();
+        for word in line[indent..].split_inclusive(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == ':')) {
+            let (body, end) = word.split_at(word.trim_end_matches(|c: char| !c.is_ascii_alphanumeric()).len());
+            out.push_str(mask(body).unwrap_or(body));
+            out.push_str(end);
+        }
+        // The width of a column depends on what was masked.
+        while out[indent..].contains("   ") {
+            out.replace_range(indent.., &out[indent..].replace("   ", "  "));
+        }
+        out.trim_end().to_owned() + "\n"
+    };
+    let mut lines: Vec<String> = text.lines().map(line).collect();
+    // kubectl sorts Events by time, in whole seconds.
+    let start =
+        lines.iter().position(|line| line.contains("<age>") && line.contains("Conflict")).unwrap_or(lines.len());
+    lines[start..].sort();
+    lines.concat()
+}
+
+fn mask(word: &str) -> Option<&'static str> {
+    let hex =
+        |length: usize| word.len() == length && word.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let is_age =
+        |text: &str| text.split_once('m').map_or(text, |(_, seconds)| seconds).strip_suffix('s').is_some_and(digits);
+    match word {
+        _ if word.len() == 20 && word.ends_with('Z') && word.as_bytes()[10] == b'T' => Some("<time>"),
+        _ if word.len() == 36 && word.matches('-').count() == 4 => Some("<uuid>"),
+        _ if hex(12) => Some("<conflict>"),
+        _ if hex(8) => Some("<fingerprint>"),
+        _ if word.strip_prefix("test-").is_some_and(digits) => Some("<namespace>"),
+        _ if is_age(word) => Some("<age>"),
+        _ => None,
+    }
+}
+
 #[test]
 fn from_would_seed_to_conflict_and_back() {
     let Some(cluster) = Cluster::shared() else { return };
@@ -93,6 +141,11 @@ fn from_would_seed_to_conflict_and_back() {
         assert_eq!(event.related.as_ref().unwrap().uid.as_deref(), Some(deployment_uid.as_str()));
     }
 
+    golden("describe_conflict", &namespace, &["describe", "aps", "coder"]);
+    golden("get_conflict", &namespace, &["get", "aps"]);
+    golden("get_wide_conflict", &namespace, &["get", "aps", "-o", "wide"]);
+    golden("events_conflict", &namespace, &["events", "--for", "aps/coder"]);
+
     // A new controller tells nothing twice, and a quiet look writes nothing.
     controller.stop().expect(0);
     let before = get(&namespace, "coder").metadata.resource_version;
@@ -118,6 +171,8 @@ fn from_would_seed_to_conflict_and_back() {
         ["openai base_url", "openai api_keys"].map(|what| format!("ConflictResolved: {what} is no longer in conflict"));
     assert_eq!(resolved, expected.iter().collect::<Vec<_>>());
     assert_eq!(controller.metric("ai_provider_seed_conflicts{"), 0.0);
+    golden("describe_resolved", &namespace, &["describe", "aps", "coder"]);
+    golden("get_resolved", &namespace, &["get", "aps"]);
 
     let metrics = controller.get("/metrics").unwrap().1;
     let finished = controller.stop().expect(0);

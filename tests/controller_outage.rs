@@ -6,7 +6,7 @@ mod support;
 
 use ai_provider_seed::kubernetes::resource;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{Api, Patch, PatchParams};
+use kube::api::{Api, PartialObjectMeta, Patch, PatchParams};
 use serde_json::{Value, json};
 use support::controller::{Controller, check_now, conditions, deployment, notes, reason, seed};
 use support::kubernetes::eventually;
@@ -23,7 +23,7 @@ fn install(cluster: &Cluster, change: impl Fn(&mut Value)) {
     let parameters = PatchParams::apply("test").force();
     block_on(api.patch(name, &parameters, &Patch::Apply(&definition))).expect("install the definition");
     eventually("the definition is served", || {
-        let seeds: Api<resource::AIProviderSeed> = Api::all(cluster.client());
+        let seeds: Api<PartialObjectMeta<resource::AIProviderSeed>> = Api::all(cluster.client());
         block_on(seeds.list(&Default::default())).ok()
     });
 }

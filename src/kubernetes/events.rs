@@ -3,7 +3,7 @@
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Api, PostParams};
 use kube::{Client, Resource};
@@ -21,16 +21,8 @@ const ACTION: &str = "Check";
 /// Of a name in Kubernetes; the Event's is the resource's and a suffix.
 const NAME: usize = 230;
 
-/// The Event of a notice that was made at `now` and is told at `at`. `meta` is the live resource's: `kubectl describe` finds
-/// Events by its uid.
-pub fn event(
-    notice: &Notice,
-    meta: &ObjectMeta,
-    related: Option<&Related>,
-    instance: &str,
-    now: &Time,
-    at: Timestamp,
-) -> Event {
+/// The Event of a notice. `meta` is the live resource's: `kubectl describe` finds Events by its uid.
+pub fn event(notice: &Notice, meta: &ObjectMeta, related: Option<&Related>, instance: &str, at: Timestamp) -> Event {
     let name = meta.name.clone().unwrap_or_default();
     let regarding = ObjectReference {
         api_version: Some(AIProviderSeed::api_version(&()).into_owned()),
@@ -51,7 +43,7 @@ pub fn event(
     });
     Event {
         metadata: ObjectMeta {
-            name: Some(format!("{}.{}", &name[..name.floor_char_boundary(NAME)], suffix(notice, meta, now))),
+            name: Some(format!("{}.{}", &name[..name.floor_char_boundary(NAME)], suffix(notice, meta, at))),
             namespace: meta.namespace.clone(),
             ..ObjectMeta::default()
         },
@@ -68,12 +60,12 @@ pub fn event(
     }
 }
 
-/// The same for the same transition, so that nothing publishes it twice.
-fn suffix(notice: &Notice, meta: &ObjectMeta, now: &Time) -> String {
+/// Never twice: the time has microseconds, and of one time each notice has its own path.
+fn suffix(notice: &Notice, meta: &ObjectMeta, at: Timestamp) -> String {
     let mut hash = Sha256::new();
-    let now = now.0.to_string();
+    let at = at.to_string();
     let path = notice.field_path.as_deref().unwrap_or_default();
-    for text in [meta.uid.as_deref().unwrap_or_default(), notice.what.as_str(), path, &now] {
+    for text in [meta.uid.as_deref().unwrap_or_default(), notice.what.as_str(), path, &at] {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text);
     }

@@ -268,11 +268,9 @@ impl Reconciling<'_> {
         tracing::info!(reason = observed.reason.as_str(), conflicts = number, "{}", observed.message);
         for notice in &notices {
             let workload = observed.workload.as_ref();
-            let event = events::event(notice, self.meta, workload, &context.instance, &look.now, Timestamp::now());
+            let event = events::event(notice, self.meta, workload, &context.instance, Timestamp::now());
             match events::publish(&context.client, &event).await {
                 Ok(()) => context.metrics.event(true),
-                // There already: a crash came between publishing and remembering.
-                Err(failure) if failure.refusal == Refusal::Conflict => context.metrics.event(true),
                 Err(failure) => {
                     context.metrics.event(false);
                     context.metrics.api_error(failure.refusal);

@@ -84,10 +84,7 @@ impl Run<'_> {
         let mut ended = Ended { database: Some(session.endpoint.to_string()), ..Ended::default() };
         let mut ids = Ids::default();
         let mut attempt = Attempt { run: self, session, ids: &mut ids, commit_sent: false };
-        ended.error = match attempt.run(&mut ended).await {
-            Ok(()) => None,
-            Err(error) => Some(error),
-        };
+        ended.error = attempt.run(&mut ended).await.err();
         ended
     }
 

@@ -226,12 +226,16 @@ fn in_the_wrong_place() {
         }
     }
     let secret = secrets.token();
+    let letters: String = std::iter::repeat_with(fastrand::lowercase).take(24).collect();
     for arguments in [
         vec![secret.clone()],
         vec![format!("--{secret}")],
         vec!["seed".into(), secret.clone()],
         vec!["seed".into(), format!("--{secret}")],
         vec!["seed".into(), format!("--{}", secret.to_lowercase())],
+        // As an option's name could be.
+        vec!["seed".into(), format!("--{letters}")],
+        vec!["seed".into(), format!("--{letters}={secret}")],
         vec!["seed".into(), format!("-{secret}")],
         vec!["seed".into(), "--wait".into(), "1".into(), "--wait".into(), secret.clone()],
         vec!["seed".into(), format!("--waitt={secret}")],
@@ -242,7 +246,7 @@ fn in_the_wrong_place() {
     ] {
         let finished =
             loud(Run::new(arguments.clone()).envs(base.clone()), false).limit(std::time::Duration::from_secs(10)).run();
-        let lower = Secrets::of(&[secret.clone(), secret.to_lowercase()]);
+        let lower = Secrets::of(&[secret.clone(), secret.to_lowercase(), letters.clone()]);
         lower.assert_absent(&finished.everything(), &format!("{arguments:?}\n{finished}"));
     }
     let not_unicode = std::ffi::OsString::from_vec([b"--database-url=", secret.as_bytes(), b"\xff"].concat());

@@ -171,7 +171,7 @@ fn how(code: Code) -> How {
             as_role(
                 "codes_reader",
                 "diff",
-                "grant select on ai_providers, ai_provider_keys, dbcrypt_keys to codes_reader",
+                "grant select on ai_providers, ai_provider_keys, dbcrypt_keys to codes_reader; grant insert on ai_providers to codes_reader",
             )
         }),
         Code::CredentialsNotCompared => With(|| {

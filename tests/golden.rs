@@ -189,7 +189,7 @@ fn changes() {
         let scene = Scene::new("diff", &claude_row(), &three());
         scene.connected_as(
             "golden_reader",
-            "grant select on ai_providers, ai_provider_keys, dbcrypt_keys to golden_reader",
+            "grant select on ai_providers, ai_provider_keys, dbcrypt_keys to golden_reader; grant insert on ai_providers to golden_reader",
         )
     });
 }

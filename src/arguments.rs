@@ -121,22 +121,20 @@ pub struct ControllerTexts {
 pub fn usage_message(error: &clap::Error) -> String {
     use clap::error::{ContextKind, ErrorKind};
     let context = |kind| error.get(kind).map(ToString::to_string);
-    // Only what looks like the name of an option is repeated.
+    // Only the name of an option is repeated, or what nearly is one: anything else may be a key, of small letters too.
     let option = context(ContextKind::InvalidArg).and_then(|text| {
         let name = text.split(['=', ' ']).next().unwrap_or_default().to_owned();
-        let known = name.starts_with("--") && name[2..].bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-        known.then_some(name)
+        crate::options::nearest_option(&name).map(|meant| (name, meant))
     });
     let what = match (error.kind(), option) {
-        (ErrorKind::UnknownArgument, Some(option)) => {
-            let meant = crate::options::nearest_option(&option).map(|meant| format!("; did you mean {meant}?"));
-            format!("there is no option {option}{}", meant.unwrap_or_default())
+        (ErrorKind::UnknownArgument, Some((option, meant))) => {
+            format!("there is no option {}; did you mean {meant}?", crate::provider::shown::escape(&option))
         }
         (ErrorKind::UnknownArgument, None) => "an argument that is no option".to_owned(),
         (ErrorKind::InvalidSubcommand, _) => "there is no such command".to_owned(),
-        (ErrorKind::ArgumentConflict, Some(option)) => format!("{option} was given twice"),
+        (ErrorKind::ArgumentConflict, Some((_, option))) => format!("{option} was given twice"),
         (ErrorKind::InvalidUtf8, _) => "an argument is not Unicode (UTF-8)".to_owned(),
-        (_, Some(option)) => format!("{option} needs a value"),
+        (_, Some((_, option))) => format!("{option} needs a value"),
         _ => "the arguments cannot be understood".to_owned(),
     };
     format!("{what}; see ai-provider-seed --help")

@@ -18,6 +18,8 @@ use crate::store::{Error, Retry};
 
 /// One read, or one write with its commit, on a server that answers.
 const FLIGHT: Duration = Duration::from_secs(10);
+/// The server gives up before we do, and so says why.
+const SERVERS_LIMIT: Duration = Duration::from_secs(9);
 /// How much longer than wait and lock timeout together a whole run may take.
 const GRACE: Duration = Duration::from_secs(30);
 /// How long to look for what became of a commit whose answer was lost, even if `--wait` is over.
@@ -102,11 +104,17 @@ impl Run<'_> {
                     return Ok(());
                 }
                 Err(error) => {
-                    // A row that is missing needs a server that takes writes; another host may be one.
-                    want = if error.code == Code::ReadOnly { Want::ReadWrite } else { want };
                     if attempt.commit_sent && error.connection_lost {
                         ended.unknown = true;
                         patience.extend(AFTER_LOST_COMMIT);
+                    }
+                    // A row that is missing needs a server that takes writes; another host may be one, and is asked at once.
+                    let first = error.code == Code::ReadOnly && want == Want::Any;
+                    if error.code == Code::ReadOnly {
+                        want = Want::ReadWrite;
+                    }
+                    if first && connector.has_several_hosts() {
+                        continue;
                     }
                     drop(session);
                     match patience.after(&error) {
@@ -283,7 +291,7 @@ impl Attempt<'_> {
             names: self.run.desired.iter().map(|provider| provider.name.as_str()).collect(),
             with_keys: self.run.plan.compare_credentials != crate::plan::CompareCredentials::Ignore,
             keyring: self.run.keyring,
-            statement_timeout_ms: FLIGHT.as_millis(),
+            statement_timeout_ms: SERVERS_LIMIT.as_millis(),
         }
     }
 

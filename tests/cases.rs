@@ -12,3 +12,13 @@ use support::cases::{ConnectAs, run_all};
 fn every_case_holds() {
     run_all(ConnectAs::SUPERUSER);
 }
+
+#[test]
+fn every_case_holds_for_the_small_roles() {
+    run_all(ConnectAs::SMALL_ROLES);
+}
+
+#[test]
+fn every_case_holds_for_small_roles_made_before_the_tables() {
+    run_all(ConnectAs::SMALL_ROLES_BEFORE_TABLES);
+}

@@ -2,10 +2,12 @@
 #![cfg(feature = "controller")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "crd/status.rs"]
+mod status;
 mod support;
 
 use ai_provider_seed::kubernetes::resource::{AIProviderSeed, AIProviderSeedSpec};
-use kube::api::{Api, ApiResource, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use serde_json::{Value, json};
 use std::time::Duration;
 use support::kubernetes::eventually;
@@ -26,14 +28,6 @@ fn object(name: &str, spec: Value) -> DynamicObject {
 fn create(api: &Api<DynamicObject>, name: &str, spec: Value) -> Result<Value, String> {
     let created = block_on(api.create(&PostParams::default(), &object(name, spec)));
     created.map(|object| object.data["spec"].clone()).map_err(message)
-}
-
-/// Server-side apply of a status, as the controller does it.
-fn apply_status(api: &Api<DynamicObject>, name: &str, status: Value) -> Result<Value, String> {
-    let patch = json!({ "apiVersion": "aiproviders.dev/v1alpha1", "kind": "AIProviderSeed", "status": status });
-    let params = PatchParams::apply("test").force();
-    let patched = block_on(api.patch_status(name, &params, &Patch::Apply(patch)));
-    patched.map(|object| object.data["status"].clone()).map_err(message)
 }
 
 fn message(error: kube::Error) -> String {
@@ -223,10 +217,10 @@ fn kubectl_explain_teaches_units_defaults_and_limits() {
     };
     for (path, texts) in [
         ("aps", &["names a workload"][..]),
-        ("aps.spec", &["-required-", "default what"][..]),
+        ("aps.spec", &["-required-", "default: what"][..]),
         ("aps.spec.interval", &["minutes (m), seconds (s)", "At least 10s", "default 5m", "10 %"]),
         ("aps.spec.suspend", &["Default false"]),
-        ("aps.spec.workloadRef.kind", &["Deployment or StatefulSet", "enum: Deployment, StatefulSet"]),
+        ("aps.spec.workloadRef.kind", &["Deployment or StatefulSet", "enum: Deployment StatefulSet"]),
         ("aps.spec.workloadRef.container", &["at most 63", "Default ai-provider-seed"]),
         ("aps.spec.database.ca", &["exactly one of secretKeyRef and configMapKeyRef", "Default"]),
         ("aps.spec.options.blockOn", &["All or None alone", "1 to 5", "Default"]),
@@ -239,128 +233,4 @@ fn kubectl_explain_teaches_units_defaults_and_limits() {
             assert!(explained.to_lowercase().contains(&text.to_lowercase()), "{path}: no {text:?} in {explained}");
         }
     }
-}
-
-/// The status of transcripts.md's first line.
-fn conflicting() -> Value {
-    let condition = |kind: &str, status: &str| {
-        json!({ "type": kind, "status": status, "reason": "Conflict", "message": "openai base_url differs",
-                "lastTransitionTime": "2026-11-20T09:12:31Z", "observedGeneration": 1 })
-    };
-    json!({
-        "observedGeneration": 1,
-        "lastCheckTime": "2026-11-20T09:12:31Z",
-        "conditions": [condition("Ready", "False"), condition("InSync", "False"), condition("Stalled", "True")],
-        "summary": { "inSync": "2/3", "desired": 3, "conflicts": 1, "message": "openai base_url differs" },
-        "providers": [provider("openai"), provider("claude")],
-        "conflicts": [conflict("openai", "base_url")],
-        "warnings": [{ "code": "unknown_variable", "variables": ["CODER_AIBRIDGE_X"], "message": "is unknown" }]
-    })
-}
-
-fn provider(name: &str) -> Value {
-    json!({ "name": name, "type": "openai", "state": "InSync", "id": "0192f0c4-0000-7000-8000-000000000000" })
-}
-
-fn conflict(provider: &str, field: &str) -> Value {
-    json!({ "id": "3f9a1c04b2d7", "provider": provider, "field": field, "blocking": true,
-            "environment": "https://api.openai.com/v2", "database": "https://api.openai.com/v1",
-            "variable": "CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "source": "Secret coder-ai, key url" })
-}
-
-#[test]
-fn kubectl_get_shows_the_columns() {
-    let Some(cluster) = Cluster::shared() else { return };
-    let namespace = cluster.namespace();
-    let api = seeds(&namespace);
-    create(&api, "coder", minimal()).unwrap();
-    create(&api, "fresh", minimal()).unwrap();
-    apply_status(&api, "coder", conflicting()).unwrap();
-    // The age is the last but two of the wide columns, and how long this takes is nobody's business.
-    let get = |args: &[&str]| {
-        let text = namespace.kubectl(&[&["get", "aps"], args].concat()).ok();
-        let at = text.find("AGE").unwrap();
-        let lines = text.lines().map(|line| match (line.get(..at), line.get(at..)) {
-            (Some(before), Some(after)) if !after.starts_with("AGE") => {
-                let age = after.find(' ').unwrap_or(after.len());
-                format!("{before}{}{}", "*".repeat(age), &after[age..])
-            }
-            _ => line.to_owned(),
-        });
-        lines.map(|line| line.trim_end().replace("**", "*") + "\n").collect::<String>()
-    };
-    insta::assert_snapshot!(get(&[]), @"");
-    insta::assert_snapshot!(get(&["-o", "wide"]), @"");
-}
-
-#[test]
-fn a_full_status_is_accepted_and_one_more_is_refused() {
-    let Some(cluster) = Cluster::shared() else { return };
-    let namespace = cluster.namespace();
-    let api = seeds(&namespace);
-    create(&api, "coder", minimal()).unwrap();
-    let full = |key: &str, count: usize| -> Value {
-        (0..count)
-            .map(|at| match key {
-                "providers" => provider(&format!("provider-{at}")),
-                "conflicts" => conflict(&format!("provider-{at}"), "base_url"),
-                _ => json!({ "code": "unknown_variable", "variables": vec!["X"; 16], "message": "x".repeat(1024) }),
-            })
-            .collect()
-    };
-    let limits = [("providers", 256), ("conflicts", 64), ("warnings", 32)];
-    let mut status = conflicting();
-    for (key, limit) in limits {
-        status[key] = full(key, limit);
-    }
-    assert_eq!(apply_status(&api, "coder", status.clone()).unwrap(), status);
-    for (key, limit) in limits {
-        let mut status = status.clone();
-        status[key] = full(key, limit + 1);
-        let refused = apply_status(&api, "coder", status).unwrap_err();
-        assert!(refused.contains(&format!("status.{key}: Too many: {}", limit + 1)), "{refused}");
-    }
-}
-
-#[test]
-fn fields_of_one_provider_stand_side_by_side_and_nothing_stands_twice() {
-    let Some(cluster) = Cluster::shared() else { return };
-    let namespace = cluster.namespace();
-    let api = seeds(&namespace);
-    create(&api, "coder", minimal()).unwrap();
-    let mut status = conflicting();
-    status["conflicts"] = json!([conflict("openai", "base_url"), conflict("openai", "api_keys")]);
-    assert_eq!(apply_status(&api, "coder", status.clone()).unwrap(), status);
-    // What is no longer said is gone, and the rest stays.
-    status["conflicts"] = json!([conflict("openai", "api_keys")]);
-    status["conditions"].as_array_mut().unwrap().pop();
-    assert_eq!(apply_status(&api, "coder", status.clone()).unwrap(), status);
-    for (key, twice) in [
-        ("providers", provider("openai")),
-        ("conflicts", conflict("openai", "base_url")),
-        ("conditions", conflicting()["conditions"][0].clone()),
-    ] {
-        let mut status = status.clone();
-        status[key] = json!([twice, twice]);
-        let refused = apply_status(&api, "coder", status).unwrap_err();
-        assert!(refused.contains(&format!("status.{key}")) && refused.contains("duplicate"), "{refused}");
-    }
-}
-
-#[test]
-fn a_status_comes_from_the_subresource_alone() {
-    let Some(cluster) = Cluster::shared() else { return };
-    let namespace = cluster.namespace();
-    let api = seeds(&namespace);
-    let mut with_status = object("coder", minimal());
-    with_status.data["status"] = conflicting();
-    let created = block_on(api.create(&PostParams::default(), &with_status)).unwrap();
-    assert_eq!(created.data.get("status"), None);
-    assert_eq!(apply_status(&api, "coder", conflicting()).unwrap(), conflicting());
-    namespace
-        .kubectl(&["patch", "aps", "coder", "--type=merge", "-p", r#"{"spec":{"suspend":true},"status":null}"#])
-        .ok();
-    let typed: AIProviderSeed = block_on(namespace.api().get("coder")).unwrap();
-    assert!(typed.spec.suspend);
-    assert_eq!(serde_json::to_value(typed.status).unwrap(), conflicting());
 }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use secrecy::SecretString;
 
+use super::endpoint::{bedrock_without_credentials, suspicious_url};
 use super::indexed::{Fields, List, Suffix};
 use super::suggest::nearest;
 use crate::problem::{Code, Problem};
@@ -14,15 +15,23 @@ use crate::provider::{
 
 /// Coder: at most 5 keys a provider.
 const MAX_KEYS: usize = 5;
+/// Of more keys than this only their number is a problem: a value of a megabyte must not become a million of them.
+const JUDGED: usize = 50;
 
 const FEDERATION: [Suffix; 3] = [Suffix::FederationRuleId, Suffix::OrganizationId, Suffix::IdentityTokenFile];
 
 /// Adds what is wrong with it; `Some` if it is a provider all the same (the caller drops it if there is any problem).
 pub fn check(fields: &Fields, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) -> Option<DesiredProvider> {
+    let mut check = Check { fields, problems, warnings };
     if fields.unreadable {
+        // What can be read is judged; what seems to be missing may be what cannot.
+        if fields.variable(Suffix::Type).is_some() {
+            check.kind();
+        }
+        [&fields.keys, &fields.access_keys, &fields.access_key_secrets].into_iter().for_each(|list| check.list(list));
+        check.name();
         return None;
     }
-    let mut check = Check { fields, problems, warnings };
     let kind = check.kind();
     if let Some(kind) = kind {
         check.bedrock_and_keys(kind);
@@ -68,11 +77,15 @@ impl Check<'_, '_> {
 
     fn with_provider(&self, problem: Problem) -> Problem {
         let name = name(self.fields);
-        if check_name(name).is_ok() && self.may_show_name() { problem.provider(name) } else { problem }
+        if check_name(name).is_ok() && self.may_show_name() { problem.provider(shown::name(name)) } else { problem }
     }
 
-    /// A name that came from a Kubernetes Secret is not shown.
+    /// A name that came from a Kubernetes Secret is not shown; nor is a TYPE that is none and stands in for the name.
     fn may_show_name(&self) -> bool {
+        if self.fields.text(Suffix::Name).is_empty() && ProviderType::from_str(self.fields.text(Suffix::Type)).is_err()
+        {
+            return false;
+        }
         let deciding = [Suffix::Name, Suffix::Type].into_iter().filter_map(|suffix| self.fields.variable(suffix));
         !deciding.into_iter().any(|variable| variable.source.is_secret())
     }
@@ -175,7 +188,7 @@ impl Check<'_, '_> {
             let message = format!("{} keys; Coder takes at most {MAX_KEYS}", list.values.len());
             self.problem(Code::TooManyKeys, message, [variable.clone()]);
         }
-        for (at, key) in list.values.iter().enumerate() {
+        for (at, key) in list.values.iter().enumerate().take(JUDGED) {
             if key.is_empty() {
                 let message = match list.values.len() {
                     1 => "set, but empty: unset the variable, or check that the Secret has a value".to_owned(),
@@ -291,7 +304,8 @@ impl Check<'_, '_> {
         }
         let url = if bedrock.is_some() { Suffix::BedrockBaseUrl } else { Suffix::BaseUrl };
         let origin = self.origin(url);
-        if let Some(message) = suspicious_url(fields.text(url), bedrock.is_some(), &origin) {
+        let needs_none = bedrock.is_some() || kind == ProviderType::Bedrock;
+        if let Some(message) = suspicious_url(fields.text(url), needs_none, &origin) {
             self.warning(Code::BaseUrlSuspicious, message, fields.spelled(url));
         }
     }
@@ -313,35 +327,4 @@ impl Check<'_, '_> {
 
 fn variable_of(list: &List) -> Option<String> {
     list.variable.map(|variable| shown::name(&variable.name))
-}
-
-pub fn bedrock_without_credentials() -> String {
-    "only a Bedrock URL is set: Coder will refuse this provider at run time without a region or an access key"
-        .to_owned()
-}
-
-/// Coder stores any text; but one that is no absolute http(s) URL cannot work. Bedrock finds its endpoint by region.
-pub fn suspicious_url(url: &str, is_bedrock: bool, origin: &Origin) -> Option<String> {
-    let stored = "Coder stores it as it is";
-    if url.is_empty() {
-        let message =
-            "no base URL: the row gets an empty one, and indexed providers have no default; set the endpoint's URL";
-        return (!is_bedrock).then(|| message.to_owned());
-    }
-    if url.contains(char::is_whitespace) {
-        return Some(format!(
-            "white space in the URL ({stored}); check the end of the value, Secrets often end in a newline"
-        ));
-    }
-    let parsed =
-        url::Url::parse(url).ok().filter(|parsed| ["http", "https"].contains(&parsed.scheme()) && parsed.has_host());
-    match parsed {
-        Some(_) => None,
-        None => {
-            let value = shown::base_url(url, Some(origin));
-            Some(format!(
-                "not an absolute http or https URL ({value}; {stored}); write for example https://api.openai.com/v1"
-            ))
-        }
-    }
 }

@@ -1,5 +1,8 @@
 //! `--env-file`: provider variables from a dotenv file, values literal.
 
+use std::cell::Cell;
+use std::collections::BTreeSet;
+use std::io::Read;
 use std::path::Path;
 
 use super::variable::Variable;
@@ -12,35 +15,56 @@ const LIMIT: u64 = 64 << 20;
 pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     let problem =
         |message: String| Problem::new(Code::EnvFileInvalid, message).variable(shown::name(&path.to_string_lossy()));
-    let size = std::fs::metadata(path).map_err(|error| problem(format!("cannot be read: {}", error.kind())))?.len();
+    let unreadable = |error: std::io::Error| {
+        use std::io::ErrorKind;
+        let cause = match error.kind() {
+            ErrorKind::NotFound => "there is no such file",
+            ErrorKind::PermissionDenied => "permission denied",
+            ErrorKind::IsADirectory => "it is a directory",
+            _ => "the system reports an error",
+        };
+        problem(format!(
+            "cannot be read: {cause}; mount the file into this container and make it readable for its user"
+        ))
+    };
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > LIMIT {
         return Err(problem(format!("{size} bytes; at most {LIMIT} are read")));
     }
-    let bytes = std::fs::read(path).map_err(|error| problem(format!("cannot be read: {}", error.kind())))?;
+    let bytes = std::fs::read(path).map_err(unreadable)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
         problem(format!("line {line} is not Unicode (UTF-8)"))
     })?;
-    parse(&text).map_err(problem)
+    parse(&text).map(last_of_each).map_err(problem)
+}
+
+/// As a shell would have it: an environment holds a name once, and the last line counts.
+fn last_of_each(mut variables: Vec<Variable>) -> Vec<Variable> {
+    let mut seen = BTreeSet::new();
+    variables.reverse();
+    variables.retain(|variable| seen.insert(variable.name.clone()));
+    variables.reverse();
+    variables
 }
 
 /// The crate replaces `$NAME` by variables; people's keys contain `$`. So every `$` is put aside while it reads.
 pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
     let aside = ('\u{f0000}'..='\u{ffffd}').find(|c| !text.contains(*c)).ok_or("holds every private-use character")?;
-    let literal = set_aside(text, aside);
+    let literal = set_aside(text.strip_prefix('\u{feff}').unwrap_or(text), aside);
+    let read = Cell::new(0);
+    let mut entries = dotenvy::from_read_iter(ByLine { rest: literal.as_bytes(), read: &read });
     let mut variables = Vec::new();
-    for (number, item) in dotenvy::from_read_iter(literal.as_bytes()).enumerate() {
-        let (name, value) = item.map_err(|error| match error {
-            // The error holds the rest of the line, and with it the key: it only serves to find the place.
-            dotenvy::Error::LineParse(rest, _) => {
-                let rest = rest.lines().next().unwrap_or_default().trim();
-                let line = text.lines().position(|line| !rest.is_empty() && set_aside(line, aside).contains(rest));
-                let place = line.map_or(format!("entry {}", number + 1), |line| format!("line {}", line + 1));
-                format!(
-                    "{place} is not NAME=value; put values with white space, quotes or # in them between single quotes"
-                )
-            }
-            other => format!("entry {} cannot be read: {}", number + 1, kind(&other)),
+    loop {
+        let before = read.get();
+        let Some(entry) = entries.next() else { break };
+        // An error holds a part of the line, and with it the key, so only its place is used.
+        let (name, value) = entry.map_err(|_| {
+            let blank = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with('#');
+            let line = before + 1 + literal.lines().skip(before).take_while(blank).count();
+            format!(
+                "line {line} is not NAME=value; put values with white space, quotes or # in them between single quotes"
+            )
         })?;
         if value.contains('\0') || name.contains('\0') {
             return Err(format!("the value of {} holds a NUL character; Postgres cannot store it", shown::name(&name)));
@@ -63,10 +87,21 @@ fn set_aside(text: &str, aside: char) -> String {
         .collect()
 }
 
-fn kind(error: &dotenvy::Error) -> &'static str {
-    match error {
-        dotenvy::Error::Io(_) => "input error",
-        _ => "unexpected content",
+/// Hands out one line at a time, so that how many were handed out tells where the crate is.
+struct ByLine<'a> {
+    rest: &'a [u8],
+    read: &'a Cell<usize>,
+}
+
+impl Read for ByLine<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let newline = self.rest.iter().take(buffer.len()).position(|byte| *byte == b'\n');
+        let length = newline.map_or(self.rest.len().min(buffer.len()), |at| at + 1);
+        let (line, rest) = self.rest.split_at(length);
+        buffer[..length].copy_from_slice(line);
+        self.rest = rest;
+        self.read.set(self.read.get() + usize::from(newline.is_some()));
+        Ok(length)
     }
 }
 
@@ -99,6 +134,11 @@ mod tests {
         let error = parse("A=1\n\nB=sk-secret value\nC=2\n").err().unwrap_or_default();
         assert!(error.starts_with("line 3 "), "{error}");
         assert!(!error.contains("secret"), "{error}");
+        let line = |text| parse(text).err().unwrap_or_default().split(" is").next().unwrap_or_default().to_owned();
+        // The same text stands on an earlier line, where it is in order; comments and blank lines count.
+        assert_eq!(line("A='k k'\n# B=k k\n\nB=k k\nC=2\n"), "line 4");
+        assert_eq!(line("A='one\ntwo'\nB=1\nnot a pair"), "line 4");
+        assert_eq!(line("A=1\n\n# open\nB='never\nclosed\nC=3\n"), "line 4");
         assert!(parse("A=a\0b").err().unwrap_or_default().contains("NUL"));
     }
 }

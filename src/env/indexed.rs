@@ -164,6 +164,8 @@ pub fn group<'a>(
         let suffix = remainder.split_once('_').map_or("", |(_, suffix)| suffix);
         match SUFFIXES.iter().find(|(text, _)| *text == suffix) {
             Some((_, suffix)) => group.put(*suffix, variable, problems),
+            // Its name cannot be read, so it may be any field.
+            None if variable.value().is_none() => group.unreadable = true,
             None => warnings.push(unknown(prefix, index, suffix, variable)),
         }
     }

@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::check::{bedrock_without_credentials, suspicious_url};
+use super::endpoint::{bedrock_without_credentials, suspicious_url};
 use super::names::FAMILIES;
 use super::variable::{Variable, look_up};
 use crate::problem::{Code, Problem};

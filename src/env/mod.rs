@@ -2,6 +2,7 @@
 
 mod check;
 mod dotenv;
+mod endpoint;
 mod indexed;
 mod legacy;
 mod names;
@@ -50,6 +51,8 @@ impl Environment {
         providers.extend(legacy);
         // Stable: of two with one name the indexed one comes first.
         providers.sort_by(|a, b| a.name.cmp(&b.name));
+        // In the order of the providers; what belongs to none comes last.
+        problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));
         warnings.extend(variables.iter().filter_map(near_miss));
         if providers.is_empty() && problems.is_empty() {
             let message = "no provider variable is set, so there is nothing to seed; is the Secret or envFrom there?";
@@ -69,7 +72,11 @@ impl Environment {
     /// Without a database nobody knows whether an indexed provider whose type is newer is skipped, or in the way of an older
     /// one of its name.
     pub fn warn_of_undecided(&mut self) {
-        let same_name = self.providers.windows(2).filter(|pair| pair[0].name == pair[1].name);
+        let undecided = |pair: &&[DesiredProvider]| {
+            let (indexed, legacy) = (&pair[0], &pair[1]);
+            indexed.name == legacy.name && legacy.index.is_none() && !indexed.kind.in_every_schema()
+        };
+        let same_name = self.providers.windows(2).filter(undecided);
         self.warnings.extend(same_name.map(|pair| legacy_name_conflict(&pair[0], &pair[1])));
     }
 
@@ -89,7 +96,8 @@ fn duplicate_names(groups: &[indexed::Fields], problems: &mut Vec<Problem>) {
     let mut seen: BTreeMap<&str, &indexed::Fields> = BTreeMap::new();
     for fields in groups {
         let name = check::name(fields);
-        if name.is_empty() {
+        // With a variable that cannot be read, the name may be another one.
+        if name.is_empty() || fields.unreadable {
             continue;
         }
         let Some(first) = seen.get(name) else {

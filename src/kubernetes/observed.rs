@@ -169,8 +169,8 @@ fn agreed(report: &Report) -> Observed {
         let not_now = warning(Code::EncryptionPending).map(problem_sentence);
         (Reason::WouldSeed, [Some(good(report)), not_now].into_iter().flatten().collect::<Vec<_>>().join("; "))
     } else if report.count(State::CredentialsDiffer) > 0 {
-        let next = ", which does not stop the start; change the keys in Coder or in the environment";
-        (Reason::CredentialsDiffer, fit("", &differing(), next, MESSAGE))
+        let next = format!(", which does not stop the start. {}", advice(&report.conflicts, false));
+        (Reason::CredentialsDiffer, fit("", &differing(), &next, MESSAGE))
     } else {
         (Reason::InSync, good(report))
     };
@@ -180,11 +180,10 @@ fn agreed(report: &Report) -> Observed {
 fn conflict(report: &Report, blocked: bool, workload: &str) -> Observed {
     let blocking: Vec<Conflict> = report.conflicts.iter().filter(|conflict| conflict.blocking).cloned().collect();
     let facts: Vec<String> = blocking.iter().map(conflict_sentence).collect();
+    let next = advice(&blocking, blocked);
     let (head, tail) = match blocked {
-        true => (format!("the next start of {workload} would be stopped: "), format!(". {}", advice(&blocking))),
-        false => {
-            ("environment and database disagree: ".to_owned(), ", which does not stop the start (blockOn)".to_owned())
-        }
+        true => (format!("the next start of {workload} would be stopped: "), format!(". {next}")),
+        false => ("environment and database disagree: ".to_owned(), format!(", which does not stop the start. {next}")),
     };
     let observed = Observed::new(Reason::Conflict, fit(&head, &facts.join("; "), &tail, MESSAGE), found(report));
     Observed { blocked, ..observed }
@@ -226,8 +225,8 @@ fn disagreement(conflict: &Conflict) -> Disagreement {
         provider: shown::name(&conflict.provider),
         field: conflict.field.as_str().to_owned(),
         blocking: conflict.blocking,
-        environment: value(&conflict.environment),
-        database: value(&conflict.database),
+        environment: value(conflict.field, &conflict.environment),
+        database: value(conflict.field, &conflict.database),
         variable: conflict.origin.variable.clone(),
         source,
     };

@@ -38,51 +38,21 @@ pub const MIN_INTERVAL: Duration = Duration::from_secs(10);
     doc = "AIProviderSeed names a workload whose pods seed Coder's AI providers from their environment. The controller reads \
            the same environment and the same rows, writes nothing to the database, and says in conditions and Events \
            whether the next start would go ahead, and if not, why.",
-    printcolumn(
-        name = "Ready",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].status"#,
-        description = "Whether it could be checked and the next start would go ahead"
-    ),
-    printcolumn(
-        name = "In sync",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="InSync")].status"#,
-        description = "Whether environment and database agree"
-    ),
-    printcolumn(
-        name = "Providers",
-        type_ = "string",
-        json_path = ".status.summary.inSync",
-        description = "Providers in sync / providers in the environment"
-    ),
-    printcolumn(
-        name = "Conflicts",
-        type_ = "integer",
-        json_path = ".status.summary.conflicts",
-        description = "Fields on which environment and database disagree"
-    ),
-    printcolumn(
-        name = "Reason",
-        type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
-        description = "Why it is ready or not"
-    ),
-    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(
-        name = "Workload",
-        type_ = "string",
-        json_path = ".spec.workloadRef.name",
-        description = "The workload that is checked",
-        priority = 1
-    ),
-    printcolumn(
-        name = "Message",
-        type_ = "string",
-        json_path = ".status.summary.message",
-        description = "What was found and what to do",
-        priority = 1
-    )
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status",
+        "description": "Whether it could be checked and the next start would go ahead"}"#,
+    printcolumn = r#"{"name": "In sync", "type": "string", "jsonPath": ".status.conditions[?(@.type=='InSync')].status",
+        "description": "Whether environment and database agree"}"#,
+    printcolumn = r#"{"name": "Providers", "type": "string", "jsonPath": ".status.summary.inSync",
+        "description": "Providers in sync / providers in the environment"}"#,
+    printcolumn = r#"{"name": "Conflicts", "type": "integer", "jsonPath": ".status.summary.conflicts",
+        "description": "Fields on which environment and database disagree"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason",
+        "description": "Why it is ready or not"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Workload", "type": "string", "jsonPath": ".spec.workloadRef.name", "priority": 1,
+        "description": "The workload that is checked"}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.summary.message", "priority": 1,
+        "description": "What was found and what to do"}"#
 )]
 #[serde(rename_all = "camelCase")]
 pub struct AIProviderSeedSpec {

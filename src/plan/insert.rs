@@ -57,7 +57,7 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
     let audit = options.audit && schema.audit.as_ref().is_some_and(|audit| audit.has_labels());
     let icon = schema.providers.columns.get(ICON).is_some_and(|column| column.required);
 
-    let mut against = Against { role: &schema.role, schema: Vec::new(), access: Vec::new() };
+    let mut against = Against { role: &schema.role, inserts: false, schema: Vec::new(), access: Vec::new() };
     let extra = if icon { &[ICON][..] } else { &[] };
     against.table("ai_providers", &schema.providers, &[&PROVIDER_COLUMNS, extra].concat(), "");
     if with_keys {
@@ -77,10 +77,12 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
     plan.problems.append(&mut against.schema);
     match options.access {
         Access::Write => plan.problems.append(&mut against.access),
-        // Another role may well be allowed to; say it, and go on.
-        Access::Read => plan
-            .warnings
-            .extend(against.access.into_iter().map(|problem| Problem { code: Code::CannotInsert, ..problem })),
+        // Another role may well be allowed to; say it, and go on. One that may insert nowhere is meant to be a reader.
+        Access::Read => {
+            let worth_saying = |problem: &Problem| against.inserts || problem.code != Code::PermissionDenied;
+            let said = against.access.into_iter().filter(worth_saying);
+            plan.warnings.extend(said.map(|problem| Problem { code: Code::CannotInsert, ..problem }));
+        }
     }
     let encrypt_with = match encrypt_with {
         Encrypt::Plain => None,
@@ -96,12 +98,19 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
 /// What stands against an insert: the schema itself, or what this role or server may do.
 struct Against<'a> {
     role: &'a str,
+    /// The role may insert into at least one of the tables.
+    inserts: bool,
     schema: Vec<Problem>,
     access: Vec<Problem>,
 }
 
 impl Against<'_> {
     fn table(&mut self, name: &str, table: &Table, written: &[&str], or: &str) {
+        if table.columns.is_empty() {
+            let message =
+                format!("there is no table {name}; let Coder finish its migrations, or look into its log{or}");
+            return self.schema.push(Problem::new(Code::SchemaUnsupported, message));
+        }
         for column in written.iter().filter(|column| !table.columns.contains_key(**column)) {
             let message =
                 format!("{name} has no column {column}; this Coder release is not supported by this version{or}");
@@ -111,7 +120,7 @@ impl Against<'_> {
             if facts.required && !written.contains(&column.as_str()) {
                 let column = shown::name(column);
                 let message = format!(
-                    "{name}.{column} must have a value and has no default; this version does not know the column: upgrade it{or}"
+                    "{name}.{column} must have a value and has no default; this version does not know the column: upgrade ai-provider-seed{or}"
                 );
                 self.schema.push(Problem::new(Code::SchemaUnsupported, message));
             }
@@ -119,10 +128,13 @@ impl Against<'_> {
         let refused = |column: &&str| table.columns.get(*column).is_some_and(|facts| !facts.insertable);
         if written.iter().any(refused) {
             let message = format!(
-                "rows are missing and role {role} may not insert into {name}; run: grant insert on {name} to {role}{or}",
-                role = self.role
+                "rows are missing and role {} may not insert into {name}; run: grant insert on {name} to {}{or}",
+                self.role,
+                shown::identifier(self.role)
             );
             self.access.push(Problem::new(Code::PermissionDenied, message));
+        } else {
+            self.inserts = true;
         }
     }
 }
@@ -140,9 +152,10 @@ fn encrypt_with(schema: &Schema, options: &PlanOptions, against: &mut Against, w
         Some(Ok(encryption)) => encryption,
         Some(Err(())) => {
             let message = format!(
-                "role {role} may not read dbcrypt_keys, so nobody knows whether keys must be encrypted; \
-                 run: grant select on dbcrypt_keys to {role}",
-                role = schema.role
+                "role {} may not read dbcrypt_keys, so nobody knows whether keys must be encrypted; \
+                 run: grant select on dbcrypt_keys to {}",
+                schema.role,
+                shown::identifier(&schema.role)
             );
             against.schema.push(Problem::new(Code::PermissionDenied, message));
             return Encrypt::NotNow;

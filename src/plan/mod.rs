@@ -242,3 +242,6 @@ fn encryption(provider: &DesiredProvider, what: &str, unreadable: &Unreadable) -
     };
     Problem { variables: vec![variable.to_owned()], ..about(provider, code, message) }
 }
+
+#[cfg(test)]
+mod tests;

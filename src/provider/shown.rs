@@ -107,6 +107,15 @@ pub fn name(text: &str) -> String {
     cut(&escape(text), NAME_LIMIT)
 }
 
+/// A role, schema or database as it is written in SQL, in quotes where it needs them: `"me@example.com"`.
+pub fn identifier(text: &str) -> String {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if text.bytes().all(plain) && !text.starts_with(|c: char| c.is_ascii_digit()) && !text.is_empty() {
+        return text.to_owned();
+    }
+    format!("\"{}\"", name(text).replace('"', "\"\""))
+}
+
 /// Everything but printable ASCII as `\u{…}`: no control sequence and no bidirectional override reaches a terminal, and a
 /// letter of another script does not pass for the one it looks like.
 pub fn escape(text: &str) -> String {

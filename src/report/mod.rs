@@ -1,6 +1,7 @@
 //! A finished run to text, JSON and the termination message. Functions of values: whoever calls prints.
 
 mod json;
+mod layout;
 mod sentence;
 mod termination;
 mod text;
@@ -43,8 +44,8 @@ pub struct Provider {
     pub id: Option<Uuid>,
     pub environment_hash: String,
     pub database_hash: Option<String>,
-    /// Bearer keys in the environment.
-    pub keys: usize,
+    /// What the environment gives it: `2 keys`, `access key`, `no credentials`.
+    pub credentials: String,
     /// How its variables are spelled: `CODER_AIBRIDGE_PROVIDER_0_*`.
     pub pattern: String,
 }
@@ -147,8 +148,18 @@ fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
         id: entry.id,
         environment_hash: entry.environment_hash.clone(),
         database_hash: entry.database_hash.clone(),
-        keys: desired.keys.len(),
+        credentials: credentials(desired),
         pattern: desired.origins.pattern.clone(),
+    }
+}
+
+fn credentials(desired: &DesiredProvider) -> String {
+    let has_access_key = |settings: &crate::provider::BedrockSettings| settings.access_key.is_some();
+    match (&desired.bedrock, desired.keys.len()) {
+        (Some(settings), _) if has_access_key(settings) => "access key".to_owned(),
+        (Some(_), _) => "no access key".to_owned(),
+        (None, 0) => "no keys".to_owned(),
+        (None, number) => shown::count(number, "key"),
     }
 }
 

@@ -2,15 +2,23 @@
 
 use crate::plan::{Conflict, Field, Value};
 use crate::problem::Problem;
-use crate::provider::{Origin, Presence, Source, shown};
+use crate::provider::{Origin, Presence, ProviderType, Source, shown};
 
-/// `https://api.openai.com/v2`, `2 keys (1f3a09bc, 77b1c0de)`, `(empty)`.
-pub fn value(value: &Value) -> String {
-    match value {
-        Value::Text(text) if text.is_empty() => "(empty)".to_owned(),
-        Value::Text(text) => text.clone(),
-        Value::Credentials { count: 0, .. } => "none".to_owned(),
-        Value::Credentials { count, fingerprints } => format!("{count} ({})", fingerprints.join(", ")),
+/// `https://api.openai.com/v2`, `2 keys (1f3a09bc, 77b1c0de)`, `access key 1f3a09bc, secret 77b1c0de`, `(empty)`.
+pub fn value(field: Field, value: &Value) -> String {
+    match (field, value) {
+        (_, Value::Text(text)) if text.is_empty() => "(empty)".to_owned(),
+        (_, Value::Text(text)) => text.clone(),
+        (Field::BedrockCredentials, Value::Credentials { fingerprints, .. }) => match &fingerprints[..] {
+            [] => "no credentials".to_owned(),
+            [access_key, secret] => format!("access key {access_key}, secret {secret}"),
+            // Half a pair: Coder's API lets one be stored.
+            half => format!("half a pair ({})", half.join(", ")),
+        },
+        (_, Value::Credentials { count: 0, .. }) => "no keys".to_owned(),
+        (_, Value::Credentials { count, fingerprints }) => {
+            format!("{} ({})", shown::count(*count, "key"), fingerprints.join(", "))
+        }
     }
 }
 
@@ -28,13 +36,14 @@ pub fn origin(origin: &Origin) -> String {
 /// `openai base_url is A in the environment (VARIABLE), B in the database`
 pub fn conflict_sentence(conflict: &Conflict) -> String {
     let hidden = if conflict.differs_out_of_sight() { ", and they differ in what is not shown" } else { "" };
+    let field = conflict.field;
     format!(
         "{} {} is {} in the environment ({}), {} in the database{hidden}",
         conflict.provider,
-        conflict.field.as_str(),
-        value(&conflict.environment),
+        field.as_str(),
+        value(field, &conflict.environment),
         origin(&conflict.origin),
-        value(&conflict.database),
+        value(field, &conflict.database),
     )
 }
 
@@ -48,12 +57,25 @@ pub fn problem_sentence(problem: &Problem) -> String {
     format!("{place}{} ({})", problem.message, problem.code)
 }
 
+const INDEXED: &str = "describe the provider in indexed variables (CODER_AIBRIDGE_PROVIDER_0_TYPE, …) instead";
+
 /// What to do to keep what the database holds, for one field.
 pub fn keep_database(conflict: &Conflict) -> String {
     let variable = &conflict.origin.variable;
     let readable =
         matches!(&conflict.database, Value::Text(text) if !text.ends_with("not shown") && !text.contains("***"));
+    let is = |value: &Value, kind: ProviderType| matches!(value, Value::Text(text) if text == kind.as_str());
     match (&conflict.field, &conflict.database) {
+        // The older variables have no TYPE, and for them empty means Coder's default.
+        (Field::Type, _) if conflict.origin.presence == Presence::Default => INDEXED.to_owned(),
+        (_, Value::Text(text)) if text.is_empty() && conflict.origin.presence == Presence::Default => {
+            INDEXED.to_owned()
+        }
+        // What makes it one may be the other variables.
+        (Field::Type, Value::Text(text)) if is(&conflict.environment, ProviderType::Bedrock) && readable => {
+            format!("set {variable} to {text} and unset the BEDROCK variables")
+        }
+        (Field::BedrockCredentials, Value::Credentials { count: 0, .. }) => format!("unset {variable} and its secret"),
         (Field::BedrockCredentials, _) => format!("set {variable} and its secret to the pair that Coder holds"),
         (Field::ApiKeys, Value::Credentials { count: 0, .. }) => format!("unset {variable}"),
         (Field::ApiKeys, _) => format!("set {variable} to the keys that Coder holds"),
@@ -63,32 +85,47 @@ pub fn keep_database(conflict: &Conflict) -> String {
     }
 }
 
-/// What to do to make the database follow the environment.
+const PAGE: &str = "Admin settings, AI, Providers";
+
+/// What to do to make the database follow the environment, for one provider.
 pub fn take_environment(conflicts: &[Conflict]) -> String {
-    let page = "Admin settings, AI, Providers";
-    if conflicts.iter().any(|conflict| conflict.field == Field::Type) {
+    if changes_a_type(conflicts) {
         // Coder: name and type are immutable; and a deleted name is not seeded again.
         return format!(
-            "a type cannot be changed in Coder: delete the provider there ({page}) and create it with the new type, \
+            "a type cannot be changed in Coder: delete the provider there ({PAGE}) and create it with the new type, \
              or give it another NAME in the environment"
         );
     }
+    if conflicts.iter().all(|conflict| !conflict.blocking) {
+        return format!("change the credentials in Coder ({PAGE})");
+    }
     format!(
-        "if Coder is running, change the provider there ({page}); if not, unset this provider's variables, start Coder, \
+        "if Coder is running, change the provider there ({PAGE}); if not, unset this provider's variables, start Coder, \
          change it, set the variables again"
     )
 }
 
 pub const START_ANYWAY: &str = "AI_PROVIDER_SEED_BLOCK_ON=none";
 
-/// The next step in one sentence, for places with little room.
-pub fn advice(conflicts: &[Conflict]) -> String {
-    let what = match conflicts {
+/// The next step in one sentence, for places with little room. `stopped`: then starting anyway is one of the ways.
+pub fn advice(conflicts: &[Conflict], stopped: bool) -> String {
+    let keep = match conflicts {
         [one] => keep_database(one),
         _ => "set the variables to the database's values".to_owned(),
     };
-    let what = if what.len() > 200 { "set the variable to the database's value".to_owned() } else { what };
-    format!("{}, change the provider in Coder, or start anyway with {START_ANYWAY}", capital(&what))
+    let keep = if keep.len() > 200 { "set the variable to the database's value".to_owned() } else { keep };
+    let several = conflicts.windows(2).any(|pair| pair[0].provider != pair[1].provider);
+    let take = if changes_a_type(conflicts) { "recreate" } else { "change" };
+    let take = format!("{take} the {} in Coder", if several { "providers" } else { "provider" });
+    if stopped {
+        capital(&format!("{keep}, {take}, or start anyway with {START_ANYWAY}"))
+    } else {
+        capital(&format!("{keep}, or {take}"))
+    }
+}
+
+fn changes_a_type(conflicts: &[Conflict]) -> bool {
+    conflicts.iter().any(|conflict| conflict.field == Field::Type)
 }
 
 fn capital(text: &str) -> String {

@@ -1,6 +1,7 @@
 //! The termination message: what `kubectl describe pod` shows. Verdict first, next step and conflict id always there.
 
-use super::sentence::{advice, conflict_sentence, problem_sentence as sentence};
+use super::sentence::{START_ANYWAY, advice, conflict_sentence, problem_sentence as sentence};
+use super::text::written;
 use super::{DOCS, Report};
 use crate::plan::{Conflict, State};
 use crate::problem::Outcome;
@@ -8,39 +9,46 @@ use crate::provider::shown::{count, fit};
 
 /// Kubernetes takes 4096 bytes of a container and 12 KiB of a pod together; a pod has other containers too.
 pub const LIMIT: usize = 1024;
+/// So many conflict ids leave room for what they are about.
+const IDS: usize = 8;
 
 /// Empty: nothing worth a message.
 pub fn termination_message(report: &Report) -> String {
-    let anyway = match report.outcome {
-        Outcome::Ok | Outcome::Changes => "",
-        _ if report.blocked => "",
-        _ => "started anyway, nothing was written: ",
-    };
     match report.outcome {
-        Outcome::Ok | Outcome::Changes => warnings(report),
-        Outcome::Conflict => conflicts(report, anyway),
-        outcome => {
-            let facts: Vec<String> = report.problems.iter().map(sentence).collect();
-            let tail = format!(". {DOCS}/outcomes#{}", outcome.as_str());
-            fit(&format!("{anyway}{}: ", outcome.as_str()), &facts.join("; "), &tail, LIMIT)
-        }
+        Outcome::Ok | Outcome::Changes => success(report),
+        Outcome::Conflict => conflicts(report),
+        outcome => problems(report, outcome),
     }
 }
 
-fn conflicts(report: &Report, anyway: &str) -> String {
-    let blocking: Vec<Conflict> = report.conflicts.iter().filter(|conflict| conflict.blocking).cloned().collect();
-    let facts: Vec<String> = blocking.iter().map(conflict_sentence).collect();
-    let written = if anyway.is_empty() { "; nothing was written" } else { "" };
-    let mut ids: Vec<&str> = blocking.iter().map(|conflict| conflict.id.as_str()).collect();
-    ids.dedup();
-    let more = if ids.len() > 8 { format!(" and {} more", ids.len() - 8) } else { String::new() };
-    ids.truncate(8);
-    let tail = format!("{written}. {}. conflict {}{more} {DOCS}/conflicts", advice(&blocking), ids.join(" "));
-    fit(&format!("{anyway}conflict: "), &facts.join("; "), &tail, LIMIT)
+fn problems(report: &Report, outcome: Outcome) -> String {
+    let number = if report.problems.len() > 1 { count(report.problems.len(), "problem") + ": " } else { String::new() };
+    let anyway = if report.blocked && outcome != Outcome::Internal {
+        format!(" Start anyway: {START_ANYWAY}")
+    } else {
+        String::new()
+    };
+    let facts: Vec<String> = report.problems.iter().map(sentence).collect();
+    // Said where it is not what everybody would think.
+    let written = if report.blocked && (report.unknown || report.written) {
+        format!("; {}", written(report))
+    } else {
+        String::new()
+    };
+    let tail = format!("{written}.{anyway} {DOCS}/outcomes#{}", outcome.as_str());
+    fit(&format!("{}{number}", verdict(report)), &facts.join("; "), &tail, LIMIT)
 }
 
-/// After a success with warnings, or with differing credentials that do not block.
-fn warnings(report: &Report) -> String {
+fn conflicts(report: &Report) -> String {
+    let blocking: Vec<Conflict> = report.conflicts.iter().filter(|conflict| conflict.blocking).cloned().collect();
+    let facts: Vec<String> = blocking.iter().map(conflict_sentence).collect();
+    let written = if report.blocked { format!("; {}", written(report)) } else { String::new() };
+    let tail = format!("{written}. {}. {}", advice(&blocking, report.blocked), ids(&blocking));
+    fit(&verdict(report), &facts.join("; "), &tail, LIMIT)
+}
+
+/// After a success: what deserves a look, differing credentials that do not block first.
+fn success(report: &Report) -> String {
     let differing = report.conflicts.iter().map(conflict_sentence);
     let facts: Vec<String> = differing.chain(report.warnings.iter().map(sentence)).collect();
     if facts.is_empty() {
@@ -50,6 +58,24 @@ fn warnings(report: &Report) -> String {
         0 => String::new(),
         created => format!(", {} seeded", count(created, "provider")),
     };
-    let head = format!("ok with {}{written}: ", count(facts.len(), "warning"));
-    fit(&head, &facts.join("; "), &format!(". {DOCS}/codes"), LIMIT)
+    let tail = match &report.conflicts[..] {
+        [] => format!(". {DOCS}/codes"),
+        differing => format!(". {}. {}", advice(differing, false), ids(differing)),
+    };
+    let head = format!("{} with {}{written}: ", report.outcome.as_str(), count(facts.len(), "warning"));
+    fit(&head, &facts.join("; "), &tail, LIMIT)
+}
+
+/// `conflict: `, or that it went on all the same.
+fn verdict(report: &Report) -> String {
+    let outcome = report.outcome.as_str();
+    if report.blocked { format!("{outcome}: ") } else { format!("started anyway, {}: {outcome}: ", written(report)) }
+}
+
+fn ids(conflicts: &[Conflict]) -> String {
+    let mut ids: Vec<&str> = conflicts.iter().map(|conflict| conflict.id.as_str()).collect();
+    ids.dedup();
+    let more = if ids.len() > IDS { format!(" and {} more", ids.len() - IDS) } else { String::new() };
+    ids.truncate(IDS);
+    format!("conflict {}{more} {DOCS}/conflicts", ids.join(" "))
 }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use super::layout::{beside, room, wrap};
 use super::sentence::{START_ANYWAY, keep_database, minute, origin, take_environment, value};
 use super::{Command, DOCS, Provider, Report};
 use crate::plan::{Conflict, State};
-use crate::problem::{Outcome, Problem};
+use crate::problem::{Code, Outcome, Problem};
 use crate::provider::shown::count;
 
 /// Colour, only on a terminal.
@@ -29,22 +30,21 @@ impl Style {
 }
 
 pub fn text(report: &Report, style: Style) -> String {
+    let good = matches!(report.outcome, Outcome::Ok | Outcome::Changes);
     let mut out = format!("{}\n", headline(report, style));
-    if matches!(report.outcome, Outcome::Ok | Outcome::Changes) {
+    if good {
         providers(&mut out, report, style);
     }
     if !report.problems.is_empty() {
         out.push('\n');
         problems(&mut out, &report.problems);
     }
-    if !report.conflicts.is_empty() {
-        conflicts(&mut out, report, style);
-    }
+    conflicts(&mut out, report, style);
     if !report.warnings.is_empty() {
         let _ = writeln!(out, "\n{}", style.paint("33", &count(report.warnings.len(), "warning")));
         problems(&mut out, &report.warnings);
     }
-    if !matches!(report.outcome, Outcome::Ok | Outcome::Changes) {
+    if !good || !report.conflicts.is_empty() {
         footer(&mut out, report);
     }
     out
@@ -55,18 +55,38 @@ fn headline(report: &Report, style: Style) -> String {
     let anyway = if report.blocked { "" } else { ", but this does not stop the start (--block-on)" };
     let sentence = match report.outcome {
         Outcome::Ok | Outcome::Changes => return good(report),
-        Outcome::Invalid => format!("{} in the environment; {written}", count(report.problems.len(), "problem")),
-        Outcome::Conflict => {
-            let disagree = report.count(State::Conflict);
-            let verb = if disagree == 1 { "disagrees" } else { "disagree" };
-            format!("{disagree} of {} {verb} with the database; {written}", count(report.providers.len(), "provider"))
+        Outcome::Invalid => {
+            format!("{} in the {}", count(report.problems.len(), "problem"), place_of(&report.problems))
         }
-        Outcome::Unavailable => format!("no usable connection to the database; {written}"),
-        Outcome::Unusable => format!("connected, but this cannot be carried out there; {written}"),
-        Outcome::Locked => format!("another seeder holds the lock; {written}"),
-        Outcome::Internal => format!("a bug in ai-provider-seed; {written}"),
+        Outcome::Conflict => disagreement(report),
+        Outcome::Unavailable => "no usable connection to the database".to_owned(),
+        Outcome::Unusable => "connected, but the seed cannot be carried out there".to_owned(),
+        Outcome::Locked => "another session holds the lock for seeding".to_owned(),
+        Outcome::Internal => "a bug in ai-provider-seed".to_owned(),
     };
-    format!("{} {sentence}{anyway}", style.error())
+    format!("{} {sentence}; {written}{anyway}", style.error())
+}
+
+fn place_of(problems: &[Problem]) -> &'static str {
+    use Code::{
+        AuthenticationUnsupported, DatabaseUrlInvalid, DatabaseUrlMissing, EncryptionKeyInvalid, InvalidOption,
+    };
+    let options =
+        [InvalidOption, EncryptionKeyInvalid, DatabaseUrlInvalid, DatabaseUrlMissing, AuthenticationUnsupported];
+    if problems.iter().any(|problem| options.contains(&problem.code)) { "configuration" } else { "environment" }
+}
+
+fn disagreement(report: &Report) -> String {
+    let (disagree, all) = (report.count(State::Conflict), report.providers.len());
+    let who = match disagree {
+        1 if all == 1 => "the provider disagrees".to_owned(),
+        1 => format!("1 of {all} providers disagrees"),
+        _ => format!("{disagree} of {all} providers disagree"),
+    };
+    match report.count(State::Missing) {
+        0 => format!("{who} with the database"),
+        missing => format!("{who} with the database, {missing} more missing there"),
+    }
 }
 
 /// Never claims what is not known.
@@ -81,40 +101,49 @@ pub fn written(report: &Report) -> &'static str {
 /// The headline of a run that found nothing wrong.
 pub fn good(report: &Report) -> String {
     let n = |state| report.count(state);
-    let there = n(State::InSync) + n(State::CredentialsDiffer);
     let (created, missing) = (n(State::Created), n(State::Missing));
-    let already = match there {
-        0 => String::new(),
-        1 => ", 1 was already there".to_owned(),
-        there => format!(", {there} were already there"),
+    let rest = [
+        (n(State::CredentialsDiffer), "with other credentials"),
+        (n(State::Deleted), "left deleted"),
+        (n(State::Unsupported), "skipped"),
+    ];
+    let listed = |first: String, others: &[(usize, &str)]| {
+        let others = others.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}"));
+        [first].into_iter().filter(|first| !first.is_empty()).chain(others).collect::<Vec<_>>().join(", ")
     };
-    let mut rest = String::new();
-    for (number, what) in [(n(State::Deleted), "left deleted"), (n(State::Unsupported), "skipped")] {
-        if number > 0 {
-            let _ = write!(rest, ", {number} {what}");
-        }
-    }
+    let there = match n(State::InSync) {
+        1 => (1, "was already there"),
+        more => (more, "were already there"),
+    };
+    let written = |first: String| listed(first, &[&[there], &rest[..]].concat());
     match (created, missing) {
         (0, 0) if report.desired == 0 => "nothing to do: no providers in the environment".to_owned(),
         (0, 0) if report.providers.is_empty() => {
             format!("the environment is valid: {}; no database was asked", count(report.desired, "provider"))
         }
-        (0, 0) => format!("nothing to do: {} in sync{rest}", count(there, "provider")),
-        (0, missing) if report.outcome == Outcome::Changes => {
-            format!("a seed would insert {}{already}{rest}", count(missing, "provider"))
+        (0, 0) if n(State::InSync) == report.providers.len() => {
+            format!("nothing to do: {} in sync", count(report.providers.len(), "provider"))
         }
-        (0, missing) => format!("{} missing, nothing was inserted{already}{rest}", count(missing, "provider")),
-        (created, _) => format!("seeded {}{already}{rest}", count(created, "provider")),
+        (0, 0) => {
+            let parts = [&[(n(State::InSync), "in sync")], &rest[..]].concat();
+            format!("nothing to do: {} ({})", count(report.providers.len(), "provider"), listed(String::new(), &parts))
+        }
+        (0, missing) if report.outcome == Outcome::Changes => {
+            written(format!("a seed would insert {}", count(missing, "provider")))
+        }
+        (0, missing) => written(format!("{} missing, nothing was inserted", count(missing, "provider"))),
+        (created, _) => written(format!("seeded {}", count(created, "provider"))),
     }
 }
 
 fn providers(out: &mut String, report: &Report, style: Style) {
     let rows: Vec<[String; 5]> = report.providers.iter().map(|provider| row(provider, report.command)).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(40);
-    let (name, kind, keys) = (width(1), width(2), width(3));
-    for [state, provider, type_, key_count, from] in &rows {
-        let state = style.strong(&format!("{state:<12}"));
-        let line = format!("  {state} {provider:<name$}  {type_:<kind$}  {key_count:<keys$}  from {from}");
+    let (state, name, kind, credentials) = (width(0), width(1), width(2), width(3));
+    for [of_state, provider, type_, of_credentials, from] in &rows {
+        let of_state = style.strong(&format!("{of_state:<state$}"));
+        let line =
+            format!("  {of_state}  {provider:<name$}  {type_:<kind$}  {of_credentials:<credentials$}  from {from}");
         let _ = writeln!(out, "{}", line.trim_end());
     }
 }
@@ -126,15 +155,15 @@ fn row(provider: &Provider, command: Command) -> [String; 5] {
         (State::Missing, Command::Diff) => "would insert",
         (State::Missing, Command::Seed) => "missing",
         (State::Conflict, _) => "conflict",
-        (State::CredentialsDiffer, _) => "keys differ",
+        (State::CredentialsDiffer, _) => "credentials differ",
         (State::Deleted, _) => "deleted",
         (State::Unsupported, _) => "unsupported",
     };
     let type_ = format!("type {}", provider.kind);
-    [state.to_owned(), provider.name.clone(), type_, count(provider.keys, "key"), provider.pattern.clone()]
+    [state.to_owned(), provider.name.clone(), type_, provider.credentials.clone(), provider.pattern.clone()]
 }
 
-/// One line each: variable, sentence, code; further variables below the first.
+/// Variables on the left, the sentence and the code on the right.
 fn problems(out: &mut String, problems: &[Problem]) {
     let place = |problem: &Problem| -> Vec<String> {
         if problem.variables.is_empty() {
@@ -146,16 +175,28 @@ fn problems(out: &mut String, problems: &[Problem]) {
     let widest = problems.iter().flat_map(&place).map(|text| text.chars().count()).max().unwrap_or(0);
     let width = widest.min(52);
     for problem in problems {
-        let mut places = place(problem).into_iter();
-        let first = places.next().unwrap_or_default();
+        let places = place(problem);
+        let places: Vec<&str> = places.iter().map(String::as_str).collect();
         if width == 0 {
-            let _ = writeln!(out, "  {}  ({})", problem.message, problem.code);
+            out.push_str(&beside(0, &[], 0, &with_code(problem, room(2, 0))));
         } else {
-            let _ = writeln!(out, "  {first:<width$}  {}  ({})", problem.message, problem.code);
+            out.push_str(&beside(2, &places, width, &with_code(problem, room(2, width))));
         }
-        places.for_each(|place| out.extend(["  ", place.as_str(), "\n"]));
     }
 }
+
+fn with_code(problem: &Problem, width: usize) -> Vec<String> {
+    let mut lines = wrap(&problem.message, width);
+    let code = format!("({})", problem.code);
+    match lines.last_mut() {
+        Some(last) if last.chars().count() + 2 + code.len() <= width => last.push_str(&format!("  {code}")),
+        _ => lines.push(code),
+    }
+    lines
+}
+
+/// The labels of the ways out, as wide as the widest.
+const WAY: usize = "Take the environment".len();
 
 fn conflicts(out: &mut String, report: &Report, style: Style) {
     for of_provider in report.conflicts.chunk_by(|a, b| a.provider == b.provider) {
@@ -164,22 +205,31 @@ fn conflicts(out: &mut String, report: &Report, style: Style) {
         let _ = writeln!(out, "\n  {}{remark}", style.strong(&of_provider[0].provider));
         let width = of_provider.iter().map(|conflict| conflict.field.as_str().len()).max().unwrap_or(0);
         for conflict in of_provider {
-            fields(out, conflict, width);
+            fields(out, conflict, width, blocking && !conflict.blocking);
         }
-        let keep: Vec<String> = of_provider.iter().map(keep_database).collect();
-        let _ = writeln!(out, "\n    Keep the database     {}, or unset this provider's variables", keep.join(" and "));
-        let take = if blocking { take_environment(of_provider) } else { take_environment_keys() };
-        let _ = writeln!(out, "    Take the environment  {take}");
+        let mut keep: Vec<String> = of_provider.iter().map(keep_database).collect();
+        keep.dedup();
+        let unset =
+            if keep.iter().all(|way| way.starts_with("unset")) { "" } else { ", or unset this provider's variables" };
+        out.push('\n');
+        way(out, "Keep the database", &format!("{}{unset}", keep.join("; ")));
+        way(out, "Take the environment", &take_environment(of_provider));
+    }
+    if report.blocked && report.outcome == Outcome::Conflict {
+        if report.conflicts.iter().any(|conflict| conflict.provider != report.conflicts[0].provider) {
+            out.push('\n');
+        }
+        way(out, "Start anyway", START_ANYWAY);
     }
 }
 
-/// Without `--compare-credentials=fail` nothing stops Coder from starting, so this is short.
-fn take_environment_keys() -> String {
-    "change the keys in Coder (Admin settings, AI, Providers)".to_owned()
+fn way(out: &mut String, label: &str, text: &str) {
+    out.push_str(&beside(4, &[label], WAY, &wrap(text, room(4, WAY))));
 }
 
-fn fields(out: &mut String, conflict: &Conflict, width: usize) {
-    let (environment, database) = (value(&conflict.environment), value(&conflict.database));
+fn fields(out: &mut String, conflict: &Conflict, width: usize, alone: bool) {
+    let (environment, database) =
+        (value(conflict.field, &conflict.environment), value(conflict.field, &conflict.database));
     let values = environment.chars().count().max(database.chars().count()).min(72);
     let field = conflict.field.as_str();
     let _ =
@@ -189,20 +239,22 @@ fn fields(out: &mut String, conflict: &Conflict, width: usize) {
     if conflict.differs_out_of_sight() {
         let _ = writeln!(out, "    {:<width$}  the two differ in what is not shown", "");
     }
+    if alone {
+        let _ = writeln!(out, "    {:<width$}  this alone does not stop the start (--compare-credentials=warn)", "");
+    }
 }
 
 fn footer(out: &mut String, report: &Report) {
     out.push('\n');
-    if report.blocked && report.outcome != Outcome::Internal {
+    if report.blocked && !matches!(report.outcome, Outcome::Internal | Outcome::Conflict) {
         let _ = writeln!(out, "  Start anyway  {START_ANYWAY}");
     }
-    let ids = match report.outcome {
-        Outcome::Conflict => format!("conflict {} · ", report.conflict_ids().join(" ")),
-        _ => String::new(),
-    };
     let page = match report.outcome {
-        Outcome::Conflict => "conflicts".to_owned(),
+        Outcome::Conflict | Outcome::Ok | Outcome::Changes => "conflicts".to_owned(),
         outcome => format!("outcomes#{}", outcome.as_str()),
     };
+    let ids = report.conflict_ids();
+    let ids =
+        if ids.is_empty() || page != "conflicts" { String::new() } else { format!("conflict {} · ", ids.join(" ")) };
     let _ = writeln!(out, "  {ids}exit {} · {DOCS}/{page}", report.exit_code());
 }

@@ -51,6 +51,10 @@ impl Connector {
         &self.source
     }
 
+    pub fn has_several_hosts(&self) -> bool {
+        self.source.options().is_ok_and(|options| options.hosts().len() > 1)
+    }
+
     /// Tries the hosts, each once, until one will do; ends by `deadline`.
     pub async fn connect_once(&self, deadline: Instant, want: Want) -> Result<Session, Error> {
         let options = self.source.options()?;

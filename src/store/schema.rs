@@ -135,7 +135,8 @@ pub fn judge(relations: &[Relation], endpoint: &Endpoint) -> Absence {
         let schema = shown::name(&table.schema);
         if !table.may_use_schema {
             let what = format!("role {} may not use schema {schema}, where ai_providers is", endpoint.role);
-            let next = format!("run: grant usage on schema {schema} to {} (deploy/postgres/role.sql)", endpoint.role);
+            let (schema, role) = (shown::identifier(&table.schema), shown::identifier(&endpoint.role));
+            let next = format!("run: grant usage on schema {schema} to {role} (all grants: deploy/postgres/role.sql)");
             return wrong(Code::PermissionDenied, &what, &next);
         }
         let what = format!("ai_providers is in schema {schema}, which is not in the search_path");

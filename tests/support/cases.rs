@@ -1,7 +1,7 @@
 //! The case file: the whole way from an environment to rows, run through the built program.
 
 use super::case_checks::{Expect, check_agreement, check_prediction, check_rows, check_run, check_secrets};
-use super::{Database, Finished, Run, Server, Snapshot, Variant};
+use super::{Database, Finished, Run, Server, Snapshot, Variant, roles};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -93,13 +93,28 @@ pub struct ConnectAs {
     pub prepare: fn(&Database),
     /// Whether `prepare` comes before Coder has created its tables (default privileges) or after.
     pub before_tables: bool,
-    /// The URL of this role.
-    pub url: fn(&Database) -> String,
+    /// The URL of `seed`, which writes.
+    pub seed: fn(&Database) -> String,
+    /// The URL of `diff`, which only reads.
+    pub diff: fn(&Database) -> String,
 }
 
 impl ConnectAs {
-    pub const SUPERUSER: ConnectAs =
-        ConnectAs { prepare: |_| {}, before_tables: false, url: |database| database.url() };
+    pub const SUPERUSER: ConnectAs = ConnectAs {
+        prepare: |_| {},
+        before_tables: false,
+        seed: |database| database.url(),
+        diff: |database| database.url(),
+    };
+    /// The roles of deploy/postgres/role.sql, run when the tables are there.
+    pub const SMALL_ROLES: ConnectAs = ConnectAs {
+        prepare: |database| database.grant_roles(),
+        before_tables: false,
+        seed: |database| database.url_of(roles::SEED),
+        diff: |database| database.url_of(roles::DIFF),
+    };
+    /// The same, run before Coder's first start and not again.
+    pub const SMALL_ROLES_BEFORE_TABLES: ConnectAs = ConnectAs { before_tables: true, ..Self::SMALL_ROLES };
 }
 
 /// Somebody who says, before a seed, what it will do: environment, URL of the database, value of `--compare-credentials`.
@@ -171,7 +186,8 @@ impl Case {
         for row in &self.prior {
             row.insert(&mut client);
         }
-        let seed = |env, expect, count| self.seed(&database, &(connect_as.url)(&database), env, expect, count, predict);
+        let urls = [(connect_as.diff)(&database), (connect_as.seed)(&database)];
+        let seed = |env, expect, count| self.seed(&database, &urls, env, expect, count, predict);
         let Some(steps) = &self.steps else {
             return seed(&self.env, self.expect.as_ref().expect("a case has steps or expect"), 1);
         };
@@ -193,13 +209,14 @@ impl Case {
     fn seed(
         &self,
         database: &Database,
-        url: &str,
+        [diff_url, seed_url]: &[String; 2],
         env: &Env,
         expect: &Expect,
         count: usize,
         predict: Predict,
     ) -> Vec<String> {
         let run = |command: &str| {
+            let url = if command == "diff" { diff_url } else { seed_url };
             let run = Run::new([command]).json().arg("--compare-credentials").arg(&self.compare_credentials);
             run.arg("--wait").arg("10s").database(url).envs(env)
         };
@@ -211,7 +228,7 @@ impl Case {
             changes.into_iter().map(|change| format!("{what} wrote: {change}")).collect::<Vec<_>>()
         };
         wrong.extend(unchanged("diff", &before));
-        let prediction = predict(env, url, &self.compare_credentials);
+        let prediction = predict(env, seed_url, &self.compare_credentials);
         wrong.extend(unchanged("whoever predicts", &before));
 
         let started: Vec<_> = (0..count).map(|_| run("seed").start()).collect();

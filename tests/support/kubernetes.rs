@@ -110,6 +110,11 @@ impl Cluster {
         &self.kubeconfig
     }
 
+    /// Of kube-apiserver, for a proxy before it.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A new namespace that nobody else uses.
     pub fn namespace(&self) -> Namespace<'_> {
         let name = format!("test-{}", self.namespaces.fetch_add(1, Ordering::SeqCst) + 1);

@@ -16,6 +16,7 @@ pub mod pgbouncer;
 pub mod postgres;
 mod process;
 pub mod proxy;
+pub mod roles;
 pub mod rows;
 mod user;
 

@@ -9,6 +9,10 @@ use super::super::tls::{Explained, explain};
 use super::super::url::show;
 use super::{Endpoint, Error, Retry, conditions};
 use crate::problem::Code;
+use crate::provider::shown;
+
+/// Where every grant is that a role needs.
+const ROLES: &str = "all grants: deploy/postgres/role.sql";
 
 pub(super) const CHECK_SERVER: &str = "check that the server runs and that host, port and network policies are right";
 const CHECK_DATABASE_LOG: &str = "look into the server's log at this time";
@@ -52,7 +56,7 @@ fn lost(endpoint: &Endpoint, cause: &str) -> Error {
 
 pub(super) fn connecting(error: &tokio_postgres::Error, endpoint: &Endpoint, host: &str, roots: &str) -> Error {
     if let Some(db) = error.as_db_error() {
-        return server(db, endpoint);
+        return if db.code().code() == "42501" { may_not_connect(endpoint) } else { server(db, endpoint) };
     }
     if let Some(Explained { cause, next }) = explain(error, host, roots) {
         return tls(endpoint, cause, next);
@@ -109,6 +113,15 @@ pub(super) fn connecting(error: &tokio_postgres::Error, endpoint: &Endpoint, hos
         Some(cause) => unreachable(endpoint, cause, CHECK_SERVER),
         None => unreachable(endpoint, "the server closed the connection".to_owned(), CHECK_SERVER),
     }
+}
+
+fn may_not_connect(endpoint: &Endpoint) -> Error {
+    let (role, database) = (shown::identifier(&endpoint.role), shown::identifier(&endpoint.database));
+    let cause = format!("role {} may not connect to it", endpoint.role);
+    let next = format!("run: grant connect on database {database} to {role} ({ROLES})");
+    let mut error = Error::new(Code::PermissionDenied, Retry::No, format!("{endpoint}: {cause}"), cause, next);
+    error.sqlstate = Some("42501".to_owned());
+    error
 }
 
 fn unreachable(endpoint: &Endpoint, cause: String, next: &str) -> Error {
@@ -200,15 +213,21 @@ fn by_state(state: &str, constraint: Option<&str>, message: &str, endpoint: &End
         ),
         "28000" => refused_role(message, endpoint),
         "25006" => fail(Code::ReadOnly, Retry::Wait, "it is read-only (a standby?)", "connect to the primary"),
-        "42501" => fail(
-            Code::PermissionDenied,
-            Retry::No,
-            &format!(
-                "role {role} lacks a privilege{}",
-                if on.is_empty() { on.clone() } else { format!(" on table{on}") }
+        // What may be inserted is looked up before, so a table's name means a read.
+        "42501" => match table {
+            Some(table) => fail(
+                Code::PermissionDenied,
+                Retry::No,
+                &format!("role {role} may not read {table}"),
+                &format!("run: grant select on {table} to {} ({ROLES})", shown::identifier(role)),
             ),
-            "grant what deploy/postgres/role.sql grants",
-        ),
+            None => fail(
+                Code::PermissionDenied,
+                Retry::No,
+                &format!("role {role} lacks a privilege"),
+                "run deploy/postgres/role.sql; the server's log says which it is",
+            ),
+        },
         "42P01" => fail(
             Code::SchemaMissing,
             Retry::No,
@@ -218,7 +237,10 @@ fn by_state(state: &str, constraint: Option<&str>, message: &str, endpoint: &End
         "42703" => fail(
             Code::SchemaUnsupported,
             Retry::No,
-            &format!("table{on} lacks a column that is needed"),
+            &match conditions::known_column_in(message) {
+                Some(column) => format!("there is no column {column}"),
+                None => format!("table{on} lacks a column that is needed"),
+            },
             "use a release of ai-provider-seed that knows this version of Coder",
         ),
         "55P03" => fail(

@@ -12,6 +12,24 @@ pub(super) fn known_table_in(message: &str) -> Option<&'static str> {
     TABLES.iter().find(|table| message.contains(**table)).copied()
 }
 
+/// The columns that are read, with the name that our statements give their table.
+const READ: [(&str, &str, &[&str]); 3] = [
+    ("p.", "ai_providers", &["name", "id", "type", "deleted", "base_url", "settings", "settings_key_id", "updated_at"]),
+    ("k.", "ai_provider_keys", &["provider_id", "api_key", "api_key_key_id", "created_at", "id"]),
+    ("", "dbcrypt_keys", &["active_key_digest", "revoked_key_digest", "test"]),
+];
+
+/// `column p.base_url does not exist`, in whatever language: the column, if it is one of those that we read.
+pub(super) fn known_column_in(message: &str) -> Option<String> {
+    let mut words = message.split_whitespace().map(|word| word.trim_matches('"'));
+    words.find_map(|word| {
+        READ.iter().find_map(|(alias, table, columns)| {
+            let column = word.strip_prefix(alias).filter(|column| columns.contains(column))?;
+            Some(format!("{table}.{column}"))
+        })
+    })
+}
+
 const CONDITIONS: &[(&str, &str)] = &[
     ("0A000", "feature_not_supported"),
     ("22001", "string_data_right_truncation"),
@@ -60,7 +78,7 @@ pub(super) fn advice(state: &str) -> Option<&'static str> {
         "3F000" => "check search_path in the database URL",
         "53100" => "free space on the server's disk",
         "53200" => "give the server memory",
-        "57014" => "see who canceled it, or whether statement_timeout is too short for a loaded server",
+        "57014" => "see who canceled it, or in pg_locks what it waited for (a migration?), and run it again",
         "XX001" | "XX002" => "restore the database, or repair it",
         _ => return None,
     })

@@ -4,6 +4,7 @@ use super::super::process::{Process, free_port};
 use kube::api::GetParams;
 use kube::core::Request;
 use std::fs;
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -58,6 +59,7 @@ impl ControlPlane {
             etcd: None,
         };
         plane.launch_etcd();
+        plane.wait_for_etcd()?;
         plane.launch_apiserver();
         plane.wait_until_ready().map(|()| plane)
     }
@@ -100,6 +102,19 @@ impl ControlPlane {
             "--listen-peer-urls=http://127.0.0.1:0",
         ];
         self.etcd = Some(Process::start_as_ourselves(&self.directory, "KILL", &command));
+    }
+
+    /// kube-apiserver would wait a second after its first try.
+    fn wait_for_etcd(&mut self) -> Result<(), String> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while TcpStream::connect(("127.0.0.1", self.etcd_port)).is_err() {
+            let ended = self.etcd.as_mut().is_some_and(|process| process.exited().is_some());
+            if ended || Instant::now() > deadline {
+                return Err(self.log());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     fn launch_apiserver(&mut self) {

@@ -1,0 +1,130 @@
+//! The older variables of a single OpenAI and a single Anthropic or Bedrock provider.
+
+use secrecy::ExposeSecret;
+
+use super::*;
+use crate::provider::{DesiredProvider, Presence, ProviderType};
+
+const OPENAI_KEY: (&str, &str) = ("CODER_AIBRIDGE_OPENAI_KEY", "k");
+const ANTHROPIC_KEY: (&str, &str) = ("CODER_AIBRIDGE_ANTHROPIC_KEY", "k");
+const REGION: (&str, &str) = ("CODER_AIBRIDGE_BEDROCK_REGION", "us-east-1");
+
+fn providers(pairs: &[(&str, &str)]) -> Vec<DesiredProvider> {
+    assert_problems(pairs, &[]).providers
+}
+
+#[test]
+fn a_provider_is_there_if_its_key_is() {
+    assert!(providers(&[("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://a/")]).is_empty());
+    let both = providers(&[OPENAI_KEY, ANTHROPIC_KEY]);
+    let summary: Vec<_> = both.iter().map(|p| (p.name.as_str(), p.base_url.as_str(), p.index)).collect();
+    assert_eq!(
+        summary,
+        [("anthropic", "https://api.anthropic.com/", None), ("openai", "https://api.openai.com/v1/", None)]
+    );
+    assert_eq!(both[1].origins.base_url.presence, Presence::Default);
+    assert_eq!(both[1].origins.base_url.variable, "CODER_AIBRIDGE_OPENAI_BASE_URL");
+    // Not in capitals: not read, but said.
+    assert_warnings(
+        &[("coder_aibridge_openai_key", "k")],
+        &["nothing_desired", "unknown_variable coder_aibridge_openai_key"],
+    );
+}
+
+#[test]
+fn empty_is_unset_and_nothing_is_trimmed() {
+    assert!(providers(&[("CODER_AIBRIDGE_OPENAI_KEY", "")]).is_empty());
+    let [provider] = &providers(&[("CODER_AIBRIDGE_OPENAI_KEY", " k\n"), ("CODER_AIBRIDGE_OPENAI_BASE_URL", "")])[..]
+    else {
+        panic!("one provider")
+    };
+    assert_eq!(provider.keys[0].expose_secret(), " k\n");
+    assert_eq!(provider.base_url, "https://api.openai.com/v1/");
+    // An empty credential is no Bedrock configuration, unlike in the indexed variables.
+    let provider = &providers(&[ANTHROPIC_KEY, ("CODER_AIBRIDGE_BEDROCK_ACCESS_KEY", "")])[0];
+    assert!(provider.bedrock.is_none());
+}
+
+#[test]
+fn the_newer_spelling_decides_variable_by_variable() {
+    let table: &[(Pairs, &str, &str)] = &[
+        (&[("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://old/")], "https://old/", "CODER_AIBRIDGE_OPENAI_BASE_URL"),
+        (
+            &[("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://old/"), ("CODER_AI_GATEWAY_OPENAI_BASE_URL", "https://new/")],
+            "https://new/",
+            "CODER_AI_GATEWAY_OPENAI_BASE_URL",
+        ),
+        (
+            &[("CODER_AI_GATEWAY_OPENAI_BASE_URL", ""), ("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://old/")],
+            "https://old/",
+            "CODER_AIBRIDGE_OPENAI_BASE_URL",
+        ),
+        (
+            &[("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://a/"), ("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://b/")],
+            "https://b/",
+            "CODER_AIBRIDGE_OPENAI_BASE_URL",
+        ),
+    ];
+    for (pairs, url, variable) in table {
+        let provider = &providers(&[&[OPENAI_KEY], *pairs].concat())[0];
+        assert_eq!((provider.base_url.as_str(), provider.origins.base_url.variable.as_str()), (*url, *variable));
+    }
+    let provider = &providers(&[("CODER_AI_GATEWAY_ANTHROPIC_KEY", "k")])[0];
+    assert_eq!(provider.origins.base_url.variable, "CODER_AI_GATEWAY_ANTHROPIC_BASE_URL");
+}
+
+#[test]
+fn bedrock_has_default_models_and_no_keys() {
+    let [provider] = &providers(&[REGION])[..] else { panic!("one provider") };
+    let settings = provider.bedrock.as_ref().unwrap();
+    assert_eq!(
+        (provider.name.as_str(), provider.kind, provider.base_url.as_str()),
+        ("anthropic", ProviderType::Anthropic, "")
+    );
+    assert_eq!(settings.model, "global.anthropic.claude-sonnet-4-5-20250929-v1:0");
+    assert_eq!(settings.small_fast_model, "global.anthropic.claude-haiku-4-5-20251001-v1:0");
+    assert!(provider.keys.is_empty());
+    assert_eq!((provider.display_name(true), provider.display_name(false)), ("AWS Bedrock", "anthropic"));
+    assert_eq!((provider.stored_type(true), provider.stored_type(false)), ("bedrock", "anthropic"));
+
+    for name in ["BASE_URL", "REGION", "ACCESS_KEY", "ACCESS_KEY_SECRET"] {
+        let name = format!("CODER_AIBRIDGE_BEDROCK_{name}");
+        assert!(providers(&[(&name, "https://x/")])[0].bedrock.is_some(), "{name}");
+    }
+    for name in ["CODER_AIBRIDGE_BEDROCK_MODEL", "CODER_AIBRIDGE_BEDROCK_SMALL_FAST_MODEL"] {
+        assert!(providers(&[(name, "m")]).is_empty(), "{name}");
+        assert_eq!(providers(&[ANTHROPIC_KEY, (name, "m")]).len(), 1);
+    }
+    assert_warnings(
+        &[("CODER_AIBRIDGE_BEDROCK_BASE_URL", "https://b.example/")],
+        &["bedrock_without_credentials CODER_AIBRIDGE_BEDROCK_BASE_URL"],
+    );
+    assert_problems(
+        &[ANTHROPIC_KEY, REGION],
+        &["legacy_key_with_bedrock CODER_AIBRIDGE_ANTHROPIC_KEY CODER_AIBRIDGE_BEDROCK_REGION"],
+    );
+}
+
+/// Only for the two types that every database knows; the plan decides the others.
+#[test]
+fn a_name_of_an_older_provider() {
+    let url = ("0_BASE_URL", "https://a.example/");
+    assert_problems(
+        &[OPENAI_KEY, ("0_TYPE", "openai"), ("0_KEY", "k"), url],
+        &["legacy_name_conflict[0] 0_TYPE CODER_AIBRIDGE_OPENAI_KEY"],
+    );
+    assert_problems(
+        &[REGION, ("0_TYPE", "openai"), ("0_NAME", "anthropic"), ("0_KEY", "k"), url],
+        &["legacy_name_conflict[0] 0_NAME CODER_AIBRIDGE_BEDROCK_REGION"],
+    );
+    assert_problems(&[OPENAI_KEY, ("0_TYPE", "anthropic"), ("0_KEY", "k"), url], &[]);
+    for kind in ["azure", "google", "copilot"] {
+        let pairs = [OPENAI_KEY, ("0_TYPE", kind), ("0_NAME", "openai"), url];
+        let mut environment = assert_problems(&pairs, &[]);
+        assert_eq!(environment.providers.len(), 2, "both are there for the plan");
+        assert_eq!(environment.providers[0].index, Some(0));
+        // Offline nobody decides, so it is a warning.
+        environment.warn_of_undecided();
+        assert!(environment.warnings.iter().any(|warning| warning.code == Code::LegacyNameConflict));
+    }
+}

@@ -1,0 +1,235 @@
+//! Checks 1 to 17 of one indexed provider.
+
+use super::*;
+
+const URL: (&str, &str) = ("0_BASE_URL", "https://ai.example/v1");
+const FEDERATION: [(&str, &str); 3] =
+    [("0_FEDERATION_RULE_ID", "rule"), ("0_ORGANIZATION_ID", "org"), ("0_IDENTITY_TOKEN_FILE", "/token")];
+
+/// Each check alone, with every way to break it.
+#[test]
+fn each_check_has_its_code_its_index_and_its_variables() {
+    let table: &[(Pairs, &[&str])] = &[
+        // 1
+        (&[("0_NAME", "a"), ("0_KEY", "k")], &["type_required[0] 0_TYPE"]),
+        (&[("0_TYPE", ""), ("0_KEY", "k")], &["type_required[0] 0_TYPE"]),
+        (&[("0_TYPO", "openai")], &["type_required[0] 0_TYPE"]),
+        // 2: exact, case-sensitive, not trimmed
+        (&[("0_TYPE", "opnai")], &["unknown_type[0] 0_TYPE"]),
+        (&[("0_TYPE", "OpenAI")], &["unknown_type[0] 0_TYPE"]),
+        (&[("0_TYPE", "openai ")], &["unknown_type[0] 0_TYPE"]),
+        (&[("0_TYPE", "azure-openai")], &["unknown_type[0] 0_TYPE"]),
+        // 3
+        (
+            &[("0_TYPE", "openai"), ("0_KEY", "k"), ("0_BEDROCK_REGION", "us-east-1")],
+            &["bedrock_unsupported[0] 0_BEDROCK_REGION"],
+        ),
+        (
+            &[("0_TYPE", "copilot"), ("0_BEDROCK_BASE_URL", "https://b.example"), ("0_BEDROCK_REGION", "us-east-1")],
+            &["bedrock_unsupported[0] 0_BEDROCK_BASE_URL 0_BEDROCK_REGION"],
+        ),
+        // 4: models alone are no Bedrock configuration
+        (&[("0_TYPE", "bedrock")], &["bedrock_required[0] 0_BEDROCK_REGION"]),
+        (&[("0_TYPE", "bedrock"), ("0_BEDROCK_MODEL", "m")], &["bedrock_required[0] 0_BEDROCK_REGION"]),
+        (&[("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "")], &["bedrock_required[0] 0_BEDROCK_REGION"]),
+        // 5, 6
+        (
+            &[("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1"), ("0_KEYS", "a,b")],
+            &["keys_unsupported[0] 0_KEYS"],
+        ),
+        (&[("0_TYPE", "copilot"), ("0_KEY", "k")], &["keys_unsupported[0] 0_KEY"]),
+        // 7
+        (
+            &[("0_TYPE", "anthropic"), ("0_KEY", "k"), ("0_BEDROCK_REGION", "us-east-1")],
+            &["keys_with_bedrock[0] 0_KEY 0_BEDROCK_REGION"],
+        ),
+        // 12
+        (&[("0_TYPE", "openai"), ("0_KEYS", "1,2,3,4,5,6")], &["too_many_keys[0] 0_KEYS"]),
+        // 13: set but empty is an error, not unset
+        (&[("0_TYPE", "openai"), ("0_KEY", "")], &["empty_key[0] 0_KEY"]),
+        (&[("0_TYPE", "openai"), ("0_KEY", " \n")], &["empty_key[0] 0_KEY"]),
+        (&[("0_TYPE", "openai"), ("0_KEYS", "")], &["empty_key[0] 0_KEYS"]),
+        (&[("0_TYPE", "openai"), ("0_KEYS", "a,,b, ")], &["empty_key[0] 0_KEYS", "empty_key[0] 0_KEYS"]),
+        // 14: after trimming
+        (&[("0_TYPE", "openai"), ("0_KEYS", "a, a ,b")], &["duplicate_key[0] 0_KEYS"]),
+        // 15
+        (
+            &[("0_TYPE", "bedrock"), ("0_BEDROCK_ACCESS_KEY", "id")],
+            &["credential_count_mismatch[0] 0_BEDROCK_ACCESS_KEY 0_BEDROCK_ACCESS_KEY_SECRET"],
+        ),
+        (
+            &[("0_TYPE", "bedrock"), ("0_BEDROCK_ACCESS_KEY_SECRETS", "a,b"), ("0_BEDROCK_ACCESS_KEYS", "c")],
+            &["credential_count_mismatch[0] 0_BEDROCK_ACCESS_KEYS 0_BEDROCK_ACCESS_KEY_SECRETS"],
+        ),
+        // 16
+        (
+            &[
+                ("0_TYPE", "bedrock"),
+                ("0_BEDROCK_ACCESS_KEYS", "1,2,3,4,5,6"),
+                ("0_BEDROCK_ACCESS_KEY_SECRETS", "a,a,b,c,,d"),
+            ],
+            &[
+                "too_many_keys[0] 0_BEDROCK_ACCESS_KEYS",
+                "too_many_keys[0] 0_BEDROCK_ACCESS_KEY_SECRETS",
+                "duplicate_key[0] 0_BEDROCK_ACCESS_KEY_SECRETS",
+                "empty_key[0] 0_BEDROCK_ACCESS_KEY_SECRETS",
+            ],
+        ),
+        // 17: among names and types alike
+        (&[("0_TYPE", "openai"), ("1_TYPE", "openai"), ("1_KEY", "k")], &["duplicate_name[1] 0_TYPE 1_TYPE"]),
+        (
+            &[
+                ("0_TYPE", "azure"),
+                ("0_NAME", "openai"),
+                ("1_TYPE", "openai"),
+                ("2_TYPE", "google"),
+                ("2_NAME", "openai"),
+            ],
+            &["duplicate_name[1] 0_NAME 1_TYPE", "duplicate_name[2] 0_NAME 2_NAME"],
+        ),
+        // The seed step: the name pattern.
+        (&[("0_TYPE", "openai"), ("0_NAME", "my_openai")], &["invalid_name[0] 0_NAME"]),
+        (&[("0_TYPE", "openai"), ("0_NAME", " openai")], &["invalid_name[0] 0_NAME"]),
+    ];
+    for (pairs, expected) in table {
+        assert_problems(pairs, expected);
+    }
+}
+
+#[test]
+fn federation() {
+    let with = |more: &[(&'static str, &'static str)]| [&FEDERATION[..], more].concat();
+    let all = "0_FEDERATION_RULE_ID 0_ORGANIZATION_ID 0_IDENTITY_TOKEN_FILE";
+    // 8 to 10
+    assert_problems(&with(&[("0_TYPE", "openai")]), &[&format!("federation_unsupported[0] {all}")]);
+    assert_problems(
+        &with(&[("0_TYPE", "anthropic"), ("0_BEDROCK_REGION", "us-east-1")]),
+        &[&format!("bedrock_with_federation[0] {all} 0_BEDROCK_REGION")],
+    );
+    assert_problems(
+        &with(&[("0_TYPE", "anthropic"), ("0_KEY", "k")]),
+        &[&format!("keys_with_federation[0] 0_KEY {all}")],
+    );
+    // 11, spelled as it was or would be
+    assert_problems(
+        &[("0_TYPE", "anthropic"), ("0_ORGANIZATION_ID", "org"), ("0_identity_token_file", "")],
+        &["federation_incomplete[0] 0_FEDERATION_RULE_ID 0_identity_token_file"],
+    );
+    // These two alone mean nothing.
+    let environment = assert_problems(
+        &[("0_TYPE", "openai"), ("0_KEY", "k"), ("0_SERVICE_ACCOUNT_ID", "s"), ("0_WORKSPACE_ID", "w"), URL],
+        &[],
+    );
+    assert_eq!(environment.warnings, []);
+
+    let environment =
+        assert_warnings(&with(&[("0_TYPE", "anthropic"), URL]), &["federation_not_stored[0] 0_FEDERATION_RULE_ID"]);
+    assert!(environment.providers[0].keys.is_empty() && environment.providers[0].bedrock.is_none());
+}
+
+/// Suppressed are 3 to 11 of that provider and nothing else.
+#[test]
+fn without_a_type_only_3_to_11_are_left_out() {
+    for (kind, code) in [("", "type_required"), ("sk-wrong-place", "unknown_type")] {
+        assert_problems(
+            &[
+                ("0_TYPE", kind),
+                ("0_NAME", "Bad"),
+                ("0_KEYS", "a,a,,1,2,3"),
+                ("0_BEDROCK_ACCESS_KEY", ""),
+                ("0_FEDERATION_RULE_ID", "x"),
+                ("1_TYPE", "copilot"),
+                ("1_NAME", "Bad"),
+                ("1_KEY", "k"),
+            ],
+            &[
+                &format!("{code}[0] 0_TYPE"),
+                "invalid_name[0] 0_NAME",
+                "too_many_keys[0] 0_KEYS",
+                "duplicate_key[0] 0_KEYS",
+                "empty_key[0] 0_KEYS",
+                "empty_key[0] 0_BEDROCK_ACCESS_KEY",
+                "credential_count_mismatch[0] 0_BEDROCK_ACCESS_KEY 0_BEDROCK_ACCESS_KEY_SECRET",
+                "duplicate_name[1] 0_NAME 1_NAME",
+                "invalid_name[1] 1_NAME",
+                "keys_unsupported[1] 1_KEY",
+            ],
+        );
+    }
+}
+
+/// transcripts: every mistake at once, and every code of the environment in one run.
+#[test]
+fn all_problems_of_a_run_are_found_together() {
+    let mut given = variables(&[
+        ("X_TYPE", "left alone"),
+        ("0_TYPE", "opnai"),
+        ("1_NAME", "a"),
+        ("2_TYPE", "openai"),
+        ("2_BEDROCK_REGION", "us-east-1"),
+        ("2_KEY", "a"),
+        ("2_KEYS", "b"),
+        ("3_TYPE", "bedrock"),
+        ("3_FEDERATION_RULE_ID", "x"),
+        ("3_KEY", ""),
+        ("4_TYPE", "anthropic"),
+        ("4_NAME", "a"),
+        ("4_BEDROCK_REGION", "us-east-1"),
+        ("4_FEDERATION_RULE_ID", "x"),
+        ("4_KEYS", "1,1,2,3,4,5"),
+        ("5_TYPE", "bedrock"),
+        ("5_NAME", "UP"),
+        ("5_BEDROCK_ACCESS_KEY", "a"),
+        ("7_TYPE", "openai"),
+        ("7_NAME", "openai2"),
+        ("-1_TYPE", "openai"),
+        ("CODER_AI_GATEWAY_PROVIDER_0_TYPE", "google"),
+        ("CODER_AIBRIDGE_OPENAI_KEY", "k"),
+        ("CODER_AIBRIDGE_ANTHROPIC_KEY", "k"),
+        ("CODER_AIBRIDGE_BEDROCK_REGION", "us-east-1"),
+    ]);
+    given.push(Variable::from_os("CODER_AIBRIDGE_OPENAI_BASE_URL".into(), not_unicode()));
+    let mut environment = Environment::read(&given);
+    environment.require(10, "AI_PROVIDER_SEED_REQUIRE_PROVIDERS");
+    let mut found: Vec<Code> = environment.problems.iter().map(|problem| problem.code).collect();
+    found.sort();
+    found.dedup();
+    // What remains is not of the environment, or is in `without_a_type…`.
+    let others = [Code::EncryptionKeyInvalid, Code::EnvFileInvalid, Code::InvalidOption];
+    let expected: Vec<Code> =
+        Code::ALL.iter().copied().filter(|code| *code < Code::DatabaseUrlInvalid && !others.contains(code)).collect();
+    assert_eq!(found, expected, "{:#?}", environment.problems);
+    for problem in &environment.problems {
+        assert!(!problem.variables.is_empty(), "{problem:?}");
+    }
+}
+
+#[test]
+fn messages_help() {
+    let message = |pairs: &[(&str, &str)]| read(pairs).problems[0].message.clone();
+    assert_eq!(message(&[("0_TYPE", "opnai")]), "unknown type \"opnai\"; did you mean \"openai\"?");
+    assert_eq!(message(&[("0_TYPE", " OPENAI ")]), "unknown type of 8 characters; did you mean \"openai\"?");
+    assert_eq!(
+        message(&[("0_TYPE", "openai"), ("0_NAME", "my_openai")]),
+        "name of 9 characters has \"_\" at the 3rd; use a-z, 0-9 and single \"-\" between them"
+    );
+    assert_eq!(message(&[("0_TYPE", "openai"), ("0_KEYS", "1,2,3,4,5,6")]), "6 keys; Coder takes at most 5");
+    assert_eq!(
+        message(&[("0_TYPE", "openai"), ("0_KEYS", "a,b,a")]),
+        "the 3rd key is the same as the 1st; remove one of them"
+    );
+    assert!(message(&[("0_TYPE", "openai"), ("0_KEYS", "a,,b")]).starts_with("the 2nd key is empty"));
+    assert!(message(&[("0_TYPE", "openai"), ("0_KEY", "")]).starts_with("set, but empty"));
+    assert_eq!(read(&[("0_TYPE", "opnai")]).problems[0].suggestion.as_deref(), Some("openai"));
+    // A known type is not a secret; a key in the wrong place is, even one that could be a name.
+    for pairs in
+        [&[("0_TYPE", "sk-0123456789"), ("0_NAME", "sk-ABCDEFGHIJ")], &[("0_TYPE", "sk-0123456789"), ("0_KEY", "")]]
+    {
+        assert!(!said(&read(pairs)).contains("sk-"), "{}", said(&read(pairs)));
+    }
+}
+
+fn not_unicode() -> std::ffi::OsString {
+    use std::os::unix::ffi::OsStringExt;
+    std::ffi::OsString::from_vec(vec![b'k', 0xff, 0xfe])
+}

@@ -1,0 +1,76 @@
+//! `--compare-credentials`: ignore, warn, fail.
+
+use super::*;
+
+fn state(options: &PlanOptions, row: StoredProvider) -> (State, bool) {
+    let plan = plan(&openai(), &snapshot([("openai", row)]), options);
+    (plan.entries[0].state, plan.blocks())
+}
+
+#[test]
+fn other_keys() {
+    for keys in [&["sk-two"][..], &[], &["sk-one", "sk-two"], &["sk-one", "sk-one"]] {
+        let row = || row("openai", URL, keys);
+        assert_eq!(state(&IGNORE, row()), (State::InSync, false));
+        assert_eq!(state(&WRITE, row()), (State::CredentialsDiffer, false));
+        assert_eq!(state(&FAIL, row()), (State::Conflict, true));
+    }
+}
+
+#[test]
+fn the_order_of_keys_does_not_matter_and_their_number_does() {
+    let two = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL), ("0_KEYS", "a,b")]);
+    let differs =
+        |keys: &[&str]| !plan(&two, &snapshot([("openai", row("openai", URL, keys))]), &FAIL).conflicts.is_empty();
+    assert!(!differs(&["a", "b"]) && !differs(&["b", "a"]));
+    assert!(differs(&["a"]) && differs(&["a", "a"]) && differs(&["a", "b", "b"]) && differs(&["a", "b", "c"]));
+}
+
+#[test]
+fn a_difference_that_blocks_and_one_that_does_not() {
+    let rows = snapshot([("openai", row("openai", "https://other.example/", &["sk-two"]))]);
+    let blocking = |options| {
+        let plan = plan(&openai(), &rows, options);
+        plan.conflicts.iter().map(|conflict| (conflict.field, conflict.blocking)).collect::<Vec<_>>()
+    };
+    assert_eq!(blocking(&IGNORE), [(Field::BaseUrl, true)]);
+    assert_eq!(blocking(&WRITE), [(Field::BaseUrl, true), (Field::ApiKeys, false)]);
+    assert_eq!(blocking(&FAIL), [(Field::BaseUrl, true), (Field::ApiKeys, true)]);
+}
+
+#[test]
+fn a_stored_key_that_cannot_be_read() {
+    let mut encrypted = row("openai", URL, &["sk-one"]);
+    encrypted.keys = Some(vec![Ok("sk-one".into()), Err(Unreadable::KeyRequired)]);
+    let rows = snapshot([("openai", encrypted.clone())]);
+
+    let warn = plan(&openai(), &rows, &WRITE);
+    assert_eq!((states(&warn), codes(&warn.warnings)), (vec![State::InSync], vec![Code::CredentialsNotCompared]));
+    let fail = plan(&openai(), &rows, &FAIL);
+    assert_eq!(codes(&fail.problems), [Code::EncryptionKeyRequired]);
+    // Not asked for, so it does not matter.
+    let ignore = plan(&openai(), &rows, &IGNORE);
+    assert!(ignore.warnings.is_empty() && !ignore.blocks());
+
+    encrypted.keys = Some(vec![Err(Unreadable::KeyUnknown { digest: "6a193b3".into() })]);
+    let fail = plan(&openai(), &snapshot([("openai", encrypted)]), &FAIL);
+    assert_eq!(codes(&fail.problems), [Code::UnknownEncryptionKey]);
+    assert!(fail.problems[0].message.contains("6a193b3"));
+}
+
+#[test]
+fn bedrock_credentials() {
+    let differences = |row: StoredProvider, options| differences(&plan(&bedrock(), &snapshot([("aws", row)]), options));
+    let same = bedrock_row("bedrock", "us-east-1", Some(("id", "secret")));
+    assert!(differences(same, &FAIL).is_empty());
+    for (other, count) in [(Some(("id", "other")), 2), (Some(("secret", "id")), 2), (None, 0)] {
+        let row = || bedrock_row("bedrock", "us-east-1", other);
+        assert_eq!(differences(row(), &FAIL), [format!("bedrock_credentials 2 | {count}")]);
+        assert!(differences(row(), &IGNORE).is_empty());
+    }
+    // Settings without credentials are not the same as no settings.
+    let region_only = desired(&[("0_TYPE", "bedrock"), ("0_NAME", "aws"), ("0_BEDROCK_BASE_URL", URL)]);
+    let none = plan(&region_only, &with(schema(), snapshot([("aws", row("bedrock", URL, &[]))])), &FAIL);
+    assert_eq!(none.conflicts.len(), 1);
+    assert!(none.conflicts[0].differs_out_of_sight());
+}

@@ -1,0 +1,124 @@
+//! Each state, and what decides it first.
+
+use super::*;
+
+#[test]
+fn in_sync_needs_nothing_but_the_rows() {
+    let plan = plan(&openai(), &snapshot([("openai", row("openai", URL, &["sk-one"]))]), &WRITE);
+    assert_eq!((states(&plan), plan.needs_schema, plan.blocks()), (vec![State::InSync], false, false));
+    let entry = &plan.entries[0];
+    assert_eq!(entry.id.map(|id| id.to_string()).as_deref(), Some(ROW));
+    assert_eq!(entry.database_hash.as_deref(), Some(entry.environment_hash.as_str()));
+    assert!(plan.insert.is_none() && plan.warnings.is_empty());
+}
+
+#[test]
+fn a_row_of_the_desired_type_proves_that_the_type_is_known() {
+    for kind in ["azure", "google", "copilot", "vercel", "openrouter", "openai-compat"] {
+        let desired = desired(&[("0_TYPE", kind), ("0_BASE_URL", URL)]);
+        for row in [row(kind, URL, &[]), deleted(row(kind, URL, &[]))] {
+            assert!(!plan(&desired, &snapshot([(kind, row)]), &WRITE).needs_schema, "{kind}");
+        }
+        // Another type, or no row: only the labels tell.
+        assert!(plan(&desired, &snapshot([(kind, row("openai", URL, &[]))]), &WRITE).needs_schema, "{kind}");
+        assert!(plan(&desired, &Snapshot::default(), &WRITE).needs_schema, "{kind}");
+    }
+    // These two are in every database.
+    assert!(!plan(&openai(), &snapshot([("openai", row("azure", URL, &[]))]), &WRITE).needs_schema);
+}
+
+#[test]
+fn missing_is_decided_with_the_schema() {
+    let light = plan(&openai(), &Snapshot::default(), &WRITE);
+    assert_eq!((states(&light), light.needs_schema, light.insert.is_none()), (vec![State::Missing], true, true));
+    let whole = plan(&openai(), &with(schema(), Snapshot::default()), &WRITE);
+    assert_eq!((states(&whole), whole.needs_schema), (vec![State::Missing], false));
+    assert_eq!(whole.insert.unwrap().providers, [0]);
+    // Encryption was not read, and a key is to be inserted.
+    let half = Schema { encryption: None, ..schema() };
+    assert!(plan(&openai(), &with(half.clone(), Snapshot::default()), &WRITE).needs_schema);
+    let copilot = desired(&[("0_TYPE", "copilot"), ("0_BASE_URL", URL)]);
+    let plan = plan(&copilot, &with(half, Snapshot::default()), &WRITE);
+    assert!(!plan.needs_schema && plan.insert.is_some(), "nothing of it is encrypted");
+}
+
+#[test]
+fn a_deletion_sticks_and_a_deleted_row_is_not_compared() {
+    let mut gone = deleted(row("anthropic", "https://other/", &["other"]));
+    gone.settings = Err(Unreadable::KeyRequired);
+    let plan = plan(&openai(), &snapshot([("openai", gone)]), &FAIL);
+    assert_eq!((states(&plan), codes(&plan.warnings)), (vec![State::Deleted], vec![Code::PreviouslyDeleted]));
+    assert!(plan.problems.is_empty() && plan.conflicts.is_empty() && !plan.needs_schema && plan.insert.is_none());
+    assert_eq!(plan.warnings[0].provider.as_deref(), Some("openai"));
+    assert!(plan.entries[0].database_hash.is_none());
+}
+
+/// A type that the database does not know is skipped before anything is compared.
+#[test]
+fn unsupported_comes_before_conflicts_and_deletions() {
+    let azure = desired(&[("0_TYPE", "azure"), ("0_NAME", "x"), ("0_BASE_URL", URL), ("0_KEY", "k")]);
+    for row in [row("openai", "https://other/", &[]), deleted(row("openai", URL, &[]))] {
+        let plan = plan(&azure, &with(first_schema(), snapshot([("x", row)])), &FAIL);
+        assert_eq!(
+            (states(&plan), codes(&plan.warnings)),
+            (vec![State::Unsupported], vec![Code::UnsupportedByDatabase])
+        );
+        assert!(!plan.blocks() && plan.conflicts.is_empty() && plan.insert.is_none());
+        assert_eq!(plan.warnings[0].variables, ["CODER_AIBRIDGE_PROVIDER_0_TYPE"]);
+    }
+    let row = row("openai", URL, &["k"]);
+    let known = plan(&azure, &with(schema(), snapshot([("x", row)])), &WRITE);
+    assert_eq!(differences(&known), ["type azure | openai"]);
+    // TYPE bedrock too, although an anthropic row could hold its settings.
+    let bedrock = desired(&[("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1")]);
+    let stored = bedrock_row("anthropic", "us-east-1", None);
+    let plan = plan(&bedrock, &with(first_schema(), snapshot([("bedrock", stored)])), &WRITE);
+    assert_eq!(states(&plan), [State::Unsupported]);
+}
+
+#[test]
+fn a_legacy_name_is_a_conflict_only_if_the_type_is_known() {
+    let both = desired(&[("OPENAI_KEY", "k"), ("0_TYPE", "azure"), ("0_NAME", "openai"), ("0_BASE_URL", URL)]);
+    // Not decided without labels, and not a reason to look no further.
+    assert!(plan(&both, &Snapshot::default(), &WRITE).needs_schema);
+    let skipped = plan(&both, &with(first_schema(), Snapshot::default()), &WRITE);
+    assert_eq!(states(&skipped), [State::Unsupported, State::Missing]);
+    assert!(skipped.problems.is_empty());
+    assert_eq!(skipped.insert.unwrap().providers, [1]);
+    let refused = plan(&both, &with(schema(), Snapshot::default()), &WRITE);
+    assert_eq!(codes(&refused.problems), [Code::LegacyNameConflict]);
+    assert_eq!(refused.problems[0].variables, ["CODER_AIBRIDGE_PROVIDER_0_NAME", "CODER_AIBRIDGE_OPENAI_KEY"]);
+    assert_eq!(refused.problems[0].index, Some(0));
+    assert!(refused.insert.is_none());
+}
+
+#[test]
+fn one_conflict_keeps_the_missing_ones_out() {
+    let two = desired(&[
+        ("0_TYPE", "openai"),
+        ("0_BASE_URL", URL),
+        ("0_KEY", "sk-one"),
+        ("1_TYPE", "anthropic"),
+        ("1_BASE_URL", URL),
+        ("1_KEY", "k"),
+    ]);
+    let rows = snapshot([("openai", row("openai", "https://other/", &["sk-one"]))]);
+    let plan = plan(&two, &with(schema(), rows), &WRITE);
+    assert_eq!(states(&plan), [State::Missing, State::Conflict]);
+    assert!(plan.blocks() && plan.insert.is_none());
+}
+
+#[test]
+fn unreadable_settings() {
+    let stored = |unreadable| StoredProvider { settings: Err(unreadable), ..row("bedrock", "", &[]) };
+    let of = |unreadable| {
+        let plan = plan(&bedrock(), &snapshot([("aws", stored(unreadable))]), &IGNORE);
+        assert!(plan.blocks() && plan.problems[0].provider.as_deref() == Some("aws"));
+        (plan.problems[0].code, plan.problems[0].variables[0].clone())
+    };
+    let keys = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
+    let settings = crate::provider::SettingsError::VersionUnsupported;
+    assert_eq!(of(Unreadable::Settings(settings)).0, Code::StoredSettingsUnreadable);
+    assert_eq!(of(Unreadable::KeyRequired), (Code::EncryptionKeyRequired, keys.to_owned()));
+    assert_eq!(of(Unreadable::KeyUnknown { digest: "6a193b3".into() }), (Code::UnknownEncryptionKey, keys.to_owned()));
+}

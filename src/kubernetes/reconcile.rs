@@ -153,6 +153,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
                 Ok(action)
             }
             Err(failure) if failure.refusal == Refusal::Gone => {
+                context.forget(&resource);
                 tracing::debug!("{failure}");
                 Ok(Action::await_change())
             }
@@ -242,6 +243,8 @@ impl Reconciling<'_> {
         observed: &Observed,
     ) -> Result<AIProviderSeedStatus, Failure> {
         let context = self.context;
+        // From here on there is something to forget when the resource goes away.
+        context.memory().entry(self.resource.clone()).or_default();
         let token = self.meta.annotations.as_ref().and_then(|all| all.get(RECONCILE_ANNOTATION));
         let now = Time(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
         let look = Look {

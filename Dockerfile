@@ -47,7 +47,6 @@ COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certifica
 USER 65532:65532
 WORKDIR /
 ENTRYPOINT ["/ai-provider-seed"]
-CMD ["seed"]
 
 FROM base AS init
 COPY --from=build-init /out/ai-provider-seed /ai-provider-seed

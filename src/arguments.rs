@@ -29,6 +29,9 @@ pub enum Command {
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         offline: Option<String>,
     },
+    /// Print the CustomResourceDefinition of AIProviderSeed as YAML
+    #[cfg(feature = "controller")]
+    Crd,
 }
 
 /// The options of `seed` and `diff`, unread.

@@ -35,6 +35,22 @@ fn command(command: Command, variables: &[Variable]) -> u8 {
     match command {
         Command::Seed(texts) => seed_or_diff(report::Command::Seed, texts, None, variables),
         Command::Diff { texts, offline } => seed_or_diff(report::Command::Diff, texts, offline, variables),
+        #[cfg(feature = "controller")]
+        Command::Crd => crd(),
+    }
+}
+
+#[cfg(feature = "controller")]
+fn crd() -> u8 {
+    let printed = crate::kubernetes::resource::definition_yaml()
+        .map_err(|error| error.to_string())
+        .and_then(|yaml| std::io::stdout().lock().write_all(yaml.as_bytes()).map_err(|error| error.kind().to_string()));
+    match printed {
+        Ok(()) => 0,
+        Err(error) => {
+            print_error(&format!("the definition could not be printed: {error}\n"));
+            Outcome::Internal.exit_code()
+        }
     }
 }
 

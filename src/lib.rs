@@ -4,6 +4,8 @@
 mod arguments;
 pub mod cli;
 pub mod env;
+#[cfg(feature = "controller")]
+pub mod kubernetes;
 pub mod options;
 pub mod plan;
 pub mod prepare;

@@ -1,5 +1,7 @@
-//! Helm, and what is checked of its output.
+//! Helm, and what is checked of its output. A test file uses a part of it.
+#![allow(dead_code)]
 
+use crate::support::kubernetes::tools::tool;
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,11 +20,18 @@ pub fn read(path: &str) -> String {
 
 pub const CHART: &str = "charts/ai-provider-seed";
 
-/// `helm` with these arguments in the project's directory.
+/// `helm` in the project's directory.
+pub fn command() -> Command {
+    let mut command = Command::new(tool("helm").expect("there is helm where there is a cluster, or on the PATH"));
+    command
+        .current_dir(root(""))
+        .env("HELM_CACHE_HOME", root("target/helm"))
+        .env("HELM_CONFIG_HOME", root("target/helm"));
+    command
+}
+
 pub fn helm<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
-    let mut command = Command::new(super::program("helm"));
-    command.args(arguments).current_dir(root("")).env("HELM_CACHE_HOME", root("target/helm"));
-    command.output().expect("start helm")
+    command().args(arguments).output().expect("start helm")
 }
 
 /// Its standard output, or the test fails with what it said.
@@ -75,5 +84,16 @@ pub fn assert_current(path: &str, text: &str) {
             at(&found),
             at(text)
         );
+    }
+}
+
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => fs::copy(entry.path(), &target).map(drop).unwrap(),
+        }
     }
 }

@@ -399,6 +399,36 @@ fn argo_cd_gets_the_health_check_that_is_shown() {
 }
 
 #[test]
+fn argo_cd_sees_what_the_conditions_say() {
+    let lua =
+        ["lua5.4", "lua5.3", "lua"].into_iter().find(|lua| std::process::Command::new(lua).arg("-v").output().is_ok());
+    let Some(lua) = lua else {
+        eprintln!("skipped: needs Lua (Debian: lua5.4)");
+        return;
+    };
+    let condition =
+        |kind: &str, status: &str| format!("{{type=\"{kind}\", status=\"{status}\", message=\"{kind} {status}\"}}");
+    for (conditions, seen, expected) in [
+        (vec![], 1, "Progressing"),
+        (vec![condition("Ready", "True"), condition("InSync", "True")], 1, "Healthy"),
+        (vec![condition("Ready", "True")], 0, "Progressing"),
+        (vec![condition("Ready", "False"), condition("Stalled", "True")], 1, "Degraded"),
+        (vec![condition("Ready", "False"), condition("Reconciling", "True")], 1, "Progressing"),
+        (vec![condition("Ready", "Unknown"), condition("Suspended", "True")], 1, "Suspended"),
+        (vec![condition("Ready", "Unknown"), condition("Reconciling", "True")], 1, "Progressing"),
+    ] {
+        let object = format!(
+            "obj = {{metadata={{generation=1}}, status={{observedGeneration={seen}, conditions={{{}}}}}}}",
+            conditions.join(", ")
+        );
+        let check = read("deploy/examples/argocd/health.lua");
+        let program = format!("{object}\nlocal function check()\n{check}\nend\nprint(check().status)");
+        let output = std::process::Command::new(lua).args(["-e", &program]).output().expect("start Lua");
+        assert_eq!(helm::stdout(output).trim(), expected, "{object}");
+    }
+}
+
+#[test]
 fn every_kustomization_can_be_built() {
     if tool("helm").is_none() {
         return;

@@ -21,8 +21,8 @@ ENV RUSTFLAGS="--remap-path-prefix=/src=/src --remap-path-prefix=/usr/local/carg
 RUN printf '%s\n' 'set -eu' \
       'case $TARGETARCH in amd64) cpu=x86_64 ;; arm64) cpu=aarch64 ;; *) echo "unknown $TARGETARCH" >&2; exit 2 ;; esac' \
       'triple=$cpu-unknown-linux-musl; variable=$(echo $triple | tr - _); upper=$(echo $variable | tr a-z A-Z)' \
-      'if [ "$TARGETARCH" = "$BUILDARCH" ]; then export CC_$variable=musl-gcc CARGO_TARGET_${upper}_LINKER=musl-gcc' \
-      'else export CC_$variable=$cpu-linux-gnu-gcc CARGO_TARGET_${upper}_LINKER=rust-lld; fi' \
+      'if [ "$TARGETARCH" = "$BUILDARCH" ]; then export CC_$variable=musl-gcc; else export CC_$variable=$cpu-linux-gnu-gcc; fi' \
+      'export CARGO_TARGET_${upper}_LINKER=rust-lld' \
       'rustup target add $triple' \
       'cargo auditable build --locked --release --target $triple "$@"' \
       'mkdir -p /out && install -m 0755 target/$triple/release/ai-provider-seed /out/ai-provider-seed' >/compile

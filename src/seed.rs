@@ -9,6 +9,7 @@ use crate::options::IfSchemaMissing;
 use crate::plan::{Access, Plan, PlanOptions, Snapshot, State, plan};
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
+use crate::report::{self, Report};
 use crate::store::apply::{self, Ids};
 use crate::store::connect::{Connector, Patience, Session, Want, full_jitter};
 use crate::store::dbcrypt::Keyring;
@@ -37,7 +38,27 @@ pub struct Ended {
     pub plan: Option<Plan>,
     pub error: Option<Error>,
     pub written: bool,
+    /// The answer to a commit was lost, and nobody could be asked what became of it.
+    pub unknown: bool,
     pub database: Option<String>,
+}
+
+impl Ended {
+    /// What a run came to, for `desired` providers and the environment's `warnings`.
+    pub fn report(self, command: report::Command, desired: &[DesiredProvider], warnings: Vec<Problem>) -> Report {
+        let problems = self.error.map(Error::into_problems).unwrap_or_default();
+        let plan = self.plan.map(|plan| match problems.is_empty() {
+            true => plan,
+            // The error took the place of what the plan had against it.
+            false => Plan { problems: Vec::new(), insert: None, ..plan },
+        });
+        let mut report = Report::new(command, problems, warnings).with_plan(desired, plan.unwrap_or_default());
+        report.written = self.written;
+        report.unknown = self.unknown;
+        report.desired = desired.len();
+        report.database = self.database;
+        report
+    }
 }
 
 impl Run<'_> {
@@ -54,6 +75,19 @@ impl Run<'_> {
                 ended.error = Some(Problem::new(Code::Unreachable, message).into());
             }
         }
+        ended
+    }
+
+    /// One look on an open session, for whoever keeps sessions: neither waiting nor a second try, and nothing is written. The
+    /// plan's access must be [`Access::Read`].
+    pub async fn observe(&self, session: &Session) -> Ended {
+        let mut ended = Ended { database: Some(session.endpoint.to_string()), ..Ended::default() };
+        let mut ids = Ids::default();
+        let mut attempt = Attempt { run: self, session, ids: &mut ids, commit_sent: false };
+        ended.error = match attempt.run(&mut ended).await {
+            Ok(()) => None,
+            Err(error) => Some(error),
+        };
         ended
     }
 
@@ -74,6 +108,7 @@ impl Run<'_> {
                     // A row that is missing needs a server that takes writes; another host may be one.
                     want = if error.code == Code::ReadOnly { Want::ReadWrite } else { want };
                     if attempt.commit_sent && error.connection_lost {
+                        ended.unknown = true;
                         patience.extend(AFTER_LOST_COMMIT);
                     }
                     drop(session);
@@ -189,6 +224,8 @@ impl Attempt<'_> {
             apply::rollback(self.session).await;
             return only_read_only(plan, self.session).map_or(Ok(()), Err);
         };
+        // We hold the lock: an earlier commit of ours whose answer was lost is over, and it did not take effect.
+        ended.unknown = false;
         self.commit_sent = true;
         let inserted = apply::insert_and_commit(self.session, run.desired, &insert, run.keyring, self.ids);
         within(FLIGHT, self.session, inserted).await?;
@@ -202,7 +239,9 @@ impl Attempt<'_> {
     }
 
     fn judge(&self, snapshot: &Snapshot, ended: &mut Ended) {
+        // Read under the lock, or found: only then is it certain that the lost commit did not, or did, take effect.
         let (plan, ours) = self.run.plan(snapshot, self.ids);
+        ended.unknown &= !ours;
         ended.plan = Some(plan);
         ended.written |= ours;
     }

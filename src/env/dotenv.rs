@@ -31,13 +31,13 @@ pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
     let mut variables = Vec::new();
     for (number, item) in dotenvy::from_read_iter(literal.as_bytes()).enumerate() {
         let (name, value) = item.map_err(|error| match error {
-            // The error holds the line, and the line holds the key.
-            dotenvy::Error::LineParse(line, at) => {
-                let line = text.lines().position(|l| set_aside(l, aside).trim() == line.trim()).map(|n| n + 1);
-                let place = line.map_or(format!("entry {}", number + 1), |line| format!("line {line}"));
+            // The error holds the rest of the line, and with it the key: it only serves to find the place.
+            dotenvy::Error::LineParse(rest, _) => {
+                let rest = rest.lines().next().unwrap_or_default().trim();
+                let line = text.lines().position(|line| !rest.is_empty() && set_aside(line, aside).contains(rest));
+                let place = line.map_or(format!("entry {}", number + 1), |line| format!("line {}", line + 1));
                 format!(
-                    "{place} is not NAME=value (near character {}); quote values with spaces or quotes in them",
-                    at + 1
+                    "{place} is not NAME=value; put values with white space, quotes or # in them between single quotes"
                 )
             }
             other => format!("entry {} cannot be read: {}", number + 1, kind(&other)),

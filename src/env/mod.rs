@@ -9,6 +9,7 @@ mod suggest;
 mod variable;
 
 pub use dotenv::read_file;
+pub use names::is_of_provider;
 pub use suggest::nearest;
 pub use variable::{Variable, look_up};
 

@@ -6,9 +6,9 @@ mod termination;
 mod text;
 
 pub use json::json;
-pub use sentence::{advice, conflict_sentence, value};
+pub use sentence::{advice, conflict_sentence, problem_sentence, value};
 pub use termination::termination_message;
-pub use text::{Style, text};
+pub use text::{Style, good, text};
 
 use uuid::Uuid;
 
@@ -56,6 +56,10 @@ pub struct Report {
     /// Does it stop the start?
     pub blocked: bool,
     pub written: bool,
+    /// The answer to a commit was lost: the rows may be there, or not.
+    pub unknown: bool,
+    /// Providers in the environment.
+    pub desired: usize,
     pub providers: Vec<Provider>,
     pub conflicts: Vec<Conflict>,
     pub problems: Vec<Problem>,
@@ -72,6 +76,8 @@ impl Report {
             outcome: Outcome::Ok,
             blocked: false,
             written: false,
+            unknown: false,
+            desired: 0,
             providers: Vec::new(),
             conflicts: Vec::new(),
             problems,

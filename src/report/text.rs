@@ -51,7 +51,7 @@ pub fn text(report: &Report, style: Style) -> String {
 }
 
 fn headline(report: &Report, style: Style) -> String {
-    let written = "nothing was written";
+    let written = written(report);
     let anyway = if report.blocked { "" } else { ", but this does not stop the start (--block-on)" };
     let sentence = match report.outcome {
         Outcome::Ok | Outcome::Changes => return good(report),
@@ -69,7 +69,17 @@ fn headline(report: &Report, style: Style) -> String {
     format!("{} {sentence}{anyway}", style.error())
 }
 
-fn good(report: &Report) -> String {
+/// Never claims what is not known.
+pub fn written(report: &Report) -> &'static str {
+    match (report.unknown, report.written) {
+        (true, _) => "the answer to the commit was lost, so the rows may be there or not; the next start finds out",
+        (false, true) => "but the missing rows were written",
+        (false, false) => "nothing was written",
+    }
+}
+
+/// The headline of a run that found nothing wrong.
+pub fn good(report: &Report) -> String {
     let n = |state| report.count(state);
     let there = n(State::InSync) + n(State::CredentialsDiffer);
     let (created, missing) = (n(State::Created), n(State::Missing));
@@ -85,7 +95,10 @@ fn good(report: &Report) -> String {
         }
     }
     match (created, missing) {
-        (0, 0) if report.providers.is_empty() => "nothing to do".to_owned(),
+        (0, 0) if report.desired == 0 => "nothing to do: no providers in the environment".to_owned(),
+        (0, 0) if report.providers.is_empty() => {
+            format!("the environment is valid: {}; no database was asked", count(report.desired, "provider"))
+        }
         (0, 0) => format!("nothing to do: {} in sync{rest}", count(there, "provider")),
         (0, missing) if report.outcome == Outcome::Changes => {
             format!("a seed would insert {}{already}{rest}", count(missing, "provider"))

@@ -58,7 +58,8 @@ pub async fn lock_and_read(
          set local idle_in_transaction_session_timeout = '{idle}ms'; {check} select pg_advisory_xact_lock({LOCK})"
     );
     let (begun, set, locked, snapshot) = tokio::join!(
-        session.client.batch_execute("begin read write"),
+        // Spelled out, whatever the database's default is: under repeatable read the snapshot would be from before the lock.
+        session.client.batch_execute("begin isolation level read committed read write"),
         apply_settings(session),
         session.client.batch_execute(&locked),
         read_locked(session, request, depth),

@@ -126,7 +126,7 @@ impl<'a> Attempt<'a> {
         want: Want,
     ) -> Result<Session, Error> {
         let mut session = self.open(host, endpoint, limit).await?;
-        session.find_out(target).await?;
+        session.find_out(target, want, self.options.hosts().len()).await?;
         match session.unfit(target, want) {
             None => Ok(session),
             Some(cause) => {
@@ -247,7 +247,7 @@ impl Error {
         let order = [Code::Unreachable, Code::AuthenticationFailed, Code::ReadOnly];
         let rank = |error: &Error| order.iter().position(|code| *code == error.code).unwrap_or(order.len());
         let causes: Vec<String> =
-            failures.iter().map(|(endpoint, error)| format!("{}: {}", endpoint.host, error.cause)).collect();
+            failures.iter().map(|(endpoint, error)| format!("{}: {}", endpoint.host, error.cause())).collect();
         let database = failures.first().map_or_else(String::new, |(endpoint, _)| endpoint.database.clone());
         let Some((_, main)) = failures.into_iter().min_by_key(|(_, error)| (error.retry == Retry::No, rank(error)))
         else {
@@ -260,6 +260,6 @@ impl Error {
             );
         };
         let summary = format!("no host of database {} can be used: {}", database, causes.join("; "));
-        Error { cause: summary.clone(), summary, ..main }
+        main.summed_up(summary)
     }
 }

@@ -5,8 +5,6 @@
 
 mod classify;
 mod conditions;
-#[cfg(test)]
-mod tests;
 
 use std::fmt;
 
@@ -57,12 +55,17 @@ pub struct Error {
     pub connection_lost: bool,
     /// The variables, options or files to look at.
     pub variables: Vec<String>,
-    pub(super) summary: String,
+    words: Box<Words>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Words {
+    summary: String,
     /// The summary without naming the server, for a list of servers.
-    pub(super) cause: String,
-    pub(super) next: String,
+    cause: String,
+    next: String,
     /// Further problems of the same attempt (several of one URL).
-    pub(super) others: Vec<Problem>,
+    others: Vec<Problem>,
 }
 
 impl Error {
@@ -75,10 +78,7 @@ impl Error {
             table: None,
             connection_lost: false,
             variables: Vec::new(),
-            summary,
-            cause,
-            next: next.into(),
-            others: Vec::new(),
+            words: Box::new(Words { summary, cause, next: next.into(), others: Vec::new() }),
         }
     }
 
@@ -109,8 +109,20 @@ impl Error {
             .unwrap_or_else(|| Problem::new(Code::Internal, "a failure without a cause; please report it"));
         let mut error = Error::new(first.code, Retry::No, first.message.clone(), first.message, "");
         error.variables = first.variables;
-        error.others = problems.collect();
+        error.words.others = problems.collect();
         error
+    }
+
+    pub(super) fn cause(&self) -> &str {
+        &self.words.cause
+    }
+
+    /// The same error for a list of servers, which says the cause of each.
+    #[must_use]
+    pub(super) fn summed_up(mut self, summary: String) -> Self {
+        self.words.cause.clone_from(&summary);
+        self.words.summary = summary;
+        self
     }
 
     /// SQLSTATE 42P01: the caller finds out what kind of database this is.
@@ -126,22 +138,22 @@ impl Error {
     /// The same error, with what happened before it.
     #[must_use]
     pub fn after(mut self, what: &str) -> Self {
-        self.summary = format!("{} ({what})", self.summary);
+        self.words.summary = format!("{} ({what})", self.words.summary);
         self
     }
 
     pub fn into_problems(self) -> Vec<Problem> {
         let first = Problem::new(self.code, self.to_string()).variables(self.variables);
         let mut problems = vec![first];
-        problems.extend(self.others);
+        problems.extend(self.words.others);
         problems
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.summary)?;
-        if self.next.is_empty() { Ok(()) } else { write!(f, "; {}", self.next) }
+        let Words { summary, next, .. } = self.words.as_ref();
+        if next.is_empty() { f.write_str(summary) } else { write!(f, "{summary}; {next}") }
     }
 }
 

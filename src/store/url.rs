@@ -4,6 +4,8 @@
 mod assemble;
 mod conninfo;
 mod fields;
+#[cfg(feature = "controller")]
+mod fingerprint;
 mod go;
 mod params;
 mod reader;
@@ -134,6 +136,11 @@ impl fmt::Debug for Pem {
 pub struct Identity {
     pub certificate: Pem,
     pub key: Pem,
+}
+
+/// Every variable that may be looked up.
+pub(super) fn variables() -> impl Iterator<Item = &'static str> {
+    params::VARIABLES.iter().map(|(_, variable)| *variable).chain(["USER"])
 }
 
 impl ConnectOptions {

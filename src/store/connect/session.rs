@@ -55,11 +55,13 @@ impl Session {
         let _ = tokio::time::timeout(Duration::from_millis(500), &mut task.0).await;
     }
 
-    /// Asks, where the answer is needed and was not told.
-    pub(super) async fn find_out(&mut self, target: TargetSession) -> Result<(), Error> {
-        let needs_standby = target != TargetSession::Any && self.in_hot_standby.is_none();
-        let needs_read_only =
-            matches!(target, TargetSession::ReadWrite | TargetSession::ReadOnly) && self.read_only.is_none();
+    /// Asks, where the answer was not told and matters: for `target_session_attrs`, or to write where there is a choice of
+    /// hosts. On an only host a write will show it, without a round trip for everybody else.
+    pub(super) async fn find_out(&mut self, target: TargetSession, want: Want, hosts: usize) -> Result<(), Error> {
+        let choice = want == Want::ReadWrite && hosts > 1;
+        let needs_standby = (choice || target != TargetSession::Any) && self.in_hot_standby.is_none();
+        let needs_read_only = (choice || matches!(target, TargetSession::ReadWrite | TargetSession::ReadOnly))
+            && self.read_only.is_none();
         if !needs_standby && !needs_read_only {
             return Ok(());
         }

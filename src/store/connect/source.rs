@@ -7,33 +7,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::super::error::Error;
 use super::super::tls::read_file;
-use super::super::url::{ConnectOptions, Lookup, show};
+use super::super::url::{self, ConnectOptions, Lookup, show};
 use crate::problem::{Code, Problem};
 
 /// A URL or a password is smaller than this.
 const MAX_FILE: u64 = 64 * 1024;
-
-const VARIABLES: [&str; 19] = [
-    "PGHOST",
-    "PGHOSTADDR",
-    "PGPORT",
-    "PGUSER",
-    "PGPASSWORD",
-    "PGDATABASE",
-    "PGOPTIONS",
-    "PGAPPNAME",
-    "PGCONNECT_TIMEOUT",
-    "PGTARGETSESSIONATTRS",
-    "PGCHANNELBINDING",
-    "PGSSLMODE",
-    "PGSSLROOTCERT",
-    "PGSSLCERT",
-    "PGSSLKEY",
-    "PGSSLSNI",
-    "PGSSLNEGOTIATION",
-    "USER",
-    "HOME",
-];
 
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -56,7 +34,7 @@ impl Source {
     /// A file with a URL or a `key=value` list. `origin` is the option's name, for messages. The PG variables are taken
     /// from `lookup` now.
     pub fn url_file(path: impl Into<PathBuf>, origin: &str, lookup: Lookup<'_>) -> Self {
-        let variables = VARIABLES.iter().filter_map(|name| Some((*name, lookup(name)?.into()))).collect();
+        let variables = url::variables().filter_map(|name| Some((name, lookup(name)?.into()))).collect();
         Source { url: Url::File { path: path.into(), origin: origin.to_owned(), variables }, password_file: None }
     }
 

@@ -1,1 +1,107 @@
+use std::time::Duration;
 
+use tokio::time::Instant;
+
+use super::*;
+use crate::problem::Problem;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn most(ceiling: Duration) -> Duration {
+    ceiling
+}
+
+fn none(_: Duration) -> Duration {
+    Duration::ZERO
+}
+
+fn failure(retry: Retry) -> Error {
+    Error::new(Code::Unreachable, retry, "it is gone".to_owned(), "gone".to_owned(), "look for it")
+}
+
+#[test]
+fn pauses_double_up_to_five_seconds() {
+    let mut backoff = Backoff::new(most);
+    let now = Instant::now();
+    let pauses: Vec<u128> = (0..7).map(|_| backoff.next(now, now + 100 * SECOND).unwrap().as_millis()).collect();
+    assert_eq!(pauses, [250, 500, 1000, 2000, 4000, 5000, 5000]);
+}
+
+#[test]
+fn the_last_pauses_are_halved_so_that_a_try_comes_close_to_the_deadline() {
+    let mut backoff = Backoff::new(most);
+    let start = Instant::now();
+    let deadline = start + 10 * SECOND;
+    let mut now = start;
+    while let Some(pause) = backoff.next(now, deadline) {
+        assert!(!pause.is_zero());
+        now += pause;
+        assert!(now < deadline);
+    }
+    assert!(deadline - now < Duration::from_millis(50), "{:?}", deadline - now);
+    assert_eq!(backoff.next(deadline, deadline), None);
+    assert_eq!(backoff.next(deadline + SECOND, deadline), None);
+}
+
+#[test]
+fn jitter_never_exceeds_the_ceiling() {
+    let mut backoff = Backoff::new(full_jitter);
+    let now = Instant::now();
+    assert!((0..1000).all(|_| backoff.next(now, now + 100 * SECOND).unwrap() <= 5 * SECOND));
+    let mut backoff = Backoff::new(|ceiling| ceiling * 7);
+    assert_eq!(backoff.next(now, now + 100 * SECOND), Some(Duration::from_millis(250)));
+}
+
+#[test]
+fn patience_depends_on_the_kind_of_failure() {
+    let mut patience = Patience::new(60 * SECOND, none);
+    assert_eq!(patience.after(&failure(Retry::No)), None);
+    assert!(patience.after(&failure(Retry::Wait)).is_some());
+    for _ in 0..3 {
+        assert!(patience.after(&failure(Retry::Again)).is_some());
+    }
+    assert_eq!(patience.after(&failure(Retry::Again)), None, "at most three times");
+    assert!(patience.after(&failure(Retry::Wait)).is_some());
+}
+
+#[test]
+fn no_time_to_wait_is_one_try_but_a_lost_race_is_run_again() {
+    let mut patience = Patience::new(Duration::ZERO, none);
+    assert_eq!(patience.after(&failure(Retry::Wait)), None);
+    assert!(patience.after(&failure(Retry::Again)).is_some());
+}
+
+#[test]
+fn the_last_error_says_how_long_it_was_tried() {
+    let mut patience = Patience::new(60 * SECOND, none);
+    let error = failure(Retry::Wait);
+    patience.after(&error);
+    assert_eq!(patience.exhausted(error.clone()).to_string(), "it is gone; look for it");
+    patience.after(&error);
+    assert_eq!(patience.exhausted(error).to_string(), "it is gone (tried 2 times in 0 s); look for it");
+}
+
+#[test]
+fn versions_are_read_from_what_servers_call_themselves() {
+    assert_eq!(major_version("15.4 (Debian 15.4-1.pgdg120+1)"), Some(15));
+    assert_eq!(major_version("18beta1"), Some(18));
+    assert_eq!(major_version("x"), None);
+}
+
+#[test]
+fn several_problems_stay_several() {
+    let problems = vec![
+        Problem::new(Code::DatabaseUrlInvalid, "one").variable("A"),
+        Problem::new(Code::DatabaseUrlInvalid, "two").variable("B"),
+    ];
+    assert_eq!(Error::from_problems(problems.clone()).into_problems(), problems);
+}
+
+/// The controller runs on several threads.
+#[test]
+fn everything_may_be_sent_to_another_thread() {
+    fn send<T: Send>(_: &T) {}
+    let connector = Connector::new(Source::given(ConnectOptions::parse("host=h user=u", "X", &|_| None).unwrap()));
+    let mut patience = Patience::new(SECOND, none);
+    send(&connector.wait_and_connect(&mut patience, Want::ReadWrite));
+}

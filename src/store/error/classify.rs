@@ -162,16 +162,17 @@ fn io_cause(error: &tokio_postgres::Error) -> Option<String> {
 fn server(db: &DbError, endpoint: &Endpoint) -> Error {
     let state = db.code().code();
     let table = db.table().and_then(conditions::known_table).or_else(|| conditions::known_table_in(db.message()));
-    let mut error = by_state(state, db, endpoint, table);
+    let constraint = db.constraint().and_then(show::identifier);
+    let mut error = by_state(state, constraint, db.message(), endpoint, table);
     error.sqlstate = Some(state.to_owned());
-    error.constraint = db.constraint().map(show::name);
+    error.constraint = constraint.map(str::to_owned);
     error.table = table.map(str::to_owned);
     error.connection_lost |=
         state.starts_with("08") || matches!(state, "57P01" | "57P02" | "57P03" | "57P05" | "25P03");
     error
 }
 
-fn by_state(state: &str, db: &DbError, endpoint: &Endpoint, table: Option<&str>) -> Error {
+fn by_state(state: &str, constraint: Option<&str>, message: &str, endpoint: &Endpoint, table: Option<&str>) -> Error {
     let Endpoint { database, role, .. } = endpoint;
     let fail = |code, retry, cause: &str, next: &str| {
         Error::new(code, retry, format!("{endpoint}: {cause}"), cause.to_owned(), next)
@@ -197,7 +198,7 @@ fn by_state(state: &str, db: &DbError, endpoint: &Endpoint, table: Option<&str>)
             format!("the password of role {role} was refused"),
             "check the password, or whether a rotation is under way",
         ),
-        "28000" => refused_role(db.message(), endpoint),
+        "28000" => refused_role(message, endpoint),
         "25006" => fail(Code::ReadOnly, Retry::Wait, "it is read-only (a standby?)", "connect to the primary"),
         "42501" => fail(
             Code::PermissionDenied,
@@ -230,16 +231,26 @@ fn by_state(state: &str, db: &DbError, endpoint: &Endpoint, table: Option<&str>)
             fail(Code::ServerError, Retry::Again, "a conflict with another transaction", "run it again")
         }
         "25P03" => fail(Code::ServerError, Retry::Again, "the server ended our idle transaction", "run it again"),
-        "23505" if db.constraint().is_some_and(|name| OUR_CONSTRAINTS.contains(&name)) => {
+        "23505" if constraint.is_some_and(|name| OUR_CONSTRAINTS.contains(&name)) => {
             fail(Code::ServerError, Retry::Again, "somebody else inserted the same row", "run it again")
         }
+        // PgBouncer has this one for everything; its words are not translated.
+        "08P01" if message.contains("authentication failed") || message.contains("no such user") => authentication(
+            endpoint,
+            format!("the proxy refused role {role} or its password"),
+            "check the password, and the role in the proxy's user list",
+        ),
+        "08P01" if message.contains("no such database") => unreachable(
+            endpoint,
+            format!("the proxy knows no database {database}"),
+            "add it to the proxy, or correct the name in the URL",
+        ),
         _ if state.starts_with("08") => {
             unreachable(endpoint, "the server reports a broken connection".to_owned(), CHECK_SERVER)
         }
         _ => {
             let name = conditions::name(state).map_or_else(String::new, |name| format!(" {name}"));
-            let constraint =
-                db.constraint().map_or_else(String::new, |name| format!(", constraint {}", show::name(name)));
+            let constraint = constraint.map_or_else(String::new, |name| format!(", constraint {name}"));
             let cause = format!("the server reports SQLSTATE {}{name}{constraint}{}", show::name(state), place(&on));
             fail(Code::ServerError, Retry::No, &cause, conditions::advice(state).unwrap_or(CHECK_DATABASE_LOG))
         }

@@ -77,11 +77,10 @@ fn certificate(error: &CertificateError, host: &str, roots: &str) -> (String, &'
                 .to_owned(),
             "issue one with SHA-256 and RSA of 2048 bits or ECDSA",
         ),
+        // What comes of version 1 depends on what follows the missing version.
+        E::BadEncoding => version_one(),
         error => match webpki_error(error) {
-            Some(webpki::Error::UnsupportedCertVersion) => (
-                "the server's certificate is of X.509 version 1, which cannot be verified".to_owned(),
-                "issue it as version 3 with a subject alternative name, or use sslmode=require without sslrootcert",
-            ),
+            Some(webpki::Error::UnsupportedCertVersion) => version_one(),
             Some(webpki::Error::CaUsedAsEndEntity) => (
                 "the server's certificate is a CA's own certificate".to_owned(),
                 "give this very certificate in sslrootcert, or issue one for the server",
@@ -92,6 +91,13 @@ fn certificate(error: &CertificateError, host: &str, roots: &str) -> (String, &'
             ),
         },
     }
+}
+
+fn version_one() -> (String, &'static str) {
+    (
+        "the server's certificate cannot be read (X.509 version 1?)".to_owned(),
+        "issue it as version 3 with a subject alternative name, or use sslmode=require without sslrootcert",
+    )
 }
 
 fn wrong_host(host: &str, names: Option<&Vec<String>>) -> (String, &'static str) {

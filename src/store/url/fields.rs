@@ -172,7 +172,7 @@ fn add_setting(
     text: String,
     settings: &mut Vec<(String, String)>,
 ) {
-    match (params::rule(&name, &text), show::parameter(&name)) {
+    match (params::rule(&name, &text), show::identifier(&name)) {
         (Rule::Ignored, _) => {}
         (Rule::Refused(advice), _) => reader.refuse(value, &format!("{name}: {advice}")),
         (Rule::Setting, None) => {

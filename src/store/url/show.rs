@@ -19,8 +19,8 @@ fn is_hidden(c: char) -> bool {
             | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
-/// A parameter's name, if it is of a parameter's form; people put passwords into the wrong place.
-pub(super) fn parameter(name: &str) -> Option<&str> {
+/// A name of Postgres, if it is of such a name's form; people put passwords into the wrong place.
+pub(crate) fn identifier(name: &str) -> Option<&str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$');
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     (starts_well && name.len() <= 63 && name.chars().all(plain)).then_some(name)

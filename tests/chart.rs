@@ -8,7 +8,9 @@ mod support;
 #[path = "chart/values.rs"]
 mod values;
 
+use ai_provider_seed::kubernetes::role;
 use helm::{CHART, assert_current, copy, find, objects, read, root, template, try_template, yaml};
+use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::PathBuf;
@@ -179,6 +181,44 @@ fn every_secret_of_the_cluster_only_if_asked_for() {
     assert!(!kinds(&["--set", "watchNamespaces={a,b}"]).contains(&"ClusterRole".to_owned()));
     let all = kinds(&["--set", "allNamespaces=true"]);
     assert!(all.contains(&"ClusterRole".to_owned()) && !all.contains(&"Role".to_owned()), "{all:?}");
+}
+
+#[test]
+fn the_roles_are_those_that_the_controller_needs() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let rules = |rules: Vec<PolicyRule>| serde_json::to_value(rules).unwrap();
+    for (arguments, kind, own) in [
+        (&["--set", "leaderElection.enabled=true"][..], "Role", 2),
+        (&["--set", "allNamespaces=true"], "ClusterRole", 1),
+    ] {
+        let objects = objects(&template(arguments));
+        let roles: Vec<_> = objects.iter().filter(|object| object["kind"] == kind).map(|role| &role["rules"]).collect();
+        assert_eq!(roles.len(), own);
+        assert_eq!(roles[0], &rules(role::rules()));
+        if let Some(leases) = roles.get(1) {
+            assert_eq!(*leases, &rules(role::leader_election_rules()));
+        }
+    }
+}
+
+#[test]
+fn dashboard_and_alerts_ask_for_metrics_that_exist() {
+    let known = read("src/kubernetes/metrics.rs");
+    let mut asked = 0;
+    for path in ["files/dashboard.json", "templates/alerts.yaml"] {
+        for name in read(&format!("{CHART}/{path}")).split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            if let Some(name) = name.strip_prefix("ai_provider_seed_") {
+                // What is appended to the name of the family.
+                let family =
+                    ["_total", "_bucket", "_info"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+                assert!(known.contains(&format!("register(\"{family}\"")), "{path}: {name}");
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 8);
 }
 
 #[test]

@@ -155,9 +155,104 @@ fn the_job_says_from_inside_what_a_start_would_do() {
     assert!(place.base_urls().is_empty(), "read only");
 }
 
-/// The texts of this run, for the README.
+#[test]
+#[ignore = "needs a cluster: make e2e"]
+fn the_controller_says_before_and_during_a_rollout_what_the_pod_says() {
+    let place = Place::new("controller", Variant::Current);
+    let said = place.helm([
+        "install",
+        "ai-provider-seed",
+        "charts/ai-provider-seed",
+        "--take-ownership",
+        "--wait",
+        "--timeout",
+        "3m",
+    ]);
+    assert!(said.contains("kubectl describe aps coder -n seed-e2e-controller"), "{said}");
+    // The kind is known now, so the values bring the resource along.
+    place.install(&["--wait"]);
+    place.kubectl(["wait", "--for=condition=Ready", "aps/coder", "--timeout=60s"]);
+    place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=60s"]);
+
+    place.database.execute("update ai_providers set base_url = 'https://api.openai.com/v2'");
+    let check =
+        || place.kubectl(["annotate", "--overwrite", "aps/coder", &format!("aiproviders.dev/reconcile={}", now())]);
+    check();
+    place.kubectl(["wait", "--for=condition=Ready=False", "aps/coder", "--timeout=60s"]);
+    let described = until(60, "an Event", || {
+        let text = place.kubectl(["describe", "aps", "coder"]);
+        text.contains("ConflictDetected").then_some(text)
+    });
+    keep("describe-aps.txt", &described);
+    keep("get-aps.txt", &place.kubectl(["get", "aps"]));
+
+    // The pod that starts all the same is stopped, and its message tells of the same field, values and conflict.
+    place.kubectl(["rollout", "restart", "deployment/coder"]);
+    let stopped = place.stopped_with(3);
+    let pod = place.json(&["get", "pod", &stopped]);
+    let status = &pod["status"]["initContainerStatuses"][0];
+    let message =
+        ["state", "lastState"].iter().find_map(|state| status[state]["terminated"]["message"].as_str()).unwrap();
+    let conflict = place.json(&["get", "aps", "coder"])["status"]["conflicts"][0].clone();
+    for key in ["id", "provider", "field", "environment", "database", "variable"] {
+        let value = conflict[key].as_str().unwrap_or_else(|| panic!("{key} in {conflict}"));
+        assert!(message.contains(value), "{key}: {value} is missing in {message}");
+        assert!(described.contains(value), "{key}: {value} is missing in {described}");
+    }
+
+    // Settled in the Secret, which the controller watches: nobody has to ask it.
+    place.providers("https://api.openai.com/v2");
+    place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=90s"]);
+    place.kubectl(["delete", "pod", &stopped]);
+    place.rollout();
+    until(60, "the Event that it is over", || {
+        place.kubectl(["describe", "aps", "coder"]).contains("ConflictResolved").then_some(())
+    });
+    // Removed: the kind and the resource stay.
+    place.helm(["uninstall", "ai-provider-seed", "--wait"]);
+    assert_eq!(place.json(&["get", "aps", "coder"])["status"]["summary"]["inSync"], "1/1");
+}
+
+#[test]
+#[ignore = "needs a cluster: make e2e"]
+fn several_replicas_and_namespaces_under_one_release() {
+    let place = Place::new("many", Variant::Current);
+    let other = Place::new("many-other", Variant::Current);
+    let namespaces = format!("watchNamespaces={{{},{}}}", place.namespace, other.namespace);
+    // The definition may belong to another test's release.
+    let more = [
+        "--set",
+        "crd.install=false",
+        "--set",
+        "leaderElection.enabled=true",
+        "--set",
+        "controller.replicas=2",
+        "--set",
+        &namespaces,
+    ];
+    place.definition();
+    let install = ["install", "ai-provider-seed", "charts/ai-provider-seed", "--wait", "--timeout", "3m"];
+    place.helm(install.iter().chain(&more));
+    for place in [&place, &other] {
+        place.install(&["--wait"]);
+        place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=60s"]);
+    }
+    let lease = place.json(&["get", "lease", "ai-provider-seed"]);
+    let holder = lease["spec"]["holderIdentity"].as_str().unwrap().to_owned();
+    assert!(!holder.is_empty());
+}
+
+fn now() -> u128 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()
+}
+
+/// The texts that people see, for the README: in target/e2e, and with UPDATE_FILES in tests/e2e/shown.
 fn keep(name: &str, text: &str) {
-    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("target/e2e");
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let directory = match std::env::var_os("UPDATE_FILES") {
+        Some(_) => root.join("tests/e2e/shown"),
+        None => root.join("target/e2e"),
+    };
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::write(directory.join(name), text).unwrap();
 }

@@ -85,6 +85,12 @@ impl Place {
         run("kubectl", &self.namespace, ["apply", "-f", "-"], manifest).unwrap();
     }
 
+    /// The definition, where no release of the chart brings it.
+    pub fn definition(&self) {
+        self.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "crds/aiproviderseeds.yaml"]);
+        self.kubectl(["wait", "--for=condition=Established", "crd/aiproviderseeds.aiproviders.dev", "--timeout=30s"]);
+    }
+
     pub fn json(&self, arguments: &[&str]) -> Value {
         let text = self.kubectl(arguments.iter().chain(&["-o", "json"]));
         serde_json::from_str(&text).unwrap()

@@ -172,11 +172,13 @@ fn the_controller_says_before_and_during_a_rollout_what_the_pod_says() {
     // The kind is known now, so the values bring the resource along.
     place.install(&["--wait"]);
     place.kubectl(["wait", "--for=condition=Ready", "aps/coder", "--timeout=60s"]);
+    // It was checked first when the pod had not seeded yet, maybe.
+    let check =
+        || place.kubectl(["annotate", "--overwrite", "aps/coder", &format!("aiproviders.dev/reconcile={}", now())]);
+    check();
     place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=60s"]);
 
     place.database.execute("update ai_providers set base_url = 'https://api.openai.com/v2'");
-    let check =
-        || place.kubectl(["annotate", "--overwrite", "aps/coder", &format!("aiproviders.dev/reconcile={}", now())]);
     check();
     place.kubectl(["wait", "--for=condition=Ready=False", "aps/coder", "--timeout=60s"]);
     let described = until(60, "an Event", || {
@@ -200,7 +202,7 @@ fn the_controller_says_before_and_during_a_rollout_what_the_pod_says() {
         assert!(described.contains(value), "{key}: {value} is missing in {described}");
     }
 
-    // Settled in the Secret, which the controller watches: nobody has to ask it.
+    // Settled in the ConfigMap, which the controller watches: nobody has to ask it.
     place.providers("https://api.openai.com/v2");
     place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=90s"]);
     place.kubectl(["delete", "pod", &stopped]);
@@ -235,6 +237,7 @@ fn several_replicas_and_namespaces_under_one_release() {
     place.helm(install.iter().chain(&more));
     for place in [&place, &other] {
         place.install(&["--wait"]);
+        place.kubectl(["annotate", "aps/coder", "aiproviders.dev/reconcile=1"]);
         place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=60s"]);
     }
     let lease = place.json(&["get", "lease", "ai-provider-seed"]);

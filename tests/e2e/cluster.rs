@@ -47,12 +47,13 @@ impl Place {
         place
     }
 
-    /// One provider, in the Secret that the init container takes whole.
+    /// One provider, in the ConfigMap and the Secret that the init container takes whole.
     pub fn providers(&self, base_url: &str) {
-        let variable = |suffix: &str| format!("CODER_AIBRIDGE_PROVIDER_0_{suffix}");
-        let pairs = [("TYPE", "openai"), ("BASE_URL", base_url), ("KEY", "sk-e2e")];
-        let pairs = pairs.map(|(suffix, value)| (variable(suffix), value));
-        self.secret("coder-ai-providers", &pairs.each_ref().map(|(name, value)| (name.as_str(), *value)));
+        self.apply(&format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: coder-ai-providers}}\ndata:\n  \
+             CODER_AIBRIDGE_PROVIDER_0_TYPE: openai\n  CODER_AIBRIDGE_PROVIDER_0_BASE_URL: {base_url}\n"
+        ));
+        self.secret("coder-ai-providers", &[("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-e2e")]);
     }
 
     fn secret(&self, name: &str, pairs: &[(&str, &str)]) {

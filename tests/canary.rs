@@ -36,7 +36,7 @@ fn check(secrets: &Secrets, code: i32, run: impl Fn() -> Run) -> Finished {
 
 /// Three providers with secrets wherever secrets belong; the URLs carry some, too.
 fn environment(secrets: &mut Secrets) -> Vec<(String, String)> {
-    let s = |secrets: &mut Secrets| secrets.new();
+    let s = |secrets: &mut Secrets| secrets.token();
     let keys = format!("{},{}", s(secrets), s(secrets));
     let url = format!("https://user:{}@ai.example/v1?token={}&x=1#{}", s(secrets), s(secrets), s(secrets));
     let mut pairs: Vec<(String, String)> = Vec::new();
@@ -62,7 +62,7 @@ fn seed(database: &Database, env: &[(String, String)]) -> Run {
 
 #[test]
 fn ok_and_conflict_and_the_audit_log() {
-    let mut secrets = Secrets::new_set();
+    let mut secrets = Secrets::default();
     let env = environment(&mut secrets);
     let database = Server::shared().database(Variant::Current);
     let run = || seed(&database, &env);
@@ -75,7 +75,7 @@ fn ok_and_conflict_and_the_audit_log() {
     secrets.assert_absent(&audit, &audit);
 
     // Other secrets in the database, in every field that holds one.
-    let (url, key, access, model) = (secrets.new(), secrets.new(), secrets.new(), secrets.new());
+    let (url, key, access, model) = (secrets.token(), secrets.token(), secrets.token(), secrets.token());
     database.execute(&format!(
         r#"update ai_providers set base_url = 'https://u:{url}@db.example/?k={url}' where name = 'openai';
            update ai_provider_keys set api_key = '{key}' || api_key;
@@ -102,20 +102,20 @@ fn ok_and_conflict_and_the_audit_log() {
 
 #[test]
 fn encryption_keys_and_what_they_encrypt() {
-    let mut secrets = Secrets::new_set();
+    let mut secrets = Secrets::default();
     let env = environment(&mut secrets);
-    let (given, other) = (secrets.new_key(), secrets.new_key());
+    let (given, other) = (secrets.encryption_key(), secrets.encryption_key());
     let database = Server::shared().database(Variant::Current);
     let run = |keys: &str| seed(&database, &env).env(KEYS_VARIABLE, keys);
     // Pending, wrong length, no base64, not the one in use, revoked.
     check(&secrets, 0, || run(&given));
-    let (short, plain) = (secrets.new(), secrets.new());
+    let (short, plain) = (secrets.token(), secrets.token());
     check(&secrets, 2, || run(&format!("{given},{short},{plain}%")));
     database.execute("insert into dbcrypt_keys (number, active_key_digest, test) values (1, 'abcdef0', 'AAAA')");
     check(&secrets, 5, || run(&other));
     check(&secrets, 5, || seed(&database, &env));
     // Stored values that nobody can open.
-    let blob = secrets.new();
+    let blob = secrets.token();
     database.execute(&format!(
         "insert into ai_providers (type, name, base_url, settings, settings_key_id) values ('bedrock', 'bedrock', '', '{blob}', 'abcdef0');
          insert into ai_provider_keys (provider_id, api_key, api_key_key_id) select id, '{blob}', 'abcdef0' from ai_providers"
@@ -125,11 +125,11 @@ fn encryption_keys_and_what_they_encrypt() {
 
 #[test]
 fn in_the_way_to_the_database() {
-    let mut secrets = Secrets::new_set();
+    let mut secrets = Secrets::default();
     let env = environment(&mut secrets);
     let server = Server::start(Options::new().scram());
     let database = server.database(Variant::Current);
-    let (password, port) = (secrets.new(), server.port());
+    let (password, port) = (secrets.token(), server.port());
     let with = |url: String| Run::seed().arg("--wait=0").envs(env.clone()).database(url);
     check(&secrets, 4, || with(format!("postgres://postgres:{password}@127.0.0.1:{port}/x?sslmode=disable")));
     check(&secrets, 4, || with(format!("postgres://postgres:{password}@127.0.0.1:9/x?sslmode=disable")));
@@ -176,12 +176,13 @@ fn in_the_way_to_the_database() {
 /// A key in NAME, TYPE, BASE_URL, BEDROCK_REGION; and in names of options, their values and positional arguments.
 #[test]
 fn in_the_wrong_place() {
-    let mut secrets = Secrets::new_set();
+    let mut secrets = Secrets::default();
     let database = Server::shared().database(Variant::Current);
     let base = [("CODER_AIBRIDGE_PROVIDER_0_TYPE", "anthropic".to_owned())];
     for suffix in ["TYPE", "NAME", "BASE_URL", "BEDROCK_REGION", "BEDROCK_BASE_URL", "KEYZ", "FEDERATION_RULE_ID"] {
         // Of letters and digits, and as keys look; upper case so that it is no valid name.
-        for secret in [secrets.new(), format!("sk-{}=/+", secrets.new()), format!("https://{}:x@", secrets.new())] {
+        for secret in [secrets.token(), format!("sk-{}=/+", secrets.token()), format!("https://{}:x@", secrets.token())]
+        {
             for strict in ["true", "false"] {
                 let name = format!("CODER_AIBRIDGE_PROVIDER_0_{suffix}");
                 let run = Run::seed().database(database.url()).arg("--wait=0").arg(format!("--strict={strict}"));
@@ -211,7 +212,7 @@ fn in_the_wrong_place() {
         "offline",
     ];
     for option in options {
-        let secret = secrets.new();
+        let secret = secrets.token();
         // A path is a name and is shown; what stands in its place is not known to be a secret.
         if option.ends_with("-file") {
             continue;
@@ -224,13 +225,17 @@ fn in_the_wrong_place() {
             secrets.assert_absent(&finished.everything(), &finished.to_string());
         }
     }
-    let secret = secrets.new();
+    let secret = secrets.token();
+    let letters: String = std::iter::repeat_with(fastrand::lowercase).take(24).collect();
     for arguments in [
         vec![secret.clone()],
         vec![format!("--{secret}")],
         vec!["seed".into(), secret.clone()],
         vec!["seed".into(), format!("--{secret}")],
         vec!["seed".into(), format!("--{}", secret.to_lowercase())],
+        // As an option's name could be.
+        vec!["seed".into(), format!("--{letters}")],
+        vec!["seed".into(), format!("--{letters}={secret}")],
         vec!["seed".into(), format!("-{secret}")],
         vec!["seed".into(), "--wait".into(), "1".into(), "--wait".into(), secret.clone()],
         vec!["seed".into(), format!("--waitt={secret}")],
@@ -241,7 +246,7 @@ fn in_the_wrong_place() {
     ] {
         let finished =
             loud(Run::new(arguments.clone()).envs(base.clone()), false).limit(std::time::Duration::from_secs(10)).run();
-        let lower = Secrets::of(&[secret.clone(), secret.to_lowercase()]);
+        let lower = Secrets::of(&[secret.clone(), secret.to_lowercase(), letters.clone()]);
         lower.assert_absent(&finished.everything(), &format!("{arguments:?}\n{finished}"));
     }
     let not_unicode = std::ffi::OsString::from_vec([b"--database-url=", secret.as_bytes(), b"\xff"].concat());
@@ -254,10 +259,10 @@ fn in_the_wrong_place() {
 
 #[test]
 fn in_lines_of_an_env_file() {
-    let mut secrets = Secrets::new_set();
+    let mut secrets = Secrets::default();
     let file = tempfile::NamedTempFile::new().unwrap();
     let lines: Vec<Vec<u8>> = {
-        let s = secrets.new();
+        let s = secrets.token();
         let line = |text: String| text.into_bytes();
         vec![
             line(s.clone()),
@@ -286,10 +291,10 @@ fn in_lines_of_an_env_file() {
 
 #[test]
 fn while_it_waits_and_in_its_command_line() {
-    let mut secrets = Secrets::new_set();
+    let mut secrets = Secrets::default();
     let env = environment(&mut secrets);
     let database = Server::shared().database(Variant::Current);
-    let password = secrets.new();
+    let password = secrets.token();
     let mut holder = database.client();
     holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
     let url = database.url_as("postgres", &password);

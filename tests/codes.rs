@@ -150,6 +150,8 @@ fn how(code: Code) -> How {
             holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
             run.json().arg("--lock-timeout=50ms").run()
         }),
+        Code::EnvironmentUnknown => Never("only the controller looks at pods that do not run yet; see src/kubernetes"),
+        Code::WorkloadAlsoSeeds => Never("only the controller looks at other containers; see src/kubernetes"),
         Code::Internal => Never("a bug; who knows one repairs it"),
         Code::UnknownVariable => Environment(&[TYPE, KEY, URL, ("CODER_AIBRIDGE_PROVIDER_0_KEYZ", "a")]),
         Code::ProviderWithoutKeys => Environment(&[TYPE, URL]),
@@ -171,7 +173,7 @@ fn how(code: Code) -> How {
             as_role(
                 "codes_reader",
                 "diff",
-                "grant select on ai_providers, ai_provider_keys, dbcrypt_keys to codes_reader",
+                "grant select on ai_providers, ai_provider_keys, dbcrypt_keys to codes_reader; grant insert on ai_providers to codes_reader",
             )
         }),
         Code::CredentialsNotCompared => With(|| {

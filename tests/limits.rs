@@ -112,7 +112,7 @@ fn dotenv_syntax() {
 #[test]
 fn a_file_that_cannot_be_read() {
     let directory = tempfile::tempdir().unwrap();
-    for (path, says) in [(directory.path().join("none"), "not found"), (directory.path().to_owned(), "directory")] {
+    for (path, says) in [(directory.path().join("none"), "no such file"), (directory.path().to_owned(), "directory")] {
         let finished = Run::diff().json().arg("--offline").arg("--env-file").arg(&path).run().expect(2);
         let problem = &finished.json()["problems"][0];
         assert_eq!(problem["code"], "env_file_invalid");

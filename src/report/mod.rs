@@ -7,9 +7,9 @@ mod termination;
 mod text;
 
 pub use json::json;
-pub use sentence::{advice, conflict_sentence, value};
+pub use sentence::{advice, conflict_sentence, problem_sentence, value};
 pub use termination::termination_message;
-pub use text::{Style, text};
+pub use text::{Style, good, text};
 
 use uuid::Uuid;
 

@@ -12,23 +12,19 @@ pub struct Secrets {
 }
 
 impl Secrets {
-    pub fn new_set() -> Self {
-        Secrets::default()
-    }
-
     pub fn of(secrets: &[String]) -> Self {
         Secrets { secrets: secrets.iter().map(|secret| secret.clone().into_bytes()).collect() }
     }
 
     /// 24 letters and digits, of which no window of 12 stands in any other text.
-    pub fn new(&mut self) -> String {
+    pub fn token(&mut self) -> String {
         let secret: String = std::iter::repeat_with(fastrand::alphanumeric).take(23).collect::<String>() + "Q";
         self.secrets.push(secret.clone().into_bytes());
         secret
     }
 
     /// An encryption key: 32 random bytes as base64. Both forms are secret.
-    pub fn new_key(&mut self) -> String {
+    pub fn encryption_key(&mut self) -> String {
         let bytes: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(32).collect();
         let text = STANDARD.encode(&bytes);
         self.secrets.extend([bytes, text.clone().into_bytes()]);
@@ -77,8 +73,8 @@ fn find(text: &[u8], form: &[u8]) -> Option<String> {
 
 #[test]
 fn the_search_finds_what_it_looks_for() {
-    let mut secrets = Secrets::new_set();
-    let secret = secrets.new();
+    let mut secrets = Secrets::default();
+    let secret = secrets.token();
     let absent = |text: &str| std::panic::catch_unwind(|| secrets.assert_absent(text, "")).is_ok();
     assert!(absent("nothing of it"));
     assert!(absent(&secret[..11]));

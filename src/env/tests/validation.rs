@@ -9,7 +9,7 @@ const FEDERATION: [(&str, &str); 3] =
 /// Each check alone, with every way to break it.
 #[test]
 fn each_check_has_its_code_its_index_and_its_variables() {
-    let table: &[(&[(&str, &str)], &[&str])] = &[
+    let table: &[(Pairs, &[&str])] = &[
         // 1
         (&[("0_NAME", "a"), ("0_KEY", "k")], &["type_required[0] 0_TYPE"]),
         (&[("0_TYPE", ""), ("0_KEY", "k")], &["type_required[0] 0_TYPE"]),
@@ -189,6 +189,7 @@ fn all_problems_of_a_run_are_found_together() {
         ("CODER_AIBRIDGE_BEDROCK_REGION", "us-east-1"),
     ]);
     given.push(Variable::from_os("CODER_AIBRIDGE_OPENAI_BASE_URL".into(), not_unicode()));
+    given.push(Variable::in_pod("CODER_AIBRIDGE_BEDROCK_MODEL", "it comes from fieldRef metadata.name"));
     let mut environment = Environment::read(&given);
     environment.require(10, "AI_PROVIDER_SEED_REQUIRE_PROVIDERS");
     let mut found: Vec<Code> = environment.problems.iter().map(|problem| problem.code).collect();

@@ -12,7 +12,8 @@ use support::{Database, Finished, Options, PgBouncer, Run, Server, Started, Vari
 /// All take the same environment, or every second one another.
 fn race(database: &Database, upstream: u16, number: usize, environments: &[Env]) -> Vec<Finished> {
     let gate = Gate::new(upstream, number);
-    let url = database.url_at(gate.port(), "postgres", "postgres");
+    // A password costs time, and a pooler in between checks one after the other.
+    let url = database.url_at(gate.port(), "postgres", "postgres") + "&connect_timeout=90";
     let run = |n: usize| {
         let run = seed(&url, &environments[n % environments.len()]);
         run.arg("--wait=100s").arg("--lock-timeout=100s").limit(Duration::from_secs(230))

@@ -1,7 +1,8 @@
 //! What `make bench` compares with: programs of the same stack that do the least, or do it the other way.
 //!
 //!     floor select-1               connect, one `select 1`, say goodbye
-//!     floor through-lock           the read of a seed that has nothing to do, but within Coder's lock
+//!     floor read                   connect, and read as a seed does that has nothing to do, without a look at what comes
+//!     floor through-lock           the same read within Coder's lock
 //!     floor per-row N K            N providers with K keys each: one unprepared statement per row, one transaction
 //!     floor prepared N K           the same, each kind of statement prepared once
 //!
@@ -22,6 +23,7 @@ fn main() {
         let (client, task) = connect().await;
         match arguments[0].as_str() {
             "select-1" => assert_eq!(client.simple_query("select 1").await.unwrap().len(), 3),
+            "read" => read(&client).await,
             "through-lock" => through_lock(&client).await,
             "per-row" => per_row(&client, number(1), number(2), false).await,
             "prepared" => per_row(&client, number(1), number(2), true).await,
@@ -50,18 +52,37 @@ async fn connect() -> (Client, tokio::task::JoinHandle<()>) {
     (client, tokio::spawn(async { connection.await.unwrap() }))
 }
 
+const ROWS: &str = "select p.name, p.id, p.type::text, p.deleted, p.updated_at, p.base_url,
+                           case when not p.deleted then p.settings end, case when not p.deleted then p.settings_key_id end,
+                           k.id, k.created_at, k.api_key, k.api_key_key_id
+                      from ai_providers p left join ai_provider_keys k on k.provider_id = p.id and not p.deleted
+                     where p.name = any($1)";
+
+fn names() -> Vec<String> {
+    (0..100).map(|n| format!("p{n}")).collect()
+}
+
+async fn read(client: &Client) {
+    let names = names();
+    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&names, Type::TEXT_ARRAY)];
+    let (begun, rows, done) = tokio::join!(
+        client.batch_execute("begin read only; set local statement_timeout = '10s'; set local lock_timeout = '7s'"),
+        client.query_typed(ROWS, &parameters),
+        client.batch_execute("commit"),
+    );
+    begun.unwrap();
+    assert_eq!(rows.unwrap().len(), 200);
+    done.unwrap();
+}
+
 /// What a seed would be that always takes the lock: begin, lock and read in one flight; the end of the transaction only when
 /// the rows were seen, because only then is it known that there is nothing to insert.
 async fn through_lock(client: &Client) {
-    let rows = "select p.name, p.id, p.type::text, p.deleted, p.updated_at, p.base_url, p.settings, p.settings_key_id,
-                       k.id, k.created_at, k.api_key, k.api_key_key_id
-                  from ai_providers p left join ai_provider_keys k on k.provider_id = p.id and not p.deleted
-                 where p.name = any($1)";
-    let names: Vec<String> = (0..100).map(|n| format!("p{n}")).collect();
+    let names = names();
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&names, Type::TEXT_ARRAY)];
     let (locked, rows) = tokio::join!(
         client.batch_execute("begin; set local lock_timeout = '60s'; select pg_advisory_xact_lock(10)"),
-        client.query_typed(rows, &parameters)
+        client.query_typed(ROWS, &parameters)
     );
     locked.unwrap();
     assert_eq!(rows.unwrap().len(), 200);

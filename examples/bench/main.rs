@@ -47,13 +47,17 @@ fn nothing_to_do(programs: &Programs, server: &Server, page: &mut Page, rounds: 
     let database = server.database(Variant::Current);
     let seed = programs.seed(&database.url()).envs(provider_variables(100, 2));
     seed.run();
-    let mut runs = vec![seed.clone(), programs.floor(&database.url(), "select-1")];
+    let floor = |what: &str| programs.floor(&database.url(), what);
+    let mut runs = vec![seed.clone(), floor("select-1"), floor("read")];
     runs.extend(programs.psql(&database.url()));
     let times = interleaved(rounds * 2, &runs, || {});
     page.time("`seed`, nothing to do, 100 providers × 2 keys", &times[0]);
     page.time("the floor: connect and `select 1` with the same libraries", &times[1]);
     page.ratio("nothing to do ÷ floor", times[0].ratio(&times[1]), "at most", 1.4);
-    match times.get(2) {
+    page.time("only the read: the floor with the one statement of such a seed in the place of `select 1`", &times[2]);
+    page.plain_ratio("nothing to do ÷ only the read", times[0].ratio(&times[2]));
+    page.plain_ratio("only the read ÷ floor", times[2].ratio(&times[1]));
+    match times.get(3) {
         Some(psql) => {
             page.time("`psql -c 'select 1'`", psql);
             page.ratio("nothing to do ÷ psql", times[0].ratio(psql), "at most", 0.75);

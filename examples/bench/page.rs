@@ -41,6 +41,13 @@ impl Page {
         self.goal(what, &format!("{ratio:.2} ×"), &format!("{relation} {goal} ×"), met);
     }
 
+    /// Of interest, but nobody's goal.
+    pub fn plain_ratio(&mut self, what: &str, ratio: f64) {
+        let line = format!("| {what} | {ratio:.2} × | – | |");
+        println!("{line}");
+        self.goals += &(line + "\n");
+    }
+
     pub fn count(&mut self, what: &str, count: usize, most: usize) {
         self.goal(what, &count.to_string(), &format!("at most {most}"), count <= most);
     }

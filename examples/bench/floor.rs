@@ -95,13 +95,22 @@ const KEY: &str = "insert into ai_provider_keys (id, provider_id, api_key) value
 const AUDIT: &str = "insert into audit_logs (id, \"time\", user_id, organization_id, resource_type, resource_id, resource_target,
                             action, diff, status_code, additional_fields, request_id, resource_icon)
                      values (gen_random_uuid(), now(), $1::text::uuid, $1::text::uuid, $2::text::resource_type, $3::text::uuid, $4,
-                             'create', jsonb_build_object('id', jsonb_build_object('old', '', 'new', $3::text, 'secret', false)),
-                             0, '{}', $1::text::uuid, '')";
+                             'create', $5::text::jsonb, 0, '{}', $1::text::uuid, '')";
+
+/// What the audit row says of a new key, and about as much of a new provider.
+fn diff(id: &str, of: &str) -> String {
+    let now = "2026-11-20T09:12:00.000001+00:00";
+    format!(
+        r#"{{"id":{{"old":"","new":"{id}","secret":false}},"provider_id":{{"old":"","new":"{of}","secret":false}},
+            "api_key":{{"old":"","new":"","secret":true}},"api_key_key_id":{{"old":null,"new":null,"secret":false}},
+            "created_at":{{"old":null,"new":"{now}","secret":false}},"updated_at":{{"old":null,"new":"{now}","secret":false}}}}"#
+    )
+}
 
 /// As Coder does it: each row with a statement of its own, and each waits for its answer.
 async fn per_row(client: &Client, providers: usize, keys: usize, prepared: bool) {
     let nobody = Uuid::nil().to_string();
-    let statements = [Kind::new(PROVIDER, 4), Kind::new(KEY, 3), Kind::new(AUDIT, 4)];
+    let statements = [Kind::new(PROVIDER, 4), Kind::new(KEY, 3), Kind::new(AUDIT, 5)];
     let mut writer = Writer { client, statements, prepared };
     client.batch_execute("begin; select pg_advisory_xact_lock(10)").await.unwrap();
     if prepared {
@@ -112,11 +121,11 @@ async fn per_row(client: &Client, providers: usize, keys: usize, prepared: bool)
     for n in 0..providers {
         let (id, name) = (Uuid::new_v4().to_string(), format!("p{n}"));
         writer.write(0, &[&id, &"openai", &name, &"https://ai.example/v1"]).await;
-        writer.write(2, &[&nobody, &"ai_provider", &id, &name]).await;
+        writer.write(2, &[&nobody, &"ai_provider", &id, &name, &diff(&id, &name)]).await;
         for key in 0..keys {
             let key_id = Uuid::new_v4().to_string();
             writer.write(1, &[&key_id, &id, &format!("sk-{n}-{key}")]).await;
-            writer.write(2, &[&nobody, &"ai_provider_key", &key_id, &key_id]).await;
+            writer.write(2, &[&nobody, &"ai_provider_key", &key_id, &key_id, &diff(&key_id, &id)]).await;
         }
     }
     client.batch_execute("select pg_notify('ai_providers_changed', ''); commit").await.unwrap();
@@ -146,8 +155,8 @@ impl Writer<'_> {
         if self.prepared {
             self.client.execute(kind.prepared.as_ref().unwrap(), values).await.unwrap();
         } else {
-            let typed: Vec<_> = values.iter().map(|value| (*value, Type::TEXT)).collect();
-            self.client.query_typed(kind.sql, &typed).await.unwrap();
+            // As Coder's driver does it with a statement that was not prepared: parse and describe, then bind and execute.
+            self.client.execute(kind.sql, values).await.unwrap();
         }
     }
 }

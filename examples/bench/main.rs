@@ -122,16 +122,22 @@ fn crowd(programs: &Programs, server: &Server, page: &mut Page, rounds: usize, e
     let port = proxy.as_ref().map_or(server.port(), support::proxy::RunningProxy::port);
     let url = database.url_at(port, "postgres", "postgres");
     let seed = programs.seed(&url).envs(provider_variables(100, 2)).arg("--wait=300s");
-    let locked = programs.floor(&url, "through-lock");
-    let crowd = |program: &Program| program.crowd(CROWD);
-    let times = times_of(rounds, 2, |which| crowd(if which == 0 { &seed } else { &locked }));
+    let programs = [seed, programs.floor(&url, "read"), programs.floor(&url, "through-lock")];
+    let times = times_of(rounds, programs.len(), |which| Program::crowd(&programs[which], CROWD));
     let way = match each_way.as_millis() {
         0 => "on loopback".to_owned(),
         ms => format!("with {} ms added per round trip", 2 * ms),
     };
     page.time(&format!("{CROWD} `seed` at once, nothing to do, {way}"), &times[0]);
-    page.time(&format!("{CROWD} reads through the lock at once, {way}"), &times[1]);
-    page.ratio(&format!("through the lock ÷ without, {way}"), times[1].ratio(&times[0]), "at least", goal);
+    page.time(&format!("{CROWD} times only the read at once, {way}"), &times[1]);
+    page.time(&format!("{CROWD} times the same read through the lock at once, {way}"), &times[2]);
+    page.ratio(
+        &format!("the read through the lock ÷ only the read, {way}"),
+        times[2].ratio(&times[1]),
+        "at least",
+        goal,
+    );
+    page.plain_ratio(&format!("the read through the lock ÷ `seed`, {way}"), times[2].ratio(&times[0]));
 }
 
 fn memory_and_size(programs: &Programs, server: &Server, page: &mut Page) {

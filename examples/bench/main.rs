@@ -118,12 +118,18 @@ fn first_seed(programs: &Programs, server: &Server, page: &mut Page, rounds: usi
 fn crowd(programs: &Programs, server: &Server, page: &mut Page, rounds: usize, each_way: Duration, goal: f64) {
     let database = server.database(Variant::Current);
     programs.seed(&database.url()).envs(provider_variables(100, 2)).run();
-    let proxy = (!each_way.is_zero()).then(|| Proxy::new().delay(each_way).start(server.port()));
-    let port = proxy.as_ref().map_or(server.port(), support::proxy::RunningProxy::port);
-    let url = database.url_at(port, "postgres", "postgres");
-    let seed = programs.seed(&url).envs(provider_variables(100, 2)).arg("--wait=300s");
-    let programs = [seed, programs.floor(&url, "read"), programs.floor(&url, "through-lock")];
-    let times = times_of(rounds, programs.len(), |which| Program::crowd(&programs[which], CROWD));
+    let times = times_of(rounds, 3, |which| {
+        // A proxy for each crowd: it keeps its connections.
+        let proxy = (!each_way.is_zero()).then(|| Proxy::new().delay(each_way).start(server.port()));
+        let port = proxy.as_ref().map_or(server.port(), support::proxy::RunningProxy::port);
+        let url = database.url_at(port, "postgres", "postgres");
+        let program = match which {
+            0 => programs.seed(&url).envs(provider_variables(100, 2)).arg("--wait=300s"),
+            1 => programs.floor(&url, "read"),
+            _ => programs.floor(&url, "through-lock"),
+        };
+        program.crowd(CROWD)
+    });
     let way = match each_way.as_millis() {
         0 => "on loopback".to_owned(),
         ms => format!("with {} ms added per round trip", 2 * ms),

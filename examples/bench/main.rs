@@ -15,7 +15,7 @@ use std::time::Duration;
 use measure::{Spread, interleaved, times_of};
 use page::Page;
 use plot::Plot;
-use programs::{Program, Programs, provider_variables};
+use programs::{Programs, provider_variables};
 use support::{Database, Options, Proxy, Server, Variant};
 
 /// Rounds of each measurement; every number in the page is the median of so many.

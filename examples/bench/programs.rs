@@ -101,7 +101,13 @@ impl Program {
         let child = command.spawn().expect("start a program");
         let output = child.wait_with_output().expect("wait for a program");
         let elapsed = started.elapsed();
-        assert!(output.status.success(), "{:?}: {}", self.path, String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{:?}: {}, {}",
+            self.path,
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        );
         elapsed
     }
 
@@ -113,7 +119,13 @@ impl Program {
             commands.iter_mut().map(|command| command.spawn().expect("start a program")).collect();
         for child in children {
             let output = child.wait_with_output().expect("wait for a program");
-            assert!(output.status.success(), "{:?}: {}", self.path, String::from_utf8_lossy(&output.stderr));
+            assert!(
+                output.status.success(),
+                "{:?}: {}, {}",
+                self.path,
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            );
         }
         started.elapsed()
     }

@@ -1,5 +1,8 @@
 //! Arguments to an exit code: one function per command. Everything that is printed is printed here.
 
+mod export;
+mod resolve;
+
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -35,6 +38,8 @@ fn command(command: Command, variables: &[Variable]) -> u8 {
     match command {
         Command::Seed(texts) => seed_or_diff(report::Command::Seed, texts, None, variables),
         Command::Diff { texts, offline } => seed_or_diff(report::Command::Diff, texts, offline, variables),
+        Command::Resolve(texts) => resolve::command(texts, variables),
+        Command::Export(texts) => export::command(texts, variables),
     }
 }
 
@@ -82,7 +87,7 @@ fn work(
 ) -> Result<Report, Stopped> {
     let access = match command {
         report::Command::Seed => Access::Write,
-        report::Command::Diff => Access::Read,
+        _ => Access::Read,
     };
     let prepared = match prepare(options, access, variables, problems, warnings) {
         Ok(prepared) => prepared,
@@ -143,24 +148,26 @@ fn finish(mut report: Report, options: &Options) -> u8 {
             report.outcome.as_str()
         );
     }
-    let text = match options.output {
+    print(&match options.output {
         Format::Json => report::json(&report) + "\n",
         Format::Text => report::text(&report, Style { colour: may_colour() }),
-    };
-    // A reader that went away is no reason to fail: the exit code says what happened.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    });
     if let Some(path) = &options.termination_log {
-        leave_message(path, &report);
+        leave_message(path, &report::termination_message(&report));
     }
     report.exit_code()
+}
+
+/// A reader that went away is no reason to fail: the exit code says what happened.
+fn print(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 fn may_colour() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn leave_message(path: &Path, report: &Report) {
-    let message = report::termination_message(report);
+fn leave_message(path: &Path, message: &str) {
     if message.is_empty() {
         return;
     }

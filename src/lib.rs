@@ -3,6 +3,7 @@
 
 mod arguments;
 pub mod cli;
+pub mod dotenv;
 pub mod env;
 pub mod options;
 pub mod plan;
@@ -10,5 +11,6 @@ pub mod prepare;
 pub mod problem;
 pub mod provider;
 pub mod report;
+pub mod resolve;
 pub mod seed;
 pub mod store;

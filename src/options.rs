@@ -332,5 +332,6 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+pub mod decision;
 #[cfg(test)]
 mod tests;

@@ -70,6 +70,20 @@ pub fn prepare(
     Ok(Prepared { desired: environment.providers, keyring, plan, warnings, connector })
 }
 
+/// Only what a look into the database needs: encryption keys and the connection, without an environment.
+pub fn prepare_reader(
+    options: &Options,
+    variables: &[Variable],
+    mut problems: Vec<Problem>,
+) -> Result<(Keyring, Connector), Vec<Problem>> {
+    let keyring = keyring(variables, &mut problems);
+    let connector = connector(options, variables, &mut problems);
+    match connector.filter(|_| problems.is_empty()) {
+        Some(connector) => Ok((keyring, connector)),
+        None => Err(problems),
+    }
+}
+
 fn keyring(variables: &[Variable], problems: &mut Vec<Problem>) -> Keyring {
     let Some(variable) = look_up(variables, dbcrypt::VARIABLE) else { return Keyring::default() };
     let Some(text) = variable.value() else {

@@ -3,6 +3,7 @@
 
 mod conflict;
 mod insert;
+pub mod resolve;
 mod snapshot;
 
 pub use conflict::{Comparison, Conflict, Field, Value, fingerprint};

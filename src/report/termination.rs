@@ -1,7 +1,7 @@
 //! The termination message: what `kubectl describe pod` shows. Verdict first, next step and conflict id always there.
 
 use super::sentence::{START_ANYWAY, advice, conflict_sentence};
-use super::{DOCS, Report};
+use super::{Command, DOCS, Report};
 use crate::plan::{Conflict, State};
 use crate::problem::{Outcome, Problem};
 use crate::provider::shown::count;
@@ -15,14 +15,15 @@ const IDS: usize = 8;
 pub fn termination_message(report: &Report) -> String {
     match report.outcome {
         Outcome::Ok | Outcome::Changes => success(report),
-        Outcome::Conflict => conflicts(report),
+        Outcome::Conflict if report.problems.is_empty() => conflicts(report),
         outcome => problems(report, outcome),
     }
 }
 
 fn problems(report: &Report, outcome: Outcome) -> String {
     let number = if report.problems.len() > 1 { count(report.problems.len(), "problem") + ": " } else { String::new() };
-    let anyway = if report.blocked && outcome != Outcome::Internal {
+    let starts = matches!(report.command, Command::Seed | Command::Diff);
+    let anyway = if starts && report.blocked && outcome != Outcome::Internal {
         format!(" Start anyway: {START_ANYWAY}")
     } else {
         String::new()
@@ -83,7 +84,7 @@ fn sentence(problem: &Problem) -> String {
 }
 
 /// The middle gives way, on a character boundary.
-fn fit(head: &str, middle: &str, tail: &str) -> String {
+pub(super) fn fit(head: &str, middle: &str, tail: &str) -> String {
     let room = LIMIT.saturating_sub(head.len() + tail.len());
     if middle.len() <= room {
         return format!("{head}{middle}{tail}");

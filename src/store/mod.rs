@@ -4,6 +4,7 @@ pub mod apply;
 pub mod connect;
 pub mod dbcrypt;
 pub mod error;
+pub mod resolve;
 mod schema;
 pub mod snapshot;
 pub mod tls;

@@ -333,5 +333,6 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub mod decision;
+pub mod export;
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,7 @@ mod names;
 mod suggest;
 mod variable;
 
-pub use dotenv::read_file;
+pub use dotenv::{parse as parse_dotenv, read_file};
 pub use suggest::nearest;
 pub use variable::{Variable, look_up};
 

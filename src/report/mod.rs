@@ -12,7 +12,7 @@ pub use json::json;
 pub use resolve::Settled;
 pub use sentence::{advice, conflict_sentence, value};
 pub use termination::termination_message;
-pub use text::{Style, text};
+pub use text::{Style, remarks, text};
 
 use uuid::Uuid;
 

@@ -50,6 +50,18 @@ pub fn text(report: &Report, style: Style) -> String {
     out
 }
 
+/// Problems and warnings alone, for standard error: what is printed beside them is for a program.
+pub fn remarks(report: &Report, style: Style) -> String {
+    let mut out = String::new();
+    for (title, list) in [("problem", &report.problems), ("warning", &report.warnings)] {
+        if !list.is_empty() {
+            let _ = writeln!(out, "\n{}", style.paint("33", &count(list.len(), title)));
+            problems(&mut out, list);
+        }
+    }
+    out
+}
+
 fn headline(report: &Report, style: Style) -> String {
     let written = written(report);
     let anyway = if report.blocked { "" } else { ", but this does not stop the start (--block-on)" };

@@ -83,8 +83,9 @@ pub async fn write(session: &Session, resolution: &Resolution, keyring: &Keyring
     Err(error.with_retry(Retry::Again))
 }
 
+/// `work` is noise to the server; in its log it tells this commit from those of the reads.
 pub async fn commit(session: &Session) -> Result<(), Error> {
-    session.client.batch_execute("commit").await.map_err(|error| session.error(&error))
+    session.client.batch_execute("commit work").await.map_err(|error| session.error(&error))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

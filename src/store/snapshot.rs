@@ -90,6 +90,40 @@ const FROM: &str = "
     from ai_providers p
    where p.name = any($1)
    order by p.name, p.deleted, p.updated_at desc";
+/// Beside what decides, for `export`: what Coder holds and no variable can say.
+const LIVE: &str = ", p.enabled, coalesce(p.display_name, p.name)
+    from ai_providers p
+   where not p.deleted
+   order by p.name";
+
+/// A live provider with what is not compared.
+pub struct Live {
+    pub name: String,
+    pub row: StoredProvider,
+    pub enabled: bool,
+    pub display_name: String,
+}
+
+/// All live providers, in name order.
+pub async fn read_live(session: &Session, request: &Request<'_>) -> Result<Vec<Live>, Error> {
+    let sql = [ROWS, KEYS, LIVE].concat();
+    let begin = format!("begin read only; set local statement_timeout = '{}ms'", request.statement_timeout_ms);
+    let (begun, set, rows, done) = tokio::join!(
+        session.client.batch_execute(&begin),
+        apply_settings(session),
+        session.client.query_typed(&sql, &[]),
+        session.client.batch_execute("commit"),
+    );
+    begun.map_err(|error| session.error(&error))?;
+    set?;
+    let rows = rows.map_err(|error| session.error(&error))?;
+    done.map_err(|error| session.error(&error))?;
+    let live = |row: &Row| {
+        let (name, provider) = stored(row, request)?;
+        Ok(Live { name, row: provider, enabled: row.try_get(10)?, display_name: row.try_get(11)? })
+    };
+    rows.iter().map(live).collect::<Result<_, _>>().map_err(|error| session.error(&error))
+}
 
 async fn rows(session: &Session, request: &Request<'_>) -> Result<BTreeMap<String, StoredProvider>, Error> {
     let sql = [ROWS, if request.with_keys { KEYS } else { "" }, FROM].concat();

@@ -29,7 +29,7 @@ pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
     }));
     let result = std::panic::catch_unwind(|| match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => command(arguments.command, &variables),
-        Err(error) => usage(&error, &variables),
+        Err(error) => usage(&error, command_of(&arguments), &variables),
     });
     ExitCode::from(result.unwrap_or_else(|_| Outcome::Internal.exit_code()))
 }
@@ -139,7 +139,7 @@ fn work(
 fn finish(mut report: Report, options: &Options) -> u8 {
     report.blocked = match report.outcome {
         Outcome::Ok | Outcome::Changes => false,
-        outcome => options.block_on.blocks(outcome),
+        outcome => !report.command.guards_a_start() || options.block_on.blocks(outcome),
     };
     if report.exit_code() == 0 && report.outcome != Outcome::Ok && report.outcome != Outcome::Changes {
         tracing::error!(
@@ -207,7 +207,7 @@ fn log_to_stderr(options: &Options) {
 
 /// What clap refuses: help and version are no error, everything else is invalid like any other option. Clap's own text
 /// would echo the argument, and an argument in the wrong place may be a key.
-fn usage(error: &clap::Error, variables: &[Variable]) -> u8 {
+fn usage(error: &clap::Error, command: report::Command, variables: &[Variable]) -> u8 {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let _ = error.print();
@@ -222,7 +222,16 @@ fn usage(error: &clap::Error, variables: &[Variable]) -> u8 {
     let (options, ..) = options::parse(Texts::default(), None, variables);
     log_to_stderr(&options);
     let problem = Problem::new(Code::InvalidOption, usage_message(error));
-    finish(Report::new(report::Command::Seed, vec![problem], Vec::new()), &options)
+    finish(Report::new(command, vec![problem], Vec::new()), &options)
+}
+
+/// Of arguments that cannot be understood: a decision that was mistyped must not pass for one that was carried out.
+fn command_of(arguments: &[OsString]) -> report::Command {
+    match arguments.get(1).and_then(|word| word.to_str()) {
+        Some("resolve") => report::Command::Resolve,
+        Some("export") => report::Command::Export,
+        _ => report::Command::Seed,
+    }
 }
 
 fn usage_message(error: &clap::Error) -> String {

@@ -391,6 +391,11 @@ fn nobody_to_ask_and_other_arguments_that_cannot_be() {
         assert_eq!(finished.json()["problems"][0]["variables"][0], about, "{finished}");
         assert!(!finished.everything().to_lowercase().contains("canary"), "{finished}");
     }
+    // What is meant for a start does not make a mistake pass.
+    for arguments in [&["--take=environment", "--conflcit", &id, "--yes"][..], &["--take=environment", "--yes"]] {
+        let run = resolve(arguments).env("AI_PROVIDER_SEED_BLOCK_ON", "none").env("AI_PROVIDER_SEED_OFFLINE", "true");
+        run.run().expect(2);
+    }
     unchanged(&database, &before);
 }
 

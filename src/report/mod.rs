@@ -32,6 +32,11 @@ pub enum Command {
 }
 
 impl Command {
+    /// What it finds stops a start, unless `--block-on` says otherwise.
+    pub fn guards_a_start(self) -> bool {
+        matches!(self, Command::Seed | Command::Diff)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Command::Seed => "seed",

@@ -113,7 +113,7 @@ impl Settled {
         match (self.action, self.changes.len()) {
             _ if self.declined => "nothing was changed".to_owned(),
             (Action::TakeDatabase, _) if self.lines.is_empty() => "nothing to do: no conflict is left".to_owned(),
-            (Action::TakeDatabase, _) => "nothing was changed; this makes the environment agree:".to_owned(),
+            (Action::TakeDatabase, _) => "nothing was changed; this makes the environment agree".to_owned(),
             (_, 0) => "nothing to do: no conflict is left".to_owned(),
             (Action::Restore, _) => format!("{done} {providers}"),
             _ if self.report.written => format!("changed {providers} in the database; Coder was notified"),
@@ -158,7 +158,7 @@ impl Settled {
         }
         let facts: Vec<String> = self.changes.iter().map(fact).collect();
         let facts = if facts.is_empty() { self.headline() } else { facts.join("; ") };
-        let written = if self.report.written { "" } else { ". Nothing was written" };
+        let written = if self.report.written || self.changes.is_empty() { "" } else { ". Nothing was written" };
         fit("ok: ", &facts, &format!("{written}. {DOCS}/resolve"))
     }
 }

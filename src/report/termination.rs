@@ -1,7 +1,7 @@
 //! The termination message: what `kubectl describe pod` shows. Verdict first, next step and conflict id always there.
 
 use super::sentence::{START_ANYWAY, advice, conflict_sentence};
-use super::{Command, DOCS, Report};
+use super::{DOCS, Report};
 use crate::plan::{Conflict, State};
 use crate::problem::{Outcome, Problem};
 use crate::provider::shown::count;
@@ -22,14 +22,17 @@ pub fn termination_message(report: &Report) -> String {
 
 fn problems(report: &Report, outcome: Outcome) -> String {
     let number = if report.problems.len() > 1 { count(report.problems.len(), "problem") + ": " } else { String::new() };
-    let starts = matches!(report.command, Command::Seed | Command::Diff);
-    let anyway = if starts && report.blocked && outcome != Outcome::Internal {
+    let anyway = if report.command.guards_a_start() && report.blocked && outcome != Outcome::Internal {
         format!(" Start anyway: {START_ANYWAY}")
     } else {
         String::new()
     };
     let facts: Vec<String> = report.problems.iter().map(sentence).collect();
-    let tail = format!(".{anyway} {DOCS}/outcomes#{}", outcome.as_str());
+    let tail = match &report.conflicts[..] {
+        // The one that is there now.
+        found if outcome == Outcome::Conflict && !found.is_empty() => format!(". {}", ids(found)),
+        _ => format!(".{anyway} {DOCS}/outcomes#{}", outcome.as_str()),
+    };
     fit(&format!("{}{number}", verdict(report)), &facts.join("; "), &tail)
 }
 

@@ -73,7 +73,8 @@ fn headline(report: &Report, style: Style) -> String {
         Outcome::Conflict if report.command == Command::Resolve => "there is another conflict now".to_owned(),
         Outcome::Conflict => disagreement(report),
         Outcome::Unavailable => "no usable connection to the database".to_owned(),
-        Outcome::Unusable => format!("connected, but the {} cannot be carried out there", report.command.as_str()),
+        Outcome::Unusable if !report.command.guards_a_start() => "connected, but this cannot be done there".to_owned(),
+        Outcome::Unusable => "connected, but the seed cannot be carried out there".to_owned(),
         Outcome::Locked => "another session holds the lock for seeding".to_owned(),
         Outcome::Internal => "a bug in ai-provider-seed".to_owned(),
     };
@@ -237,7 +238,7 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
 
 /// Is there a start that it stops?
 fn starts(report: &Report) -> bool {
-    report.blocked && matches!(report.command, Command::Seed | Command::Diff)
+    report.blocked && report.command.guards_a_start()
 }
 
 fn way(out: &mut String, label: &str, text: &str) {

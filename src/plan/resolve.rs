@@ -338,19 +338,3 @@ fn prepare(resolution: &mut Resolution, schema: &Schema, options: &PlanOptions) 
         }
     }
 }
-
-/// Does the row agree with the environment once the update is done? For tests: what differs is all that is changed.
-#[cfg(test)]
-pub fn applied(update: &Update, row: &StoredProvider) -> StoredProvider {
-    use secrecy::ExposeSecret;
-    let mut row = row.clone();
-    row.kind = update.kind.clone().unwrap_or(row.kind);
-    row.base_url = update.base_url.clone().unwrap_or(row.base_url);
-    if let Some(settings) = &update.settings {
-        row.settings = BedrockSettings::decode(Some(settings.expose_secret())).map_err(super::Unreadable::Settings);
-    }
-    if let Some((keys, _)) = &update.keys {
-        row.keys = Some(keys.iter().cloned().map(Ok).collect());
-    }
-    row
-}

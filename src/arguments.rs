@@ -33,6 +33,9 @@ pub enum Command {
     Resolve(ResolveTexts),
     /// Print the providers of the database as environment variables or manifests
     Export(ExportTexts),
+    /// Print the CustomResourceDefinition of AIProviderSeed as YAML
+    #[cfg(feature = "controller")]
+    Crd,
 }
 
 /// The options of `resolve`, unread. What is decided stands on the command line only: a variable would stay behind.

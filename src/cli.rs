@@ -40,6 +40,22 @@ fn command(command: Command, variables: &[Variable]) -> u8 {
         Command::Diff { texts, offline } => seed_or_diff(report::Command::Diff, texts, offline, variables),
         Command::Resolve(texts) => resolve::command(texts, variables),
         Command::Export(texts) => export::command(texts, variables),
+        #[cfg(feature = "controller")]
+        Command::Crd => crd(),
+    }
+}
+
+#[cfg(feature = "controller")]
+fn crd() -> u8 {
+    let printed = crate::kubernetes::resource::definition_yaml()
+        .map_err(|error| error.to_string())
+        .and_then(|yaml| std::io::stdout().lock().write_all(yaml.as_bytes()).map_err(|error| error.kind().to_string()));
+    match printed {
+        Ok(()) => 0,
+        Err(error) => {
+            print_error(&format!("the definition could not be printed: {error}\n"));
+            Outcome::Internal.exit_code()
+        }
     }
 }
 
@@ -237,22 +253,20 @@ fn command_of(arguments: &[OsString]) -> report::Command {
 fn usage_message(error: &clap::Error) -> String {
     use clap::error::ContextKind;
     let context = |kind| error.get(kind).map(ToString::to_string);
-    // Only what looks like the name of an option is repeated.
+    // Only the name of an option is repeated, or what nearly is one: anything else may be a key, of small letters too.
     let option = context(ContextKind::InvalidArg).and_then(|text| {
         let name = text.split(['=', ' ']).next().unwrap_or_default().to_owned();
-        let known = name.starts_with("--") && name[2..].bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
-        known.then_some(name)
+        options::nearest_option(&name).map(|meant| (name, meant))
     });
     let what = match (error.kind(), option) {
-        (ErrorKind::UnknownArgument, Some(option)) => {
-            let meant = options::nearest_option(&option).map(|meant| format!("; did you mean {meant}?"));
-            format!("there is no option {option}{}", meant.unwrap_or_default())
+        (ErrorKind::UnknownArgument, Some((option, meant))) => {
+            format!("there is no option {}; did you mean {meant}?", crate::provider::shown::escape(&option))
         }
         (ErrorKind::UnknownArgument, None) => "an argument that is no option".to_owned(),
         (ErrorKind::InvalidSubcommand, _) => "there is no such command".to_owned(),
-        (ErrorKind::ArgumentConflict, Some(option)) => format!("{option} was given twice"),
+        (ErrorKind::ArgumentConflict, Some((_, option))) => format!("{option} was given twice"),
         (ErrorKind::InvalidUtf8, _) => "an argument is not Unicode (UTF-8)".to_owned(),
-        (_, Some(option)) => format!("{option} needs a value"),
+        (_, Some((_, option))) => format!("{option} needs a value"),
         _ => "the arguments cannot be understood".to_owned(),
     };
     format!("{what}; see ai-provider-seed --help")

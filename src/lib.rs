@@ -6,6 +6,8 @@ pub mod cli;
 pub mod dotenv;
 pub mod env;
 pub mod export;
+#[cfg(feature = "controller")]
+pub mod kubernetes;
 pub mod options;
 pub mod plan;
 pub mod prepare;

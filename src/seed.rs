@@ -17,6 +17,8 @@ use crate::store::{Error, Retry};
 
 /// One read, or one write with its commit, on a server that answers.
 const FLIGHT: Duration = Duration::from_secs(10);
+/// The server gives up before we do, and so says why.
+const SERVERS_LIMIT: Duration = Duration::from_secs(9);
 /// How much longer than wait and lock timeout together a whole run may take.
 const GRACE: Duration = Duration::from_secs(30);
 /// How long to look for what became of a commit whose answer was lost, even if `--wait` is over.
@@ -260,7 +262,7 @@ impl Attempt<'_> {
             names: self.run.desired.iter().map(|provider| provider.name.as_str()).collect(),
             with_keys: self.run.plan.compare_credentials != crate::plan::CompareCredentials::Ignore,
             keyring: self.run.keyring,
-            statement_timeout_ms: FLIGHT.as_millis(),
+            statement_timeout_ms: SERVERS_LIMIT.as_millis(),
         }
     }
 

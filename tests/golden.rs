@@ -188,8 +188,9 @@ fn changes() {
     golden("changes-cannot-insert", || {
         let scene = Scene::new("diff", &claude_row(), &three());
         scene.connected_as(
-            "golden_reader",
-            "grant select on ai_providers, ai_provider_keys, dbcrypt_keys to golden_reader",
+            "golden_seeder",
+            "grant select on ai_providers, ai_provider_keys, dbcrypt_keys to golden_seeder;
+             grant insert on ai_providers, ai_provider_keys to golden_seeder",
         )
     });
 }

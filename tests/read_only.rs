@@ -63,23 +63,23 @@ fn a_role_that_only_reads_by_default() {
     run("seed", &database.url_as("careful", "x")).run().expect(0);
 }
 
-/// A standby of a server, with Coder's tables on both; what the standby holds can be asked for after `catch_up`.
+/// Waits until the standby has as many providers.
+fn replicated(copy: &Database, count: u32) {
+    for _ in 0..500 {
+        if copy.json("select count(*) from ai_providers") == count {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("the standby does not follow");
+}
+
 #[test]
 fn a_standby_is_read_and_never_written() {
     let primary = Server::start(Options::new());
     let database = primary.database(Variant::Current);
     let standby = primary.standby();
     let copy = standby.attach(database.name());
-    let replicated = |count: u32| {
-        for _ in 0..200 {
-            if copy.json("select count(*) from ai_providers") == count {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("the standby does not follow");
-    };
-
     // Alone it can only say no, soon without waiting and in time with it.
     let message = refused(run("seed", &copy.url()).run());
     assert!(message.contains("connect to the primary") || message.contains("name all servers"), "{message}");
@@ -93,7 +93,7 @@ fn a_standby_is_read_and_never_written() {
     let finished = run("seed", &url).env("AI_PROVIDER_SEED_WAIT", "20s").run().expect(0);
     assert_eq!(finished.json()["providers"][0]["state"], "created", "{finished}");
     assert!(finished.elapsed < Duration::from_secs(5), "another host needs no long pause: {finished}");
-    replicated(1);
+    replicated(&copy, 1);
 
     // Nothing is missing: the standby will do, and the primary is not asked.
     fine(run("seed", &copy.url()).run());
@@ -122,9 +122,11 @@ fn one_try_goes_over_all_hosts() {
     let primary = Server::start(Options::new());
     let database = primary.database(Variant::Current);
     let standby = primary.standby();
+    let copy = standby.attach(database.name());
     let url = two_hosts(&database, &standby, &primary);
     for attributes in ["&target_session_attrs=read-write", "&target_session_attrs=primary", ""] {
         database.execute("delete from ai_providers");
+        replicated(&copy, 0);
         let finished = run("seed", &format!("{url}{attributes}")).run().expect(0);
         assert_eq!(finished.json()["written"], true, "{attributes}: {finished}");
     }

@@ -1,6 +1,7 @@
 //! `--env-file`: provider variables from a dotenv file, values literal.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::Path;
 
@@ -35,7 +36,16 @@ pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
         problem(format!("line {line} is not Unicode (UTF-8)"))
     })?;
-    parse(&text).map_err(problem)
+    parse(&text).map(last_of_each).map_err(problem)
+}
+
+/// As a shell would have it: an environment holds a name once, and the last line counts.
+fn last_of_each(mut variables: Vec<Variable>) -> Vec<Variable> {
+    let mut seen = BTreeSet::new();
+    variables.reverse();
+    variables.retain(|variable| seen.insert(variable.name.clone()));
+    variables.reverse();
+    variables
 }
 
 /// The crate replaces `$NAME` by variables; people's keys contain `$`. So every `$` is put aside while it reads.

@@ -8,6 +8,9 @@ mod validation;
 use super::*;
 use crate::provider::Source;
 
+/// Variables, as name and value.
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 const AIBRIDGE: &str = "CODER_AIBRIDGE_PROVIDER_";
 
 /// Names that start with a digit or a sign get the prefix `CODER_AIBRIDGE_PROVIDER_`.

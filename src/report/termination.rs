@@ -1,6 +1,7 @@
 //! The termination message: what `kubectl describe pod` shows. Verdict first, next step and conflict id always there.
 
 use super::sentence::{START_ANYWAY, advice, conflict_sentence};
+use super::text::written;
 use super::{DOCS, Report};
 use crate::plan::{Conflict, State};
 use crate::problem::{Outcome, Problem};
@@ -28,10 +29,16 @@ fn problems(report: &Report, outcome: Outcome) -> String {
         String::new()
     };
     let facts: Vec<String> = report.problems.iter().map(sentence).collect();
+    // Said where it is not what everybody would think.
+    let written = if report.blocked && (report.unknown || report.written) {
+        format!("; {}", written(report))
+    } else {
+        String::new()
+    };
     let tail = match &report.conflicts[..] {
         // The one that is there now.
-        found if outcome == Outcome::Conflict && !found.is_empty() => format!(". {}", ids(found)),
-        _ => format!(".{anyway} {DOCS}/outcomes#{}", outcome.as_str()),
+        found if outcome == Outcome::Conflict && !found.is_empty() => format!("{written}. {}", ids(found)),
+        _ => format!("{written}.{anyway} {DOCS}/outcomes#{}", outcome.as_str()),
     };
     fit(&format!("{}{number}", verdict(report)), &facts.join("; "), &tail)
 }
@@ -39,7 +46,7 @@ fn problems(report: &Report, outcome: Outcome) -> String {
 fn conflicts(report: &Report) -> String {
     let blocking: Vec<Conflict> = report.conflicts.iter().filter(|conflict| conflict.blocking).cloned().collect();
     let facts: Vec<String> = blocking.iter().map(conflict_sentence).collect();
-    let written = if report.blocked { "; nothing was written" } else { "" };
+    let written = if report.blocked { format!("; {}", written(report)) } else { String::new() };
     let tail = format!("{written}. {}. {}", advice(&blocking, report.blocked), ids(&blocking));
     fit(&verdict(report), &facts.join("; "), &tail)
 }
@@ -65,8 +72,8 @@ fn success(report: &Report) -> String {
 
 /// `conflict: `, or that it went on all the same.
 fn verdict(report: &Report) -> String {
-    let anyway = if report.blocked { "" } else { "started anyway, nothing was written: " };
-    format!("{anyway}{}: ", report.outcome.as_str())
+    let outcome = report.outcome.as_str();
+    if report.blocked { format!("{outcome}: ") } else { format!("started anyway, {}: {outcome}: ", written(report)) }
 }
 
 fn ids(conflicts: &[Conflict]) -> String {

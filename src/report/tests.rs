@@ -155,6 +155,21 @@ fn colour_only_where_it_is_wanted() {
     );
 }
 
+#[test]
+fn a_lost_commit_is_never_called_unwritten() {
+    for blocked in [true, false] {
+        for problems in [Vec::new(), vec![Problem::new(Code::Unreachable, "gone")]] {
+            let mut report = Report::new(Command::Seed, problems, Vec::new());
+            report.conflicts = vec![conflict("a", "1", Field::BaseUrl, "x", "y")];
+            report.conclude();
+            (report.blocked, report.unknown) = (blocked, true);
+            for said in [text(&report, PLAIN), termination_message(&report)] {
+                assert!(!said.contains("nothing was written") && said.contains("the next start finds out"), "{said}");
+            }
+        }
+    }
+}
+
 /// Keys that scripts rely on are always there; the document is one line.
 #[test]
 fn json_has_every_key() {

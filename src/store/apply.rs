@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::Error;
-use super::snapshot::{Depth, Request, apply_settings, read_locked};
+use super::snapshot::{Depth, Request, TABLE_LOCK, apply_settings, read_locked};
 use crate::plan::{Insert, Snapshot};
 use crate::problem::Code;
 use crate::provider::{DesiredProvider, shown};
@@ -48,6 +48,7 @@ pub async fn lock_and_read(
     let lock = lock_timeout.max(Duration::from_millis(1)).as_millis();
     let statement = (lock_timeout + BEYOND_LOCK).as_millis();
     let idle = IDLE.as_millis();
+    let table = lock_timeout.min(TABLE_LOCK).as_millis().max(1);
     // From version 14 on the server notices that a waiter has died, and leaves no ghost in the queue.
     let check = match session.server_version {
         Some(14..) => "set local client_connection_check_interval = '1s';",
@@ -55,7 +56,8 @@ pub async fn lock_and_read(
     };
     let locked = format!(
         "set local lock_timeout = '{lock}ms'; set local statement_timeout = '{statement}ms'; \
-         set local idle_in_transaction_session_timeout = '{idle}ms'; {check} select pg_advisory_xact_lock({LOCK})"
+         set local idle_in_transaction_session_timeout = '{idle}ms'; {check} select pg_advisory_xact_lock({LOCK}); \
+         set local lock_timeout = '{table}ms'"
     );
     // Spelled out, whatever the database's default is: under repeatable read the snapshot would be from before the lock. Not
     // "read write", which a standby refuses before it could be asked what it is.

@@ -2,6 +2,7 @@
 //! names no statement and works through PgBouncer in transaction mode.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio_postgres::Row;
@@ -35,10 +36,18 @@ pub struct Request<'a> {
     pub statement_timeout_ms: u128,
 }
 
+/// How long to wait for a table that somebody has locked (a migration, say): less than any limit of ours, so that it ends as
+/// what it is.
+pub const TABLE_LOCK: Duration = Duration::from_secs(7);
+
 /// `begin read only` … `commit` in one round trip.
 pub async fn read(session: &Session, request: &Request<'_>, depth: Depth) -> Result<Snapshot, Error> {
     let client = &session.client;
-    let begin = format!("begin read only; set local statement_timeout = '{}ms'", request.statement_timeout_ms);
+    let begin = format!(
+        "begin read only; set local statement_timeout = '{}ms'; set local lock_timeout = '{}ms'",
+        request.statement_timeout_ms,
+        TABLE_LOCK.as_millis()
+    );
     let (begun, set, rows, schema, done) = tokio::join!(
         client.batch_execute(&begin),
         apply_settings(session),

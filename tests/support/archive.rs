@@ -40,10 +40,14 @@ fn fetch(version: &str, cache: &Path, home: &Path) {
     fs::rename(&unpacked, home).expect("put the binaries in place");
 }
 
+/// Where cargo puts what it builds.
+pub fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from)
+}
+
 fn cache() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from);
-    let cache = target.join("postgres");
+    let cache = target().join("postgres");
     fs::create_dir_all(&cache).expect("create target/postgres");
     if user::enterable(&cache) {
         return cache;

@@ -8,6 +8,8 @@ pub mod binary;
 mod case_checks;
 pub mod cases;
 pub mod database;
+#[cfg(feature = "controller")]
+pub mod kubernetes;
 pub mod pgbouncer;
 pub mod postgres;
 mod process;
@@ -18,6 +20,8 @@ mod user;
 
 pub use binary::{Finished, Run, Started};
 pub use database::{Database, Variant};
+#[cfg(feature = "controller")]
+pub use kubernetes::{Cluster, Namespace, ServiceAccount, block_on};
 pub use pgbouncer::PgBouncer;
 pub use postgres::{Mode, Options, Server};
 pub use proxy::{Fault, Proxy};

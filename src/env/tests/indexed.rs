@@ -17,7 +17,7 @@ fn keys(provider: &DesiredProvider) -> Vec<&str> {
 
 #[test]
 fn structure() {
-    let table: &[(&[(&str, &str)], &[&str])] = &[
+    let table: &[(Pairs, &[&str])] = &[
         (&[("0", "x")], &["malformed_variable 0"]),
         (&[("0TYPE", "x")], &["malformed_variable 0TYPE"]),
         (&[("CODER_AIBRIDGE_PROVIDER__TYPE", "x")], &["malformed_variable _TYPE"]),
@@ -160,7 +160,7 @@ fn bedrock() {
 fn warnings() {
     let url = ("0_BASE_URL", "https://ai.example/v1");
     let key = ("0_KEY", "k");
-    let table: &[(&[(&str, &str)], &[&str])] = &[
+    let table: &[(Pairs, &[&str])] = &[
         (&[("0_TYPE", "openai"), key, url], &[]),
         (&[("0_TYPE", "copilot"), url], &[]),
         (&[("0_TYPE", "openai"), url], &["provider_without_keys[0] 0_TYPE"]),

@@ -47,7 +47,7 @@ fn empty_is_unset_and_nothing_is_trimmed() {
 
 #[test]
 fn the_newer_spelling_decides_variable_by_variable() {
-    let table: &[(&[(&str, &str)], &str, &str)] = &[
+    let table: &[(Pairs, &str, &str)] = &[
         (&[("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://old/")], "https://old/", "CODER_AIBRIDGE_OPENAI_BASE_URL"),
         (
             &[("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://old/"), ("CODER_AI_GATEWAY_OPENAI_BASE_URL", "https://new/")],

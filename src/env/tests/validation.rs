@@ -9,7 +9,7 @@ const FEDERATION: [(&str, &str); 3] =
 /// Each check alone, with every way to break it.
 #[test]
 fn each_check_has_its_code_its_index_and_its_variables() {
-    let table: &[(&[(&str, &str)], &[&str])] = &[
+    let table: &[(Pairs, &[&str])] = &[
         // 1
         (&[("0_NAME", "a"), ("0_KEY", "k")], &["type_required[0] 0_TYPE"]),
         (&[("0_TYPE", ""), ("0_KEY", "k")], &["type_required[0] 0_TYPE"]),

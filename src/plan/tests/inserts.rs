@@ -62,7 +62,8 @@ fn a_writer_needs_grants_and_a_reader_is_told() {
         table(&mut schema).columns.values_mut().for_each(|column| column.insertable = false);
         schema
     };
-    let tables: [(&str, fn(&mut Schema) -> &mut Table); 3] = [
+    type Of = fn(&mut Schema) -> &mut Table;
+    let tables: [(&str, Of); 3] = [
         ("ai_providers", |schema| &mut schema.providers),
         ("ai_provider_keys", |schema| &mut schema.keys),
         ("audit_logs", |schema| &mut schema.audit.as_mut().unwrap().table),

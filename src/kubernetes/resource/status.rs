@@ -1,0 +1,228 @@
+//! What the controller answers. The API server refuses a status as a whole if one list in it is too long or names something
+//! twice, so whoever fills it cuts at the limits here. Strings have no limit and words no list of allowed values in the
+//! schema: a definition older than the controller must not make it fall silent.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+/// How many of `providers` there may be.
+pub const MAX_PROVIDERS: usize = 256;
+/// How many of `conflicts` there may be.
+pub const MAX_CONFLICTS: usize = 64;
+/// How many of `warnings` there may be.
+pub const MAX_WARNINGS: usize = 32;
+/// How many `variables` a warning may have.
+pub const MAX_VARIABLES: usize = 16;
+
+/// What was found. Written by the controller, and only when it changes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AIProviderSeedStatus {
+    /// The metadata.generation that this status is about. Smaller than metadata.generation: the change was not seen yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i64")]
+    pub observed_generation: Option<i64>,
+
+    /// The value of the annotation aiproviders.dev/reconcile that was last acted on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub last_handled_reconcile_at: Option<String>,
+
+    /// When the workload was last checked (RFC 3339). While nothing else changes it is refreshed at most once an hour.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "date_time")]
+    pub last_check_time: Option<Time>,
+
+    /// Ready: it could be checked, and the next start would go ahead. InSync: environment and database agree. And, only while
+    /// they are true, Reconciling, Stalled and Suspended. The reason says what happened, the message what to do.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions")]
+    pub conditions: Vec<Condition>,
+
+    /// The figures that `kubectl get` shows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Summary")]
+    pub summary: Option<Summary>,
+
+    /// The providers of the environment, those not in sync first. At most 256; summary.desired has the whole number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_PROVIDERS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub providers: Vec<ProviderStatus>,
+
+    /// Every field on which environment and database disagree. At most 64; summary.conflicts has the whole number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_CONFLICTS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["provider", "field"])
+    )]
+    pub conflicts: Vec<ConflictStatus>,
+
+    /// What deserves a look and does not stop a start. At most 32.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_WARNINGS), extend("x-kubernetes-list-type" = "atomic"))]
+    pub warnings: Vec<WarningStatus>,
+}
+
+/// The whole in four figures.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Summary {
+    /// Providers in sync / providers in the environment, such as 2/3. Not there while the database could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub in_sync: Option<String>,
+
+    /// How many providers the environment has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0))]
+    pub desired: Option<u32>,
+
+    /// On how many fields environment and database disagree.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 0))]
+    pub conflicts: Option<u32>,
+
+    /// What was found and what to do, in one sentence.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+}
+
+/// A provider of the environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderStatus {
+    /// Its name.
+    pub name: String,
+
+    /// Its type in the environment, such as openai or anthropic.
+    pub r#type: String,
+
+    /// InSync; Created, by a seed just now; Missing, the next start inserts it; Conflict, the database has it otherwise;
+    /// CredentialsDiffer, only keys differ and that does not stop a start; Deleted, an operator deleted it and it stays so;
+    /// Unsupported, this database does not know the type.
+    #[schemars(with = "String")]
+    pub state: ProviderState,
+
+    /// The id of its row in the database (a UUID); not there if there is no row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub id: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum ProviderState {
+    InSync,
+    Created,
+    Missing,
+    Conflict,
+    CredentialsDiffer,
+    Deleted,
+    Unsupported,
+    /// A word that a newer controller wrote. Never written.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// A field on which environment and database disagree. Values are shown as far as they are no secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ConflictStatus {
+    /// 12 hex digits that all conflicts of the provider share; they change when either side does.
+    pub id: String,
+
+    /// The name of the provider.
+    pub provider: String,
+
+    /// type, base_url, bedrock_region, api_keys or bedrock_credentials.
+    pub field: String,
+
+    /// Whether it stops a start.
+    pub blocking: bool,
+
+    /// What the environment says. Of keys: how many, and fingerprints.
+    pub environment: String,
+
+    /// What the database says. Of keys: how many, and fingerprints.
+    pub database: String,
+
+    /// The variable that says it.
+    pub variable: String,
+
+    /// Where the variable comes from, such as `Secret coder-ai, key openai`.
+    pub source: String,
+}
+
+/// Something that deserves a look.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WarningStatus {
+    /// The word for it, such as unknown_variable.
+    pub code: String,
+
+    /// The provider that it is about, if it is about one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub provider: Option<String>,
+
+    /// The variables that it is about. At most 16.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_VARIABLES), extend("x-kubernetes-list-type" = "atomic"))]
+    pub variables: Vec<String>,
+
+    /// What is the matter and what to do.
+    pub message: String,
+}
+
+fn date_time(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "format": "date-time" })
+}
+
+/// metav1.Condition with the limits that its own documentation states, which no client library enforces.
+fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "maxItems": 16,
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "items": {
+            "type": "object",
+            "required": ["type", "status", "lastTransitionTime", "reason", "message"],
+            "properties": {
+                "type": {
+                    "description": "Ready, InSync, Reconciling, Stalled or Suspended.",
+                    "type": "string",
+                    "maxLength": 316
+                },
+                "status": { "description": "True, False or Unknown.", "type": "string", "enum": ["True", "False", "Unknown"] },
+                "observedGeneration": {
+                    "description": "The metadata.generation that this condition is about.",
+                    "type": "integer",
+                    "format": "int64",
+                    "minimum": 0
+                },
+                "lastTransitionTime": {
+                    "description": "When status last changed (RFC 3339).",
+                    "type": "string",
+                    "format": "date-time"
+                },
+                "reason": {
+                    "description": "One word for what happened, such as Conflict or DatabaseUnreachable.",
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 1024,
+                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
+                },
+                "message": {
+                    "description": "What happened and what to do, at most 32768 characters.",
+                    "type": "string",
+                    "maxLength": 32768
+                }
+            }
+        }
+    })
+}

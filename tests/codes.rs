@@ -1,0 +1,234 @@
+//! Every problem and warning code can be produced with the built program, and docs/codes.md explains every one.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use ai_provider_seed::problem::Code;
+use support::{Database, Finished, Options, Run, Server, Variant};
+
+enum How {
+    /// These variables, without a database.
+    Environment(&'static [(&'static str, &'static str)]),
+    With(fn() -> Finished),
+    /// Why not.
+    Never(&'static str),
+}
+
+use How::{Environment, Never, With};
+
+const TYPE: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai");
+const ANTHROPIC: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_TYPE", "anthropic");
+const BEDROCK: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_TYPE", "bedrock");
+const URL: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "https://ai.example/v1");
+const KEY: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-codes");
+const REGION: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_REGION", "us-east-1");
+const RULE: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_FEDERATION_RULE_ID", "rule");
+const ORGANIZATION: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_ORGANIZATION_ID", "org");
+const TOKEN: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_IDENTITY_TOKEN_FILE", "/token");
+
+const KEYS_VARIABLE: &str = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
+const ENCRYPTION_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+const OTHER_KEY: &str = "ZmVkY2JhOTg3NjU0MzIxMGZlZGNiYTk4NzY1NDMyMTA=";
+const ENCRYPTED: &str = "insert into dbcrypt_keys (number, active_key_digest, test)
+    values (1, '6a193b3', 'JAr/OTfEYiZmArZ/9yZpmeM/KSVCy6eJRZ1/qgKXqonr')";
+const ROW: &str =
+    "insert into ai_providers (type, name, base_url) values ('openai', 'openai', 'https://ai.example/v1')";
+
+fn provider() -> Run {
+    Run::seed().arg("--wait=0").envs([TYPE, URL, KEY])
+}
+
+/// One provider in the environment, and Coder's newest tables with what this SQL does to them.
+fn seed(sql: &str) -> (Run, Database<'static>) {
+    let database = Server::shared().database(Variant::Current);
+    database.execute(sql);
+    (provider().database(database.url()), database)
+}
+
+fn run(sql: &str) -> Finished {
+    let (run, _database) = seed(sql);
+    run.json().run()
+}
+
+fn in_variant(variant: Variant, kind: &'static str) -> Finished {
+    let database = Server::shared().database(variant);
+    Run::seed().json().database(database.url()).envs([(TYPE.0, kind), URL, KEY]).run()
+}
+
+fn as_role(role: &str, command: &str, grants: &str) -> Finished {
+    let database = Server::shared().database(Variant::Current);
+    database.execute(&format!("create role {role} login password 'x'; {grants}"));
+    let run = Run::new([command]).json().arg("--wait=0").envs([TYPE, URL, KEY]);
+    let finished = run.database(database.url_as(role, "x")).run();
+    database.execute(&format!("drop owned by {role}; drop role {role}"));
+    finished
+}
+
+fn on_a_server(options: Options, change: fn(String) -> String) -> Finished {
+    let server = Server::start(options);
+    let database = server.database(Variant::Current);
+    provider().json().database(change(database.url())).run()
+}
+
+/// How each code comes about. Exhaustive: a new code does not compile without a line here.
+fn how(code: Code) -> How {
+    match code {
+        Code::MalformedVariable => Environment(&[("CODER_AIBRIDGE_PROVIDER_A_TYPE", "openai")]),
+        Code::IndexGap => Environment(&[("CODER_AIBRIDGE_PROVIDER_1_TYPE", "openai")]),
+        Code::TypeRequired => Environment(&[KEY]),
+        Code::UnknownType => Environment(&[("CODER_AIBRIDGE_PROVIDER_0_TYPE", "opnai")]),
+        Code::BedrockUnsupported => Environment(&[TYPE, REGION]),
+        Code::BedrockRequired => Environment(&[BEDROCK]),
+        Code::KeysUnsupported => Environment(&[BEDROCK, REGION, KEY]),
+        Code::KeysWithBedrock => Environment(&[ANTHROPIC, REGION, KEY]),
+        Code::FederationUnsupported => Environment(&[TYPE, RULE, ORGANIZATION, TOKEN]),
+        Code::BedrockWithFederation => Environment(&[ANTHROPIC, REGION, RULE, ORGANIZATION, TOKEN]),
+        Code::KeysWithFederation => Environment(&[ANTHROPIC, KEY, RULE, ORGANIZATION, TOKEN]),
+        Code::FederationIncomplete => Environment(&[ANTHROPIC, RULE]),
+        Code::TooManyKeys => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_KEYS", "1,2,3,4,5,6")]),
+        Code::EmptyKey => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_KEY", "")]),
+        Code::DuplicateKey => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_KEYS", "a,a")]),
+        Code::CredentialCountMismatch => Environment(&[BEDROCK, ("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_ACCESS_KEY", "a")]),
+        Code::DuplicateName => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_1_TYPE", "openai")]),
+        Code::InvalidName => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_NAME", "my_openai")]),
+        Code::SingularAndPlural => Environment(&[TYPE, KEY, ("CODER_AIBRIDGE_PROVIDER_0_KEYS", "a")]),
+        Code::MixedPrefixes => Environment(&[TYPE, ("CODER_AI_GATEWAY_PROVIDER_0_TYPE", "azure")]),
+        Code::LegacyKeyWithBedrock => {
+            Environment(&[("CODER_AIBRIDGE_ANTHROPIC_KEY", "k"), ("CODER_AIBRIDGE_BEDROCK_REGION", "us-east-1")])
+        }
+        Code::LegacyNameConflict => Environment(&[TYPE, ("CODER_AIBRIDGE_OPENAI_KEY", "k")]),
+        Code::NotUnicode => With(|| {
+            use std::os::unix::ffi::OsStringExt;
+            let value = std::ffi::OsString::from_vec(vec![0xff]);
+            Run::diff().json().arg("--offline").envs([TYPE]).env(KEY.0, value).run()
+        }),
+        Code::TooFewProviders => With(|| provider().json().arg("--require-providers=2").run()),
+        Code::EncryptionKeyInvalid => With(|| provider().json().env(KEYS_VARIABLE, "c2hvcnQ=").run()),
+        Code::EnvFileInvalid => With(|| provider().json().arg("--env-file=/nowhere").run()),
+        Code::InvalidOption => With(|| provider().json().arg("--lock-timeout=soon").run()),
+        Code::DatabaseUrlInvalid => With(|| provider().json().database("postgres://u@host:port/db").run()),
+        Code::DatabaseUrlMissing => With(|| provider().json().run()),
+        Code::AuthenticationUnsupported => With(|| {
+            let run = provider().json().database("postgres://u@host/db");
+            run.env("CODER_PG_AUTH", "awsiamrds").run()
+        }),
+        // Nothing listens on port 9.
+        Code::Unreachable => With(|| provider().json().database("postgres://u@127.0.0.1:9/db?sslmode=disable").run()),
+        Code::AuthenticationFailed => {
+            With(|| on_a_server(Options::new().scram(), |url| url.replace("postgres:postgres@", "postgres:wrong@")))
+        }
+        Code::Tls => With(|| {
+            let (run, database) = seed("");
+            run.json().database(database.url().replace("sslmode=disable", "sslmode=require")).run()
+        }),
+        Code::ReadOnly => {
+            With(|| on_a_server(Options::new().setting("default_transaction_read_only", "on"), |url| url))
+        }
+        Code::SchemaMissing => With(|| run("drop table ai_provider_keys, ai_providers; create table shop (id int)")),
+        Code::SchemaUnsupported => With(|| run("alter table ai_providers add column tenant text not null")),
+        Code::PermissionDenied => With(|| as_role("codes_none", "seed", "")),
+        Code::StoredSettingsUnreadable => {
+            With(|| run(&format!("{ROW}; update ai_providers set settings = 'not json'")))
+        }
+        Code::UnknownEncryptionKey => With(|| {
+            let (run, _database) = seed(ENCRYPTED);
+            run.json().env(KEYS_VARIABLE, OTHER_KEY).run()
+        }),
+        Code::EncryptionKeyRequired => With(|| run(ENCRYPTED)),
+        Code::EncryptionKeyRevoked => With(|| {
+            let (run, _database) =
+                seed("insert into dbcrypt_keys (number, revoked_key_digest, test) values (1, '6a193b3', '')");
+            run.json().env(KEYS_VARIABLE, ENCRYPTION_KEY).run()
+        }),
+        Code::ServerError => With(|| {
+            run("create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
+                 create trigger refuse before insert on ai_providers for each row execute function refuse()")
+        }),
+        Code::LockTimeout => With(|| {
+            let (run, database) = seed("");
+            let mut holder = database.client();
+            holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
+            run.json().arg("--lock-timeout=50ms").run()
+        }),
+        Code::Internal => Never("a bug; who knows one repairs it"),
+        Code::UnknownVariable => Environment(&[TYPE, KEY, URL, ("CODER_AIBRIDGE_PROVIDER_0_KEYZ", "a")]),
+        Code::ProviderWithoutKeys => Environment(&[TYPE, URL]),
+        Code::BaseUrlSuspicious => Environment(&[TYPE, KEY, ("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "ai.example")]),
+        Code::NothingDesired => Environment(&[]),
+        Code::UnsupportedByDatabase => With(|| in_variant(Variant::Initial, "azure")),
+        Code::PreviouslyDeleted => With(|| run(&format!("{ROW}; update ai_providers set deleted = true"))),
+        Code::BaseUrlIgnored => Environment(&[BEDROCK, REGION, URL]),
+        Code::BedrockWithoutCredentials => {
+            Environment(&[BEDROCK, ("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_BASE_URL", "https://b.example/")])
+        }
+        Code::FederationNotStored => Environment(&[ANTHROPIC, URL, RULE, ORGANIZATION, TOKEN]),
+        Code::SchemaPending => With(|| in_variant(Variant::Empty, "openai")),
+        Code::EncryptionPending => With(|| {
+            let (run, _database) = seed("");
+            run.json().env(KEYS_VARIABLE, ENCRYPTION_KEY).run()
+        }),
+        Code::CannotInsert => With(|| {
+            as_role(
+                "codes_reader",
+                "diff",
+                "grant select on ai_providers, ai_provider_keys, dbcrypt_keys to codes_reader; grant insert on ai_providers to codes_reader",
+            )
+        }),
+        Code::CredentialsNotCompared => With(|| {
+            let key = "insert into ai_provider_keys (provider_id, api_key, api_key_key_id) select id, 'x', '6a193b3' from ai_providers";
+            run(&format!("{ENCRYPTED}; {ROW}; {key}"))
+        }),
+    }
+}
+
+#[test]
+fn every_code_is_produced() {
+    let mut wrong = Vec::new();
+    for code in Code::ALL {
+        let finished = match how(*code) {
+            Never(why) => {
+                assert!(!why.is_empty());
+                continue;
+            }
+            Environment(pairs) => Run::diff().json().arg("--offline").envs(pairs.iter().copied()).run(),
+            With(run) => run(),
+        };
+        let problems = finished.codes("problems");
+        let found = [&problems[..], &finished.codes("warnings")].concat();
+        if !found.iter().any(|found| found == code.as_str()) {
+            wrong.push(format!("{code}: {found:?}\n{finished}"));
+        }
+        // A problem ends the run as its code says; a warning does not end it.
+        if problems == [code.as_str()] && finished.code != i32::from(code.outcome().exit_code()) {
+            wrong.push(format!("{code}: exit code {}", finished.code));
+        }
+        // What to do stands in the message: more than the fact, and nothing that a terminal would obey.
+        let json = finished.json();
+        let all = ["problems", "warnings"].into_iter().flat_map(|list| json[list].as_array().unwrap().clone());
+        for entry in all.filter(|entry| entry["code"] == code.as_str()) {
+            let message = entry["message"].as_str().unwrap();
+            if message.len() < 20 || message.chars().any(char::is_control) {
+                wrong.push(format!("{code}: the message {message:?}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn every_code_is_explained() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/codes.md");
+    let Ok(text) = std::fs::read_to_string(path) else {
+        eprintln!("skipped: there is no docs/codes.md");
+        return;
+    };
+    let headings: Vec<&str> = text.lines().filter(|line| line.starts_with('#')).collect();
+    let has = |code: &Code| {
+        let word = |heading: &&str| {
+            heading.split(|c: char| c != '_' && !c.is_ascii_alphanumeric()).any(|w| w == code.as_str())
+        };
+        headings.iter().any(word)
+    };
+    let missing: Vec<&str> = Code::ALL.iter().filter(|code| !has(code)).map(|code| code.as_str()).collect();
+    assert!(missing.is_empty(), "docs/codes.md has no section for {missing:?}");
+}

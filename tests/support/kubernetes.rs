@@ -1,0 +1,279 @@
+//! A real Kubernetes API for tests: one etcd and kube-apiserver per test process, one namespace per test.
+//!
+//! There are no controllers and no nodes: a Deployment is stored and nothing comes of it, and a namespace never goes away.
+
+mod server;
+pub mod tools;
+
+use ai_provider_seed::kubernetes::resource;
+use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
+use k8s_openapi::api::core::v1::ServiceAccount as Account;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{Api, PostParams};
+use kube::config::AuthInfo;
+use kube::{Client, Config};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+use server::ControlPlane;
+use std::fs;
+use std::future::Future;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Runs a future to its end from a test, which is a plain function. All futures share one runtime, so that a client may
+/// be used from several tests.
+pub fn block_on<F: Future>(future: F) -> F::Output {
+    static RUNTIME: OnceLock<tokio::runtime::Handle> = OnceLock::new();
+    let handle = RUNTIME.get_or_init(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("start tokio");
+        let handle = runtime.handle().clone();
+        // Whoever waits on the handle does not drive the sockets and timers; this thread does.
+        std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+        handle
+    });
+    handle.block_on(future)
+}
+
+/// Calls `probe` until it gives something, for at most 30 s.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "not within 30 s: {what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+pub struct Cluster {
+    plane: Mutex<ControlPlane>,
+    directory: PathBuf,
+    kubeconfig: PathBuf,
+    port: u16,
+    certificate: String,
+    token: String,
+    shared: bool,
+    namespaces: AtomicUsize,
+}
+
+impl Cluster {
+    /// The one of this test process, with our definition installed. None where there is no way to get kube-apiserver.
+    pub fn shared() -> Option<&'static Cluster> {
+        static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
+        let shared = SHARED.get_or_init(|| {
+            let cluster = Cluster { shared: true, ..Cluster::start()? };
+            cluster.install_definition();
+            Some(cluster)
+        });
+        shared.as_ref()
+    }
+
+    /// One of one's own, without our definition; ends when dropped. Costs a few seconds.
+    pub fn start() -> Option<Cluster> {
+        let plane = ControlPlane::start(tools::directory()?);
+        let (directory, port) = (plane.directory().to_owned(), plane.port);
+        let (certificate, token) = (plane.certificate.clone(), plane.token.clone());
+        let kubeconfig = directory.join("kubeconfig");
+        write_kubeconfig(&kubeconfig, port, &certificate, &token, "default");
+        let (plane, namespaces) = (Mutex::new(plane), AtomicUsize::new(0));
+        Some(Cluster { plane, directory, kubeconfig, port, certificate, token, shared: false, namespaces })
+    }
+
+    /// Installs the definition that this build of the program prints, and waits until it is served.
+    pub fn install_definition(&self) {
+        let (client, definition) = (self.client(), resource::definition());
+        block_on(async {
+            let api: Api<CustomResourceDefinition> = Api::all(client.clone());
+            api.create(&PostParams::default(), &definition).await.expect("install the definition");
+            let seeds: Api<resource::AIProviderSeed> = Api::all(client);
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while let Err(error) = seeds.list(&Default::default()).await {
+                assert!(Instant::now() < deadline, "the definition is not served: {error}");
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        });
+    }
+
+    /// A client that may do everything. It does not retry.
+    pub fn client(&self) -> Client {
+        client(self.port, &self.certificate, &self.token, "default")
+    }
+
+    /// For the same in another program.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// Of kube-apiserver, for a proxy before it.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A new namespace that nobody else uses.
+    pub fn namespace(&self) -> Namespace<'_> {
+        let name = format!("test-{}", self.namespaces.fetch_add(1, Ordering::SeqCst) + 1);
+        let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+        let namespace = serde_json::from_value(namespace).expect("a namespace");
+        let api: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client());
+        block_on(api.create(&PostParams::default(), &namespace)).expect("create a namespace");
+        let kubeconfig = self.directory.join(format!("kubeconfig-{name}"));
+        write_kubeconfig(&kubeconfig, self.port, &self.certificate, &self.token, &name);
+        Namespace { cluster: self, name, kubeconfig }
+    }
+
+    /// Ends kube-apiserver as a crash would.
+    pub fn stop_apiserver(&self) {
+        assert!(!self.shared, "other tests use the shared cluster: start one with Cluster::start");
+        self.plane.lock().unwrap().stop_apiserver();
+    }
+
+    /// Starts it again, with everything that was in it.
+    pub fn start_apiserver(&self) {
+        self.plane.lock().unwrap().start_apiserver();
+    }
+
+    /// What etcd and kube-apiserver have logged.
+    pub fn log(&self) -> String {
+        self.plane.lock().unwrap().log()
+    }
+}
+
+pub struct Namespace<'c> {
+    cluster: &'c Cluster,
+    name: String,
+    kubeconfig: PathBuf,
+}
+
+impl Namespace<'_> {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Of one who may do everything, with this namespace as the default.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// A client that may do everything, with this namespace as the default.
+    pub fn client(&self) -> Client {
+        client(self.cluster.port, &self.cluster.certificate, &self.cluster.token, &self.name)
+    }
+
+    /// Objects of this namespace.
+    pub fn api<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        Api::namespaced(self.client(), &self.name)
+    }
+
+    /// Runs kubectl in this namespace.
+    pub fn kubectl(&self, args: &[&str]) -> Output {
+        self.kubectl_with(args, "")
+    }
+
+    /// The same with something on standard input.
+    pub fn kubectl_with(&self, args: &[&str], stdin: &str) -> Output {
+        let mut child = Command::new(tools::tool("kubectl").expect("there is kubectl where there is a cluster"))
+            .args(args)
+            .env_clear()
+            .env("HOME", &self.cluster.directory)
+            .env("KUBECONFIG", &self.kubeconfig)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start kubectl");
+        // It may end without reading.
+        let _ = child.stdin.take().expect("stdin is piped").write_all(stdin.as_bytes());
+        let output = child.wait_with_output().expect("wait for kubectl");
+        let text = |bytes| String::from_utf8(bytes).expect("kubectl prints UTF-8");
+        Output { code: output.status.code().unwrap_or(-1), stdout: text(output.stdout), stderr: text(output.stderr) }
+    }
+
+    /// `kubectl apply` of objects in YAML; a refusal ends the test.
+    #[track_caller]
+    pub fn apply(&self, yaml: &str) {
+        self.kubectl_with(&["apply", "-f", "-"], yaml).ok();
+    }
+
+    /// An account with no more rights than what the test binds to it: `kind: ServiceAccount, name, namespace`.
+    pub fn service_account(&self, name: &str) -> ServiceAccount {
+        let api: Api<Account> = self.api();
+        let mut account = Account::default();
+        account.metadata.name = Some(name.to_owned());
+        let request = TokenRequest { spec: TokenRequestSpec::default(), ..TokenRequest::default() };
+        let token = block_on(async {
+            api.create(&PostParams::default(), &account).await.expect("create the account");
+            let answer = api.create_token_request(name, &PostParams::default(), &request).await;
+            answer.expect("ask for a token").status.expect("an answer has a status").token
+        });
+        let kubeconfig = self.cluster.directory.join(format!("kubeconfig-{}-{name}", self.name));
+        let (port, certificate) = (self.cluster.port, &self.cluster.certificate);
+        write_kubeconfig(&kubeconfig, port, certificate, &token, &self.name);
+        ServiceAccount { client: client(port, certificate, &token, &self.name), kubeconfig, token }
+    }
+}
+
+pub struct ServiceAccount {
+    pub client: Client,
+    pub kubeconfig: PathBuf,
+    pub token: String,
+}
+
+/// What kubectl said.
+#[derive(Debug)]
+pub struct Output {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Output {
+    /// Its standard output; a failure ends the test.
+    #[track_caller]
+    pub fn ok(self) -> String {
+        assert!(self.code == 0, "kubectl: exit code {}\n{}\n{}", self.code, self.stdout, self.stderr);
+        self.stdout
+    }
+}
+
+/// It does not retry: a test wants the first answer.
+fn client(port: u16, certificate: &str, token: &str, namespace: &str) -> Client {
+    let mut config = Config::new(format!("https://127.0.0.1:{port}").parse().expect("a URL"));
+    config.default_namespace = namespace.to_owned();
+    config.root_cert = Some(vec![pem_to_der(certificate)]);
+    config.auth_info = AuthInfo { token: Some(SecretString::from(token.to_owned())), ..AuthInfo::default() };
+    config.default_retry = false;
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    block_on(async { Client::try_from(config).expect("build a client") })
+}
+
+fn pem_to_der(pem: &str) -> Vec<u8> {
+    use base64::Engine;
+    let lines: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    base64::engine::general_purpose::STANDARD.decode(lines.trim()).expect("PEM is base64")
+}
+
+/// JSON is YAML.
+fn write_kubeconfig(path: &Path, port: u16, certificate: &str, token: &str, namespace: &str) {
+    use base64::Engine;
+    let certificate = base64::engine::general_purpose::STANDARD.encode(certificate);
+    let server = format!("https://127.0.0.1:{port}");
+    let config: Value = json!({
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{ "name": "test", "cluster": { "server": server, "certificate-authority-data": certificate } }],
+        "users": [{ "name": "test", "user": { "token": token } }],
+        "contexts": [{ "name": "test", "context": { "cluster": "test", "user": "test", "namespace": namespace } }],
+        "current-context": "test",
+    });
+    fs::write(path, config.to_string()).expect("write a kubeconfig");
+}

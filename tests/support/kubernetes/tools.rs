@@ -1,0 +1,104 @@
+//! The programs of Kubernetes: those of `KUBEBUILDER_ASSETS`, or built once from tests/tools into `target/kubernetes`.
+
+use super::super::archive;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+const NEEDED: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
+
+/// The directory that has them; None, and a word about it on standard error, where there is no way to get them. In CI
+/// (`CI=true`) that ends the test instead.
+pub fn directory() -> Option<&'static Path> {
+    static DIRECTORY: OnceLock<Option<PathBuf>> = OnceLock::new();
+    DIRECTORY.get_or_init(find).as_deref()
+}
+
+/// One of them or, for helm, which `KUBEBUILDER_ASSETS` usually lacks, the one on the PATH.
+pub fn tool(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let own = directory().map(Path::to_owned);
+    own.into_iter()
+        .chain(std::env::split_paths(&path))
+        .map(|directory| directory.join(name))
+        .find(|file| file.is_file())
+}
+
+fn find() -> Option<PathBuf> {
+    if let Some(assets) = std::env::var_os("KUBEBUILDER_ASSETS").filter(|assets| !assets.is_empty()) {
+        let assets = PathBuf::from(assets);
+        for name in NEEDED {
+            assert!(assets.join(name).is_file(), "KUBEBUILDER_ASSETS is {}, which has no {name}", assets.display());
+        }
+        return Some(assets);
+    }
+    let home = archive::target().join("kubernetes");
+    fs::create_dir_all(&home).expect("create target/kubernetes");
+    let bin = home.join("bin");
+    if is_current(&bin) {
+        return Some(bin);
+    }
+    let go = Command::new("go").arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !go.is_ok_and(|status| status.success()) {
+        let text = "needs Go (https://go.dev/dl), or KUBEBUILDER_ASSETS with etcd, kube-apiserver and kubectl";
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{text}");
+        eprintln!("skipped: {text}");
+        return None;
+    }
+    // One process builds, the others wait for it.
+    let lock = File::create(home.join("lock")).expect("create the lock file");
+    lock.lock().expect("lock target/kubernetes");
+    if !is_current(&bin) {
+        build(&home, &bin);
+    }
+    Some(bin)
+}
+
+/// Whether they were built from these versions: a copy of go.mod, put there last, says so.
+fn is_current(bin: &Path) -> bool {
+    fs::read_to_string(bin.join("go.mod")).is_ok_and(|built| built == go_mod())
+}
+
+fn build(home: &Path, bin: &Path) {
+    eprintln!("building kube-apiserver, etcd, kubectl and helm (once, some minutes; kept in {})", bin.display());
+    let partial = tempfile::Builder::new().prefix("partial-").tempdir_in(home).expect("create a directory");
+    let version = kubernetes_version();
+    let built = Command::new("go")
+        .args(["install", "-ldflags"])
+        .arg(format!("-s -w -X k8s.io/component-base/version.gitVersion={version}"))
+        .arg("tool")
+        .current_dir(tools())
+        .env("CGO_ENABLED", "0")
+        .env("GOBIN", partial.path())
+        .output()
+        .expect("start go");
+    assert!(
+        built.status.success(),
+        "the programs of Kubernetes could not be built; with a network this works, and KUBEBUILDER_ASSETS may name \
+         a directory that has them\n{}",
+        String::from_utf8_lossy(&built.stderr)
+    );
+    // Its package is called that.
+    fs::rename(partial.path().join("server"), partial.path().join("etcd")).expect("rename etcd");
+    fs::copy(tools().join("go.mod"), partial.path().join("go.mod")).expect("say from what they were built");
+    let _ = fs::remove_dir_all(bin);
+    fs::rename(partial.keep(), bin).expect("put the programs in place");
+}
+
+/// Such as `v1.36.3`.
+fn kubernetes_version() -> String {
+    let version = go_mod().lines().find_map(|line| {
+        let mut words = line.split_whitespace();
+        (words.next() == Some("k8s.io/kubernetes")).then(|| words.next().map(str::to_owned)).flatten()
+    });
+    version.expect("go.mod names the version of k8s.io/kubernetes")
+}
+
+fn go_mod() -> String {
+    fs::read_to_string(tools().join("go.mod")).expect("read tests/tools/go.mod")
+}
+
+fn tools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tools")
+}

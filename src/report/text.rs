@@ -106,6 +106,9 @@ fn disagreement(report: &Report) -> String {
 /// Never claims what is not known.
 pub fn written(report: &Report) -> &'static str {
     match (report.unknown, report.written) {
+        (true, _) if report.command == Command::Resolve => {
+            "the answer to the commit was lost, so the change may be there or not; ai-provider-seed diff finds out"
+        }
         (true, _) => "the answer to the commit was lost, so the rows may be there or not; the next start finds out",
         (false, true) => "but the missing rows were written",
         (false, false) => "nothing was written",

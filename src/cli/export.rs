@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::resolve::in_runtime;
-use super::{Stopped, log_to_stderr, may_colour, print, print_error};
+use super::{log_to_stderr, may_colour, print, print_error};
 use crate::arguments::ExportTexts;
 use crate::env::Variable;
 use crate::export::{Export, HEAD, Secrets, Stored, export, render};
@@ -34,7 +34,7 @@ pub fn command(mut texts: ExportTexts, variables: &[Variable]) -> u8 {
     let live = match in_runtime(read(&run, &connector)) {
         Ok(Ok(live)) => live,
         Ok(Err(error)) => return failed(Report::new(Command::Export, error.into_problems(), warnings), &options),
-        Err(Stopped { signal }) => return 128 + signal,
+        Err(exit_code) => return exit_code,
     };
     let (stored, mut unknown) = choose(&live, &wanted);
     let mut found = export(&stored, wanted.secrets != Secrets::Named);

@@ -46,10 +46,7 @@ pub fn command(mut texts: ResolveTexts, variables: &[Variable]) -> u8 {
             }
             settled.exit_code()
         }
-        Err(Stopped { signal }) => {
-            tracing::warn!(signal, "stopped from outside; a transaction that was open is rolled back whole");
-            128 + signal
-        }
+        Err(exit_code) => exit_code,
     }
 }
 
@@ -85,7 +82,7 @@ struct Decided<'a> {
 
 impl Decided<'_> {
     /// What is shown is what is done: the second run holds what it finds against it.
-    fn ask_and_do(&self) -> Result<Settled, Stopped> {
+    fn ask_and_do(&self) -> Result<Settled, u8> {
         let (mut shown, resolution) = self.run(true, None)?;
         let Some(resolution) = resolution.filter(|r| !r.updates.is_empty() && shown.report.outcome == Outcome::Ok)
         else {
@@ -102,7 +99,7 @@ impl Decided<'_> {
         self.run(false, Some(&resolution)).map(|(settled, _)| settled)
     }
 
-    fn run(&self, dry_run: bool, shown: Option<&Resolution>) -> Result<(Settled, Option<Resolution>), Stopped> {
+    fn run(&self, dry_run: bool, shown: Option<&Resolution>) -> Result<(Settled, Option<Resolution>), u8> {
         let Decided { options, request, prepared, connector } = self;
         let run = Run {
             desired: &prepared.desired,
@@ -127,16 +124,19 @@ impl Decided<'_> {
     }
 }
 
-/// Runs it on this thread until it ends, or until a signal comes.
-pub fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, Stopped> {
+/// Runs it on this thread until it ends. `Err`: a signal came, or there is no runtime; the exit code.
+pub fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, u8> {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
         tracing::error!("no runtime; please report it");
-        return Err(Stopped { signal: 6 });
+        return Err(Outcome::Internal.exit_code());
     };
     let ended = runtime.block_on(async {
         tokio::select! {
             ended = work => Ok(ended),
-            stopped = Stopped::wait() => Err(stopped),
+            Stopped { signal } = Stopped::wait() => {
+                tracing::warn!(signal, "stopped from outside; a transaction that was open is rolled back whole");
+                Err(128 + signal)
+            }
         }
     });
     // A name look-up that hangs in a thread of its own must not hold the end of the process.

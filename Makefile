@@ -1,8 +1,8 @@
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint image e2e clean
 
 help: ## Show the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## See it at work: takes a Postgres along, seeds, shows a conflict
 	@cargo build --bins --examples
@@ -19,6 +19,13 @@ lint: ## Check formatting, lints, dependencies
 	cargo clippy --all-targets -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
 	else echo "skipped: cargo-deny is not installed (cargo install --locked cargo-deny)" >&2; fi
+
+image: ## Build both images without a daemon, and show their sizes
+	@hack/image --target init
+	@hack/image --target full
+
+e2e: ## Real pods: on the current kubeconfig's cluster, else on a node of our own (root)
+	@tests/e2e/run
 
 clean: ## Remove what was built, the Postgres binaries included
 	cargo clean

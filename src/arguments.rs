@@ -33,6 +33,9 @@ pub enum Command {
     Resolve(ResolveTexts),
     /// Print the providers of the database as environment variables or manifests
     Export(ExportTexts),
+    /// Watch AIProviderSeed resources and say in their status whether the next start would go ahead
+    #[cfg(feature = "controller")]
+    Controller(ControllerTexts),
     /// Print the CustomResourceDefinition of AIProviderSeed as YAML
     #[cfg(feature = "controller")]
     Crd,
@@ -133,4 +136,54 @@ pub struct Texts {
     /// error, warn, info, debug, trace [default: info]
     #[arg(long, value_name = "WORD")]
     pub log_level: Option<String>,
+}
+
+/// The options of `controller`, unread. It finds the API server as kubectl does: in the cluster, or by KUBECONFIG.
+#[cfg(feature = "controller")]
+#[derive(Args, Default)]
+pub struct ControllerTexts {
+    /// Where to look; may be given several times [default: its own namespace]
+    #[arg(long, value_name = "NAME")]
+    pub namespace: Vec<String>,
+    /// Look everywhere
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub all_namespaces: Option<String>,
+    /// Where /livez, /readyz and /metrics are [default: 0.0.0.0:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    /// Work only while holding the Lease ai-provider-seed in the own namespace
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub leader_elect: Option<String>,
+    /// How many resources to check at once [default: 8]
+    #[arg(long, value_name = "NUMBER")]
+    pub concurrency: Option<String>,
+    /// Logs on standard error: text, json [default: text]
+    #[arg(long, value_name = "WORD")]
+    pub log_format: Option<String>,
+    /// error, warn, info, debug, trace [default: info]
+    #[arg(long, value_name = "WORD")]
+    pub log_level: Option<String>,
+}
+
+/// What is wrong with the arguments, without an argument in it: one in the wrong place may be a key.
+pub fn usage_message(error: &clap::Error) -> String {
+    use clap::error::{ContextKind, ErrorKind};
+    let context = |kind| error.get(kind).map(ToString::to_string);
+    // Only the name of an option is repeated, or what nearly is one: anything else may be a key, of small letters too.
+    let option = context(ContextKind::InvalidArg).and_then(|text| {
+        let name = text.split(['=', ' ']).next().unwrap_or_default().to_owned();
+        crate::options::nearest_option(&name).map(|meant| (name, meant))
+    });
+    let what = match (error.kind(), option) {
+        (ErrorKind::UnknownArgument, Some((option, meant))) => {
+            format!("there is no option {}; did you mean {meant}?", crate::provider::shown::escape(&option))
+        }
+        (ErrorKind::UnknownArgument, None) => "an argument that is no option".to_owned(),
+        (ErrorKind::InvalidSubcommand, _) => "there is no such command".to_owned(),
+        (ErrorKind::ArgumentConflict, Some((_, option))) => format!("{option} was given twice"),
+        (ErrorKind::InvalidUtf8, _) => "an argument is not Unicode (UTF-8)".to_owned(),
+        (_, Some((_, option))) => format!("{option} needs a value"),
+        _ => "the arguments cannot be understood".to_owned(),
+    };
+    format!("{what}; see ai-provider-seed --help")
 }

@@ -12,14 +12,14 @@ use std::time::Instant;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::arguments::{Arguments, Command, Texts};
+use crate::arguments::{Arguments, Command, Texts, usage_message};
 use crate::env::Variable;
 use crate::options::{self, Format, Options};
-use crate::plan::{Access, Plan};
+use crate::plan::Access;
 use crate::prepare::{Refused, prepare};
 use crate::problem::{Code, Outcome, Problem};
 use crate::report::{self, Report, Style};
-use crate::seed::{Ended, Run};
+use crate::seed::Run;
 
 /// The whole program. A panic ends it with exit code 70 and without the panic's text, which may hold anything.
 pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
@@ -42,6 +42,43 @@ fn command(command: Command, variables: &[Variable]) -> u8 {
         Command::Export(texts) => export::command(texts, variables),
         #[cfg(feature = "controller")]
         Command::Crd => crd(),
+        #[cfg(feature = "controller")]
+        Command::Controller(texts) => controller(texts, variables),
+    }
+}
+
+/// Runs until it is asked to end. What it has to say is in the log, and in the status of the resources.
+#[cfg(feature = "controller")]
+fn controller(texts: crate::arguments::ControllerTexts, variables: &[Variable]) -> u8 {
+    use crate::kubernetes::{self, End};
+    let (options, problems) = options::controller::parse(texts, variables);
+    log_to_stderr(options.log_format, options.log_level);
+    if !problems.is_empty() {
+        for problem in &problems {
+            tracing::error!("{}", report::problem_sentence(problem));
+        }
+        return Outcome::Invalid.exit_code();
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            tracing::error!("no runtime ({}); please report it", error.kind());
+            return Outcome::Internal.exit_code();
+        }
+    };
+    let end = runtime.block_on(kubernetes::run(options));
+    runtime.shutdown_background();
+    match end {
+        End::Asked => 0,
+        End::LeaseLost => Outcome::Unavailable.exit_code(),
+        End::CannotStart(message) => {
+            tracing::error!("{message}");
+            Outcome::Invalid.exit_code()
+        }
+        End::Broken(part) => {
+            tracing::error!("{part} ended by itself; please report it");
+            Outcome::Internal.exit_code()
+        }
     }
 }
 
@@ -61,7 +98,7 @@ fn crd() -> u8 {
 
 fn seed_or_diff(command: report::Command, texts: Texts, offline: Option<String>, variables: &[Variable]) -> u8 {
     let (options, problems, warnings) = options::parse(texts, offline, variables);
-    log_to_stderr(&options);
+    log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
     match work(command, &options, variables, problems, warnings) {
         Ok(report) => {
@@ -135,20 +172,7 @@ fn work(
     });
     // A name look-up that hangs in a thread of its own must not hold the end of the process.
     runtime.shutdown_background();
-    let Ended { plan, error, written, unknown, database } = ended?;
-    let problems = error.map(|error| error.into_problems()).unwrap_or_default();
-    let plan = plan.map(|plan| match problems.is_empty() {
-        true => plan,
-        // The error took the place of what the plan had against it.
-        false => Plan { problems: Vec::new(), insert: None, ..plan },
-    });
-    let mut report =
-        Report::new(command, problems, prepared.warnings).with_plan(&prepared.desired, plan.unwrap_or_default());
-    report.written = written;
-    report.unknown = unknown;
-    report.desired = prepared.desired.len();
-    report.database = database;
-    Ok(report)
+    Ok(ended?.report(command, &prepared.desired, prepared.warnings))
 }
 
 /// Prints the report, leaves the termination message, and says how to exit.
@@ -207,17 +231,22 @@ fn log_end(report: &Report, started: Instant) {
     );
 }
 
-fn log_to_stderr(options: &Options) {
+/// Libraries only warn: what they tell below that is about themselves, and may hold what they were given.
+fn log_to_stderr(format: Format, level: tracing::Level) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let level = LevelFilter::from_level(level);
+    let ours = Targets::new().with_target("ai_provider_seed", level).with_default(level.min(LevelFilter::WARN));
     let builder = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
-        .with_max_level(options.log_level)
+        .with_max_level(level)
         .with_target(false)
         .with_ansi(colour);
     // Set once per process; in a test that runs two commands the first one stays.
-    let _ = match options.log_format {
-        Format::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish()),
-        Format::Text => tracing::subscriber::set_global_default(builder.finish()),
+    let _ = match format {
+        Format::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish().with(ours)),
+        Format::Text => tracing::subscriber::set_global_default(builder.finish().with(ours)),
     };
 }
 
@@ -236,7 +265,7 @@ fn usage(error: &clap::Error, command: report::Command, variables: &[Variable]) 
         _ => {}
     }
     let (options, ..) = options::parse(Texts::default(), None, variables);
-    log_to_stderr(&options);
+    log_to_stderr(options.log_format, options.log_level);
     let problem = Problem::new(Code::InvalidOption, usage_message(error));
     finish(Report::new(command, vec![problem], Vec::new()), &options)
 }
@@ -248,28 +277,6 @@ fn command_of(arguments: &[OsString]) -> report::Command {
         Some("export") => report::Command::Export,
         _ => report::Command::Seed,
     }
-}
-
-fn usage_message(error: &clap::Error) -> String {
-    use clap::error::ContextKind;
-    let context = |kind| error.get(kind).map(ToString::to_string);
-    // Only the name of an option is repeated, or what nearly is one: anything else may be a key, of small letters too.
-    let option = context(ContextKind::InvalidArg).and_then(|text| {
-        let name = text.split(['=', ' ']).next().unwrap_or_default().to_owned();
-        options::nearest_option(&name).map(|meant| (name, meant))
-    });
-    let what = match (error.kind(), option) {
-        (ErrorKind::UnknownArgument, Some((option, meant))) => {
-            format!("there is no option {}; did you mean {meant}?", crate::provider::shown::escape(&option))
-        }
-        (ErrorKind::UnknownArgument, None) => "an argument that is no option".to_owned(),
-        (ErrorKind::InvalidSubcommand, _) => "there is no such command".to_owned(),
-        (ErrorKind::ArgumentConflict, Some((_, option))) => format!("{option} was given twice"),
-        (ErrorKind::InvalidUtf8, _) => "an argument is not Unicode (UTF-8)".to_owned(),
-        (_, Some((_, option))) => format!("{option} needs a value"),
-        _ => "the arguments cannot be understood".to_owned(),
-    };
-    format!("{what}; see ai-provider-seed --help")
 }
 
 fn print_error(text: &str) {

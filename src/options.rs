@@ -1,5 +1,8 @@
 //! What the options mean. A flag beats its variable `AI_PROVIDER_SEED_<OPTION>`; an empty variable is unset.
 
+#[cfg(feature = "controller")]
+pub mod controller;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -76,6 +79,10 @@ impl BlockOn {
         BlockOn(Self::OUTCOMES.to_vec())
     }
 
+    pub fn of(outcomes: impl IntoIterator<Item = Outcome>) -> Self {
+        BlockOn(outcomes.into_iter().collect())
+    }
+
     /// A bug always stops: it has no outcome that one could leave out.
     pub fn blocks(&self, outcome: Outcome) -> bool {
         outcome == Outcome::Internal || self.0.contains(&outcome)
@@ -149,11 +156,7 @@ pub fn parse(texts: Texts, offline: Option<String>, variables: &[Variable]) -> (
         output: reader.read("output", output, Format::Text, format),
         termination_log: reader.termination_log(termination_log),
         log_format: reader.read("log-format", log_format, Format::Text, format),
-        log_level: reader.read("log-level", log_level, tracing::Level::INFO, |text| {
-            use tracing::Level;
-            let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
-            word(text, &["error", "warn", "info", "debug", "trace"].into_iter().zip(levels).collect::<Vec<_>>())
-        }),
+        log_level: reader.read("log-level", log_level, tracing::Level::INFO, level),
         database: reader.database(database_url, database_url_file),
         password_file: reader.read("database-password-file", database_password_file, None, path),
     };
@@ -219,12 +222,8 @@ impl Reader<'_> {
 
     fn text_of(&mut self, name: &str) -> Option<String> {
         let variable = self.variables.iter().rfind(|variable| variable.name == name)?;
-        let Some(text) = variable.value() else {
-            let message = "the value is not Unicode (UTF-8); set it again as text";
-            self.problems.push(Problem::new(Code::NotUnicode, message).variable(name));
-            return None;
-        };
-        Some(text.to_owned())
+        self.problems.extend(variable.unreadable());
+        variable.value().map(str::to_owned)
     }
 
     /// Empty, flag or variable, turns it off.
@@ -315,6 +314,12 @@ fn boolean(text: &str) -> Result<bool, String> {
 
 fn format(text: &str) -> Result<Format, String> {
     word(text, &[("text", Format::Text), ("json", Format::Json)])
+}
+
+fn level(text: &str) -> Result<tracing::Level, String> {
+    use tracing::Level;
+    let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+    word(text, &["error", "warn", "info", "debug", "trace"].into_iter().zip(levels).collect::<Vec<_>>())
 }
 
 fn path(text: &str) -> Result<Option<PathBuf>, String> {

@@ -31,8 +31,21 @@ pub fn prepare(
     options: &Options,
     access: Access,
     variables: &[Variable],
+    problems: Vec<Problem>,
+    option_warnings: Vec<Problem>,
+) -> Result<Prepared, Refused> {
+    let connect = |problems: &mut Vec<Problem>| connector(options, variables, problems);
+    prepare_with(options, access, variables, problems, option_warnings, connect)
+}
+
+/// The same with another way to the database. `connect` adds its problems to those of the environment.
+pub fn prepare_with(
+    options: &Options,
+    access: Access,
+    variables: &[Variable],
     mut problems: Vec<Problem>,
     option_warnings: Vec<Problem>,
+    connect: impl FnOnce(&mut Vec<Problem>) -> Option<Connector>,
 ) -> Result<Prepared, Refused> {
     let mut environment = match &options.env_file {
         None => Environment::read(variables),
@@ -51,7 +64,7 @@ pub fn prepare(
     }
     let keyring = keyring(variables, &mut problems);
     let nothing = environment.providers.is_empty() && environment.problems.is_empty();
-    let connector = if options.offline || nothing { None } else { connector(options, variables, &mut problems) };
+    let connector = if options.offline || nothing { None } else { connect(&mut problems) };
     if options.offline {
         environment.warn_of_undecided();
     }
@@ -86,25 +99,29 @@ pub fn prepare_reader(
 
 fn keyring(variables: &[Variable], problems: &mut Vec<Problem>) -> Keyring {
     let Some(variable) = look_up(variables, dbcrypt::VARIABLE) else { return Keyring::default() };
-    let Some(text) = variable.value() else {
-        let message = "the value is not Unicode (UTF-8); set it again as text";
-        problems.push(Problem::new(Code::NotUnicode, message).variable(dbcrypt::VARIABLE));
-        return Keyring::default();
-    };
+    problems.extend(variable.unreadable());
+    let Some(text) = variable.value() else { return Keyring::default() };
     Keyring::parse(text).unwrap_or_else(|found| {
         problems.extend(found);
         Keyring::default()
     })
 }
 
+/// A way to log in that this program does not know.
+pub fn authentication(options: &Options, variables: &[Variable]) -> Option<Problem> {
+    let is_file = matches!(options.database, DatabaseSource::File { .. });
+    let variable = look_up(variables, "CODER_PG_AUTH").filter(|variable| variable.value() == Some("awsiamrds"))?;
+    if options.password_file.is_some() || is_file {
+        return None;
+    }
+    let message = "awsiamrds makes a password of its own for each connection, which this program does not; \
+                   give --database-password-file with a fresh token, or --database-url-file";
+    Some(Problem::new(Code::AuthenticationUnsupported, message).variable(&variable.name))
+}
+
 fn connector(options: &Options, variables: &[Variable], problems: &mut Vec<Problem>) -> Option<Connector> {
     let value = |name: &str| look_up(variables, name).and_then(Variable::value).map(str::to_owned);
-    let is_file = matches!(options.database, DatabaseSource::File { .. });
-    if value("CODER_PG_AUTH").as_deref() == Some("awsiamrds") && options.password_file.is_none() && !is_file {
-        let message = "awsiamrds makes a password of its own for each connection, which this program does not; \
-                       give --database-password-file with a fresh token, or --database-url-file";
-        problems.push(Problem::new(Code::AuthenticationUnsupported, message).variable("CODER_PG_AUTH"));
-    }
+    problems.extend(authentication(options, variables));
     let source = match &options.database {
         DatabaseSource::Url { text, origin } => {
             ConnectOptions::parse(text.expose_secret(), origin, &value).map(Source::given)

@@ -103,6 +103,8 @@ codes! {
     TooFewProviders = "too_few_providers" => Invalid,
     EncryptionKeyInvalid = "encryption_key_invalid" => Invalid,
     EnvFileInvalid = "env_file_invalid" => Invalid,
+    /// The controller only: a value that nobody knows before the pod runs.
+    EnvironmentUnknown = "environment_unknown" => Invalid,
     InvalidOption = "invalid_option" => Invalid,
     DatabaseUrlInvalid = "database_url_invalid" => Invalid,
     DatabaseUrlMissing = "database_url_missing" => Invalid,
@@ -142,6 +144,8 @@ codes! {
     CannotInsert = "cannot_insert" => Ok,
     CredentialsNotCompared = "credentials_not_compared" => Ok,
     NotInExport = "not_in_export" => Ok,
+    /// The controller only: another container of the pod seeds too.
+    WorkloadAlsoSeeds = "workload_also_seeds" => Ok,
 }
 
 impl Code {

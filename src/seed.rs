@@ -9,6 +9,7 @@ use crate::options::IfSchemaMissing;
 use crate::plan::{Access, Plan, PlanOptions, Snapshot, State, plan};
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
+use crate::report::{self, Report};
 use crate::store::apply::{self, Ids};
 use crate::store::connect::{Connector, Patience, Session, Want, full_jitter};
 use crate::store::dbcrypt::Keyring;
@@ -44,6 +45,24 @@ pub struct Ended {
     pub database: Option<String>,
 }
 
+impl Ended {
+    /// What a run came to, for `desired` providers and the environment's `warnings`.
+    pub fn report(self, command: report::Command, desired: &[DesiredProvider], warnings: Vec<Problem>) -> Report {
+        let problems = self.error.map(Error::into_problems).unwrap_or_default();
+        let plan = self.plan.map(|plan| match problems.is_empty() {
+            true => plan,
+            // The error took the place of what the plan had against it.
+            false => Plan { problems: Vec::new(), insert: None, ..plan },
+        });
+        let mut report = Report::new(command, problems, warnings).with_plan(desired, plan.unwrap_or_default());
+        report.written = self.written;
+        report.unknown = self.unknown;
+        report.desired = desired.len();
+        report.database = self.database;
+        report
+    }
+}
+
 impl Run<'_> {
     /// Always ends by wait + lock timeout + 30 s.
     pub async fn run(&self, connector: &Connector) -> Ended {
@@ -58,6 +77,16 @@ impl Run<'_> {
                 ended.error = Some(Problem::new(Code::Unreachable, message).into());
             }
         }
+        ended
+    }
+
+    /// One look on an open session, for whoever keeps sessions: neither waiting nor a second try, and nothing is written. The
+    /// plan's access must be [`Access::Read`].
+    pub async fn observe(&self, session: &Session) -> Ended {
+        let mut ended = Ended { database: Some(session.endpoint.to_string()), ..Ended::default() };
+        let mut ids = Ids::default();
+        let mut attempt = Attempt { run: self, session, ids: &mut ids, commit_sent: false };
+        ended.error = attempt.run(&mut ended).await.err();
         ended
     }
 

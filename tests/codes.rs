@@ -166,6 +166,8 @@ fn how(code: Code) -> How {
             holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
             run.json().arg("--lock-timeout=50ms").run()
         }),
+        Code::EnvironmentUnknown => Never("only the controller looks at pods that do not run yet; see src/kubernetes"),
+        Code::WorkloadAlsoSeeds => Never("only the controller looks at other containers; see src/kubernetes"),
         Code::Internal => Never("a bug; who knows one repairs it"),
         Code::UnknownVariable => Environment(&[TYPE, KEY, URL, ("CODER_AIBRIDGE_PROVIDER_0_KEYZ", "a")]),
         Code::ProviderWithoutKeys => Environment(&[TYPE, URL]),

@@ -24,7 +24,7 @@ use crate::store::snapshot::Live;
 
 pub fn command(mut texts: ExportTexts, variables: &[Variable]) -> u8 {
     let (options, mut problems, warnings) = options::parse(std::mem::take(&mut texts.texts), None, variables);
-    log_to_stderr(&options);
+    log_to_stderr(options.log_format, options.log_level);
     let wanted = options::export::parse(&texts, &mut problems);
     let (keyring, connector) = match prepare_reader(&options, variables, problems) {
         Ok(ready) => ready,

@@ -19,7 +19,7 @@ pub fn command(mut texts: ResolveTexts, variables: &[Variable]) -> u8 {
     let (options, mut problems, warnings) = options::parse(std::mem::take(&mut texts.texts), None, variables);
     // A variable that is meant for `diff`.
     let options = Options { offline: false, ..options };
-    log_to_stderr(&options);
+    log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
     let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     let request = decision::parse(&texts, can_ask, &mut problems);

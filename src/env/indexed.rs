@@ -140,10 +140,7 @@ pub fn group<'a>(
     let mut named: Vec<(i64, String, &Variable)> = Vec::new();
     for variable in variables {
         let Some(remainder) = upper(&variable.name).strip_prefix(prefix).map(str::to_owned) else { continue };
-        if variable.value().is_none() {
-            let message = "the name or the value is not Unicode (UTF-8); set it again as text".to_owned();
-            problems.push(Problem::new(Code::NotUnicode, message).variable(shown::name(&variable.name)));
-        }
+        problems.extend(variable.unreadable());
         let number = remainder.split_once('_').and_then(|(number, _)| number.parse::<i64>().ok());
         match number.filter(|number| *number >= 0) {
             Some(number) => named.push((number, remainder, variable)),

@@ -6,7 +6,7 @@ use super::endpoint::{bedrock_without_credentials, suspicious_url};
 use super::names::FAMILIES;
 use super::variable::{Variable, look_up};
 use crate::problem::{Code, Problem};
-use crate::provider::{BedrockSettings, DesiredProvider, Origin, Origins, Presence, ProviderType, shown};
+use crate::provider::{BedrockSettings, DesiredProvider, Origin, Origins, Presence, ProviderType};
 
 const OPENAI_URL: &str = "https://api.openai.com/v1/";
 const ANTHROPIC_URL: &str = "https://api.anthropic.com/";
@@ -185,8 +185,5 @@ fn unreadable(variables: &[Variable], problems: &mut Vec<Problem>) {
         let rest = FAMILIES.iter().find_map(|family| name.strip_prefix(family));
         rest.is_some_and(|rest| super::names::LEGACY.contains(&rest))
     };
-    for variable in variables.iter().filter(|v| v.value().is_none() && ours(&v.name)) {
-        let message = "the value is not Unicode (UTF-8); set it again as text";
-        problems.push(Problem::new(Code::NotUnicode, message).variable(shown::name(&variable.name)));
-    }
+    problems.extend(variables.iter().filter(|v| ours(&v.name)).filter_map(Variable::unreadable));
 }

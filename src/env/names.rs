@@ -32,6 +32,13 @@ pub fn upper(name: &str) -> String {
         .collect()
 }
 
+/// Does Coder make a provider of it?
+pub fn is_of_provider(name: &str) -> bool {
+    let legacy =
+        FAMILIES.iter().find_map(|family| name.strip_prefix(family)).is_some_and(|rest| LEGACY.contains(&rest));
+    legacy || PREFIXES.iter().any(|prefix| upper(name).starts_with(prefix))
+}
+
 /// A variable that nobody reads, but that looks as if it was meant for us: what was probably meant.
 /// `CODER_AIBRIDGE_ENABLED` and the like belong to Coder and are none of our business.
 pub fn near_miss(name: &str) -> Option<String> {

@@ -1,29 +1,47 @@
 use std::ffi::OsString;
 
-use crate::provider::Source;
+use crate::problem::{Code, Problem};
+use crate::provider::{Source, shown};
 
 /// One `NAME=VALUE` with the place it was found. No `Debug`: any value may be a secret.
 #[derive(Clone)]
 pub struct Variable {
     /// As written; what is not Unicode in it is replaced.
     pub name: String,
-    /// `None`: name or value is not Unicode.
-    value: Option<String>,
+    value: Value,
     pub source: Source,
+}
+
+#[derive(Clone)]
+enum Value {
+    Text(String),
+    /// Name or value is not Unicode.
+    NotUnicode,
+    /// Only the pod knows it; why.
+    InPod(String),
 }
 
 impl Variable {
     pub fn new(name: impl Into<String>, value: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), value: Some(value.into()), source }
+        Variable { name: name.into(), value: Value::Text(value.into()), source }
+    }
+
+    /// A value that is not text, as a Secret may hold it.
+    pub fn not_unicode(name: impl Into<String>, source: Source) -> Self {
+        Variable { name: name.into(), value: Value::NotUnicode, source }
+    }
+
+    /// A variable of a pod template whose value nobody knows before the pod runs. `why` names where it comes from.
+    pub fn in_pod(name: impl Into<String>, why: impl Into<String>) -> Self {
+        Variable { name: name.into(), value: Value::InPod(why.into()), source: Source::Container }
     }
 
     pub fn from_os(name: OsString, value: OsString) -> Self {
-        let is_unicode = name.to_str().is_some();
-        Variable {
-            name: name.to_string_lossy().into_owned(),
-            value: value.into_string().ok().filter(|_| is_unicode),
-            source: Source::Process,
-        }
+        let value = match (name.to_str(), value.into_string()) {
+            (Some(_), Ok(text)) => Value::Text(text),
+            _ => Value::NotUnicode,
+        };
+        Variable { name: name.to_string_lossy().into_owned(), value, source: Source::Process }
     }
 
     /// The whole environment of this process, in its order.
@@ -32,7 +50,26 @@ impl Variable {
     }
 
     pub fn value(&self) -> Option<&str> {
-        self.value.as_deref()
+        match &self.value {
+            Value::Text(text) => Some(text),
+            Value::NotUnicode | Value::InPod(_) => None,
+        }
+    }
+
+    /// Why there is no value, for whoever needs it.
+    pub fn unreadable(&self) -> Option<Problem> {
+        let (code, message) = match &self.value {
+            Value::Text(_) => return None,
+            Value::NotUnicode => {
+                (Code::NotUnicode, "the name or the value is not Unicode (UTF-8); set it again as text".to_owned())
+            }
+            Value::InPod(why) => (Code::EnvironmentUnknown, format!("{why}, which is known only in the pod")),
+        };
+        Some(Problem::new(code, message).variable(shown::name(&self.name)))
+    }
+
+    pub fn is_known_only_in_pod(&self) -> bool {
+        matches!(self.value, Value::InPod(_))
     }
 }
 

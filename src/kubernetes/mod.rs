@@ -1,3 +1,29 @@
 //! The controller: the same plan as the init container's, in conditions and Events. docs/architecture.md tells the parts.
 
+mod admin;
+mod api;
+mod check;
+mod command;
+mod conditions;
+mod database;
+mod environment;
+mod events;
+mod expand;
+mod index;
+mod lease;
+mod metrics;
+mod objects;
+mod observed;
+mod readiness;
+mod reason;
+mod reconcile;
 pub mod resource;
+pub mod role;
+mod run;
+mod source;
+mod status;
+mod watch;
+mod workload;
+
+pub use reason::Reason;
+pub use run::{End, run};

@@ -137,6 +137,16 @@ pub fn cut(text: &str, limit: usize) -> String {
     text.chars().take(limit.saturating_sub(1)).chain(['…']).collect()
 }
 
+/// The three in a row within so many bytes: the middle gives way, on a character boundary.
+pub fn fit(head: &str, middle: &str, tail: &str, limit: usize) -> String {
+    let room = limit.saturating_sub(head.len() + tail.len());
+    if middle.len() <= room {
+        return format!("{head}{middle}{tail}");
+    }
+    let cut = middle.floor_char_boundary(room.saturating_sub('…'.len_utf8()));
+    format!("{head}{}…{tail}", &middle[..cut])
+}
+
 /// `1st`, `2nd`, `3rd`, `4th`.
 pub fn ordinal(number: usize) -> String {
     let suffix = match (number % 10, number % 100) {

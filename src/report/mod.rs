@@ -10,9 +10,9 @@ mod text;
 
 pub use json::json;
 pub use resolve::Settled;
-pub use sentence::{advice, conflict_sentence, value};
+pub use sentence::{advice, conflict_sentence, problem_sentence, value};
 pub use termination::termination_message;
-pub use text::{Style, remarks, text};
+pub use text::{Style, good, remarks, text};
 
 use uuid::Uuid;
 

@@ -7,12 +7,12 @@ use serde::Serialize;
 use super::environment::{self, Line};
 use super::json::{Document, document};
 use super::sentence::{minute, origin, value};
-use super::termination::{fit, termination_message};
+use super::termination::{LIMIT, termination_message};
 use super::{DOCS, Report, Style, text};
 use crate::plan::resolve::{Action, Resolution};
 use crate::plan::{Conflict, Field};
 use crate::problem::Outcome;
-use crate::provider::shown::count;
+use crate::provider::shown::{count, fit};
 
 /// A finished `resolve`, as it may be shown.
 pub struct Settled {
@@ -159,7 +159,7 @@ impl Settled {
         let facts: Vec<String> = self.changes.iter().map(fact).collect();
         let facts = if facts.is_empty() { self.headline() } else { facts.join("; ") };
         let written = if self.report.written || self.changes.is_empty() { "" } else { ". Nothing was written" };
-        fit("ok: ", &facts, &format!("{written}. {DOCS}/resolve"))
+        fit("ok: ", &facts, &format!("{written}. {DOCS}/resolve"), LIMIT)
     }
 }
 

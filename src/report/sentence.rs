@@ -1,6 +1,7 @@
 //! The wording of a conflict: one everywhere, the value always beside its origin.
 
 use crate::plan::{Conflict, Field, Value};
+use crate::problem::Problem;
 use crate::provider::{Origin, Presence, ProviderType, Source, shown};
 
 /// `https://api.openai.com/v2`, `2 keys (1f3a09bc, 77b1c0de)`, `access key 1f3a09bc, secret 77b1c0de`, `(empty)`.
@@ -27,7 +28,7 @@ pub fn origin(origin: &Origin) -> String {
     match (origin.presence, &origin.source) {
         (Presence::Default, _) => format!("{variable}, default"),
         (Presence::Unset, _) => format!("{variable}, not set"),
-        (Presence::Set, Source::Process) => variable.clone(),
+        (Presence::Set, Source::Process | Source::Container) => variable.clone(),
         (Presence::Set, source) => format!("{variable}, {source}"),
     }
 }
@@ -44,6 +45,16 @@ pub fn conflict_sentence(conflict: &Conflict) -> String {
         origin(&conflict.origin),
         value(field, &conflict.database),
     )
+}
+
+/// `VARIABLE: what is wrong and what to do (code)`
+pub fn problem_sentence(problem: &Problem) -> String {
+    let place = match (&problem.provider, problem.variables.first()) {
+        (_, Some(variable)) => format!("{variable}: "),
+        (Some(provider), None) => format!("{provider}: "),
+        (None, None) => String::new(),
+    };
+    format!("{place}{} ({})", problem.message, problem.code)
 }
 
 const INDEXED: &str = "describe the provider in indexed variables (CODER_AIBRIDGE_PROVIDER_0_TYPE, …) instead";

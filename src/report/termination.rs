@@ -1,11 +1,11 @@
 //! The termination message: what `kubectl describe pod` shows. Verdict first, next step and conflict id always there.
 
-use super::sentence::{START_ANYWAY, advice, conflict_sentence};
+use super::sentence::{START_ANYWAY, advice, conflict_sentence, problem_sentence as sentence};
 use super::text::written;
 use super::{DOCS, Report};
 use crate::plan::{Conflict, State};
-use crate::problem::{Outcome, Problem};
-use crate::provider::shown::count;
+use crate::problem::Outcome;
+use crate::provider::shown::{count, fit};
 
 /// Kubernetes takes 4096 bytes of a container and 12 KiB of a pod together; a pod has other containers too.
 pub const LIMIT: usize = 1024;
@@ -40,7 +40,7 @@ fn problems(report: &Report, outcome: Outcome) -> String {
         found if outcome == Outcome::Conflict && !found.is_empty() => format!("{written}. {}", ids(found)),
         _ => format!("{written}.{anyway} {DOCS}/outcomes#{}", outcome.as_str()),
     };
-    fit(&format!("{}{number}", verdict(report)), &facts.join("; "), &tail)
+    fit(&format!("{}{number}", verdict(report)), &facts.join("; "), &tail, LIMIT)
 }
 
 fn conflicts(report: &Report) -> String {
@@ -48,7 +48,7 @@ fn conflicts(report: &Report) -> String {
     let facts: Vec<String> = blocking.iter().map(conflict_sentence).collect();
     let written = if report.blocked { format!("; {}", written(report)) } else { String::new() };
     let tail = format!("{written}. {}. {}", advice(&blocking, report.blocked), ids(&blocking));
-    fit(&verdict(report), &facts.join("; "), &tail)
+    fit(&verdict(report), &facts.join("; "), &tail, LIMIT)
 }
 
 /// After a success: what deserves a look, differing credentials that do not block first.
@@ -67,7 +67,7 @@ fn success(report: &Report) -> String {
         differing => format!(". {}. {}", advice(differing, false), ids(differing)),
     };
     let head = format!("{} with {}{written}: ", report.outcome.as_str(), count(facts.len(), "warning"));
-    fit(&head, &facts.join("; "), &tail)
+    fit(&head, &facts.join("; "), &tail, LIMIT)
 }
 
 /// `conflict: `, or that it went on all the same.
@@ -82,23 +82,4 @@ fn ids(conflicts: &[Conflict]) -> String {
     let more = if ids.len() > IDS { format!(" and {} more", ids.len() - IDS) } else { String::new() };
     ids.truncate(IDS);
     format!("conflict {}{more} {DOCS}/conflicts", ids.join(" "))
-}
-
-fn sentence(problem: &Problem) -> String {
-    let place = match (&problem.provider, problem.variables.first()) {
-        (_, Some(variable)) => format!("{variable}: "),
-        (Some(provider), None) => format!("{provider}: "),
-        (None, None) => String::new(),
-    };
-    format!("{place}{} ({})", problem.message, problem.code)
-}
-
-/// The middle gives way, on a character boundary.
-pub(super) fn fit(head: &str, middle: &str, tail: &str) -> String {
-    let room = LIMIT.saturating_sub(head.len() + tail.len());
-    if middle.len() <= room {
-        return format!("{head}{middle}{tail}");
-    }
-    let cut = middle.floor_char_boundary(room.saturating_sub('…'.len_utf8()));
-    format!("{head}{}…{tail}", &middle[..cut])
 }

@@ -115,7 +115,8 @@ pub fn written(report: &Report) -> &'static str {
     }
 }
 
-fn good(report: &Report) -> String {
+/// The headline of a run that found nothing wrong.
+pub fn good(report: &Report) -> String {
     let n = |state| report.count(state);
     let (created, missing) = (n(State::Created), n(State::Missing));
     let rest = [

@@ -4,6 +4,8 @@ pub mod apply;
 pub mod connect;
 pub mod dbcrypt;
 pub mod error;
+#[cfg(feature = "controller")]
+pub mod pool;
 pub mod resolve;
 mod schema;
 pub mod snapshot;

@@ -4,6 +4,8 @@
 mod assemble;
 mod conninfo;
 mod fields;
+#[cfg(feature = "controller")]
+mod fingerprint;
 mod go;
 mod params;
 mod reader;

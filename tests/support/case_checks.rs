@@ -1,6 +1,6 @@
 //! What must be true after a step of a case. Each check returns what is wrong, in words.
 
-use super::cases::Env;
+use super::cases::{Env, Prediction};
 use super::{Finished, Snapshot};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -99,6 +99,49 @@ pub fn check_agreement(diff: &Finished, seed: &Finished, before: &Snapshot, afte
         if said[list] != did[list] {
             wrong.push(format!("{list} of diff {} are not those of seed {}", said[list], did[list]));
         }
+    }
+    wrong
+}
+
+/// What was predicted from a pod template is what `diff` says of the same environment, and what `seed` then did.
+pub fn check_prediction(prediction: &Prediction, diff: &Finished, seed: &Finished) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let (diff, seed) = (diff.json(), seed.json());
+    let outcome = seed["outcome"].as_str().unwrap_or_default();
+    let fits = match prediction.reason.as_str() {
+        "InSync" | "NothingDesired" | "SchemaPending" | "CredentialsDiffer" => {
+            outcome == "ok" && seed["written"] == false
+        }
+        "WouldSeed" => outcome == "ok",
+        "Conflict" => outcome == "conflict",
+        "InvalidEnvironment" => outcome == "invalid",
+        "DatabaseUnusable" => outcome == "unusable",
+        _ => false,
+    };
+    if !fits {
+        wrong.push(format!("{} was predicted, but seed: {outcome}, written {}", prediction.reason, seed["written"]));
+    }
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |name: &str| diff[name].as_array().cloned().unwrap_or_default();
+    let camel = |word: String| -> String {
+        let capital = |part: &str| part[..1].to_uppercase() + &part[1..];
+        word.split('_').filter(|part| !part.is_empty()).map(capital).collect()
+    };
+    // Neither is told where nothing was read.
+    if !["InvalidEnvironment", "DatabaseUnusable"].contains(&prediction.reason.as_str()) {
+        let conflicts: Vec<_> =
+            list("conflicts").iter().map(|c| (text(&c["id"]), text(&c["provider"]), text(&c["field"]))).collect();
+        let providers = list("providers").iter().map(|p| (text(&p["name"]), camel(text(&p["state"])))).collect();
+        if prediction.conflicts != conflicts {
+            wrong.push(format!("conflicts {:?} were predicted, but diff: {conflicts:?}", prediction.conflicts));
+        }
+        if prediction.providers != providers {
+            wrong.push(format!("providers {:?} were predicted, but diff: {providers:?}", prediction.providers));
+        }
+    }
+    let warnings: Vec<String> = list("warnings").iter().map(|warning| text(&warning["code"])).collect();
+    if prediction.warnings != warnings {
+        wrong.push(format!("warnings {:?} were predicted, but diff: {warnings:?}", prediction.warnings));
     }
     wrong
 }

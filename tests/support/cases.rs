@@ -1,10 +1,11 @@
 //! The case file: the whole way from an environment to rows, run through the built program.
 
-use super::case_checks::{Expect, check_agreement, check_rows, check_run, check_secrets};
+use super::case_checks::{Expect, check_agreement, check_prediction, check_rows, check_run, check_secrets};
 use super::{Database, Finished, Run, Server, Snapshot, Variant, roles};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -120,8 +121,26 @@ impl ConnectAs {
     pub const SMALL_ROLES_BEFORE_TABLES: ConnectAs = ConnectAs { before_tables: true, ..Self::SMALL_ROLES };
 }
 
+/// Somebody who says, before a seed, what it will do: environment, URL of the database, value of `--compare-credentials`.
+/// None: it cannot be asked about this environment.
+pub type Predict<'a> = &'a (dyn Fn(&Env, &str, &str) -> Option<Prediction> + Sync);
+
+/// In the words of the status of an AIProviderSeed.
+#[derive(Debug)]
+pub struct Prediction {
+    pub reason: String,
+    pub conflicts: Vec<(String, String, String)>,
+    pub providers: BTreeMap<String, String>,
+    pub warnings: Vec<String>,
+}
+
 /// Runs every case; ends the test with all that is wrong with all of them.
 pub fn run_all(connect_as: ConnectAs) {
+    run_all_with(connect_as, &|_, _, _| None);
+}
+
+/// The same, and what somebody predicts must come true.
+pub fn run_all_with(connect_as: ConnectAs, predict: Predict) {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../data/cases.json")).expect("read cases.json");
     assert_eq!(cases.len(), 144, "cases were lost");
     let failures: Mutex<BTreeMap<&str, Vec<String>>> = Mutex::default();
@@ -129,7 +148,7 @@ pub fn run_all(connect_as: ConnectAs) {
     let work = || {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
             // A panic (no JSON, a time limit) must not hide what is wrong with the cases after it.
-            let run = std::panic::catch_unwind(|| case.run(connect_as));
+            let run = std::panic::catch_unwind(AssertUnwindSafe(|| case.run(connect_as, predict)));
             let wrong = run.unwrap_or_else(|panic| vec![panic_text(&*panic)]);
             if !wrong.is_empty() {
                 failures.lock().unwrap().insert(&case.id, wrong);
@@ -152,7 +171,7 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 }
 
 impl Case {
-    fn run(&self, connect_as: ConnectAs) -> Vec<String> {
+    fn run(&self, connect_as: ConnectAs, predict: Predict) -> Vec<String> {
         let variant = match self.schema.as_str() {
             "initial" => Variant::Initial,
             "current" => Variant::Current,
@@ -172,7 +191,7 @@ impl Case {
             row.insert(&mut client);
         }
         let urls = [(connect_as.diff)(&database), (connect_as.seed)(&database)];
-        let seed = |env, expect, count| self.seed(&database, &urls, env, expect, count);
+        let seed = |env, expect, count| self.seed(&database, &urls, env, expect, count, predict);
         let Some(steps) = &self.steps else {
             let mut wrong = seed(&self.env, self.expect.as_ref().expect("a case has steps or expect"), 1);
             wrong.extend((connect_as.finally)(&database, &self.env));
@@ -205,6 +224,7 @@ impl Case {
         env: &Env,
         expect: &Expect,
         count: usize,
+        predict: Predict,
     ) -> Vec<String> {
         let run = |command: &str| {
             let url = if command == "diff" { diff_url } else { seed_url };
@@ -219,6 +239,8 @@ impl Case {
             changes.into_iter().map(|change| format!("{what} wrote: {change}")).collect::<Vec<_>>()
         };
         wrong.extend(unchanged("diff", &before));
+        let prediction = predict(env, seed_url, &self.compare_credentials);
+        wrong.extend(unchanged("whoever predicts", &before));
 
         let started: Vec<_> = (0..count).map(|_| run("seed").start()).collect();
         let seeds: Vec<Finished> = started.into_iter().map(|seed| seed.wait()).collect();
@@ -226,6 +248,7 @@ impl Case {
         for seed in &seeds {
             wrong.extend(check_run(seed, expect));
             wrong.extend(check_agreement(&diff, seed, &before, &after));
+            wrong.extend(prediction.iter().flat_map(|prediction| check_prediction(prediction, &diff, seed)));
         }
         wrong.extend(check_rows(&before, &after, &seeds, expect));
 

@@ -7,6 +7,8 @@ mod archive;
 pub mod binary;
 mod case_checks;
 pub mod cases;
+#[cfg(feature = "controller")]
+pub mod controller;
 pub mod database;
 #[cfg(feature = "controller")]
 pub mod kubernetes;

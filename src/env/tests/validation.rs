@@ -189,6 +189,7 @@ fn all_problems_of_a_run_are_found_together() {
         ("CODER_AIBRIDGE_BEDROCK_REGION", "us-east-1"),
     ]);
     given.push(Variable::from_os("CODER_AIBRIDGE_OPENAI_BASE_URL".into(), not_unicode()));
+    given.push(Variable::in_pod("CODER_AIBRIDGE_BEDROCK_MODEL", "it comes from fieldRef metadata.name"));
     let mut environment = Environment::read(&given);
     environment.require(10, "AI_PROVIDER_SEED_REQUIRE_PROVIDERS");
     let mut found: Vec<Code> = environment.problems.iter().map(|problem| problem.code).collect();

@@ -1,0 +1,168 @@
+//! Calls of the API server: each under a time limit, each failure with the name of what was wanted.
+
+use std::fmt;
+use std::time::Duration;
+
+use kube::core::Status;
+
+/// One call, on a server that answers.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// What the API server, or the way to it, said. A closed list: it is also a metric's label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    Forbidden,
+    NotFound,
+    /// The very resource that is worked on.
+    Gone,
+    Conflict,
+    Invalid,
+    TooManyRequests,
+    /// 5xx
+    Unavailable,
+    TimedOut,
+    Unreachable,
+    Other,
+}
+
+impl Refusal {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Refusal::Forbidden => "forbidden",
+            Refusal::NotFound => "not_found",
+            Refusal::Gone => "gone",
+            Refusal::Conflict => "conflict",
+            Refusal::Invalid => "invalid",
+            Refusal::TooManyRequests => "too_many_requests",
+            Refusal::Unavailable => "unavailable",
+            Refusal::TimedOut => "timed_out",
+            Refusal::Unreachable => "unreachable",
+            Refusal::Other => "other",
+        }
+    }
+
+    pub fn of(error: &kube::Error) -> Refusal {
+        match error {
+            kube::Error::Api(status) => of_code(status.code),
+            kube::Error::HyperError(_) | kube::Error::Service(_) => Refusal::Unreachable,
+            _ => Refusal::Other,
+        }
+    }
+
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Refusal::Forbidden => "the API server forbids it (403); grant it in the role of the controller",
+            Refusal::NotFound => "it is not there (404)",
+            Refusal::Gone => "it was deleted meanwhile",
+            Refusal::Conflict => "somebody else changed it at the same time (409); it is tried again",
+            Refusal::Invalid => {
+                "the API server finds it invalid (422); install the CustomResourceDefinition of this version"
+            }
+            Refusal::TooManyRequests => "the API server has too much to do (429); it is tried again",
+            Refusal::Unavailable => "the API server is not available (5xx); it is tried again",
+            Refusal::TimedOut => "no answer in time; it is tried again",
+            Refusal::Unreachable => "the API server cannot be reached; it is tried again",
+            Refusal::Other => "the answer of the API server is not understood; it is tried again",
+        }
+    }
+}
+
+pub fn of_code(code: u16) -> Refusal {
+    match code {
+        401 | 403 => Refusal::Forbidden,
+        404 => Refusal::NotFound,
+        409 => Refusal::Conflict,
+        400 | 422 => Refusal::Invalid,
+        429 => Refusal::TooManyRequests,
+        500..=599 => Refusal::Unavailable,
+        _ => Refusal::Other,
+    }
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// `get Secret coder-ai in namespace coder`
+    pub call: String,
+    pub refusal: Refusal,
+    /// How long the API server asks to wait.
+    pub retry_after: Option<Duration>,
+    /// The fields that the API server's definition does not know: server-side apply refuses the whole for one of them.
+    pub undeclared: Vec<String>,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}: {}", self.call, self.refusal.sentence())
+    }
+}
+
+impl std::error::Error for Failure {}
+
+/// Waits for a call, but not for ever.
+pub async fn call<T>(name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+    within(LIMIT, name, call).await
+}
+
+async fn within<T>(limit: Duration, name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+    let failure = |refusal| Failure { call: name.to_owned(), refusal, retry_after: None, undeclared: Vec::new() };
+    match tokio::time::timeout(limit, call).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) => {
+            let (retry_after, undeclared) = (retry_after(&error), undeclared(&error));
+            Err(Failure { retry_after, undeclared, ..failure(Refusal::of(&error)) })
+        }
+        Err(_) => Err(failure(Refusal::TimedOut)),
+    }
+}
+
+/// `.status.summary.message`, of lines such as `.status.summary.message: field not declared in schema`.
+fn undeclared(error: &kube::Error) -> Vec<String> {
+    let kube::Error::Api(status) = error else { return Vec::new() };
+    let path = |line: &str| {
+        let path = line.strip_suffix(": field not declared in schema")?.rsplit(' ').next()?;
+        Some(path.to_owned())
+    };
+    status.message.lines().filter_map(|line| path(line.trim_end())).collect()
+}
+
+fn retry_after(error: &kube::Error) -> Option<Duration> {
+    let kube::Error::Api(status) = error else { return None };
+    let status: &Status = status;
+    let seconds = status.details.as_ref()?.retry_after_seconds;
+    (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_answer_has_a_sentence_that_names_the_call() {
+        let status = |code: u16, retry_after: u32| {
+            let status = serde_json::json!({"code": code, "details": {"retryAfterSeconds": retry_after}});
+            kube::Error::Api(serde_json::from_value::<Status>(status).unwrap().boxed())
+        };
+        for (code, refusal) in [
+            (401, Refusal::Forbidden),
+            (403, Refusal::Forbidden),
+            (404, Refusal::NotFound),
+            (409, Refusal::Conflict),
+            (422, Refusal::Invalid),
+            (429, Refusal::TooManyRequests),
+            (500, Refusal::Unavailable),
+            (503, Refusal::Unavailable),
+            (418, Refusal::Other),
+        ] {
+            let failure = call::<()>("get X", async { Err(status(code, 7)) }).await.unwrap_err();
+            assert_eq!((failure.refusal, failure.retry_after), (refusal, Some(Duration::from_secs(7))));
+            assert!(failure.to_string().starts_with("cannot get X: "), "{failure}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_without_an_answer_ends() {
+        let failure = within::<()>(Duration::from_millis(5), "get X", std::future::pending()).await.unwrap_err();
+        assert_eq!(failure.refusal, Refusal::TimedOut);
+    }
+}

@@ -1,0 +1,202 @@
+//! One check: the workload, what it uses, the environment, one look at the database. Reads only.
+
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Client;
+use kube::api::Api;
+use tokio::time::{Instant, timeout};
+
+use super::api::{Failure, Refusal, call};
+use super::index::{Index, Key};
+use super::metrics::Metrics;
+use super::objects::{Names, Objects};
+use super::observed::Observed;
+use super::reason::{Reason, Stop};
+use super::resource::{AIProviderSeedSpec, WorkloadKind, WorkloadRef};
+use super::source::{Target, Unfit, target};
+use super::workload::Workload;
+use crate::report;
+use crate::seed::{Ended, Run};
+use crate::store::connect::Connector;
+use crate::store::pool::Pool;
+use crate::store::{Error, Retry};
+
+/// To a session, all hosts tried.
+const CONNECT: Duration = Duration::from_secs(10);
+/// A look has at most four round trips, each with a limit of its own.
+const LOOK: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(250);
+
+pub struct Checker<'a> {
+    pub client: &'a Client,
+    pub pool: &'a Pool,
+    pub metrics: &'a Metrics,
+    pub index: &'a Index,
+}
+
+/// Why a check did not come to its end: something that the status tells, or that the API server must be asked again.
+enum Ending {
+    Stopped(Stop),
+    Failed(Failure),
+}
+
+impl From<Stop> for Ending {
+    fn from(stop: Stop) -> Self {
+        Ending::Stopped(stop)
+    }
+}
+
+impl From<Failure> for Ending {
+    fn from(failure: Failure) -> Self {
+        Ending::Failed(failure)
+    }
+}
+
+impl Checker<'_> {
+    pub async fn check(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Observed, Failure> {
+        match self.observe(resource, spec).await {
+            Ok(observed) => Ok(observed),
+            Err(Ending::Stopped(stop)) => Ok(Observed::stopped(stop)),
+            // That stays so until somebody grants it, and no condition may go on saying InSync meanwhile.
+            Err(Ending::Failed(failure)) if failure.refusal == Refusal::Forbidden => {
+                self.metrics.api_error(failure.refusal);
+                Ok(Observed::stopped(Stop::new(Reason::EnvironmentUnknown, failure.to_string())))
+            }
+            Err(Ending::Failed(failure)) => Err(failure),
+        }
+    }
+
+    async fn observe(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Observed, Ending> {
+        let reference = &spec.workload_ref;
+        let mut names = Names::default();
+        names.of_spec(spec);
+        self.index.set(resource, (reference.kind.into(), &reference.name), &names);
+        let workload = self.workload(&resource.0, reference).await?;
+        let container = match workload.container(&reference.container) {
+            Ok(container) => container,
+            Err(stop) => return Ok(Observed::stopped(stop).of_workload(&workload, &reference.container)),
+        };
+        names.of_container(container);
+        self.index.set(resource, (reference.kind.into(), &reference.name), &names);
+        let objects = self.objects(&resource.0, &names).await?;
+        let observed = match target(spec, &workload, &objects) {
+            Ok(target) => self.look(target, spec, &workload).await,
+            Err(Unfit::Stopped(stop)) => Observed::stopped(stop),
+            Err(Unfit::Refused(refused)) => Observed::refused(&refused),
+        };
+        Ok(observed.of_workload(&workload, &reference.container))
+    }
+
+    async fn workload(&self, namespace: &str, reference: &WorkloadRef) -> Result<Workload, Ending> {
+        let (kind, name) = (reference.kind.as_str(), &reference.name);
+        let what = format!("get {kind} {name} in namespace {namespace}");
+        let found = match reference.kind {
+            WorkloadKind::Deployment => {
+                let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+                call(&what, api.get_opt(name)).await?.map(Workload::from)
+            }
+            WorkloadKind::StatefulSet => {
+                let api: Api<StatefulSet> = Api::namespaced(self.client.clone(), namespace);
+                call(&what, api.get_opt(name)).await?.map(Workload::from)
+            }
+        };
+        found.ok_or_else(|| {
+            let message = format!(
+                "{kind} {name} does not exist in namespace {namespace}; create it, or correct spec.workloadRef"
+            );
+            Stop::new(Reason::WorkloadNotFound, message).into()
+        })
+    }
+
+    async fn objects(&self, namespace: &str, names: &Names) -> Result<Objects, Failure> {
+        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
+        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
+        let secret = async |name: &String| {
+            let what = format!("get Secret {name} in namespace {namespace}");
+            let secret = call(&what, secrets.get_opt(name)).await?;
+            let data = secret.map(|secret| secret.data.unwrap_or_default());
+            let data = data.map(|data| data.into_iter().map(|(key, value)| (key, value.0)).collect());
+            Ok::<_, Failure>((name.clone(), data))
+        };
+        let map = async |name: &String| {
+            let what = format!("get ConfigMap {name} in namespace {namespace}");
+            let map = call(&what, maps.get_opt(name)).await?;
+            Ok::<_, Failure>((name.clone(), map.map(|map| map.data.unwrap_or_default())))
+        };
+        let secrets = try_join_all(names.secrets.iter().map(secret));
+        let config_maps = try_join_all(names.config_maps.iter().map(map));
+        let (secrets, config_maps) = futures::future::try_join(secrets, config_maps).await?;
+        Ok(Objects { secrets: secrets.into_iter().collect(), config_maps: config_maps.into_iter().collect() })
+    }
+
+    async fn look(&self, target: Target, spec: &AIProviderSeedSpec, workload: &Workload) -> Observed {
+        let Target { prepared, options } = target;
+        let desired = prepared.desired.len();
+        let mut hint = "";
+        let ended = match &prepared.connector {
+            None => Ended::default(),
+            Some(connector) => {
+                let run = Run {
+                    desired: &prepared.desired,
+                    keyring: &prepared.keyring,
+                    plan: prepared.plan,
+                    wait: Duration::ZERO,
+                    lock_timeout: Duration::ZERO,
+                    if_schema_missing: options.if_schema_missing,
+                };
+                if spec.url_secret_ref().is_none() && is_local(connector) {
+                    hint = "; localhost is the controller here, not the pod: set spec.database.urlSecretRef";
+                }
+                self.ask(&run, connector).await
+            }
+        };
+        if let Some(error) = &ended.error {
+            self.metrics.database_error(error.code);
+        }
+        let retry = ended.error.as_ref().map_or(Retry::No, |error| error.retry);
+        let report = ended.report(report::Command::Diff, &prepared.desired, prepared.warnings);
+        let mut observed = Observed::report(&report, retry, &options.block_on, &workload.label());
+        if observed.reason == Reason::DatabaseUnreachable {
+            observed.message.push_str(hint);
+        }
+        observed.with_desired(desired)
+    }
+
+    /// A session that died since its last use, or a server that is just failing over, gets a second try.
+    async fn ask(&self, run: &Run<'_>, connector: &Connector) -> Ended {
+        let mut last = Ended::default();
+        for _ in 0..2 {
+            last = self.ask_once(run, connector).await;
+            match &last.error {
+                Some(error) if error.retry != Retry::No => tokio::time::sleep(PAUSE).await,
+                _ => break,
+            }
+        }
+        last
+    }
+
+    async fn ask_once(&self, run: &Run<'_>, connector: &Connector) -> Ended {
+        let loan = match self.pool.take(connector, Instant::now() + CONNECT).await {
+            Ok(loan) => loan,
+            Err(error) => return Ended { error: Some(error), ..Ended::default() },
+        };
+        let Ok(ended) = timeout(LOOK, run.observe(&loan.session)).await else {
+            return Ended { error: Some(Error::timed_out(&loan.session.endpoint)), ..Ended::default() };
+        };
+        if ended.error.is_none() {
+            loan.give_back();
+        }
+        ended
+    }
+}
+
+fn is_local(connector: &Connector) -> bool {
+    let hosts = connector.source().options().map(|options| options.hosts().to_vec()).unwrap_or_default();
+    hosts.iter().any(|host| {
+        let host = host.to_string();
+        ["localhost:", "127.", "[::1]:"].iter().any(|local| host.starts_with(local))
+    })
+}

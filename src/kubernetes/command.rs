@@ -1,0 +1,145 @@
+//! The options in the command and arguments of a container, read by the same code as in the container.
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use k8s_openapi::api::core::v1::Container;
+
+use super::environment::{Environment, Value};
+use super::reason::{Reason, Stop};
+use super::resource::DEFAULT_CONTAINER;
+use crate::arguments::{Arguments, Command, Texts, usage_message};
+use crate::problem::{Code, Problem};
+use crate::provider::shown;
+
+const PROGRAM: &str = "ai-provider-seed";
+
+/// The options as texts, and what is wrong with the arguments. A container that runs another program (Coder itself, say) has
+/// options only in its variables.
+pub fn texts(container: &Container, environment: &Environment) -> Result<(Texts, Option<Problem>), Stop> {
+    let own_command = container.command.iter().flatten().count() > 0;
+    let mut words = Vec::new();
+    for (field, list) in [("command", &container.command), ("args", &container.args)] {
+        for (at, word) in list.iter().flatten().enumerate() {
+            words.push(expand(word, &format!("{field}[{at}]"), container, environment)?);
+        }
+    }
+    let is_ours = container.name == DEFAULT_CONTAINER;
+    let program = words.iter().position(|word| is_program(word));
+    let arguments = match program {
+        Some(at) => &words[at + 1..],
+        None if own_command && is_ours => return Err(wrapped(container)),
+        // The image's own command, with these arguments.
+        None if !own_command && (is_ours || is_seed(words.first())) => &words[..],
+        None => return Ok((Texts::default(), None)),
+    };
+    if arguments.is_empty() {
+        return Ok((Texts::default(), None));
+    }
+    match Arguments::try_parse_from(std::iter::once(PROGRAM).chain(arguments.iter().map(String::as_str))) {
+        Ok(Arguments { command: Command::Seed(texts) | Command::Diff { texts, .. } }) => Ok((texts, None)),
+        #[allow(unreachable_patterns, reason = "there are more commands with more features")]
+        Ok(_) => {
+            Ok((Texts::default(), Some(invalid("the container runs another command than seed; correct its args"))))
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Ok((Texts::default(), Some(invalid("the container only prints help; correct its args"))))
+        }
+        Err(error) => Ok((Texts::default(), Some(invalid(&usage_message(&error))))),
+    }
+}
+
+/// A path to the program, but no script that mentions it.
+fn is_program(word: &str) -> bool {
+    word.rsplit('/').next() == Some(PROGRAM) && !word.contains(char::is_whitespace)
+}
+
+fn is_seed(word: Option<&String>) -> bool {
+    word.is_some_and(|word| word == "seed" || word == "diff")
+}
+
+fn expand(word: &str, field: &str, container: &Container, environment: &Environment) -> Result<String, Stop> {
+    let place = format!("{field} of container {}", shown::name(&container.name));
+    match environment.expand(word) {
+        Value::Text(text, _) => Ok(text),
+        Value::NotUnicode(source) => {
+            let message =
+                format!("{place} contains a value of {source} that is not Unicode (UTF-8); set it again as text");
+            Err(Stop::new(Reason::InvalidEnvironment, message))
+        }
+        Value::InPod(why) => {
+            let message = format!("{place}: {why}, which is known only in the pod; write the option without it");
+            Err(Stop::new(Reason::EnvironmentUnknown, message))
+        }
+    }
+}
+
+fn wrapped(container: &Container) -> Stop {
+    let message = format!(
+        "the command of container {} does not start {PROGRAM} itself, so its options are not known; \
+         call the program directly, with options in args or in AI_PROVIDER_SEED_* variables",
+        shown::name(&container.name)
+    );
+    Stop::new(Reason::EnvironmentUnknown, message)
+}
+
+fn invalid(message: &str) -> Problem {
+    Problem::new(Code::InvalidOption, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kubernetes::environment::Pod;
+    use crate::kubernetes::objects::Objects;
+
+    fn container(name: &str, command: &[&str], args: &[&str]) -> Container {
+        let list = |words: &[&str]| (!words.is_empty()).then(|| words.iter().map(ToString::to_string).collect());
+        Container { name: name.to_owned(), command: list(command), args: list(args), ..Container::default() }
+    }
+
+    fn block_on(container: &Container) -> Result<Option<String>, String> {
+        let pod = Pod { namespace: "coder", service_links: true };
+        let environment = Environment::of(container, pod, &Objects::default()).unwrap();
+        match texts(container, &environment) {
+            Ok((texts, None)) => Ok(texts.block_on),
+            Ok((_, Some(problem))) => Err(problem.message),
+            Err(stop) => Err(stop.reason.to_string()),
+        }
+    }
+
+    #[test]
+    fn where_the_options_are() {
+        let name = DEFAULT_CONTAINER;
+        let seed = ["seed", "--block-on=none"];
+        for container in [
+            container(name, &[], &seed),
+            container(name, &["ai-provider-seed"], &seed),
+            container(name, &["/usr/bin/ai-provider-seed", "seed"], &["--block-on=none"]),
+            container(name, &["/tini", "--", "/ai-provider-seed"], &seed),
+            container("other", &[], &seed),
+            container("other", &["/ai-provider-seed"], &seed),
+        ] {
+            assert_eq!(block_on(&container), Ok(Some("none".to_owned())), "{container:?}");
+        }
+        for container in [
+            container(name, &[], &[]),
+            container(name, &["ai-provider-seed"], &[]),
+            container("coder", &[], &["server", "--block-on=none"]),
+            container("coder", &["sh", "-c", "exec /opt/ai-provider-seed seed --block-on=none"], &[]),
+            container("coder", &["sh", "-c", "exec /opt/ai-provider-seed"], &["seed", "--block-on=none"]),
+        ] {
+            assert_eq!(block_on(&container), Ok(None), "{container:?}");
+        }
+    }
+
+    #[test]
+    fn options_that_cannot_be_known_or_are_wrong() {
+        let name = DEFAULT_CONTAINER;
+        let error = |container: Container| block_on(&container).unwrap_err();
+        assert_eq!(error(container(name, &["sh", "-c", "ai-provider-seed seed"], &[])), "EnvironmentUnknown");
+        assert_eq!(error(container(name, &[], &["seed", "--wait=$(REDIS_SERVICE_PORT)"])), "EnvironmentUnknown");
+        let message = error(container(name, &[], &["seed", "--blok-on=sk-secret"]));
+        assert!(message.contains("did you mean --block-on?") && !message.contains("secret"), "{message}");
+        assert!(error(container(name, &[], &["seed", "--help"])).contains("only prints help"));
+    }
+}

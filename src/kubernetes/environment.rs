@@ -1,0 +1,177 @@
+//! The environment of a container as the kubelet builds it: `envFrom` in order, then `env` in order, later ones winning.
+//!
+//! Function of values. What only the pod knows becomes a variable without a value, and matters only to whoever needs it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, EnvVarSource};
+
+use super::expand::{Piece, is_service_variable, pieces};
+use super::objects::{Mention, Objects};
+use super::reason::Stop;
+use crate::env::Variable;
+use crate::provider::{Source, shown};
+
+/// What a variable holds. No `Debug`: any may be a secret.
+#[derive(Clone)]
+pub enum Value {
+    Text(String, Source),
+    NotUnicode(Source),
+    /// Known only in the pod; where it comes from.
+    InPod(String),
+}
+
+/// The pod that the container is in.
+#[derive(Clone, Copy)]
+pub struct Pod<'a> {
+    pub namespace: &'a str,
+    /// `enableServiceLinks`
+    pub service_links: bool,
+}
+
+#[derive(Default)]
+pub struct Environment {
+    values: BTreeMap<String, Value>,
+    service_links: bool,
+}
+
+impl Environment {
+    pub fn of(container: &Container, pod: Pod<'_>, objects: &Objects) -> Result<Environment, Stop> {
+        let mut environment = Environment { values: BTreeMap::new(), service_links: pod.service_links };
+        for from in container.env_from.iter().flatten() {
+            environment.add_all(from, container, objects)?;
+        }
+        for variable in container.env.iter().flatten() {
+            environment.add(variable, container, pod, objects)?;
+        }
+        Ok(environment)
+    }
+
+    /// In the order of their names: the kubelet's own order is none.
+    pub fn variables(&self) -> Vec<Variable> {
+        let variable = |(name, value): (&String, &Value)| match value {
+            Value::Text(text, source) => Variable::new(name, text, source.clone()),
+            Value::NotUnicode(source) => Variable::not_unicode(name, source.clone()),
+            Value::InPod(why) => Variable::in_pod(name, why),
+        };
+        self.values.iter().map(variable).collect()
+    }
+
+    /// The text with its references resolved. What a Secret has a part in is as secret as the Secret.
+    pub fn expand(&self, text: &str) -> Value {
+        let (mut expanded, mut source) = (String::new(), Source::Container);
+        for piece in pieces(text) {
+            let name = match piece {
+                Piece::Literal(text) => {
+                    expanded.push_str(text);
+                    continue;
+                }
+                Piece::Reference(name) => name,
+            };
+            match self.values.get(name) {
+                Some(Value::Text(text, of)) => {
+                    expanded.push_str(text);
+                    if of.is_secret() {
+                        source = of.clone();
+                    }
+                }
+                Some(Value::NotUnicode(of)) => return Value::NotUnicode(of.clone()),
+                Some(Value::InPod(_)) => return Value::InPod(format!("it contains $({})", shown::name(name))),
+                None if is_service_variable(name, self.service_links) => {
+                    return Value::InPod(format!("it contains $({}), a variable of a Service", shown::name(name)));
+                }
+                None => expanded.extend(["$(", name, ")"]),
+            }
+        }
+        Value::Text(expanded, source)
+    }
+
+    fn add_all(&mut self, from: &EnvFromSource, container: &Container, objects: &Objects) -> Result<(), Stop> {
+        let by = format!("envFrom of container {}", shown::name(&container.name));
+        let by = Mention(&by);
+        let prefix = from.prefix.as_deref().unwrap_or_default();
+        if let Some(reference) = &from.config_map_ref {
+            let name = &reference.name;
+            for (key, text) in objects.config_map(name, reference.optional == Some(true), &by)?.into_iter().flatten() {
+                let source = Source::ConfigMap { name: name.clone(), key: key.clone() };
+                self.put(format!("{prefix}{key}"), Value::Text(text.clone(), source));
+            }
+        } else if let Some(reference) = &from.secret_ref {
+            let name = &reference.name;
+            for (key, bytes) in objects.secret(name, reference.optional == Some(true), &by)?.into_iter().flatten() {
+                self.put(format!("{prefix}{key}"), of_secret(name, key, bytes));
+            }
+        }
+        Ok(())
+    }
+
+    /// A key that is no name of a variable is passed over. (Kubernetes 1.34 takes more names; none that is read here.)
+    fn put(&mut self, name: String, value: Value) {
+        if is_variable_name(&name) {
+            self.values.insert(name, value);
+        }
+    }
+
+    fn add(&mut self, variable: &EnvVar, container: &Container, pod: Pod<'_>, objects: &Objects) -> Result<(), Stop> {
+        let value = match (variable.value.as_deref().unwrap_or_default(), &variable.value_from) {
+            ("", Some(from)) => {
+                let by = format!("env {} of container {}", shown::name(&variable.name), shown::name(&container.name));
+                match value_from(from, &Mention(&by), pod, objects)? {
+                    Some(value) => value,
+                    // Optional and not there: as if this entry were not, so that an earlier one stays.
+                    None => return Ok(()),
+                }
+            }
+            (text, _) => self.expand(text),
+        };
+        self.values.insert(variable.name.clone(), value);
+        Ok(())
+    }
+}
+
+fn value_from(from: &EnvVarSource, by: &Mention<'_>, pod: Pod<'_>, objects: &Objects) -> Result<Option<Value>, Stop> {
+    if let Some(field) = &from.field_ref {
+        // The namespace is the one thing of a pod that is decided before there is one.
+        return Ok(Some(match field.field_path.as_str() {
+            "metadata.namespace" => Value::Text(pod.namespace.to_owned(), Source::Container),
+            path => Value::InPod(format!("it comes from fieldRef {}", shown::name(path))),
+        }));
+    }
+    if let Some(field) = &from.resource_field_ref {
+        return Ok(Some(Value::InPod(format!("it comes from resourceFieldRef {}", shown::name(&field.resource)))));
+    }
+    if let Some(reference) = &from.config_map_key_ref {
+        let (name, key) = (&reference.name, &reference.key);
+        let text = objects.config_map_key(name, key, reference.optional == Some(true), by)?;
+        let source = Source::ConfigMap { name: name.clone(), key: key.clone() };
+        return Ok(text.map(|text| Value::Text(text.to_owned(), source)));
+    }
+    if let Some(reference) = &from.secret_key_ref {
+        let (name, key) = (&reference.name, &reference.key);
+        let bytes = objects.secret_key(name, key, reference.optional == Some(true), by)?;
+        return Ok(bytes.map(|bytes| of_secret(name, key, bytes)));
+    }
+    // fileKeyRef, and whatever a newer Kubernetes has.
+    Ok(Some(Value::InPod("it comes from a source that only the kubelet reads".to_owned())))
+}
+
+fn of_secret(name: &str, key: &str, bytes: &[u8]) -> Value {
+    let source = Source::Secret { name: name.to_owned(), key: key.to_owned() };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Value::Text(text.to_owned(), source),
+        Err(_) => Value::NotUnicode(source),
+    }
+}
+
+/// Kubernetes' `IsEnvVarName`.
+fn is_variable_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    !name.is_empty()
+        && name.chars().all(plain)
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name != "."
+        && !name.starts_with("..")
+}
+
+#[cfg(test)]
+mod tests;

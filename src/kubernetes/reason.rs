@@ -1,0 +1,142 @@
+//! The one word for what was found, as it stands in conditions, Events and metrics.
+
+use std::fmt;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    InSync,
+    WouldSeed,
+    CredentialsDiffer,
+    Conflict,
+    SchemaPending,
+    NothingDesired,
+    InvalidEnvironment,
+    InvalidSpec,
+    DatabaseUnusable,
+    EnvironmentUnknown,
+    WorkloadNotFound,
+    ContainerNotFound,
+    SecretNotFound,
+    SecretKeyMissing,
+    ConfigMapNotFound,
+    ConfigMapKeyMissing,
+    DatabaseUnreachable,
+    Progressing,
+    Suspended,
+}
+
+/// What a reason means to whoever waits: nothing, that we go on trying, or that somebody has to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    Settled,
+    Reconciling,
+    Stalled,
+    Suspended,
+}
+
+impl Reason {
+    pub const ALL: [Reason; 19] = [
+        Reason::InSync,
+        Reason::WouldSeed,
+        Reason::CredentialsDiffer,
+        Reason::Conflict,
+        Reason::SchemaPending,
+        Reason::NothingDesired,
+        Reason::InvalidEnvironment,
+        Reason::InvalidSpec,
+        Reason::DatabaseUnusable,
+        Reason::EnvironmentUnknown,
+        Reason::WorkloadNotFound,
+        Reason::ContainerNotFound,
+        Reason::SecretNotFound,
+        Reason::SecretKeyMissing,
+        Reason::ConfigMapNotFound,
+        Reason::ConfigMapKeyMissing,
+        Reason::DatabaseUnreachable,
+        Reason::Progressing,
+        Reason::Suspended,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Reason::InSync => "InSync",
+            Reason::WouldSeed => "WouldSeed",
+            Reason::CredentialsDiffer => "CredentialsDiffer",
+            Reason::Conflict => "Conflict",
+            Reason::SchemaPending => "SchemaPending",
+            Reason::NothingDesired => "NothingDesired",
+            Reason::InvalidEnvironment => "InvalidEnvironment",
+            Reason::InvalidSpec => "InvalidSpec",
+            Reason::DatabaseUnusable => "DatabaseUnusable",
+            Reason::EnvironmentUnknown => "EnvironmentUnknown",
+            Reason::WorkloadNotFound => "WorkloadNotFound",
+            Reason::ContainerNotFound => "ContainerNotFound",
+            Reason::SecretNotFound => "SecretNotFound",
+            Reason::SecretKeyMissing => "SecretKeyMissing",
+            Reason::ConfigMapNotFound => "ConfigMapNotFound",
+            Reason::ConfigMapKeyMissing => "ConfigMapKeyMissing",
+            Reason::DatabaseUnreachable => "DatabaseUnreachable",
+            Reason::Progressing => "Progressing",
+            Reason::Suspended => "Suspended",
+        }
+    }
+
+    /// The check came to no answer, and an Event says so.
+    pub fn is_failure(self) -> bool {
+        !matches!(
+            self,
+            Reason::InSync
+                | Reason::WouldSeed
+                | Reason::CredentialsDiffer
+                | Reason::Conflict
+                | Reason::SchemaPending
+                | Reason::NothingDesired
+                | Reason::Progressing
+                | Reason::Suspended
+        )
+    }
+
+    pub fn standing(self, blocked: bool) -> Standing {
+        match self {
+            Reason::Conflict if blocked => Standing::Stalled,
+            Reason::InSync
+            | Reason::WouldSeed
+            | Reason::CredentialsDiffer
+            | Reason::Conflict
+            | Reason::SchemaPending
+            | Reason::NothingDesired => Standing::Settled,
+            Reason::InvalidEnvironment
+            | Reason::InvalidSpec
+            | Reason::DatabaseUnusable
+            | Reason::EnvironmentUnknown => Standing::Stalled,
+            Reason::WorkloadNotFound
+            | Reason::ContainerNotFound
+            | Reason::SecretNotFound
+            | Reason::SecretKeyMissing
+            | Reason::ConfigMapNotFound
+            | Reason::ConfigMapKeyMissing
+            | Reason::DatabaseUnreachable
+            | Reason::Progressing => Standing::Reconciling,
+            Reason::Suspended => Standing::Suspended,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a check ends before the database was read. The message is safe to show and ends with the next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stop {
+    pub reason: Reason,
+    pub message: String,
+}
+
+impl Stop {
+    pub fn new(reason: Reason, message: impl Into<String>) -> Self {
+        Stop { reason, message: message.into() }
+    }
+}

@@ -1,0 +1,302 @@
+//! The whole of one check against an API server of a few lines: what is asked, what is written, and nothing else.
+
+mod server;
+
+use serde_json::{Value, json};
+
+use super::*;
+use server::Server;
+
+const STATUS: &str = "/apis/aiproviders.dev/v1alpha1/namespaces/team/aiproviderseeds/coder/status";
+const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/team/deployments/coder";
+const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/team/events";
+const SECRET: &str = "/api/v1/namespaces/team/secrets/ai";
+const MAP: &str = "/api/v1/namespaces/team/configmaps/settings";
+
+fn context(server: &Arc<Server>) -> Arc<Context> {
+    let context = Context::new(server.client(), Arc::default(), Arc::default(), 4, "me".to_owned());
+    context.readiness.listed("x");
+    Arc::new(context)
+}
+
+fn resource(spec: Value) -> Value {
+    let metadata =
+        json!({"name": "coder", "namespace": "team", "uid": "uid-1", "generation": 3, "resourceVersion": "7"});
+    json!({"apiVersion": "aiproviders.dev/v1alpha1", "kind": "AIProviderSeed", "metadata": metadata, "spec": spec})
+}
+
+fn guarded(object: &Value) -> Arc<Guarded> {
+    Arc::new(serde_json::from_value(object.clone()).unwrap())
+}
+
+fn minimal() -> Value {
+    resource(json!({"workloadRef": {"name": "coder"}}))
+}
+
+fn deployment(env: Value) -> Value {
+    let init = json!([{"name": "ai-provider-seed", "env": env}]);
+    let spec =
+        json!({"template": {"spec": {"containers": [{"name": "coder"}], "initContainers": init}}, "selector": {}});
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "coder", "namespace": "team", "uid": "d"}, "spec": spec})
+}
+
+fn secret(data: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ai"}, "data": data})
+}
+
+fn key_from_secret() -> Value {
+    json!({"name": "CODER_AIBRIDGE_OPENAI_KEY", "valueFrom": {"secretKeyRef": {"name": "ai", "key": "openai"}}})
+}
+
+/// One check of a server with these objects; everything that was called after the first status, and the status at last.
+async fn check(objects: &[(&str, Value)], seed: &Value) -> (Vec<String>, AIProviderSeedStatus) {
+    let server = Arc::new(Server::default());
+    objects.iter().for_each(|(path, object)| server.put(path, object.clone()));
+    let context = context(&server);
+    reconcile(guarded(seed), Arc::clone(&context)).await.unwrap();
+    let calls = server.calls.lock().unwrap().clone();
+    let last = calls.iter().rfind(|(call, _)| *call == format!("PATCH {STATUS}")).unwrap().1["status"].clone();
+    (server.told(), serde_json::from_value(last).unwrap())
+}
+
+#[tokio::test]
+async fn each_reason_is_told_once_and_names_the_thing() {
+    let url = |url: &str| json!({"name": "DATABASE_URL", "value": url});
+    let key = json!({"name": "CODER_AIBRIDGE_OPENAI_KEY", "value": "sk-1"});
+    let map = json!({"name": "CODER_AIBRIDGE_OPENAI_KEY", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "k"}}});
+    let other = json!({"spec": {"template": {"spec": {"containers": [{"name": "coder"}]}}, "selector": {}}, "metadata": {"name": "coder"}});
+    let field = json!({"name": "CODER_AIBRIDGE_OPENAI_KEY", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}});
+    let closed = "postgres://u:sk-canary@127.0.0.1:1/coder?sslmode=disable";
+    for (objects, read, reason, also, named) in [
+        (
+            vec![],
+            vec![DEPLOYMENT],
+            "WorkloadNotFound",
+            "Reconciling",
+            "Deployment coder does not exist in namespace team",
+        ),
+        (
+            vec![(DEPLOYMENT, other)],
+            vec![DEPLOYMENT],
+            "ContainerNotFound",
+            "Reconciling",
+            "has no container ai-provider-seed",
+        ),
+        (
+            vec![(DEPLOYMENT, deployment(json!([key_from_secret()])))],
+            vec![DEPLOYMENT, SECRET],
+            "SecretNotFound",
+            "Reconciling",
+            "Secret ai, which env CODER_AIBRIDGE_OPENAI_KEY",
+        ),
+        (
+            vec![(DEPLOYMENT, deployment(json!([key_from_secret()]))), (SECRET, secret(json!({"else": "eA=="})))],
+            vec![DEPLOYMENT, SECRET],
+            "SecretKeyMissing",
+            "Reconciling",
+            "Secret ai has no key openai",
+        ),
+        (
+            vec![(DEPLOYMENT, deployment(json!([map])))],
+            vec![DEPLOYMENT, MAP],
+            "ConfigMapNotFound",
+            "Reconciling",
+            "ConfigMap settings, which env",
+        ),
+        (
+            vec![(DEPLOYMENT, deployment(json!([map]))), (MAP, json!({"metadata": {"name": "settings"}, "data": {}}))],
+            vec![DEPLOYMENT, MAP],
+            "ConfigMapKeyMissing",
+            "Reconciling",
+            "ConfigMap settings has no key k",
+        ),
+        (
+            vec![(DEPLOYMENT, deployment(json!([field])))],
+            vec![DEPLOYMENT],
+            "EnvironmentUnknown",
+            "Stalled",
+            "CODER_AIBRIDGE_OPENAI_KEY: it comes from fieldRef metadata.uid",
+        ),
+        (
+            vec![(DEPLOYMENT, deployment(json!([key])))],
+            vec![DEPLOYMENT],
+            "InvalidEnvironment",
+            "Stalled",
+            "no database is named",
+        ),
+        (
+            vec![(DEPLOYMENT, deployment(json!([key, url("redis://x")])))],
+            vec![DEPLOYMENT],
+            "InvalidEnvironment",
+            "Stalled",
+            "DATABASE_URL: redis:// is not a scheme",
+        ),
+        (
+            vec![(DEPLOYMENT, deployment(json!([key, url("postgres://u@/db?host=/run")])))],
+            vec![DEPLOYMENT],
+            "DatabaseUnusable",
+            "Stalled",
+            "spec.database.urlSecretRef",
+        ),
+        (
+            vec![(DEPLOYMENT, deployment(json!([key, url(closed)])))],
+            vec![DEPLOYMENT],
+            "DatabaseUnreachable",
+            "Reconciling",
+            "127.0.0.1:1",
+        ),
+    ] {
+        let (told, status) = check(&objects, &minimal()).await;
+        let reads = read.iter().map(|path| format!("GET {path}"));
+        let mut expected = vec!["status Progressing".to_owned()];
+        expected.extend(reads.chain([format!("status {reason}"), format!("event {reason}")]));
+        assert_eq!(told, expected);
+        let conditions: Vec<String> = status.conditions.iter().map(|c| format!("{} {}", c.type_, c.status)).collect();
+        assert_eq!(conditions, ["Ready False", "InSync Unknown", &format!("{also} True")], "{reason}");
+        let message = &status.conditions[0].message;
+        assert!(message.contains(named), "{named} is not in {message}");
+        assert!(!message.contains("canary"), "{message}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_desired_asks_no_database() {
+    let (told, status) = check(&[(DEPLOYMENT, deployment(json!([])))], &minimal()).await;
+    assert_eq!(
+        told,
+        ["status Progressing".to_owned(), format!("GET {DEPLOYMENT}"), "status NothingDesired".to_owned()]
+    );
+    let conditions: Vec<String> = status.conditions.iter().map(|c| format!("{} {}", c.type_, c.status)).collect();
+    assert_eq!(conditions, ["Ready True", "InSync Unknown"]);
+}
+
+#[tokio::test]
+async fn suspended_asks_nobody() {
+    let (told, status) = check(&[], &resource(json!({"workloadRef": {"name": "coder"}, "suspend": true}))).await;
+    assert_eq!(told, ["status Suspended"]);
+    assert_eq!(status.observed_generation, Some(3));
+}
+
+/// The patch as it is sent, to the letter.
+#[tokio::test]
+async fn the_patch_of_a_status() {
+    let server = Arc::new(Server::default());
+    let mut seed = minimal();
+    seed["metadata"]["annotations"] = json!({"aiproviders.dev/reconcile": "now"});
+    reconcile(guarded(&seed), context(&server)).await.unwrap();
+    let calls = server.calls.lock().unwrap().clone();
+    let mut patch = calls[2].1.clone();
+    let time = patch["status"]["conditions"][0]["lastTransitionTime"].clone();
+    assert_eq!(time.as_str().unwrap().len(), "2026-11-24T06:00:00Z".len(), "whole seconds: {time}");
+    for condition in patch["status"]["conditions"].as_array_mut().unwrap() {
+        condition["lastTransitionTime"] = json!("T");
+    }
+    let message = "Deployment coder does not exist in namespace team; create it, or correct spec.workloadRef";
+    let condition = |kind: &str, status: &str, message: &str| json!({"type": kind, "status": status, "reason": "WorkloadNotFound", "message": message, "observedGeneration": 3, "lastTransitionTime": "T"});
+    assert_eq!(
+        patch,
+        json!({
+            "apiVersion": "aiproviders.dev/v1alpha1",
+            "kind": "AIProviderSeed",
+            "metadata": {"name": "coder", "uid": "uid-1"},
+            "status": {
+                "observedGeneration": 3,
+                "lastHandledReconcileAt": "now",
+                "conditions": [
+                    condition("Ready", "False", message),
+                    condition("InSync", "Unknown", "not known; see Ready"),
+                    condition("Reconciling", "True", message),
+                ],
+                "summary": {"conflicts": 0, "message": message},
+            },
+        })
+    );
+    let event = &calls[3].1;
+    assert_eq!(event["regarding"]["uid"], "uid-1");
+    assert_eq!(event["type"], "Warning");
+    assert_eq!(event["reportingController"], "ai-provider-seed");
+}
+
+#[tokio::test]
+async fn a_second_check_writes_nothing_even_if_the_watch_is_late() {
+    let server = Arc::new(Server::default());
+    let context = context(&server);
+    for _ in 0..2 {
+        reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap();
+    }
+    let get = format!("GET {DEPLOYMENT}");
+    let expected = ["status Progressing", &get, "status WorkloadNotFound", "event WorkloadNotFound", &get];
+    assert_eq!(server.told(), expected);
+    // A new resource of that name is not taken for the old one.
+    let mut seed = minimal();
+    seed["metadata"]["uid"] = json!("uid-2");
+    reconcile(guarded(&seed), Arc::clone(&context)).await.unwrap();
+    assert_eq!(server.told()[0], "status Progressing");
+}
+
+#[tokio::test]
+async fn a_status_that_cannot_be_written_has_no_event_and_is_tried_again() {
+    for code in [409, 429, 500, 503] {
+        let server = Arc::new(Server::default());
+        server.fail(STATUS, code);
+        let context = context(&server);
+        let failure = reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap_err();
+        assert!(failure.to_string().starts_with("cannot write the status of AIProviderSeed coder in namespace team: "));
+        assert!(server.told().iter().all(|call| !call.starts_with("event")));
+        on_error(guarded(&minimal()), &failure, Arc::clone(&context));
+        assert_eq!(context.memory()[&("team".to_owned(), "coder".to_owned())].failures, 1);
+        server.faults.lock().unwrap().clear();
+        reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap();
+        assert_eq!(server.told().last().map(String::as_str), Some("event WorkloadNotFound"));
+    }
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_published_is_counted_and_forgotten() {
+    let server = Arc::new(Server::default());
+    server.fail(EVENTS, 403);
+    let context = context(&server);
+    for _ in 0..2 {
+        reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap();
+    }
+    assert_eq!(server.told().iter().filter(|call| call.starts_with("event")).count(), 1);
+    assert!(context.metrics.text().contains("ai_provider_seed_events_total{result=\"failed\"} 1"));
+}
+
+#[tokio::test]
+async fn what_is_forbidden_is_no_longer_in_sync_and_what_is_down_is_tried_again() {
+    let server = Arc::new(Server::default());
+    server.put(DEPLOYMENT, deployment(json!([key_from_secret()])));
+    server.fail(SECRET, 403);
+    let context = context(&server);
+    reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap();
+    assert!(server.told().contains(&"status EnvironmentUnknown".to_owned()));
+    server.fail(SECRET, 503);
+    let failure = reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap_err();
+    assert_eq!(failure.call, "get Secret ai in namespace team");
+    assert!(!format!("{failure} {failure:?}").contains("canary"));
+}
+
+#[tokio::test]
+async fn a_malformed_resource_gets_a_condition_once() {
+    let server = Arc::new(Server::default());
+    let seed = resource(json!({"workloadRef": {"name": 7}}));
+    let list = json!({"apiVersion": "aiproviders.dev/v1alpha1", "kind": "AIProviderSeedList", "metadata": {}, "items": [seed]});
+    server.put("/apis/aiproviders.dev/v1alpha1/namespaces/team/aiproviderseeds", list);
+    let context = context(&server);
+    for _ in 0..2 {
+        reconcile(guarded(&seed), Arc::clone(&context)).await.unwrap();
+    }
+    assert_eq!(server.told(), ["GET aps", "status InvalidSpec", "event InvalidSpec", "GET aps"]);
+}
+
+#[test]
+fn pauses_grow_to_a_limit_and_are_spread() {
+    let seconds: Vec<u64> = (1..=9).map(|failures| backoff(failures, LONGEST_BACKOFF).as_secs()).collect();
+    assert_eq!(seconds, [5, 10, 20, 40, 80, 160, 300, 300, 300]);
+    assert_eq!(backoff(u32::MAX, Duration::from_secs(10)), Duration::from_secs(10));
+    for _ in 0..100 {
+        let pause = spread(Duration::from_secs(100)).as_secs_f64();
+        assert!((90.0..=110.0).contains(&pause), "{pause}");
+    }
+}

@@ -1,0 +1,32 @@
+//! What the controller needs to be allowed to do, listed once. A test proves on a real API server that it is enough and that
+//! nothing of it goes unused; the chart's role is compared to it.
+
+use k8s_openapi::api::rbac::v1::PolicyRule;
+
+/// In every namespace that it looks at.
+pub fn rules() -> Vec<PolicyRule> {
+    let read = ["get", "list", "watch"];
+    vec![
+        rule("aiproviders.dev", &["aiproviderseeds"], &["list", "watch"]),
+        rule("aiproviders.dev", &["aiproviderseeds/status"], &["patch"]),
+        rule("apps", &["deployments", "statefulsets"], &read),
+        // Only metadata is watched; the one object that a pod template names is read.
+        rule("", &["secrets", "configmaps"], &read),
+        rule("events.k8s.io", &["events"], &["create"]),
+    ]
+}
+
+/// In its own namespace, with `--leader-elect`.
+pub fn leader_election_rules() -> Vec<PolicyRule> {
+    vec![rule("coordination.k8s.io", &["leases"], &["get", "create", "update"])]
+}
+
+fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {
+    let texts = |list: &[&str]| list.iter().map(ToString::to_string).collect::<Vec<_>>();
+    PolicyRule {
+        api_groups: Some(vec![group.to_owned()]),
+        resources: Some(texts(resources)),
+        verbs: texts(verbs),
+        ..PolicyRule::default()
+    }
+}

@@ -1,0 +1,98 @@
+//! The options of `controller`, by the same rules: a flag beats its variable, an empty variable is unset.
+
+use std::net::SocketAddr;
+
+use super::{Format, Reader, boolean, format, level};
+use crate::arguments::ControllerTexts;
+use crate::env::Variable;
+use crate::problem::{Code, Problem};
+
+pub struct ControllerOptions {
+    pub namespaces: Vec<String>,
+    pub all_namespaces: bool,
+    pub listen: SocketAddr,
+    pub leader_elect: bool,
+    pub concurrency: u16,
+    pub log_format: Format,
+    pub log_level: tracing::Level,
+}
+
+/// Reads all of them, as far as they can be read.
+pub fn parse(texts: ControllerTexts, variables: &[Variable]) -> (ControllerOptions, Vec<Problem>) {
+    let mut reader = Reader { variables, known: Vec::new(), problems: Vec::new() };
+    let ControllerTexts { namespace, all_namespaces, listen, leader_elect, concurrency, log_format, log_level } = texts;
+    let namespace = (!namespace.is_empty()).then(|| namespace.join(","));
+    let options = ControllerOptions {
+        namespaces: reader.read("namespace", namespace, Vec::new(), namespaces),
+        all_namespaces: reader.read("all-namespaces", all_namespaces, false, boolean),
+        listen: reader.read("listen", listen, SocketAddr::from(([0, 0, 0, 0], 8080)), |text| {
+            text.parse().map_err(|_| "an address and a port are expected, such as 0.0.0.0:8080".to_owned())
+        }),
+        leader_elect: reader.read("leader-elect", leader_elect, false, boolean),
+        concurrency: reader.read("concurrency", concurrency, 8, |text| {
+            text.parse()
+                .ok()
+                .filter(|number| *number > 0)
+                .ok_or("a whole number from 1 to 65535 is expected".to_owned())
+        }),
+        log_format: reader.read("log-format", log_format, Format::Text, format),
+        log_level: reader.read("log-level", log_level, tracing::Level::INFO, level),
+    };
+    let mut problems = reader.problems;
+    if options.all_namespaces && !options.namespaces.is_empty() {
+        let message = "namespaces and all namespaces exclude each other; keep one of the two";
+        problems.push(Problem::new(Code::InvalidOption, message).variables(["--namespace", "--all-namespaces"]));
+    }
+    (options, problems)
+}
+
+fn namespaces(text: &str) -> Result<Vec<String>, String> {
+    let mut names: Vec<String> =
+        text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    let is_label = |name: &String| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        name.len() <= 63 && name.chars().all(plain) && !name.starts_with('-') && !name.ends_with('-')
+    };
+    if names.iter().all(is_label) {
+        Ok(names)
+    } else {
+        Err("the name of a namespace is a-z, 0-9 and -, at most 63".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Source;
+
+    #[test]
+    fn flags_and_variables() {
+        let variable = |name: &str, value: &str| Variable::new(name, value, Source::Process);
+        let variables = [
+            variable("AI_PROVIDER_SEED_NAMESPACE", "b, a,a"),
+            variable("AI_PROVIDER_SEED_LEADER_ELECT", "true"),
+            variable("AI_PROVIDER_SEED_CONCURRENCY", "0"),
+        ];
+        let (options, problems) = parse(ControllerTexts::default(), &variables);
+        assert_eq!(options.namespaces, ["a", "b"]);
+        assert!(options.leader_elect && !options.all_namespaces);
+        assert_eq!(options.listen.to_string(), "0.0.0.0:8080");
+        assert_eq!(options.concurrency, 8);
+        assert_eq!(problems.len(), 1);
+        let texts = ControllerTexts {
+            namespace: vec!["C".to_owned()],
+            all_namespaces: Some("true".to_owned()),
+            listen: Some("nonsense".to_owned()),
+            ..ControllerTexts::default()
+        };
+        assert_eq!(parse(texts, &[]).1.len(), 2);
+        let texts = ControllerTexts {
+            namespace: vec!["c".to_owned()],
+            all_namespaces: Some("true".to_owned()),
+            ..ControllerTexts::default()
+        };
+        assert_eq!(parse(texts, &[]).1.len(), 1);
+    }
+}

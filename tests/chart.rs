@@ -1,0 +1,499 @@
+//! The chart, the manifests and the values for Coder's chart: what Helm makes of them, without a cluster.
+//! chart_cluster.rs gives the same objects to a real API server.
+#![cfg(feature = "controller")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // helpers outside #[test] functions
+
+#[path = "chart/helm.rs"]
+mod helm;
+mod support;
+#[path = "chart/values.rs"]
+mod values;
+
+use ai_provider_seed::kubernetes::role;
+use helm::{CHART, assert_current, copy, find, objects, read, root, template, try_template, yaml};
+use k8s_openapi::api::rbac::v1::PolicyRule;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::PathBuf;
+use std::process::Output;
+use support::Run;
+use support::kubernetes::tools::tool;
+
+/// The golden files: one rendering per file in tests/data/chart/values.
+fn matrix() -> Vec<(String, Value)> {
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(root("tests/data/chart/values")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let read = |path: PathBuf| {
+        (path.file_stem().unwrap().to_string_lossy().into_owned(), yaml(&fs::read_to_string(&path).unwrap()))
+    };
+    files.into_iter().map(read).collect()
+}
+
+fn with_values(values: &Value) -> Output {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), values.to_string()).unwrap();
+    try_template("ai-provider-seed", CHART, &["--values", file.path().to_str().unwrap()])
+}
+
+fn error(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn helm_has_nothing_to_say_against_the_chart() {
+    if tool("helm").is_none() {
+        return;
+    }
+    helm::stdout(helm::helm(["lint", "--strict", "--quiet", CHART]));
+}
+
+#[test]
+fn every_combination_of_the_matrix_is_rendered_as_its_golden_file_says() {
+    if tool("helm").is_none() {
+        return;
+    }
+    for (name, values) in matrix() {
+        // The CustomResourceDefinition has a test of its own; here it would be most of each file.
+        let text = helm::stdout(with_values(&values));
+        let (definitions, others): (Vec<&str>, Vec<&str>) =
+            text.split("---\n").partition(|document| document.contains("kind: CustomResourceDefinition"));
+        let installs = values.pointer("/crd/install") != Some(&json!(false));
+        assert_eq!(definitions.len(), usize::from(installs), "{name}");
+        assert_current(&format!("tests/data/chart/golden/{name}.yaml"), &others.join("---\n"));
+    }
+}
+
+#[test]
+fn no_value_is_without_effect() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let matrix = matrix();
+    for row in values::rows(&read(&format!("{CHART}/values.yaml"))) {
+        let pointer = format!("/{}", row.path.join("/"));
+        let with: Vec<_> = matrix.iter().filter(|(_, values)| values.pointer(&pointer).is_some()).collect();
+        assert!(!with.is_empty(), "no file in tests/data/chart/values sets {}", row.name());
+        let has_effect = with.iter().any(|(_, values)| {
+            let mut without = values.clone();
+            let parent = &pointer[..pointer.rfind('/').unwrap()];
+            without.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(row.path.last().unwrap());
+            let changed = with_values(&without);
+            // Refused without it (two replicas and no leader election) is an effect too.
+            !changed.status.success() || changed.stdout != with_values(values).stdout
+        });
+        assert!(has_effect, "{} changes nothing", row.name());
+    }
+}
+
+#[test]
+fn a_typing_error_is_refused_wherever_it_stands() {
+    if tool("helm").is_none() {
+        return;
+    }
+    /// All places where a mapping stands that is not a free one (labels and the like).
+    fn places(schema: &Value, at: &str, root: &Value, found: &mut Vec<String>) {
+        let schema = match schema["$ref"].as_str() {
+            Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
+            None => schema,
+        };
+        if schema["type"] == "array" {
+            places(&schema["items"], &format!("{at}/0"), root, found);
+        }
+        if schema["type"] == "object" && at != "/global" {
+            let free = schema["additionalProperties"].is_object();
+            assert!(free || schema["additionalProperties"] == false, "{at} takes any key");
+            if !free {
+                found.push(at.to_owned());
+            }
+            for (key, property) in schema["properties"].as_object().into_iter().flatten() {
+                places(property, &format!("{at}/{key}"), root, found);
+            }
+        }
+    }
+    let schema: Value = serde_json::from_str(&read(&format!("{CHART}/values.schema.json"))).unwrap();
+    let mut found = Vec::new();
+    places(&schema, "", &schema, &mut found);
+    assert!(found.len() > 40, "{found:?}");
+    for place in found {
+        let mut values = json!({"tpyo": 1});
+        for key in place.split('/').skip(1).collect::<Vec<_>>().into_iter().rev() {
+            values = if key == "0" { json!([values]) } else { json!({key: values}) };
+        }
+        let refused = with_values(&values);
+        assert!(!refused.status.success(), "{values} is taken");
+        assert!(error(&refused).contains("tpyo"), "{values}: {}", error(&refused));
+    }
+}
+
+#[test]
+fn the_schema_knows_the_values_and_no_others() {
+    let schema: Value = serde_json::from_str(&read(&format!("{CHART}/values.schema.json"))).unwrap();
+    let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let mut known = keys(&schema["properties"]);
+    known.retain(|key| key != "global");
+    let values = yaml(&read(&format!("{CHART}/values.yaml")));
+    assert_eq!(known, keys(&values));
+    for (key, value) in values.as_object().unwrap() {
+        // Contexts and resources have more than what is set by default.
+        let whole = ["resources", "podSecurityContext", "securityContext"].contains(&key.as_str());
+        if let Some(value) = value.as_object().filter(|value| !value.is_empty() && !whole) {
+            assert_eq!(keys(&schema["properties"][key]["properties"]), keys(&json!(value)), "{key}");
+        }
+    }
+}
+
+#[test]
+fn wrong_values_are_refused_with_their_name() {
+    if tool("helm").is_none() {
+        return;
+    }
+    for (values, named) in [
+        (json!({"controller": {"replicas": "two"}}), "replicas"),
+        (json!({"controller": {"logLevel": "loud"}}), "logLevel"),
+        (json!({"controller": {"concurrency": 0}}), "concurrency"),
+        (json!({"image": {"digest": "sha256:abc"}}), "digest"),
+        (json!({"image": {"tag": "a b"}}), "tag"),
+        (json!({"image": {"pullPolicy": "Sometimes"}}), "pullPolicy"),
+        (json!({"watchNamespaces": "coder"}), "watchNamespaces"),
+        (json!({"watchNamespaces": ["Coder"]}), "watchNamespaces"),
+        (json!({"podDisruptionBudget": {"maxUnavailable": "half"}}), "maxUnavailable"),
+        (json!({"serviceMonitor": {"interval": "often"}}), "interval"),
+        (json!({"extraEnv": [{"value": "x"}]}), "name"),
+        (json!({"allNamespaces": true, "watchNamespaces": ["coder"]}), "allNamespaces and watchNamespaces"),
+        (json!({"controller": {"replicas": 2}}), "leaderElection.enabled"),
+    ] {
+        let refused = with_values(&values);
+        assert!(!refused.status.success(), "{values} is taken");
+        assert!(error(&refused).contains(named), "{values}: {}", error(&refused));
+    }
+}
+
+#[test]
+fn every_secret_of_the_cluster_only_if_asked_for() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let kinds = |arguments: &[&str]| {
+        let objects = objects(&template(arguments));
+        objects.iter().map(|object| object["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert!(!kinds(&[]).contains(&"ClusterRole".to_owned()));
+    assert!(!kinds(&["--set", "watchNamespaces={a,b}"]).contains(&"ClusterRole".to_owned()));
+    let all = kinds(&["--set", "allNamespaces=true"]);
+    assert!(all.contains(&"ClusterRole".to_owned()) && !all.contains(&"Role".to_owned()), "{all:?}");
+}
+
+#[test]
+fn the_roles_are_those_that_the_controller_needs() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let rules = |rules: Vec<PolicyRule>| serde_json::to_value(rules).unwrap();
+    for (arguments, kind, own) in [
+        (&["--set", "leaderElection.enabled=true"][..], "Role", 2),
+        (&["--set", "allNamespaces=true"], "ClusterRole", 1),
+    ] {
+        let objects = objects(&template(arguments));
+        let roles: Vec<_> = objects.iter().filter(|object| object["kind"] == kind).map(|role| &role["rules"]).collect();
+        assert_eq!(roles.len(), own);
+        assert_eq!(roles[0], &rules(role::rules()));
+        if let Some(leases) = roles.get(1) {
+            assert_eq!(*leases, &rules(role::leader_election_rules()));
+        }
+    }
+}
+
+#[test]
+fn dashboard_and_alerts_ask_for_metrics_that_exist() {
+    let known = read("src/kubernetes/metrics.rs");
+    let mut asked = 0;
+    for path in ["files/dashboard.json", "templates/alerts.yaml"] {
+        for name in read(&format!("{CHART}/{path}")).split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            if let Some(name) = name.strip_prefix("ai_provider_seed_") {
+                // What is appended to the name of the family.
+                let family =
+                    ["_total", "_bucket", "_info"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
+                assert!(known.contains(&format!("register(\"{family}\"")), "{path}: {name}");
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 8);
+}
+
+#[test]
+fn the_definition_is_the_generated_one_and_stays_when_the_chart_goes() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let generated = read("crds/aiproviderseeds.yaml");
+    assert_current(&format!("{CHART}/files/aiproviderseeds.yaml"), &generated);
+    let rendered = objects(&template(&["--show-only", "templates/crd.yaml"]));
+    // Helm writes 0.0 as 0.
+    let numbers = |value: &Value| value.to_string().replace(":0.0", ":0");
+    assert_eq!(numbers(&rendered[0]["spec"]), numbers(&yaml(&generated)["spec"]));
+    assert_eq!(rendered[0]["metadata"]["annotations"]["helm.sh/resource-policy"], "keep");
+    assert!(rendered[0]["metadata"]["labels"]["helm.sh/chart"].is_string());
+}
+
+#[test]
+fn the_table_of_values_is_made_from_their_comments() {
+    let path = format!("{CHART}/README.md");
+    let readme = read(&path);
+    let (begin, end) = ("<!-- values: made from values.yaml -->\n", "<!-- end of values -->\n");
+    let head = readme.split(begin).next().unwrap();
+    let tail = readme.split(end).nth(1).unwrap();
+    let table = values::table(&values::rows(&read(&format!("{CHART}/values.yaml"))));
+    assert_current(&path, &format!("{head}{begin}\n{table}\n{end}{tail}"));
+}
+
+#[test]
+fn the_notes_name_the_commands_to_run_next() {
+    if tool("helm").is_none() {
+        return;
+    }
+    for (arguments, expected) in [
+        (
+            &[][..],
+            &["kubectl get aps -n coder", "kubectl describe aps coder -n coder", "deployment/ai-provider-seed"][..],
+        ),
+        (&["--set", "watchNamespaces={a,b}"], &["namespaces a, b", "kubectl get aps -n a"]),
+        (&["--set", "allNamespaces=true"], &["may read every Secret of the cluster", "kubectl get aps -A"]),
+        (&["--set", "controller.enabled=false"], &["No controller"]),
+        (&["--set", "crd.install=false"], &["kubectl get crd aiproviderseeds.aiproviders.dev"]),
+    ] {
+        // Notes are no part of `helm template`; this renders them as if they were.
+        let directory = tempfile::tempdir().unwrap();
+        copy(&root(CHART), directory.path());
+        let templates = directory.path().join("templates");
+        let notes = fs::read_to_string(templates.join("NOTES.txt")).unwrap();
+        fs::write(templates.join("_notes.tpl"), format!("{{{{ define \"notes\" }}}}{notes}{{{{ end }}}}")).unwrap();
+        fs::write(templates.join("notes.yaml"), "notes: {{ include \"notes\" . | toJson }}").unwrap();
+        let arguments = [&["--show-only", "templates/notes.yaml"], arguments].concat();
+        let rendered = helm::stdout(try_template("ai-provider-seed", directory.path().to_str().unwrap(), &arguments));
+        let text = yaml(&rendered)["notes"].as_str().unwrap().to_owned();
+        for expected in expected {
+            assert!(text.contains(expected), "{expected:?} is missing in\n{text}");
+        }
+    }
+}
+
+#[test]
+fn the_template_of_the_init_container_works_in_another_chart() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let chart = parent();
+    let path = chart.path().to_str().unwrap();
+    let text = helm::stdout(try_template("workload", path, &[]));
+    assert_current("tests/data/chart/golden/parent.yaml", &text);
+    let options = json!({"more": {"name": "seed", "image": "x:1", "args": ["seed", "--wait=5m"],
+        "volumeMounts": [{"name": "ca", "mountPath": "/ca"}], "resources": {"limits": {"memory": "1Gi"}}}});
+    let text = helm::stdout(try_template("workload", path, &["--set-json", &format!("more={}", options["more"])]));
+    let container = &objects(&text)[0]["spec"]["template"]["spec"]["initContainers"][0];
+    for key in ["name", "image", "args", "volumeMounts", "resources"] {
+        assert_eq!(container[key], options["more"][key]);
+    }
+    for (wrong, expected) in [("more.volumeMount=x", "knows no \"volumeMount\""), ("seed.tpyo=1", "tpyo")] {
+        let refused = try_template("workload", path, &["--set", wrong]);
+        assert!(!refused.status.success() && error(&refused).contains(expected), "{}", error(&refused));
+    }
+}
+
+/// tests/data/chart/parent with our chart as its dependency.
+fn parent() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    copy(&root("tests/data/chart/parent"), directory.path());
+    copy(&root(CHART), &directory.path().join("charts/ai-provider-seed"));
+    directory
+}
+
+fn coder(arguments: &[&str]) -> Vec<Value> {
+    let fixed = ["--values", "deploy/coder/values.yaml", "--api-versions", "aiproviders.dev/v1alpha1"];
+    objects(&helm::stdout(try_template("coder", "tests/data/chart/coder", &[&fixed, arguments].concat())))
+}
+
+#[test]
+fn the_values_for_coders_chart_bring_all_that_an_init_container_does_not_inherit() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let objects = coder(&[]);
+    let pod = &find(&objects, "Deployment")["spec"]["template"]["spec"];
+    let container = &pod["initContainers"][0];
+    let job = find(&objects, "Job");
+    let once = &job["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(job["metadata"]["annotations"]["helm.sh/hook"], "post-install");
+    assert_eq!(once["args"], json!(["seed", "--if-schema-missing=wait", "--wait=10m"]));
+    // But for its arguments the Job's container is the init container.
+    let mut same = once.clone();
+    same["args"] = container["args"].clone();
+    assert_eq!(&same, container);
+    for volumes in [&pod["volumes"], &job["spec"]["template"]["spec"]["volumes"]] {
+        assert_eq!(volumes[0]["name"], container["volumeMounts"][0]["name"]);
+    }
+    assert_eq!(container["securityContext"]["runAsUser"], Value::Null, "OpenShift refuses a user it has not chosen");
+    let from = container["envFrom"].as_array().unwrap();
+    assert_eq!(from.last().unwrap()["configMapRef"], json!({"name": "ai-provider-seed-override", "optional": true}));
+    assert_eq!(
+        find(&objects, "AIProviderSeed")["spec"]["workloadRef"]["name"],
+        find(&objects, "Deployment")["metadata"]["name"]
+    );
+    // Where the kind is not known yet, the rest is installed all the same.
+    let text = helm::stdout(try_template("coder", "tests/data/chart/coder", &["--values", "deploy/coder/values.yaml"]));
+    assert!(!text.contains("AIProviderSeed"));
+}
+
+/// Every container of ours in deploy/, with the name of its file.
+fn our_containers() -> Vec<(String, Value)> {
+    let mut manifests = vec![("deploy/coder/values.yaml".to_owned(), coder(&[]))];
+    for path in ["deploy/coder/diff-job.yaml", "deploy/examples/init-container/deployment.yaml"] {
+        manifests.push((path.to_owned(), objects(&read(path))));
+    }
+    manifests.push(("charts".to_owned(), objects(&template(&[]))));
+    let mut found = Vec::new();
+    for (path, objects) in manifests {
+        for object in objects {
+            let pod = &object["spec"]["template"]["spec"];
+            for list in ["initContainers", "containers"] {
+                for container in pod[list].as_array().into_iter().flatten() {
+                    if container["image"].as_str().is_some_and(|image| image.contains("/ai-provider-seed:")) {
+                        let mut container = container.clone();
+                        container["pod"] = pod["securityContext"].clone();
+                        found.push((path.clone(), container));
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(found.len(), 5);
+    found
+}
+
+#[test]
+fn every_container_of_ours_is_restricted_and_has_options_that_exist() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    for (path, container) in our_containers() {
+        let own = &container["securityContext"];
+        let either = |key: &str| if own[key].is_null() { &container["pod"][key] } else { &own[key] };
+        assert_eq!(either("runAsNonRoot"), true, "{path}");
+        assert_eq!(either("seccompProfile")["type"], "RuntimeDefault", "{path}");
+        assert_eq!(either("runAsUser"), &Value::Null, "{path}");
+        assert_eq!(own["allowPrivilegeEscalation"], false, "{path}");
+        assert_eq!(own["readOnlyRootFilesystem"], true, "{path}");
+        assert_eq!(own["capabilities"]["drop"], json!(["ALL"]), "{path}");
+        assert!(container["resources"]["limits"]["memory"].is_string(), "{path}");
+        let image = container["image"].as_str().unwrap();
+        assert!(
+            image.ends_with(&format!(":{version}")) || image.ends_with(&format!(":{version}-init")),
+            "{path}: {image}"
+        );
+        let arguments = container["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap());
+        if container["name"] != "controller" {
+            // Nothing is desired, so it ends before it connects: with 0 if it understood all arguments.
+            Run::new(arguments).run().expect(0);
+        }
+    }
+}
+
+#[test]
+fn versions_agree() {
+    let chart = yaml(&read(&format!("{CHART}/Chart.yaml")));
+    assert_eq!(chart["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(chart["appVersion"], env!("CARGO_PKG_VERSION"));
+}
+
+#[test]
+fn the_controllers_manifests_are_the_charts() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let text = template(&["--set", "crd.install=true"]);
+    let ours = |line: &&str| {
+        !["helm.sh/chart:", "helm.sh/resource-policy:", "app.kubernetes.io/managed-by:", "# Source:"]
+            .iter()
+            .any(|helms| line.trim_start().starts_with(helms))
+    };
+    let text: String = text.lines().filter(ours).map(|line| format!("{line}\n")).collect();
+    // What is left of the annotations of the definition is an empty mapping.
+    let text = text.replace("  annotations:\n  labels:\n", "  labels:\n");
+    let (definition, others): (Vec<&str>, Vec<&str>) = text
+        .split("---\n")
+        .filter(|document| !document.is_empty())
+        .partition(|d| d.contains("kind: CustomResourceDefinition"));
+    let head = "# Made from the chart with its default values; tests/chart.rs keeps it so. Do not edit.\n";
+    assert_current("deploy/controller/crd.yaml", &format!("{head}{}", definition.concat()));
+    assert_current("deploy/controller/controller.yaml", &format!("{head}{}", others.join("---\n")));
+}
+
+#[test]
+fn argo_cd_gets_the_health_check_that_is_shown() {
+    let shown = read("deploy/examples/argocd/health.lua");
+    let config = yaml(&read("deploy/examples/argocd/argocd-cm.yaml"));
+    let installed =
+        config["data"]["resource.customizations.health.aiproviders.dev_AIProviderSeed"].as_str().unwrap().to_owned();
+    assert_eq!(installed, shown.split_once('\n').unwrap().1);
+}
+
+#[test]
+fn argo_cd_sees_what_the_conditions_say() {
+    let lua =
+        ["lua5.4", "lua5.3", "lua"].into_iter().find(|lua| std::process::Command::new(lua).arg("-v").output().is_ok());
+    let Some(lua) = lua else {
+        eprintln!("skipped: needs Lua (Debian: lua5.4)");
+        return;
+    };
+    let condition =
+        |kind: &str, status: &str| format!("{{type=\"{kind}\", status=\"{status}\", message=\"{kind} {status}\"}}");
+    for (conditions, seen, expected) in [
+        (vec![], 1, "Progressing"),
+        (vec![condition("Ready", "True"), condition("InSync", "True")], 1, "Healthy"),
+        (vec![condition("Ready", "True")], 0, "Progressing"),
+        (vec![condition("Ready", "False"), condition("Stalled", "True")], 1, "Degraded"),
+        (vec![condition("Ready", "False"), condition("Reconciling", "True")], 1, "Progressing"),
+        (vec![condition("Ready", "Unknown"), condition("Suspended", "True")], 1, "Suspended"),
+        (vec![condition("Ready", "Unknown"), condition("Reconciling", "True")], 1, "Progressing"),
+    ] {
+        let object = format!(
+            "obj = {{metadata={{generation=1}}, status={{observedGeneration={seen}, conditions={{{}}}}}}}",
+            conditions.join(", ")
+        );
+        let check = read("deploy/examples/argocd/health.lua");
+        let program = format!("{object}\nlocal function check()\n{check}\nend\nprint(check().status)");
+        let output = std::process::Command::new(lua).args(["-e", &program]).output().expect("start Lua");
+        assert_eq!(helm::stdout(output).trim(), expected, "{object}");
+    }
+}
+
+#[test]
+fn every_kustomization_can_be_built() {
+    if tool("helm").is_none() {
+        return;
+    }
+    for directory in
+        ["controller", "examples/init-container", "examples/postgres", "examples/sidecar", "examples/argocd"]
+    {
+        let path = root("deploy").join(directory);
+        let output = std::process::Command::new(tool("kubectl").unwrap())
+            .arg("kustomize")
+            .arg(&path)
+            .output()
+            .expect("start kubectl");
+        let objects = objects(&helm::stdout(output));
+        assert!(!objects.is_empty());
+        if directory.ends_with("sidecar") {
+            let names =
+                find(&objects, "Deployment")["spec"]["template"]["spec"]["initContainers"].as_array().unwrap().iter();
+            let names: Vec<_> = names.map(|container| container["name"].as_str().unwrap().to_owned()).collect();
+            assert_eq!(
+                names,
+                ["database-proxy", "ai-provider-seed"],
+                "what gives the network stands before what needs it"
+            );
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Of two controllers one works: the holder of the Lease, until it ends or loses it.
+#![cfg(feature = "controller")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use serde_json::json;
+use support::controller::{Controller, reason, seed};
+use support::kubernetes::eventually;
+use support::{Cluster, Namespace};
+
+fn start(namespace: &Namespace) -> Controller {
+    let controller = Controller::start_as(namespace.kubeconfig(), &["--leader-elect"]);
+    controller.wait_ready();
+    controller
+}
+
+fn holder(namespace: &Namespace) -> Option<String> {
+    let output = namespace.kubectl(&["get", "lease", "ai-provider-seed", "-o", "jsonpath={.spec.holderIdentity}"]);
+    Some(output.stdout).filter(|holder| output.code == 0 && !holder.is_empty())
+}
+
+fn add(namespace: &Namespace, name: &str) {
+    namespace.apply(&seed(name, json!({"workloadRef": {"name": "absent"}})).to_string());
+}
+
+#[test]
+fn one_works_the_other_waits_and_follows() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    let first = start(&namespace);
+    let holding = eventually("somebody holds the lease", || holder(&namespace));
+    // The second is ready too, or else no rollout would end; but it looks at nothing.
+    let second = start(&namespace);
+    add(&namespace, "a");
+    reason(&namespace, "a", "WorkloadNotFound");
+    assert!(first.metric("ai_provider_seed_reconciles_total") >= 1.0);
+    assert_eq!(second.metric("ai_provider_seed_reconciles_total"), 0.0);
+    assert_eq!(holder(&namespace), Some(holding.clone()));
+
+    // One that ends in order gives it back, so that the other need not wait for its time.
+    first.stop().expect(0);
+    let stopped = std::time::Instant::now();
+    eventually("the other holds it", || holder(&namespace).filter(|now| *now != holding));
+    assert!(stopped.elapsed() < std::time::Duration::from_secs(10), "{:?}", stopped.elapsed());
+    add(&namespace, "b");
+    reason(&namespace, "b", "WorkloadNotFound");
+    second.stop().expect(0);
+}
+
+#[test]
+fn whoever_loses_it_ends() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    let controller = start(&namespace);
+    eventually("it holds the lease", || holder(&namespace));
+    let stolen = r#"{"spec": {"holderIdentity": "thief", "leaseDurationSeconds": 3600}}"#;
+    namespace.kubectl(&["patch", "lease", "ai-provider-seed", "--type=merge", "-p", stolen]).ok();
+    let finished = controller.wait().expect(4);
+    assert!(finished.stderr.contains("the lease ai-provider-seed is lost; this controller stops"), "{finished}");
+    // Nothing is done any more, and nobody else's lease is touched.
+    add(&namespace, "late");
+    assert_eq!(holder(&namespace).as_deref(), Some("thief"));
+}

@@ -1,0 +1,120 @@
+//! Where the controller looks, and when: several namespaces, the interval alone, suspension, StatefulSets, deletion.
+#![cfg(feature = "controller")]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod support;
+
+use serde_json::{Value, json};
+use support::controller::{Controller, check_now, conditions, deployment, get, reason, secret, seed};
+use support::kubernetes::eventually;
+use support::{Cluster, Database, Namespace, Run, Server, Variant};
+
+fn env(url: &str) -> Value {
+    json!([
+        {"name": "CODER_PG_CONNECTION_URL", "value": url},
+        {"name": "CODER_AIBRIDGE_PROVIDER_0_TYPE", "value": "openai"},
+        {"name": "CODER_AIBRIDGE_PROVIDER_0_KEY", "value": "sk-1"},
+    ])
+}
+
+fn seed_rows(database: &Database) {
+    let env = [("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai"), ("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-1")];
+    Run::seed().database(database.url()).envs(env).run().expect(0);
+}
+
+fn absent(namespace: &Namespace) {
+    namespace.apply(&seed("coder", json!({"workloadRef": {"name": "absent"}})).to_string());
+}
+
+#[test]
+fn its_own_namespace_some_or_all() {
+    let Some(cluster) = Cluster::start() else { return };
+    cluster.install_definition();
+    let [own, other, third] = [cluster.namespace(), cluster.namespace(), cluster.namespace()];
+    [&own, &other, &third].into_iter().for_each(absent);
+    let is_looked_at = |namespace: &Namespace| get(namespace, "coder").status.is_some();
+
+    let controller = Controller::start(&own);
+    reason(&own, "coder", "WorkloadNotFound");
+    assert!(!is_looked_at(&other) && !is_looked_at(&third));
+    controller.stop().expect(0);
+
+    let some = [format!("--namespace={}", own.name()), format!("--namespace={}", other.name())];
+    let controller = Controller::start_as(own.kubeconfig(), &some.each_ref().map(String::as_str));
+    reason(&other, "coder", "WorkloadNotFound");
+    assert!(!is_looked_at(&third));
+    controller.stop().expect(0);
+
+    let controller = Controller::start_as(own.kubeconfig(), &["--all-namespaces"]);
+    reason(&third, "coder", "WorkloadNotFound");
+    // A workload of one namespace does not answer for a resource of another.
+    other.apply(&deployment("absent", &json!([]), &[]).to_string());
+    reason(&other, "coder", "NothingDesired");
+    check_now(&third, "coder");
+    reason(&third, "coder", "WorkloadNotFound");
+    controller.stop().expect(0);
+}
+
+#[test]
+fn the_interval_alone_finds_drift_and_a_deleted_resource_leaves_nothing() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
+    seed_rows(&database);
+    let mut set = deployment("coder", &env(&database.url()), &[]);
+    set["kind"] = json!("StatefulSet");
+    set["spec"]["serviceName"] = json!("coder");
+    namespace.apply(&set.to_string());
+    let spec = |suspend: bool| json!({"workloadRef": {"kind": "StatefulSet", "name": "coder"}, "interval": "10s", "suspend": suspend});
+    namespace.apply(&seed("coder", spec(false)).to_string());
+    let controller = Controller::start(&namespace);
+    let status = reason(&namespace, "coder", "InSync");
+    let observed = status.observed_generation;
+    // Nothing in the cluster changes, and no generation does.
+    database.execute("update ai_providers set base_url = 'https://other.example/'");
+    let status = reason(&namespace, "coder", "Conflict");
+    assert_eq!(status.observed_generation, observed);
+    assert!(status.conditions[0].message.contains("StatefulSet coder"), "{}", status.conditions[0].message);
+
+    namespace.apply(&seed("coder", spec(true)).to_string());
+    let status = reason(&namespace, "coder", "Suspended");
+    assert_eq!(
+        conditions(&status),
+        ["Ready=Unknown Suspended", "InSync=Unknown Suspended", "Suspended=True Suspended"]
+    );
+    assert_eq!(status.conflicts.len(), 1, "what was found stays");
+    database.execute("update ai_providers set base_url = 'https://api.openai.com/v1/'");
+    namespace.apply(&seed("coder", spec(false)).to_string());
+    eventually("checks go on", || {
+        let status = get(&namespace, "coder").status?;
+        (!status.conditions.iter().any(|condition| condition.type_ == "Suspended")).then_some(())
+    });
+
+    assert!(controller.get("/metrics").unwrap().1.contains("name=\"coder\""));
+    namespace.kubectl(&["delete", "aps", "coder"]).ok();
+    eventually("its metrics are gone", || (!controller.get("/metrics")?.1.contains("name=\"coder\"")).then_some(()));
+    controller.stop().expect(0);
+}
+
+#[test]
+fn another_way_to_the_database() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
+    seed_rows(&database);
+    // The container's own way is a file, which only the pod can read.
+    let env = json!([
+        {"name": "CODER_AIBRIDGE_PROVIDER_0_TYPE", "value": "openai"},
+        {"name": "CODER_AIBRIDGE_PROVIDER_0_KEY", "value": "sk-1"},
+    ]);
+    namespace.apply(&deployment("coder", &env, &["seed", "--database-url-file=/etc/passwd"]).to_string());
+    namespace.apply(&seed("coder", json!({"workloadRef": {"name": "coder"}})).to_string());
+    let controller = Controller::start(&namespace);
+    let status = reason(&namespace, "coder", "EnvironmentUnknown");
+    let message = &status.conditions[0].message;
+    assert!(message.ends_with("which only the pod can read; set spec.database.urlSecretRef"), "{message}");
+    namespace.apply(&secret("reader", json!({"url": database.url()})).to_string());
+    let spec =
+        json!({"workloadRef": {"name": "coder"}, "database": {"urlSecretRef": {"name": "reader", "key": "url"}}});
+    namespace.apply(&seed("coder", spec).to_string());
+    reason(&namespace, "coder", "InSync");
+    controller.stop().expect(0);
+}

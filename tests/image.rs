@@ -1,0 +1,98 @@
+//! What makes the image, as far as it can be checked without building it: the packing, the Dockerfile, the release workflow.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // helpers outside #[test] functions
+
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn output(command: &mut Command) -> Vec<u8> {
+    let output = command.output().expect("start");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn file_of(archive: &Path, name: &str) -> Vec<u8> {
+    output(Command::new("tar").arg("-xOf").arg(archive).arg(name))
+}
+
+#[test]
+fn the_same_files_are_the_same_image_at_any_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = directory.path().join("files");
+    fs::create_dir_all(files.join("etc/ssl")).unwrap();
+    fs::write(files.join("program"), "first").unwrap();
+    fs::set_permissions(files.join("program"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(files.join("etc/ssl/roots"), "roots").unwrap();
+    let pack = |to: &str| {
+        let archive = directory.path().join(to);
+        let id = output(
+            Command::new(root("hack/pack")).arg(&archive).args(["example/image:1", "arm64"]).arg(&files).args([
+                "/program",
+                "a=b",
+                "url=https://example.com/?x=y",
+            ]),
+        );
+        (String::from_utf8(id).unwrap().trim().to_owned(), archive)
+    };
+    let (id, archive) = pack("one.tar");
+    // Written again later, by whoever: only names, modes and contents count.
+    fs::write(files.join("program"), "first").unwrap();
+    let (again, other) = pack("two.tar");
+    assert_eq!(id, again);
+    assert_eq!(fs::read(&archive).unwrap(), fs::read(other).unwrap());
+
+    let manifest: Value = serde_json::from_slice(&file_of(&archive, "manifest.json")).unwrap();
+    assert_eq!(manifest[0]["RepoTags"], json!(["example/image:1"]));
+    let config: Value = serde_json::from_slice(&file_of(&archive, manifest[0]["Config"].as_str().unwrap())).unwrap();
+    assert_eq!(config["architecture"], "arm64");
+    assert_eq!(config["config"]["User"], "65532:65532");
+    assert_eq!(config["config"]["Entrypoint"], json!(["/program"]));
+    assert_eq!(config["config"]["Labels"], json!({"a": "b", "url": "https://example.com/?x=y"}));
+    let layer = directory.path().join("layer.tar");
+    fs::write(&layer, file_of(&archive, "layer.tar")).unwrap();
+    let listed = String::from_utf8(output(Command::new("tar").arg("-tvf").arg(&layer))).unwrap();
+    assert!(listed.lines().all(|line| line.contains(" 0/0 ")), "{listed}");
+    let names: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    assert_eq!(names, ["etc/", "etc/ssl/", "etc/ssl/roots", "program"]);
+    let digest = output(Command::new("sha256sum").arg(&layer));
+    let digest = format!("sha256:{}", &String::from_utf8(digest).unwrap()[..64]);
+    assert_eq!(config["rootfs"]["diff_ids"], json!([digest]));
+}
+
+#[test]
+fn dockerfile_and_script_describe_the_same_image() {
+    let (dockerfile, script) =
+        (fs::read_to_string(root("Dockerfile")).unwrap(), fs::read_to_string(root("hack/image")).unwrap());
+    for label in ["title", "source", "licenses", "version", "revision"] {
+        let label = format!("org.opencontainers.image.{label}=");
+        assert!(dockerfile.contains(&label) && script.contains(&label), "{label}");
+    }
+    for text in ["FROM scratch AS base", "USER 65532:65532", "ENTRYPOINT [\"/ai-provider-seed\"]", "AS init", "AS full"]
+    {
+        assert!(dockerfile.contains(text), "{text}");
+    }
+    assert!(dockerfile.contains(&format!("ARG VERSION={} ", env!("CARGO_PKG_VERSION"))));
+    // Only what is copied goes to the builder.
+    let ignored = fs::read_to_string(root(".dockerignore")).unwrap();
+    assert_eq!(ignored.lines().next(), Some("*"));
+}
+
+#[test]
+fn actions_are_pinned_to_a_commit() {
+    let workflow = fs::read_to_string(root(".github/workflows/release.yml")).unwrap();
+    let uses: Vec<&str> =
+        workflow.lines().filter_map(|line| line.split_once("uses: ")).map(|(_, action)| action).collect();
+    assert!(uses.len() >= 2);
+    for action in uses {
+        let (_, pin) = action.split_once('@').unwrap();
+        let (commit, version) = pin.split_once(" # v").unwrap_or_else(|| panic!("{action}: which version is that?"));
+        assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{action}");
+        assert!(!version.is_empty());
+    }
+}

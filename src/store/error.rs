@@ -143,7 +143,7 @@ impl Error {
         if self.sqlstate.as_deref() != Some("55P03") {
             return self;
         }
-        let cause = "another session held the lock for seeding for too long".to_owned();
+        let cause = "another session held the lock for seeding too long".to_owned();
         Error {
             code: Code::LockTimeout,
             retry: Retry::No,

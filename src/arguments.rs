@@ -175,6 +175,9 @@ pub fn usage_message(error: &clap::Error) -> String {
         crate::options::nearest_option(&name).map(|meant| (name, meant))
     });
     let what = match (error.kind(), option) {
+        (ErrorKind::UnknownArgument, Some((option, meant))) if option == meant => {
+            format!("{option} is an option of another command")
+        }
         (ErrorKind::UnknownArgument, Some((option, meant))) => {
             format!("there is no option {}; did you mean {meant}?", crate::provider::shown::escape(&option))
         }

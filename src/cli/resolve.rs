@@ -3,7 +3,8 @@
 use std::io::{BufRead, IsTerminal};
 use std::time::Instant;
 
-use super::{Stopped, leave_message, log_end, log_to_stderr, may_colour, print, print_error};
+use super::guard::signal;
+use super::{leave_message, log_end, log_to_stderr, may_colour, print, print_error};
 use crate::arguments::ResolveTexts;
 use crate::env::Variable;
 use crate::options::{self, Format, Options, decision};
@@ -17,8 +18,6 @@ use crate::store::connect::Connector;
 
 pub fn command(mut texts: ResolveTexts, variables: &[Variable]) -> u8 {
     let (options, mut problems, warnings) = options::parse(std::mem::take(&mut texts.texts), None, variables);
-    // A variable that is meant for `diff`.
-    let options = Options { offline: false, ..options };
     log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
     let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
@@ -133,8 +132,8 @@ pub fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, u8> {
     let ended = runtime.block_on(async {
         tokio::select! {
             ended = work => Ok(ended),
-            Stopped { signal } = Stopped::wait() => {
-                tracing::warn!(signal, "stopped from outside; a transaction that was open is rolled back whole");
+            signal = signal() => {
+                tracing::warn!(signal, "stopped from outside; what was not committed is rolled back whole");
                 Err(128 + signal)
             }
         }

@@ -230,6 +230,14 @@ fn sealed(what: &str, unreadable: &Unreadable) -> Refusal {
             );
             (Code::UnknownEncryptionKey, message)
         }
+        Unreadable::Damaged { digest } => {
+            let digest = shown::name(digest);
+            let message = format!(
+                "{what} is encrypted with key {digest} and damaged: the given key of that digest does not open it; save it \
+                 again in Coder"
+            );
+            (Code::UnknownEncryptionKey, message)
+        }
     }
 }
 

@@ -239,6 +239,14 @@ fn encryption(provider: &DesiredProvider, what: &str, unreadable: &Unreadable) -
                 shown::name(digest)
             ),
         ),
+        Unreadable::Damaged { digest } => (
+            Code::UnknownEncryptionKey,
+            format!(
+                "{what} encrypted with key {}, but the given key of that digest does not open it: it is damaged; \
+                 save the provider again in Coder",
+                shown::name(digest)
+            ),
+        ),
         _ => (Code::EncryptionKeyRequired, format!("{what} encrypted; set {variable} on this container as for Coder")),
     };
     Problem { variables: vec![variable.to_owned()], ..about(provider, code, message) }

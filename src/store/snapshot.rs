@@ -17,6 +17,9 @@ use crate::plan::{Snapshot, StoredProvider, Unreadable};
 use crate::problem::Code;
 use crate::provider::BedrockSettings;
 
+/// Under row-level security an error, instead of a table that seems to have fewer rows than it has.
+pub const ALL_ROWS: &str = "set local row_security = off";
+
 /// What to read beside the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Depth {
@@ -44,7 +47,7 @@ pub const TABLE_LOCK: Duration = Duration::from_secs(7);
 pub async fn read(session: &Session, request: &Request<'_>, depth: Depth) -> Result<Snapshot, Error> {
     let client = &session.client;
     let begin = format!(
-        "begin read only; set local statement_timeout = '{}ms'; set local lock_timeout = '{}ms'",
+        "begin read only; {ALL_ROWS}; set local statement_timeout = '{}ms'; set local lock_timeout = '{}ms'",
         request.statement_timeout_ms,
         TABLE_LOCK.as_millis()
     );
@@ -181,7 +184,11 @@ fn open(stored: &str, key: Option<&str>, keyring: &Keyring) -> Result<SecretStri
     if keyring.is_empty() {
         return Err(Unreadable::KeyRequired);
     }
-    keyring.decrypt(digest, stored).ok_or_else(|| Unreadable::KeyUnknown { digest: digest.to_owned() })
+    keyring.decrypt(digest, stored).ok_or_else(|| {
+        let digest = digest.to_owned();
+        let given = keyring.digests().any(|given| given == digest);
+        if given { Unreadable::Damaged { digest } } else { Unreadable::KeyUnknown { digest } }
+    })
 }
 
 /// What stands in the place of a missing relation.

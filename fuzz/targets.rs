@@ -1,6 +1,6 @@
 //! What must hold for any bytes. Each target panics if it does not.
 
-use ai_provider_seed::env::{Environment, Variable, parse_text};
+use ai_provider_seed::env::{Environment, Variable, parse_dotenv};
 use ai_provider_seed::problem::Problem;
 use ai_provider_seed::provider::BedrockSettings;
 use ai_provider_seed::store::dbcrypt::Keyring;
@@ -209,13 +209,13 @@ fn url(bytes: &[u8]) {
 
 fn dotenv(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    let Ok(variables) = parse_text(&text) else { return };
+    let Ok(variables) = parse_dotenv(&text) else { return };
     for variable in &variables {
         let value = variable.value().expect("it was text");
         assert!(!value.contains('\0') && !variable.name.contains('\0'));
         // Between single quotes everything stands for itself.
         if !value.contains(['\'', '\n', '\r']) {
-            let again = parse_text(&format!("{}='{value}'\n", variable.name)).expect("a quoted value is read");
+            let again = parse_dotenv(&format!("{}='{value}'\n", variable.name)).expect("a quoted value is read");
             assert_eq!(again.iter().map(Variable::value).collect::<Vec<_>>(), [Some(value)], "{}", variable.name);
         }
     }

@@ -29,12 +29,60 @@ pub enum Command {
         #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
         offline: Option<String>,
     },
+    /// Settle a conflict: change the row to what the environment says, or say how to change the environment
+    Resolve(ResolveTexts),
+    /// Print the providers of the database as environment variables or manifests
+    Export(ExportTexts),
     /// Watch AIProviderSeed resources and say in their status whether the next start would go ahead
     #[cfg(feature = "controller")]
     Controller(ControllerTexts),
     /// Print the CustomResourceDefinition of AIProviderSeed as YAML
     #[cfg(feature = "controller")]
     Crd,
+}
+
+/// The options of `resolve`, unread. What is decided stands on the command line only: a variable would stay behind.
+#[derive(Args, Default)]
+pub struct ResolveTexts {
+    /// Names [default: those that the conflict ids belong to]
+    #[arg(value_name = "PROVIDER")]
+    pub providers: Vec<String>,
+    /// Which side is right: environment (changes the row), database (says how to change the environment)
+    #[arg(long, value_name = "SIDE")]
+    pub take: Option<String>,
+    /// The id of the conflict that you saw; several times for several providers
+    #[arg(long, value_name = "ID")]
+    pub conflict: Vec<String>,
+    /// Bring the named providers back that an operator deleted
+    #[arg(long)]
+    pub restore: bool,
+    /// Say what would be changed, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not ask: for scripts
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub texts: Texts,
+}
+
+/// The options of `export`, unread.
+#[derive(Args, Default)]
+pub struct ExportTexts {
+    /// Names [default: all that are not deleted]
+    #[arg(value_name = "PROVIDER")]
+    pub providers: Vec<String>,
+    /// env (dotenv lines), helm (values of Coder's chart), manifest (ConfigMap, Secret, AIProviderSeed) [default: env]
+    #[arg(long, value_name = "WORD")]
+    pub format: Option<String>,
+    /// Write what is secret into this new file, readable for its owner alone
+    #[arg(long, value_name = "FILE")]
+    pub secrets_file: Option<String>,
+    /// Print what is secret on standard output
+    #[arg(long)]
+    pub show_secrets: bool,
+    #[command(flatten)]
+    pub texts: Texts,
 }
 
 /// The options of `seed` and `diff`, unread.
@@ -127,6 +175,9 @@ pub fn usage_message(error: &clap::Error) -> String {
         crate::options::nearest_option(&name).map(|meant| (name, meant))
     });
     let what = match (error.kind(), option) {
+        (ErrorKind::UnknownArgument, Some((option, meant))) if option == meant => {
+            format!("{option} is an option of another command")
+        }
         (ErrorKind::UnknownArgument, Some((option, meant))) => {
             format!("there is no option {}; did you mean {meant}?", crate::provider::shown::escape(&option))
         }

@@ -1,14 +1,19 @@
 //! Arguments to an exit code: one function per command. Everything that is printed is printed here.
 
+mod export;
+mod guard;
+mod resolve;
+
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use self::guard::Guard;
 use crate::arguments::{Arguments, Command, Texts, usage_message};
 use crate::env::Variable;
 use crate::options::{self, Format, Options};
@@ -16,7 +21,7 @@ use crate::plan::Access;
 use crate::prepare::{Refused, prepare};
 use crate::problem::{Code, Outcome, Problem};
 use crate::report::{self, Report, Style};
-use crate::seed::Run;
+use crate::seed::{self, Run};
 
 /// The whole program. A panic ends it with exit code 70 and without the panic's text, which may hold anything.
 pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
@@ -26,7 +31,7 @@ pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
     }));
     let result = std::panic::catch_unwind(|| match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => command(arguments.command, &variables),
-        Err(error) => usage(&error, &variables),
+        Err(error) => usage(&error, &arguments, &variables),
     });
     ExitCode::from(result.unwrap_or_else(|_| Outcome::Internal.exit_code()))
 }
@@ -34,7 +39,9 @@ pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
 fn command(command: Command, variables: &[Variable]) -> u8 {
     match command {
         Command::Seed(texts) => seed_or_diff(report::Command::Seed, texts, None, variables),
-        Command::Diff { texts, offline } => seed_or_diff(report::Command::Diff, texts, offline, variables),
+        Command::Diff { texts, offline } => seed_or_diff(report::Command::Diff, texts, Some(offline), variables),
+        Command::Resolve(texts) => resolve::command(texts, variables),
+        Command::Export(texts) => export::command(texts, variables),
         #[cfg(feature = "controller")]
         Command::Crd => crd(),
         #[cfg(feature = "controller")]
@@ -81,7 +88,8 @@ fn controller(texts: crate::arguments::ControllerTexts, variables: &[Variable]) 
 fn crd() -> u8 {
     let printed = crate::kubernetes::resource::definition_yaml()
         .map_err(|error| error.to_string())
-        .and_then(|yaml| std::io::stdout().lock().write_all(yaml.as_bytes()).map_err(|error| error.kind().to_string()));
+        // A reader that went away has had enough.
+        .map(|yaml| _ = std::io::stdout().lock().write_all(yaml.as_bytes()));
     match printed {
         Ok(()) => 0,
         Err(error) => {
@@ -91,40 +99,20 @@ fn crd() -> u8 {
     }
 }
 
-fn seed_or_diff(command: report::Command, texts: Texts, offline: Option<String>, variables: &[Variable]) -> u8 {
+fn seed_or_diff(command: report::Command, texts: Texts, offline: Option<Option<String>>, variables: &[Variable]) -> u8 {
     let (options, problems, warnings) = options::parse(texts, offline, variables);
     log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
-    match work(command, &options, variables, problems, warnings) {
-        Ok(report) => {
-            log_end(&report, started);
-            finish(report, &options)
-        }
-        Err(Stopped { signal }) => {
-            tracing::warn!(signal, "stopped from outside; a transaction that was open is rolled back whole");
-            128 + signal
-        }
-    }
+    let unavailable = Outcome::Unavailable;
+    let exit = if options.block_on.blocks(unavailable) { unavailable.exit_code() } else { 0 };
+    let guard = Guard::start(seed::limit(options.wait, options.lock_timeout) + OUTPUT, exit);
+    let report = work(command, &options, variables, problems, warnings);
+    log_end(&report, started);
+    finish(report, &options, Some(&guard))
 }
 
-/// The pod is deleted while we wait. As process 1 of a container we would not even notice without asking for the signal.
-struct Stopped {
-    signal: u8,
-}
-
-impl Stopped {
-    async fn wait() -> Stopped {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = terminate.recv() => Stopped { signal: 15 },
-            _ = interrupt.recv() => Stopped { signal: 2 },
-        }
-    }
-}
+/// How long printing may take.
+const OUTPUT: Duration = Duration::from_secs(3);
 
 fn work(
     command: report::Command,
@@ -132,17 +120,17 @@ fn work(
     variables: &[Variable],
     problems: Vec<Problem>,
     warnings: Vec<Problem>,
-) -> Result<Report, Stopped> {
+) -> Report {
     let access = match command {
         report::Command::Seed => Access::Write,
-        report::Command::Diff => Access::Read,
+        _ => Access::Read,
     };
     let prepared = match prepare(options, access, variables, problems, warnings) {
         Ok(prepared) => prepared,
-        Err(Refused { problems, warnings }) => return Ok(Report::new(command, problems, warnings)),
+        Err(Refused { problems, warnings }) => return Report::new(command, problems, warnings),
     };
     let Some(connector) = &prepared.connector else {
-        return Ok(Report { desired: prepared.desired.len(), ..Report::new(command, Vec::new(), prepared.warnings) });
+        return Report { desired: prepared.desired.len(), ..Report::new(command, Vec::new(), prepared.warnings) };
     };
     let run = Run {
         desired: &prepared.desired,
@@ -156,26 +144,24 @@ fn work(
         Ok(runtime) => runtime,
         Err(error) => {
             let message = format!("no runtime ({}); please report it", error.kind());
-            return Ok(Report::new(command, vec![Problem::new(Code::Internal, message)], prepared.warnings));
+            return Report::new(command, vec![Problem::new(Code::Internal, message)], prepared.warnings);
         }
     };
-    let ended = runtime.block_on(async {
-        tokio::select! {
-            ended = run.run(connector) => Ok(ended),
-            stopped = Stopped::wait() => Err(stopped),
-        }
-    });
+    let ended = runtime.block_on(run.run(connector));
     // A name look-up that hangs in a thread of its own must not hold the end of the process.
     runtime.shutdown_background();
-    Ok(ended?.report(command, &prepared.desired, prepared.warnings))
+    ended.report(command, &prepared.desired, prepared.warnings)
 }
 
 /// Prints the report, leaves the termination message, and says how to exit.
-fn finish(mut report: Report, options: &Options) -> u8 {
+fn finish(mut report: Report, options: &Options, guard: Option<&Guard>) -> u8 {
     report.blocked = match report.outcome {
         Outcome::Ok | Outcome::Changes => false,
-        outcome => options.block_on.blocks(outcome),
+        outcome => !report.command.guards_a_start() || options.block_on.blocks(outcome),
     };
+    if let Some(guard) = guard {
+        guard.came_to(report.exit_code());
+    }
     if report.exit_code() == 0 && report.outcome != Outcome::Ok && report.outcome != Outcome::Changes {
         tracing::error!(
             outcome = report.outcome.as_str(),
@@ -183,24 +169,26 @@ fn finish(mut report: Report, options: &Options) -> u8 {
             report.outcome.as_str()
         );
     }
-    let text = match options.output {
+    print(&match options.output {
         Format::Json => report::json(&report) + "\n",
         Format::Text => report::text(&report, Style { colour: may_colour() }),
-    };
-    // A reader that went away is no reason to fail: the exit code says what happened.
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+    });
     if let Some(path) = &options.termination_log {
-        leave_message(path, &report);
+        leave_message(path, &report::termination_message(&report));
     }
     report.exit_code()
+}
+
+/// A reader that went away is no reason to fail: the exit code says what happened.
+fn print(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
 }
 
 fn may_colour() -> bool {
     std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-fn leave_message(path: &Path, report: &Report) {
-    let message = report::termination_message(report);
+fn leave_message(path: &Path, message: &str) {
     if message.is_empty() {
         return;
     }
@@ -235,6 +223,8 @@ fn log_to_stderr(format: Format, level: tracing::Level) {
         .with_writer(std::io::stderr)
         .with_max_level(level)
         .with_target(false)
+        // A standard error that takes nothing is no reason to fail; told to it, that would be a panic.
+        .log_internal_errors(false)
         .with_ansi(colour);
     // Set once per process; in a test that runs two commands the first one stays.
     let _ = match format {
@@ -245,7 +235,7 @@ fn log_to_stderr(format: Format, level: tracing::Level) {
 
 /// What clap refuses: help and version are no error, everything else is invalid like any other option. Clap's own text
 /// would echo the argument, and an argument in the wrong place may be a key.
-fn usage(error: &clap::Error, variables: &[Variable]) -> u8 {
+fn usage(error: &clap::Error, arguments: &[OsString], variables: &[Variable]) -> u8 {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
             let _ = error.print();
@@ -257,10 +247,37 @@ fn usage(error: &clap::Error, variables: &[Variable]) -> u8 {
         }
         _ => {}
     }
-    let (options, ..) = options::parse(Texts::default(), None, variables);
+    let (options, ..) = options::parse(texts_of_usage(arguments), None, variables);
     log_to_stderr(options.log_format, options.log_level);
     let problem = Problem::new(Code::InvalidOption, usage_message(error));
-    finish(Report::new(report::Command::Seed, vec![problem], Vec::new()), &options)
+    finish(Report::new(command_of(arguments), vec![problem], Vec::new()), &options, None)
+}
+
+/// Of arguments that cannot be understood: a decision that was mistyped must not pass for one that was carried out.
+fn command_of(arguments: &[OsString]) -> report::Command {
+    match arguments.get(1).and_then(|word| word.to_str()) {
+        Some("resolve") => report::Command::Resolve,
+        Some("export") => report::Command::Export,
+        _ => report::Command::Seed,
+    }
+}
+
+/// How to answer is taken from the flags that can be understood all the same, wherever they stand.
+fn texts_of_usage(arguments: &[OsString]) -> Texts {
+    let arguments: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+    let value = |flag: &str| {
+        let at = arguments.iter().position(|argument| argument.split('=').next() == Some(flag))?;
+        let text = arguments[at].split_once('=').map(|(_, text)| text);
+        text.or_else(|| arguments.get(at + 1).copied()).map(str::to_owned)
+    };
+    Texts {
+        block_on: value("--block-on"),
+        output: value("--output"),
+        termination_log: value("--termination-log"),
+        log_format: value("--log-format"),
+        log_level: value("--log-level"),
+        ..Texts::default()
+    }
 }
 
 fn print_error(text: &str) {

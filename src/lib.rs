@@ -3,7 +3,9 @@
 
 mod arguments;
 pub mod cli;
+pub mod dotenv;
 pub mod env;
+pub mod export;
 #[cfg(feature = "controller")]
 pub mod kubernetes;
 pub mod options;
@@ -11,6 +13,8 @@ pub mod plan;
 pub mod prepare;
 pub mod problem;
 pub mod provider;
+pub mod read_live;
 pub mod report;
+pub mod resolve;
 pub mod seed;
 pub mod store;

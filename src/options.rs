@@ -95,6 +95,9 @@ impl BlockOn {
             ["none"] => return Ok(BlockOn(Vec::new())),
             _ => {}
         }
+        if words.is_empty() {
+            return Err("an empty list; write none to let every outcome pass".to_owned());
+        }
         let names = Self::OUTCOMES.map(Outcome::as_str);
         let outcome = |word: &&str| {
             let found = Self::OUTCOMES.into_iter().find(|outcome| outcome.as_str() == *word);
@@ -108,7 +111,13 @@ impl BlockOn {
 }
 
 /// Reads all options, as far as they can be read: what cannot keeps its default and adds a problem.
-pub fn parse(texts: Texts, offline: Option<String>, variables: &[Variable]) -> (Options, Vec<Problem>, Vec<Problem>) {
+///
+/// `offline` is the flag of a command that has it: for `seed`, a variable that turned it into a dry run would be a trap.
+pub fn parse(
+    texts: Texts,
+    offline: Option<Option<String>>,
+    variables: &[Variable],
+) -> (Options, Vec<Problem>, Vec<Problem>) {
     let mut reader = Reader { variables, known: Vec::new(), problems: Vec::new() };
     // Exhaustive on purpose: an option that is declared but not read does not compile.
     let Texts {
@@ -152,7 +161,7 @@ pub fn parse(texts: Texts, offline: Option<String>, variables: &[Variable]) -> (
         }),
         audit: reader.read("audit", audit, true, |text| word(text, &[("auto", true), ("off", false)])),
         env_file: reader.read("env-file", env_file, None, path),
-        offline: reader.read("offline", offline, false, boolean),
+        offline: offline.is_some_and(|flag| reader.read("offline", flag, false, boolean)),
         output: reader.read("output", output, Format::Text, format),
         termination_log: reader.termination_log(termination_log),
         log_format: reader.read("log-format", log_format, Format::Text, format),
@@ -280,8 +289,9 @@ impl Reader<'_> {
     }
 }
 
-/// Options of the controller, which may stand in an environment that containers share.
-const OF_OTHER_COMMANDS: [&str; 5] = ["NAMESPACE", "ALL_NAMESPACES", "LISTEN", "LEADER_ELECT", "CONCURRENCY"];
+/// Options of the controller and of `diff` alone, which may stand in an environment that containers share.
+const OF_OTHER_COMMANDS: [&str; 6] =
+    ["NAMESPACE", "ALL_NAMESPACES", "LISTEN", "LEADER_ELECT", "CONCURRENCY", "OFFLINE"];
 
 /// Kubernetes sets such variables for a Service named `ai-provider-seed`.
 fn is_service_variable(name: &str) -> bool {
@@ -337,5 +347,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+pub mod decision;
+pub mod export;
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
 use crate::store::connect::{Connector, Source};
 use crate::store::dbcrypt::{self, Keyring};
-use crate::store::url::ConnectOptions;
+use crate::store::url::{self, ConnectOptions};
 
 pub struct Prepared {
     pub desired: Vec<DesiredProvider>,
@@ -83,6 +83,20 @@ pub fn prepare_with(
     Ok(Prepared { desired: environment.providers, keyring, plan, warnings, connector })
 }
 
+/// Only what a look into the database needs: encryption keys and the connection, without an environment.
+pub fn prepare_reader(
+    options: &Options,
+    variables: &[Variable],
+    mut problems: Vec<Problem>,
+) -> Result<(Keyring, Connector), Vec<Problem>> {
+    let keyring = keyring(variables, &mut problems);
+    let connector = connector(options, variables, &mut problems);
+    match connector.filter(|_| problems.is_empty()) {
+        Some(connector) => Ok((keyring, connector)),
+        None => Err(problems),
+    }
+}
+
 fn keyring(variables: &[Variable], problems: &mut Vec<Problem>) -> Keyring {
     let Some(variable) = look_up(variables, dbcrypt::VARIABLE) else { return Keyring::default() };
     problems.extend(variable.unreadable());
@@ -108,6 +122,9 @@ pub fn authentication(options: &Options, variables: &[Variable]) -> Option<Probl
 fn connector(options: &Options, variables: &[Variable], problems: &mut Vec<Problem>) -> Option<Connector> {
     let value = |name: &str| look_up(variables, name).and_then(Variable::value).map(str::to_owned);
     problems.extend(authentication(options, variables));
+    // Taken for unset, a variable that cannot be read might mean less TLS than was asked for.
+    let read = |variable: &&Variable| url::variables().any(|name| name == variable.name && name.starts_with("PG"));
+    problems.extend(variables.iter().filter(read).filter_map(Variable::unreadable));
     let source = match &options.database {
         DatabaseSource::Url { text, origin } => {
             ConnectOptions::parse(text.expose_secret(), origin, &value).map(Source::given)

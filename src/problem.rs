@@ -123,7 +123,11 @@ codes! {
     EncryptionKeyRequired = "encryption_key_required" => Unusable,
     EncryptionKeyRevoked = "encryption_key_revoked" => Unusable,
     ServerError = "server_error" => Unusable,
+    CannotResolve = "cannot_resolve" => Unusable,
+    CannotExport = "cannot_export" => Unusable,
     LockTimeout = "lock_timeout" => Locked,
+    // The conflict that was named is not the one that is there.
+    ConflictMoved = "conflict_moved" => Conflict,
     Internal = "internal" => Internal,
     // Warnings; the first four are problems under `--strict`.
     UnknownVariable = "unknown_variable" => Invalid,
@@ -139,6 +143,7 @@ codes! {
     EncryptionPending = "encryption_pending" => Ok,
     CannotInsert = "cannot_insert" => Ok,
     CredentialsNotCompared = "credentials_not_compared" => Ok,
+    NotInExport = "not_in_export" => Ok,
     /// The controller only: another container of the pod seeds too.
     WorkloadAlsoSeeds = "workload_also_seeds" => Ok,
 }

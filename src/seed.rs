@@ -13,6 +13,7 @@ use crate::report::{self, Report};
 use crate::store::apply::{self, Ids};
 use crate::store::connect::{Connector, Patience, Session, Want, full_jitter};
 use crate::store::dbcrypt::Keyring;
+use crate::store::error::Endpoint;
 use crate::store::snapshot::{self, Absence, Depth, Request};
 use crate::store::{Error, Retry};
 
@@ -24,6 +25,11 @@ const SERVERS_LIMIT: Duration = Duration::from_secs(9);
 const GRACE: Duration = Duration::from_secs(30);
 /// How long to look for what became of a commit whose answer was lost, even if `--wait` is over.
 const AFTER_LOST_COMMIT: Duration = Duration::from_secs(15);
+
+/// By when a run always ends, whatever happens.
+pub fn limit(wait: Duration, lock_timeout: Duration) -> Duration {
+    wait + lock_timeout + GRACE
+}
 
 pub struct Run<'a> {
     pub desired: &'a [DesiredProvider],
@@ -67,14 +73,15 @@ impl Run<'_> {
     /// Always ends by wait + lock timeout + 30 s.
     pub async fn run(&self, connector: &Connector) -> Ended {
         let mut ended = Ended::default();
-        let deadline = Instant::now() + self.wait + self.lock_timeout + GRACE;
+        let deadline = Instant::now() + limit(self.wait, self.lock_timeout);
         match timeout_at(deadline, self.attempts(connector, &mut ended)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => ended.error = None,
             Ok(Err(error)) => ended.error = Some(error),
             Err(_) => {
-                let message =
-                    "the time limit of the whole run (wait + lock timeout + 30 s) is over; look at the server's load";
-                ended.error = Some(Problem::new(Code::Unreachable, message).into());
+                let over = "the time limit of the whole run (wait + lock timeout + 30 s) is over";
+                let unknown = || Problem::new(Code::Unreachable, format!("{over}; look at the server's load")).into();
+                // What went wrong before tells more than the clock.
+                ended.error = Some(ended.error.take().map_or_else(unknown, |error| error.after(over)));
             }
         }
         ended
@@ -85,7 +92,7 @@ impl Run<'_> {
     pub async fn observe(&self, session: &Session) -> Ended {
         let mut ended = Ended { database: Some(session.endpoint.to_string()), ..Ended::default() };
         let mut ids = Ids::default();
-        let mut attempt = Attempt { run: self, session, ids: &mut ids, commit_sent: false };
+        let mut attempt = Attempt { run: self, session, ids: &mut ids };
         ended.error = attempt.run(&mut ended).await.err();
         ended
     }
@@ -94,18 +101,20 @@ impl Run<'_> {
         let mut patience = Patience::new(self.wait, full_jitter);
         let mut ids = Ids::default();
         let mut want = Want::Any;
+        let mut extended = false;
         loop {
             let session = connector.wait_and_connect(&mut patience, want).await?;
             ended.database = Some(session.endpoint.to_string());
-            let mut attempt = Attempt { run: self, session: &session, ids: &mut ids, commit_sent: false };
+            let mut attempt = Attempt { run: self, session: &session, ids: &mut ids };
             match attempt.run(ended).await {
                 Ok(()) => {
                     session.close().await;
                     return Ok(());
                 }
                 Err(error) => {
-                    if attempt.commit_sent && error.connection_lost {
-                        ended.unknown = true;
+                    ended.error = Some(error.clone());
+                    if ended.unknown && !extended {
+                        extended = true;
                         patience.extend(AFTER_LOST_COMMIT);
                     }
                     // A row that is missing needs a server that takes writes; another host may be one, and is asked at once.
@@ -146,12 +155,15 @@ impl Run<'_> {
     }
 
     /// Nothing is known of the database yet: every provider is missing, and nothing will be written.
-    fn pending(&self, what: &str) -> Plan {
+    fn pending(&self, what: &str, endpoint: &Endpoint) -> Plan {
         let mut pending = plan(self.desired, &Snapshot::default(), &self.plan);
         let message = format!(
-            "{what}: Coder creates the tables when it starts, and the next start of this pod inserts the providers"
+            "{endpoint}: {what}; Coder creates the tables when it starts, and the next start of this pod inserts the \
+             providers. If that is not Coder's database, correct the URL"
         );
-        pending.warnings = vec![Problem::new(Code::SchemaPending, message)];
+        // Which types it will know is decided when Coder has migrated.
+        pending.warnings = std::mem::take(&mut pending.problems);
+        pending.warnings.push(Problem::new(Code::SchemaPending, message));
         pending
     }
 }
@@ -160,7 +172,6 @@ struct Attempt<'a> {
     run: &'a Run<'a>,
     session: &'a Session,
     ids: &'a mut Ids,
-    commit_sent: bool,
 }
 
 impl Attempt<'_> {
@@ -229,11 +240,13 @@ impl Attempt<'_> {
             apply::rollback(self.session).await;
             return only_read_only(plan, self.session).map_or(Ok(()), Err);
         };
-        // We hold the lock: an earlier commit of ours whose answer was lost is over, and it did not take effect.
-        ended.unknown = false;
-        self.commit_sent = true;
+        // We hold the lock: an earlier commit of ours whose answer was lost is over, and it did not take effect. From here
+        // until there is an answer nobody knows, also if we are stopped in between.
+        ended.unknown = true;
         let inserted = apply::insert_and_commit(self.session, run.desired, &insert, run.keyring, self.ids);
-        within(FLIGHT, self.session, inserted).await?;
+        let inserted = within(FLIGHT, self.session, inserted).await;
+        ended.unknown = inserted.as_ref().is_err_and(|error| error.connection_lost);
+        inserted?;
         ended.written = true;
         for entry in plan.entries.iter_mut().filter(|entry| insert.providers.contains(&entry.desired)) {
             entry.state = State::Created;
@@ -268,7 +281,7 @@ impl Attempt<'_> {
         let next = "start Coder, which creates the tables";
         match (absence, self.run.if_schema_missing) {
             (Absence::Pending { what }, IfSchemaMissing::Auto) => {
-                ended.plan = Some(self.run.pending(what));
+                ended.plan = Some(self.run.pending(what, &self.session.endpoint));
                 Ok(())
             }
             (Absence::Pending { what }, IfSchemaMissing::Fail) => {

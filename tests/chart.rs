@@ -1,5 +1,6 @@
 //! The chart, the manifests and the values for Coder's chart: what Helm makes of them, without a cluster.
 //! chart_cluster.rs gives the same objects to a real API server.
+#![cfg(feature = "controller")]
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // helpers outside #[test] functions
 
 #[path = "chart/helm.rs"]

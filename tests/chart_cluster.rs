@@ -1,4 +1,5 @@
 //! What Helm renders, given to a real API server; and an installation through upgrade and removal.
+#![cfg(feature = "controller")]
 #![allow(clippy::unwrap_used, clippy::expect_used)] // helpers outside #[test] functions
 
 #[path = "chart/helm.rs"]

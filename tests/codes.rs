@@ -34,6 +34,15 @@ const ENCRYPTED: &str = "insert into dbcrypt_keys (number, active_key_digest, te
 const ROW: &str =
     "insert into ai_providers (type, name, base_url) values ('openai', 'openai', 'https://ai.example/v1')";
 
+const PADDED: &str = "insert into ai_provider_keys (provider_id, api_key) select id, ' padded ' from ai_providers";
+
+/// Another command than seed, with the same provider in the environment.
+fn command(arguments: &[&str], sql: &str) -> Finished {
+    let database = Server::shared().database(Variant::Current);
+    database.execute(sql);
+    Run::new(arguments.iter().copied()).json().arg("--wait=0").envs([TYPE, URL, KEY]).database(database.url()).run()
+}
+
 fn provider() -> Run {
     Run::seed().arg("--wait=0").envs([TYPE, URL, KEY])
 }
@@ -144,6 +153,13 @@ fn how(code: Code) -> How {
             run("create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
                  create trigger refuse before insert on ai_providers for each row execute function refuse()")
         }),
+        Code::CannotResolve => With(|| command(&["resolve", "openai", "--restore", "--yes"], ROW)),
+        Code::CannotExport => With(|| command(&["export"], &format!("{ROW}; {PADDED}"))),
+        Code::ConflictMoved => With(|| {
+            let other = "update ai_providers set base_url = 'https://other.example/'";
+            let arguments = ["resolve", "--take=environment", "--conflict=0123456789ab", "--yes"];
+            command(&arguments, &format!("{ROW}; {other}"))
+        }),
         Code::LockTimeout => With(|| {
             let (run, database) = seed("");
             let mut holder = database.client();
@@ -180,6 +196,7 @@ fn how(code: Code) -> How {
             let key = "insert into ai_provider_keys (provider_id, api_key, api_key_key_id) select id, 'x', '6a193b3' from ai_providers";
             run(&format!("{ENCRYPTED}; {ROW}; {key}"))
         }),
+        Code::NotInExport => With(|| command(&["export"], &format!("{ROW}; update ai_providers set enabled = false"))),
     }
 }
 

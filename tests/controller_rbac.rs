@@ -5,7 +5,7 @@
 mod support;
 
 use ai_provider_seed::kubernetes::role;
-use k8s_openapi::api::rbac::v1::PolicyRule;
+use k8s_openapi::api::rbac::v1::{PolicyRule, Role};
 use serde_json::{Value, json};
 use support::controller::{Controller, deployment, reason, seed};
 use support::kubernetes::eventually;
@@ -56,6 +56,16 @@ fn objects(namespace: &Namespace) {
 
 fn forbidden(controller: &Controller) -> f64 {
     controller.metric("ai_provider_seed_api_errors_total{class=\"forbidden\"}")
+}
+
+/// The role of the manifests, which are made from the chart.
+#[test]
+fn the_manifests_grant_what_is_listed() {
+    let manifests = include_str!("../deploy/controller/controller.yaml");
+    let role =
+        manifests.split("\n---\n").find(|document| document.contains("\nkind: Role\n")).expect("there is a role");
+    let role: Role = serde_saphyr::from_str(role).expect("the role is YAML");
+    assert_eq!(rights(role.rules.unwrap()), rights(role::rules()));
 }
 
 #[test]

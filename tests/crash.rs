@@ -2,6 +2,7 @@
 //! steps comes from the program itself: a statement that is no step fails the first test, a step that no run meets the second.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod resolution;
 mod stress;
 mod support;
 
@@ -67,8 +68,13 @@ fn every_statement_is_a_step_and_every_step_is_met() {
     holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
     check(run(&database, &providers(1, URL), "").arg("--lock-timeout=100ms"), 6, 3);
     check(run(&server.database(Variant::Empty), &providers(1, URL), ""), 0, 1);
-    // A server of version 14 or newer says itself whether it is a standby; PgBouncer does not pass it on.
-    met.insert(format!("{:?}", Step::Probe));
+    let database = server.database(Variant::Current);
+    database.execute(&resolution::openai(resolution::OLD_URL, &["old"]));
+    let take = resolution::take(&database, &resolution::current_id(&database));
+    check(take, 0, 0);
+    // A server of version 14 or newer says itself whether it is a standby. An unanswered commit is asked for in
+    // tests/resolve_races.rs, which grants are lacking in tests/privileges.rs.
+    met.extend([Step::Probe, Step::Fate, Step::Grants].map(|step| format!("{step:?}")));
     let all: BTreeSet<String> = Step::ALL.iter().map(|step| format!("{step:?}")).collect();
     assert_eq!(met, all);
 }
@@ -101,6 +107,40 @@ fn a_crash_before_and_after_every_step_leaves_all_or_nothing() {
                 assert_eq!(finished.json()["written"], !committed, "{way}: {edge} {step}: {finished}");
                 assert_eq!(Image::of(&database), after, "{way}: {edge} {step}");
             }
+        }
+    }
+}
+
+/// The only command that changes rows: the one row with its keys and audit rows, or nothing.
+#[test]
+fn a_crash_before_and_after_every_step_of_a_resolve() {
+    let database = Server::shared().database(Variant::Current);
+    let state = || {
+        let rows = support::Snapshot::of(&database);
+        let provider = rows.live("openai").expect("a live row").clone();
+        (provider["base_url"].clone(), rows.keys_of(&provider["id"]), rows.audit.len())
+    };
+    let prepare = || reset(&database, &resolution::openai(resolution::OLD_URL, &["old"]));
+    prepare();
+    let (before, id) = (state(), resolution::current_id(&database));
+    let take = || resolution::take(&database, &id);
+    let point = Point::new();
+    point.traced(take()).run().expect(0);
+    let (after, steps) = (state(), point.steps());
+    assert_ne!(before, after);
+    let commit = steps.iter().position(|step| step == "CommitChange 1").unwrap();
+    for (at, step) in steps.iter().enumerate() {
+        for edge in ["before", "after"] {
+            prepare();
+            let crashed = Point::new().abort(edge, step, take()).run();
+            assert_eq!(crashed.code, -1, "no crash {edge} {step}: {crashed}");
+            settle(&database);
+            let committed = at > commit || (at == commit && edge == "after");
+            assert_eq!(&state(), if committed { &after } else { &before }, "{edge} {step}");
+            if !committed {
+                take().run().expect(0);
+            }
+            assert_eq!(state(), after, "{edge} {step}");
         }
     }
 }

@@ -5,7 +5,7 @@
 mod support;
 
 use serde_json::{Value, json};
-use support::roles::{DIFF, SEED};
+use support::roles::{DIFF, RESOLVE, SEED};
 use support::{Database, Finished, Run, Server, Snapshot, Variant};
 
 /// What aclexplode finds for one of the roles in this database, as `insert on ai_providers`.
@@ -45,6 +45,14 @@ fn readers_grants(database: &Database) -> Vec<String> {
 fn seeders_grants(database: &Database) -> Vec<String> {
     let inserts = ["ai_provider_keys", "ai_providers", "audit_logs"].map(|table| format!("insert on {table}"));
     let mut all = [readers_grants(database), inserts.to_vec()].concat();
+    all.sort();
+    all
+}
+
+fn resolvers_grants(database: &Database) -> Vec<String> {
+    let changes =
+        ["update on ai_providers", "insert on ai_provider_keys", "delete on ai_provider_keys", "insert on audit_logs"];
+    let mut all = [readers_grants(database), changes.map(str::to_owned).to_vec()].concat();
     all.sort();
     all
 }
@@ -96,8 +104,9 @@ fn the_file_grants_exactly_this() {
     let database = database();
     assert_eq!(grants(&database, SEED), seeders_grants(&database));
     assert_eq!(grants(&database, DIFF), readers_grants(&database));
+    assert_eq!(grants(&database, RESOLVE), resolvers_grants(&database));
     let roles = "select json_agg(distinct rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls)
-                   from pg_roles where rolname in ('ai_provider_seed', 'ai_provider_diff')";
+                   from pg_roles where rolname in ('ai_provider_seed', 'ai_provider_diff', 'ai_provider_resolve')";
     assert_eq!(database.json(roles), json!([false]));
 }
 
@@ -123,6 +132,55 @@ fn each_grant_is_needed_and_the_message_names_it() {
             run(command, &database, role).run().expect(if command == "seed" { 0 } else { 1 });
         }
     }
+}
+
+/// Another URL and other keys: everything that resolve ever writes.
+fn changed() -> (Database<'static>, Run) {
+    let database = seeded();
+    database.execute(
+        "update ai_providers set base_url = 'https://other.example/'; update ai_provider_keys set api_key = 'sk-other'",
+    );
+    let diff = run("diff", &database, DIFF).database(database.url()).run();
+    let id = diff.json()["conflicts"][0]["id"].as_str().unwrap().to_owned();
+    let run = run("resolve", &database, RESOLVE).arg("--take=environment").arg("--yes").arg("--conflict").arg(id);
+    (database, run)
+}
+
+#[test]
+fn each_grant_of_resolve_is_needed_and_the_message_names_it() {
+    for position in 0..resolvers_grants(&database()).len() {
+        let (database, run) = changed();
+        let grant = resolvers_grants(&database).swap_remove(position);
+        database.execute(&format!("revoke {grant} from {RESOLVE}"));
+        let before = Snapshot::of(&database);
+        let message = problem(&run.run().expect(5));
+        assert_eq!(advice(&message), format!("grant {grant} to {RESOLVE}"), "{message}");
+        assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
+        database.execute(&advice(&message));
+        run.run().expect(0);
+        assert_eq!(Snapshot::of(&database).keys_of(&before.providers[0]["id"]), ["sk-one"]);
+    }
+}
+
+#[test]
+fn the_role_of_the_init_container_cannot_resolve_and_export_needs_only_a_reader() {
+    let (database, changing) = changed();
+    for role in [SEED, DIFF] {
+        let refused = changing.clone().database(database.url_of(role)).run().expect(5);
+        assert_eq!(refused.codes("problems")[0], "permission_denied");
+        assert!(
+            advice(refused.json()["problems"][0]["message"].as_str().unwrap())
+                .starts_with("grant update on ai_providers")
+        );
+    }
+    // Only what the decision needs is asked for: the keys are the same now.
+    database.execute("update ai_provider_keys set api_key = 'sk-one'");
+    database.execute("revoke insert, delete on ai_provider_keys from ai_provider_resolve");
+    let id = run("diff", &database, DIFF).run().json()["conflicts"][0]["id"].as_str().unwrap().to_owned();
+    let resolve = run("resolve", &database, RESOLVE).arg("--take=environment").arg("--yes").arg("--conflict").arg(id);
+    resolve.run().expect(0);
+    let export = Run::new(["export"]).arg("--show-secrets").arg("--wait=0").database(database.url_of(DIFF));
+    assert!(export.run().expect(0).stdout.contains("sk-one"));
 }
 
 #[test]
@@ -174,7 +232,13 @@ fn the_server_refuses_what_was_not_granted() {
     ];
     let inserts = [provider, "insert into ai_provider_keys (provider_id, api_key) select id, '' from ai_providers"];
     let before = Snapshot::of(&database);
-    for (role, refused) in [(SEED, &never[..]), (DIFF, &[&never[..], &inserts[..]].concat())] {
+    let resolve: Vec<&str> = never
+        .iter()
+        .copied()
+        .filter(|sql| !sql.starts_with("update ai_providers ") && *sql != "delete from ai_provider_keys")
+        .collect();
+    let resolve = [&resolve[..], &[provider]].concat();
+    for (role, refused) in [(SEED, &never[..]), (DIFF, &[&never[..], &inserts[..]].concat()), (RESOLVE, &resolve)] {
         for sql in refused {
             let mut client = postgres::Client::connect(&database.url_of(role), postgres::NoTls).unwrap();
             let error = client.batch_execute(sql).expect_err(sql);

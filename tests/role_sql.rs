@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 use support::postgres::CHECKS;
-use support::roles::{DIFF, SEED};
+use support::roles::{DIFF, RESOLVE, SEED};
 use support::{Database, Run, Server, Variant};
 
 fn may(database: &Database, role: &str, table: &str) -> Value {
@@ -28,6 +28,10 @@ fn exact(database: &Database) {
         assert_eq!(may(database, SEED, table), json!(["select", "insert"]));
         assert_eq!(may(database, DIFF, table), json!(["select"]));
     }
+    assert_eq!(may(database, RESOLVE, "ai_providers"), json!(["select", "update"]));
+    assert_eq!(may(database, RESOLVE, "ai_provider_keys"), json!(["select", "insert", "delete"]));
+    assert_eq!(may(database, RESOLVE, "dbcrypt_keys"), json!(["select"]));
+    assert_eq!(may(database, RESOLVE, "audit_logs"), json!(["insert"]));
     assert_eq!(may(database, SEED, "dbcrypt_keys"), json!(["select"]));
     assert_eq!(may(database, DIFF, "dbcrypt_keys"), json!(["select"]));
     assert_eq!(may(database, SEED, "audit_logs"), json!(["insert"]));
@@ -52,6 +56,7 @@ fn from_before_the_first_start_to_the_second_run() {
     database.execute("create table users (id int)");
     assert_eq!(may(&database, SEED, "users"), json!(["select", "insert"]));
     assert_eq!(may(&database, DIFF, "users"), json!(["select"]));
+    assert_eq!(may(&database, RESOLVE, "users"), json!([]));
     seed(&database).run().expect(0);
 
     database.grant_roles();
@@ -110,13 +115,18 @@ fn a_login_and_a_password_are_left_alone() {
     let state = "select json_agg(json_build_array(rolname, rolcanlogin, rolpassword) order by rolname)
                    from pg_authid where rolname like 'ai\\_provider%'";
     database.run_role_sql("select");
-    assert_eq!(database.json(state), json!([[DIFF, false, null], [SEED, false, null]]), "nobody logs in by default");
+    assert_eq!(
+        database.json(state),
+        json!([[DIFF, false, null], [RESOLVE, false, null], [SEED, false, null]]),
+        "nobody logs in by default"
+    );
     database.execute("alter role ai_provider_seed login password 'mine'");
     let before = database.json(state);
     database.run_role_sql("select");
     assert_eq!(database.json(state), before);
 
-    database.execute("drop owned by ai_provider_seed, ai_provider_diff; drop role ai_provider_seed, ai_provider_diff");
+    let all = "ai_provider_seed, ai_provider_diff, ai_provider_resolve";
+    database.execute(&format!("drop owned by {all}; drop role {all}"));
 }
 
 /// What the file's header says: psql, as Coder's own role, which is no superuser.

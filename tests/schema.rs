@@ -250,7 +250,7 @@ fn icon_may_be_absent_optional_or_required() {
         ("select", json!("")),
         ("alter table ai_providers alter icon set default 'd'", json!("d")),
         ("alter table ai_providers alter icon drop default", json!("")),
-        ("alter table ai_providers alter icon drop default, alter icon drop not null", Value::Null),
+        ("alter table ai_providers alter icon drop default, alter icon drop not null", json!("")),
     ] {
         let database = Server::shared().database(Variant::Current);
         database.execute(sql);

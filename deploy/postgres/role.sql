@@ -1,10 +1,12 @@
--- Two roles for ai-provider-seed, with what it needs in Coder's database and nothing else:
+-- Three roles for ai-provider-seed, with what it needs in Coder's database and nothing else:
 --
---   ai_provider_seed   for `seed`, the init container: reads the AI providers, their keys and the list of encryption keys; adds
---                      providers, keys and audit rows. It can change and delete nothing.
---   ai_provider_diff   for `diff` and the controller: the same reads, no writes.
+--   ai_provider_seed      for `seed`, the init container: reads the AI providers, their keys and the list of encryption keys;
+--                         adds providers, keys and audit rows. It can change and delete nothing.
+--   ai_provider_diff      for `diff`, `export` and the controller: the same reads, no writes.
+--   ai_provider_resolve   for `resolve`, which a person runs: the same reads; changes providers, replaces their keys, adds
+--                         audit rows. It can add and delete no provider. No container that starts by itself needs it.
 --
--- Both read API keys (encrypted, if Coder encrypts them): treat their passwords as you treat Coder's.
+-- All read API keys (encrypted, if Coder encrypts them): treat their passwords as you treat Coder's.
 --
 -- Run it in Coder's database, as a superuser or as the role that owns Coder's tables (which must be allowed to create roles the
 -- first time). It is plain SQL, any client will do:
@@ -28,7 +30,7 @@
 -- BEFORE CODER'S FIRST START there are no tables to grant anything on. So that the role works as soon as Coder has created
 -- them, default privileges are set for the tables that Coder's role creates from now on in this schema. Postgres can do that
 -- only for all of them: until you run this file again, ai_provider_seed may read and add rows in every table that Coder
--- creates meanwhile, users and API keys included. Therefore
+-- creates meanwhile, users and API keys included. (ai_provider_resolve gets nothing before there are tables.) Therefore
 --
 --   * run this file again after Coder's first start: then the default privileges and everything they gave are taken back; or
 --   * set ai_provider_seed.default_privileges = 'off', and run this file again right after Coder's first start. In between
@@ -36,8 +38,8 @@
 --
 -- An upgrade of Coder that replaces one of the tables needs this file again.
 --
--- To remove the roles: drop owned by ai_provider_seed, ai_provider_diff;   in each database, then
---                      drop role ai_provider_seed, ai_provider_diff;
+-- To remove the roles: drop owned by ai_provider_seed, ai_provider_diff, ai_provider_resolve;   in each database, then
+--                      drop role ai_provider_seed, ai_provider_diff, ai_provider_resolve;
 
 begin;
 
@@ -71,7 +73,7 @@ begin
       using hint = format('Connect as that role, or first: grant %I to %I;', owner, current_user);
   end if;
 
-  for item in select unnest(array['ai_provider_seed', 'ai_provider_diff']) as role loop
+  for item in select unnest(array['ai_provider_seed', 'ai_provider_diff', 'ai_provider_resolve']) as role loop
     if not exists (select from pg_catalog.pg_roles where rolname = item.role) then
       begin
         execute format('create role %I nologin', item.role);
@@ -94,22 +96,25 @@ begin
       from pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) as granted
      where c.relnamespace = (select oid from pg_catalog.pg_namespace where nspname = place)
        and c.relkind in ('r', 'p', 'v', 'm', 'f')
-       and granted.grantee in ('ai_provider_seed'::regrole, 'ai_provider_diff'::regrole)
+       and granted.grantee in ('ai_provider_seed'::regrole, 'ai_provider_diff'::regrole, 'ai_provider_resolve'::regrole)
   loop
-    execute format('revoke all on table %s from ai_provider_seed, ai_provider_diff', item.relation);
+    execute format('revoke all on table %s from ai_provider_seed, ai_provider_diff, ai_provider_resolve', item.relation);
   end loop;
 
   for item in
     select * from (values
-      ('select', 'ai_providers',     'ai_provider_seed, ai_provider_diff'),
+      ('select', 'ai_providers',     'ai_provider_seed, ai_provider_diff, ai_provider_resolve'),
       -- Not needed with --compare-credentials=ignore.
-      ('select', 'ai_provider_keys', 'ai_provider_seed, ai_provider_diff'),
+      ('select', 'ai_provider_keys', 'ai_provider_seed, ai_provider_diff, ai_provider_resolve'),
       -- Whether, and with which key, Coder encrypts: digests and test values, no key.
-      ('select', 'dbcrypt_keys',     'ai_provider_seed, ai_provider_diff'),
+      ('select', 'dbcrypt_keys',     'ai_provider_seed, ai_provider_diff, ai_provider_resolve'),
       ('insert', 'ai_providers',     'ai_provider_seed'),
-      ('insert', 'ai_provider_keys', 'ai_provider_seed'),
+      ('insert', 'ai_provider_keys', 'ai_provider_seed, ai_provider_resolve'),
+      -- A conflict is settled in the row; other keys take the place of those that are there.
+      ('update', 'ai_providers',     'ai_provider_resolve'),
+      ('delete', 'ai_provider_keys', 'ai_provider_resolve'),
       -- Not needed with --audit=off.
-      ('insert', 'audit_logs',       'ai_provider_seed')
+      ('insert', 'audit_logs',       'ai_provider_seed, ai_provider_resolve')
     ) as needed (privilege, relation, roles)
   loop
     if to_regclass(format('%I.%I', place, item.relation)) is null then
@@ -125,14 +130,14 @@ begin
     raise warning 'ai_provider_seed may read and add to every table that role % creates in schema % from now on', owner, place
       using hint = 'Run this file again after Coder''s first start: that takes it back.';
   else
-    execute format('alter default privileges for role %I in schema %I revoke all on tables from ai_provider_seed, ai_provider_diff', owner, place);
+    execute format('alter default privileges for role %I in schema %I revoke all on tables from ai_provider_seed, ai_provider_diff, ai_provider_resolve', owner, place);
   end if;
   if absent <> '{}' then
     raise notice 'not there yet in schema %: %', place, (select string_agg(distinct t, ', ') from unnest(absent) as t);
   else
     raise notice 'granted on the tables of role % in schema % of database %', owner, place, current_database();
   end if;
-  if exists (select from pg_catalog.pg_roles where rolname in ('ai_provider_seed', 'ai_provider_diff') and not rolcanlogin) then
+  if exists (select from pg_catalog.pg_roles where rolname in ('ai_provider_seed', 'ai_provider_diff', 'ai_provider_resolve') and not rolcanlogin) then
     raise notice 'to let a role log in: \password ai_provider_seed   then: alter role ai_provider_seed login;';
   end if;
 end

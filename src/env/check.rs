@@ -253,6 +253,7 @@ impl Check<'_, '_> {
             access_key_secret: first(&fields.access_key_secrets),
             model: fields.text(Suffix::BedrockModel).to_owned(),
             small_fast_model: fields.text(Suffix::BedrockSmallFastModel).to_owned(),
+            ..BedrockSettings::default()
         });
         let url = if is_bedrock { Suffix::BedrockBaseUrl } else { Suffix::BaseUrl };
         self.warnings(kind, bedrock.as_ref(), federated);

@@ -27,11 +27,13 @@ pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
             "cannot be read: {cause}; mount the file into this container and make it readable for its user"
         ))
     };
-    let size = std::fs::metadata(path).map_err(unreadable)?.len();
-    if size > LIMIT {
-        return Err(problem(format!("{size} bytes; at most {LIMIT} are read")));
+    let mut bytes = Vec::new();
+    // One byte more than is taken: the size of a pipe is not known before.
+    let mut file = std::fs::File::open(path).map_err(unreadable)?.take(LIMIT + 1);
+    let size = file.read_to_end(&mut bytes).map_err(unreadable)?;
+    if size as u64 > LIMIT {
+        return Err(problem(format!("more than {LIMIT} bytes, which is more than is read")));
     }
-    let bytes = std::fs::read(path).map_err(unreadable)?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
         problem(format!("line {line} is not Unicode (UTF-8)"))

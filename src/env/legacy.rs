@@ -89,6 +89,7 @@ pub fn read(variables: &[Variable], problems: &mut Vec<Problem>, warnings: &mut 
             access_key_secret: bedrock.access_key_secret.secret(),
             model: field("BEDROCK_MODEL").or(BEDROCK_MODEL),
             small_fast_model: field("BEDROCK_SMALL_FAST_MODEL").or(BEDROCK_SMALL_FAST_MODEL),
+            ..BedrockSettings::default()
         };
         if !settings.is_configured() {
             let warning = Problem::new(Code::BedrockWithoutCredentials, bedrock_without_credentials());

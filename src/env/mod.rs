@@ -9,7 +9,7 @@ mod names;
 mod suggest;
 mod variable;
 
-pub use dotenv::{parse as parse_text, read_file};
+pub use dotenv::{parse as parse_dotenv, read_file};
 pub use names::is_of_provider;
 pub use suggest::nearest;
 pub use variable::{Variable, look_up};

@@ -71,8 +71,11 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
                        or add target_session_attrs=read-write and the other hosts to the URL";
         against.access.push(Problem::new(Code::ReadOnly, message));
     }
-    let encrypt_with =
-        if with_secrets { encrypt_with(schema, options, &mut against, &mut plan.warnings) } else { Encrypt::Plain };
+    let encrypt_with = if with_secrets {
+        encrypt_with(schema, options, "rows are missing", &mut against.schema)
+    } else {
+        Encrypt::Plain
+    };
 
     plan.problems.append(&mut against.schema);
     match options.access {
@@ -87,6 +90,12 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
     let encrypt_with = match encrypt_with {
         Encrypt::Plain => None,
         Encrypt::With(digest) => Some(digest),
+        Encrypt::Pending => {
+            let message = "keys are given, but Coder has not registered one in this database yet, so nothing is inserted; \
+                           Coder registers it when it starts, and the next start of this pod inserts the providers";
+            plan.warnings.push(Problem::new(Code::EncryptionPending, message).variable(KEYS_VARIABLE));
+            return;
+        }
         Encrypt::NotNow => return,
     };
     if !plan.blocks() {
@@ -139,14 +148,18 @@ impl Against<'_> {
     }
 }
 
-enum Encrypt {
+pub(super) enum Encrypt {
     Plain,
     With(String),
+    /// Keys are given, and Coder has registered none of them yet.
+    Pending,
+    /// Something stands against it, and was said.
     NotNow,
 }
 
 /// Coder's key in use decides. We never write `dbcrypt_keys`: an encrypted value needs its key's row (a foreign key).
-fn encrypt_with(schema: &Schema, options: &PlanOptions, against: &mut Against, warnings: &mut Vec<Problem>) -> Encrypt {
+/// `why` there is something to write: `rows are missing`.
+pub(super) fn encrypt_with(schema: &Schema, options: &PlanOptions, why: &str, against: &mut Vec<Problem>) -> Encrypt {
     let problem = |code, message: String| Problem::new(code, message).variable(KEYS_VARIABLE);
     let Encryption { active, revoked, usable, first_given } = match &schema.encryption {
         Some(Ok(encryption)) => encryption,
@@ -157,7 +170,7 @@ fn encrypt_with(schema: &Schema, options: &PlanOptions, against: &mut Against, w
                 schema.role,
                 shown::identifier(&schema.role)
             );
-            against.schema.push(Problem::new(Code::PermissionDenied, message));
+            against.push(Problem::new(Code::PermissionDenied, message));
             return Encrypt::NotNow;
         }
         None => return Encrypt::NotNow,
@@ -170,16 +183,16 @@ fn encrypt_with(schema: &Schema, options: &PlanOptions, against: &mut Against, w
             return Encrypt::Plain;
         }
         let message = format!(
-            "this database is encrypted (key {}) and rows are missing; set {KEYS_VARIABLE} on this container as for Coder",
+            "this database is encrypted (key {}) and {why}; set {KEYS_VARIABLE} on this container as for Coder",
             list(active)
         );
-        against.schema.push(problem(Code::EncryptionKeyRequired, message));
+        against.push(problem(Code::EncryptionKeyRequired, message));
         return Encrypt::NotNow;
     }
     if let Some(first) = first_given.as_ref().filter(|first| revoked.contains(*first)) {
         let message =
             format!("the first key ({}) was revoked in this database; put the key in use first", shown::name(first));
-        against.schema.push(problem(Code::EncryptionKeyRevoked, message));
+        against.push(problem(Code::EncryptionKeyRevoked, message));
         return Encrypt::NotNow;
     }
     if let Some(digest) = usable.first() {
@@ -190,11 +203,8 @@ fn encrypt_with(schema: &Schema, options: &PlanOptions, against: &mut Against, w
             "this database is encrypted with key {}, and no given key is that one; give {KEYS_VARIABLE} as for Coder",
             list(active)
         );
-        against.schema.push(problem(Code::UnknownEncryptionKey, message));
+        against.push(problem(Code::UnknownEncryptionKey, message));
         return Encrypt::NotNow;
     }
-    let message = "keys are given, but Coder has not registered one in this database yet, so nothing is inserted; Coder \
-                   registers it when it starts, and the next start of this pod inserts the providers";
-    warnings.push(problem(Code::EncryptionPending, message.to_owned()));
-    Encrypt::NotNow
+    Encrypt::Pending
 }

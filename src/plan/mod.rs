@@ -3,6 +3,7 @@
 
 mod conflict;
 mod insert;
+pub mod resolve;
 mod snapshot;
 
 pub use conflict::{Comparison, Conflict, Field, Value, fingerprint};
@@ -235,6 +236,14 @@ fn encryption(provider: &DesiredProvider, what: &str, unreadable: &Unreadable) -
             Code::UnknownEncryptionKey,
             format!(
                 "{what} encrypted with key {}, and no given key opens it; give {variable} as for Coder",
+                shown::name(digest)
+            ),
+        ),
+        Unreadable::Damaged { digest } => (
+            Code::UnknownEncryptionKey,
+            format!(
+                "{what} encrypted with key {}, but the given key of that digest does not open it: it is damaged; \
+                 save the provider again in Coder",
                 shown::name(digest)
             ),
         ),

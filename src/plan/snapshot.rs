@@ -40,8 +40,12 @@ impl StoredProvider {
 pub enum Unreadable {
     /// It is encrypted and no key was given.
     KeyRequired,
-    /// It is encrypted, keys were given, none fits: its digest, or damaged data under a digest that was given.
+    /// It is encrypted, keys were given, none has its digest.
     KeyUnknown {
+        digest: String,
+    },
+    /// A given key has its digest and does not open it.
+    Damaged {
         digest: String,
     },
     Settings(SettingsError),

@@ -4,6 +4,7 @@ mod compare;
 mod conflicts;
 mod inserts;
 mod properties;
+mod resolve;
 mod states;
 
 use secrecy::SecretString;

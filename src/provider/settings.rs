@@ -11,7 +11,13 @@ pub struct BedrockSettings {
     pub access_key_secret: Option<SecretString>,
     pub model: String,
     pub small_fast_model: String,
+    /// Fields of other releases (`role_arn`, …), as they are stored: whoever writes the settings anew keeps them.
+    pub other: Map<String, Value>,
 }
+
+/// What the fields above are called.
+const KNOWN: [&str; 7] =
+    ["_type", "_version", "access_key", "access_key_secret", "model", "region", "small_fast_model"];
 
 const TYPE: &str = "bedrock";
 const VERSION: u64 = 1;
@@ -41,7 +47,7 @@ impl BedrockSettings {
     pub fn encode(&self) -> SecretString {
         let secret = |value: &Option<SecretString>| value.as_ref().map(|v| v.expose_secret().to_owned());
         let text = |value: &String| Some(value.clone());
-        let mut object = Map::new();
+        let mut object = self.other.clone();
         object.insert("_type".into(), TYPE.into());
         object.insert("_version".into(), VERSION.into());
         for (key, value) in [
@@ -95,6 +101,11 @@ impl BedrockSettings {
             access_key_secret: secret(fields.access_key_secret),
             model: fields.model.unwrap_or_default(),
             small_fast_model: fields.small_fast_model.unwrap_or_default(),
+            other: object
+                .iter()
+                .filter(|(key, _)| !KNOWN.contains(&key.as_str()))
+                .map(|(k, v)| (k.clone(), v.clone()))
+                .collect(),
         }))
     }
 }
@@ -114,7 +125,7 @@ mod tests {
             access_key: Some("AKID".into()),
             access_key_secret: Some("s<&>\"".into()),
             model: "m".into(),
-            small_fast_model: String::new(),
+            ..BedrockSettings::default()
         };
         let text = settings.encode();
         assert_eq!(
@@ -152,8 +163,12 @@ mod tests {
     }
 
     #[test]
-    fn later_fields_are_accepted() {
-        let text = r#"{"_type":"bedrock","_version":1,"role_arn":"arn:aws:iam::1:role/x","region":"us-east-1"}"#;
-        assert_eq!(BedrockSettings::decode(Some(text)).unwrap().unwrap().region, "us-east-1");
+    fn later_fields_are_accepted_and_kept() {
+        let text = r#"{"_type":"bedrock","_version":1,"external_id":null,"protocol":{"b":[1]},"region":"us-east-1","role_arn":"arn:aws:iam::1:role/x"}"#;
+        let settings = BedrockSettings::decode(Some(text)).unwrap().unwrap();
+        assert_eq!(settings.region, "us-east-1");
+        assert_eq!(settings.encode().expose_secret(), text);
+        let changed = BedrockSettings { region: "eu-west-1".into(), ..settings };
+        assert_eq!(changed.encode().expose_secret(), text.replace("us-east-1", "eu-west-1"));
     }
 }

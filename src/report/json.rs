@@ -7,7 +7,7 @@ use crate::problem::{Outcome, Problem};
 
 /// Readers must accept new keys, codes and states; `version` changes only when something is removed or changes meaning.
 #[derive(Serialize)]
-struct Document<'a> {
+pub(super) struct Document<'a> {
     version: u32,
     outcome: Outcome,
     blocked: bool,
@@ -57,6 +57,10 @@ struct Database<'a> {
 
 /// One object on one line, so that a log collector takes it as one record.
 pub fn json(report: &Report) -> String {
+    serde_json::to_string(&document(report)).unwrap_or_default()
+}
+
+pub(super) fn document(report: &Report) -> Document<'_> {
     let providers = report.providers.iter().map(|provider| Provider {
         name: &provider.name,
         r#type: &provider.kind,
@@ -72,7 +76,7 @@ pub fn json(report: &Report) -> String {
         environment: Environment { value: &conflict.environment, variable: &conflict.origin.variable },
         database: Database { value: &conflict.database, updated_at: &conflict.updated_at },
     });
-    let document = Document {
+    Document {
         version: 1,
         outcome: report.outcome,
         blocked: report.blocked,
@@ -81,6 +85,5 @@ pub fn json(report: &Report) -> String {
         conflicts: conflicts.collect(),
         problems: &report.problems,
         warnings: &report.warnings,
-    };
-    serde_json::to_string(&document).unwrap_or_default()
+    }
 }

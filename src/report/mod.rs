@@ -1,15 +1,18 @@
 //! A finished run to text, JSON and the termination message. Functions of values: whoever calls prints.
 
+mod environment;
 mod json;
 mod layout;
+mod resolve;
 mod sentence;
 mod termination;
 mod text;
 
 pub use json::json;
+pub use resolve::Settled;
 pub use sentence::{advice, conflict_sentence, problem_sentence, value};
 pub use termination::termination_message;
-pub use text::{Style, good, text};
+pub use text::{Style, good, remarks, text};
 
 use uuid::Uuid;
 
@@ -24,13 +27,22 @@ pub const DOCS: &str = "https://aiproviders.dev/docs";
 pub enum Command {
     Seed,
     Diff,
+    Resolve,
+    Export,
 }
 
 impl Command {
+    /// What it finds stops a start, unless `--block-on` says otherwise.
+    pub fn guards_a_start(self) -> bool {
+        matches!(self, Command::Seed | Command::Diff)
+    }
+
     pub fn as_str(self) -> &'static str {
         match self {
             Command::Seed => "seed",
             Command::Diff => "diff",
+            Command::Resolve => "resolve",
+            Command::Export => "export",
         }
     }
 }
@@ -108,7 +120,10 @@ impl Report {
         let of_problems = [Internal, Invalid, Unavailable, Unusable, Locked]
             .into_iter()
             .find(|outcome| self.problems.iter().any(|problem| outcome_of(problem) == *outcome));
-        let conflict = self.conflicts.iter().any(|conflict| conflict.blocking).then_some(Outcome::Conflict);
+        let moved = self.problems.iter().any(|problem| outcome_of(problem) == Outcome::Conflict);
+        // What is left of the others is shown, and is not what `resolve` was asked for.
+        let blocks = |conflict: &Conflict| conflict.blocking && self.command != Command::Resolve;
+        let conflict = (moved || self.conflicts.iter().any(blocks)).then_some(Outcome::Conflict);
         self.outcome = of_problems.or(conflict).unwrap_or(Outcome::Ok);
     }
 

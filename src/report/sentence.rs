@@ -89,20 +89,26 @@ const PAGE: &str = "Admin settings, AI, Providers";
 
 /// What to do to make the database follow the environment, for one provider.
 pub fn take_environment(conflicts: &[Conflict]) -> String {
+    let resolve = resolve_command(conflicts);
     if changes_a_type(conflicts) {
         // Coder: name and type are immutable; and a deleted name is not seeded again.
         return format!(
-            "a type cannot be changed in Coder: delete the provider there ({PAGE}) and create it with the new type, \
+            "{resolve}, if nothing is lost by the new type; or delete the provider in Coder ({PAGE}) and create it anew, \
              or give it another NAME in the environment"
         );
     }
     if conflicts.iter().all(|conflict| !conflict.blocking) {
-        return format!("change the credentials in Coder ({PAGE})");
+        return format!("{resolve}; or change the credentials in Coder ({PAGE})");
     }
-    format!(
-        "if Coder is running, change the provider there ({PAGE}); if not, unset this provider's variables, start Coder, \
-         change it, set the variables again"
-    )
+    format!("{resolve}; or, if Coder is running, change the provider there ({PAGE})")
+}
+
+/// The command that does it, with the conflicts that were seen.
+fn resolve_command(conflicts: &[Conflict]) -> String {
+    let mut ids: Vec<&str> = conflicts.iter().map(|conflict| conflict.id.as_str()).collect();
+    ids.dedup();
+    let ids: String = ids.iter().map(|id| format!(" --conflict {id}")).collect();
+    format!("ai-provider-seed resolve --take environment{ids}")
 }
 
 pub const START_ANYWAY: &str = "AI_PROVIDER_SEED_BLOCK_ON=none";
@@ -117,10 +123,13 @@ pub fn advice(conflicts: &[Conflict], stopped: bool) -> String {
     let several = conflicts.windows(2).any(|pair| pair[0].provider != pair[1].provider);
     let take = if changes_a_type(conflicts) { "recreate" } else { "change" };
     let take = format!("{take} the {} in Coder", if several { "providers" } else { "provider" });
+    let resolve = resolve_command(conflicts);
+    // The ids of many stand at the end of the message.
+    let resolve = if resolve.len() > 120 { "ai-provider-seed resolve".to_owned() } else { resolve };
     if stopped {
-        capital(&format!("{keep}, {take}, or start anyway with {START_ANYWAY}"))
+        capital(&format!("{keep}, {take}, run {resolve}, or start anyway with {START_ANYWAY}"))
     } else {
-        capital(&format!("{keep}, or {take}"))
+        capital(&format!("{keep}, {take}, or run {resolve}"))
     }
 }
 

@@ -16,14 +16,14 @@ const IDS: usize = 8;
 pub fn termination_message(report: &Report) -> String {
     match report.outcome {
         Outcome::Ok | Outcome::Changes => success(report),
-        Outcome::Conflict => conflicts(report),
+        Outcome::Conflict if report.problems.is_empty() => conflicts(report),
         outcome => problems(report, outcome),
     }
 }
 
 fn problems(report: &Report, outcome: Outcome) -> String {
     let number = if report.problems.len() > 1 { count(report.problems.len(), "problem") + ": " } else { String::new() };
-    let anyway = if report.blocked && outcome != Outcome::Internal {
+    let anyway = if report.command.guards_a_start() && report.blocked && outcome != Outcome::Internal {
         format!(" Start anyway: {START_ANYWAY}")
     } else {
         String::new()
@@ -35,7 +35,11 @@ fn problems(report: &Report, outcome: Outcome) -> String {
     } else {
         String::new()
     };
-    let tail = format!("{written}.{anyway} {DOCS}/outcomes#{}", outcome.as_str());
+    let tail = match &report.conflicts[..] {
+        // The one that is there now.
+        found if outcome == Outcome::Conflict && !found.is_empty() => format!("{written}. {}", ids(found)),
+        _ => format!("{written}.{anyway} {DOCS}/outcomes#{}", outcome.as_str()),
+    };
     fit(&format!("{}{number}", verdict(report)), &facts.join("; "), &tail, LIMIT)
 }
 

@@ -95,7 +95,11 @@ fn ways_out() {
         assert!(advice.ends_with("or start anyway with AI_PROVIDER_SEED_BLOCK_ON=none"), "{advice}");
     }
     let two = [conflict("a", "1", Field::BaseUrl, "x", "y"), conflict("b", "2", Field::BaseUrl, "x", "y")];
-    assert_eq!(advice(&two, false), "Set the variables to the database's values, or change the providers in Coder");
+    assert_eq!(
+        advice(&two, false),
+        "Set the variables to the database's values, change the providers in Coder, or run ai-provider-seed resolve \
+         --take environment --conflict 1 --conflict 2"
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub struct Style {
 }
 
 impl Style {
-    fn paint(self, code: &str, text: &str) -> String {
+    pub(super) fn paint(self, code: &str, text: &str) -> String {
         if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
     }
 
@@ -24,7 +24,7 @@ impl Style {
         self.paint("1;31", "error:")
     }
 
-    fn strong(self, text: &str) -> String {
+    pub(super) fn strong(self, text: &str) -> String {
         self.paint("1", text)
     }
 }
@@ -50,6 +50,18 @@ pub fn text(report: &Report, style: Style) -> String {
     out
 }
 
+/// Problems and warnings alone, for standard error: what is printed beside them is for a program.
+pub fn remarks(report: &Report, style: Style) -> String {
+    let mut out = String::new();
+    for (title, list) in [("problem", &report.problems), ("warning", &report.warnings)] {
+        if !list.is_empty() {
+            let _ = writeln!(out, "\n{}", style.paint("33", &count(list.len(), title)));
+            problems(&mut out, list);
+        }
+    }
+    out
+}
+
 fn headline(report: &Report, style: Style) -> String {
     let written = written(report);
     let anyway = if report.blocked { "" } else { ", but this does not stop the start (--block-on)" };
@@ -58,8 +70,10 @@ fn headline(report: &Report, style: Style) -> String {
         Outcome::Invalid => {
             format!("{} in the {}", count(report.problems.len(), "problem"), place_of(&report.problems))
         }
+        Outcome::Conflict if report.command == Command::Resolve => "there is another conflict now".to_owned(),
         Outcome::Conflict => disagreement(report),
         Outcome::Unavailable => "no usable connection to the database".to_owned(),
+        Outcome::Unusable if !report.command.guards_a_start() => "connected, but this cannot be done there".to_owned(),
         Outcome::Unusable => "connected, but the seed cannot be carried out there".to_owned(),
         Outcome::Locked => "another session holds the lock for seeding".to_owned(),
         Outcome::Internal => "a bug in ai-provider-seed".to_owned(),
@@ -92,6 +106,9 @@ fn disagreement(report: &Report) -> String {
 /// Never claims what is not known.
 pub fn written(report: &Report) -> &'static str {
     match (report.unknown, report.written) {
+        (true, _) if report.command == Command::Resolve => {
+            "the answer to the commit was lost, so the change may be there or not; ai-provider-seed diff finds out"
+        }
         (true, _) => "the answer to the commit was lost, so the rows may be there or not; the next start finds out",
         (false, true) => "but the missing rows were written",
         (false, false) => "nothing was written",
@@ -153,7 +170,7 @@ fn row(provider: &Provider, command: Command) -> [String; 5] {
         (State::InSync, _) => "in sync",
         (State::Created, _) => "created",
         (State::Missing, Command::Diff) => "would insert",
-        (State::Missing, Command::Seed) => "missing",
+        (State::Missing, _) => "missing",
         (State::Conflict, _) => "conflict",
         (State::CredentialsDiffer, _) => "credentials differ",
         (State::Deleted, _) => "deleted",
@@ -164,7 +181,7 @@ fn row(provider: &Provider, command: Command) -> [String; 5] {
 }
 
 /// Variables on the left, the sentence and the code on the right.
-fn problems(out: &mut String, problems: &[Problem]) {
+pub(super) fn problems(out: &mut String, problems: &[Problem]) {
     let place = |problem: &Problem| -> Vec<String> {
         if problem.variables.is_empty() {
             problem.provider.clone().into_iter().collect()
@@ -198,7 +215,7 @@ fn with_code(problem: &Problem, width: usize) -> Vec<String> {
 /// The labels of the ways out, as wide as the widest.
 const WAY: usize = "Take the environment".len();
 
-fn conflicts(out: &mut String, report: &Report, style: Style) {
+pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
     for of_provider in report.conflicts.chunk_by(|a, b| a.provider == b.provider) {
         let blocking = of_provider.iter().any(|conflict| conflict.blocking);
         let remark = if blocking { "" } else { "  (differs, but does not stop the start)" };
@@ -215,12 +232,17 @@ fn conflicts(out: &mut String, report: &Report, style: Style) {
         way(out, "Keep the database", &format!("{}{unset}", keep.join("; ")));
         way(out, "Take the environment", &take_environment(of_provider));
     }
-    if report.blocked && report.outcome == Outcome::Conflict {
+    if starts(report) && report.outcome == Outcome::Conflict {
         if report.conflicts.iter().any(|conflict| conflict.provider != report.conflicts[0].provider) {
             out.push('\n');
         }
         way(out, "Start anyway", START_ANYWAY);
     }
+}
+
+/// Is there a start that it stops?
+fn starts(report: &Report) -> bool {
+    report.blocked && report.command.guards_a_start()
 }
 
 fn way(out: &mut String, label: &str, text: &str) {
@@ -246,7 +268,7 @@ fn fields(out: &mut String, conflict: &Conflict, width: usize, alone: bool) {
 
 fn footer(out: &mut String, report: &Report) {
     out.push('\n');
-    if report.blocked && !matches!(report.outcome, Outcome::Internal | Outcome::Conflict) {
+    if starts(report) && !matches!(report.outcome, Outcome::Internal | Outcome::Conflict) {
         let _ = writeln!(out, "  Start anyway  {START_ANYWAY}");
     }
     let page = match report.outcome {

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::Error;
-use super::snapshot::{Depth, Request, TABLE_LOCK, apply_settings, read_locked};
+use super::snapshot::{ALL_ROWS, Depth, Request, TABLE_LOCK, apply_settings, read_locked};
 use super::step::{Step, step};
 use crate::plan::{Insert, Snapshot};
 use crate::problem::Code;
@@ -56,7 +56,7 @@ pub async fn lock_and_read(
         _ => "",
     };
     let locked = format!(
-        "set local lock_timeout = '{lock}ms'; set local statement_timeout = '{statement}ms'; \
+        "{ALL_ROWS}; set local lock_timeout = '{lock}ms'; set local statement_timeout = '{statement}ms'; \
          set local idle_in_transaction_session_timeout = '{idle}ms'; {check} select pg_advisory_xact_lock({LOCK}); \
          set local lock_timeout = '{table}ms'"
     );
@@ -70,7 +70,7 @@ pub async fn lock_and_read(
     );
     begun.map_err(|error| session.error(&error))?;
     set?;
-    locked.map_err(|error| session.error(&error))?;
+    locked.map_err(|error| session.error(&error).of_advisory_lock())?;
     snapshot
 }
 
@@ -89,7 +89,12 @@ pub async fn insert_and_commit(
         step(Step::Insert, session.client.query_typed(&sql, &parameters)),
         step(Step::Commit, session.client.batch_execute("commit")),
     );
-    inserted.map_err(|error| session.error(&error))?;
+    // An answer to the insert that is an error is certain: the commit behind it is a rollback.
+    inserted.map_err(|error| {
+        let mut error = session.error(&error);
+        error.connection_lost &= error.sqlstate.is_none();
+        error
+    })?;
     committed.map_err(|error| session.error(&error))
 }
 
@@ -192,7 +197,7 @@ fn statement(insert: &Insert, with_keys: bool) -> String {
                       (id, type, name, display_name, enabled, base_url, settings, settings_key_id{icon_column})
                select id::uuid, type::ai_provider_type, name, display_name, true, base_url, settings,
                       settings_key_id{icon_value}
-                 from given)"
+                 from given returning 1)"
         ),
     ];
     if with_keys {
@@ -204,7 +209,8 @@ fn statement(insert: &Insert, with_keys: bool) -> String {
                    as t (id, provider_id, api_key, api_key_key_id, at)),
              new_keys as (
                insert into ai_provider_keys (id, provider_id, api_key, api_key_key_id, created_at, updated_at)
-               select id::uuid, provider_id::uuid, api_key, api_key_key_id, created_at, created_at from given_keys)"
+               select id::uuid, provider_id::uuid, api_key, api_key_key_id, created_at, created_at from given_keys
+               returning 1)"
                 .to_owned(),
         );
     }
@@ -214,8 +220,19 @@ fn statement(insert: &Insert, with_keys: bool) -> String {
             parts.push(audit("new_key_audits", "given_keys", "ai_provider_key", "id", KEY_DIFF));
         }
     }
-    // Coder's daemons refetch their providers on this; the server delivers it with the commit.
-    format!("with {} select pg_notify('ai_providers_changed', '')", parts.join(",\n"))
+    // Coder's daemons refetch their providers on the notification; the server delivers it with the commit. A trigger or a rule
+    // may swallow a row without an error: then the division by zero is one, and nothing is written.
+    let counts = [("new_providers", 1), ("new_keys", 9), ("new_provider_audits", 1), ("new_key_audits", 9)].map(
+        |(part, given)| {
+            let inserted = parts.iter().any(|text| text.contains(&format!("{part} as (")));
+            if inserted { format!("(select count(*) from {part}) = cardinality(${given})") } else { "true".to_owned() }
+        },
+    );
+    format!(
+        "with {} select pg_notify('ai_providers_changed', ''), 1 / ({})::int",
+        parts.join(",\n"),
+        counts.join(" and ")
+    )
 }
 
 fn audit(part: &str, from: &str, resource: &str, target: &str, diff: &str) -> String {
@@ -226,7 +243,7 @@ fn audit(part: &str, from: &str, resource: &str, target: &str, diff: &str) -> St
                                    action, diff, status_code, additional_fields, request_id, resource_icon)
            select gen_random_uuid(), statement_timestamp(), '{nobody}', '{nobody}', '{resource}', id::uuid, {target},
                   'create', {diff}, 0, '{{}}', '{nobody}', ''
-             from {from})"
+             from {from} returning 1)"
     )
 }
 
@@ -273,6 +290,9 @@ pub async fn holder(session: &Session) -> Option<String> {
     let rows = step(Step::Holder, session.client.query_typed(&sql, &[])).await.ok()?;
     let row = rows.first()?;
     let text = |at: usize| row.try_get::<_, String>(at).map(|text| shown::name(&text)).unwrap_or_default();
+    if text(0).is_empty() {
+        return Some("a prepared transaction, see pg_prepared_xacts".to_owned());
+    }
     let mut holder = format!("backend {}", text(0));
     for (what, at) in [("application", 1), ("role", 2)] {
         if !text(at).is_empty() {

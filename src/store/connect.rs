@@ -236,7 +236,7 @@ fn major_version(text: &str) -> Option<u32> {
 impl Error {
     /// A host that did not open a session in its time.
     fn no_answer(endpoint: &Endpoint) -> Self {
-        let cause = "no answer in time".to_owned();
+        let cause = Error::NO_ANSWER.to_owned();
         let next = "check that the server runs and that host, port and network policies are right";
         Error::new(Code::Unreachable, Retry::Wait, format!("cannot reach {endpoint}: {cause}"), cause, next)
     }

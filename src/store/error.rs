@@ -69,6 +69,8 @@ struct Words {
 }
 
 impl Error {
+    pub(super) const NO_ANSWER: &'static str = "no answer in time";
+
     pub(super) fn new(code: Code, retry: Retry, summary: String, cause: String, next: impl Into<String>) -> Self {
         Error {
             code,
@@ -94,7 +96,7 @@ impl Error {
 
     /// Nothing came back in time from a server that was reached.
     pub fn timed_out(endpoint: &Endpoint) -> Self {
-        let cause = "no answer in time".to_owned();
+        let cause = Self::NO_ANSWER.to_owned();
         let summary = format!("{endpoint} does not answer: {cause}");
         let mut error = Error::new(Code::Unreachable, Retry::Wait, summary, cause, classify::CHECK_SERVER);
         error.connection_lost = true;
@@ -125,9 +127,35 @@ impl Error {
         self
     }
 
+    /// Nothing came back before the time was over.
+    pub(super) fn is_no_answer(&self) -> bool {
+        self.words.cause == Self::NO_ANSWER
+    }
+
     /// SQLSTATE 42P01: the caller finds out what kind of database this is.
     pub fn is_undefined_table(&self) -> bool {
         self.sqlstate.as_deref() == Some("42P01")
+    }
+
+    /// The statement was the one that waits for the lock for seeding.
+    #[must_use]
+    pub(super) fn of_advisory_lock(self) -> Self {
+        if self.sqlstate.as_deref() != Some("55P03") {
+            return self;
+        }
+        let cause = "another session held the lock for seeding too long".to_owned();
+        Error {
+            code: Code::LockTimeout,
+            retry: Retry::No,
+            words: Box::new(Words {
+                summary: self.words.summary.replace(&self.words.cause, &cause),
+                cause,
+                next: "see who holds it in pg_locks (another seeder, a starting Coder), or raise --lock-timeout"
+                    .to_owned(),
+                others: Vec::new(),
+            }),
+            ..self
+        }
     }
 
     #[must_use]

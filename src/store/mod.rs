@@ -6,6 +6,7 @@ pub mod dbcrypt;
 pub mod error;
 #[cfg(feature = "controller")]
 pub mod pool;
+pub mod resolve;
 mod schema;
 pub mod snapshot;
 pub mod step;

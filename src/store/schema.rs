@@ -12,9 +12,10 @@ use crate::plan::{AuditTable, Column, Encryption, Schema};
 use crate::problem::Code;
 use crate::provider::shown;
 
+// What must be written because nothing else fills it. `icon` counts even where it may be NULL: Coder writes `''`.
 const SCHEMA: &str = "
   select 'column', c.relname::text, a.attname::text,
-         a.attnotnull and not a.atthasdef and a.attidentity = '',
+         (a.attnotnull or a.attname = 'icon') and not a.atthasdef and a.attidentity = '',
          has_column_privilege(a.attrelid, a.attnum, 'insert')
     from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
    where a.attrelid in (to_regclass('ai_providers'), to_regclass('ai_provider_keys'), to_regclass('audit_logs'))

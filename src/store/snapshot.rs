@@ -3,6 +3,8 @@
 
 mod rows;
 
+pub use rows::{Live, read_live};
+
 use std::time::Duration;
 
 use tokio_postgres::types::Type;
@@ -14,6 +16,9 @@ use super::schema;
 use super::step::{Step, step};
 use crate::plan::Snapshot;
 use crate::problem::Code;
+
+/// Under row-level security an error, instead of a table that seems to have fewer rows than it has.
+pub const ALL_ROWS: &str = "set local row_security = off";
 
 /// What to read beside the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +47,7 @@ pub const TABLE_LOCK: Duration = Duration::from_secs(7);
 pub async fn read(session: &Session, request: &Request<'_>, depth: Depth) -> Result<Snapshot, Error> {
     let client = &session.client;
     let begin = format!(
-        "begin read only; set local statement_timeout = '{}ms'; set local lock_timeout = '{}ms'",
+        "begin read only; {ALL_ROWS}; set local statement_timeout = '{}ms'; set local lock_timeout = '{}ms'",
         request.statement_timeout_ms,
         TABLE_LOCK.as_millis()
     );

@@ -20,12 +20,19 @@ pub enum Step {
     Insert,
     Commit,
     Rollback,
+    /// `resolve`: the rows that it changes, against everybody else.
+    LockRows,
+    Grants,
+    Change,
+    CommitChange,
+    /// What became of a commit that was not answered?
+    Fate,
     /// Who holds the lock?
     Holder,
 }
 
 impl Step {
-    pub const ALL: [Step; 14] = [
+    pub const ALL: [Step; 19] = [
         Step::Probe,
         Step::Settings,
         Step::ReadBegin,
@@ -39,6 +46,11 @@ impl Step {
         Step::Insert,
         Step::Commit,
         Step::Rollback,
+        Step::LockRows,
+        Step::Grants,
+        Step::Change,
+        Step::CommitChange,
+        Step::Fate,
         Step::Holder,
     ];
 }

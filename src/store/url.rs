@@ -139,7 +139,7 @@ pub struct Identity {
 }
 
 /// Every variable that may be looked up.
-pub(super) fn variables() -> impl Iterator<Item = &'static str> {
+pub fn variables() -> impl Iterator<Item = &'static str> {
     params::VARIABLES.iter().map(|(_, variable)| *variable).chain(["USER"])
 }
 

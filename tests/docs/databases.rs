@@ -19,6 +19,11 @@ const SAME: &str = "'openai', 'openai', 'https://api.openai.com/v1/', '2026-11-2
 const KEY: &str =
     "insert into ai_provider_keys (provider_id, api_key) select id, 'sk-in-the-database' from ai_providers;";
 const TWO_KEYS: &str = "insert into ai_provider_keys (provider_id, api_key) select id, unnest(array['sk-one', 'sk-two']) from ai_providers;";
+/// A Bedrock provider, and one that no variable can describe.
+const SEVERAL: &str = r#"insert into ai_providers (type, name, base_url, settings) values ('bedrock', 'claude-on-aws', '',
+    '{"_type":"bedrock","_version":1,"access_key":"AKIAEXAMPLE","access_key_secret":"example","region":"eu-central-1"}');
+    insert into ai_providers (type, name, base_url) values ('copilot', 'copilot', 'https://copilot.example.com/');
+    insert into ai_provider_keys (provider_id, api_key) select id, 'sk-three' from ai_providers where name = 'copilot';"#;
 /// A key that encrypts; the test value is `coder`, encrypted with the key of the example, whose digest is 6a193b3.
 const ACTIVE: &str = "insert into dbcrypt_keys (number, active_key_digest, test)
     values (1, '6a193b3', 'JAr/OTfEYiZmArZ/9yZpmeM/KSVCy6eJRZ1/qgKXqonr');";
@@ -36,6 +41,7 @@ impl Scene {
             "" => Scene { _held: None, database: None, url: String::new() },
             "new" => current(""),
             "changed" => current(&format!("{}{TWO_KEYS}", row(OPENAI))),
+            "several" => current(&format!("{}{TWO_KEYS}{SEVERAL}", row(OPENAI))),
             "in sync" => current(&format!("{}{KEY}", row(SAME))),
             "deleted" => current(&row("'openai', 'openai', '', '2026-11-20 09:12:00Z', null, null, true);")),
             "settings damaged" => {

@@ -97,6 +97,8 @@ pub struct ConnectAs {
     pub seed: fn(&Database) -> String,
     /// The URL of `diff`, which only reads.
     pub diff: fn(&Database) -> String,
+    /// What else must be true at the end of a case; what is wrong, in words.
+    pub finally: fn(&Database, &Env) -> Vec<String>,
 }
 
 impl ConnectAs {
@@ -105,6 +107,7 @@ impl ConnectAs {
         before_tables: false,
         seed: |database| database.url(),
         diff: |database| database.url(),
+        finally: |_, _| Vec::new(),
     };
     /// The roles of deploy/postgres/role.sql, run when the tables are there.
     pub const SMALL_ROLES: ConnectAs = ConnectAs {
@@ -112,6 +115,7 @@ impl ConnectAs {
         before_tables: false,
         seed: |database| database.url_of(roles::SEED),
         diff: |database| database.url_of(roles::DIFF),
+        finally: |_, _| Vec::new(),
     };
     /// The same, run before Coder's first start and not again.
     pub const SMALL_ROLES_BEFORE_TABLES: ConnectAs = ConnectAs { before_tables: true, ..Self::SMALL_ROLES };
@@ -189,7 +193,9 @@ impl Case {
         let urls = [(connect_as.diff)(&database), (connect_as.seed)(&database)];
         let seed = |env, expect, count| self.seed(&database, &urls, env, expect, count, predict);
         let Some(steps) = &self.steps else {
-            return seed(&self.env, self.expect.as_ref().expect("a case has steps or expect"), 1);
+            let mut wrong = seed(&self.env, self.expect.as_ref().expect("a case has steps or expect"), 1);
+            wrong.extend((connect_as.finally)(&database, &self.env));
+            return wrong;
         };
         let mut wrong = Vec::new();
         for (number, step) in steps.iter().enumerate() {
@@ -202,6 +208,11 @@ impl Case {
             };
             wrong.extend(found.into_iter().map(|text| format!("step {}: {text}", number + 1)));
         }
+        let last = steps.iter().rev().find_map(|step| match step {
+            Step::Seed { env, .. } | Step::SeedConcurrently { env, .. } => Some(env),
+            _ => None,
+        });
+        wrong.extend((connect_as.finally)(&database, last.unwrap_or(&self.env)));
         wrong
     }
 

@@ -1,4 +1,4 @@
-//! The two small roles of deploy/postgres/role.sql in a database that gives nothing away to everybody.
+//! The small roles of deploy/postgres/role.sql in a database that gives nothing away to everybody.
 
 use super::database::Database;
 use super::postgres::CHECKS;
@@ -8,6 +8,7 @@ pub const ROLE_SQL: &str = include_str!("../../deploy/postgres/role.sql");
 /// Their passwords are their names.
 pub const SEED: &str = "ai_provider_seed";
 pub const DIFF: &str = "ai_provider_diff";
+pub const RESOLVE: &str = "ai_provider_resolve";
 
 impl Database<'_> {
     /// Runs role.sql as it is, as a superuser; before there are tables, for those that the helpers will create.
@@ -28,7 +29,7 @@ impl Database<'_> {
     fn let_roles_log_in(&self) {
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        for role in [SEED, DIFF] {
+        for role in [SEED, DIFF, RESOLVE] {
             let can = format!("select rolcanlogin from pg_roles where rolname = '{role}'");
             if self.json(&format!("select to_json(({can}))")) == false {
                 self.execute(&format!("alter role {role} login password '{role}'"));

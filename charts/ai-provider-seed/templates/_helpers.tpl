@@ -48,7 +48,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- define "ai-provider-seed.rules" -}}
 - apiGroups: ["aiproviders.dev"]
   resources: ["aiproviderseeds"]
-  verbs: ["get", "list", "watch"]
+  verbs: ["list", "watch"]
 - apiGroups: ["aiproviders.dev"]
   resources: ["aiproviderseeds/status"]
   verbs: ["patch"]

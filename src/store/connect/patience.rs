@@ -52,6 +52,8 @@ pub struct Patience {
     attempts: u32,
     again: u32,
     logged: Option<Instant>,
+    /// The last error of a try that had its full time.
+    last: Option<Error>,
 }
 
 impl Patience {
@@ -65,6 +67,7 @@ impl Patience {
             attempts: 0,
             again: 0,
             logged: None,
+            last: None,
         }
     }
 
@@ -96,6 +99,9 @@ impl Patience {
             }
             Retry::Again => None,
         };
+        if !error.is_no_answer() {
+            self.last = Some(error.clone());
+        }
         if pause.is_some() && self.logged.is_none_or(|at| now - at >= LOG_EVERY) {
             self.logged = Some(now);
             let left = self.deadline.saturating_duration_since(now).as_secs();
@@ -114,6 +120,8 @@ impl Patience {
         if self.attempts <= 1 || error.retry == Retry::No {
             return error;
         }
+        // The last try is cut short by the deadline; what the ones before it met says more.
+        let error = self.last.clone().filter(|_| error.is_no_answer()).unwrap_or(error);
         let waited = self.started.elapsed().as_secs_f64();
         error.after(&format!("tried {} times in {waited:.0} s", self.attempts))
     }

@@ -175,7 +175,9 @@ fn io_cause(error: &tokio_postgres::Error) -> Option<String> {
 fn server(db: &DbError, endpoint: &Endpoint) -> Error {
     let state = db.code().code();
     let table = db.table().and_then(conditions::known_table).or_else(|| conditions::known_table_in(db.message()));
-    let constraint = db.constraint().and_then(show::identifier);
+    // A trigger may give any name as one; only those of the tables that we write are passed on.
+    let ours = |name: &&str| ["ai_provider", "audit_logs", "dbcrypt"].iter().any(|table| name.contains(table));
+    let constraint = db.constraint().and_then(show::identifier).filter(ours);
     let mut error = by_state(state, constraint, db.message(), endpoint, table);
     error.sqlstate = Some(state.to_owned());
     error.constraint = constraint.map(str::to_owned);
@@ -213,6 +215,18 @@ fn by_state(state: &str, constraint: Option<&str>, message: &str, endpoint: &End
         ),
         "28000" => refused_role(message, endpoint),
         "25006" => fail(Code::ReadOnly, Retry::Wait, "it is read-only (a standby?)", "connect to the primary"),
+        "42501" if message.contains("row-level security") => fail(
+            Code::PermissionDenied,
+            Retry::No,
+            &format!("row-level security{on} hides rows from role {role}"),
+            &format!("use the owner of the table, or run: alter role {} bypassrls", shown::identifier(role)),
+        ),
+        "22012" => fail(
+            Code::ServerError,
+            Retry::No,
+            "a trigger or a rule swallowed rows that were inserted",
+            "look at the triggers of ai_providers, ai_provider_keys and audit_logs",
+        ),
         // What may be inserted is looked up before, so a table's name means a read.
         "42501" => match table {
             Some(table) => fail(
@@ -243,16 +257,19 @@ fn by_state(state: &str, constraint: Option<&str>, message: &str, endpoint: &End
             },
             "use a release of ai-provider-seed that knows this version of Coder",
         ),
+        // Of a table; the lock for seeding is told apart where it is taken.
         "55P03" => fail(
-            Code::LockTimeout,
-            Retry::No,
-            "another session held a lock for too long",
-            "see who holds it in pg_locks (another seeder, a starting Coder), or raise --lock-timeout",
+            Code::ServerError,
+            Retry::Wait,
+            "another session holds a lock on a table, as a migration does",
+            "see who holds it in pg_locks, or give a longer --wait",
         ),
         "40001" | "40P01" => {
             fail(Code::ServerError, Retry::Again, "a conflict with another transaction", "run it again")
         }
-        "25P03" => fail(Code::ServerError, Retry::Again, "the server ended our idle transaction", "run it again"),
+        "25P03" | "57P05" => {
+            fail(Code::ServerError, Retry::Again, "the server ended our idle connection", "run it again")
+        }
         "23505" if constraint.is_some_and(|name| OUR_CONSTRAINTS.contains(&name)) => {
             fail(Code::ServerError, Retry::Again, "somebody else inserted the same row", "run it again")
         }

@@ -13,7 +13,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use uuid::Uuid;
 
-use super::Request;
+use super::{Request, apply_settings};
 use crate::plan::{StoredProvider, Unreadable};
 use crate::provider::BedrockSettings;
 use crate::store::Error;
@@ -28,12 +28,15 @@ const PROVIDER: &str = "
          case when not p.deleted then p.settings_key_id end";
 const KEY: &str = ",
          k.id, k.created_at, k.api_key, k.api_key_key_id";
+const SHOWN: &str = ", p.enabled, coalesce(p.display_name, p.name)";
 const FROM: &str = "
     from ai_providers p";
 const JOIN: &str = "
          left join ai_provider_keys k on k.provider_id = p.id and not p.deleted";
 const WHERE: &str = "
    where p.name = any($1)";
+const LIVE: &str = "
+   where not p.deleted";
 
 pub async fn read(session: &Session, request: &Request<'_>) -> Result<BTreeMap<String, StoredProvider>, Error> {
     let (key, join) = if request.with_keys { (KEY, JOIN) } else { ("", "") };
@@ -42,6 +45,36 @@ pub async fn read(session: &Session, request: &Request<'_>) -> Result<BTreeMap<S
     let rows = step(Step::Rows, session.client.query_typed(&sql, &parameters)).await;
     let rows = rows.map_err(|error| session.error(&error))?;
     collect(&rows, request).map_err(|error| session.error(&error))
+}
+
+/// A live provider with what is not compared: what Coder holds and no variable can say.
+pub struct Live {
+    pub name: String,
+    pub row: StoredProvider,
+    pub enabled: bool,
+    pub display_name: String,
+}
+
+/// All live providers, in name order, for `export`.
+pub async fn read_live(session: &Session, request: &Request<'_>) -> Result<Vec<Live>, Error> {
+    let sql = [PROVIDER, KEY, SHOWN, FROM, JOIN, LIVE].concat();
+    let begin = format!("begin read only; set local statement_timeout = '{}ms'", request.statement_timeout_ms);
+    let (begun, set, rows, done) = tokio::join!(
+        step(Step::ReadBegin, session.client.batch_execute(&begin)),
+        apply_settings(session),
+        step(Step::Rows, session.client.query_typed(&sql, &[])),
+        step(Step::ReadEnd, session.client.batch_execute("commit")),
+    );
+    begun.map_err(|error| session.error(&error))?;
+    set?;
+    let rows = rows.map_err(|error| session.error(&error))?;
+    done.map_err(|error| session.error(&error))?;
+    let live = |(name, found): (&str, Found<'_>)| {
+        let (enabled, display_name) = (found.row.try_get(12)?, found.row.try_get(13)?);
+        Ok(Live { name: name.to_owned(), row: stored(found, request)?, enabled, display_name })
+    };
+    let found = found(&rows, request).map_err(|error| session.error(&error))?;
+    found.into_iter().map(live).collect::<Result<_, _>>().map_err(|error| session.error(&error))
 }
 
 /// A row of `ai_providers` as it is stored, with its keys.
@@ -60,9 +93,14 @@ struct Key {
     key_id: Option<String>,
 }
 
-/// Of each name the live row, or else the one that was deleted last.
 fn collect(rows: &[Row], request: &Request<'_>) -> Result<BTreeMap<String, StoredProvider>, tokio_postgres::Error> {
-    let mut found: BTreeMap<&str, Found<'_>> = BTreeMap::new();
+    let found = found(rows, request)?;
+    found.into_iter().map(|(name, found)| Ok((name.to_owned(), stored(found, request)?))).collect()
+}
+
+/// Of each name the live row, or else the one that was deleted last.
+fn found<'a>(rows: &'a [Row], request: &Request<'_>) -> Result<BTreeMap<&'a str, Found<'a>>, tokio_postgres::Error> {
+    let mut found: BTreeMap<&str, Found<'a>> = BTreeMap::new();
     for row in rows {
         let (name, id) = (row.try_get(0)?, row.try_get(1)?);
         if found.get(name).is_none_or(|other| other.id != id) {
@@ -80,7 +118,7 @@ fn collect(rows: &[Row], request: &Request<'_>) -> Result<BTreeMap<String, Store
             found.keys.push(Key { created_at, id, text, key_id });
         }
     }
-    found.into_iter().map(|(name, found)| Ok((name.to_owned(), stored(found, request)?))).collect()
+    Ok(found)
 }
 
 fn stored(found: Found<'_>, request: &Request<'_>) -> Result<StoredProvider, tokio_postgres::Error> {
@@ -121,7 +159,11 @@ fn open(stored: &str, key: Option<&str>, keyring: &Keyring) -> Result<SecretStri
     if keyring.is_empty() {
         return Err(Unreadable::KeyRequired);
     }
-    keyring.decrypt(digest, stored).ok_or_else(|| Unreadable::KeyUnknown { digest: digest.to_owned() })
+    keyring.decrypt(digest, stored).ok_or_else(|| {
+        let digest = digest.to_owned();
+        let given = keyring.digests().any(|given| given == digest);
+        if given { Unreadable::Damaged { digest } } else { Unreadable::KeyUnknown { digest } }
+    })
 }
 
 /// A `timestamptz` as the server sends it: microseconds since 2000. Shown as RFC 3339 in UTC, in seconds; what that cannot

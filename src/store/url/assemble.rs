@@ -12,8 +12,13 @@ pub(super) fn from_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<
         let message = "it is empty; write postgres://user:password@host:5432/database";
         return Err(problem(Code::DatabaseUrlMissing, message.to_owned()));
     }
+    // A URL that is not one of ours is told before it is taken for a list, which a `=` in its parameters would do.
+    let head = text.split(['=', ' ']).next().unwrap_or_default();
+    let other_url = text.starts_with(['"', '\'']) || head.contains("://");
     let pairs = if go::has_scheme(text) {
         go::parse(text).map(from_url).map_err(|fault| url_fault(fault).to_owned())
+    } else if other_url {
+        Err(list_fault(conninfo::Fault::NoEquals, text))
     } else {
         conninfo::parse(text).map_err(|fault| list_fault(fault, text))
     };

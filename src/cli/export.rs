@@ -1,0 +1,179 @@
+//! `export`: read all, describe, and keep what is secret off the terminal.
+
+use std::fs::{File, OpenOptions};
+use std::io::{IsTerminal, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use secrecy::ExposeSecret;
+use serde::Serialize;
+
+use super::resolve::in_runtime;
+use super::{log_to_stderr, may_colour, print, print_error};
+use crate::arguments::ExportTexts;
+use crate::env::Variable;
+use crate::export::{Export, HEAD, Secrets, Stored, export, render};
+use crate::options::export::Wanted;
+use crate::options::{self, Format, Options};
+use crate::prepare::prepare_reader;
+use crate::problem::{Code, Problem};
+use crate::provider::shown;
+use crate::read_live::{Run, read};
+use crate::report::{self, Command, Report, Style};
+use crate::store::snapshot::Live;
+
+pub fn command(mut texts: ExportTexts, variables: &[Variable]) -> u8 {
+    let (options, mut problems, warnings) = options::parse(std::mem::take(&mut texts.texts), None, variables);
+    log_to_stderr(options.log_format, options.log_level);
+    let wanted = options::export::parse(&texts, &mut problems);
+    let (keyring, connector) = match prepare_reader(&options, variables, problems) {
+        Ok(ready) => ready,
+        Err(problems) => return failed(Report::new(Command::Export, problems, warnings), &options),
+    };
+    let run = Run { keyring: &keyring, wait: options.wait };
+    let live = match in_runtime(read(&run, &connector)) {
+        Ok(Ok(live)) => live,
+        Ok(Err(error)) => return failed(Report::new(Command::Export, error.into_problems(), warnings), &options),
+        Err(exit_code) => return exit_code,
+    };
+    let (stored, mut unknown) = choose(&live, &wanted);
+    let mut found = export(&stored, wanted.secrets != Secrets::Named);
+    found.problems.append(&mut unknown);
+    found.warnings.splice(0..0, warnings);
+    finish(&found, &wanted, &options)
+}
+
+fn choose<'a>(live: &'a [Live], wanted: &Wanted) -> (Vec<Stored<'a>>, Vec<Problem>) {
+    let is_wanted = |live: &&Live| wanted.providers.is_empty() || wanted.providers.contains(&live.name);
+    let stored = |live: &'a Live| Stored {
+        name: &live.name,
+        row: &live.row,
+        enabled: live.enabled,
+        display_name: &live.display_name,
+    };
+    let unknown = wanted.providers.iter().enumerate().filter(|(_, name)| live.iter().all(|live| live.name != **name));
+    let unknown = unknown.map(|(at, _)| {
+        let message =
+            format!("the database has no live provider of the {} name; check the spelling", shown::ordinal(at + 1));
+        Problem::new(Code::CannotExport, message).variable("PROVIDER")
+    });
+    (live.iter().filter(is_wanted).map(stored).collect(), unknown.collect())
+}
+
+fn finish(found: &Export, wanted: &Wanted, options: &Options) -> u8 {
+    let rendered = render(found, wanted.format, wanted.secrets);
+    let mut problems = found.problems.clone();
+    if let Some(path) = &wanted.file
+        && let Err(what) = write_private(path, rendered.secrets.expose_secret())
+    {
+        let message = format!("{what}; nothing was exported");
+        problems.push(Problem::new(Code::InvalidOption, message).variable("--secrets-file"));
+        return failed(Report::new(Command::Export, problems, found.warnings.clone()), options);
+    }
+    let mut report = Report::new(Command::Export, problems, found.warnings.clone());
+    report.blocked = !report.problems.is_empty();
+    let text = rendered.text.expose_secret();
+    match options.output {
+        Format::Json => print(&(json(found, wanted, &report, text) + "\n")),
+        Format::Text if std::io::stdout().is_terminal() && !printable(text) => {
+            print_error(
+                "not printed: a value has control characters in it; use --secrets-file, or send this into a file\n",
+            );
+        }
+        Format::Text => print(text),
+    }
+    if options.output == Format::Text && !(report.problems.is_empty() && report.warnings.is_empty()) {
+        print_error(&report::remarks(&report, Style { colour: may_colour() }));
+    }
+    report.exit_code()
+}
+
+/// Nothing was exported.
+fn failed(mut report: Report, options: &Options) -> u8 {
+    report.blocked = true;
+    match options.output {
+        Format::Json => print(&(report::json(&report) + "\n")),
+        // Standard output is for what is exported.
+        Format::Text => print_error(&report::text(&report, Style { colour: may_colour() })),
+    }
+    report.exit_code()
+}
+
+fn printable(text: &str) -> bool {
+    text.chars().all(|c| matches!(c, ' '..='~' | '\n'))
+}
+
+fn json(found: &Export, wanted: &Wanted, report: &Report, text: &str) -> String {
+    #[derive(Serialize)]
+    struct Document<'a> {
+        version: u32,
+        command: &'a str,
+        outcome: crate::problem::Outcome,
+        format: &'a str,
+        providers: Vec<Provider<'a>>,
+        text: &'a str,
+        secrets_file: Option<String>,
+        problems: &'a [Problem],
+        warnings: &'a [Problem],
+    }
+    #[derive(Serialize)]
+    struct Provider<'a> {
+        name: &'a str,
+        index: usize,
+        variables: Vec<&'a str>,
+        secrets: Vec<&'a str>,
+    }
+    let providers = found.providers.iter().map(|provider| {
+        let names = |secret: bool| {
+            let of = provider.variables.iter().filter(move |variable| variable.value.is_secret() == secret);
+            of.map(|variable| variable.name.as_str()).collect()
+        };
+        Provider { name: &provider.name, index: provider.index, variables: names(false), secrets: names(true) }
+    });
+    let document = Document {
+        version: 1,
+        command: report.command.as_str(),
+        outcome: report.outcome,
+        format: wanted.format.as_str(),
+        providers: providers.collect(),
+        text,
+        secrets_file: wanted.file.as_ref().map(|path| shown::name(&path.to_string_lossy())),
+        problems: &report.problems,
+        warnings: &report.warnings,
+    };
+    serde_json::to_string(&document).unwrap_or_default()
+}
+
+/// A new file, or one that is empty or ours; never through a link, never readable for others, never half written.
+fn write_private(path: &Path, text: &str) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("the file cannot be written: {}", error.kind());
+    let create = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let fill = |mut file: File| file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
+    match std::fs::symlink_metadata(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let file = create(path).map_err(failed)?;
+            return fill(file).map_err(|error| {
+                let _ = std::fs::remove_file(path);
+                failed(error)
+            });
+        }
+        Err(error) => return Err(failed(error)),
+        Ok(there) if !there.is_file() => return Err("it is no ordinary file; name a new one".to_owned()),
+        Ok(_) => {}
+    }
+    let mut head = vec![0; HEAD.len()];
+    let mut file = File::open(path).map_err(failed)?;
+    let ours = match file.read(&mut head).map_err(failed)? {
+        0 => true,
+        read => read == HEAD.len() && head == HEAD.as_bytes(),
+    };
+    if !ours {
+        return Err("there is a file already that this program did not write; name a new one".to_owned());
+    }
+    let beside = path.with_extension(format!("{}.tmp", std::process::id()));
+    let written = create(&beside).and_then(fill).and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|error| {
+        let _ = std::fs::remove_file(&beside);
+        failed(error)
+    })
+}

@@ -1,0 +1,68 @@
+//! What ends the process when nothing else does: the deadline of the whole run, and a signal, wherever the run is at that
+//! moment. It has a thread of its own, because a reader that takes nothing, a pipe without a writer and a file system that
+//! hangs stop the thread that meets them.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+/// How the process exits at the deadline; the run sets what it came to before it prints.
+#[derive(Clone)]
+pub struct Guard {
+    exit: Arc<AtomicU8>,
+}
+
+impl Guard {
+    /// `exit` counts until the run has come to something.
+    pub fn start(limit: Duration, exit: u8) -> Guard {
+        let guard = Guard { exit: Arc::new(AtomicU8::new(exit)) };
+        let code = guard.exit.clone();
+        // Without the thread the run still has its own deadline.
+        let _ = std::thread::Builder::new()
+            .name("guard".to_owned())
+            .stack_size(256 * 1024)
+            .spawn(move || watch(limit, &code));
+        guard
+    }
+
+    pub fn came_to(&self, exit: u8) {
+        self.exit.store(exit, Ordering::Relaxed);
+    }
+}
+
+fn watch(limit: Duration, code: &AtomicU8) {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    runtime.block_on(async {
+        tokio::select! {
+            // Whatever was not committed is rolled back by the server.
+            signal = signal() => end(&format!("stopped by signal {signal}; what was not committed is rolled back whole\n"), 128 + signal),
+            () = tokio::time::sleep(limit) => {
+                end("the time limit of the whole run is over, and something does not take our output\n", code.load(Ordering::Relaxed));
+            }
+        }
+    });
+}
+
+/// The pod is deleted while we wait. As process 1 of a container we would not even notice without asking for it.
+pub async fn signal() -> u8 {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => 15,
+        _ = interrupt.recv() => 2,
+    }
+}
+
+fn end(text: &str, code: u8) {
+    // Another thread may be stuck in writing to it, so the farewell must not wait.
+    std::thread::spawn({
+        let text = text.to_owned();
+        move || std::io::stderr().write_all(text.as_bytes())
+    });
+    std::thread::sleep(Duration::from_millis(50));
+    std::process::exit(i32::from(code));
+}

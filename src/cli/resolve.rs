@@ -1,0 +1,144 @@
+//! `resolve`: decide, show, ask, do.
+
+use std::io::{BufRead, IsTerminal};
+use std::time::Instant;
+
+use super::guard::signal;
+use super::{leave_message, log_end, log_to_stderr, may_colour, print, print_error};
+use crate::arguments::ResolveTexts;
+use crate::env::Variable;
+use crate::options::{self, Format, Options, decision};
+use crate::plan::Access;
+use crate::plan::resolve::{Action, Request, Resolution};
+use crate::prepare::{Prepared, Refused, prepare, prepare_reader};
+use crate::problem::{Code, Outcome, Problem};
+use crate::report::{Command, Report, Settled, Style};
+use crate::resolve::{Ended, Run};
+use crate::store::connect::Connector;
+
+pub fn command(mut texts: ResolveTexts, variables: &[Variable]) -> u8 {
+    let (options, mut problems, warnings) = options::parse(std::mem::take(&mut texts.texts), None, variables);
+    log_to_stderr(options.log_format, options.log_level);
+    let started = Instant::now();
+    let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let request = decision::parse(&texts, can_ask, &mut problems);
+    let ask = request.action != Action::TakeDatabase && !texts.yes && !texts.dry_run;
+    let settled = match ready(&options, &request, variables, problems, warnings) {
+        Err(Refused { problems, warnings }) => {
+            let report = Report::new(Command::Resolve, problems, warnings);
+            Ok(Settled::new(report, request.action, texts.dry_run, None))
+        }
+        Ok((prepared, connector)) => {
+            let decided = Decided { options: &options, request: &request, prepared: &prepared, connector: &connector };
+            if ask { decided.ask_and_do() } else { decided.run(texts.dry_run, None).map(|(settled, _)| settled) }
+        }
+    };
+    match settled {
+        Ok(settled) => {
+            log_end(&settled.report, started);
+            print(&match options.output {
+                Format::Json => settled.json() + "\n",
+                Format::Text => settled.text(Style { colour: may_colour() }),
+            });
+            if let Some(path) = &options.termination_log {
+                leave_message(path, &settled.termination_message());
+            }
+            settled.exit_code()
+        }
+        Err(exit_code) => exit_code,
+    }
+}
+
+/// Everything that can be decided without a database. A deleted provider need not be in the environment.
+fn ready(
+    options: &Options,
+    request: &Request,
+    variables: &[Variable],
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+) -> Result<(Prepared, Connector), Refused> {
+    let mut prepared = prepare(options, Access::Read, variables, problems, warnings)?;
+    if let Some(connector) = prepared.connector.take() {
+        return Ok((prepared, connector));
+    }
+    let (nothing, warnings): (Vec<_>, Vec<_>) =
+        std::mem::take(&mut prepared.warnings).into_iter().partition(|w| w.code == Code::NothingDesired);
+    if request.action != Action::Restore {
+        return Err(Refused { problems: nothing, warnings });
+    }
+    match prepare_reader(options, variables, Vec::new()) {
+        Ok((keyring, connector)) => Ok((Prepared { keyring, warnings, ..prepared }, connector)),
+        Err(problems) => Err(Refused { problems, warnings }),
+    }
+}
+
+struct Decided<'a> {
+    options: &'a Options,
+    request: &'a Request,
+    prepared: &'a Prepared,
+    connector: &'a Connector,
+}
+
+impl Decided<'_> {
+    /// What is shown is what is done: the second run holds what it finds against it.
+    fn ask_and_do(&self) -> Result<Settled, u8> {
+        let (mut shown, resolution) = self.run(true, None)?;
+        let Some(resolution) = resolution.filter(|r| !r.updates.is_empty() && shown.report.outcome == Outcome::Ok)
+        else {
+            return Ok(shown);
+        };
+        print_error(&shown.text(Style { colour: may_colour() }));
+        print_error("\nChange this in the database? Only \"yes\" does it: ");
+        let mut answer = String::new();
+        let read = std::io::stdin().lock().read_line(&mut answer);
+        if read.is_err() || answer.trim() != "yes" {
+            shown.declined = true;
+            return Ok(shown);
+        }
+        self.run(false, Some(&resolution)).map(|(settled, _)| settled)
+    }
+
+    fn run(&self, dry_run: bool, shown: Option<&Resolution>) -> Result<(Settled, Option<Resolution>), u8> {
+        let Decided { options, request, prepared, connector } = self;
+        let run = Run {
+            desired: &prepared.desired,
+            keyring: &prepared.keyring,
+            plan: prepared.plan,
+            request,
+            wait: options.wait,
+            lock_timeout: options.lock_timeout,
+            dry_run: dry_run || request.action == Action::TakeDatabase,
+            shown,
+        };
+        let Ended { plan, resolution, error, written, unknown, database } = in_runtime(run.run(connector))?;
+        let failed = error.map(|error| error.into_problems());
+        let problems = failed.or_else(|| resolution.as_ref().map(|r| r.problems.clone())).unwrap_or_default();
+        let report = Report::new(Command::Resolve, problems, prepared.warnings.clone());
+        let mut report = report.with_plan(&prepared.desired, plan.unwrap_or_default());
+        report.written = written;
+        report.unknown = unknown;
+        report.desired = prepared.desired.len();
+        report.database = database;
+        Ok((Settled::new(report, request.action, dry_run, resolution.as_ref()), resolution))
+    }
+}
+
+/// Runs it on this thread until it ends. `Err`: a signal came, or there is no runtime; the exit code.
+pub fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, u8> {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        tracing::error!("no runtime; please report it");
+        return Err(Outcome::Internal.exit_code());
+    };
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            ended = work => Ok(ended),
+            signal = signal() => {
+                tracing::warn!(signal, "stopped from outside; what was not committed is rolled back whole");
+                Err(128 + signal)
+            }
+        }
+    });
+    // A name look-up that hangs in a thread of its own must not hold the end of the process.
+    runtime.shutdown_background();
+    ended
+}

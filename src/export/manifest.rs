@@ -1,0 +1,91 @@
+//! YAML. Every value is written in double quotes with everything but printable ASCII escaped, so it is what it was.
+
+use secrecy::ExposeSecret;
+
+use super::render::{SECRET_NAME, Secrets, variables};
+use super::{Export, Value};
+
+/// Values for Coder's chart: the init container with its environment, keys by reference.
+pub fn helm(export: &Export, secrets: Secrets) -> (String, String) {
+    let mut text = format!(
+        "coder:\n  initContainers:\n    - name: ai-provider-seed\n      \
+         image: ghcr.io/aiproviders/ai-provider-seed:{}\n      args: [seed]\n      env:\n        \
+         - name: CODER_PG_CONNECTION_URL\n          valueFrom:\n            secretKeyRef:\n              \
+         name: coder-db-url\n              key: url\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    for variable in variables(export) {
+        text += &format!("        - name: {}\n", variable.name);
+        match &variable.value {
+            // In `value` the kubelet replaces $(NAME), and $$ is a plain $.
+            Value::Plain(value) => text += &format!("          value: {}\n", quoted(&value.replace('$', "$$"))),
+            Value::Secret(value) if secrets == Secrets::Shown => {
+                text += &format!("          value: {}\n", quoted(&value.expose_secret().replace('$', "$$")));
+            }
+            _ => {
+                text += &format!(
+                    "          valueFrom:\n            secretKeyRef:\n              name: {SECRET_NAME}\n              \
+                     key: {}\n",
+                    variable.name
+                );
+            }
+        }
+    }
+    (text, secret(export))
+}
+
+/// A ConfigMap, a Secret, and the resource that lets the controller watch them.
+pub fn manifest(export: &Export, secrets: Secrets) -> (String, String) {
+    let mut text = format!(
+        "# The init container reads both: envFrom with configMapRef and secretRef {SECRET_NAME}\n\
+         apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {SECRET_NAME}\n"
+    );
+    let plain: Vec<(&str, &str)> = variables(export)
+        .filter_map(|variable| match &variable.value {
+            Value::Plain(value) => Some((variable.name.as_str(), value.as_str())),
+            _ => None,
+        })
+        .collect();
+    text += if plain.is_empty() { "data: {}\n" } else { "data:\n" };
+    plain.iter().for_each(|(name, value)| text += &format!("  {name}: {}\n", quoted(value)));
+    let hidden = secret(export);
+    match secrets {
+        Secrets::Shown => text += &format!("---\n{hidden}"),
+        Secrets::File => text += &format!("# The Secret {SECRET_NAME} is in the secrets file.\n"),
+        Secrets::Named => {
+            let names = variables(export).filter(|variable| variable.value.is_secret()).map(|variable| &variable.name);
+            text += &format!("# The Secret {SECRET_NAME} is not shown: add --secrets-file FILE. Its keys:\n");
+            names.for_each(|name| text += &format!("#   {name}\n"));
+        }
+    }
+    text += "---\napiVersion: aiproviders.dev/v1alpha1\nkind: AIProviderSeed\nmetadata:\n  name: coder\nspec:\n  \
+             workloadRef:\n    kind: Deployment\n    name: coder\n";
+    (text, hidden)
+}
+
+fn secret(export: &Export) -> String {
+    let mut text = format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: {SECRET_NAME}\ntype: Opaque\n");
+    let secrets: Vec<String> = variables(export)
+        .filter_map(|variable| match &variable.value {
+            Value::Secret(value) => Some(format!("  {}: {}\n", variable.name, quoted(value.expose_secret()))),
+            _ => None,
+        })
+        .collect();
+    text += if secrets.is_empty() { "stringData: {}\n" } else { "stringData:\n" };
+    text + &secrets.concat()
+}
+
+/// A double-quoted YAML scalar.
+pub fn quoted(value: &str) -> String {
+    let mut quoted = String::from("\"");
+    for character in value.chars() {
+        match character {
+            '"' | '\\' => quoted.extend(['\\', character]),
+            '\n' => quoted.push_str("\\n"),
+            ' '..='~' => quoted.push(character),
+            _ if u32::from(character) <= 0xFFFF => quoted += &format!("\\u{:04X}", u32::from(character)),
+            _ => quoted += &format!("\\U{:08X}", u32::from(character)),
+        }
+    }
+    quoted + "\""
+}

@@ -1,0 +1,135 @@
+//! `--take database`: what to change in the environment. Made of what a conflict shows, so a key cannot be in it.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+use serde_json::{Map, json};
+
+use crate::dotenv;
+use crate::plan::{Conflict, Field, Value};
+use crate::provider::Presence;
+
+/// One variable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    pub provider: String,
+    pub variable: String,
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    Set {
+        value: String,
+    },
+    Unset,
+    /// To what Coder holds, which is not shown.
+    SetSecret,
+    /// These variables cannot say it: the provider is described anew.
+    DescribeAnew,
+}
+
+pub fn lines(conflicts: &[Conflict]) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    for of_provider in conflicts.chunk_by(|a, b| a.provider == b.provider) {
+        let found: Vec<Line> = of_provider.iter().flat_map(of_field).collect();
+        // Described anew, nothing else of it need be said.
+        match found.iter().find(|line| line.change == Change::DescribeAnew) {
+            Some(anew) => lines.push(anew.clone()),
+            None => lines.extend(found),
+        }
+    }
+    lines
+}
+
+fn of_field(conflict: &Conflict) -> Vec<Line> {
+    let variable = &conflict.origin.variable;
+    let line =
+        |variable: &str, change| Line { provider: conflict.provider.clone(), variable: variable.to_owned(), change };
+    let one = |change| vec![line(variable, change)];
+    let older = !variable.to_ascii_uppercase().contains("_PROVIDER_");
+    match (conflict.field, &conflict.database) {
+        (Field::Type, _) => one(Change::DescribeAnew),
+        // For the older variables empty means Coder's default, and one of them holds one key.
+        (_, Value::Text(text)) if text.is_empty() && conflict.origin.presence == Presence::Default => {
+            one(Change::DescribeAnew)
+        }
+        (Field::ApiKeys, Value::Credentials { count, .. }) if older && *count != 1 => one(Change::DescribeAnew),
+        (_, Value::Text(text)) if text.is_empty() => one(Change::Unset),
+        (_, Value::Text(text)) => {
+            let readable = !text.ends_with("not shown") && !text.contains("***") && !text.contains("\\u{");
+            let shown = readable && !conflict.differs_out_of_sight();
+            one(if shown { Change::Set { value: text.clone() } } else { Change::SetSecret })
+        }
+        (Field::BedrockCredentials, Value::Credentials { count, .. }) => {
+            let change = if *count == 0 { Change::Unset } else { Change::SetSecret };
+            let plural = variable.to_ascii_uppercase().ends_with("KEYS");
+            let secret = format!("{}_SECRET{}", variable.trim_end_matches(['s', 'S']), if plural { "S" } else { "" });
+            vec![line(variable, change.clone()), line(&secret, change)]
+        }
+        (_, Value::Credentials { count: 0, .. }) => one(Change::Unset),
+        (_, Value::Credentials { count, .. }) => match variable.strip_suffix("_KEY").filter(|_| *count > 1) {
+            Some(start) => vec![line(variable, Change::Unset), line(&format!("{start}_KEYS"), Change::SetSecret)],
+            None => one(Change::SetSecret),
+        },
+    }
+}
+
+/// As environment lines, as a patch of a Secret, and as values of Coder's chart.
+pub fn text(out: &mut String, lines: &[Line]) {
+    out.push('\n');
+    for Line { provider, variable, change } in lines {
+        let _ = match change {
+            Change::Set { value } => writeln!(out, "  {variable}={}", dotenv::quote(value)),
+            Change::Unset => writeln!(out, "  # unset {variable}"),
+            Change::SetSecret => writeln!(
+                out,
+                "  # {variable}: what Coder holds; ai-provider-seed export {provider} --secrets-file FILE writes it down"
+            ),
+            Change::DescribeAnew => writeln!(
+                out,
+                "  # {provider}: these variables cannot say it; unset them and use those that \
+                 ai-provider-seed export {provider} prints"
+            ),
+        };
+    }
+    let plain: Vec<(&str, Option<&str>)> = lines.iter().filter_map(plain).collect();
+    if plain.is_empty() {
+        return;
+    }
+    let mut set = Map::new();
+    let mut unset = Map::new();
+    for (variable, value) in &plain {
+        match value {
+            Some(value) => _ = set.insert((*variable).to_owned(), json!(value)),
+            None => _ = unset.insert((*variable).to_owned(), json!(null)),
+        }
+    }
+    let mut patch = Map::new();
+    if !unset.is_empty() {
+        patch.insert("data".to_owned(), unset.into());
+    }
+    if !set.is_empty() {
+        patch.insert("stringData".to_owned(), set.clone().into());
+    }
+    let patch = serde_json::Value::Object(patch).to_string().replace('\'', "'\\''");
+    let _ = writeln!(out, "\n  If they are in a Secret:\n");
+    let _ = writeln!(out, "    kubectl -n coder patch secret coder-ai-providers --type merge --patch '{patch}'");
+    if set.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\n  Or in the chart's values, under the init container's env:\n");
+    for (variable, value) in plain.into_iter().filter_map(|(variable, value)| Some((variable, value?))) {
+        let _ = writeln!(out, "    - name: {variable}\n      value: {}", json!(value.replace('$', "$$")));
+    }
+}
+
+fn plain(line: &Line) -> Option<(&str, Option<&str>)> {
+    match &line.change {
+        Change::Set { value } => Some((&line.variable, Some(value))),
+        Change::Unset => Some((&line.variable, None)),
+        _ => None,
+    }
+}

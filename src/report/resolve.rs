@@ -1,0 +1,174 @@
+//! What `resolve` did, would do, or could not do.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use super::environment::{self, Line};
+use super::json::{Document, document};
+use super::sentence::{minute, origin, value};
+use super::termination::{LIMIT, termination_message};
+use super::{DOCS, Report, Style, text};
+use crate::plan::resolve::{Action, Resolution};
+use crate::plan::{Conflict, Field};
+use crate::problem::Outcome;
+use crate::provider::shown::{count, fit};
+
+/// A finished `resolve`, as it may be shown.
+pub struct Settled {
+    /// Its conflicts are those that are left.
+    pub report: Report,
+    action: Action,
+    dry_run: bool,
+    /// Asked, and the answer was not yes.
+    pub declined: bool,
+    /// What was, or would be, changed in the database.
+    changes: Vec<Change>,
+    /// What to change in the environment.
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, Serialize)]
+struct Change {
+    provider: String,
+    /// `update` or `restore`.
+    action: &'static str,
+    fields: Vec<Field>,
+    #[serde(skip)]
+    conflicts: Vec<Conflict>,
+}
+
+impl Settled {
+    pub fn new(mut report: Report, action: Action, dry_run: bool, resolution: Option<&Resolution>) -> Settled {
+        let failed = report.outcome != Outcome::Ok;
+        let of = |name: &str| {
+            let conflicts = resolution.map(|r| &r.conflicts[..]).unwrap_or_default();
+            conflicts.iter().filter(|conflict| conflict.provider == name).cloned().collect::<Vec<_>>()
+        };
+        let updates = resolution.map(|r| &r.updates[..]).unwrap_or_default().iter().filter(|_| !failed);
+        let changes = updates.map(|update| Change {
+            provider: update.name.clone(),
+            action: if update.restore { "restore" } else { "update" },
+            fields: update.fields.clone(),
+            conflicts: of(&update.name),
+        });
+        let changes: Vec<Change> = changes.collect();
+        let lines = match (action, resolution) {
+            (Action::TakeDatabase, Some(resolution)) if !failed => environment::lines(&resolution.conflicts),
+            _ => Vec::new(),
+        };
+        if let Some(resolution) = resolution.filter(|_| failed && !report.conflicts.is_empty()) {
+            report.conflicts.retain(|c| resolution.conflicts.iter().any(|shown| shown.provider == c.provider));
+        }
+        report.blocked = failed;
+        Settled { report, action, dry_run, declined: false, changes, lines }
+    }
+
+    pub fn exit_code(&self) -> u8 {
+        // Asked, and not wanted: what was there before is there still.
+        match self.declined && !self.report.conflicts.is_empty() {
+            true => Outcome::Conflict.exit_code(),
+            false => self.report.exit_code(),
+        }
+    }
+
+    pub fn json(&self) -> String {
+        #[derive(Serialize)]
+        struct Whole<'a> {
+            #[serde(flatten)]
+            document: Document<'a>,
+            command: &'a str,
+            dry_run: bool,
+            changes: &'a [Change],
+            environment: &'a [Line],
+        }
+        serde_json::to_string(&Whole {
+            document: document(&self.report),
+            command: self.report.command.as_str(),
+            dry_run: self.dry_run,
+            changes: &self.changes,
+            environment: &self.lines,
+        })
+        .unwrap_or_default()
+    }
+
+    pub fn text(&self, style: Style) -> String {
+        if self.report.outcome != Outcome::Ok {
+            return text(&self.report, style);
+        }
+        let mut out = format!("{}\n", self.headline());
+        for change in &self.changes {
+            self.change(&mut out, change, style);
+        }
+        if !self.lines.is_empty() {
+            environment::text(&mut out, &self.lines);
+        }
+        self.rest(&mut out, style);
+        out
+    }
+
+    fn headline(&self) -> String {
+        let providers = count(self.changes.len(), "provider");
+        let done = if self.report.written { "brought back" } else { "would bring back" };
+        match (self.action, self.changes.len()) {
+            _ if self.declined => "nothing was changed".to_owned(),
+            (Action::TakeDatabase, _) if self.lines.is_empty() => "nothing to do: no conflict is left".to_owned(),
+            (Action::TakeDatabase, _) => "nothing was changed; this makes the environment agree".to_owned(),
+            (_, 0) => "nothing to do: no conflict is left".to_owned(),
+            (Action::Restore, _) => format!("{done} {providers}"),
+            _ if self.report.written => format!("changed {providers} in the database; Coder was notified"),
+            _ => format!("would change {providers} in the database"),
+        }
+    }
+
+    fn change(&self, out: &mut String, change: &Change, style: Style) {
+        let _ = writeln!(out, "\n  {}", style.strong(&change.provider));
+        if change.action == "restore" {
+            let _ = writeln!(out, "    deleted  from  true\n             to    false, and enabled again");
+            return;
+        }
+        let width = change.fields.iter().map(|field| field.as_str().len()).max().unwrap_or(0);
+        for conflict in &change.conflicts {
+            let field = conflict.field;
+            let (old, new) = (value(field, &conflict.database), value(field, &conflict.environment));
+            let values = old.chars().count().max(new.chars().count()).min(72);
+            let since = minute(&conflict.updated_at);
+            let _ = writeln!(out, "    {:<width$}  from  {old:<values$}  since {since}", field.as_str());
+            let _ = writeln!(out, "    {:<width$}  to    {new:<values$}  from {}", "", origin(&conflict.origin));
+            if conflict.differs_out_of_sight() {
+                let _ = writeln!(out, "    {:<width$}  the two differ in what is not shown", "");
+            }
+        }
+    }
+
+    /// What is left, so that nobody is surprised by the next start.
+    fn rest(&self, out: &mut String, style: Style) {
+        let before = self.dry_run || self.declined || self.action == Action::TakeDatabase;
+        if self.report.conflicts.is_empty() || before {
+            return;
+        }
+        let _ = writeln!(out, "\n{}", style.paint("33", "still different"));
+        super::text::conflicts(out, &self.report, style);
+        let _ = writeln!(out, "\n  conflict {} · {DOCS}/conflicts", self.report.conflict_ids().join(" "));
+    }
+
+    pub fn termination_message(&self) -> String {
+        if self.report.outcome != Outcome::Ok {
+            return termination_message(&self.report);
+        }
+        let facts: Vec<String> = self.changes.iter().map(fact).collect();
+        let facts = if facts.is_empty() { self.headline() } else { facts.join("; ") };
+        let written = if self.report.written || self.changes.is_empty() { "" } else { ". Nothing was written" };
+        fit("ok: ", &facts, &format!("{written}. {DOCS}/resolve"), LIMIT)
+    }
+}
+
+fn fact(change: &Change) -> String {
+    let field = |c: &Conflict| {
+        format!("{} from {} to {}", c.field.as_str(), value(c.field, &c.database), value(c.field, &c.environment))
+    };
+    match change.action {
+        "restore" => format!("{} brought back", change.provider),
+        _ => format!("{} {}", change.provider, change.conflicts.iter().map(field).collect::<Vec<_>>().join(", ")),
+    }
+}

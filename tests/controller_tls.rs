@@ -1,0 +1,49 @@
+//! The database's certificates as the resource names them: in place of files, which only the pod could read.
+#![cfg(feature = "controller")]
+#![allow(clippy::unwrap_used, clippy::expect_used, dead_code)]
+
+mod certificates;
+mod support;
+
+use certificates::Authority;
+use serde_json::json;
+use support::controller::{Controller, deployment, reason, seed};
+use support::{Cluster, Options, Server, Variant};
+
+#[test]
+fn the_ca_of_the_resource_takes_the_place_of_a_file() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    let (authority, stranger) = (Authority::new("ours"), Authority::new("stranger"));
+    let pair = authority.issue(&["127.0.0.1"]);
+    let server = Server::start(Options::new().tls(&pair.certificates, &pair.key));
+    let database = server.database(Variant::Current);
+    let url = database.url().replace("sslmode=disable", "sslmode=verify-full&sslrootcert=/etc/ssl/ca.crt");
+    assert!(url.contains("verify-full"), "{url}");
+    let env = json!([
+        {"name": "CODER_PG_CONNECTION_URL", "value": url},
+        {"name": "CODER_AIBRIDGE_OPENAI_KEY", "value": "sk-1"},
+    ]);
+    namespace.apply(&deployment("coder", &env, &[]).to_string());
+    namespace.apply(&seed("coder", json!({"workloadRef": {"name": "coder"}})).to_string());
+    let controller = Controller::start(&namespace);
+    let status = reason(&namespace, "coder", "DatabaseUnusable");
+    assert_eq!(
+        status.conditions[0].message,
+        "sslrootcert names a file, which only the pod can open; set spec.database.ca"
+    );
+
+    let map = |pem: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ca"}, "data": {"ca.crt": pem}});
+    let spec = json!({"workloadRef": {"name": "coder"}, "database": {"ca": {"configMapKeyRef": {"name": "ca", "key": "ca.crt"}}}});
+    namespace.apply(&seed("coder", spec).to_string());
+    reason(&namespace, "coder", "ConfigMapNotFound");
+    for wrong in [stranger.pem.as_str(), "no certificate"] {
+        namespace.apply(&map(wrong).to_string());
+        let status = reason(&namespace, "coder", "DatabaseUnusable");
+        assert!(!status.conditions[0].message.contains("/etc/ssl"), "{}", status.conditions[0].message);
+    }
+    namespace.apply(&map(&authority.pem).to_string());
+    reason(&namespace, "coder", "WouldSeed");
+    assert!(controller.metric("ai_provider_seed_database_errors_total{class=\"tls\"}") >= 1.0);
+    controller.stop().expect(0);
+}

@@ -1,8 +1,9 @@
 //! `CODER_AIBRIDGE_PROVIDER_<N>_<SUFFIX>` and `CODER_AI_GATEWAY_PROVIDER_<N>_<SUFFIX>`: names to numbered groups of fields.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::names::upper;
+use super::names::behind;
 use super::suggest::nearest_suffix;
 use super::variable::Variable;
 use crate::problem::{Code, Problem};
@@ -137,9 +138,9 @@ pub fn group<'a>(
     problems: &mut Vec<Problem>,
     warnings: &mut Vec<Problem>,
 ) -> Vec<Fields<'a>> {
-    let mut named: Vec<(i64, String, &Variable)> = Vec::new();
+    let mut named: Vec<(i64, Cow<'_, str>, &Variable)> = Vec::new();
     for variable in variables {
-        let Some(remainder) = upper(&variable.name).strip_prefix(prefix).map(str::to_owned) else { continue };
+        let Some(remainder) = behind(prefix, &variable.name) else { continue };
         problems.extend(variable.unreadable());
         let number = remainder.split_once('_').and_then(|(number, _)| number.parse::<i64>().ok());
         match number.filter(|number| *number >= 0) {

@@ -1,5 +1,7 @@
 //! The names of the variables, and the near misses of them.
 
+use std::borrow::Cow;
+
 use crate::env::suggest::nearest;
 
 pub const PREFIXES: [&str; 2] = ["CODER_AIBRIDGE_PROVIDER_", "CODER_AI_GATEWAY_PROVIDER_"];
@@ -20,10 +22,7 @@ pub const LEGACY: [&str; 10] = [
 ];
 
 /// Go's `strings.ToUpper`: letter by letter.
-pub fn upper(name: &str) -> String {
-    if name.is_ascii() {
-        return name.to_ascii_uppercase();
-    }
+fn upper(name: &str) -> String {
     name.chars()
         .map(|c| {
             let mut upper = c.to_uppercase();
@@ -35,21 +34,28 @@ pub fn upper(name: &str) -> String {
         .collect()
 }
 
+/// What stands behind the prefix, letters of either case, in upper case.
+pub fn behind<'a>(prefix: &str, name: &'a str) -> Option<Cow<'a, str>> {
+    if !name.is_ascii() {
+        return upper(name).strip_prefix(prefix).map(|rest| Cow::Owned(rest.to_owned()));
+    }
+    let (head, rest) = name.split_at_checked(prefix.len())?;
+    let lower = || rest.bytes().any(|byte| byte.is_ascii_lowercase());
+    head.eq_ignore_ascii_case(prefix)
+        .then(|| if lower() { Cow::Owned(rest.to_ascii_uppercase()) } else { Cow::Borrowed(rest) })
+}
+
 /// Does Coder make a provider of it?
 pub fn is_of_provider(name: &str) -> bool {
     let legacy =
         FAMILIES.iter().find_map(|family| name.strip_prefix(family)).is_some_and(|rest| LEGACY.contains(&rest));
-    legacy || PREFIXES.iter().any(|prefix| upper(name).starts_with(prefix))
+    legacy || PREFIXES.iter().any(|prefix| behind(prefix, name).is_some())
 }
 
 /// A variable that nobody reads, but that looks as if it was meant for us: what was probably meant.
 /// `CODER_AIBRIDGE_ENABLED` and the like belong to Coder and are none of our business.
 pub fn near_miss(name: &str) -> Option<String> {
-    if name.len() > 256 {
-        return None;
-    }
-    let upper_name = upper(name);
-    if PREFIXES.iter().any(|prefix| upper_name.starts_with(prefix)) {
+    if name.len() > 256 || PREFIXES.iter().any(|prefix| behind(prefix, name).is_some()) {
         return None;
     }
     let name = upper_of_near_misses(name)?;

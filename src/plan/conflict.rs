@@ -78,11 +78,11 @@ pub struct Comparison<'a> {
 }
 
 impl Comparison<'_> {
-    pub fn environment(&self) -> Canonical {
+    pub fn environment(&self) -> Canonical<'_> {
         self.desired.canonical()
     }
 
-    pub fn database(&self) -> Canonical {
+    pub fn database(&self) -> Canonical<'_> {
         self.row.canonical(self.settings)
     }
 
@@ -91,26 +91,26 @@ impl Comparison<'_> {
         let origins = &self.desired.origins;
         let mut found = Vec::new();
         if environment.kind != database.kind {
-            let value = Value::Text(shown::kind(&environment.kind, Some(&origins.kind)));
-            found.push((Field::Type, value, &origins.kind, Value::Text(shown::kind(&database.kind, None))));
+            let value = Value::Text(shown::kind(environment.kind, Some(&origins.kind)));
+            found.push((Field::Type, value, &origins.kind, Value::Text(shown::kind(database.kind, None))));
         }
         if environment.base_url != database.base_url {
-            let value = Value::Text(shown::base_url(&environment.base_url, Some(&origins.base_url)));
+            let value = Value::Text(shown::base_url(environment.base_url, Some(&origins.base_url)));
             found.push((
                 Field::BaseUrl,
                 value,
                 &origins.base_url,
-                Value::Text(shown::base_url(&database.base_url, None)),
+                Value::Text(shown::base_url(database.base_url, None)),
             ));
         }
         if environment.bedrock_region != database.bedrock_region {
             let origin = &origins.bedrock_region;
-            let value = Value::Text(shown::region(&environment.bedrock_region, Some(origin)));
+            let value = Value::Text(shown::region(environment.bedrock_region, Some(origin)));
             found.push((
                 Field::BedrockRegion,
                 value,
                 origin,
-                Value::Text(shown::region(&database.bedrock_region, None)),
+                Value::Text(shown::region(database.bedrock_region, None)),
             ));
         }
         if compare_credentials {
@@ -144,6 +144,9 @@ impl Comparison<'_> {
     /// Order does not matter, number does.
     fn keys_differ(&self) -> bool {
         let Some(stored) = &self.keys else { return false };
+        if self.desired.keys.iter().map(ExposeSecret::expose_secret).eq(stored.iter().map(|key| key.expose_secret())) {
+            return false;
+        }
         let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
         self.desired.keys.iter().for_each(|key| *counts.entry(key.expose_secret()).or_default() += 1);
         stored.iter().for_each(|key| *counts.entry(key.expose_secret()).or_default() -= 1);

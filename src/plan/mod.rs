@@ -108,7 +108,8 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
             }
             None => plan.needs_schema = true,
         }
-        if let Some(legacy) = desired[at + 1..].iter().find(|later| later.name == provider.name) {
+        // In name order, so one of the same name comes next.
+        if let Some(legacy) = desired.get(at + 1).filter(|next| next.name == provider.name) {
             legacy_conflicts.push(legacy_name_conflict(provider, legacy));
         }
         match row {

@@ -30,7 +30,7 @@ pub struct StoredProvider {
 }
 
 impl StoredProvider {
-    pub fn canonical(&self, bedrock: Option<&BedrockSettings>) -> Canonical {
+    pub fn canonical<'a>(&'a self, bedrock: Option<&'a BedrockSettings>) -> Canonical<'a> {
         Canonical::new(&self.kind, &self.base_url, bedrock)
     }
 }

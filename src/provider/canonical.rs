@@ -5,21 +5,21 @@ use super::{BedrockSettings, ProviderType};
 
 /// What decides whether environment and row agree. Credentials are not part of it: they are compared beside it.
 #[derive(Clone, PartialEq, Eq, Serialize)]
-pub struct Canonical {
+pub struct Canonical<'a> {
     #[serde(rename = "type")]
-    pub kind: String,
-    pub base_url: String,
-    pub bedrock_region: String,
+    pub kind: &'a str,
+    pub base_url: &'a str,
+    pub bedrock_region: &'a str,
 }
 
-impl Canonical {
+impl<'a> Canonical<'a> {
     /// The same on both sides and on every schema: `anthropic` with Bedrock settings counts as `bedrock`.
-    pub fn new(kind: &str, base_url: &str, bedrock: Option<&BedrockSettings>) -> Self {
+    pub fn new(kind: &'a str, base_url: &'a str, bedrock: Option<&'a BedrockSettings>) -> Self {
         let anthropic_with_bedrock = kind == ProviderType::Anthropic.as_str() && bedrock.is_some();
         Canonical {
-            kind: if anthropic_with_bedrock { ProviderType::Bedrock.as_str() } else { kind }.to_owned(),
-            base_url: base_url.to_owned(),
-            bedrock_region: bedrock.map(|settings| settings.region.clone()).unwrap_or_default(),
+            kind: if anthropic_with_bedrock { ProviderType::Bedrock.as_str() } else { kind },
+            base_url,
+            bedrock_region: bedrock.map_or("", |settings| &settings.region),
         }
     }
 

@@ -46,7 +46,7 @@ pub struct Origins {
 }
 
 impl DesiredProvider {
-    pub fn canonical(&self) -> Canonical {
+    pub fn canonical(&self) -> Canonical<'_> {
         Canonical::new(self.kind.as_str(), &self.base_url, self.bedrock.as_ref())
     }
 

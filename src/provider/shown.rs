@@ -134,7 +134,7 @@ pub fn escape(text: &str) -> String {
 
 /// At most `limit` characters, the last one `…` if something was left out.
 pub fn cut(text: &str, limit: usize) -> String {
-    if text.chars().count() <= limit {
+    if text.len() <= limit || text.chars().count() <= limit {
         return text.to_owned();
     }
     text.chars().take(limit.saturating_sub(1)).chain(['…']).collect()

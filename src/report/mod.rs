@@ -158,7 +158,7 @@ fn outcome_of(problem: &Problem) -> Outcome {
 fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
     Provider {
         name: desired.label(),
-        kind: shown::kind(&desired.canonical().kind, Some(&desired.origins.kind)),
+        kind: shown::kind(desired.canonical().kind, Some(&desired.origins.kind)),
         state: entry.state,
         id: entry.id,
         environment_hash: entry.environment_hash.clone(),

@@ -138,6 +138,17 @@ impl Cluster {
         self.plane.lock().unwrap().start_apiserver();
     }
 
+    /// Keeps it from answering, while every connection stays open.
+    pub fn freeze_apiserver(&self) {
+        assert!(!self.shared, "other tests use the shared cluster: start one with Cluster::start");
+        self.plane.lock().unwrap().signal_apiserver("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw_apiserver(&self) {
+        self.plane.lock().unwrap().signal_apiserver("CONT");
+    }
+
     /// What etcd and kube-apiserver have logged.
     pub fn log(&self) -> String {
         self.plane.lock().unwrap().log()

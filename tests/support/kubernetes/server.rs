@@ -85,6 +85,11 @@ impl ControlPlane {
         self.wait_until_ready().unwrap_or_else(|log| panic!("kube-apiserver did not start again:\n{log}"));
     }
 
+    /// `STOP` keeps it from answering while its port stays open, `CONT` lets it go on.
+    pub fn signal_apiserver(&mut self, name: &str) {
+        self.apiserver.as_mut().expect("kube-apiserver runs").signal(name);
+    }
+
     fn launch_etcd(&mut self) {
         let clients = format!("http://127.0.0.1:{}", self.etcd_port);
         let etcd = self.bin.join("etcd");

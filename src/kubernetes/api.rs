@@ -26,6 +26,19 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    pub const ALL: [Refusal; 10] = [
+        Refusal::Forbidden,
+        Refusal::NotFound,
+        Refusal::Gone,
+        Refusal::Conflict,
+        Refusal::Invalid,
+        Refusal::TooManyRequests,
+        Refusal::Unavailable,
+        Refusal::TimedOut,
+        Refusal::Unreachable,
+        Refusal::Other,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Refusal::Forbidden => "forbidden",

@@ -123,3 +123,38 @@ impl Default for Metrics {
 fn labels((namespace, name): &Key) -> ResourceLabels {
     [("namespace", namespace.clone()), ("name", name.clone())]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_each_metric_and_no_other() {
+        let metrics = Metrics::new();
+        // One without a sample is not told.
+        let key = ("ns".to_owned(), "name".to_owned());
+        metrics.reconciled(Reason::InSync, Duration::ZERO);
+        metrics.conflicts(&key, 0);
+        metrics.checked(&key, Some(0), 0);
+        metrics.database_error(Code::Tls);
+        metrics.api_error(Refusal::Other);
+        metrics.event(true);
+        metrics.status_write(true);
+        let text = metrics.text();
+        let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let name = |(name, kind): (&str, &str)| match kind {
+            "counter" => format!("{name}_total"),
+            "info" => format!("{name}_info"),
+            _ => name.to_owned(),
+        };
+        let mut have: Vec<String> = kinds.map(name).collect();
+        let page = include_str!("../../docs/metrics.md");
+        let mut told: Vec<&str> =
+            page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
+        have.sort();
+        told.sort_unstable();
+        assert_eq!(have, told);
+        let unknown = Refusal::ALL.iter().find(|refusal| !page.contains(&format!("`{}`", refusal.as_str())));
+        assert_eq!(unknown.map(|refusal| refusal.as_str()), None);
+    }
+}

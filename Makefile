@@ -22,6 +22,7 @@ stress: ## Kill it, cut it, freeze it, race it, restart its server
 # Compares with other programs in one run and writes docs/performance.md. Nothing else should run meanwhile.
 bench: ## Measure time, memory and size
 	cargo build --release --no-default-features --features bench --bins --target-dir target/init
+	cargo build --release
 	cargo run --example bench
 
 lint: ## Check formatting, lints, dependencies

@@ -5,6 +5,8 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
+#[cfg(feature = "controller")]
+mod controller;
 mod measure;
 mod page;
 mod plot;
@@ -38,6 +40,8 @@ fn main() {
     crowd(&programs, &server, &mut page, rounds, Duration::from_millis(10), 3.0);
     memory_and_size(&programs, &server, &mut page);
     growth(&programs, &server, &mut page, rounds);
+    #[cfg(feature = "controller")]
+    controller::controller(&programs.with_controller(), &server, &mut page, if trial.is_some() { 2 } else { 50 });
     if trial.is_none() {
         page.write(rounds);
     }

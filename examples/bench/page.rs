@@ -10,6 +10,7 @@ pub struct Page {
     times: String,
     sizes: String,
     growth: String,
+    resources: String,
     notes: Vec<String>,
 }
 
@@ -74,6 +75,18 @@ impl Page {
         self.growth += &(line + "\n");
     }
 
+    pub fn most(&mut self, what: &str, is: f64, most: f64) {
+        self.goal(what, &format!("{is:.2}"), &format!("at most {most}"), is <= most);
+    }
+
+    /// `reads` of the database and `requests` for each resource and interval; `memory` in KiB.
+    pub fn resources(&mut self, number: u32, first: f64, reads: f64, requests: f64, memory: u64) {
+        let memory = memory as f64 / 1024.0;
+        let line = format!("| {number} | {first:.1} s | {reads:.2} | {requests:.2} | {memory:.1} MiB |");
+        println!("{line}");
+        self.resources += &(line + "\n");
+    }
+
     pub fn note(&mut self, note: &str) {
         println!("{note}");
         if !self.notes.iter().any(|there| there == note) {
@@ -99,6 +112,12 @@ impl Page {
         text += &self.growth;
         text += "\n![Time against the number of providers](performance-time.svg)\n";
         text += "\n![Memory against the number of providers](performance-memory.svg)\n";
+        text += "\n## Growth of the controller\n\nEach resource has a Deployment of its own; all have one database, one provider and the ";
+        text += "shortest interval (10 s).\n\n| Resources | Until each has a status | Reads of the database, each interval and resource ";
+        text += "| Reads from the API server, the same | Resident memory |\n|---|---|---|---|---|\n";
+        text += &self.resources;
+        text += "\n![Time to a first status against the number of resources](performance-resources-time.svg)\n";
+        text += "\n![Memory of the controller against the number of resources](performance-resources-memory.svg)\n";
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
         std::fs::write(path, text).expect("write docs/performance.md");
         println!("\nwritten: docs/performance.md");

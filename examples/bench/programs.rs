@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 /// What is measured is what is delivered: the init container's program, built alone.
 const SEED: &str = "target/init/release/ai-provider-seed";
 const FLOOR: &str = "target/init/release/floor";
+/// The same with the controller.
+const WHOLE: &str = "target/release/ai-provider-seed";
 
 pub struct Programs {
     root: PathBuf,
@@ -16,7 +18,7 @@ pub struct Programs {
 impl Programs {
     pub fn find() -> Programs {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        for program in [SEED, FLOOR] {
+        for program in [SEED, FLOOR, WHOLE] {
             assert!(root.join(program).is_file(), "{program} is not there: run `make bench`");
         }
         Programs { root, psql: psql() }
@@ -24,6 +26,10 @@ impl Programs {
 
     pub fn seed(&self, url: &str) -> Program {
         Program::new(&self.root.join(SEED)).arg("seed").env("CODER_PG_CONNECTION_URL", url).arg("--termination-log=")
+    }
+
+    pub fn with_controller(&self) -> PathBuf {
+        self.root.join(WHOLE)
     }
 
     pub fn floor(&self, url: &str, what: &str) -> Program {
@@ -45,7 +51,7 @@ impl Programs {
                 "target/init/x86_64-unknown-linux-musl/release/ai-provider-seed",
                 4 * megabyte,
             ),
-            ("the program with the controller", "target/release/ai-provider-seed", 10 * megabyte),
+            ("the program with the controller", WHOLE, 10 * megabyte),
             (
                 "the same for an image (musl)",
                 "target/x86_64-unknown-linux-musl/release/ai-provider-seed",

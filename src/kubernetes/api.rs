@@ -26,6 +26,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    #[cfg(test)]
     pub const ALL: [Refusal; 10] = [
         Refusal::Forbidden,
         Refusal::NotFound,

@@ -103,7 +103,16 @@ codes! {
     TooFewProviders = "too_few_providers" => Invalid,
     EncryptionKeyInvalid = "encryption_key_invalid" => Invalid,
     EnvFileInvalid = "env_file_invalid" => Invalid,
-    /// The controller only: a value that nobody knows before the pod runs.
+    // `diff --from` only: the way to the environment of a workload.
+    WorkloadNotFound = "workload_not_found" => Invalid,
+    WorkloadAmbiguous = "workload_ambiguous" => Invalid,
+    ContainerNotFound = "container_not_found" => Invalid,
+    ObjectNotFound = "object_not_found" => Invalid,
+    ManifestInvalid = "manifest_invalid" => Invalid,
+    KubeconfigInvalid = "kubeconfig_invalid" => Invalid,
+    ClusterForbidden = "cluster_forbidden" => Unavailable,
+    ClusterUnreachable = "cluster_unreachable" => Unavailable,
+    /// The controller and `diff --from`: a value that nobody knows before the pod runs.
     EnvironmentUnknown = "environment_unknown" => Invalid,
     InvalidOption = "invalid_option" => Invalid,
     DatabaseUrlInvalid = "database_url_invalid" => Invalid,
@@ -146,6 +155,8 @@ codes! {
     NotInExport = "not_in_export" => Ok,
     /// The controller only: another container of the pod seeds too.
     WorkloadAlsoSeeds = "workload_also_seeds" => Ok,
+    /// `diff --from -` only.
+    NotInManifests = "not_in_manifests" => Ok,
 }
 
 impl Code {

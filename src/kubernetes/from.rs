@@ -19,7 +19,7 @@ use crate::options::diff::{From, Kind, Place, Workload as Wanted, with_flags};
 use crate::options::{self, BlockOn, DatabaseSource, Options};
 use crate::prepare::{Prepared, Refused, authentication, connector};
 use crate::problem::{Code, Problem};
-use crate::provider::shown;
+use crate::provider::{Source, shown};
 use crate::report;
 use crate::store::connect::{Connector, Source as DatabaseAt};
 use crate::store::dbcrypt;
@@ -38,7 +38,7 @@ impl Local {
 }
 
 /// Where the workload is looked for, time and again.
-pub enum Source {
+pub enum Whence {
     Cluster { client: Client, namespace: String, wanted: Wanted, container: String },
     Manifests { workload: Workload, objects: Objects, container: String },
 }
@@ -52,28 +52,28 @@ pub struct Answer {
     pub database_of_container: bool,
 }
 
-impl Source {
+impl Whence {
     /// `manifests` is what stands on standard input, for [`Place::Manifests`].
-    pub async fn open(from: &From, manifests: &str) -> Result<Source, Problem> {
+    pub async fn open(from: &From, manifests: &str) -> Result<Whence, Problem> {
         let container = from.container.clone().unwrap_or_else(|| DEFAULT_CONTAINER.to_owned());
         match &from.place {
             Place::Manifests(wanted) => {
                 let manifests = Manifests::read(manifests)?;
                 let (workload, objects) = manifests.choose(wanted.as_ref(), from.namespace.as_deref(), &container)?;
-                Ok(Source::Manifests { workload, objects, container })
+                Ok(Whence::Manifests { workload, objects, container })
             }
             Place::Cluster(wanted) => {
                 let (client, own) = client(from.context.as_deref()).await?;
                 let namespace = from.namespace.clone().unwrap_or(own);
-                Ok(Source::Cluster { client, namespace, wanted: wanted.clone(), container })
+                Ok(Whence::Cluster { client, namespace, wanted: wanted.clone(), container })
             }
         }
     }
 
     pub async fn answer(&self, local: &Local) -> Result<Answer, Problem> {
         match self {
-            Source::Manifests { workload, objects, container } => answer(workload, objects, container, local),
-            Source::Cluster { client, namespace, wanted, container } => {
+            Whence::Manifests { workload, objects, container } => answer(workload, objects, container, local),
+            Whence::Cluster { client, namespace, wanted, container } => {
                 let failed = |failure: Failure| of_failure(&failure, wanted, namespace);
                 let found = fetch::workload(client, namespace, wanted.kind.into(), &wanted.name).await;
                 let Some(workload) = found.map_err(failed)? else {
@@ -262,6 +262,7 @@ fn place(workload: &Workload, container: &str, variables: &[Variable], database_
     let origin = |variable: &Variable| match (variable.is_elsewhere(), variable.is_unknown()) {
         (true, _) => format!("{}, not among the manifests", variable.source),
         (false, true) => "known only in the pod".to_owned(),
+        (false, false) if variable.source == Source::Container => "pod template".to_owned(),
         (false, false) => variable.source.to_string(),
     };
     let ours = variables.iter().filter(|variable| is_ours(&variable.name));

@@ -7,7 +7,7 @@ use super::{Look, again, once};
 use crate::arguments::Texts;
 use crate::cli::{finish, log_to_stderr, look};
 use crate::env::Variable;
-use crate::kubernetes::from::{Answer, Local, Source, without_workload};
+use crate::kubernetes::from::{Answer, Local, Whence, without_workload};
 use crate::options::Options;
 use crate::options::diff::{From, Place, of_this_run};
 use crate::problem::{Code, Problem};
@@ -50,7 +50,7 @@ struct Remote {
     from: From,
     manifests: String,
     local: Local,
-    source: Option<Source>,
+    source: Option<Whence>,
 }
 
 impl Look for Remote {
@@ -79,7 +79,7 @@ impl Remote {
     async fn answer(&mut self) -> Result<Answer, Problem> {
         let source = match self.source.take() {
             Some(source) => source,
-            None => Source::open(&self.from, &self.manifests).await?,
+            None => Whence::open(&self.from, &self.manifests).await?,
         };
         self.source.insert(source).answer(&self.local).await
     }

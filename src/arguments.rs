@@ -69,7 +69,7 @@ pub struct DiffTexts {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub offline: Option<String>,
     /// Environment and options of a workload instead of this process's: deployment/NAME, statefulset/NAME; - reads manifests
-    #[arg(long, value_name = "WORKLOAD")]
+    #[arg(long, value_name = "WORKLOAD", allow_hyphen_values = true)]
     pub from: Option<String>,
     /// Of --from: where the workload is [default: as kubectl has it]
     #[arg(long, short, value_name = "NAME")]

@@ -163,6 +163,18 @@ impl Code {
     /// The warnings that `--strict` turns into problems.
     pub const STRICT: [Code; 4] =
         [Code::UnknownVariable, Code::ProviderWithoutKeys, Code::BaseUrlSuspicious, Code::NothingDesired];
+
+    /// The environment of a workload could not be read.
+    pub const NO_WORKLOAD: [Code; 8] = [
+        Code::WorkloadNotFound,
+        Code::WorkloadAmbiguous,
+        Code::ContainerNotFound,
+        Code::ObjectNotFound,
+        Code::ManifestInvalid,
+        Code::KubeconfigInvalid,
+        Code::ClusterForbidden,
+        Code::ClusterUnreachable,
+    ];
 }
 
 impl std::fmt::Display for Code {

@@ -76,7 +76,7 @@ fn in_a_pipe_only_changes_are_printed() {
     let mut next = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(next()["outcome"], "changes");
     // Several looks pass without a change; the first line after them is the change.
-    while proxy.round_trips().len() < 4 {
+    while proxy.connections() < 4 {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     database.execute(ROW);

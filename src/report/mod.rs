@@ -142,6 +142,11 @@ impl Report {
         self.providers.iter().filter(|provider| provider.state == state).count()
     }
 
+    /// `--from` came to no environment, so nothing is said about a start.
+    pub fn has_no_workload(&self) -> bool {
+        self.problems.iter().any(|problem| Code::NO_WORKLOAD.contains(&problem.code))
+    }
+
     pub fn has_warning(&self, code: Code) -> bool {
         self.warnings.iter().any(|warning| warning.code == code)
     }

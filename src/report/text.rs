@@ -78,6 +78,7 @@ pub(super) fn headline(report: &Report, style: Style) -> String {
         }
         Outcome::Conflict if report.command == Command::Resolve => "there is another conflict now".to_owned(),
         Outcome::Conflict => disagreement(report),
+        Outcome::Unavailable if report.has_no_workload() => "the workload cannot be read".to_owned(),
         Outcome::Unavailable => "no usable connection to the database".to_owned(),
         Outcome::Unusable if !report.command.guards_a_start() => "connected, but this cannot be done there".to_owned(),
         Outcome::Unusable => "connected, but the seed cannot be carried out there".to_owned(),
@@ -93,6 +94,9 @@ fn place_of(problems: &[Problem]) -> &'static str {
     };
     let options =
         [InvalidOption, EncryptionKeyInvalid, DatabaseUrlInvalid, DatabaseUrlMissing, AuthenticationUnsupported];
+    if problems.iter().any(|problem| Code::NO_WORKLOAD.contains(&problem.code)) {
+        return "workload";
+    }
     if problems.iter().any(|problem| options.contains(&problem.code)) { "configuration" } else { "environment" }
 }
 
@@ -267,7 +271,7 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
 
 /// Is there a start that it stops?
 fn starts(report: &Report) -> bool {
-    report.blocked && report.command.guards_a_start()
+    report.blocked && report.command.guards_a_start() && !report.has_no_workload()
 }
 
 fn way(out: &mut String, label: &str, text: &str) {

@@ -121,7 +121,7 @@ fn it_ends_when_nobody_reads_any_more() {
 #[test]
 fn what_is_no_interval_is_refused() {
     for (text, says) in [("soon", "not a duration"), ("10ms", "at least 1s")] {
-        let finished = Run::diff().json().arg(format!("--watch={text}")).envs(ENV).run().expect(2);
+        let finished = Run::diff().json().arg("--offline").arg(format!("--watch={text}")).envs(ENV).run().expect(2);
         assert_eq!(finished.codes("problems"), ["invalid_option"]);
         assert!(finished.stdout.contains(says), "{finished}");
     }

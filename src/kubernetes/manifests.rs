@@ -33,7 +33,7 @@ impl Manifests {
     pub fn read(text: &str) -> Result<Manifests, Problem> {
         let mut manifests = Manifests::default();
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let documents = if text.trim_start().starts_with('{') { json(text)? } else { yaml(text)? };
+        let documents = if is_json(text) { json(text)? } else { yaml(text)? };
         manifests.documents = documents.len();
         for (at, document) in documents.into_iter().enumerate() {
             manifests.add(document, None, &format!("document {}", at + 1))?;
@@ -182,6 +182,12 @@ fn typed<T: DeserializeOwned>(object: Value, kind: &str, place: &str) -> Result<
             kind_of.iter().find(|(of, _)| *of == kind).map_or("see kubectl apply --dry-run=client", |(_, what)| what);
         invalid(format!("{place}: {kind} {name} has a value of the wrong type ({expected})"))
     })
+}
+
+/// JSON is YAML too, but for several objects one after the other without anything between them.
+fn is_json(text: &str) -> bool {
+    let inside = text.trim_start().strip_prefix('{').map(str::trim_start);
+    inside.is_some_and(|inside| inside.starts_with(['"', '}'])) && !text.lines().any(|line| line.starts_with("---"))
 }
 
 /// As many objects as there are, one after the other.

@@ -1,5 +1,5 @@
 //! Any bytes for whatever reads bytes from outside: the corpus, and inputs made from it. fuzz/README.md tells more.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
 
 #[path = "../fuzz/targets.rs"]
 mod targets;

@@ -40,7 +40,7 @@ impl Local {
 /// Where the workload is looked for, time and again.
 pub enum Whence {
     Cluster { client: Client, namespace: String, wanted: Wanted, container: String },
-    Manifests { workload: Workload, objects: Objects, container: String },
+    Manifests { workload: Box<Workload>, objects: Objects, container: String },
 }
 
 /// The environment of a workload, judged.
@@ -60,7 +60,7 @@ impl Whence {
             Place::Manifests(wanted) => {
                 let manifests = Manifests::read(manifests)?;
                 let (workload, objects) = manifests.choose(wanted.as_ref(), from.namespace.as_deref(), &container)?;
-                Ok(Whence::Manifests { workload, objects, container })
+                Ok(Whence::Manifests { workload: Box::new(workload), objects, container })
             }
             Place::Cluster(wanted) => {
                 let (client, own) = client(from.context.as_deref()).await?;

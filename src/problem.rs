@@ -103,15 +103,6 @@ codes! {
     TooFewProviders = "too_few_providers" => Invalid,
     EncryptionKeyInvalid = "encryption_key_invalid" => Invalid,
     EnvFileInvalid = "env_file_invalid" => Invalid,
-    // `diff --from` only: the way to the environment of a workload.
-    WorkloadNotFound = "workload_not_found" => Invalid,
-    WorkloadAmbiguous = "workload_ambiguous" => Invalid,
-    ContainerNotFound = "container_not_found" => Invalid,
-    ObjectNotFound = "object_not_found" => Invalid,
-    ManifestInvalid = "manifest_invalid" => Invalid,
-    KubeconfigInvalid = "kubeconfig_invalid" => Invalid,
-    ClusterForbidden = "cluster_forbidden" => Unavailable,
-    ClusterUnreachable = "cluster_unreachable" => Unavailable,
     /// The controller and `diff --from`: a value that nobody knows before the pod runs.
     EnvironmentUnknown = "environment_unknown" => Invalid,
     InvalidOption = "invalid_option" => Invalid,
@@ -135,6 +126,15 @@ codes! {
     CannotResolve = "cannot_resolve" => Unusable,
     CannotExport = "cannot_export" => Unusable,
     LockTimeout = "lock_timeout" => Locked,
+    // `diff --from` only: the way to the environment of a workload.
+    WorkloadNotFound = "workload_not_found" => Invalid,
+    WorkloadAmbiguous = "workload_ambiguous" => Invalid,
+    ContainerNotFound = "container_not_found" => Invalid,
+    ObjectNotFound = "object_not_found" => Invalid,
+    ManifestInvalid = "manifest_invalid" => Invalid,
+    KubeconfigInvalid = "kubeconfig_invalid" => Invalid,
+    ClusterForbidden = "cluster_forbidden" => Unavailable,
+    ClusterUnreachable = "cluster_unreachable" => Unavailable,
     // The conflict that was named is not the one that is there.
     ConflictMoved = "conflict_moved" => Conflict,
     Internal = "internal" => Internal,

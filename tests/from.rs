@@ -250,7 +250,8 @@ fn a_secret_is_named_and_its_value_is_not() {
         "{finished}"
     );
     assert!(!finished.everything().contains("canary"), "{finished}");
-    let finished = diff(&namespace, "deploy/coder").json().run().expect(3);
+    let run = diff(&namespace, "deploy/coder").json().env("AI_PROVIDER_SEED_LOG_LEVEL", "trace");
+    let finished = run.run().expect(3);
     let variables = &finished.json()["from"]["variables"];
     assert_eq!(variables["CODER_AIBRIDGE_PROVIDER_0_KEYS"], "Secret coder-ai, key openai");
     assert_eq!(variables["CODER_AIBRIDGE_PROVIDER_0_TYPE"], "pod template");

@@ -127,6 +127,16 @@ fn what_is_no_interval_is_refused() {
     }
 }
 
+#[cfg(not(feature = "controller"))]
+#[test]
+fn the_build_for_init_containers_has_no_from() {
+    for from in ["deployment/coder", "-"] {
+        let finished = Run::diff().json().arg("--offline").arg("--from").arg(from).envs(ENV).run().expect(2);
+        assert_eq!(finished.codes("problems"), ["invalid_option"]);
+        assert!(finished.stdout.contains("take the full one (the image without -init"), "{finished}");
+    }
+}
+
 #[cfg(feature = "controller")]
 #[test]
 fn a_workload_is_watched_too() {

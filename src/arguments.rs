@@ -22,13 +22,7 @@ pub enum Command {
     /// Reconcile the environment into Postgres (init container)
     Seed(Texts),
     /// Say what a seed would do, without writing
-    Diff {
-        #[command(flatten)]
-        texts: Texts,
-        /// The environment alone, no database; exit 0 or 2
-        #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-        offline: Option<String>,
-    },
+    Diff(DiffTexts),
     /// Settle a conflict: change the row to what the environment says, or say how to change the environment
     Resolve(ResolveTexts),
     /// Print the providers of the database as environment variables or manifests
@@ -66,6 +60,31 @@ pub struct ResolveTexts {
     pub texts: Texts,
 }
 
+/// The options of `diff`, unread.
+#[derive(Args, Default)]
+pub struct DiffTexts {
+    #[command(flatten)]
+    pub texts: Texts,
+    /// The environment alone, no database; exit 0 or 2
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub offline: Option<String>,
+    /// Environment and options of a workload instead of this process's: deployment/NAME, statefulset/NAME; - reads manifests
+    #[arg(long, value_name = "WORKLOAD", allow_hyphen_values = true)]
+    pub from: Option<String>,
+    /// Of --from: where the workload is [default: as kubectl has it]
+    #[arg(long, short, value_name = "NAME")]
+    pub namespace: Option<String>,
+    /// Of --from: the container that seeds [default: ai-provider-seed]
+    #[arg(long, short, value_name = "NAME")]
+    pub container: Option<String>,
+    /// Of --from: which cluster and user of the kubeconfig [default: its current-context]
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+    /// Look again and again, and show what changed; without a value every 5s
+    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
+    pub watch: Option<String>,
+}
+
 /// The options of `export`, unread.
 #[derive(Args, Default)]
 pub struct ExportTexts {
@@ -86,7 +105,7 @@ pub struct ExportTexts {
 }
 
 /// The options of `seed` and `diff`, unread.
-#[derive(Args, Default)]
+#[derive(Args, Clone, Default)]
 pub struct Texts {
     /// Connection URL or key=value list, as Coder takes it. Default: CODER_PG_CONNECTION_URL, else DATABASE_URL, else PGHOST, …
     #[arg(long, value_name = "URL")]

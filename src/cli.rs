@@ -1,5 +1,6 @@
 //! Arguments to an exit code: one function per command. Everything that is printed is printed here.
 
+mod diff;
 mod export;
 mod guard;
 mod resolve;
@@ -18,7 +19,7 @@ use crate::arguments::{Arguments, Command, Texts, usage_message};
 use crate::env::Variable;
 use crate::options::{self, Format, Options};
 use crate::plan::Access;
-use crate::prepare::{Refused, prepare};
+use crate::prepare::{Prepared, Refused, prepare};
 use crate::problem::{Code, Outcome, Problem};
 use crate::report::{self, Report, Style};
 use crate::seed::{self, Run};
@@ -38,8 +39,8 @@ pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
 
 fn command(command: Command, variables: &[Variable]) -> u8 {
     match command {
-        Command::Seed(texts) => seed_or_diff(report::Command::Seed, texts, None, variables),
-        Command::Diff { texts, offline } => seed_or_diff(report::Command::Diff, texts, Some(offline), variables),
+        Command::Seed(texts) => seed(texts, variables),
+        Command::Diff(texts) => diff::command(texts, variables),
         Command::Resolve(texts) => resolve::command(texts, variables),
         Command::Export(texts) => export::command(texts, variables),
         #[cfg(feature = "controller")]
@@ -99,14 +100,23 @@ fn crd() -> u8 {
     }
 }
 
-fn seed_or_diff(command: report::Command, texts: Texts, offline: Option<Option<String>>, variables: &[Variable]) -> u8 {
-    let (options, problems, warnings) = options::parse(texts, offline, variables);
+fn seed(texts: Texts, variables: &[Variable]) -> u8 {
+    let (options, problems, warnings) = options::parse(texts, None, variables);
     log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
     let unavailable = Outcome::Unavailable;
     let exit = if options.block_on.blocks(unavailable) { unavailable.exit_code() } else { 0 };
     let guard = Guard::start(seed::limit(options.wait, options.lock_timeout) + OUTPUT, exit);
-    let report = work(command, &options, variables, problems, warnings);
+    let prepared = prepare(&options, Access::Write, variables, problems, warnings);
+    let report = match runtime() {
+        Ok(runtime) => {
+            let report = runtime.block_on(look(report::Command::Seed, &options, prepared));
+            // A name look-up that hangs in a thread of its own must not hold the end of the process.
+            runtime.shutdown_background();
+            report
+        }
+        Err(problem) => Report::new(report::Command::Seed, vec![problem], Vec::new()),
+    };
     log_end(&report, started);
     finish(report, &options, Some(&guard))
 }
@@ -114,51 +124,47 @@ fn seed_or_diff(command: report::Command, texts: Texts, offline: Option<Option<S
 /// How long printing may take.
 const OUTPUT: Duration = Duration::from_secs(3);
 
-fn work(
-    command: report::Command,
-    options: &Options,
-    variables: &[Variable],
-    problems: Vec<Problem>,
-    warnings: Vec<Problem>,
-) -> Report {
-    let access = match command {
-        report::Command::Seed => Access::Write,
-        _ => Access::Read,
-    };
-    let prepared = match prepare(options, access, variables, problems, warnings) {
+fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| Problem::new(Code::Internal, format!("no runtime ({}); please report it", error.kind())))
+}
+
+/// Asks the database, if there is anything to ask.
+async fn look(command: report::Command, options: &Options, prepared: Result<Prepared, Refused>) -> Report {
+    let prepared = match prepared {
         Ok(prepared) => prepared,
         Err(Refused { problems, warnings }) => return Report::new(command, problems, warnings),
     };
-    let Some(connector) = &prepared.connector else {
-        return Report { desired: prepared.desired.len(), ..Report::new(command, Vec::new(), prepared.warnings) };
-    };
-    let run = Run {
-        desired: &prepared.desired,
-        keyring: &prepared.keyring,
-        plan: prepared.plan,
-        wait: options.wait,
-        lock_timeout: options.lock_timeout,
-        if_schema_missing: options.if_schema_missing,
-    };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            let message = format!("no runtime ({}); please report it", error.kind());
-            return Report::new(command, vec![Problem::new(Code::Internal, message)], prepared.warnings);
+    let mut report = match &prepared.connector {
+        None => Report { desired: prepared.desired.len(), ..Report::new(command, Vec::new(), prepared.warnings) },
+        Some(connector) => {
+            let run = Run {
+                desired: &prepared.desired,
+                keyring: &prepared.keyring,
+                plan: prepared.plan,
+                wait: options.wait,
+                lock_timeout: options.lock_timeout,
+                if_schema_missing: options.if_schema_missing,
+            };
+            run.run(connector).await.report(command, &prepared.desired, prepared.warnings)
         }
     };
-    let ended = runtime.block_on(run.run(connector));
-    // A name look-up that hangs in a thread of its own must not hold the end of the process.
-    runtime.shutdown_background();
-    ended.report(command, &prepared.desired, prepared.warnings)
+    report.unknown_providers = prepared.unknown;
+    report
 }
 
-/// Prints the report, leaves the termination message, and says how to exit.
-fn finish(mut report: Report, options: &Options, guard: Option<&Guard>) -> u8 {
+/// Does it stop the start?
+fn concluded(mut report: Report, options: &Options) -> Report {
     report.blocked = match report.outcome {
         Outcome::Ok | Outcome::Changes => false,
         outcome => !report.command.guards_a_start() || options.block_on.blocks(outcome),
     };
+    report
+}
+
+/// Prints the report, leaves the termination message, and says how to exit.
+fn finish(report: Report, options: &Options, guard: Option<&Guard>) -> u8 {
+    let report = concluded(report, options);
     if let Some(guard) = guard {
         guard.came_to(report.exit_code());
     }

@@ -290,8 +290,18 @@ impl Reader<'_> {
 }
 
 /// Options of the controller and of `diff` alone, which may stand in an environment that containers share.
-const OF_OTHER_COMMANDS: [&str; 6] =
-    ["NAMESPACE", "ALL_NAMESPACES", "LISTEN", "LEADER_ELECT", "CONCURRENCY", "OFFLINE"];
+const OF_OTHER_COMMANDS: [&str; 10] = [
+    "NAMESPACE",
+    "ALL_NAMESPACES",
+    "LISTEN",
+    "LEADER_ELECT",
+    "CONCURRENCY",
+    "OFFLINE",
+    "FROM",
+    "CONTAINER",
+    "CONTEXT",
+    "WATCH",
+];
 
 /// Kubernetes sets such variables for a Service named `ai-provider-seed`.
 fn is_service_variable(name: &str) -> bool {
@@ -348,6 +358,7 @@ fn duration(text: &str) -> Result<Duration, String> {
 }
 
 pub mod decision;
+pub mod diff;
 pub mod export;
 #[cfg(test)]
 mod tests;

@@ -3,9 +3,9 @@
 
 use secrecy::ExposeSecret;
 
-use crate::env::{Environment, Variable, look_up, read_file};
+use crate::env::{Environment, Known, Unknown, Variable, look_up, read_file};
 use crate::options::{DatabaseSource, Options, variable_name};
-use crate::plan::{Access, PlanOptions};
+use crate::plan::{Access, CompareCredentials, PlanOptions};
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
 use crate::store::connect::{Connector, Source};
@@ -14,6 +14,8 @@ use crate::store::url::{self, ConnectOptions};
 
 pub struct Prepared {
     pub desired: Vec<DesiredProvider>,
+    /// What cannot be compared, because not all of it is known.
+    pub unknown: Vec<Unknown>,
     pub keyring: Keyring,
     pub plan: PlanOptions,
     pub warnings: Vec<Problem>,
@@ -35,14 +37,14 @@ pub fn prepare(
     option_warnings: Vec<Problem>,
 ) -> Result<Prepared, Refused> {
     let connect = |problems: &mut Vec<Problem>| connector(options, variables, problems);
-    prepare_with(options, access, variables, problems, option_warnings, connect)
+    prepare_with(options, access, (variables, Known::Whole), problems, option_warnings, connect)
 }
 
 /// The same with another way to the database. `connect` adds its problems to those of the environment.
 pub fn prepare_with(
     options: &Options,
     access: Access,
-    variables: &[Variable],
+    (variables, known): (&[Variable], Known<'_>),
     mut problems: Vec<Problem>,
     option_warnings: Vec<Problem>,
     connect: impl FnOnce(&mut Vec<Problem>) -> Option<Connector>,
@@ -54,15 +56,30 @@ pub fn prepare_with(
             Err(problem) => Environment { problems: vec![problem], ..Environment::default() },
         },
     };
+    if let Known::Partly(missing) = known {
+        environment.tolerate(missing);
+        if options.compare_credentials == CompareCredentials::Ignore {
+            environment.warnings.retain(|warning| warning.code != Code::CredentialsNotCompared);
+        }
+    }
     environment.warnings.extend(option_warnings);
     if options.strict {
         environment.strict();
     }
     // An environment that could not be read says nothing about its number of providers.
-    if problems.is_empty() && environment.problems.is_empty() {
+    if problems.is_empty() && environment.problems.is_empty() && !matches!(known, Known::Partly([_, ..])) {
         environment.require(options.require_providers, &variable_name("require-providers"));
     }
-    let keyring = keyring(variables, &mut problems);
+    let mut of_keyring = Vec::new();
+    let keyring = keyring(variables, &mut of_keyring);
+    for problem in of_keyring {
+        if matches!(known, Known::Partly(_)) && problem.code == Code::EnvironmentUnknown {
+            let message = format!("{}, so nothing that is encrypted in the database can be read", problem.message);
+            environment.warnings.push(Problem { code: Code::NotInManifests, message, ..problem });
+        } else {
+            problems.push(problem);
+        }
+    }
     let nothing = environment.providers.is_empty() && environment.problems.is_empty();
     let connector = if options.offline || nothing { None } else { connect(&mut problems) };
     if options.offline {
@@ -80,7 +97,7 @@ pub fn prepare_with(
         access,
         keys_given: !keyring.is_empty(),
     };
-    Ok(Prepared { desired: environment.providers, keyring, plan, warnings, connector })
+    Ok(Prepared { desired: environment.providers, unknown: environment.unknown, keyring, plan, warnings, connector })
 }
 
 /// Only what a look into the database needs: encryption keys and the connection, without an environment.
@@ -119,7 +136,7 @@ pub fn authentication(options: &Options, variables: &[Variable]) -> Option<Probl
     Some(Problem::new(Code::AuthenticationUnsupported, message).variable(&variable.name))
 }
 
-fn connector(options: &Options, variables: &[Variable], problems: &mut Vec<Problem>) -> Option<Connector> {
+pub fn connector(options: &Options, variables: &[Variable], problems: &mut Vec<Problem>) -> Option<Connector> {
     let value = |name: &str| look_up(variables, name).and_then(Variable::value).map(str::to_owned);
     problems.extend(authentication(options, variables));
     // Taken for unset, a variable that cannot be read might mean less TLS than was asked for.

@@ -103,7 +103,7 @@ codes! {
     TooFewProviders = "too_few_providers" => Invalid,
     EncryptionKeyInvalid = "encryption_key_invalid" => Invalid,
     EnvFileInvalid = "env_file_invalid" => Invalid,
-    /// The controller only: a value that nobody knows before the pod runs.
+    /// The controller and `diff --from`: a value that nobody knows before the pod runs.
     EnvironmentUnknown = "environment_unknown" => Invalid,
     InvalidOption = "invalid_option" => Invalid,
     DatabaseUrlInvalid = "database_url_invalid" => Invalid,
@@ -126,6 +126,15 @@ codes! {
     CannotResolve = "cannot_resolve" => Unusable,
     CannotExport = "cannot_export" => Unusable,
     LockTimeout = "lock_timeout" => Locked,
+    // `diff --from` only: the way to the environment of a workload.
+    WorkloadNotFound = "workload_not_found" => Invalid,
+    WorkloadAmbiguous = "workload_ambiguous" => Invalid,
+    ContainerNotFound = "container_not_found" => Invalid,
+    ObjectNotFound = "object_not_found" => Invalid,
+    ManifestInvalid = "manifest_invalid" => Invalid,
+    KubeconfigInvalid = "kubeconfig_invalid" => Invalid,
+    ClusterForbidden = "cluster_forbidden" => Unavailable,
+    ClusterUnreachable = "cluster_unreachable" => Unavailable,
     // The conflict that was named is not the one that is there.
     ConflictMoved = "conflict_moved" => Conflict,
     Internal = "internal" => Internal,
@@ -146,12 +155,26 @@ codes! {
     NotInExport = "not_in_export" => Ok,
     /// The controller only: another container of the pod seeds too.
     WorkloadAlsoSeeds = "workload_also_seeds" => Ok,
+    /// `diff --from -` only.
+    NotInManifests = "not_in_manifests" => Ok,
 }
 
 impl Code {
     /// The warnings that `--strict` turns into problems.
     pub const STRICT: [Code; 4] =
         [Code::UnknownVariable, Code::ProviderWithoutKeys, Code::BaseUrlSuspicious, Code::NothingDesired];
+
+    /// The environment of a workload could not be read.
+    pub const NO_WORKLOAD: [Code; 8] = [
+        Code::WorkloadNotFound,
+        Code::WorkloadAmbiguous,
+        Code::ContainerNotFound,
+        Code::ObjectNotFound,
+        Code::ManifestInvalid,
+        Code::KubeconfigInvalid,
+        Code::ClusterForbidden,
+        Code::ClusterUnreachable,
+    ];
 }
 
 impl std::fmt::Display for Code {

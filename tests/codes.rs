@@ -79,6 +79,19 @@ fn on_a_server(options: Options, change: fn(String) -> String) -> Finished {
     provider().json().database(change(database.url())).run()
 }
 
+/// Manifests on standard input, without a database.
+fn from(manifests: &str) -> Finished {
+    Run::diff().json().args(["--from=-", "--offline"]).stdin(manifests).run()
+}
+
+fn workload(name: &str, env: &str) -> String {
+    let env = if env.is_empty() { "[]" } else { env };
+    format!(
+        "{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: {name}}}, spec: {{selector: {{}}, template: {{spec: {{
+           containers: [{{name: coder}}], initContainers: [{{name: ai-provider-seed, env: {env}}}]}}}}}}}}\n"
+    )
+}
+
 /// How each code comes about. Exhaustive: a new code does not compile without a line here.
 fn how(code: Code) -> How {
     match code {
@@ -166,8 +179,51 @@ fn how(code: Code) -> How {
             holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
             run.json().arg("--lock-timeout=50ms").run()
         }),
-        Code::EnvironmentUnknown => Never("only the controller looks at pods that do not run yet; see src/kubernetes"),
-        Code::WorkloadAlsoSeeds => Never("only the controller looks at other containers; see src/kubernetes"),
+        Code::WorkloadNotFound
+        | Code::WorkloadAmbiguous
+        | Code::ContainerNotFound
+        | Code::ObjectNotFound
+        | Code::ManifestInvalid
+        | Code::KubeconfigInvalid
+        | Code::ClusterUnreachable
+        | Code::EnvironmentUnknown
+        | Code::WorkloadAlsoSeeds
+        | Code::NotInManifests
+            if !cfg!(feature = "controller") =>
+        {
+            Never("this build has no --from")
+        }
+        Code::WorkloadNotFound => With(|| from("a: 1")),
+        Code::WorkloadAmbiguous => With(|| from(&format!("{}\n---\n{}", workload("a", ""), workload("b", "")))),
+        Code::ContainerNotFound => With(|| from(&workload("a", "").replace("ai-provider-seed", "other"))),
+        Code::ObjectNotFound => With(|| {
+            let env = "[{name: X, valueFrom: {secretKeyRef: {name: ai, key: x}}}]";
+            from(&format!("{}\n---\n{{apiVersion: v1, kind: Secret, metadata: {{name: ai}}}}", workload("a", env)))
+        }),
+        Code::ManifestInvalid => With(|| from("a: [")),
+        Code::KubeconfigInvalid => With(|| Run::diff().json().arg("--from=deploy/coder").run()),
+        Code::ClusterForbidden => Never("needs an API server that forbids; see tests/from.rs"),
+        // Nothing listens on port 9.
+        Code::ClusterUnreachable => With(|| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let config = "{apiVersion: v1, kind: Config, current-context: a,
+                clusters: [{name: a, cluster: {server: 'https://127.0.0.1:9'}}], contexts: [{name: a, context: {cluster: a}}]}";
+            std::fs::write(file.path(), config).unwrap();
+            Run::diff().json().arg("--from=deploy/coder").env("KUBECONFIG", file.path()).run()
+        }),
+        Code::EnvironmentUnknown => With(|| {
+            let env = "[{name: CODER_AIBRIDGE_OPENAI_KEY, value: sk-codes},
+                {name: DATABASE_URL, valueFrom: {fieldRef: {fieldPath: status.hostIP}}}]";
+            Run::diff().json().arg("--from=-").stdin(workload("a", env)).run()
+        }),
+        Code::WorkloadAlsoSeeds => With(|| {
+            let env = "[{name: CODER_AIBRIDGE_OPENAI_KEY, value: sk-codes}]";
+            from(&workload("a", env).replace("{name: coder}", &format!("{{name: coder, env: {env}}}")))
+        }),
+        Code::NotInManifests => With(|| {
+            let env = "[{name: CODER_AIBRIDGE_PROVIDER_0_TYPE, valueFrom: {secretKeyRef: {name: ai, key: x}}}]";
+            from(&workload("a", env))
+        }),
         Code::Internal => Never("a bug; who knows one repairs it"),
         Code::UnknownVariable => Environment(&[TYPE, KEY, URL, ("CODER_AIBRIDGE_PROVIDER_0_KEYZ", "a")]),
         Code::ProviderWithoutKeys => Environment(&[TYPE, URL]),

@@ -1,4 +1,4 @@
-//! The tables of the options that only `resolve` and only `export` have are complete.
+//! The tables of the options that only `diff`, only `resolve` and only `export` have are complete.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "docs/markdown.rs"]
@@ -14,7 +14,9 @@ use support::Run;
 /// Option and the default that the help names.
 fn options(command: &str) -> BTreeMap<String, String> {
     let help = Run::new([command, "--help"]).run().expect(0).stdout;
-    let options = help.lines().map(str::trim).filter(|line| line.starts_with("--")).map(|line| {
+    let long = |line: &'_ str| line.find("--").filter(|at| line.starts_with('-') && *at <= 4);
+    let lines = help.lines().map(str::trim).filter_map(|line| long(line).map(|at| line[at..].to_owned()));
+    let options = lines.map(|line| {
         let default = line.rsplit_once("[default: ").map_or("–", |(_, rest)| rest.trim_end_matches(']'));
         (line.split([' ', '[', '=']).next().unwrap().to_owned(), default.to_owned())
     });
@@ -25,11 +27,14 @@ fn options(command: &str) -> BTreeMap<String, String> {
 fn tables_of_options_are_complete() {
     let page = Page::read("docs/configuration.md");
     let of_seed = options("seed");
-    for command in ["resolve", "export"] {
+    for command in ["diff", "resolve", "export"] {
         let rows = page.rows_below(&format!("Options of {command}"));
-        let documented: BTreeMap<String, String> = rows.iter().map(|row| (row[0].clone(), row[1].clone())).collect();
-        let own: BTreeMap<String, String> =
-            options(command).into_iter().filter(|(name, _)| !of_seed.contains_key(name)).collect();
+        let documented: BTreeMap<String, String> =
+            rows.iter().map(|row| (row[0].clone(), row[row.len() - 2].clone())).collect();
+        let own: BTreeMap<String, String> = options(command)
+            .into_iter()
+            .filter(|(name, _)| !of_seed.contains_key(name) && name != "--offline")
+            .collect();
         assert_eq!(documented, own, "{command}");
     }
 }

@@ -3,13 +3,7 @@
 
 mod support;
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
-use std::process::{Child, Command, Stdio};
-
-use rustix::fs::{Mode, OFlags, open};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use support::terminal::Terminal;
 use support::{Database, Run, Server, Snapshot, Variant};
 
 const ROW: &str = "insert into ai_providers (id, type, name, base_url) values
@@ -17,46 +11,10 @@ const ROW: &str = "insert into ai_providers (id, type, name, base_url) values
 const ENV: [(&str, &str); 2] =
     [("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai"), ("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "https://api.openai.com/v1")];
 
-/// The program with a terminal of its own as input, output and error.
-struct Terminal {
-    child: Child,
-    screen: File,
-    shown: String,
-}
-
-impl Terminal {
-    fn start(database: &Database, arguments: &[&str]) -> Terminal {
-        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-        grantpt(&ours).unwrap();
-        unlockpt(&ours).unwrap();
-        let name = ptsname(&ours, Vec::new()).unwrap();
-        let theirs: OwnedFd = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
-        let end = || Stdio::from(theirs.try_clone().unwrap());
-        let mut command = Command::new(support::binary::program());
-        command.args(arguments).env_clear().envs(ENV).env("CODER_PG_CONNECTION_URL", database.url());
-        command.env("AI_PROVIDER_SEED_LOG_LEVEL", "error").env("NO_COLOR", "1");
-        let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().unwrap();
-        Terminal { child, screen: File::from(ours), shown: String::new() }
-    }
-
-    fn until(&mut self, text: &str) {
-        let mut bytes = [0; 512];
-        while !self.shown.contains(text) {
-            let read = self.screen.read(&mut bytes).unwrap_or_else(|error| panic!("{error}; so far: {}", self.shown));
-            self.shown.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
-        }
-    }
-
-    /// Types the answer and reads to the end.
-    fn answer(mut self, text: &str) -> (i32, String) {
-        self.screen.write_all(format!("{text}\n").as_bytes()).unwrap();
-        let mut bytes = [0; 512];
-        // The end of a terminal is an error on Linux.
-        while let Ok(read @ 1..) = self.screen.read(&mut bytes) {
-            self.shown.push_str(&String::from_utf8_lossy(&bytes[..read]));
-        }
-        (self.child.wait().unwrap().code().unwrap(), self.shown.replace("\r\n", "\n"))
-    }
+fn start(database: &Database, arguments: &[&str]) -> Terminal {
+    let (url, mut env) = (database.url(), ENV.to_vec());
+    env.push(("CODER_PG_CONNECTION_URL", &url));
+    Terminal::start(arguments, &env)
 }
 
 fn database() -> (Database<'static>, String) {
@@ -72,7 +30,7 @@ const QUESTION: &str = "Only \"yes\" does it: ";
 #[test]
 fn yes_does_what_was_shown() {
     let (database, id) = database();
-    let mut terminal = Terminal::start(&database, &["resolve", "--take=environment", "--conflict", &id]);
+    let mut terminal = start(&database, &["resolve", "--take=environment", "--conflict", &id]);
     terminal.until(QUESTION);
     assert!(terminal.shown.contains("would change 1 provider in the database"), "{}", terminal.shown);
     assert!(terminal.shown.contains("from  https://llm.example.com/v1"), "{}", terminal.shown);
@@ -88,7 +46,7 @@ fn anything_else_does_nothing() {
     for answer in ["", "y", "no", "YES PLEASE"] {
         let (database, id) = database();
         let before = Snapshot::of(&database);
-        let mut terminal = Terminal::start(&database, &["resolve", "--take=environment", "--conflict", &id]);
+        let mut terminal = start(&database, &["resolve", "--take=environment", "--conflict", &id]);
         terminal.until(QUESTION);
         let (code, shown) = terminal.answer(answer);
         assert_eq!((code, shown.contains("nothing was changed")), (3, true), "{shown}");
@@ -99,7 +57,7 @@ fn anything_else_does_nothing() {
 #[test]
 fn what_moves_while_somebody_thinks_is_not_overwritten() {
     let (database, id) = database();
-    let mut terminal = Terminal::start(&database, &["resolve", "--take=environment", "--conflict", &id]);
+    let mut terminal = start(&database, &["resolve", "--take=environment", "--conflict", &id]);
     terminal.until(QUESTION);
     database.execute("update ai_providers set base_url = 'https://third.example/'");
     let (code, shown) = terminal.answer("yes");
@@ -108,7 +66,7 @@ fn what_moves_while_somebody_thinks_is_not_overwritten() {
 
     // The same for a deleted row: another one of its name was deleted since.
     database.execute("update ai_providers set deleted = true, enabled = false");
-    let mut terminal = Terminal::start(&database, &["resolve", "openai", "--restore"]);
+    let mut terminal = start(&database, &["resolve", "openai", "--restore"]);
     terminal.until(QUESTION);
     database.execute(
         "insert into ai_providers (type, name, base_url, deleted, updated_at) values ('openai', 'openai', '', true, now() + '1 minute')",
@@ -127,7 +85,7 @@ fn nothing_is_asked_where_nothing_would_be_done() {
         (vec!["resolve", "--take=database", "--conflict", &id], 0),
         (vec!["resolve", "openai", "--restore"], 5),
     ] {
-        let (ended, shown) = Terminal::start(&database, &arguments).answer("yes");
+        let (ended, shown) = start(&database, &arguments).answer("yes");
         assert_eq!((ended, shown.contains(QUESTION)), (code, false), "{shown}");
     }
 }

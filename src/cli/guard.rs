@@ -26,6 +26,21 @@ impl Guard {
         guard
     }
 
+    /// For a run that goes on until a signal comes, and ends by itself then; this is for one that is stuck in writing.
+    pub fn of_a_watch() -> Guard {
+        let guard = Guard { exit: Arc::new(AtomicU8::new(128 + 2)) };
+        let code = guard.exit.clone();
+        let _ = std::thread::Builder::new().name("guard".to_owned()).stack_size(256 * 1024).spawn(move || {
+            let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+            runtime.block_on(async {
+                signal().await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                std::process::exit(i32::from(code.load(Ordering::Relaxed)));
+            });
+        });
+        guard
+    }
+
     pub fn came_to(&self, exit: u8) {
         self.exit.store(exit, Ordering::Relaxed);
     }

@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use super::endpoint::{bedrock_without_credentials, suspicious_url};
 use super::indexed::{Fields, List, Suffix};
 use super::suggest::nearest;
+use super::unknown::Unknown;
 use crate::problem::{Code, Problem};
 use crate::provider::shown::{self, count};
 use crate::provider::{
@@ -50,6 +51,22 @@ pub fn name<'a>(fields: &Fields<'a>) -> &'a str {
     match fields.text(Suffix::Name) {
         "" => fields.text(Suffix::Type),
         name => name,
+    }
+}
+
+/// What can be said of a provider that cannot be compared.
+pub fn unknown(fields: &Fields) -> Unknown {
+    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
+    let check = Check { fields, problems: &mut problems, warnings: &mut warnings };
+    let labelled = check.with_provider(Problem::new(Code::NotInManifests, String::new()));
+    // What is not known may be the name.
+    let name = labelled.provider.filter(|_| !fields.unknown || !fields.text(Suffix::Name).is_empty());
+    let kind = ProviderType::from_str(fields.text(Suffix::Type)).ok();
+    Unknown {
+        index: Some(fields.index),
+        name: name.unwrap_or_else(|| format!("(provider {})", fields.index)),
+        kind: kind.map(|kind| shown::kind(kind.as_str(), Some(&check.origin(Suffix::Type)))),
+        pattern: format!("{}{}_*", fields.prefix, fields.index),
     }
 }
 
@@ -268,6 +285,9 @@ impl Check<'_, '_> {
                 fields.keys.values.iter().map(|k| SecretString::from(*k)).collect()
             },
             bedrock,
+            credentials_unknown: [&fields.keys, &fields.access_keys, &fields.access_key_secrets]
+                .into_iter()
+                .any(|list| list.unknown),
             origins: Origins {
                 pattern: format!("{}{}_*", fields.prefix, fields.index),
                 name: self.origin(if fields.text(Suffix::Name).is_empty() { Suffix::Type } else { Suffix::Name }),

@@ -56,8 +56,10 @@ pub struct List<'a> {
     pub variable: Option<&'a Variable>,
     /// Trimmed.
     pub values: Vec<&'a str>,
-    /// Given twice: what is in it is not judged any further.
+    /// Given twice, or not known: what is in it is not judged any further.
     pub ambiguous: bool,
+    /// It is set, and nobody here knows to what.
+    pub unknown: bool,
 }
 
 /// All variables of one number.
@@ -70,6 +72,8 @@ pub struct Fields<'a> {
     pub access_key_secrets: List<'a>,
     /// One of its variables cannot be read, so nothing is said about what seems to be missing.
     pub unreadable: bool,
+    /// One that is no credential is set, and nobody here knows to what.
+    pub unknown: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -83,6 +87,7 @@ impl<'a> Fields<'a> {
             access_keys: lists.1,
             access_key_secrets: lists.2,
             unreadable: false,
+            unknown: false,
         }
     }
 
@@ -106,16 +111,21 @@ impl<'a> Fields<'a> {
     }
 
     fn put(&mut self, suffix: Suffix, variable: &'a Variable, problems: &mut Vec<Problem>) {
-        let Some(value) = variable.value() else {
+        if variable.value().is_none() && !variable.is_unknown() {
             self.unreadable = true;
             return;
-        };
+        }
         let (list, plural) = match suffix {
             Suffix::Keys { plural } => (&mut self.keys, plural),
             Suffix::AccessKeys { plural } => (&mut self.access_keys, plural),
             Suffix::AccessKeySecrets { plural } => (&mut self.access_key_secrets, plural),
+            // Stored, and never compared.
+            Suffix::BedrockModel | Suffix::BedrockSmallFastModel if variable.is_unknown() => return,
             text => {
-                self.texts.insert(text, variable);
+                match variable.is_unknown() {
+                    true => (self.unreadable, self.unknown) = (true, true),
+                    false => _ = self.texts.insert(text, variable),
+                }
                 return;
             }
         };
@@ -127,6 +137,10 @@ impl<'a> Fields<'a> {
             return;
         }
         list.variable = Some(variable);
+        let Some(value) = variable.value() else {
+            (list.ambiguous, list.unknown) = (true, true);
+            return;
+        };
         list.values = if plural { value.split(',').map(str::trim).collect() } else { vec![value.trim()] };
     }
 }
@@ -166,7 +180,7 @@ pub fn group<'a>(
         match SUFFIXES.iter().find(|(text, _)| *text == suffix) {
             Some((_, suffix)) => group.put(*suffix, variable, problems),
             // Its name cannot be read, so it may be any field.
-            None if variable.value().is_none() => group.unreadable = true,
+            None if variable.value().is_none() && !variable.is_unknown() => group.unreadable = true,
             None => warnings.push(unknown(prefix, index, suffix, variable)),
         }
     }

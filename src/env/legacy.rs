@@ -4,6 +4,7 @@ use secrecy::SecretString;
 
 use super::endpoint::{bedrock_without_credentials, suspicious_url};
 use super::names::FAMILIES;
+use super::unknown::Unknown;
 use super::variable::{Variable, look_up};
 use crate::problem::{Code, Problem};
 use crate::provider::{BedrockSettings, DesiredProvider, Origin, Origins, Presence, ProviderType};
@@ -34,7 +35,12 @@ impl<'a> Field<'a> {
     }
 
     fn is_set(&self) -> bool {
-        !self.text().is_empty()
+        !self.text().is_empty() || self.is_unknown()
+    }
+
+    /// It is set, and nobody here knows to what.
+    fn is_unknown(&self) -> bool {
+        self.variable.is_some_and(Variable::is_unknown)
     }
 
     fn spelled(&self) -> String {
@@ -50,7 +56,12 @@ impl<'a> Field<'a> {
 }
 
 /// The older providers, in name order. `Err` holds nothing: what is wrong was added to `problems`.
-pub fn read(variables: &[Variable], problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) -> Vec<DesiredProvider> {
+pub fn read(
+    variables: &[Variable],
+    problems: &mut Vec<Problem>,
+    warnings: &mut Vec<Problem>,
+    unknown: &mut Vec<Unknown>,
+) -> Vec<DesiredProvider> {
     let family = family(variables);
     let [aibridge, gateway] = FAMILIES;
     // Decided per variable: the newer spelling if it is not empty, else the older one. Mixing is no error.
@@ -77,7 +88,7 @@ pub fn read(variables: &[Variable], problems: &mut Vec<Problem>, warnings: &mut 
         access_key_secret: field("BEDROCK_ACCESS_KEY_SECRET"),
     };
     let configured = bedrock.configured();
-    if key.is_set() && !configured.is_empty() {
+    if !key.text().is_empty() && !configured.is_empty() {
         let message = "the Anthropic key and the Bedrock variables exclude each other; unset one or the other";
         let variables = [key.spelled()].into_iter().chain(configured.iter().cloned());
         problems.push(Problem::new(Code::LegacyKeyWithBedrock, message).provider("anthropic").variables(variables));
@@ -102,6 +113,7 @@ pub fn read(variables: &[Variable], problems: &mut Vec<Problem>, warnings: &mut 
             base_url: bedrock.url.text().to_owned(),
             bedrock: Some(settings),
             keys: Vec::new(),
+            credentials_unknown: bedrock.access_key.is_unknown() || bedrock.access_key_secret.is_unknown(),
             origins: Origins {
                 pattern: format!("{family}BEDROCK_*"),
                 name: Origin::absent(configured[0].clone(), Presence::Default),
@@ -112,13 +124,20 @@ pub fn read(variables: &[Variable], problems: &mut Vec<Problem>, warnings: &mut 
                 bedrock_credentials: bedrock.access_key.origin(Presence::Unset),
             },
         });
-    } else if let Some(secret) = key.secret() {
-        providers.push(bearer("anthropic", ProviderType::Anthropic, secret, &key, &url, ANTHROPIC_URL, &bedrock));
+    } else if key.is_set() {
+        providers.push(bearer("anthropic", ProviderType::Anthropic, &key, &url, ANTHROPIC_URL, &bedrock));
+    }
+    if bedrock.url.is_unknown() || bedrock.region.is_unknown() || url.is_unknown() {
+        unknown.extend(providers.pop().map(Unknown::of_older));
     }
 
     let (key, url) = (field("OPENAI_KEY"), field("OPENAI_BASE_URL"));
-    if let Some(secret) = key.secret() {
-        providers.push(bearer("openai", ProviderType::Openai, secret, &key, &url, OPENAI_URL, &bedrock));
+    if key.is_set() {
+        let openai = bearer("openai", ProviderType::Openai, &key, &url, OPENAI_URL, &bedrock);
+        match url.is_unknown() {
+            true => unknown.push(Unknown::of_older(openai)),
+            false => providers.push(openai),
+        }
     }
     providers.iter().for_each(|provider| url_warning(provider, warnings));
     unreadable(variables, problems);
@@ -143,7 +162,6 @@ impl Bedrock<'_> {
 fn bearer(
     name: &str,
     kind: ProviderType,
-    secret: SecretString,
     key: &Field,
     url: &Field,
     default_url: &str,
@@ -156,7 +174,8 @@ fn bearer(
         kind,
         base_url: url.or(default_url),
         bedrock: None,
-        keys: vec![secret],
+        keys: key.secret().into_iter().collect(),
+        credentials_unknown: key.is_unknown(),
         origins: Origins {
             pattern: format!("{}{}_*", key.family, name.to_ascii_uppercase()),
             // Neither name nor type has a variable of its own: the key's presence decides both.

@@ -7,11 +7,13 @@ mod indexed;
 mod legacy;
 mod names;
 mod suggest;
+mod unknown;
 mod variable;
 
 pub use dotenv::{parse as parse_dotenv, read_file};
 pub use names::is_of_provider;
 pub use suggest::nearest;
+pub use unknown::{Known, Unknown};
 pub use variable::{Variable, look_up};
 
 use std::collections::BTreeMap;
@@ -27,18 +29,25 @@ pub struct Environment {
     pub providers: Vec<DesiredProvider>,
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
+    /// Providers that cannot be compared, because not all of their variables are known. Each has a problem until
+    /// [`Environment::tolerate`].
+    pub unknown: Vec<Unknown>,
+    /// What can be said of each indexed provider, whatever becomes of it.
+    pub indexed: Vec<Unknown>,
 }
 
 impl Environment {
     pub fn read(variables: &[Variable]) -> Environment {
         let mut environment = Environment::default();
-        let Environment { providers, problems, warnings } = &mut environment;
+        let Environment { providers, problems, warnings, unknown, indexed } = &mut environment;
         let mut prefixes_used = Vec::new();
         for prefix in names::PREFIXES {
             let groups = indexed::group(prefix, variables, problems, warnings);
             prefixes_used.extend(groups.first().map(|_| prefix));
             duplicate_names(&groups, problems);
             providers.extend(groups.iter().filter_map(|fields| check::check(fields, problems, warnings)));
+            indexed.extend(groups.iter().map(check::unknown));
+            unknown.extend(groups.iter().filter(|fields| fields.unknown).map(check::unknown));
         }
         if let [aibridge, gateway] = prefixes_used[..] {
             let message = format!("{aibridge}* and {gateway}* cannot be mixed; move all providers to {gateway}*");
@@ -46,7 +55,7 @@ impl Environment {
                 Problem::new(Code::MixedPrefixes, message).variables([format!("{aibridge}*"), format!("{gateway}*")]),
             );
         }
-        let legacy = legacy::read(variables, problems, warnings);
+        let legacy = legacy::read(variables, problems, warnings, unknown);
         legacy_names(providers, &legacy, problems);
         providers.extend(legacy);
         // Stable: of two with one name the indexed one comes first.
@@ -54,7 +63,7 @@ impl Environment {
         // In the order of the providers; what belongs to none comes last.
         problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));
         warnings.extend(variables.iter().filter_map(near_miss));
-        if providers.is_empty() && problems.is_empty() {
+        if providers.is_empty() && unknown.is_empty() && problems.is_empty() {
             let message = "no provider variable is set, so there is nothing to seed; is the Secret or envFrom there?";
             warnings.push(Problem::new(Code::NothingDesired, message));
         }
@@ -82,10 +91,11 @@ impl Environment {
 
     /// `--require-providers`: catches a Secret or an envFrom that was not there.
     pub fn require(&mut self, least: usize, option: &str) {
-        if self.providers.len() < least {
+        let number = self.providers.len() + self.unknown.len();
+        if number < least {
             let message = format!(
                 "{} in the environment, at least {least} required; is the Secret or envFrom there?",
-                shown::count(self.providers.len(), "provider")
+                shown::count(number, "provider")
             );
             self.problems.push(Problem::new(Code::TooFewProviders, message).variable(option));
         }

@@ -19,6 +19,8 @@ enum Value {
     NotUnicode,
     /// Only the pod knows it; why.
     InPod(String),
+    /// It stands in an object that was not given; which.
+    Elsewhere(String),
 }
 
 impl Variable {
@@ -34,6 +36,11 @@ impl Variable {
     /// A variable of a pod template whose value nobody knows before the pod runs. `why` names where it comes from.
     pub fn in_pod(name: impl Into<String>, why: impl Into<String>) -> Self {
         Variable { name: name.into(), value: Value::InPod(why.into()), source: Source::Container }
+    }
+
+    /// A variable whose value stands in an object that is not among the given manifests. `why` names the object.
+    pub fn elsewhere(name: impl Into<String>, why: impl Into<String>, source: Source) -> Self {
+        Variable { name: name.into(), value: Value::Elsewhere(why.into()), source }
     }
 
     pub fn from_os(name: OsString, value: OsString) -> Self {
@@ -52,7 +59,7 @@ impl Variable {
     pub fn value(&self) -> Option<&str> {
         match &self.value {
             Value::Text(text) => Some(text),
-            Value::NotUnicode | Value::InPod(_) => None,
+            Value::NotUnicode | Value::InPod(_) | Value::Elsewhere(_) => None,
         }
     }
 
@@ -64,12 +71,19 @@ impl Variable {
                 (Code::NotUnicode, "the name or the value is not Unicode (UTF-8); set it again as text".to_owned())
             }
             Value::InPod(why) => (Code::EnvironmentUnknown, format!("{why}, which is known only in the pod")),
+            Value::Elsewhere(why) => (Code::EnvironmentUnknown, format!("{why}, which is not among the manifests")),
         };
         Some(Problem::new(code, message).variable(shown::name(&self.name)))
     }
 
-    pub fn is_known_only_in_pod(&self) -> bool {
-        matches!(self.value, Value::InPod(_))
+    /// It has a value that stands in an object that was not given.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(self.value, Value::Elsewhere(_))
+    }
+
+    /// It has a value, and nobody here knows it.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.value, Value::InPod(_) | Value::Elsewhere(_))
     }
 }
 

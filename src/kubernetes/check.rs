@@ -2,20 +2,17 @@
 
 use std::time::Duration;
 
-use futures::future::try_join_all;
-use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
-use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
-use kube::api::Api;
 use tokio::time::{Instant, timeout};
 
-use super::api::{Failure, Refusal, call};
+use super::api::{Failure, Refusal};
+use super::fetch;
 use super::index::{Index, Key};
 use super::metrics::Metrics;
-use super::objects::{Names, Objects};
+use super::objects::Names;
 use super::observed::Observed;
 use super::reason::{Reason, Stop};
-use super::resource::{AIProviderSeedSpec, WorkloadKind, WorkloadRef};
+use super::resource::{AIProviderSeedSpec, WorkloadRef};
 use super::source::{Target, Unfit, target};
 use super::workload::Workload;
 use crate::report;
@@ -81,7 +78,7 @@ impl Checker<'_> {
         };
         names.of_container(container);
         self.index.set(resource, (reference.kind.into(), &reference.name), &names);
-        let objects = self.objects(&resource.0, &names).await?;
+        let objects = fetch::objects(self.client, &resource.0, &names).await?;
         let observed = match target(spec, &workload, &objects) {
             Ok(target) => self.look(target, spec, &workload).await,
             Err(Unfit::Stopped(stop)) => Observed::stopped(stop),
@@ -92,44 +89,12 @@ impl Checker<'_> {
 
     async fn workload(&self, namespace: &str, reference: &WorkloadRef) -> Result<Workload, Ending> {
         let (kind, name) = (reference.kind.as_str(), &reference.name);
-        let what = format!("get {kind} {name} in namespace {namespace}");
-        let found = match reference.kind {
-            WorkloadKind::Deployment => {
-                let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
-                call(&what, api.get_opt(name)).await?.map(Workload::from)
-            }
-            WorkloadKind::StatefulSet => {
-                let api: Api<StatefulSet> = Api::namespaced(self.client.clone(), namespace);
-                call(&what, api.get_opt(name)).await?.map(Workload::from)
-            }
-        };
-        found.ok_or_else(|| {
+        fetch::workload(self.client, namespace, reference.kind, name).await?.ok_or_else(|| {
             let message = format!(
                 "{kind} {name} does not exist in namespace {namespace}; create it, or correct spec.workloadRef"
             );
             Stop::new(Reason::WorkloadNotFound, message).into()
         })
-    }
-
-    async fn objects(&self, namespace: &str, names: &Names) -> Result<Objects, Failure> {
-        let secrets: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        let maps: Api<ConfigMap> = Api::namespaced(self.client.clone(), namespace);
-        let secret = async |name: &String| {
-            let what = format!("get Secret {name} in namespace {namespace}");
-            let secret = call(&what, secrets.get_opt(name)).await?;
-            let data = secret.map(|secret| secret.data.unwrap_or_default());
-            let data = data.map(|data| data.into_iter().map(|(key, value)| (key, value.0)).collect());
-            Ok::<_, Failure>((name.clone(), data))
-        };
-        let map = async |name: &String| {
-            let what = format!("get ConfigMap {name} in namespace {namespace}");
-            let map = call(&what, maps.get_opt(name)).await?;
-            Ok::<_, Failure>((name.clone(), map.map(|map| map.data.unwrap_or_default())))
-        };
-        let secrets = try_join_all(names.secrets.iter().map(secret));
-        let config_maps = try_join_all(names.config_maps.iter().map(map));
-        let (secrets, config_maps) = futures::future::try_join(secrets, config_maps).await?;
-        Ok(Objects { secrets: secrets.into_iter().collect(), config_maps: config_maps.into_iter().collect() })
     }
 
     async fn look(&self, target: Target, spec: &AIProviderSeedSpec, workload: &Workload) -> Observed {

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::Container;
 use super::environment::{Environment, Value};
 use super::reason::{Reason, Stop};
 use super::resource::DEFAULT_CONTAINER;
-use crate::arguments::{Arguments, Command, Texts, usage_message};
+use crate::arguments::{Arguments, Command, DiffTexts, Texts, usage_message};
 use crate::problem::{Code, Problem};
 use crate::provider::shown;
 
@@ -36,7 +36,7 @@ pub fn texts(container: &Container, environment: &Environment) -> Result<(Texts,
         return Ok((Texts::default(), None));
     }
     match Arguments::try_parse_from(std::iter::once(PROGRAM).chain(arguments.iter().map(String::as_str))) {
-        Ok(Arguments { command: Command::Seed(texts) | Command::Diff { texts, .. } }) => Ok((texts, None)),
+        Ok(Arguments { command: Command::Seed(texts) | Command::Diff(DiffTexts { texts, .. }) }) => Ok((texts, None)),
         #[allow(unreachable_patterns, reason = "there are more commands with more features")]
         Ok(_) => {
             Ok((Texts::default(), Some(invalid("the container runs another command than seed; correct its args"))))
@@ -65,6 +65,10 @@ fn expand(word: &str, field: &str, container: &Container, environment: &Environm
             let message =
                 format!("{place} contains a value of {source} that is not Unicode (UTF-8); set it again as text");
             Err(Stop::new(Reason::InvalidEnvironment, message))
+        }
+        Value::Elsewhere(why, _) => {
+            let message = format!("{place}: {why}, which is not among the manifests; add it, or give the flag here");
+            Err(Stop::new(Reason::EnvironmentUnknown, message))
         }
         Value::InPod(why) => {
             let message = format!("{place}: {why}, which is known only in the pod; write the option without it");

@@ -1,7 +1,7 @@
 //! The database as the resource names it: a URL in a Secret, certificates as bytes. Nothing here opens a file.
 
 use super::objects::Objects;
-use super::reason::{Reason, Stop};
+use super::reason::{Asker, Reason, Stop};
 use super::resource::{Database, KeyRef};
 use crate::provider::shown;
 use crate::store::url::{ConnectOptions, Identity, Pem};
@@ -48,16 +48,16 @@ pub fn set_certificates(
 }
 
 /// A path in a URL is one of the pod's, and would be read as one of the controller's own.
-pub fn refuse_files(options: &ConnectOptions) -> Result<(), Stop> {
+pub fn refuse_files(options: &ConnectOptions, asker: Asker) -> Result<(), Stop> {
     let mut sentences = Vec::new();
     for parameter in options.uses_files() {
-        let (what, field) = match parameter {
-            "host" => ("the host is a socket", "spec.database.urlSecretRef"),
-            "sslrootcert" => ("sslrootcert names a file", "spec.database.ca"),
-            "sslcert" => ("sslcert names a file", "spec.database.clientCertSecretRef"),
+        let (what, next) = match parameter {
+            "host" => ("the host is a socket", asker.url()),
+            "sslrootcert" => ("sslrootcert names a file", asker.ca()),
+            "sslcert" => ("sslcert names a file", asker.identity()),
             _ => continue,
         };
-        sentences.push(format!("{what}, which only the pod can open; set {field}"));
+        sentences.push(format!("{what}, which only the pod can open; {next}"));
     }
     if sentences.is_empty() { Ok(()) } else { Err(Stop::new(Reason::DatabaseUnusable, sentences.join("; "))) }
 }

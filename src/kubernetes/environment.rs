@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, EnvVarSource};
 
 use super::expand::{Piece, is_service_variable, pieces};
-use super::objects::{Mention, Objects};
+use super::objects::{Kind, Mention, Objects};
 use super::reason::Stop;
 use crate::env::Variable;
 use crate::provider::{Source, shown};
@@ -19,6 +19,8 @@ pub enum Value {
     NotUnicode(Source),
     /// Known only in the pod; where it comes from.
     InPod(String),
+    /// It stands in an object that was not given; which.
+    Elsewhere(String, Source),
 }
 
 /// The pod that the container is in.
@@ -32,12 +34,14 @@ pub struct Pod<'a> {
 #[derive(Default)]
 pub struct Environment {
     values: BTreeMap<String, Value>,
+    /// Objects that were not given and may set any variable: `Secret coder-ai, which envFrom of container coder reads`.
+    pub missing: Vec<String>,
     service_links: bool,
 }
 
 impl Environment {
     pub fn of(container: &Container, pod: Pod<'_>, objects: &Objects) -> Result<Environment, Stop> {
-        let mut environment = Environment { values: BTreeMap::new(), service_links: pod.service_links };
+        let mut environment = Environment { service_links: pod.service_links, ..Environment::default() };
         for from in container.env_from.iter().flatten() {
             environment.add_all(from, container, objects)?;
         }
@@ -53,6 +57,7 @@ impl Environment {
             Value::Text(text, source) => Variable::new(name, text, source.clone()),
             Value::NotUnicode(source) => Variable::not_unicode(name, source.clone()),
             Value::InPod(why) => Variable::in_pod(name, why),
+            Value::Elsewhere(why, source) => Variable::elsewhere(name, why, source.clone()),
         };
         self.values.iter().map(variable).collect()
     }
@@ -76,6 +81,9 @@ impl Environment {
                     }
                 }
                 Some(Value::NotUnicode(of)) => return Value::NotUnicode(of.clone()),
+                Some(Value::Elsewhere(_, of)) => {
+                    return Value::Elsewhere(format!("it contains $({}) of {of}", shown::name(name)), of.clone());
+                }
                 Some(Value::InPod(_)) => return Value::InPod(format!("it contains $({})", shown::name(name))),
                 None if is_service_variable(name, self.service_links) => {
                     return Value::InPod(format!("it contains $({}), a variable of a Service", shown::name(name)));
@@ -90,10 +98,14 @@ impl Environment {
         let by = format!("envFrom of container {}", shown::name(&container.name));
         let by = Mention(&by);
         let prefix = from.prefix.as_deref().unwrap_or_default();
+        if let Some((kind, name)) = elsewhere(from, objects) {
+            self.missing.push(format!("{} {}, which {} reads", kind.as_str(), shown::name(name), by.0));
+            return Ok(());
+        }
         if let Some(reference) = &from.config_map_ref {
             let name = &reference.name;
             for (key, text) in objects.config_map(name, reference.optional == Some(true), &by)?.into_iter().flatten() {
-                let source = Source::ConfigMap { name: name.clone(), key: key.clone() };
+                let source = of_map(name, key);
                 self.put(format!("{prefix}{key}"), Value::Text(text.clone(), source));
             }
         } else if let Some(reference) = &from.secret_ref {
@@ -129,11 +141,21 @@ impl Environment {
     }
 }
 
+/// The object that all its variables come from, if nobody here knows it.
+fn elsewhere<'a>(from: &'a EnvFromSource, objects: &Objects) -> Option<(Kind, &'a str)> {
+    let map = from.config_map_ref.as_ref().map(|map| (Kind::ConfigMap, map.name.as_str(), map.optional));
+    let secret = from.secret_ref.as_ref().map(|secret| (Kind::Secret, secret.name.as_str(), secret.optional));
+    let (kind, name, optional) = map.or(secret)?;
+    objects.has_elsewhere(kind, name, optional == Some(true)).then_some((kind, name))
+}
+
 fn value_from(from: &EnvVarSource, by: &Mention<'_>, pod: Pod<'_>, objects: &Objects) -> Result<Option<Value>, Stop> {
     if let Some(field) = &from.field_ref {
         // The namespace is the one thing of a pod that is decided before there is one.
         return Ok(Some(match field.field_path.as_str() {
-            "metadata.namespace" => Value::Text(pod.namespace.to_owned(), Source::Container),
+            "metadata.namespace" if !pod.namespace.is_empty() => {
+                Value::Text(pod.namespace.to_owned(), Source::Container)
+            }
             path => Value::InPod(format!("it comes from fieldRef {}", shown::name(path))),
         }));
     }
@@ -142,12 +164,18 @@ fn value_from(from: &EnvVarSource, by: &Mention<'_>, pod: Pod<'_>, objects: &Obj
     }
     if let Some(reference) = &from.config_map_key_ref {
         let (name, key) = (&reference.name, &reference.key);
+        if objects.has_elsewhere(Kind::ConfigMap, name, reference.optional == Some(true)) {
+            return Ok(Some(not_given(of_map(name, key))));
+        }
         let text = objects.config_map_key(name, key, reference.optional == Some(true), by)?;
-        let source = Source::ConfigMap { name: name.clone(), key: key.clone() };
+        let source = of_map(name, key);
         return Ok(text.map(|text| Value::Text(text.to_owned(), source)));
     }
     if let Some(reference) = &from.secret_key_ref {
         let (name, key) = (&reference.name, &reference.key);
+        if objects.has_elsewhere(Kind::Secret, name, reference.optional == Some(true)) {
+            return Ok(Some(not_given(Source::Secret { name: shown::name(name), key: shown::name(key) })));
+        }
         let bytes = objects.secret_key(name, key, reference.optional == Some(true), by)?;
         return Ok(bytes.map(|bytes| of_secret(name, key, bytes)));
     }
@@ -155,8 +183,17 @@ fn value_from(from: &EnvVarSource, by: &Mention<'_>, pod: Pod<'_>, objects: &Obj
     Ok(Some(Value::InPod("it comes from a source that only the kubelet reads".to_owned())))
 }
 
+fn not_given(source: Source) -> Value {
+    Value::Elsewhere(format!("it comes from {source}"), source)
+}
+
+/// Nobody has checked the names in a manifest from elsewhere.
+fn of_map(name: &str, key: &str) -> Source {
+    Source::ConfigMap { name: shown::name(name), key: shown::name(key) }
+}
+
 fn of_secret(name: &str, key: &str, bytes: &[u8]) -> Value {
-    let source = Source::Secret { name: name.to_owned(), key: key.to_owned() };
+    let source = Source::Secret { name: shown::name(name), key: shown::name(key) };
     match std::str::from_utf8(bytes) {
         Ok(text) => Value::Text(text.to_owned(), source),
         Err(_) => Value::NotUnicode(source),

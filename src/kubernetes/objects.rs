@@ -33,6 +33,8 @@ impl Kind {
 pub struct Objects {
     pub secrets: BTreeMap<String, Option<BTreeMap<String, Vec<u8>>>>,
     pub config_maps: BTreeMap<String, Option<BTreeMap<String, String>>>,
+    /// Only manifests: what is not among them may be in the cluster.
+    pub partial: bool,
 }
 
 /// The names that a container and a resource mention, whether or not they exist.
@@ -69,6 +71,16 @@ impl Names {
 pub struct Mention<'a>(pub &'a str);
 
 impl Objects {
+    /// It is not among the manifests, and probably in the cluster.
+    pub fn has_elsewhere(&self, kind: Kind, name: &str, optional: bool) -> bool {
+        let there = match kind {
+            Kind::Secret => self.secrets.contains_key(name),
+            // A chart brings its ConfigMaps along; one that may be missing is then really missing.
+            _ => self.config_maps.contains_key(name) || optional,
+        };
+        self.partial && !there
+    }
+
     /// A whole Secret. `Ok(None)`: it is not there, and need not be.
     pub fn secret(
         &self,

@@ -128,6 +128,44 @@ impl fmt::Display for Reason {
     }
 }
 
+/// Who is told what to do next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Whoever wrote an AIProviderSeed.
+    Resource,
+    /// Whoever typed `diff --from`.
+    CommandLine,
+}
+
+impl Asker {
+    /// How to say where the database is.
+    pub fn url(self) -> &'static str {
+        self.or_flag("set spec.database.urlSecretRef")
+    }
+
+    pub fn ca(self) -> &'static str {
+        self.or_flag("set spec.database.ca")
+    }
+
+    pub fn identity(self) -> &'static str {
+        self.or_flag("set spec.database.clientCertSecretRef")
+    }
+
+    fn or_flag(self, of_resource: &'static str) -> &'static str {
+        match self {
+            Asker::Resource => of_resource,
+            Asker::CommandLine => "give --database-url with what this machine has",
+        }
+    }
+
+    pub fn container(self) -> &'static str {
+        match self {
+            Asker::Resource => "name the one that seeds in spec.workloadRef.container",
+            Asker::CommandLine => "name the one that seeds with --container",
+        }
+    }
+}
+
 /// Why a check ends before the database was read. The message is safe to show and ends with the next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stop {

@@ -3,14 +3,16 @@
 
 use std::cell::RefCell;
 
+use k8s_openapi::api::core::v1::Container;
 use secrecy::ExposeSecret;
 
 use super::objects::Objects;
-use super::reason::{Reason, Stop};
+use super::reason::{Asker, Reason, Stop};
 use super::resource::{AIProviderSeedSpec, BlockOn as BlockOnWord, CompareCredentials as CompareWord};
 use super::workload::Workload;
 use super::{command, database};
-use crate::env::{Variable, look_up};
+use crate::arguments::Texts;
+use crate::env::{Known, Variable, look_up};
 use crate::options::{self, BlockOn, DatabaseSource, Options};
 use crate::plan::{Access, CompareCredentials};
 use crate::prepare::{Prepared, Refused, authentication, prepare_with};
@@ -39,51 +41,93 @@ impl From<Stop> for Unfit {
 
 pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects) -> Result<Target, Unfit> {
     let container = workload.container(&spec.workload_ref.container)?;
-    let environment = super::environment::Environment::of(container, workload.pod(), objects)?;
-    let variables = environment.variables();
-    let (texts, usage) = command::texts(container, &environment)?;
-    let (mut options, mut problems, warnings) = options::parse(texts, None, &variables);
+    let (inside, texts) = Inside::of(workload, container, objects)?;
+    let (mut options, mut problems, warnings) = options::parse(texts, None, &inside.variables);
     if spec.url_secret_ref().is_some() {
         // Nobody asks where the container would find its database.
-        let unknown = |problem: &Problem| problem.code == Code::EnvironmentUnknown;
-        problems.retain(|problem| !(unknown(problem) && problem.variables.iter().any(|name| is_of_database(name))));
+        problems.retain(|problem| !is_of_unknown_database(problem));
     }
-    problems.extend(usage);
     take_options(spec, &mut options);
-    // The message goes to the container, not to this process.
-    options.termination_log = None;
-    if options.env_file.is_some() {
-        let message = "--env-file names a file, which only the pod can read; give the variables as env or envFrom";
-        return Err(Stop::new(Reason::EnvironmentUnknown, message).into());
-    }
-    let mut stopped = None;
-    let connect = |problems: &mut Vec<Problem>| {
-        problems.extend(authentication(&options, &variables));
-        match connection(spec, &options, &variables, objects) {
-            Ok(Ok(options)) => Some(Connector::new(Source::given(options))),
-            Ok(Err(found)) => {
+    inside.prepare(&mut options, problems, warnings, |options, problems| {
+        problems.extend(authentication(options, &inside.variables));
+        match connection(spec, options, &inside.variables, objects)? {
+            Ok(options) => Ok(Some(Connector::new(Source::given(options)))),
+            Err(found) => {
                 problems.extend(found);
-                None
+                Ok(None)
             }
-            Err(stop) => {
+        }
+    })
+}
+
+/// What a container sees.
+pub struct Inside<'a> {
+    workload: &'a Workload,
+    container: &'a Container,
+    objects: &'a Objects,
+    pub variables: Vec<Variable>,
+    /// What is wrong with its arguments.
+    usage: Option<Problem>,
+    /// Objects that were not given and may set any variable.
+    missing: Vec<String>,
+}
+
+impl<'a> Inside<'a> {
+    /// And the options in its command and arguments, unread.
+    pub fn of(
+        workload: &'a Workload,
+        container: &'a Container,
+        objects: &'a Objects,
+    ) -> Result<(Inside<'a>, Texts), Stop> {
+        let environment = super::environment::Environment::of(container, workload.pod(), objects)?;
+        let (texts, usage) = command::texts(container, &environment)?;
+        let variables = environment.variables();
+        Ok((Inside { workload, container, objects, variables, usage, missing: environment.missing }, texts))
+    }
+
+    /// The environment judged; `connect` says where the database is.
+    pub fn prepare(
+        &self,
+        options: &mut Options,
+        mut problems: Vec<Problem>,
+        warnings: Vec<Problem>,
+        connect: impl FnOnce(&Options, &mut Vec<Problem>) -> Result<Option<Connector>, Stop>,
+    ) -> Result<Target, Unfit> {
+        problems.extend(self.usage.clone());
+        // The message goes to the container, not to this process.
+        options.termination_log = None;
+        if options.env_file.is_some() {
+            let message = "--env-file names a file, which only the pod can read; give the variables as env or envFrom";
+            return Err(Stop::new(Reason::EnvironmentUnknown, message).into());
+        }
+        let mut stopped = None;
+        let of_options = &*options;
+        let connect = |problems: &mut Vec<Problem>| {
+            connect(of_options, problems).unwrap_or_else(|stop| {
                 stopped = Some(stop);
                 None
+            })
+        };
+        let known = if self.objects.partial { Known::Partly(&self.missing) } else { Known::Whole };
+        let prepared = prepare_with(options, Access::Read, (&self.variables, known), problems, warnings, connect);
+        let also_seeds = self.workload.also_seeds(self.container, self.objects);
+        match (prepared, stopped) {
+            (Err(mut refused), _) => {
+                refused.warnings.extend(also_seeds);
+                Err(Unfit::Refused(refused))
+            }
+            (Ok(_), Some(stop)) => Err(stop.into()),
+            (Ok(mut prepared), None) => {
+                prepared.warnings.extend(also_seeds);
+                Ok(Target { prepared, options: options.clone() })
             }
         }
-    };
-    let prepared = prepare_with(&options, Access::Read, &variables, problems, warnings, connect);
-    let also_seeds = workload.also_seeds(container, objects);
-    match (prepared, stopped) {
-        (Err(mut refused), _) => {
-            refused.warnings.extend(also_seeds);
-            Err(Unfit::Refused(refused))
-        }
-        (Ok(_), Some(stop)) => Err(stop.into()),
-        (Ok(mut prepared), None) => {
-            prepared.warnings.extend(also_seeds);
-            Ok(Target { prepared, options })
-        }
     }
+}
+
+/// A value of the database's own variables that nobody here knows.
+pub fn is_of_unknown_database(problem: &Problem) -> bool {
+    problem.code == Code::EnvironmentUnknown && problem.variables.iter().any(|name| is_of_database(name))
 }
 
 fn is_of_database(name: &str) -> bool {
@@ -125,21 +169,26 @@ fn connection(
 ) -> Result<Result<ConnectOptions, Vec<Problem>>, Stop> {
     let found = match spec.url_secret_ref() {
         Some(reference) => Ok(database::from_secret(reference, objects)?),
-        None => from_environment(options, variables)?,
+        None => from_environment(options, variables, Asker::Resource)?,
     };
     match found {
         Err(problems) => Ok(Err(problems)),
         Ok(mut connect) => {
             database::set_certificates(&mut connect, spec.database.as_ref(), objects)?;
-            database::refuse_files(&connect)?;
+            database::refuse_files(&connect, Asker::Resource)?;
             Ok(Ok(connect))
         }
     }
 }
 
-fn from_environment(options: &Options, variables: &[Variable]) -> Result<Result<ConnectOptions, Vec<Problem>>, Stop> {
+/// Where the container's own environment says it is.
+pub fn from_environment(
+    options: &Options,
+    variables: &[Variable],
+    asker: Asker,
+) -> Result<Result<ConnectOptions, Vec<Problem>>, Stop> {
     let file = |option: &str| {
-        let message = format!("{option} names a file, which only the pod can read; set spec.database.urlSecretRef");
+        let message = format!("{option} names a file, which only the pod can read; {}", asker.url());
         Stop::new(Reason::EnvironmentUnknown, message)
     };
     if options.password_file.is_some() {
@@ -149,7 +198,7 @@ fn from_environment(options: &Options, variables: &[Variable]) -> Result<Result<
     let unknown = RefCell::new(Vec::new());
     let value = |name: &str| {
         let variable = look_up(variables, name)?;
-        if variable.is_known_only_in_pod() {
+        if variable.is_unknown() {
             unknown.borrow_mut().extend(variable.unreadable());
         }
         variable.value().map(str::to_owned)

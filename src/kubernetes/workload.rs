@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use super::environment::Pod;
 use super::objects::Objects;
-use super::reason::{Reason, Stop};
+use super::reason::{Asker, Reason, Stop};
 use super::resource::{MAX_VARIABLES, WorkloadKind};
 use crate::env::is_of_provider;
 use crate::problem::{Code, Problem};
@@ -61,12 +61,17 @@ impl Workload {
     }
 
     pub fn container(&self, name: &str) -> Result<&Container, Stop> {
+        self.container_for(name, Asker::Resource)
+    }
+
+    pub fn container_for(&self, name: &str, asker: Asker) -> Result<&Container, Stop> {
         self.containers().find(|container| container.name == name).ok_or_else(|| {
             let there: Vec<String> = self.containers().map(|container| shown::name(&container.name)).take(20).collect();
             let message = format!(
-                "{} has no container {}; name the one that seeds in spec.workloadRef.container (there are: {})",
+                "{} has no container {}; {} (there are: {})",
                 self.label(),
                 shown::name(name),
+                asker.container(),
                 there.join(", ")
             );
             Stop::new(Reason::ContainerNotFound, message)

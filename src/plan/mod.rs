@@ -138,6 +138,8 @@ fn knows_type(provider: &DesiredProvider, row: Option<&StoredProvider>, schema: 
 }
 
 fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredProvider, options: &PlanOptions) {
+    let ignoring = PlanOptions { compare_credentials: CompareCredentials::Ignore, ..*options };
+    let options = if provider.credentials_unknown { &ignoring } else { options };
     let settings = match &row.settings {
         Ok(settings) => settings.as_ref(),
         Err(unreadable) => return plan.problems.push(unreadable_settings(provider, unreadable)),

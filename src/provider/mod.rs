@@ -29,6 +29,8 @@ pub struct DesiredProvider {
     pub bedrock: Option<BedrockSettings>,
     /// Bearer keys in the order of the environment; Coder: at most 5.
     pub keys: Vec<SecretString>,
+    /// Only of manifests without their Secrets: there may be credentials, and nobody here knows which. They are not compared.
+    pub credentials_unknown: bool,
     pub origins: Origins,
 }
 

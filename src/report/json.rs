@@ -1,7 +1,7 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::Report;
+use super::{Place, Report};
 use crate::plan::{Field, State, Value};
 use crate::problem::{Outcome, Problem};
 
@@ -16,20 +16,30 @@ pub(super) struct Document<'a> {
     conflicts: Vec<Conflict<'a>>,
     problems: &'a [Problem],
     warnings: &'a [Problem],
+    /// Only with `--from`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<&'a Place>,
 }
 
 #[derive(Serialize)]
 struct Provider<'a> {
     name: &'a str,
     r#type: &'a str,
-    state: State,
+    state: StateOrUnknown,
     id: Option<Uuid>,
     hash: Hash<'a>,
 }
 
 #[derive(Serialize)]
+#[serde(untagged)]
+enum StateOrUnknown {
+    Known(State),
+    Unknown(&'static str),
+}
+
+#[derive(Serialize)]
 struct Hash<'a> {
-    environment: &'a str,
+    environment: Option<&'a str>,
     database: Option<&'a str>,
 }
 
@@ -64,9 +74,16 @@ pub(super) fn document(report: &Report) -> Document<'_> {
     let providers = report.providers.iter().map(|provider| Provider {
         name: &provider.name,
         r#type: &provider.kind,
-        state: provider.state,
+        state: StateOrUnknown::Known(provider.state),
         id: provider.id,
-        hash: Hash { environment: &provider.environment_hash, database: provider.database_hash.as_deref() },
+        hash: Hash { environment: Some(&provider.environment_hash), database: provider.database_hash.as_deref() },
+    });
+    let unknown = report.unknown_providers.iter().map(|provider| Provider {
+        name: &provider.name,
+        r#type: provider.kind.as_deref().unwrap_or_default(),
+        state: StateOrUnknown::Unknown("unknown"),
+        id: None,
+        hash: Hash { environment: None, database: None },
     });
     let conflicts = report.conflicts.iter().map(|conflict| Conflict {
         id: &conflict.id,
@@ -81,9 +98,10 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         outcome: report.outcome,
         blocked: report.blocked,
         written: report.written,
-        providers: providers.collect(),
+        providers: providers.chain(unknown).collect(),
         conflicts: conflicts.collect(),
         problems: &report.problems,
         warnings: &report.warnings,
+        from: report.place.as_ref(),
     }
 }

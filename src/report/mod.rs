@@ -1,23 +1,28 @@
 //! A finished run to text, JSON and the termination message. Functions of values: whoever calls prints.
 
 mod environment;
+mod from;
 mod json;
 mod layout;
 mod resolve;
 mod sentence;
 mod termination;
 mod text;
+mod watch;
 
+pub use from::Place;
 pub use json::json;
 pub use resolve::Settled;
 pub use sentence::{advice, conflict_sentence, problem_sentence, value};
 pub use termination::termination_message;
 pub use text::{Style, good, remarks, text};
+pub use watch::{Seen, table};
 
 use uuid::Uuid;
 
+use crate::env::Unknown;
 use crate::plan::{Conflict, Plan, State};
-use crate::problem::{Outcome, Problem};
+use crate::problem::{Code, Outcome, Problem};
 use crate::provider::{DesiredProvider, shown};
 
 /// Where the pages on outcomes and codes are.
@@ -74,11 +79,15 @@ pub struct Report {
     /// Providers in the environment.
     pub desired: usize,
     pub providers: Vec<Provider>,
+    /// Of which not enough is known to compare them.
+    pub unknown_providers: Vec<Unknown>,
     pub conflicts: Vec<Conflict>,
     pub problems: Vec<Problem>,
     pub warnings: Vec<Problem>,
     /// `database coder at db.coder.svc:5432`, once one was reached.
     pub database: Option<String>,
+    /// `--from`: whose environment it is.
+    pub place: Option<Place>,
 }
 
 impl Report {
@@ -92,10 +101,12 @@ impl Report {
             unknown: false,
             desired: 0,
             providers: Vec::new(),
+            unknown_providers: Vec::new(),
             conflicts: Vec::new(),
             problems,
             warnings,
             database: None,
+            place: None,
         };
         report.conclude();
         report
@@ -129,6 +140,15 @@ impl Report {
 
     pub fn count(&self, state: State) -> usize {
         self.providers.iter().filter(|provider| provider.state == state).count()
+    }
+
+    /// `--from` came to no environment, so nothing is said about a start.
+    pub fn has_no_workload(&self) -> bool {
+        self.problems.iter().any(|problem| Code::NO_WORKLOAD.contains(&problem.code))
+    }
+
+    pub fn has_warning(&self, code: Code) -> bool {
+        self.warnings.iter().any(|warning| warning.code == code)
     }
 
     /// The conflict ids, each once, in the order of the providers.
@@ -171,6 +191,7 @@ fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
 fn credentials(desired: &DesiredProvider) -> String {
     let has_access_key = |settings: &crate::provider::BedrockSettings| settings.access_key.is_some();
     match (&desired.bedrock, desired.keys.len()) {
+        _ if desired.credentials_unknown => "credentials unknown".to_owned(),
         (Some(settings), _) if has_access_key(settings) => "access key".to_owned(),
         (Some(_), _) => "no access key".to_owned(),
         (None, 0) => "no keys".to_owned(),

@@ -23,7 +23,11 @@ pub fn termination_message(report: &Report) -> String {
 
 fn problems(report: &Report, outcome: Outcome) -> String {
     let number = if report.problems.len() > 1 { count(report.problems.len(), "problem") + ": " } else { String::new() };
-    let anyway = if report.command.guards_a_start() && report.blocked && outcome != Outcome::Internal {
+    let anyway = if report.command.guards_a_start()
+        && report.blocked
+        && outcome != Outcome::Internal
+        && !report.has_no_workload()
+    {
         format!(" Start anyway: {START_ANYWAY}")
     } else {
         String::new()

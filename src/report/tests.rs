@@ -235,7 +235,7 @@ proptest! {
         report.blocked = blocked;
         let message = termination_message(&report);
         prop_assert!(message.len() <= 1024 && message.contains("https://aiproviders.dev/docs/outcomes#"));
-        let anyway = blocked && report.outcome != Outcome::Internal;
+        let anyway = blocked && report.outcome != Outcome::Internal && !report.has_no_workload();
         prop_assert_eq!(message.contains("Start anyway: AI_PROVIDER_SEED_BLOCK_ON=none"), anyway);
     }
 }

@@ -2,9 +2,11 @@
 
 use std::fmt::Write;
 
+use super::from::place;
 use super::layout::{beside, room, wrap};
 use super::sentence::{START_ANYWAY, keep_database, minute, origin, take_environment, value};
 use super::{Command, DOCS, Provider, Report};
+use crate::env::Unknown;
 use crate::plan::{Conflict, State};
 use crate::problem::{Code, Outcome, Problem};
 use crate::provider::shown::count;
@@ -35,6 +37,9 @@ pub fn text(report: &Report, style: Style) -> String {
     if good {
         providers(&mut out, report, style);
     }
+    if !good {
+        unknown(&mut out, report, style);
+    }
     if !report.problems.is_empty() {
         out.push('\n');
         problems(&mut out, &report.problems);
@@ -44,6 +49,7 @@ pub fn text(report: &Report, style: Style) -> String {
         let _ = writeln!(out, "\n{}", style.paint("33", &count(report.warnings.len(), "warning")));
         problems(&mut out, &report.warnings);
     }
+    place(&mut out, report);
     if !good || !report.conflicts.is_empty() {
         footer(&mut out, report);
     }
@@ -62,7 +68,7 @@ pub fn remarks(report: &Report, style: Style) -> String {
     out
 }
 
-fn headline(report: &Report, style: Style) -> String {
+pub(super) fn headline(report: &Report, style: Style) -> String {
     let written = written(report);
     let anyway = if report.blocked { "" } else { ", but this does not stop the start (--block-on)" };
     let sentence = match report.outcome {
@@ -72,6 +78,7 @@ fn headline(report: &Report, style: Style) -> String {
         }
         Outcome::Conflict if report.command == Command::Resolve => "there is another conflict now".to_owned(),
         Outcome::Conflict => disagreement(report),
+        Outcome::Unavailable if report.has_no_workload() => "the workload cannot be read".to_owned(),
         Outcome::Unavailable => "no usable connection to the database".to_owned(),
         Outcome::Unusable if !report.command.guards_a_start() => "connected, but this cannot be done there".to_owned(),
         Outcome::Unusable => "connected, but the seed cannot be carried out there".to_owned(),
@@ -87,6 +94,9 @@ fn place_of(problems: &[Problem]) -> &'static str {
     };
     let options =
         [InvalidOption, EncryptionKeyInvalid, DatabaseUrlInvalid, DatabaseUrlMissing, AuthenticationUnsupported];
+    if problems.iter().any(|problem| Code::NO_WORKLOAD.contains(&problem.code)) {
+        return "workload";
+    }
     if problems.iter().any(|problem| options.contains(&problem.code)) { "configuration" } else { "environment" }
 }
 
@@ -119,10 +129,12 @@ pub fn written(report: &Report) -> &'static str {
 pub fn good(report: &Report) -> String {
     let n = |state| report.count(state);
     let (created, missing) = (n(State::Created), n(State::Missing));
+    let unknown = !report.unknown_providers.is_empty() || report.has_warning(Code::NotInManifests);
     let rest = [
         (n(State::CredentialsDiffer), "with other credentials"),
         (n(State::Deleted), "left deleted"),
         (n(State::Unsupported), "skipped"),
+        (report.unknown_providers.len(), "unknown"),
     ];
     let listed = |first: String, others: &[(usize, &str)]| {
         let others = others.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}"));
@@ -134,11 +146,15 @@ pub fn good(report: &Report) -> String {
     };
     let written = |first: String| listed(first, &[&[there], &rest[..]].concat());
     match (created, missing) {
+        (0, 0) if report.desired == 0 && report.place.is_some() && unknown => {
+            "nothing was compared: the providers are not known from these manifests".to_owned()
+        }
         (0, 0) if report.desired == 0 => "nothing to do: no providers in the environment".to_owned(),
         (0, 0) if report.providers.is_empty() => {
-            format!("the environment is valid: {}; no database was asked", count(report.desired, "provider"))
+            let known = count(report.desired, "provider");
+            format!("the environment is valid: {}; no database was asked", listed(known, &rest))
         }
-        (0, 0) if n(State::InSync) == report.providers.len() => {
+        (0, 0) if n(State::InSync) == report.providers.len() && report.unknown_providers.is_empty() => {
             format!("nothing to do: {} in sync", count(report.providers.len(), "provider"))
         }
         (0, 0) => {
@@ -153,8 +169,16 @@ pub fn good(report: &Report) -> String {
     }
 }
 
-fn providers(out: &mut String, report: &Report, style: Style) {
-    let rows: Vec<[String; 5]> = report.providers.iter().map(|provider| row(provider, report.command)).collect();
+pub(super) fn providers(out: &mut String, report: &Report, style: Style) {
+    let known = report.providers.iter().map(|provider| row(provider, report.command));
+    rows(out, known.chain(report.unknown_providers.iter().map(unknown_row)).collect(), style);
+}
+
+fn unknown(out: &mut String, report: &Report, style: Style) {
+    rows(out, report.unknown_providers.iter().map(unknown_row).collect(), style);
+}
+
+fn rows(out: &mut String, rows: Vec<[String; 5]>, style: Style) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(40);
     let (state, name, kind, credentials) = (width(0), width(1), width(2), width(3));
     for [of_state, provider, type_, of_credentials, from] in &rows {
@@ -163,6 +187,11 @@ fn providers(out: &mut String, report: &Report, style: Style) {
             format!("  {of_state}  {provider:<name$}  {type_:<kind$}  {of_credentials:<credentials$}  from {from}");
         let _ = writeln!(out, "{}", line.trim_end());
     }
+}
+
+fn unknown_row(provider: &Unknown) -> [String; 5] {
+    let type_ = provider.kind.as_ref().map_or_else(|| "type unknown".to_owned(), |kind| format!("type {kind}"));
+    ["unknown".to_owned(), provider.name.clone(), type_, "–".to_owned(), provider.pattern.clone()]
 }
 
 fn row(provider: &Provider, command: Command) -> [String; 5] {
@@ -242,7 +271,7 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
 
 /// Is there a start that it stops?
 fn starts(report: &Report) -> bool {
-    report.blocked && report.command.guards_a_start()
+    report.blocked && report.command.guards_a_start() && !report.has_no_workload()
 }
 
 fn way(out: &mut String, label: &str, text: &str) {

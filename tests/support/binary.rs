@@ -14,13 +14,14 @@ pub struct Run {
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     termination_log: bool,
+    stdin: Option<String>,
     limit: Duration,
 }
 
 impl Run {
     pub fn new(args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         let args = args.into_iter().map(Into::into).collect();
-        Run { args, env: Vec::new(), termination_log: true, limit: Duration::from_secs(60) }
+        Run { args, env: Vec::new(), termination_log: true, stdin: None, limit: Duration::from_secs(60) }
     }
 
     pub fn seed() -> Self {
@@ -41,6 +42,10 @@ impl Run {
         self
     }
 
+    pub fn args(self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
+        args.into_iter().fold(self, Run::arg)
+    }
+
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((name.into(), value.into()));
         self
@@ -53,6 +58,12 @@ impl Run {
     /// The database to use, as Coder's own variable.
     pub fn database(self, url: impl AsRef<OsStr>) -> Self {
         self.env("CODER_PG_CONNECTION_URL", url.as_ref())
+    }
+
+    /// What it reads on standard input; without this, nothing.
+    pub fn stdin(mut self, text: impl Into<String>) -> Self {
+        self.stdin = Some(text.into());
+        self
     }
 
     /// Without this there is a termination log, in a temporary file, named by AI_PROVIDER_SEED_TERMINATION_LOG.
@@ -76,7 +87,8 @@ impl Run {
     pub fn start(&self) -> Started {
         let mut command = Command::new(program());
         command.args(&self.args).env_clear().envs(self.env.iter().cloned());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         // Created before, as the kubelet does.
         let termination_log = self.termination_log.then(|| tempfile::NamedTempFile::new().expect("create a file"));
         if let Some(file) = &termination_log {
@@ -84,6 +96,11 @@ impl Run {
         }
         let started = Instant::now();
         let mut child = command.spawn().unwrap_or_else(|error| panic!("start {}: {error}", program().display()));
+        if let Some(text) = self.stdin.clone() {
+            let mut stdin = child.stdin.take().expect("stdin is piped");
+            // It may end without reading.
+            std::thread::spawn(move || std::io::Write::write_all(&mut stdin, text.as_bytes()));
+        }
         let stdout = collect(child.stdout.take().expect("stdout is piped"));
         let stderr = collect(child.stderr.take().expect("stderr is piped"));
         Started { child, stdout, stderr, termination_log, started, limit: self.limit }

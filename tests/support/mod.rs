@@ -18,6 +18,7 @@ mod process;
 pub mod proxy;
 pub mod roles;
 pub mod rows;
+pub mod terminal;
 mod user;
 
 pub use binary::{Finished, Run, Started};

@@ -32,6 +32,7 @@ fn build(container: Json) -> Result<Vec<String>, Stop> {
         Value::Text(text, source) => format!("{name}={text} ({source})"),
         Value::NotUnicode(source) => format!("{name} not Unicode ({source})"),
         Value::InPod(why) => format!("{name} in pod: {why}"),
+        Value::Elsewhere(why, _) => format!("{name} elsewhere: {why}"),
     };
     Ok(environment.values.iter().map(line).collect())
 }

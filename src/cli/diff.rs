@@ -1,0 +1,128 @@
+//! `diff`: of this process's environment or, with `--from`, of a workload's; once, or with `--watch` again and again.
+
+#[cfg(feature = "controller")]
+mod remote;
+mod screen;
+
+use std::time::{Duration, Instant};
+
+use self::screen::Screen;
+use super::guard::{Guard, signal};
+use super::{OUTPUT, concluded, finish, leave_message, log_end, log_to_stderr, look, runtime};
+use crate::arguments::DiffTexts;
+use crate::env::Variable;
+use crate::options::diff::{Own, parse};
+use crate::options::{self, Options};
+use crate::plan::Access;
+use crate::prepare::prepare;
+use crate::problem::{Outcome, Problem};
+use crate::report::{self, Command, Report};
+use crate::seed;
+
+pub fn command(mut texts: DiffTexts, variables: &[Variable]) -> u8 {
+    let mut problems = Vec::new();
+    let own = parse(&mut texts, variables, &mut problems);
+    let DiffTexts { texts, offline, .. } = texts;
+    #[cfg(feature = "controller")]
+    if let Some(from) = own.from {
+        return remote::command(from, own.watch, texts, offline, variables, problems);
+    }
+    let Own { watch, .. } = own;
+    let (options, of_options, warnings) = options::parse(texts, Some(offline), variables);
+    log_to_stderr(options.log_format, options.log_level);
+    problems.extend(of_options);
+    let local = Local { options, variables, problems, warnings };
+    match watch.filter(|_| local.problems.is_empty()) {
+        Some(every) => again(local, every),
+        None => once(local, Duration::ZERO),
+    }
+}
+
+/// Somebody who can look, and says with which options what he found is to be judged and printed.
+trait Look {
+    async fn look(&mut self) -> (Report, Options);
+    fn options(&mut self) -> &mut Options;
+}
+
+/// This process's environment.
+struct Local<'a> {
+    options: Options,
+    variables: &'a [Variable],
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+impl Look for Local<'_> {
+    async fn look(&mut self) -> (Report, Options) {
+        let (problems, warnings) = (self.problems.clone(), self.warnings.clone());
+        let prepared = prepare(&self.options, Access::Read, self.variables, problems, warnings);
+        (look(Command::Diff, &self.options, prepared).await, self.options.clone())
+    }
+
+    fn options(&mut self) -> &mut Options {
+        &mut self.options
+    }
+}
+
+/// `more`: what the look needs beside the database.
+fn once(mut looker: impl Look, more: Duration) -> u8 {
+    let started = Instant::now();
+    let options = looker.options();
+    let unavailable = Outcome::Unavailable;
+    let exit = if options.block_on.blocks(unavailable) { unavailable.exit_code() } else { 0 };
+    let guard = Guard::start(seed::limit(options.wait, options.lock_timeout) + more + OUTPUT, exit);
+    let (report, options) = match runtime() {
+        Ok(runtime) => {
+            let looked = runtime.block_on(looker.look());
+            // A name look-up that hangs in a thread of its own must not hold the end of the process.
+            runtime.shutdown_background();
+            looked
+        }
+        Err(problem) => (Report::new(Command::Diff, vec![problem], Vec::new()), looker.options().clone()),
+    };
+    log_end(&report, started);
+    finish(report, &options, Some(&guard))
+}
+
+/// Until a signal comes, or nobody reads any more. Exits as the last state does.
+fn again(mut looker: impl Look, every: Duration) -> u8 {
+    let options = looker.options();
+    // The next look is the next try.
+    options.wait = Duration::ZERO;
+    let (termination_log, mut screen) = (options.termination_log.clone(), Screen::new(options.output, every));
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(problem) => {
+            let options = options.clone();
+            return finish(Report::new(Command::Diff, vec![problem], Vec::new()), &options, None);
+        }
+    };
+    let guard = Guard::of_a_watch();
+    let mut last: Option<Report> = None;
+    let ended = runtime.block_on(async {
+        let mut signal = std::pin::pin!(signal());
+        loop {
+            let (report, options) = tokio::select! {
+                looked = looker.look() => looked,
+                number = &mut signal => return 128 + number,
+            };
+            let report = concluded(report, &options);
+            guard.came_to(report.exit_code());
+            let taken = screen.show(&report);
+            last = Some(report);
+            if !taken {
+                return 0;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                number = &mut signal => return 128 + number,
+            }
+        }
+    });
+    runtime.shutdown_background();
+    let Some(report) = last else { return ended };
+    if let Some(path) = termination_log {
+        leave_message(&path, &report::termination_message(&report));
+    }
+    report.exit_code()
+}

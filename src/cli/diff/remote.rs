@@ -1,0 +1,106 @@
+//! `--from`: the same for a workload of a cluster, or one of manifests on standard input.
+
+use std::io::Read;
+use std::time::Duration;
+
+use super::{Look, again, once};
+use crate::arguments::Texts;
+use crate::cli::{finish, log_to_stderr, look};
+use crate::env::Variable;
+use crate::kubernetes::from::{Answer, Local, Whence, without_workload};
+use crate::options::Options;
+use crate::options::diff::{From, Place, of_this_run};
+use crate::problem::{Code, Problem};
+use crate::report::{Command, Report};
+
+/// Two calls of the API server, one after the other, each with a limit of its own, and a login before them.
+const CLUSTER: Duration = Duration::from_secs(45);
+/// More than any chart prints.
+const LIMIT: u64 = 64 << 20;
+
+pub fn command(
+    from: From,
+    watch: Option<Duration>,
+    flags: Texts,
+    offline: Option<String>,
+    variables: &[Variable],
+    mut problems: Vec<Problem>,
+) -> u8 {
+    let texts = flags.clone();
+    let (options, of_options, variables) = of_this_run(texts, offline, variables);
+    log_to_stderr(options.log_format, options.log_level);
+    problems.extend(of_options);
+    let is_manifests = matches!(from.place, Place::Manifests(_));
+    let local = Local { flags, options, variables };
+    let manifests = match is_manifests && problems.is_empty() {
+        true => manifests().map_err(|problem| problems.push(problem)).unwrap_or_default(),
+        false => String::new(),
+    };
+    if !problems.is_empty() {
+        return finish(Report::new(Command::Diff, problems, Vec::new()), &without_workload(&local), None);
+    }
+    let remote = Remote { from, manifests, local, source: None };
+    match watch {
+        Some(every) => again(remote, every),
+        None => once(remote, CLUSTER),
+    }
+}
+
+struct Remote {
+    from: From,
+    manifests: String,
+    local: Local,
+    source: Option<Whence>,
+}
+
+impl Look for Remote {
+    async fn look(&mut self) -> (Report, Options) {
+        let answer = match self.answer().await {
+            Ok(answer) => answer,
+            Err(problem) => {
+                return (Report::new(Command::Diff, vec![problem], Vec::new()), without_workload(&self.local));
+            }
+        };
+        let Answer { place, options, prepared, database_of_container } = answer;
+        let mut report = look(Command::Diff, &options, prepared).await;
+        report.place = Some(place);
+        if database_of_container {
+            report.problems.iter_mut().for_each(meant_for_the_pod);
+        }
+        (report, options)
+    }
+
+    fn options(&mut self) -> &mut Options {
+        &mut self.local.options
+    }
+}
+
+impl Remote {
+    async fn answer(&mut self) -> Result<Answer, Problem> {
+        let source = match self.source.take() {
+            Some(source) => source,
+            None => Whence::open(&self.from, &self.manifests).await?,
+        };
+        self.source.insert(source).answer(&self.local).await
+    }
+}
+
+fn meant_for_the_pod(problem: &mut Problem) {
+    if problem.code == Code::Unreachable {
+        problem.message.push_str(
+            "; this address is the pod's, which need not be known here: give --database-url, for example to a \
+             kubectl port-forward",
+        );
+    }
+}
+
+fn manifests() -> Result<String, Problem> {
+    let invalid = |message: &str| Problem::new(Code::ManifestInvalid, message).variable("--from");
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().take(LIMIT + 1).read_to_end(&mut bytes);
+    match read {
+        Err(error) => Err(invalid(&format!("standard input cannot be read: {}", error.kind()))),
+        Ok(size) if size as u64 > LIMIT => Err(invalid("more than 64 MiB on standard input")),
+        Ok(_) => String::from_utf8(bytes).map_err(|_| invalid("standard input is not Unicode (UTF-8)")),
+    }
+}

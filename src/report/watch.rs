@@ -1,0 +1,53 @@
+//! `--watch`: the state in one table, again and again.
+
+use std::fmt::Write;
+
+use super::layout::{WIDTH, wrap};
+use super::sentence::{conflict_sentence, problem_sentence};
+use super::text::{Style, headline, providers};
+use super::{DOCS, Report};
+use crate::problem::Outcome;
+
+/// What was seen, and when: `09:12:07 UTC`.
+pub struct Seen {
+    pub report: Report,
+    pub at: String,
+}
+
+/// `before`: what was seen last, if the database cannot be read now.
+pub fn table(now: &Seen, before: Option<&Seen>, style: Style) -> String {
+    let report = &now.report;
+    let mut out = format!("{}\n", headline(report, style));
+    let shown = match before {
+        Some(before) if report.providers.is_empty() => {
+            let _ = writeln!(out, "  as last seen at {}:", before.at);
+            &before.report
+        }
+        _ => report,
+    };
+    providers(&mut out, shown, style);
+    let lines = report.problems.iter().map(problem_sentence);
+    let lines = lines.chain(shown.conflicts.iter().map(conflict_sentence));
+    let lines = lines.chain(report.warnings.iter().map(problem_sentence));
+    for line in lines {
+        out.push('\n');
+        for line in wrap(&line, WIDTH - 2) {
+            let _ = writeln!(out, "  {line}");
+        }
+    }
+    let ids = shown.conflict_ids();
+    if !ids.is_empty() {
+        let _ = writeln!(out, "\n  conflict {} · {DOCS}/conflicts", ids.join(" "));
+    }
+    let place = report.place.as_ref().map(|place| format!("from {} · ", place.label())).unwrap_or_default();
+    let database = shown.database.as_ref().map(|database| format!("{database} · ")).unwrap_or_default();
+    let _ = writeln!(out, "\n  {place}{database}exit {}", report.exit_code());
+    out
+}
+
+impl Seen {
+    /// Was the database read, or was there nothing to ask it?
+    pub fn is_whole(&self) -> bool {
+        matches!(self.report.outcome, Outcome::Ok | Outcome::Changes | Outcome::Conflict)
+    }
+}

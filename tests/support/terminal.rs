@@ -1,0 +1,65 @@
+//! The program at a terminal of its own.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, Command, Stdio};
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+
+/// Standard input, output and error are one terminal.
+pub struct Terminal {
+    child: Child,
+    screen: File,
+    pub shown: String,
+}
+
+impl Terminal {
+    /// Nothing of this process's environment reaches it.
+    pub fn start(arguments: &[&str], env: &[(&str, &str)]) -> Terminal {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("open a terminal");
+        grantpt(&ours).expect("grant it");
+        unlockpt(&ours).expect("unlock it");
+        let name = ptsname(&ours, Vec::new()).expect("know its name");
+        let theirs: OwnedFd = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("open the other end");
+        let end = || Stdio::from(theirs.try_clone().expect("another handle"));
+        let mut command = Command::new(super::binary::program());
+        command.args(arguments).env_clear().envs(env.iter().copied());
+        command.env("AI_PROVIDER_SEED_LOG_LEVEL", "error").env("NO_COLOR", "1");
+        let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("start the program");
+        Terminal { child, screen: File::from(ours), shown: String::new() }
+    }
+
+    /// Reads until this text has been shown since the last call.
+    pub fn until(&mut self, text: &str) {
+        let mut bytes = [0; 512];
+        while !self.shown.contains(text) {
+            let read = self.screen.read(&mut bytes).unwrap_or_else(|error| panic!("{error}; so far: {}", self.shown));
+            self.shown.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+    }
+
+    /// Types the answer and reads to the end.
+    pub fn answer(mut self, text: &str) -> (i32, String) {
+        self.screen.write_all(format!("{text}\n").as_bytes()).expect("type");
+        self.end()
+    }
+
+    /// The signal of Ctrl-C; reads to the end.
+    pub fn interrupt(self) -> (i32, String) {
+        let sent = Command::new("kill").args(["-s", "INT", &self.child.id().to_string()]).status();
+        assert!(sent.expect("start kill").success());
+        self.end()
+    }
+
+    fn end(mut self) -> (i32, String) {
+        let mut bytes = [0; 512];
+        // The end of a terminal is an error on Linux.
+        while let Ok(read @ 1..) = self.screen.read(&mut bytes) {
+            self.shown.push_str(&String::from_utf8_lossy(&bytes[..read]));
+        }
+        let code = self.child.wait().expect("wait for the program").code().unwrap_or(-1);
+        (code, self.shown.replace("\r\n", "\n"))
+    }
+}

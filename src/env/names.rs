@@ -22,7 +22,7 @@ pub const LEGACY: [&str; 10] = [
 ];
 
 /// Go's `strings.ToUpper`: letter by letter.
-fn upper(name: &str) -> String {
+pub fn upper(name: &str) -> String {
     name.chars()
         .map(|c| {
             let mut upper = c.to_uppercase();

@@ -27,7 +27,7 @@ pub struct Unknown {
 
 impl Unknown {
     pub fn of_older(provider: DesiredProvider) -> Unknown {
-        let kind = Some(shown::kind(&provider.canonical().kind, None));
+        let kind = Some(shown::kind(provider.canonical().kind, None));
         Unknown { index: None, name: provider.label(), kind, pattern: provider.origins.pattern }
     }
 }

@@ -15,7 +15,7 @@ use super::metrics::Metrics;
 use super::objects::{Names, Objects};
 use super::observed::Observed;
 use super::reason::{Reason, Stop};
-use super::resource::{AIProviderSeedSpec, WorkloadKind, WorkloadRef};
+use super::resource::{AIProviderSeedSpec, AgreementStatus, WorkloadKind, WorkloadRef};
 use super::source::{Target, Unfit, target};
 use super::workload::Workload;
 use crate::report;
@@ -35,6 +35,8 @@ pub struct Checker<'a> {
     pub pool: &'a Pool,
     pub metrics: &'a Metrics,
     pub index: &'a Index,
+    /// On what both sides last agreed.
+    pub memory: &'a [AgreementStatus],
 }
 
 /// Why a check did not come to its end: something that the status tells, or that the API server must be asked again.
@@ -158,7 +160,7 @@ impl Checker<'_> {
         }
         let retry = ended.error.as_ref().map_or(Retry::No, |error| error.retry);
         let report = ended.report(report::Command::Diff, &prepared.desired, prepared.warnings);
-        let mut observed = Observed::report(&report, retry, &options.block_on, &workload.label());
+        let mut observed = Observed::report(&report, retry, &options.block_on, &workload.label(), self.memory);
         if observed.reason == Reason::DatabaseUnreachable {
             observed.message.push_str(hint);
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::SignedDuration;
 
+use super::agreement::{remember, renew};
 use super::observed::{Disagreement, Observed, Related, Seen, in_sync};
 use super::reason::{Reason, Standing};
 use super::resource::{
@@ -56,6 +57,7 @@ impl What {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Next {
+    /// With the times of now, even if they alone are not worth a write.
     pub status: AIProviderSeedStatus,
     pub notices: Vec<Notice>,
     /// Something but time differs, or the time of the last check is old.
@@ -74,6 +76,10 @@ pub fn next(old: Option<&AIProviderSeedStatus>, observed: &Observed, look: &Look
         summary: Some(summary(before, observed, conflicts.len())),
         providers,
         conflicts,
+        agreements: match &observed.seen {
+            Seen::Found { records, .. } => remember(&before.agreements, records, &look.now),
+            Seen::Unread | Seen::NotLooked => before.agreements.clone(),
+        },
         warnings: match observed.seen {
             Seen::NotLooked => before.warnings.clone(),
             _ => observed.warnings.iter().take(MAX_WARNINGS).cloned().collect(),
@@ -83,14 +89,18 @@ pub fn next(old: Option<&AIProviderSeedStatus>, observed: &Observed, look: &Look
     let is_old = |time: &Time| look.now.0.duration_since(time.0) >= REFRESH;
     let write = old != Some(&status) || (looked && before.last_check_time.as_ref().is_none_or(is_old));
     let last_check_time = if write && looked { Some(look.now.clone()) } else { before.last_check_time.clone() };
-    Next { status: AIProviderSeedStatus { last_check_time, ..status }, notices: notices(before, observed), write }
+    let mut status = AIProviderSeedStatus { last_check_time, ..status };
+    if let Seen::Found { records, .. } = &observed.seen {
+        renew(&mut status.agreements, records, &look.now);
+    }
+    Next { status, notices: notices(before, observed), write }
 }
 
 fn lists(before: &AIProviderSeedStatus, observed: &Observed) -> (Vec<ProviderStatus>, Vec<ConflictStatus>) {
     match &observed.seen {
         Seen::NotLooked => (before.providers.clone(), before.conflicts.clone()),
         Seen::Unread => (Vec::new(), before.conflicts.clone()),
-        Seen::Found { providers, conflicts } => {
+        Seen::Found { providers, conflicts, .. } => {
             // The API server refuses a list that names something twice.
             let mut seen = BTreeSet::new();
             let mut providers: Vec<ProviderStatus> =
@@ -119,7 +129,7 @@ fn summary(before: &AIProviderSeedStatus, observed: &Observed, kept: usize) -> S
         Seen::Unread => {
             Summary { in_sync: None, desired: observed.desired.and_then(number), conflicts: number(kept), message }
         }
-        Seen::Found { providers, conflicts } => {
+        Seen::Found { providers, conflicts, .. } => {
             let agreeing = providers.iter().filter(|provider| provider.state == ProviderState::InSync).count();
             let desired = observed.desired.unwrap_or(providers.len());
             Summary {

@@ -1,6 +1,7 @@
 //! The controller: the same plan as the init container's, in conditions and Events. docs/architecture.md tells the parts.
 
 mod admin;
+mod agreement;
 mod api;
 mod check;
 mod command;

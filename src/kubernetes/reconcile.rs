@@ -208,7 +208,8 @@ impl Reconciling<'_> {
             old = Some(self.conclude(old.as_ref(), &Observed::progressing()).await?);
         }
         let Context { client, pool, metrics, index, .. } = self.context;
-        let checker = Checker { client, pool, metrics, index };
+        let memory = old.as_ref().map(|status| &status.agreements[..]).unwrap_or_default();
+        let checker = Checker { client, pool, metrics, index, memory };
         let observed = checker.check(self.resource, &seed.spec).await?;
         self.conclude(old.as_ref(), &observed).await?;
         Ok((observed.reason, self.again(&observed, seed.spec.interval())))
@@ -237,6 +238,16 @@ impl Reconciling<'_> {
         }
     }
 
+    /// Keeps times that were not worth a write, so that the next agreement's is not an hour old.
+    fn note(&self, status: &AIProviderSeedStatus) {
+        let watched = self.meta.resource_version.clone();
+        let mut memory = self.context.memory();
+        let written = &mut memory.entry(self.resource.clone()).or_default().written;
+        let ours = written.take().filter(|written| written.uid == self.meta.uid).and_then(|written| written.version);
+        let version = if is_newer(watched.as_deref(), ours.as_deref()) { watched } else { ours.or(watched) };
+        *written = Some(Written { uid: self.meta.uid.clone(), version, status: status.clone() });
+    }
+
     async fn conclude(
         &self,
         old: Option<&AIProviderSeedStatus>,
@@ -260,6 +271,7 @@ impl Reconciling<'_> {
         context.metrics.checked(self.resource, looked, before.map_or(0, |time| time.0.as_second()));
         if !write {
             tracing::debug!(reason = observed.reason.as_str(), "nothing new");
+            self.note(&status);
             return Ok(status);
         }
         let statuses = Statuses::new(&context.client, self.resource);

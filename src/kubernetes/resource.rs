@@ -13,8 +13,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use status::{
-    AIProviderSeedStatus, ConflictStatus, MAX_CONFLICTS, MAX_PROVIDERS, MAX_VARIABLES, MAX_WARNINGS, ProviderState,
-    ProviderStatus, Summary, WarningStatus,
+    AIProviderSeedStatus, AgreementStatus, Changed, ConflictStatus, MAX_AGREEMENTS, MAX_CONFLICTS, MAX_PROVIDERS,
+    MAX_VARIABLES, MAX_WARNINGS, ProviderState, ProviderStatus, Summary, WarningStatus,
 };
 
 /// Any new value asks for a check now: `kubectl annotate --overwrite aps/coder aiproviders.dev/reconcile=$(date +%s)`.

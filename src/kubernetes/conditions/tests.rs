@@ -2,6 +2,7 @@ use k8s_openapi::jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
+use crate::kubernetes::agreement::Record;
 use crate::kubernetes::reason::Stop;
 use crate::kubernetes::resource::{WarningStatus, WorkloadKind};
 
@@ -19,11 +20,26 @@ fn conflict(provider: &str, field: &str, environment: &str) -> Disagreement {
         database: "https://db/".to_owned(),
         variable: "VARIABLE".to_owned(),
         source: "Secret s, key k".to_owned(),
+        ..ConflictStatus::default()
     };
     let sentence = format!(
         "{provider} {field} is {environment} in the environment (VARIABLE, Secret s, key k), https://db/ in the database"
     );
     Disagreement { status, sentence }
+}
+
+/// Both sides of provider `a`, in one row.
+fn record(environment: &str, database: &str) -> Record {
+    let [provider, row, environment, database] = ["a", "1", environment, database].map(str::to_owned);
+    Record { provider, row, environment, database }
+}
+
+fn with_records(observed: Observed, found: &[Record]) -> Observed {
+    let mut observed = observed;
+    if let Seen::Found { records, .. } = &mut observed.seen {
+        *records = found.to_vec();
+    }
+    observed
 }
 
 fn provider(name: &str, state: ProviderState) -> ProviderStatus {
@@ -39,7 +55,8 @@ fn observed(reason: Reason, blocked: bool, conflicts: &[Disagreement]) -> Observ
     };
     if looked {
         let state = if reason == Reason::InSync { ProviderState::InSync } else { ProviderState::Conflict };
-        observed.seen = Seen::Found { providers: vec![provider("a", state)], conflicts: conflicts.to_vec() };
+        observed.seen =
+            Seen::Found { providers: vec![provider("a", state)], conflicts: conflicts.to_vec(), records: Vec::new() };
         observed.desired = Some(1);
     }
     observed.blocked = blocked;
@@ -118,6 +135,46 @@ fn a_quiet_hour_writes_once() {
     assert!(!next(Some(&failed_status), &failed, &look(1, 36_000)).write);
 }
 
+/// The time of an agreement moves with each look, and is written only with something else.
+#[test]
+fn agreements_are_remembered_without_a_write_of_their_own() {
+    let agreed = with_records(observed(Reason::InSync, false, &[]), &[record("x", "x")]);
+    let first = next(None, &agreed, &look(1, 0)).status;
+    let memory = |status: &AIProviderSeedStatus| {
+        let agreement = status.agreements.first()?;
+        Some((agreement.hash.clone(), agreement.time.0.as_second() - 1_800_000_000))
+    };
+    assert_eq!(memory(&first), Some(("x".to_owned(), 0)));
+    let quiet = next(Some(&first), &agreed, &look(1, 600));
+    assert!(!quiet.write);
+    assert_eq!(memory(&quiet.status), Some(("x".to_owned(), 600)));
+    // What was not written is enough for the next one.
+    assert!(!next(Some(&quiet.status), &agreed, &look(1, 1200)).write);
+    // Neither an outage nor a suspension nor the conflict itself makes it forget.
+    let disagreed =
+        with_records(observed(Reason::Conflict, true, &[conflict("a", "base_url", "y")]), &[record("y", "x")]);
+    let mut status = quiet.status;
+    for (at, step) in [
+        &observed(Reason::DatabaseUnreachable, false, &[]),
+        &observed(Reason::Suspended, false, &[]),
+        &disagreed,
+        &disagreed,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        status = next(Some(&status), step, &look(1, 700 + 100 * i64::try_from(at).unwrap())).status;
+        assert_eq!(memory(&status), Some(("x".to_owned(), 600)));
+    }
+    assert!(!next(Some(&status), &disagreed, &look(1, 1300)).write);
+    // Settled otherwise: a new memory. Its row gone: none.
+    let settled = with_records(observed(Reason::InSync, false, &[]), &[record("y", "y")]);
+    status = next(Some(&status), &settled, &look(1, 1400)).status;
+    assert_eq!(memory(&status), Some(("y".to_owned(), 1400)));
+    let gone = with_records(observed(Reason::WouldSeed, false, &[]), &[]);
+    assert_eq!(memory(&next(Some(&status), &gone, &look(1, 1500)).status), None);
+}
+
 #[test]
 fn conflicts_stand_until_a_look_shows_that_they_are_gone() {
     let conflicts = [conflict("openai", "base_url", "https://one/"), conflict("openai", "type", "azure")];
@@ -179,6 +236,7 @@ fn five_thousand_providers_stay_within_the_limits() {
     seen.seen = Seen::Found {
         providers: (0..5000).map(|number| provider(&name(number), state(number))).collect(),
         conflicts: (0..100).map(|number| conflict(&name(number * 50), "base_url", &long)).collect(),
+        records: Vec::new(),
     };
     seen.desired = Some(5000);
     let warning = WarningStatus { message: "w".repeat(1024), ..WarningStatus::default() };
@@ -224,6 +282,7 @@ fn names_that_come_twice_are_told_once() {
 
 /// What can happen between two looks.
 fn step() -> impl Strategy<Value = (Observed, i64, Option<String>)> {
+    let sides = prop::option::of((prop::sample::select(vec!["x", "y"]), prop::sample::select(vec!["x", "y"])));
     let reason = prop::sample::select(Reason::ALL.to_vec());
     let one = (
         prop::sample::select(vec!["a", "b"]),
@@ -231,15 +290,18 @@ fn step() -> impl Strategy<Value = (Observed, i64, Option<String>)> {
         prop::sample::select(vec!["1", "2"]),
     );
     let conflicts = prop::collection::vec(one, 0..4);
-    (reason, any::<bool>(), conflicts, 0..3i64, prop::option::of("[12]")).prop_map(
-        |(reason, blocked, conflicts, more, token)| {
+    (reason, any::<bool>(), conflicts, 0..3i64, prop::option::of("[12]"), sides).prop_map(
+        |(reason, blocked, conflicts, more, token, sides)| {
             let conflicts: Vec<_> = match reason {
                 Reason::Conflict | Reason::CredentialsDiffer => {
                     conflicts.into_iter().map(|(provider, field, value)| conflict(provider, field, value)).collect()
                 }
                 _ => Vec::new(),
             };
-            (observed(reason, blocked && reason == Reason::Conflict, &conflicts), more, token)
+            let records: Vec<Record> =
+                sides.into_iter().map(|(environment, database)| record(environment, database)).collect();
+            let observed = observed(reason, blocked && reason == Reason::Conflict, &conflicts);
+            (with_records(observed, &records), more, token)
         },
     )
 }
@@ -250,6 +312,7 @@ proptest! {
     fn sequences(steps in prop::collection::vec(step(), 1..12)) {
         let mut old: Option<AIProviderSeedStatus> = None;
         let mut told: std::collections::BTreeMap<(String, String), String> = Default::default();
+        let mut agreed: Option<(String, i64)> = None;
         let (mut generation, mut reason) = (1, None);
         for (number, (observed, more, token)) in steps.into_iter().enumerate() {
             generation += more;
@@ -302,6 +365,18 @@ proptest! {
             events.sort();
             prop_assert_eq!(events, expected);
             prop_assert!(write || notices.is_empty());
+            // What both sides last agreed on, and when; with the times of now, whether they were written or not.
+            if let Seen::Found { records, .. } = &observed.seen {
+                agreed = match records.first() {
+                    None => None,
+                    Some(record) if record.environment == record.database => {
+                        Some((record.environment.clone(), look.now.0.as_second()))
+                    }
+                    Some(_) => agreed,
+                };
+            }
+            let remembered = status.agreements.first().map(|last| (last.hash.clone(), last.time.0.as_second()));
+            prop_assert_eq!(&remembered, &agreed);
             // The token is remembered, also by a later look without one.
             let handled = token.or_else(|| old.and_then(|old| old.last_handled_reconcile_at));
             prop_assert_eq!(&status.last_handled_reconcile_at, &handled);

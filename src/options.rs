@@ -290,8 +290,8 @@ impl Reader<'_> {
 }
 
 /// Options of the controller and of `diff` alone, which may stand in an environment that containers share.
-const OF_OTHER_COMMANDS: [&str; 6] =
-    ["NAMESPACE", "ALL_NAMESPACES", "LISTEN", "LEADER_ELECT", "CONCURRENCY", "OFFLINE"];
+const OF_OTHER_COMMANDS: [&str; 7] =
+    ["NAMESPACE", "ALL_NAMESPACES", "LISTEN", "LEADER_ELECT", "ALLOW_WRITES", "CONCURRENCY", "OFFLINE"];
 
 /// Kubernetes sets such variables for a Service named `ai-provider-seed`.
 fn is_service_variable(name: &str) -> bool {

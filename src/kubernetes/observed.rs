@@ -31,6 +31,8 @@ pub struct Observed {
     pub seen: Seen,
     /// How many providers the environment has, as far as it could be read.
     pub desired: Option<usize>,
+    /// A seed would insert rows.
+    pub would_insert: bool,
     pub warnings: Vec<WarningStatus>,
     pub workload: Option<Related>,
 }
@@ -85,7 +87,16 @@ impl From<WorkloadKind> for Kind {
 impl Observed {
     fn new(reason: Reason, message: impl Into<String>, seen: Seen) -> Self {
         let message = fit("", &message.into(), "", MESSAGE);
-        Observed { reason, blocked: false, message, seen, desired: None, warnings: Vec::new(), workload: None }
+        Observed {
+            reason,
+            blocked: false,
+            message,
+            seen,
+            desired: None,
+            would_insert: false,
+            warnings: Vec::new(),
+            workload: None,
+        }
     }
 
     pub fn progressing() -> Self {
@@ -128,6 +139,7 @@ impl Observed {
             }
         };
         observed.warnings = warnings(&report.warnings);
+        observed.would_insert = report.outcome == Outcome::Changes;
         observed
     }
 

@@ -7,7 +7,14 @@ use crate::kubernetes::reason::Stop;
 use crate::kubernetes::resource::{WarningStatus, WorkloadKind};
 
 fn look(generation: i64, second: i64) -> Look {
-    Look { generation, token: None, now: Time(Timestamp::from_second(1_800_000_000 + second).unwrap()) }
+    Look {
+        generation,
+        token: None,
+        now: Time(Timestamp::from_second(1_800_000_000 + second).unwrap()),
+        handled: None,
+        resolved: Answer::Keep,
+        seeded: Answer::Keep,
+    }
 }
 
 fn conflict(provider: &str, field: &str, environment: &str) -> Disagreement {

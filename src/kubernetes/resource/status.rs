@@ -31,13 +31,21 @@ pub struct AIProviderSeedStatus {
     #[schemars(with = "String")]
     pub last_handled_reconcile_at: Option<String>,
 
+    /// The value of the annotation aiproviders.dev/resolve that was last carried out or refused; it is not acted on again.
+    /// Remove the annotation, and it is forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub last_handled_resolve: Option<String>,
+
     /// When the workload was last checked (RFC 3339). While nothing else changes it is refreshed at most once an hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub last_check_time: Option<Time>,
 
-    /// Ready: it could be checked, and the next start would go ahead. InSync: environment and database agree. And, only while
-    /// they are true, Reconciling, Stalled and Suspended. The reason says what happened, the message what to do.
+    /// Ready: it could be checked, and the next start would go ahead. InSync: environment and database agree. Only while they
+    /// are true, Reconciling, Stalled and Suspended. Resolved, while the annotation aiproviders.dev/resolve is there: whether
+    /// it was carried out. Seeded, in mode Seed: whether what was missing is inserted. The reason says what happened, the
+    /// message what to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
@@ -246,7 +254,7 @@ fn conditions(_: &mut SchemaGenerator) -> Schema {
             "required": ["type", "status", "lastTransitionTime", "reason", "message"],
             "properties": {
                 "type": {
-                    "description": "Ready, InSync, Reconciling, Stalled or Suspended.",
+                    "description": "Ready, InSync, Reconciling, Stalled, Suspended, Resolved or Seeded.",
                     "type": "string",
                     "maxLength": 316
                 },

@@ -111,13 +111,16 @@ pub fn next(old: Option<&AIProviderSeedStatus>, observed: &Observed, look: &Look
     };
     let looked = matches!(observed.seen, Seen::Found { .. });
     let is_old = |time: &Time| look.now.0.duration_since(time.0) >= REFRESH;
-    let write = old != Some(&status) || (looked && before.last_check_time.as_ref().is_none_or(is_old));
+    let notices = notices(before, observed, look);
+    // The status goes first, so an Event has one to follow.
+    let due = looked && before.last_check_time.as_ref().is_none_or(is_old);
+    let write = due || old != Some(&status) || !notices.is_empty();
     let last_check_time = if write && looked { Some(look.now.clone()) } else { before.last_check_time.clone() };
     let mut status = AIProviderSeedStatus { last_check_time, ..status };
     if let Seen::Found { records, .. } = &observed.seen {
         renew(&mut status.agreements, records, &look.now);
     }
-    Next { status, notices: notices(before, observed, look), write }
+    Next { status, notices, write }
 }
 
 fn lists(before: &AIProviderSeedStatus, observed: &Observed) -> (Vec<ProviderStatus>, Vec<ConflictStatus>) {

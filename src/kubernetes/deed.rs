@@ -204,3 +204,6 @@ fn sentences(problems: &[Problem]) -> String {
 pub fn report(ended: seed::Ended, desired: &[crate::provider::DesiredProvider]) -> Report {
     ended.report(crate::report::Command::Seed, desired, Vec::new())
 }
+
+#[cfg(test)]
+mod tests;

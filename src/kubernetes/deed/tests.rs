@@ -124,9 +124,16 @@ fn what_the_mode_says() {
 }
 
 #[test]
-fn words_are_what_the_api_server_takes() {
+fn words_are_what_the_api_server_takes_and_the_page_explains() {
+    let page = include_str!("../../../docs/controller.md");
+    for reason in Reason::ALL {
+        assert!(page.contains(&format!("`{reason}`")), "{reason}");
+    }
     for word in Word::ALL {
         assert!(word.as_str().bytes().all(|b| b.is_ascii_alphabetic()));
+        let told = if word.is_told() { "yes" } else { "no" };
+        let row = format!("| `{}` | {} | {told} | ", word.as_str(), word.status());
+        assert!(page.contains(&row), "{row}");
         assert!(["True", "False", "Unknown"].contains(&word.status()));
     }
 }

@@ -27,7 +27,7 @@ pub enum Command {
     Resolve(ResolveTexts),
     /// Print the providers of the database as environment variables or manifests
     Export(ExportTexts),
-    /// Watch AIProviderSeed resources and say in their status whether the next start would go ahead
+    /// Watch AIProviderSeed resources and say in their status whether the next start would go ahead; with --allow-writes, settle and seed
     #[cfg(feature = "controller")]
     Controller(ControllerTexts),
     /// Print the CustomResourceDefinition of AIProviderSeed as YAML
@@ -173,6 +173,9 @@ pub struct ControllerTexts {
     /// Work only while holding the Lease ai-provider-seed in the own namespace
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub leader_elect: Option<String>,
+    /// Carry out decisions of the annotation aiproviders.dev/resolve, and insert what is missing where spec.mode is Seed
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub allow_writes: Option<String>,
     /// How many resources to check at once [default: 8]
     #[arg(long, value_name = "NUMBER")]
     pub concurrency: Option<String>,

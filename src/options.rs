@@ -290,11 +290,12 @@ impl Reader<'_> {
 }
 
 /// Options of the controller and of `diff` alone, which may stand in an environment that containers share.
-const OF_OTHER_COMMANDS: [&str; 10] = [
+const OF_OTHER_COMMANDS: [&str; 11] = [
     "NAMESPACE",
     "ALL_NAMESPACES",
     "LISTEN",
     "LEADER_ELECT",
+    "ALLOW_WRITES",
     "CONCURRENCY",
     "OFFLINE",
     "FROM",

@@ -68,6 +68,7 @@ impl Run<'_> {
         let mut patience = Patience::new(self.wait, full_jitter);
         // A transaction of ours whose commit was not answered.
         let mut open = None;
+        let mut extended = false;
         let want = if self.dry_run { Want::Any } else { Want::ReadWrite };
         loop {
             let session = connector.wait_and_connect(&mut patience, want).await?;
@@ -79,8 +80,8 @@ impl Run<'_> {
                     return Ok(());
                 }
                 Err(error) => {
-                    if open.is_some() && error.connection_lost {
-                        ended.unknown = true;
+                    if ended.unknown && !extended {
+                        extended = true;
                         patience.extend(AFTER_LOST_COMMIT);
                     }
                     drop(session);
@@ -180,7 +181,11 @@ impl Attempt<'_> {
         let written = rows::write(self.session, resolution, run.keyring);
         let transaction = within(FLIGHT, self.session, written).await?;
         *self.open = Some(transaction);
-        within(FLIGHT, self.session, rows::commit(self.session)).await?;
+        // From here until there is an answer nobody knows, also if we are stopped in between.
+        ended.unknown = true;
+        let committed = within(FLIGHT, self.session, rows::commit(self.session)).await;
+        ended.unknown = committed.as_ref().is_err_and(|error| error.connection_lost);
+        committed?;
         *self.open = None;
         ended.written = true;
         self.look_again(ended).await

@@ -5,6 +5,7 @@
 
 mod support;
 
+use ai_provider_seed::kubernetes::resource::Changed;
 use serde_json::json;
 use support::controller::{Controller, check_now, conditions, deployment, events, get, notes, reason, secret, seed};
 use support::kubernetes::eventually;
@@ -84,6 +85,11 @@ fn mask(word: &str) -> Option<&'static str> {
         _ if word.len() == 20 && word.ends_with('Z') && word.as_bytes()[10] == b'T' => Some("<time>"),
         _ if word.len() == 36 && word.matches('-').count() == 4 => Some("<uuid>"),
         _ if hex(12) => Some("<conflict>"),
+        _ if hex(64) => Some("<hash>"),
+        _ if word.len() == 10 && word.starts_with("20") && word.matches('-').count() == 2 => Some("<day>"),
+        _ if word.len() == 5 && word.as_bytes()[2] == b':' && word.starts_with(|c: char| c.is_ascii_digit()) => {
+            Some("<minute>")
+        }
         _ if hex(8) => Some("<fingerprint>"),
         _ if word.strip_prefix("test-").is_some_and(digits) => Some("<namespace>"),
         _ if is_age(word) => Some("<age>"),
@@ -124,6 +130,10 @@ fn from_would_seed_to_conflict_and_back() {
     ] {
         assert!(message.contains(part), "{part} is not in {message}");
     }
+    // It was in agreement before, and now the database is another one; of keys nothing is known.
+    let changed: Vec<Option<Changed>> = status.conflicts.iter().map(|conflict| conflict.changed).collect();
+    assert_eq!(changed, [Some(Changed::Database), None]);
+    assert!(message.contains("/v2 in the database (the database changed since 20"), "{message}");
     let sources: Vec<&str> = status.conflicts.iter().map(|conflict| conflict.source.as_str()).collect();
     assert_eq!(sources, ["Deployment coder, container ai-provider-seed", "Secret coder-ai, key openai"]);
     let told = eventually("two Events", || Some(events(&namespace)).filter(|events| events.len() == 2));

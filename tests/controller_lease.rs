@@ -34,7 +34,8 @@ fn one_works_the_other_waits_and_follows() {
     let second = start(&namespace);
     add(&namespace, "a");
     reason(&namespace, "a", "WorkloadNotFound");
-    assert!(first.metric("ai_provider_seed_reconciles_total") >= 1.0);
+    // Counted after the status was written.
+    eventually("the first has looked", || (first.metric("ai_provider_seed_reconciles_total") >= 1.0).then_some(()));
     assert_eq!(second.metric("ai_provider_seed_reconciles_total"), 0.0);
     assert_eq!(holder(&namespace), Some(holding.clone()));
 

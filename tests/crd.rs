@@ -68,7 +68,7 @@ fn what_is_left_out_gets_its_default() {
     let namespace = cluster.namespace();
     let spec = create(&seeds(&namespace), "coder", minimal()).unwrap();
     let workload = json!({ "kind": "Deployment", "name": "coder", "container": "ai-provider-seed" });
-    assert_eq!(spec, json!({ "workloadRef": workload, "interval": "5m", "suspend": false }));
+    assert_eq!(spec, json!({ "workloadRef": workload, "mode": "Observe", "interval": "5m", "suspend": false }));
 }
 
 #[test]
@@ -82,6 +82,7 @@ fn everything_set_is_kept_and_read_back_the_same() {
             "ca": { "secretKeyRef": { "name": "db-ca", "key": "ca.crt" } },
             "clientCertSecretRef": { "name": "db-client" }
         },
+        "mode": "Seed",
         "options": { "compareCredentials": "Fail", "blockOn": ["Invalid", "Conflict"] },
         "interval": "1h30m",
         "suspend": true
@@ -133,6 +134,7 @@ fn what_is_wrong_is_refused_naming_the_field() {
         ("spec.interval", json!(long(33)), "may not be more than 32"),
         ("spec.interval", json!(300), "must be of type string"),
         ("spec.suspend", json!("yes"), "must be of type boolean"),
+        ("spec.mode", json!("seed"), r#"supported values: "Observe", "Seed""#),
     ];
     for (path, value, text) in cases {
         let mut spec = minimal();
@@ -224,7 +226,14 @@ fn kubectl_explain_teaches_units_defaults_and_limits() {
         ("aps.spec.workloadRef.container", &["at most 63", "Default ai-provider-seed"]),
         ("aps.spec.database.ca", &["exactly one of secretKeyRef and configMapKeyRef", "Default"]),
         ("aps.spec.options.blockOn", &["All or None alone", "1 to 5", "Default"]),
+        ("aps.spec.mode", &["enum: Observe Seed", "--allow-writes", "never changed", "Default Observe"]),
         ("aps.status.providers", &["At most 256"]),
+        ("aps.status.agreements", &["At most 256", "which side changed"]),
+        ("aps.status.agreements.hash", &["SHA-256", "64 hex digits", "Credentials are not part"]),
+        ("aps.status.agreements.time", &["RFC 3339", "at most once an hour"]),
+        ("aps.status.conflicts.changed", &["Environment, Database or Both", "nobody knows"]),
+        ("aps.status.conflicts.since", &["RFC 3339"]),
+        ("aps.status.lastHandledResolve", &["aiproviders.dev/resolve", "Remove the annotation"]),
         ("aps.status.conflicts", &["At most 64", "-required-"]),
         ("aps.status.conditions", &["Ready", "what to do"]),
     ] {

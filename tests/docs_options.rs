@@ -1,4 +1,4 @@
-//! The tables of the options that only `diff`, only `resolve` and only `export` have are complete.
+//! The tables of the options that `diff`, `resolve`, `export` and `controller` alone have are complete.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "docs/markdown.rs"]
@@ -10,6 +10,13 @@ use std::collections::BTreeMap;
 
 use markdown::Page;
 use support::Run;
+
+/// Those that have options of their own.
+const COMMANDS: &[&str] = if cfg!(feature = "controller") {
+    &["diff", "resolve", "export", "controller"]
+} else {
+    &["diff", "resolve", "export"]
+};
 
 /// Option and the default that the help names.
 fn options(command: &str) -> BTreeMap<String, String> {
@@ -27,7 +34,7 @@ fn options(command: &str) -> BTreeMap<String, String> {
 fn tables_of_options_are_complete() {
     let page = Page::read("docs/configuration.md");
     let of_seed = options("seed");
-    for command in ["diff", "resolve", "export"] {
+    for command in COMMANDS {
         let rows = page.rows_below(&format!("Options of {command}"));
         let documented: BTreeMap<String, String> =
             rows.iter().map(|row| (row[0].clone(), row[row.len() - 2].clone())).collect();

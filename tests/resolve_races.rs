@@ -6,7 +6,7 @@ mod support;
 
 use resolution::{ID, OLD_URL, URL, current_id, database, id_of, openai, row, run, take, unchanged};
 use serde_json::json;
-use support::{Database, Fault, Proxy, Run, Server, Snapshot};
+use support::{Database, Fault, PgBouncer, Proxy, Run, Server, Snapshot};
 
 #[test]
 fn a_stale_id_changes_nothing_and_shows_the_conflict_of_now() {
@@ -111,6 +111,65 @@ fn a_lost_connection_leaves_all_or_nothing() {
         assert_eq!((after.keys_of(&json!(ID)), after.audit.len()), (vec!["sk-canary-new".to_owned()], 3), "once");
         assert_eq!(row(&database)["base_url"], URL);
     }
+}
+
+/// The answer to the commit is lost, and from then on nobody answers at all.
+#[test]
+fn a_lost_commit_that_nobody_can_be_asked_about_is_called_unknown() {
+    let server = Server::shared();
+    let database = database(&openai(OLD_URL, &["sk-canary-old"]));
+    let id = current_id(&database);
+    // Slow, so that the way back is closed before the second connection is through.
+    let delay = std::time::Duration::from_millis(300);
+    let proxy = Proxy::new().delay(delay).fault(Fault::DropAfter("commit work")).start(server.port());
+    let url = database.url_at(proxy.port(), "postgres", "postgres");
+    let mut started = take(&database, &id).database(url).start();
+    let mut client = database.client();
+    let changed = |client: &mut postgres::Client| {
+        client.query_one("select base_url from ai_providers", &[]).unwrap().get::<_, String>(0) == URL
+    };
+    while !changed(&mut client) {
+        assert!(!started.ended(), "{}", started.wait());
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    drop(proxy);
+    let finished = started.wait().expect(4);
+    assert_eq!(finished.codes("problems"), ["unreachable"]);
+    let message = finished.termination.as_ref().unwrap();
+    assert!(message.contains("the answer to the commit was lost, so the change may be there or not"), "{finished}");
+    assert!(!message.contains("nothing was written"), "{finished}");
+    // Asked again, it finds out.
+    let before = Snapshot::of(&database);
+    let again = take(&database, &id).run().expect(0);
+    assert_eq!(again.json()["changes"], json!([]));
+    unchanged(&database, &before);
+    assert_eq!(before.audit.len(), 3);
+}
+
+#[test]
+fn through_pgbouncer_in_transaction_mode() {
+    let server = Server::shared();
+    let Some(bouncer) = PgBouncer::start(server, &[("postgres", "postgres")]) else { return };
+    let database = database(&openai(OLD_URL, &["sk-canary-old"]));
+    let url = database.url_at(bouncer.port(), "postgres", "postgres");
+    let id = current_id(&database);
+    // More of them than server connections, so that each shares its own between its transactions.
+    let mut written: Vec<bool> = Vec::new();
+    for started in (0..6).map(|_| take(&database, &id).database(&url).start()).collect::<Vec<_>>() {
+        let finished = started.wait();
+        assert!([0, 3].contains(&finished.code), "{finished}");
+        written.push(finished.json()["written"] == true);
+    }
+    assert_eq!(written.iter().filter(|written| **written).count(), 1, "{written:?}");
+    let after = Snapshot::of(&database);
+    assert_eq!((after.keys_of(&json!(ID)), after.audit.len()), (vec!["sk-canary-new".to_owned()], 3));
+    assert_eq!(row(&database)["base_url"], URL);
+    // Restored, too; and nothing is left open.
+    database.execute("update ai_providers set deleted = true");
+    run("resolve", &database).database(&url).arg("openai").arg("--restore").arg("--yes").run().expect(0);
+    assert_eq!(row(&database)["enabled"], true);
+    let open = "select count(*) from pg_stat_activity where datname = current_database() and state like 'idle in%'";
+    assert_eq!(database.json(open), 0);
 }
 
 #[test]

@@ -4,7 +4,12 @@
 --                         adds providers, keys and audit rows. It can change and delete nothing.
 --   ai_provider_diff      for `diff`, `export` and the controller: the same reads, no writes.
 --   ai_provider_resolve   for `resolve`, which a person runs: the same reads; changes providers, replaces their keys, adds
---                         audit rows. It can add and delete no provider. No container that starts by itself needs it.
+--                         audit rows. It can add and delete no provider. No init container needs it.
+--
+-- A controller with --allow-writes needs the first for spec.mode: Seed, the third for decisions by annotation, and for both a
+-- login role that is a member of both:
+--
+--     create role ai_provider_controller login in role ai_provider_seed, ai_provider_resolve;
 --
 -- All read API keys (encrypted, if Coder encrypts them): treat their passwords as you treat Coder's.
 --

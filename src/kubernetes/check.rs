@@ -1,4 +1,5 @@
-//! One check: the workload, what it uses, the environment, one look at the database. Reads only.
+//! One check: the workload, what it uses, the environment, one look at the database. Reads only; what is to be written is
+//! written elsewhere (write.rs), to the target that a check found.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use super::metrics::Metrics;
 use super::objects::Names;
 use super::observed::Observed;
 use super::reason::{Reason, Stop};
-use super::resource::{AIProviderSeedSpec, WorkloadRef};
+use super::resource::{AIProviderSeedSpec, AgreementStatus, WorkloadRef};
 use super::source::{Target, Unfit, target};
 use super::workload::Workload;
 use crate::report;
@@ -32,6 +33,21 @@ pub struct Checker<'a> {
     pub pool: &'a Pool,
     pub metrics: &'a Metrics,
     pub index: &'a Index,
+    /// On what both sides last agreed.
+    pub memory: &'a [AgreementStatus],
+}
+
+/// What a check came to.
+pub struct Checked {
+    pub observed: Observed,
+    /// Where one could look again, if the environment is known.
+    pub target: Option<(Target, Workload)>,
+}
+
+impl From<Observed> for Checked {
+    fn from(observed: Observed) -> Self {
+        Checked { observed, target: None }
+    }
 }
 
 /// Why a check did not come to its end: something that the status tells, or that the API server must be asked again.
@@ -53,20 +69,20 @@ impl From<Failure> for Ending {
 }
 
 impl Checker<'_> {
-    pub async fn check(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Observed, Failure> {
+    pub async fn check(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Checked, Failure> {
         match self.observe(resource, spec).await {
-            Ok(observed) => Ok(observed),
-            Err(Ending::Stopped(stop)) => Ok(Observed::stopped(stop)),
+            Ok(checked) => Ok(checked),
+            Err(Ending::Stopped(stop)) => Ok(Observed::stopped(stop).into()),
             // That stays so until somebody grants it, and no condition may go on saying InSync meanwhile.
             Err(Ending::Failed(failure)) if failure.refusal == Refusal::Forbidden => {
                 self.metrics.api_error(failure.refusal);
-                Ok(Observed::stopped(Stop::new(Reason::EnvironmentUnknown, failure.to_string())))
+                Ok(Observed::stopped(Stop::new(Reason::EnvironmentUnknown, failure.to_string())).into())
             }
             Err(Ending::Failed(failure)) => Err(failure),
         }
     }
 
-    async fn observe(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Observed, Ending> {
+    async fn observe(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Checked, Ending> {
         let reference = &spec.workload_ref;
         let mut names = Names::default();
         names.of_spec(spec);
@@ -74,17 +90,20 @@ impl Checker<'_> {
         let workload = self.workload(&resource.0, reference).await?;
         let container = match workload.container(&reference.container) {
             Ok(container) => container,
-            Err(stop) => return Ok(Observed::stopped(stop).of_workload(&workload, &reference.container)),
+            Err(stop) => return Ok(Observed::stopped(stop).of_workload(&workload, &reference.container).into()),
         };
         names.of_container(container);
         self.index.set(resource, (reference.kind.into(), &reference.name), &names);
         let objects = fetch::objects(self.client, &resource.0, &names).await?;
         let observed = match target(spec, &workload, &objects) {
-            Ok(target) => self.look(target, spec, &workload).await,
+            Ok(target) => {
+                let observed = self.look(&target, spec, &workload).await;
+                return Ok(Checked { observed, target: Some((target, workload)) });
+            }
             Err(Unfit::Stopped(stop)) => Observed::stopped(stop),
             Err(Unfit::Refused(refused)) => Observed::refused(&refused),
         };
-        Ok(observed.of_workload(&workload, &reference.container))
+        Ok(observed.of_workload(&workload, &reference.container).into())
     }
 
     async fn workload(&self, namespace: &str, reference: &WorkloadRef) -> Result<Workload, Ending> {
@@ -97,7 +116,8 @@ impl Checker<'_> {
         })
     }
 
-    async fn look(&self, target: Target, spec: &AIProviderSeedSpec, workload: &Workload) -> Observed {
+    /// What the database holds now.
+    pub async fn look(&self, target: &Target, spec: &AIProviderSeedSpec, workload: &Workload) -> Observed {
         let Target { prepared, options } = target;
         let desired = prepared.desired.len();
         let mut hint = "";
@@ -122,12 +142,12 @@ impl Checker<'_> {
             self.metrics.database_error(error.code);
         }
         let retry = ended.error.as_ref().map_or(Retry::No, |error| error.retry);
-        let report = ended.report(report::Command::Diff, &prepared.desired, prepared.warnings);
-        let mut observed = Observed::report(&report, retry, &options.block_on, &workload.label());
+        let report = ended.report(report::Command::Diff, &prepared.desired, prepared.warnings.clone());
+        let mut observed = Observed::report(&report, retry, &options.block_on, &workload.label(), self.memory);
         if observed.reason == Reason::DatabaseUnreachable {
             observed.message.push_str(hint);
         }
-        observed.with_desired(desired)
+        observed.with_desired(desired).of_workload(workload, &spec.workload_ref.container)
     }
 
     /// A session that died since its last use, or a server that is just failing over, gets a second try.

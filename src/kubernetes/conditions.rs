@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::SignedDuration;
 
+use super::agreement::{remember, renew};
+use super::deed::{Answer, Word};
 use super::observed::{Disagreement, Observed, Related, Seen, in_sync};
 use super::reason::{Reason, Standing};
 use super::resource::{
@@ -18,6 +20,11 @@ const REFRESH: SignedDuration = SignedDuration::from_hours(1);
 /// The API server's limit for the note of an Event, in bytes.
 const NOTE: usize = 1024;
 
+/// The condition of the last decision by annotation.
+pub const RESOLVED: &str = "Resolved";
+/// The condition of the mode Seed.
+pub const SEEDED: &str = "Seeded";
+
 /// Which state of the resource was looked at, and when.
 #[derive(Clone, Debug)]
 pub struct Look {
@@ -25,6 +32,12 @@ pub struct Look {
     /// The value of the annotation that asks for a check.
     pub token: Option<String>,
     pub now: Time,
+    /// The decision that was last carried out or refused, as the status remembers it from now on.
+    pub handled: Option<String>,
+    /// What became of it.
+    pub resolved: Answer,
+    /// The same of the mode Seed.
+    pub seeded: Answer,
 }
 
 /// An Event to be.
@@ -42,6 +55,7 @@ pub enum What {
     ConflictDetected,
     ConflictResolved,
     Failed(Reason),
+    Told(Word),
 }
 
 impl What {
@@ -50,12 +64,23 @@ impl What {
             What::ConflictDetected => "ConflictDetected",
             What::ConflictResolved => "ConflictResolved",
             What::Failed(reason) => reason.as_str(),
+            What::Told(word) => word.as_str(),
+        }
+    }
+
+    /// What was done when it was noticed.
+    pub fn action(self) -> &'static str {
+        match self {
+            What::Told(Word::Resolved | Word::ResolveRefused | Word::ResolveFailed) => "Resolve",
+            What::Told(_) => "Seed",
+            _ => "Check",
         }
     }
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Next {
+    /// With the times of now, even if they alone are not worth a write.
     pub status: AIProviderSeedStatus,
     pub notices: Vec<Notice>,
     /// Something but time differs, or the time of the last check is old.
@@ -69,11 +94,16 @@ pub fn next(old: Option<&AIProviderSeedStatus>, observed: &Observed, look: &Look
     let status = AIProviderSeedStatus {
         observed_generation: Some(look.generation),
         last_handled_reconcile_at: look.token.clone().or_else(|| before.last_handled_reconcile_at.clone()),
+        last_handled_resolve: look.handled.clone(),
         last_check_time: before.last_check_time.clone(),
         conditions: conditions(before, observed, look),
         summary: Some(summary(before, observed, conflicts.len())),
         providers,
         conflicts,
+        agreements: match &observed.seen {
+            Seen::Found { records, .. } => remember(&before.agreements, records, &look.now),
+            Seen::Unread | Seen::NotLooked => before.agreements.clone(),
+        },
         warnings: match observed.seen {
             Seen::NotLooked => before.warnings.clone(),
             _ => observed.warnings.iter().take(MAX_WARNINGS).cloned().collect(),
@@ -81,16 +111,23 @@ pub fn next(old: Option<&AIProviderSeedStatus>, observed: &Observed, look: &Look
     };
     let looked = matches!(observed.seen, Seen::Found { .. });
     let is_old = |time: &Time| look.now.0.duration_since(time.0) >= REFRESH;
-    let write = old != Some(&status) || (looked && before.last_check_time.as_ref().is_none_or(is_old));
+    let notices = notices(before, observed, look);
+    // The status goes first, so an Event has one to follow.
+    let due = looked && before.last_check_time.as_ref().is_none_or(is_old);
+    let write = due || old != Some(&status) || !notices.is_empty();
     let last_check_time = if write && looked { Some(look.now.clone()) } else { before.last_check_time.clone() };
-    Next { status: AIProviderSeedStatus { last_check_time, ..status }, notices: notices(before, observed), write }
+    let mut status = AIProviderSeedStatus { last_check_time, ..status };
+    if let Seen::Found { records, .. } = &observed.seen {
+        renew(&mut status.agreements, records, &look.now);
+    }
+    Next { status, notices, write }
 }
 
 fn lists(before: &AIProviderSeedStatus, observed: &Observed) -> (Vec<ProviderStatus>, Vec<ConflictStatus>) {
     match &observed.seen {
         Seen::NotLooked => (before.providers.clone(), before.conflicts.clone()),
         Seen::Unread => (Vec::new(), before.conflicts.clone()),
-        Seen::Found { providers, conflicts } => {
+        Seen::Found { providers, conflicts, .. } => {
             // The API server refuses a list that names something twice.
             let mut seen = BTreeSet::new();
             let mut providers: Vec<ProviderStatus> =
@@ -119,7 +156,7 @@ fn summary(before: &AIProviderSeedStatus, observed: &Observed, kept: usize) -> S
         Seen::Unread => {
             Summary { in_sync: None, desired: observed.desired.and_then(number), conflicts: number(kept), message }
         }
-        Seen::Found { providers, conflicts } => {
+        Seen::Found { providers, conflicts, .. } => {
             let agreeing = providers.iter().filter(|provider| provider.state == ProviderState::InSync).count();
             let desired = observed.desired.unwrap_or(providers.len());
             Summary {
@@ -134,17 +171,18 @@ fn summary(before: &AIProviderSeedStatus, observed: &Observed, kept: usize) -> S
 
 fn conditions(before: &AIProviderSeedStatus, observed: &Observed, look: &Look) -> Vec<Condition> {
     let (ready, synced) = truth(observed.reason, observed.blocked);
-    let condition = |kind: &str, status: &str, message: String| {
+    let named = |kind: &str, status: &str, reason: &str, message: String| {
         let old = before.conditions.iter().find(|old| old.type_ == kind && old.status == status);
         Condition {
             type_: kind.to_owned(),
             status: status.to_owned(),
-            reason: observed.reason.as_str().to_owned(),
+            reason: reason.to_owned(),
             message,
             observed_generation: Some(look.generation),
             last_transition_time: old.map_or_else(|| look.now.clone(), |old| old.last_transition_time.clone()),
         }
     };
+    let condition = |kind: &str, status: &str, message: String| named(kind, status, observed.reason.as_str(), message);
     let known = match (&observed.seen, synced) {
         (Seen::Found { providers, .. }, "True" | "False") => {
             in_sync(providers, observed.desired.unwrap_or(providers.len()))
@@ -159,7 +197,20 @@ fn conditions(before: &AIProviderSeedStatus, observed: &Observed, look: &Look) -
         Standing::Stalled => conditions.push(condition("Stalled", "True", message())),
         Standing::Suspended => conditions.push(condition("Suspended", "True", message())),
     }
+    for (kind, answer) in [(RESOLVED, &look.resolved), (SEEDED, &look.seeded)] {
+        conditions.extend(match answer {
+            Answer::Forget => None,
+            Answer::Say(deed) => Some(named(kind, deed.word.status(), deed.word.as_str(), deed.message.clone())),
+            Answer::Keep => {
+                standing(before, kind).map(|old| named(kind, &old.status, &old.reason, old.message.clone()))
+            }
+        });
+    }
     conditions
+}
+
+pub fn standing<'a>(status: &'a AIProviderSeedStatus, kind: &str) -> Option<&'a Condition> {
+    status.conditions.iter().find(|condition| condition.type_ == kind)
 }
 
 /// Ready and InSync.
@@ -186,7 +237,7 @@ fn truth(reason: Reason, blocked: bool) -> (&'static str, &'static str) {
 }
 
 /// Only what changed since the old status, so that a restart repeats nothing.
-fn notices(before: &AIProviderSeedStatus, observed: &Observed) -> Vec<Notice> {
+fn notices(before: &AIProviderSeedStatus, observed: &Observed, look: &Look) -> Vec<Notice> {
     let mut notices = Vec::new();
     if let Seen::Found { conflicts, .. } = &observed.seen {
         let start = observed.workload.as_ref().map_or_else(|| "the next start".to_owned(), next_start);
@@ -227,6 +278,20 @@ fn notices(before: &AIProviderSeedStatus, observed: &Observed) -> Vec<Notice> {
             note: fit("", &observed.message, "", NOTE),
             field_path: None,
         });
+    }
+    for (kind, answer) in [(RESOLVED, &look.resolved), (SEEDED, &look.seeded)] {
+        let Answer::Say(deed) = answer else { continue };
+        let another = kind == RESOLVED && look.handled != before.last_handled_resolve;
+        let new = standing(before, kind).is_none_or(|old| old.reason != deed.word.as_str());
+        // What was inserted was inserted now; everything else stands until it changes.
+        if deed.word.is_told() && (another || new || deed.word == Word::Seeded) {
+            notices.push(Notice {
+                what: What::Told(deed.word),
+                is_warning: deed.word.is_warning(),
+                note: fit("", &deed.message, "", NOTE),
+                field_path: None,
+            });
+        }
     }
     notices
 }

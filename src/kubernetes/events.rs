@@ -16,8 +16,6 @@ use super::resource::AIProviderSeed;
 use crate::provider::{hex, shown};
 
 pub const CONTROLLER: &str = "ai-provider-seed";
-/// What was done when it was noticed.
-const ACTION: &str = "Check";
 /// Of a name in Kubernetes; the Event's is the resource's and a suffix.
 const NAME: usize = 230;
 
@@ -47,7 +45,7 @@ pub fn event(notice: &Notice, meta: &ObjectMeta, related: Option<&Related>, inst
             namespace: meta.namespace.clone(),
             ..ObjectMeta::default()
         },
-        action: Some(ACTION.to_owned()),
+        action: Some(notice.what.action().to_owned()),
         event_time: Some(MicroTime(at)),
         note: Some(notice.note.clone()),
         reason: Some(notice.what.as_str().to_owned()),

@@ -12,6 +12,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::api::{Failure, Refusal};
+use super::deed::Word;
 use super::index::Key;
 use super::reason::Reason;
 use crate::problem::Code;
@@ -29,6 +30,7 @@ pub struct Metrics {
     api_errors: Family<Labels<1>, Counter>,
     events: Family<Labels<1>, Counter>,
     status_writes: Family<Labels<1>, Counter>,
+    writes: Family<Labels<1>, Counter>,
 }
 
 impl Metrics {
@@ -47,6 +49,12 @@ impl Metrics {
         registry.register("api_errors", "Calls of the API server that failed, by class", api_errors.clone());
         registry.register("events", "Events by whether they could be published", events.clone());
         registry.register("status_writes", "Writes of a status by whether they succeeded", status_writes.clone());
+        let writes = Family::default();
+        registry.register(
+            "database_writes",
+            "Writes to a database that were asked for, by what came of them",
+            writes.clone(),
+        );
         registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Metrics {
             registry,
@@ -58,6 +66,7 @@ impl Metrics {
             api_errors,
             events,
             status_writes,
+            writes,
         }
     }
 
@@ -87,6 +96,11 @@ impl Metrics {
 
     pub fn status_write(&self, written: bool) {
         self.status_writes.get_or_create(&[("result", if written { "written" } else { "failed" })]).inc();
+    }
+
+    /// Only of what was asked for: a decision, or rows that are missing in mode Seed.
+    pub fn write(&self, word: Word) {
+        self.writes.get_or_create(&[("result", word.as_str())]).inc();
     }
 
     pub fn conflicts(&self, resource: &Key, number: usize) {

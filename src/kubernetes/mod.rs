@@ -1,11 +1,16 @@
-//! The controller: the same plan as the init container's, in conditions and Events. docs/architecture.md tells the parts.
+//! The controller: the same plan as the init container's, in conditions and Events, and on request carried out. docs/architecture.md
+//! tells the parts.
 
 mod admin;
+mod agreement;
 mod api;
+mod asked;
 mod check;
 mod command;
 mod conditions;
 mod database;
+mod decision;
+mod deed;
 mod environment;
 mod events;
 mod expand;
@@ -27,6 +32,7 @@ mod source;
 mod status;
 mod watch;
 mod workload;
+mod write;
 
 pub use reason::Reason;
 pub use run::{End, run};

@@ -1,11 +1,14 @@
 //! What a check came to, in the words of the status: from a stop, a refused environment or a finished report.
 
+use super::agreement::{self, Record};
 use super::objects::Kind;
 use super::reason::{Reason, Stop};
-use super::resource::{ConflictStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus, WorkloadKind};
+use super::resource::{
+    AgreementStatus, ConflictStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus, WorkloadKind,
+};
 use super::workload::Workload;
 use crate::options::BlockOn;
-use crate::plan::{Conflict, State};
+use crate::plan::{Conflict, Field, State};
 use crate::prepare::Refused;
 use crate::problem::{Code, Outcome, Problem};
 use crate::provider::shown::{count, fit};
@@ -28,6 +31,8 @@ pub struct Observed {
     pub seen: Seen,
     /// How many providers the environment has, as far as it could be read.
     pub desired: Option<usize>,
+    /// A seed would insert rows.
+    pub would_insert: bool,
     pub warnings: Vec<WarningStatus>,
     pub workload: Option<Related>,
 }
@@ -36,7 +41,7 @@ pub struct Observed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Seen {
     /// It was read, or there was nothing to ask it.
-    Found { providers: Vec<ProviderStatus>, conflicts: Vec<Disagreement> },
+    Found { providers: Vec<ProviderStatus>, conflicts: Vec<Disagreement>, records: Vec<Record> },
     /// It could not be read: which providers are in sync is not known, and conflicts stand until a read shows that they are gone.
     Unread,
     /// Nobody looked; all that was found before stays.
@@ -82,7 +87,16 @@ impl From<WorkloadKind> for Kind {
 impl Observed {
     fn new(reason: Reason, message: impl Into<String>, seen: Seen) -> Self {
         let message = fit("", &message.into(), "", MESSAGE);
-        Observed { reason, blocked: false, message, seen, desired: None, warnings: Vec::new(), workload: None }
+        Observed {
+            reason,
+            blocked: false,
+            message,
+            seen,
+            desired: None,
+            would_insert: false,
+            warnings: Vec::new(),
+            workload: None,
+        }
     }
 
     pub fn progressing() -> Self {
@@ -104,11 +118,18 @@ impl Observed {
         observed
     }
 
-    /// A report of `diff`. `retry`: whether what ended the look at the database may mend itself.
-    pub fn report(report: &Report, retry: Retry, block_on: &BlockOn, workload: &str) -> Self {
+    /// A report of `diff`. `retry`: whether what ended the look at the database may mend itself. `memory`: on what both sides
+    /// last agreed.
+    pub fn report(
+        report: &Report,
+        retry: Retry,
+        block_on: &BlockOn,
+        workload: &str,
+        memory: &[AgreementStatus],
+    ) -> Self {
         let mut observed = match report.outcome {
-            Outcome::Ok | Outcome::Changes => agreed(report),
-            Outcome::Conflict => conflict(report, block_on.blocks(Outcome::Conflict), workload),
+            Outcome::Ok | Outcome::Changes => agreed(report, memory),
+            Outcome::Conflict => conflict(report, block_on.blocks(Outcome::Conflict), workload, memory),
             Outcome::Invalid => problems(&report.problems),
             Outcome::Unavailable | Outcome::Locked if retry != Retry::No => {
                 Observed::new(Reason::DatabaseUnreachable, sentences(&report.problems), Seen::Unread)
@@ -118,6 +139,7 @@ impl Observed {
             }
         };
         observed.warnings = warnings(&report.warnings);
+        observed.would_insert = report.outcome == Outcome::Changes;
         observed
     }
 
@@ -156,7 +178,7 @@ fn problems(problems: &[Problem]) -> Observed {
     Observed::new(Reason::EnvironmentUnknown, message, Seen::Unread)
 }
 
-fn agreed(report: &Report) -> Observed {
+fn agreed(report: &Report, memory: &[AgreementStatus]) -> Observed {
     let warning = |code| report.warnings.iter().find(|warning: &&Problem| warning.code == code);
     let differing = || report.conflicts.iter().map(conflict_sentence).collect::<Vec<_>>().join("; ");
     let (reason, message) = if let Some(pending) = warning(Code::SchemaPending) {
@@ -174,26 +196,41 @@ fn agreed(report: &Report) -> Observed {
     } else {
         (Reason::InSync, good(report))
     };
-    Observed::new(reason, message, found(report))
+    Observed::new(reason, message, found(report, memory))
 }
 
-fn conflict(report: &Report, blocked: bool, workload: &str) -> Observed {
+fn conflict(report: &Report, blocked: bool, workload: &str, memory: &[AgreementStatus]) -> Observed {
     let blocking: Vec<Conflict> = report.conflicts.iter().filter(|conflict| conflict.blocking).cloned().collect();
-    let facts: Vec<String> = blocking.iter().map(conflict_sentence).collect();
+    let seen = found(report, memory);
+    let Seen::Found { conflicts, .. } = &seen else { return Observed::new(Reason::Conflict, "", seen) };
+    let facts = conflicts.iter().filter(|conflict| conflict.status.blocking).map(|conflict| conflict.sentence.as_str());
+    let facts: Vec<&str> = facts.collect();
     let next = advice(&blocking, blocked);
     let (head, tail) = match blocked {
         true => (format!("the next start of {workload} would be stopped: "), format!(". {next}")),
         false => ("environment and database disagree: ".to_owned(), format!(", which does not stop the start. {next}")),
     };
-    let observed = Observed::new(Reason::Conflict, fit(&head, &facts.join("; "), &tail, MESSAGE), found(report));
+    let observed = Observed::new(Reason::Conflict, fit(&head, &facts.join("; "), &tail, MESSAGE), seen);
     Observed { blocked, ..observed }
 }
 
-fn found(report: &Report) -> Seen {
+fn found(report: &Report, memory: &[AgreementStatus]) -> Seen {
+    let records: Vec<Record> = report.providers.iter().filter_map(record).collect();
     Seen::Found {
         providers: report.providers.iter().map(provider).collect(),
-        conflicts: report.conflicts.iter().map(disagreement).collect(),
+        conflicts: report.conflicts.iter().map(|conflict| disagreement(conflict, &records, memory)).collect(),
+        records,
     }
+}
+
+/// `None`: there is no row to compare with, or it is deleted.
+fn record(provider: &Provider) -> Option<Record> {
+    Some(Record {
+        provider: shown::name(&provider.name),
+        row: provider.id?.to_string(),
+        environment: provider.environment_hash.clone(),
+        database: provider.database_hash.clone()?,
+    })
 }
 
 fn provider(provider: &Provider) -> ProviderStatus {
@@ -213,24 +250,32 @@ fn provider(provider: &Provider) -> ProviderStatus {
     }
 }
 
-fn disagreement(conflict: &Conflict) -> Disagreement {
+fn disagreement(conflict: &Conflict, records: &[Record], memory: &[AgreementStatus]) -> Disagreement {
     let source = match (conflict.origin.presence, &conflict.origin.source) {
         (Presence::Default, _) => "Coder's default".to_owned(),
         (Presence::Unset, _) => "not set".to_owned(),
         (Presence::Set, Source::Container | Source::Process | Source::EnvFile) => LITERAL.to_owned(),
         (Presence::Set, source) => source.to_string(),
     };
+    let name = shown::name(&conflict.provider);
+    // Of credentials nothing is remembered, so nothing is said.
+    let known = !matches!(conflict.field, Field::ApiKeys | Field::BedrockCredentials);
+    let record = records.iter().find(|record| known && record.provider == name);
+    let who = record.and_then(|record| agreement::who(memory, record));
+    let since = who.as_ref().map(|(changed, since)| agreement::sentence(*changed, since)).unwrap_or_default();
     let status = ConflictStatus {
         id: conflict.id.clone(),
-        provider: shown::name(&conflict.provider),
+        provider: name,
         field: conflict.field.as_str().to_owned(),
         blocking: conflict.blocking,
         environment: value(conflict.field, &conflict.environment),
         database: value(conflict.field, &conflict.database),
         variable: conflict.origin.variable.clone(),
         source,
+        changed: who.as_ref().map(|(changed, _)| *changed),
+        since: who.map(|(_, since)| since),
     };
-    Disagreement { status, sentence: conflict_sentence(conflict) }
+    Disagreement { status, sentence: conflict_sentence(conflict) + &since }
 }
 
 fn warnings(problems: &[Problem]) -> Vec<WarningStatus> {

@@ -9,11 +9,12 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 use super::api::{Failure, Refusal};
+use super::asked::{Asked, Asking, Handled};
 use super::check::Checker;
 use super::conditions::{Look, Next, next};
 use super::events;
@@ -25,6 +26,7 @@ use super::reason::{Reason, Standing, Stop};
 use super::resource::{AIProviderSeed, AIProviderSeedStatus, RECONCILE_ANNOTATION};
 use super::status::{Statuses, is_newer};
 use super::watch::Scope;
+use super::write;
 use crate::provider::shown;
 use crate::store::pool::Pool;
 
@@ -32,6 +34,8 @@ pub type Guarded = DeserializeGuard<AIProviderSeed>;
 
 /// A whole check, whatever happens in it.
 const LIMIT: Duration = Duration::from_secs(90);
+/// With a write in it, which has limits of its own.
+const WRITING_LIMIT: Duration = Duration::from_secs(240);
 /// The first pause after a failure that may mend itself; it doubles.
 const BACKOFF: Duration = Duration::from_secs(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
@@ -46,6 +50,10 @@ pub struct Context {
     pub index: Index,
     /// Checks at once, over all namespaces.
     pub permits: Semaphore,
+    /// Without it nothing is ever written to a database.
+    pub allow_writes: bool,
+    /// Writes at once. They hold no permit of the checks: a lock that somebody holds must not stop those.
+    pub writers: Semaphore,
     /// Who reports Events.
     pub instance: String,
     memory: Mutex<HashMap<Key, Memory>>,
@@ -72,6 +80,7 @@ impl Context {
         metrics: Arc<Metrics>,
         readiness: Arc<Readiness>,
         most: usize,
+        allow_writes: bool,
         instance: String,
     ) -> Self {
         Context {
@@ -81,6 +90,8 @@ impl Context {
             readiness,
             index: Index::default(),
             permits: Semaphore::new(most),
+            allow_writes,
+            writers: Semaphore::new(usize::from(write::WRITERS)),
             instance,
             memory: Mutex::default(),
         }
@@ -137,10 +148,11 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
     );
     let work = async {
         // Only closed when the process ends.
-        let _permit = context.permits.acquire().await.ok();
+        let permit = context.permits.acquire().await.ok();
         let started = Instant::now();
         let reconciling = Reconciling { context: &context, resource: &resource, meta: &meta };
-        let result = match timeout(LIMIT, reconciling.run(&guarded)).await {
+        let limit = if context.allow_writes { WRITING_LIMIT } else { LIMIT };
+        let result = match timeout(limit, reconciling.run(&guarded, permit)).await {
             Ok(result) => result,
             Err(_) => {
                 let call = format!("check {} in namespace {}", resource.1, resource.0);
@@ -193,25 +205,32 @@ struct Reconciling<'a> {
 }
 
 impl Reconciling<'_> {
-    async fn run(&self, guarded: &Guarded) -> Result<(Reason, Action), Failure> {
+    async fn run(&self, guarded: &Guarded, permit: Option<SemaphorePermit<'_>>) -> Result<(Reason, Action), Failure> {
         let seed = match &guarded.0 {
             Ok(seed) => seed,
             Err(invalid) => return self.malformed(&invalid.error).await,
         };
         let mut old = self.known(seed.status.as_ref());
         if seed.spec.suspend {
-            self.conclude(old.as_ref(), &Observed::suspended()).await?;
+            self.conclude(old.as_ref(), &Observed::suspended(), Asked::default()).await?;
             self.context.succeeded(self.resource);
             return Ok((Reason::Suspended, Action::await_change()));
         }
         if old.as_ref().is_none_or(|status| status.conditions.is_empty()) {
-            old = Some(self.conclude(old.as_ref(), &Observed::progressing()).await?);
+            old = Some(self.conclude(old.as_ref(), &Observed::progressing(), Asked::default()).await?);
         }
         let Context { client, pool, metrics, index, .. } = self.context;
-        let checker = Checker { client, pool, metrics, index };
-        let observed = checker.check(self.resource, &seed.spec).await?;
-        self.conclude(old.as_ref(), &observed).await?;
-        Ok((observed.reason, self.again(&observed, seed.spec.interval())))
+        let memory = old.as_ref().map(|status| &status.agreements[..]).unwrap_or_default();
+        let checker = Checker { client, pool, metrics, index, memory };
+        let mut checked = checker.check(self.resource, &seed.spec).await?;
+        // A write may wait for a lock.
+        drop(permit);
+        let Reconciling { context, resource, meta } = *self;
+        let asking = Asking { context, resource, meta, spec: &seed.spec, checker: &checker, old: old.as_ref() };
+        let mut asked = asking.run(&mut checked).await?;
+        let (observed, fresh, come_back) = (checked.observed, asked.fresh.take(), asked.come_back);
+        self.conclude(fresh.as_ref().or(old.as_ref()), &observed, asked).await?;
+        Ok((observed.reason, self.again(&observed, seed.spec.interval(), come_back)))
     }
 
     /// A resource that another version of the definition let in. Its status is read apart from its spec.
@@ -222,7 +241,8 @@ impl Reconciling<'_> {
         );
         let statuses = Statuses::new(&self.context.client, self.resource);
         let old = self.known(statuses.read().await?.as_ref());
-        self.conclude(old.as_ref(), &Observed::stopped(Stop::new(Reason::InvalidSpec, message))).await?;
+        let observed = Observed::stopped(Stop::new(Reason::InvalidSpec, message));
+        self.conclude(old.as_ref(), &observed, Asked::default()).await?;
         Ok((Reason::InvalidSpec, Action::await_change()))
     }
 
@@ -237,10 +257,21 @@ impl Reconciling<'_> {
         }
     }
 
+    /// Keeps times that were not worth a write, so that the next agreement's is not an hour old.
+    fn note(&self, status: &AIProviderSeedStatus) {
+        let watched = self.meta.resource_version.clone();
+        let mut memory = self.context.memory();
+        let written = &mut memory.entry(self.resource.clone()).or_default().written;
+        let ours = written.take().filter(|written| written.uid == self.meta.uid).and_then(|written| written.version);
+        let version = if is_newer(watched.as_deref(), ours.as_deref()) { watched } else { ours.or(watched) };
+        *written = Some(Written { uid: self.meta.uid.clone(), version, status: status.clone() });
+    }
+
     async fn conclude(
         &self,
         old: Option<&AIProviderSeedStatus>,
         observed: &Observed,
+        asked: Asked,
     ) -> Result<AIProviderSeedStatus, Failure> {
         let context = self.context;
         // From here on there is something to forget when the resource goes away.
@@ -251,6 +282,12 @@ impl Reconciling<'_> {
             generation: self.meta.generation.unwrap_or_default(),
             token: token.map(|token| shown::cut(token, TOKEN)),
             now,
+            handled: match asked.handled {
+                Handled::Now(handled) => handled,
+                Handled::AsBefore => old.and_then(|old| old.last_handled_resolve.clone()),
+            },
+            resolved: asked.resolved,
+            seeded: asked.seeded,
         };
         let Next { status, notices, write } = next(old, observed, &look);
         let number = status.summary.as_ref().and_then(|summary| summary.conflicts).unwrap_or_default();
@@ -260,6 +297,7 @@ impl Reconciling<'_> {
         context.metrics.checked(self.resource, looked, before.map_or(0, |time| time.0.as_second()));
         if !write {
             tracing::debug!(reason = observed.reason.as_str(), "nothing new");
+            self.note(&status);
             return Ok(status);
         }
         let statuses = Statuses::new(&context.client, self.resource);
@@ -285,7 +323,10 @@ impl Reconciling<'_> {
     }
 
     /// When to look again if nothing changes before.
-    fn again(&self, observed: &Observed, interval: Duration) -> Action {
+    fn again(&self, observed: &Observed, interval: Duration, come_back: Option<Duration>) -> Action {
+        if let Some(longest) = come_back {
+            return Action::requeue(spread(backoff(self.context.failed(self.resource), interval.min(longest))));
+        }
         let pause = match observed.reason.standing(observed.blocked) {
             Standing::Reconciling => backoff(self.context.failed(self.resource), interval.min(LONGEST_BACKOFF)),
             Standing::Settled | Standing::Stalled | Standing::Suspended => {

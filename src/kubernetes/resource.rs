@@ -13,8 +13,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 pub use status::{
-    AIProviderSeedStatus, ConflictStatus, MAX_CONFLICTS, MAX_PROVIDERS, MAX_VARIABLES, MAX_WARNINGS, ProviderState,
-    ProviderStatus, Summary, WarningStatus,
+    AIProviderSeedStatus, AgreementStatus, Changed, ConflictStatus, MAX_AGREEMENTS, MAX_CONFLICTS, MAX_PROVIDERS,
+    MAX_VARIABLES, MAX_WARNINGS, ProviderState, ProviderStatus, Summary, WarningStatus,
 };
 
 /// Any new value asks for a check now: `kubectl annotate --overwrite aps/coder aiproviders.dev/reconcile=$(date +%s)`.
@@ -36,8 +36,9 @@ pub const MIN_INTERVAL: Duration = Duration::from_secs(10);
     status = "AIProviderSeedStatus",
     derive = "PartialEq",
     doc = "AIProviderSeed names a workload whose pods seed Coder's AI providers from their environment. The controller reads \
-           the same environment and the same rows, writes nothing to the database, and says in conditions and Events \
-           whether the next start would go ahead, and if not, why.",
+           the same environment and the same rows, and says in conditions and Events whether the next start would go ahead, \
+           and if not, why. It writes to the database only if it runs with --allow-writes, and then only what spec.mode or \
+           the annotation aiproviders.dev/resolve asks for.",
     printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status",
         "description": "Whether it could be checked and the next start would go ahead"}"#,
     printcolumn = r#"{"name": "In sync", "type": "string", "jsonPath": ".status.conditions[?(@.type=='InSync')].status",
@@ -58,6 +59,13 @@ pub const MIN_INTERVAL: Duration = Duration::from_secs(10);
 pub struct AIProviderSeedSpec {
     /// The workload in this namespace whose pods seed the providers. Its pod template is the only source of the environment.
     pub workload_ref: WorkloadRef,
+
+    /// Observe: only look. Seed: also insert providers that the database lacks, as the init container would, so that a first
+    /// install is completed as soon as Coder has created its tables. What is there is never changed, what was deleted stays
+    /// deleted, and nothing is inserted while there is a conflict. Seed needs a controller with --allow-writes (allowWrites in
+    /// its chart) and a role that may insert. Default Observe.
+    #[serde(default)]
+    pub mode: Mode,
 
     /// How to reach the database. Default: what the environment of the container says. Set it where that environment names a
     /// file or a socket, which only the pod can open.
@@ -103,6 +111,13 @@ fn default_interval() -> String {
     "5m".to_owned()
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mode {
+    #[default]
+    Observe,
+    Seed,
+}
+
 /// A workload in the namespace of the resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -146,7 +161,8 @@ impl WorkloadKind {
 #[serde(rename_all = "camelCase")]
 pub struct Database {
     /// The key of a Secret in this namespace that holds the connection URL or key=value list. Default: the variables of the
-    /// container (CODER_PG_CONNECTION_URL and the others). A role that may only read is enough.
+    /// container (CODER_PG_CONNECTION_URL and the others). A role that may only read is enough, unless the controller is to
+    /// write: then one that may what is asked of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeyRef")]
     pub url_secret_ref: Option<KeyRef>,

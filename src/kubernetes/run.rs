@@ -18,6 +18,7 @@ use super::readiness::Readiness;
 use super::reconcile::Context;
 use super::resource::AIProviderSeed;
 use super::watch::{self, Scope, describe};
+use super::write;
 use crate::options::controller::ControllerOptions;
 use crate::provider::shown;
 
@@ -76,12 +77,22 @@ pub async fn run(options: ControllerOptions) -> End {
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         instance,
+        allow_writes = options.allow_writes,
         scopes = scopes.iter().map(Scope::label).collect::<Vec<_>>().join(", "),
         "controller starts"
     );
     let most = options.concurrency;
-    let context = Arc::new(Context::new(client.clone(), metrics, readiness, usize::from(most), instance.clone()));
+    let context = Arc::new(Context::new(
+        client.clone(),
+        metrics,
+        readiness,
+        usize::from(most),
+        options.allow_writes,
+        instance.clone(),
+    ));
     let election = options.leader_elect.then(|| Election::new(&client, &own, instance));
+    // A write that waits for a lock takes no check's place.
+    let most = if options.allow_writes { most.saturating_add(write::WRITERS) } else { most };
     let work = Work { scopes, context, most };
     let end = tokio::select! {
         end = work.run(election, stop) => end,
@@ -130,6 +141,7 @@ async fn asked(mut stop: channel::Receiver<bool>) {
 struct Work {
     scopes: Vec<Scope>,
     context: Arc<Context>,
+    /// Resources at once, for each scope.
     most: u16,
 }
 

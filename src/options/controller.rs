@@ -12,6 +12,8 @@ pub struct ControllerOptions {
     pub all_namespaces: bool,
     pub listen: SocketAddr,
     pub leader_elect: bool,
+    /// Without it the controller only ever reads.
+    pub allow_writes: bool,
     pub concurrency: u16,
     pub log_format: Format,
     pub log_level: tracing::Level,
@@ -20,7 +22,16 @@ pub struct ControllerOptions {
 /// Reads all of them, as far as they can be read.
 pub fn parse(texts: ControllerTexts, variables: &[Variable]) -> (ControllerOptions, Vec<Problem>) {
     let mut reader = Reader { variables, known: Vec::new(), problems: Vec::new() };
-    let ControllerTexts { namespace, all_namespaces, listen, leader_elect, concurrency, log_format, log_level } = texts;
+    let ControllerTexts {
+        namespace,
+        all_namespaces,
+        listen,
+        leader_elect,
+        allow_writes,
+        concurrency,
+        log_format,
+        log_level,
+    } = texts;
     let namespace = (!namespace.is_empty()).then(|| namespace.join(","));
     let options = ControllerOptions {
         namespaces: reader.read("namespace", namespace, Vec::new(), namespaces),
@@ -29,6 +40,7 @@ pub fn parse(texts: ControllerTexts, variables: &[Variable]) -> (ControllerOptio
             text.parse().map_err(|_| "an address and a port are expected, such as 0.0.0.0:8080".to_owned())
         }),
         leader_elect: reader.read("leader-elect", leader_elect, false, boolean),
+        allow_writes: reader.read("allow-writes", allow_writes, false, boolean),
         concurrency: reader.read("concurrency", concurrency, 8, |text| {
             text.parse()
                 .ok()
@@ -77,7 +89,7 @@ mod tests {
         ];
         let (options, problems) = parse(ControllerTexts::default(), &variables);
         assert_eq!(options.namespaces, ["a", "b"]);
-        assert!(options.leader_elect && !options.all_namespaces);
+        assert!(options.leader_elect && !options.all_namespaces && !options.allow_writes);
         assert_eq!(options.listen.to_string(), "0.0.0.0:8080");
         assert_eq!(options.concurrency, 8);
         assert_eq!(problems.len(), 1);

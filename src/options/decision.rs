@@ -9,6 +9,10 @@ use crate::provider::{check_name, shown};
 /// How long an id is, in hex.
 const ID: usize = 12;
 
+pub fn is_id(text: &str) -> bool {
+    text.len() == ID && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// `can_ask`: there is somebody at a terminal.
 pub fn parse(texts: &ResolveTexts, can_ask: bool, problems: &mut Vec<Problem>) -> Request {
     let mut problem = |option: &str, message: String| {
@@ -41,8 +45,7 @@ pub fn parse(texts: &ResolveTexts, can_ask: bool, problems: &mut Vec<Problem>) -
     }
     let conflicts: Vec<String> =
         texts.conflict.iter().flat_map(|ids| ids.split(',')).map(|id| id.trim().to_owned()).collect();
-    let is_id = |id: &String| id.len() == ID && id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if !conflicts.iter().all(is_id) {
+    if !conflicts.iter().all(|id| is_id(id)) {
         problem("--conflict", format!("an id has {ID} hex digits, as the report of seed and diff says it"));
     }
     match action {

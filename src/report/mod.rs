@@ -13,7 +13,7 @@ mod watch;
 pub use from::Place;
 pub use json::json;
 pub use resolve::Settled;
-pub use sentence::{advice, conflict_sentence, problem_sentence, value};
+pub use sentence::{advice, conflict_sentence, minute, problem_sentence, value};
 pub use termination::termination_message;
 pub use text::{Style, good, remarks, text};
 pub use watch::{Seen, table};

@@ -22,11 +22,13 @@ fn conflicting() -> Value {
     };
     json!({
         "observedGeneration": 1,
+        "lastHandledResolve": "3f9a1c04b2d7:environment",
         "lastCheckTime": "2026-11-20T09:12:31Z",
         "conditions": [condition("Ready", "False"), condition("InSync", "False"), condition("Stalled", "True")],
         "summary": { "inSync": "2/3", "desired": 3, "conflicts": 1, "message": "openai base_url differs" },
         "providers": [provider("openai"), provider("claude")],
         "conflicts": [conflict("openai", "base_url")],
+        "agreements": [agreement("openai")],
         "warnings": [{ "code": "unknown_variable", "variables": ["CODER_AIBRIDGE_X"], "message": "is unknown" }]
     })
 }
@@ -38,7 +40,13 @@ fn provider(name: &str) -> Value {
 fn conflict(provider: &str, field: &str) -> Value {
     json!({ "id": "3f9a1c04b2d7", "provider": provider, "field": field, "blocking": true,
             "environment": "https://api.openai.com/v2", "database": "https://api.openai.com/v1",
-            "variable": "CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "source": "Secret coder-ai, key url" })
+            "variable": "CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "source": "Secret coder-ai, key url",
+            "changed": "Environment", "since": "2026-11-20T09:12:31Z" })
+}
+
+fn agreement(name: &str) -> Value {
+    json!({ "name": name, "id": "0192f0c4-0000-7000-8000-000000000000", "hash": "0".repeat(64),
+            "time": "2026-11-20T09:12:31Z" })
 }
 
 #[test]
@@ -81,12 +89,13 @@ fn a_full_status_is_accepted_and_one_more_is_refused() {
         (0..count)
             .map(|at| match key {
                 "providers" => provider(&format!("provider-{at}")),
+                "agreements" => agreement(&format!("provider-{at}")),
                 "conflicts" => conflict(&format!("provider-{at}"), "base_url"),
                 _ => json!({ "code": "unknown_variable", "variables": vec!["X"; 16], "message": "x".repeat(1024) }),
             })
             .collect()
     };
-    let limits = [("providers", 256), ("conflicts", 64), ("warnings", 32)];
+    let limits = [("providers", 256), ("conflicts", 64), ("agreements", 256), ("warnings", 32)];
     let mut status = conflicting();
     for (key, limit) in limits {
         status[key] = full(key, limit);
@@ -115,6 +124,7 @@ fn fields_of_one_provider_stand_side_by_side_and_nothing_stands_twice() {
     assert_eq!(apply_status(&api, "coder", status.clone()).unwrap(), status);
     for (key, twice) in [
         ("providers", provider("openai")),
+        ("agreements", agreement("openai")),
         ("conflicts", conflict("openai", "base_url")),
         ("conditions", conflicting()["conditions"][0].clone()),
     ] {

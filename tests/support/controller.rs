@@ -24,6 +24,13 @@ impl Controller {
         controller
     }
 
+    /// The same, and it may write to databases.
+    pub fn writing(namespace: &Namespace) -> Self {
+        let controller = Controller::start_as(namespace.kubeconfig(), &["--allow-writes"]);
+        controller.wait_ready();
+        controller
+    }
+
     pub fn start_as(kubeconfig: &Path, args: &[&str]) -> Self {
         let port = super::process::free_port();
         let run = Run::new(["controller", "--log-format=json", "--log-level=debug"])
@@ -150,6 +157,29 @@ pub fn events(namespace: &Namespace) -> Vec<Event> {
 pub fn notes(namespace: &Namespace) -> Vec<String> {
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
     events(namespace).iter().map(|event| format!("{}: {}", text(&event.reason), text(&event.note))).collect()
+}
+
+/// Sets the annotation that decides a conflict; an empty value removes it.
+pub fn decide(namespace: &Namespace, name: &str, value: &str) {
+    let annotation = match value {
+        "" => "aiproviders.dev/resolve-".to_owned(),
+        value => format!("aiproviders.dev/resolve={value}"),
+    };
+    namespace.kubectl(&["annotate", "--overwrite", &format!("aps/{name}"), &annotation]).ok();
+}
+
+/// The status once it has this condition for this reason.
+#[track_caller]
+pub fn condition(namespace: &Namespace, name: &str, kind: &str, reason: &str) -> AIProviderSeedStatus {
+    eventually(&format!("{name} has {kind} {reason}"), || {
+        let status = get(namespace, name).status?;
+        status.conditions.iter().any(|c| c.type_ == kind && c.reason == reason).then_some(status)
+    })
+}
+
+/// The message of a condition.
+pub fn message(status: &AIProviderSeedStatus, kind: &str) -> String {
+    status.conditions.iter().find(|c| c.type_ == kind).map(|c| c.message.clone()).unwrap_or_default()
 }
 
 /// Asks for a check now, and waits until it is done.

@@ -1,12 +1,23 @@
+mod sequences;
+mod writes;
+
 use k8s_openapi::jiff::Timestamp;
-use proptest::prelude::*;
 
 use super::*;
+use crate::kubernetes::agreement::Record;
+use crate::kubernetes::deed::{Deed, Word};
 use crate::kubernetes::reason::Stop;
 use crate::kubernetes::resource::{WarningStatus, WorkloadKind};
 
 fn look(generation: i64, second: i64) -> Look {
-    Look { generation, token: None, now: Time(Timestamp::from_second(1_800_000_000 + second).unwrap()) }
+    Look {
+        generation,
+        token: None,
+        now: Time(Timestamp::from_second(1_800_000_000 + second).unwrap()),
+        handled: None,
+        resolved: Answer::Keep,
+        seeded: Answer::Keep,
+    }
 }
 
 fn conflict(provider: &str, field: &str, environment: &str) -> Disagreement {
@@ -19,11 +30,26 @@ fn conflict(provider: &str, field: &str, environment: &str) -> Disagreement {
         database: "https://db/".to_owned(),
         variable: "VARIABLE".to_owned(),
         source: "Secret s, key k".to_owned(),
+        ..ConflictStatus::default()
     };
     let sentence = format!(
         "{provider} {field} is {environment} in the environment (VARIABLE, Secret s, key k), https://db/ in the database"
     );
     Disagreement { status, sentence }
+}
+
+/// Both sides of provider `a`, in one row.
+fn record(environment: &str, database: &str) -> Record {
+    let [provider, row, environment, database] = ["a", "1", environment, database].map(str::to_owned);
+    Record { provider, row, environment, database }
+}
+
+fn with_records(observed: Observed, found: &[Record]) -> Observed {
+    let mut observed = observed;
+    if let Seen::Found { records, .. } = &mut observed.seen {
+        *records = found.to_vec();
+    }
+    observed
 }
 
 fn provider(name: &str, state: ProviderState) -> ProviderStatus {
@@ -39,7 +65,8 @@ fn observed(reason: Reason, blocked: bool, conflicts: &[Disagreement]) -> Observ
     };
     if looked {
         let state = if reason == Reason::InSync { ProviderState::InSync } else { ProviderState::Conflict };
-        observed.seen = Seen::Found { providers: vec![provider("a", state)], conflicts: conflicts.to_vec() };
+        observed.seen =
+            Seen::Found { providers: vec![provider("a", state)], conflicts: conflicts.to_vec(), records: Vec::new() };
         observed.desired = Some(1);
     }
     observed.blocked = blocked;
@@ -118,6 +145,46 @@ fn a_quiet_hour_writes_once() {
     assert!(!next(Some(&failed_status), &failed, &look(1, 36_000)).write);
 }
 
+/// The time of an agreement moves with each look, and is written only with something else.
+#[test]
+fn agreements_are_remembered_without_a_write_of_their_own() {
+    let agreed = with_records(observed(Reason::InSync, false, &[]), &[record("x", "x")]);
+    let first = next(None, &agreed, &look(1, 0)).status;
+    let memory = |status: &AIProviderSeedStatus| {
+        let agreement = status.agreements.first()?;
+        Some((agreement.hash.clone(), agreement.time.0.as_second() - 1_800_000_000))
+    };
+    assert_eq!(memory(&first), Some(("x".to_owned(), 0)));
+    let quiet = next(Some(&first), &agreed, &look(1, 600));
+    assert!(!quiet.write);
+    assert_eq!(memory(&quiet.status), Some(("x".to_owned(), 600)));
+    // What was not written is enough for the next one.
+    assert!(!next(Some(&quiet.status), &agreed, &look(1, 1200)).write);
+    // Neither an outage nor a suspension nor the conflict itself makes it forget.
+    let disagreed =
+        with_records(observed(Reason::Conflict, true, &[conflict("a", "base_url", "y")]), &[record("y", "x")]);
+    let mut status = quiet.status;
+    for (at, step) in [
+        &observed(Reason::DatabaseUnreachable, false, &[]),
+        &observed(Reason::Suspended, false, &[]),
+        &disagreed,
+        &disagreed,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        status = next(Some(&status), step, &look(1, 700 + 100 * i64::try_from(at).unwrap())).status;
+        assert_eq!(memory(&status), Some(("x".to_owned(), 600)));
+    }
+    assert!(!next(Some(&status), &disagreed, &look(1, 1300)).write);
+    // Settled otherwise: a new memory. Its row gone: none.
+    let settled = with_records(observed(Reason::InSync, false, &[]), &[record("y", "y")]);
+    status = next(Some(&status), &settled, &look(1, 1400)).status;
+    assert_eq!(memory(&status), Some(("y".to_owned(), 1400)));
+    let gone = with_records(observed(Reason::WouldSeed, false, &[]), &[]);
+    assert_eq!(memory(&next(Some(&status), &gone, &look(1, 1500)).status), None);
+}
+
 #[test]
 fn conflicts_stand_until_a_look_shows_that_they_are_gone() {
     let conflicts = [conflict("openai", "base_url", "https://one/"), conflict("openai", "type", "azure")];
@@ -179,6 +246,7 @@ fn five_thousand_providers_stay_within_the_limits() {
     seen.seen = Seen::Found {
         providers: (0..5000).map(|number| provider(&name(number), state(number))).collect(),
         conflicts: (0..100).map(|number| conflict(&name(number * 50), "base_url", &long)).collect(),
+        records: Vec::new(),
     };
     seen.desired = Some(5000);
     let warning = WarningStatus { message: "w".repeat(1024), ..WarningStatus::default() };
@@ -220,99 +288,4 @@ fn names_that_come_twice_are_told_once() {
     }
     let next = next(None, &seen, &look(1, 0));
     assert_eq!((next.status.providers.len(), next.status.conflicts.len(), next.notices.len()), (1, 1, 1));
-}
-
-/// What can happen between two looks.
-fn step() -> impl Strategy<Value = (Observed, i64, Option<String>)> {
-    let reason = prop::sample::select(Reason::ALL.to_vec());
-    let one = (
-        prop::sample::select(vec!["a", "b"]),
-        prop::sample::select(vec!["type", "base_url"]),
-        prop::sample::select(vec!["1", "2"]),
-    );
-    let conflicts = prop::collection::vec(one, 0..4);
-    (reason, any::<bool>(), conflicts, 0..3i64, prop::option::of("[12]")).prop_map(
-        |(reason, blocked, conflicts, more, token)| {
-            let conflicts: Vec<_> = match reason {
-                Reason::Conflict | Reason::CredentialsDiffer => {
-                    conflicts.into_iter().map(|(provider, field, value)| conflict(provider, field, value)).collect()
-                }
-                _ => Vec::new(),
-            };
-            (observed(reason, blocked && reason == Reason::Conflict, &conflicts), more, token)
-        },
-    )
-}
-
-proptest! {
-    /// Against a model that remembers only statuses and which conflicts were told.
-    #[test]
-    fn sequences(steps in prop::collection::vec(step(), 1..12)) {
-        let mut old: Option<AIProviderSeedStatus> = None;
-        let mut told: std::collections::BTreeMap<(String, String), String> = Default::default();
-        let (mut generation, mut reason) = (1, None);
-        for (number, (observed, more, token)) in steps.into_iter().enumerate() {
-            generation += more;
-            let look = Look { token: token.clone(), ..look(generation, 30 * i64::try_from(number).unwrap()) };
-            let Next { status, notices, write } = next(old.as_ref(), &observed, &look);
-
-            // Conditions: valid, for this generation, and InSync only for a database that was read.
-            prop_assert!(status.conditions.iter().all(|c| c.observed_generation == Some(generation)));
-            let kinds: Vec<&str> = status.conditions.iter().map(|c| c.type_.as_str()).collect();
-            prop_assert!(kinds[..2] == ["Ready", "InSync"] && kinds.len() <= 3);
-            let looked = matches!(observed.seen, Seen::Found { .. });
-            prop_assert!(status.conditions[1].status != "True" || looked && observed.reason == Reason::InSync);
-            prop_assert!(status.conditions.iter().all(|c| !c.message.is_empty() && c.message.len() <= 32_768));
-            // The time of a transition changes exactly with the status.
-            for condition in &status.conditions {
-                let before = old.iter().flat_map(|old| &old.conditions).find(|c| c.type_ == condition.type_);
-                let same = before.filter(|before| before.status == condition.status);
-                let expected = same.map_or(&look.now, |before| &before.last_transition_time);
-                prop_assert_eq!(&condition.last_transition_time, expected);
-            }
-            // Events: what the model says.
-            let mut expected = Vec::new();
-            if let Seen::Found { conflicts, .. } = &observed.seen {
-                let mut now: std::collections::BTreeMap<(String, String), String> = Default::default();
-                for conflict in conflicts {
-                    let key = (conflict.status.provider.clone(), conflict.status.field.clone());
-                    if let std::collections::btree_map::Entry::Vacant(entry) = now.entry(key.clone()) {
-                        entry.insert(conflict.status.environment.clone());
-                        if told.get(&key) != Some(&conflict.status.environment) {
-                            expected.push(("ConflictDetected", key.0));
-                        }
-                    }
-                }
-                let gone = told.keys().filter(|key| !now.contains_key(*key));
-                expected.extend(gone.map(|key| ("ConflictResolved", key.0.clone())));
-                told = now;
-            }
-            if observed.reason.is_failure() && reason != Some(observed.reason) {
-                expected.push((observed.reason.as_str(), String::new()));
-            }
-            reason = Some(observed.reason);
-            let mut events: Vec<(&str, String)> = notices
-                .iter()
-                .map(|notice| match notice.what {
-                    What::Failed(_) => (notice.what.as_str(), String::new()),
-                    _ => (notice.what.as_str(), notice.note[..1].to_owned()),
-                })
-                .collect();
-            expected.sort();
-            events.sort();
-            prop_assert_eq!(events, expected);
-            prop_assert!(write || notices.is_empty());
-            // The token is remembered, also by a later look without one.
-            let handled = token.or_else(|| old.and_then(|old| old.last_handled_reconcile_at));
-            prop_assert_eq!(&status.last_handled_reconcile_at, &handled);
-            // A second pass writes nothing.
-            let again = next(Some(&status), &observed, &look);
-            prop_assert!(!again.write && again.notices.is_empty(), "{:?}", again);
-            prop_assert_eq!(&again.status, &status);
-            // And what is written is read back as it was.
-            let text = serde_json::to_string(&status).unwrap();
-            prop_assert_eq!(&serde_json::from_str::<AIProviderSeedStatus>(&text).unwrap(), &status);
-            old = Some(status);
-        }
-    }
 }

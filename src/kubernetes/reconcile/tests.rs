@@ -14,7 +14,7 @@ const SECRET: &str = "/api/v1/namespaces/team/secrets/ai";
 const MAP: &str = "/api/v1/namespaces/team/configmaps/settings";
 
 fn context(server: &Arc<Server>) -> Arc<Context> {
-    let context = Context::new(server.client(), Arc::default(), Arc::default(), 4, "me".to_owned());
+    let context = Context::new(server.client(), Arc::default(), Arc::default(), 4, false, "me".to_owned());
     context.readiness.listed("x");
     Arc::new(context)
 }

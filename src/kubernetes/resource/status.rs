@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub const MAX_PROVIDERS: usize = 256;
 /// How many of `conflicts` there may be.
 pub const MAX_CONFLICTS: usize = 64;
+/// How many of `agreements` there may be.
+pub const MAX_AGREEMENTS: usize = 256;
 /// How many of `warnings` there may be.
 pub const MAX_WARNINGS: usize = 32;
 /// How many `variables` a warning may have.
@@ -29,13 +31,21 @@ pub struct AIProviderSeedStatus {
     #[schemars(with = "String")]
     pub last_handled_reconcile_at: Option<String>,
 
+    /// The value of the annotation aiproviders.dev/resolve that was last carried out or refused; it is not acted on again.
+    /// Remove the annotation, and it is forgotten.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub last_handled_resolve: Option<String>,
+
     /// When the workload was last checked (RFC 3339). While nothing else changes it is refreshed at most once an hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub last_check_time: Option<Time>,
 
-    /// Ready: it could be checked, and the next start would go ahead. InSync: environment and database agree. And, only while
-    /// they are true, Reconciling, Stalled and Suspended. The reason says what happened, the message what to do.
+    /// Ready: it could be checked, and the next start would go ahead. InSync: environment and database agree. Only while they
+    /// are true, Reconciling, Stalled and Suspended. Resolved, while the annotation aiproviders.dev/resolve is there: whether
+    /// it was carried out. Seeded, in mode Seed: whether what was missing is inserted. The reason says what happened, the
+    /// message what to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
@@ -60,6 +70,15 @@ pub struct AIProviderSeedStatus {
         extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["provider", "field"])
     )]
     pub conflicts: Vec<ConflictStatus>,
+
+    /// On what both sides last agreed, per provider: by this a conflict tells which side changed. At most 256. An entry goes
+    /// when its provider leaves the environment, or its row is deleted or another one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(max = MAX_AGREEMENTS),
+        extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"])
+    )]
+    pub agreements: Vec<AgreementStatus>,
 
     /// What deserves a look and does not stop a start. At most 32.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -155,6 +174,47 @@ pub struct ConflictStatus {
 
     /// Where the variable comes from, such as `Secret coder-ai, key openai`.
     pub source: String,
+
+    /// Which side of the provider is another one than at the last agreement: Environment, Database or Both. Not there if
+    /// nobody knows: the first look found them different, the row is another one, or only credentials differ.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub changed: Option<Changed>,
+
+    /// When both sides were last seen in agreement (RFC 3339); the change came later. Not there without changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "date_time")]
+    pub since: Option<Time>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Changed {
+    Environment,
+    Database,
+    Both,
+    /// A word that a newer controller wrote. Never written.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+/// On what both sides of a provider last agreed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgreementStatus {
+    /// The name of the provider.
+    pub name: String,
+
+    /// The id of its row (a UUID).
+    pub id: String,
+
+    /// SHA-256 of type, base URL and Bedrock region, 64 hex digits, as in the JSON document of `diff`. Credentials are not
+    /// part of it.
+    pub hash: String,
+
+    /// When they were last seen to agree (RFC 3339). While nothing else changes it is refreshed at most once an hour.
+    #[schemars(schema_with = "date_time")]
+    pub time: Time,
 }
 
 /// Something that deserves a look.
@@ -194,7 +254,7 @@ fn conditions(_: &mut SchemaGenerator) -> Schema {
             "required": ["type", "status", "lastTransitionTime", "reason", "message"],
             "properties": {
                 "type": {
-                    "description": "Ready, InSync, Reconciling, Stalled or Suspended.",
+                    "description": "Ready, InSync, Reconciling, Stalled, Suspended, Resolved or Seeded.",
                     "type": "string",
                     "maxLength": 316
                 },

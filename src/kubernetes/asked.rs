@@ -1,0 +1,179 @@
+//! Writes that a resource asks for, after a check and before its status: a decision by annotation, and the mode Seed. Whoever
+//! wrote looks again, so that the status tells what is.
+
+use std::time::Duration;
+
+use kube::api::ObjectMeta;
+
+use super::api::Failure;
+use super::check::{Checked, Checker};
+use super::conditions::{SEEDED, standing};
+use super::decision::{self, Decision, RESOLVE_ANNOTATION};
+use super::deed::{self, Answer, Deed, Word};
+use super::index::Key;
+use super::observed::Seen;
+use super::reason::Reason;
+use super::reconcile::Context;
+use super::resource::{AIProviderSeedSpec, AIProviderSeedStatus, Mode};
+use super::status::Statuses;
+use super::write;
+
+/// While a first install waits for Coder's tables.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// After a write that failed.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// What the status says of it.
+#[derive(Default)]
+pub struct Asked {
+    pub handled: Handled,
+    pub resolved: Answer,
+    pub seeded: Answer,
+    /// Come back before the interval is over, with pauses that grow to this.
+    pub come_back: Option<Duration>,
+    /// What another controller wrote meanwhile: this one adds to that.
+    pub fresh: Option<AIProviderSeedStatus>,
+}
+
+/// The decision that the status remembers.
+#[derive(Default)]
+pub enum Handled {
+    #[default]
+    AsBefore,
+    Now(Option<String>),
+}
+
+pub struct Asking<'a> {
+    pub context: &'a Context,
+    pub resource: &'a Key,
+    pub meta: &'a ObjectMeta,
+    pub spec: &'a AIProviderSeedSpec,
+    pub checker: &'a Checker<'a>,
+    pub old: Option<&'a AIProviderSeedStatus>,
+}
+
+impl Asking<'_> {
+    pub async fn run(&self, checked: &mut Checked) -> Result<Asked, Failure> {
+        let mut asked = Asked::default();
+        self.decision(checked, &mut asked).await?;
+        self.mode(checked, &mut asked).await;
+        Ok(asked)
+    }
+
+    async fn decision(&self, checked: &mut Checked, asked: &mut Asked) -> Result<(), Failure> {
+        let Some(text) = self.meta.annotations.as_ref().and_then(|all| all.get(RESOLVE_ANNOTATION)) else {
+            (asked.handled, asked.resolved) = (Handled::Now(None), Answer::Forget);
+            return Ok(());
+        };
+        let token = decision::token(text);
+        if is_handled(self.old, &token) {
+            return Ok(());
+        }
+        let decision = Decision::parse(text);
+        let deed = match (decision::refusal(&decision, self.context.allow_writes), &decision) {
+            (Some(refusal), _) => refusal,
+            (None, Decision::TakeEnvironment { id }) => match self.take(id, &token, checked, asked).await? {
+                Some(deed) => deed,
+                None => return Ok(()),
+            },
+            (None, _) => return Ok(()),
+        };
+        self.told(&deed);
+        match deed.word {
+            Word::ResolveFailed => asked.come_back = Some(LONGEST_PAUSE),
+            // Written together with the result. Between the commit and this a crash leaves a decision about a conflict that is
+            // no more, and so nothing to be done twice.
+            _ => asked.handled = Handled::Now(Some(token)),
+        }
+        asked.resolved = Answer::Say(deed);
+        Ok(())
+    }
+
+    /// `None`: nothing is to be said, or not yet.
+    async fn take(
+        &self,
+        id: &str,
+        token: &str,
+        checked: &mut Checked,
+        asked: &mut Asked,
+    ) -> Result<Option<Deed>, Failure> {
+        // Until the database was read, the conditions say why it was not.
+        let (Some((target, workload)), Seen::Found { .. }) = (&checked.target, &checked.observed.seen) else {
+            return Ok(None);
+        };
+        if self.another(token, asked).await? {
+            return Ok(None);
+        }
+        if !decision::is_current(id, &checked.observed.seen) {
+            return Ok(Some(decision::gone(id, &checked.observed.seen)));
+        }
+        let Ok(_permit) = self.context.writers.try_acquire() else {
+            asked.come_back = Some(LONGEST_PAUSE);
+            return Ok(None);
+        };
+        let ended = write::resolve(target, id).await;
+        if let Some(error) = &ended.error {
+            self.context.metrics.database_error(error.code);
+        }
+        checked.observed = self.checker.look(target, self.spec, workload).await;
+        match deed::resolved(id, &ended) {
+            Some(deed) => Ok(Some(deed)),
+            None if self.another(token, asked).await? => Ok(None),
+            None => Ok(Some(decision::gone(id, &checked.observed.seen))),
+        }
+    }
+
+    /// Did another controller handle it?
+    async fn another(&self, token: &str, asked: &mut Asked) -> Result<bool, Failure> {
+        let fresh = Statuses::new(&self.context.client, self.resource).read().await?;
+        let handled = is_handled(fresh.as_ref(), token);
+        if handled {
+            asked.fresh = fresh;
+        }
+        Ok(handled)
+    }
+
+    async fn mode(&self, checked: &mut Checked, asked: &mut Asked) {
+        if self.spec.mode == Mode::Observe {
+            asked.seeded = Answer::Forget;
+            return;
+        }
+        let mut inserted = None;
+        if let (true, true, Some((target, workload))) =
+            (self.context.allow_writes, checked.observed.would_insert, &checked.target)
+        {
+            let Ok(_permit) = self.context.writers.try_acquire() else {
+                asked.come_back = Some(LONGEST_PAUSE);
+                return;
+            };
+            let ended = write::seed(target).await;
+            if let Some(error) = &ended.error {
+                self.context.metrics.database_error(error.code);
+            }
+            inserted = deed::seeded(&deed::report(ended, &target.prepared.desired));
+            inserted.iter().for_each(|deed| self.told(deed));
+            checked.observed = self.checker.look(target, self.spec, workload).await;
+        }
+        let before = self.old.and_then(|old| standing(old, SEEDED)).map(|condition| condition.reason.as_str());
+        asked.seeded = deed::mode_seed(self.context.allow_writes, inserted, &checked.observed, before);
+        if let Answer::Say(deed) = &asked.seeded {
+            match deed.word {
+                Word::SeedFailed => asked.come_back = Some(LONGEST_PAUSE),
+                Word::Waiting if checked.observed.reason != Reason::Conflict => asked.come_back = Some(LONGEST_WAIT),
+                _ => {}
+            }
+        }
+    }
+
+    fn told(&self, deed: &Deed) {
+        self.context.metrics.write(deed.word);
+        match deed.word.is_warning() {
+            true => tracing::warn!(result = deed.word.as_str(), "{}", deed.message),
+            false => tracing::info!(result = deed.word.as_str(), "{}", deed.message),
+        }
+    }
+}
+
+fn is_handled(status: Option<&AIProviderSeedStatus>, token: &str) -> bool {
+    status.and_then(|status| status.last_handled_resolve.as_deref()) == Some(token)
+}

@@ -81,7 +81,7 @@ pub async fn run(options: ControllerOptions) -> End {
     );
     let most = options.concurrency;
     let context = Arc::new(Context::new(client.clone(), metrics, readiness, usize::from(most), instance.clone()));
-    let election = options.leader_elect.then(|| Election::new(&client, &own, instance));
+    let election = options.leader_elect.then(|| Election::new(&client, &own, &options.lease_name, instance));
     let work = Work { scopes, context, most };
     let end = tokio::select! {
         end = work.run(election, stop) => end,

@@ -12,6 +12,7 @@ pub struct ControllerOptions {
     pub all_namespaces: bool,
     pub listen: SocketAddr,
     pub leader_elect: bool,
+    pub lease_name: String,
     pub concurrency: u16,
     pub log_format: Format,
     pub log_level: tracing::Level,
@@ -20,7 +21,16 @@ pub struct ControllerOptions {
 /// Reads all of them, as far as they can be read.
 pub fn parse(texts: ControllerTexts, variables: &[Variable]) -> (ControllerOptions, Vec<Problem>) {
     let mut reader = Reader { variables, known: Vec::new(), problems: Vec::new() };
-    let ControllerTexts { namespace, all_namespaces, listen, leader_elect, concurrency, log_format, log_level } = texts;
+    let ControllerTexts {
+        namespace,
+        all_namespaces,
+        listen,
+        leader_elect,
+        lease_name,
+        concurrency,
+        log_format,
+        log_level,
+    } = texts;
     let namespace = (!namespace.is_empty()).then(|| namespace.join(","));
     let options = ControllerOptions {
         namespaces: reader.read("namespace", namespace, Vec::new(), namespaces),
@@ -29,6 +39,10 @@ pub fn parse(texts: ControllerTexts, variables: &[Variable]) -> (ControllerOptio
             text.parse().map_err(|_| "an address and a port are expected, such as 0.0.0.0:8080".to_owned())
         }),
         leader_elect: reader.read("leader-elect", leader_elect, false, boolean),
+        lease_name: reader.read("lease-name", lease_name, "ai-provider-seed".to_owned(), |text| {
+            let fits = text.len() <= 253 && text.split('.').all(is_label);
+            fits.then(|| text.to_owned()).ok_or("the name of a Lease is a-z, 0-9, - and .".to_owned())
+        }),
         concurrency: reader.read("concurrency", concurrency, 8, |text| {
             text.parse()
                 .ok()
@@ -51,15 +65,16 @@ fn namespaces(text: &str) -> Result<Vec<String>, String> {
         text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     names.sort();
     names.dedup();
-    let is_label = |name: &String| {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        name.len() <= 63 && name.chars().all(plain) && !name.starts_with('-') && !name.ends_with('-')
-    };
-    if names.iter().all(is_label) {
+    if names.iter().all(|name| is_label(name)) {
         Ok(names)
     } else {
         Err("the name of a namespace is a-z, 0-9 and -, at most 63".to_owned())
     }
+}
+
+fn is_label(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 #[cfg(test)]
@@ -80,6 +95,7 @@ mod tests {
         assert!(options.leader_elect && !options.all_namespaces);
         assert_eq!(options.listen.to_string(), "0.0.0.0:8080");
         assert_eq!(options.concurrency, 8);
+        assert_eq!(options.lease_name, "ai-provider-seed");
         assert_eq!(problems.len(), 1);
         let texts = ControllerTexts {
             namespace: vec!["C".to_owned()],
@@ -88,6 +104,21 @@ mod tests {
             ..ControllerTexts::default()
         };
         assert_eq!(parse(texts, &[]).1.len(), 2);
+    }
+
+    #[test]
+    fn the_name_of_the_lease_is_one_that_kubernetes_takes() {
+        let lease_of = |name: &str| {
+            parse(ControllerTexts { lease_name: Some(name.to_owned()), ..ControllerTexts::default() }, &[])
+        };
+        for name in ["a", "release-ai-provider-seed", "a.b"] {
+            let (options, problems) = lease_of(name);
+            assert_eq!((options.lease_name.as_str(), problems.len()), (name, 0));
+        }
+        for name in ["A", "a..b", "-a", "a/b", &"a".repeat(64)] {
+            let (options, problems) = lease_of(name);
+            assert_eq!((options.lease_name.as_str(), problems.len()), ("ai-provider-seed", 1), "{name}");
+        }
         let texts = ControllerTexts {
             namespace: vec!["c".to_owned()],
             all_namespaces: Some("true".to_owned()),

@@ -97,14 +97,15 @@ fn several_replicas_and_namespaces_under_one_release() {
         &namespaces,
     ];
     place.definition();
-    let install = ["install", "ai-provider-seed", "charts/ai-provider-seed", "--wait", "--timeout", "3m"];
+    let install = ["install", "pair", "charts/ai-provider-seed", "--wait", "--timeout", "3m"];
     place.helm(install.iter().chain(&more));
     for place in [&place, &other] {
         place.install(&["--wait"]);
         place.kubectl(["annotate", "aps/coder", "aiproviders.dev/reconcile=1"]);
         place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=60s"]);
     }
-    let lease = place.json(&["get", "lease", "ai-provider-seed"]);
+    // Named after the release, so that another one in this namespace has its own.
+    let lease = place.json(&["get", "lease", "pair-ai-provider-seed"]);
     let holder = lease["spec"]["holderIdentity"].as_str().unwrap().to_owned();
     assert!(!holder.is_empty());
 }

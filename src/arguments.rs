@@ -170,12 +170,15 @@ pub struct ControllerTexts {
     /// Where /livez, /readyz and /metrics are [default: 0.0.0.0:8080]
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
-    /// Work only while holding the Lease ai-provider-seed in the own namespace
+    /// Work only while holding a Lease in the own namespace
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub leader_elect: Option<String>,
     /// Carry out decisions of the annotation aiproviders.dev/resolve, and insert what is missing where spec.mode is Seed
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     pub allow_writes: Option<String>,
+    /// The name of that Lease: one for all that stand in for each other [default: ai-provider-seed]
+    #[arg(long, value_name = "NAME")]
+    pub lease_name: Option<String>,
     /// How many resources to check at once [default: 8]
     #[arg(long, value_name = "NUMBER")]
     pub concurrency: Option<String>,

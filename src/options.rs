@@ -1,7 +1,10 @@
 //! What the options mean. A flag beats its variable `AI_PROVIDER_SEED_<OPTION>`; an empty variable is unset.
 
+mod block_on;
 #[cfg(feature = "controller")]
 pub mod controller;
+
+pub use block_on::BlockOn;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -11,7 +14,7 @@ use secrecy::SecretString;
 use crate::arguments::Texts;
 use crate::env::{Variable, nearest};
 use crate::plan::CompareCredentials;
-use crate::problem::{Code, Outcome, Problem};
+use crate::problem::{Code, Problem};
 use crate::provider::shown;
 
 pub const PREFIX: &str = "AI_PROVIDER_SEED_";
@@ -65,49 +68,6 @@ pub enum IfSchemaMissing {
 pub enum Format {
     Text,
     Json,
-}
-
-/// Which outcomes stop the start.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BlockOn(Vec<Outcome>);
-
-impl BlockOn {
-    const OUTCOMES: [Outcome; 5] =
-        [Outcome::Invalid, Outcome::Conflict, Outcome::Unavailable, Outcome::Unusable, Outcome::Locked];
-
-    pub fn all() -> Self {
-        BlockOn(Self::OUTCOMES.to_vec())
-    }
-
-    pub fn of(outcomes: impl IntoIterator<Item = Outcome>) -> Self {
-        BlockOn(outcomes.into_iter().collect())
-    }
-
-    /// A bug always stops: it has no outcome that one could leave out.
-    pub fn blocks(&self, outcome: Outcome) -> bool {
-        outcome == Outcome::Internal || self.0.contains(&outcome)
-    }
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let words: Vec<&str> = text.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
-        match words[..] {
-            ["all"] => return Ok(Self::all()),
-            ["none"] => return Ok(BlockOn(Vec::new())),
-            _ => {}
-        }
-        if words.is_empty() {
-            return Err("an empty list; write none to let every outcome pass".to_owned());
-        }
-        let names = Self::OUTCOMES.map(Outcome::as_str);
-        let outcome = |word: &&str| {
-            let found = Self::OUTCOMES.into_iter().find(|outcome| outcome.as_str() == *word);
-            found.ok_or_else(|| match *word {
-                "all" | "none" => format!("\"{word}\" stands alone, not in a list"),
-                word => unknown_word(word, &[&names[..], &["all", "none"]].concat()),
-            })
-        };
-        words.iter().map(outcome).collect::<Result<_, _>>().map(BlockOn)
-    }
 }
 
 /// Reads all options, as far as they can be read: what cannot keeps its default and adds a problem.
@@ -290,11 +250,12 @@ impl Reader<'_> {
 }
 
 /// Options of the controller and of `diff` alone, which may stand in an environment that containers share.
-const OF_OTHER_COMMANDS: [&str; 11] = [
+const OF_OTHER_COMMANDS: [&str; 12] = [
     "NAMESPACE",
     "ALL_NAMESPACES",
     "LISTEN",
     "LEADER_ELECT",
+    "LEASE_NAME",
     "ALLOW_WRITES",
     "CONCURRENCY",
     "OFFLINE",

@@ -77,9 +77,13 @@ fn the_api_server_accepts_everything_that_is_rendered() {
     }
     let coder = ["--values", "deploy/coder/values.yaml", "--api-versions", "aiproviders.dev/v1alpha1"];
     assert_accepted(&cluster, "coder", &stdout(helm::try_template("coder", "tests/data/chart/coder", &coder)));
-    // Apply needs a name.
-    let job = helm::read("deploy/coder/diff-job.yaml").replace("generateName: ai-provider-seed-diff-", "name: diff");
-    assert_accepted(&cluster, "diff-job", &job);
+    for job in ["diff", "resolve"] {
+        // Apply needs a name.
+        let generated = format!("generateName: ai-provider-seed-{job}-");
+        let manifest = helm::read(&format!("deploy/coder/{job}-job.yaml"));
+        assert!(manifest.contains(&generated));
+        assert_accepted(&cluster, job, &manifest.replace(&generated, &format!("name: {job}")));
+    }
     for directory in
         ["controller", "examples/init-container", "examples/postgres", "examples/sidecar", "examples/argocd"]
     {

@@ -10,13 +10,21 @@ use support::kubernetes::eventually;
 use support::{Cluster, Namespace};
 
 fn start(namespace: &Namespace) -> Controller {
-    let controller = Controller::start_as(namespace.kubeconfig(), &["--leader-elect"]);
+    start_with(namespace, &["--leader-elect"])
+}
+
+fn start_with(namespace: &Namespace, arguments: &[&str]) -> Controller {
+    let controller = Controller::start_as(namespace.kubeconfig(), arguments);
     controller.wait_ready();
     controller
 }
 
 fn holder(namespace: &Namespace) -> Option<String> {
-    let output = namespace.kubectl(&["get", "lease", "ai-provider-seed", "-o", "jsonpath={.spec.holderIdentity}"]);
+    holder_of(namespace, "ai-provider-seed")
+}
+
+fn holder_of(namespace: &Namespace, lease: &str) -> Option<String> {
+    let output = namespace.kubectl(&["get", "lease", lease, "-o", "jsonpath={.spec.holderIdentity}"]);
     Some(output.stdout).filter(|holder| output.code == 0 && !holder.is_empty())
 }
 
@@ -47,6 +55,17 @@ fn one_works_the_other_waits_and_follows() {
     add(&namespace, "b");
     reason(&namespace, "b", "WorkloadNotFound");
     second.stop().expect(0);
+}
+
+#[test]
+fn two_with_leases_of_their_own_do_not_wait_for_each_other() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    let _one = start_with(&namespace, &["--leader-elect", "--lease-name=one"]);
+    let _other = start_with(&namespace, &["--leader-elect", "--lease-name=other"]);
+    let holders = ["one", "other"].map(|lease| eventually("somebody holds the lease", || holder_of(&namespace, lease)));
+    assert_ne!(holders[0], holders[1]);
+    assert_eq!(holder(&namespace), None, "nobody asks for the usual one");
 }
 
 #[test]

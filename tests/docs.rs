@@ -5,7 +5,7 @@
 //! `$ [NAME=value …] ai-provider-seed …`; above it a comment `<!-- database: NAME -->` that names one of
 //! tests/docs/databases.rs, or none if the command needs no database. A block ```` ```text ```` below the comment
 //! `<!-- its termination message -->` and a block ```` ```json ```` below `<!-- the same as JSON -->` belong to the command
-//! before them.
+//! before them; one below `<!-- from FILE -->` is that file.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 #[path = "docs/databases.rs"]
@@ -221,6 +221,9 @@ fn examples_are_what_the_program_prints() {
                 }
                 ("its termination message", Some(example), _) => example.termination(),
                 ("the same as JSON", Some(example), _) => example.json(),
+                (comment, _, None) if comment.starts_with("from ") => {
+                    std::fs::read_to_string(&comment["from ".len()..]).unwrap()
+                }
                 _ => continue,
             };
             examples += 1;

@@ -84,6 +84,31 @@ fn dockerfile_and_script_describe_the_same_image() {
 }
 
 #[test]
+fn images_that_build_are_pinned_by_digest() {
+    let pinned = |reference: &str| {
+        let digest = reference.split_once("@sha256:").map(|(_, digest)| digest.trim()).unwrap_or_default();
+        assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{reference}");
+    };
+    let dockerfile = fs::read_to_string(root("Dockerfile")).unwrap();
+    // A syntax line would fetch whatever reads the file.
+    assert!(!dockerfile.contains("syntax="));
+    let base: Vec<&str> = dockerfile.lines().filter_map(|line| line.strip_prefix("ARG RUST_IMAGE=")).collect();
+    assert_eq!(base.len(), 1);
+    pinned(base[0]);
+    let ours = ["${RUST_IMAGE}", "build", "scratch", "base"];
+    for from in dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")) {
+        let image = from.split(' ').find(|word| !word.starts_with("--")).unwrap();
+        assert!(ours.contains(&image), "{from}");
+    }
+    let workflow = fs::read_to_string(root(".github/workflows/release.yml")).unwrap();
+    for name in ["BUILDKIT", "SBOM_GENERATOR"] {
+        pinned(workflow.split_once(&format!(" {name}: ")).unwrap().1.lines().next().unwrap());
+        assert!(workflow.contains(&format!("=${name}\"")), "{name} is not used");
+    }
+    assert!(!workflow.contains("--sbom=true"));
+}
+
+#[test]
 fn actions_are_pinned_to_a_commit() {
     let workflow = fs::read_to_string(root(".github/workflows/release.yml")).unwrap();
     let uses: Vec<&str> =

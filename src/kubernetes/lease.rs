@@ -12,7 +12,6 @@ use tokio::time::Instant;
 
 use super::api::{Failure, Refusal, call};
 
-pub const NAME: &str = "ai-provider-seed";
 /// How long others wait after the last renewal that they saw.
 const DURATION: Duration = Duration::from_secs(15);
 /// Whoever could not renew for this long stops, well before the others may begin.
@@ -22,6 +21,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub struct Election {
     api: Api<Lease>,
     namespace: String,
+    name: String,
     me: String,
     /// The version of somebody else's lease, and since when we have been looking at it. Their clock does not matter.
     seen: Option<(String, Instant)>,
@@ -36,8 +36,9 @@ enum Step {
 }
 
 impl Election {
-    pub fn new(client: &Client, namespace: &str, me: String) -> Self {
-        Election { api: Api::namespaced(client.clone(), namespace), namespace: namespace.to_owned(), me, seen: None }
+    pub fn new(client: &Client, namespace: &str, name: &str, me: String) -> Self {
+        let api = Api::namespaced(client.clone(), namespace);
+        Election { api, namespace: namespace.to_owned(), name: name.to_owned(), me, seen: None }
     }
 
     /// Returns when we hold it.
@@ -45,10 +46,10 @@ impl Election {
         let mut told = false;
         loop {
             match self.round().await {
-                Ok(true) => return tracing::info!(identity = self.me, "holds the lease {NAME}"),
+                Ok(true) => return tracing::info!(identity = self.me, "holds the lease {}", self.name),
                 Ok(false) if !told => {
                     told = true;
-                    tracing::info!("another controller holds the lease {NAME}; waiting");
+                    tracing::info!("another controller holds the lease {}; waiting", self.name);
                 }
                 Ok(false) => {}
                 Err(failure) => tracing::warn!("{failure}"),
@@ -71,7 +72,7 @@ impl Election {
                 Err(_) => break,
             }
         }
-        tracing::error!("the lease {NAME} is lost; this controller stops");
+        tracing::error!("the lease {} is lost; this controller stops", self.name);
     }
 
     /// Lets others have it at once.
@@ -92,14 +93,14 @@ impl Election {
     /// Do we hold it now?
     async fn round(&mut self) -> Result<bool, Failure> {
         let current = self.get().await?;
-        let lease = match step(current.as_ref(), &self.me, &mut self.seen, Instant::now()) {
+        let lease = match step(current.as_ref(), (&self.name, &self.me), &mut self.seen, Instant::now()) {
             Step::Wait => return Ok(false),
             Step::Put(lease) => lease,
         };
         let put = match current {
             Some(_) => self.replace(&lease).await,
             None => {
-                let what = format!("create Lease {NAME} in namespace {}", self.namespace);
+                let what = format!("create Lease {} in namespace {}", self.name, self.namespace);
                 call(&what, self.api.create(&PostParams::default(), &lease)).await.map(|_| ())
             }
         };
@@ -112,13 +113,13 @@ impl Election {
     }
 
     async fn get(&self) -> Result<Option<Lease>, Failure> {
-        let what = format!("get Lease {NAME} in namespace {}", self.namespace);
-        call(&what, self.api.get_opt(NAME)).await
+        let what = format!("get Lease {} in namespace {}", self.name, self.namespace);
+        call(&what, self.api.get_opt(&self.name)).await
     }
 
     async fn replace(&self, lease: &Lease) -> Result<(), Failure> {
-        let what = format!("update Lease {NAME} in namespace {}", self.namespace);
-        call(&what, self.api.replace(NAME, &PostParams::default(), lease)).await.map(|_| ())
+        let what = format!("update Lease {} in namespace {}", self.name, self.namespace);
+        call(&what, self.api.replace(&self.name, &PostParams::default(), lease)).await.map(|_| ())
     }
 }
 
@@ -130,11 +131,13 @@ fn is_held_by(lease: &Lease, who: &str) -> bool {
     lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()) == Some(who)
 }
 
-fn step(current: Option<&Lease>, me: &str, seen: &mut Option<(String, Instant)>, now: Instant) -> Step {
+/// `who`: the name of the lease, and who asks for it.
+fn step(current: Option<&Lease>, who: (&str, &str), seen: &mut Option<(String, Instant)>, now: Instant) -> Step {
+    let (name, me) = who;
     let time = || Some(MicroTime(Timestamp::now()));
     let seconds = i32::try_from(DURATION.as_secs()).ok();
     let Some(lease) = current else {
-        let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
         let spec = LeaseSpec {
             holder_identity: Some(me.to_owned()),
             lease_duration_seconds: seconds,
@@ -196,12 +199,12 @@ mod tests {
     fn a_lease_is_taken_only_after_it_was_seen_unchanged_for_its_whole_time() {
         let (mut seen, start) = (None, Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(step(Some(&lease(Some("other"), "1")), "me", &mut seen, start), Step::Wait);
-        assert_eq!(step(Some(&lease(Some("other"), "1")), "me", &mut seen, at(14)), Step::Wait);
+        assert_eq!(step(Some(&lease(Some("other"), "1")), ("lease", "me"), &mut seen, start), Step::Wait);
+        assert_eq!(step(Some(&lease(Some("other"), "1")), ("lease", "me"), &mut seen, at(14)), Step::Wait);
         // Renewed: the wait begins again.
-        assert_eq!(step(Some(&lease(Some("other"), "2")), "me", &mut seen, at(15)), Step::Wait);
-        assert_eq!(step(Some(&lease(Some("other"), "2")), "me", &mut seen, at(29)), Step::Wait);
-        let taken = step(Some(&lease(Some("other"), "2")), "me", &mut seen, at(30));
+        assert_eq!(step(Some(&lease(Some("other"), "2")), ("lease", "me"), &mut seen, at(15)), Step::Wait);
+        assert_eq!(step(Some(&lease(Some("other"), "2")), ("lease", "me"), &mut seen, at(29)), Step::Wait);
+        let taken = step(Some(&lease(Some("other"), "2")), ("lease", "me"), &mut seen, at(30));
         let Step::Put(lease) = taken else { panic!("{taken:?}") };
         // The version that was read goes along, so that the API server refuses it if somebody else was quicker.
         assert_eq!(lease.metadata.resource_version.as_deref(), Some("2"));
@@ -212,7 +215,7 @@ mod tests {
     fn what_is_free_or_mine_is_taken_at_once() {
         let mut seen = None;
         for lease in [None, Some(lease(None, "1")), Some(lease(Some(""), "1")), Some(lease(Some("me"), "1"))] {
-            assert_eq!(holder(step(lease.as_ref(), "me", &mut seen, Instant::now())).as_deref(), Some("me"));
+            assert_eq!(holder(step(lease.as_ref(), ("lease", "me"), &mut seen, Instant::now())).as_deref(), Some("me"));
         }
     }
 }

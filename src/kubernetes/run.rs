@@ -90,7 +90,7 @@ pub async fn run(options: ControllerOptions) -> End {
         options.allow_writes,
         instance.clone(),
     ));
-    let election = options.leader_elect.then(|| Election::new(&client, &own, instance));
+    let election = options.leader_elect.then(|| Election::new(&client, &own, &options.lease_name, instance));
     // A write that waits for a lock takes no check's place.
     let most = if options.allow_writes { most.saturating_add(write::WRITERS) } else { most };
     let work = Work { scopes, context, most };

@@ -14,6 +14,7 @@ pub struct ControllerOptions {
     pub leader_elect: bool,
     /// Without it the controller only ever reads.
     pub allow_writes: bool,
+    pub lease_name: String,
     pub concurrency: u16,
     pub log_format: Format,
     pub log_level: tracing::Level,
@@ -28,6 +29,7 @@ pub fn parse(texts: ControllerTexts, variables: &[Variable]) -> (ControllerOptio
         listen,
         leader_elect,
         allow_writes,
+        lease_name,
         concurrency,
         log_format,
         log_level,
@@ -41,6 +43,10 @@ pub fn parse(texts: ControllerTexts, variables: &[Variable]) -> (ControllerOptio
         }),
         leader_elect: reader.read("leader-elect", leader_elect, false, boolean),
         allow_writes: reader.read("allow-writes", allow_writes, false, boolean),
+        lease_name: reader.read("lease-name", lease_name, "ai-provider-seed".to_owned(), |text| {
+            let fits = text.len() <= 253 && text.split('.').all(is_label);
+            fits.then(|| text.to_owned()).ok_or("the name of a Lease is a-z, 0-9, - and .".to_owned())
+        }),
         concurrency: reader.read("concurrency", concurrency, 8, |text| {
             text.parse()
                 .ok()
@@ -63,15 +69,16 @@ fn namespaces(text: &str) -> Result<Vec<String>, String> {
         text.split(',').map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect();
     names.sort();
     names.dedup();
-    let is_label = |name: &String| {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-        name.len() <= 63 && name.chars().all(plain) && !name.starts_with('-') && !name.ends_with('-')
-    };
-    if names.iter().all(is_label) {
+    if names.iter().all(|name| is_label(name)) {
         Ok(names)
     } else {
         Err("the name of a namespace is a-z, 0-9 and -, at most 63".to_owned())
     }
+}
+
+fn is_label(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('-') && !name.ends_with('-')
 }
 
 #[cfg(test)]
@@ -92,6 +99,7 @@ mod tests {
         assert!(options.leader_elect && !options.all_namespaces && !options.allow_writes);
         assert_eq!(options.listen.to_string(), "0.0.0.0:8080");
         assert_eq!(options.concurrency, 8);
+        assert_eq!(options.lease_name, "ai-provider-seed");
         assert_eq!(problems.len(), 1);
         let texts = ControllerTexts {
             namespace: vec!["C".to_owned()],
@@ -100,6 +108,21 @@ mod tests {
             ..ControllerTexts::default()
         };
         assert_eq!(parse(texts, &[]).1.len(), 2);
+    }
+
+    #[test]
+    fn the_name_of_the_lease_is_one_that_kubernetes_takes() {
+        let lease_of = |name: &str| {
+            parse(ControllerTexts { lease_name: Some(name.to_owned()), ..ControllerTexts::default() }, &[])
+        };
+        for name in ["a", "release-ai-provider-seed", "a.b"] {
+            let (options, problems) = lease_of(name);
+            assert_eq!((options.lease_name.as_str(), problems.len()), (name, 0));
+        }
+        for name in ["A", "a..b", "-a", "a/b", &"a".repeat(64)] {
+            let (options, problems) = lease_of(name);
+            assert_eq!((options.lease_name.as_str(), problems.len()), ("ai-provider-seed", 1), "{name}");
+        }
         let texts = ControllerTexts {
             namespace: vec!["c".to_owned()],
             all_namespaces: Some("true".to_owned()),

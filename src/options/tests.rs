@@ -1,4 +1,5 @@
 use super::*;
+use crate::problem::Outcome;
 use crate::provider::Source;
 
 fn variables(pairs: &[(&str, &str)]) -> Vec<Variable> {

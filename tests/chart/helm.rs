@@ -41,6 +41,11 @@ pub fn stdout(output: Output) -> String {
     text(&output.stdout)
 }
 
+/// What it said against them.
+pub fn error(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
 /// The chart with these arguments, as release `ai-provider-seed` in the namespace `coder`.
 pub fn template(arguments: &[&str]) -> String {
     stdout(try_template("ai-provider-seed", CHART, arguments))
@@ -66,7 +71,7 @@ pub fn find<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("there is no {kind}"))
 }
 
-/// A file that is made from others is current; `UPDATE_FILES=1 cargo test --test chart` makes it so.
+/// A file that is made from others is current; `UPDATE_FILES=1 cargo test --test chart --test deploy` makes it so.
 pub fn assert_current(path: &str, text: &str) {
     if std::env::var_os("UPDATE_FILES").is_some() {
         fs::create_dir_all(root(path).parent().unwrap()).unwrap();
@@ -79,7 +84,7 @@ pub fn assert_current(path: &str, text: &str) {
         let line = line.unwrap_or(found.lines().count().min(text.lines().count()));
         let at = |text: &str| text.lines().nth(line).unwrap_or("(end)").to_owned();
         panic!(
-            "{path} is not current at line {}; run UPDATE_FILES=1 cargo test --test chart\n  in the file  {}\n  should be    {}",
+            "{path} is not current at line {}; run UPDATE_FILES=1 cargo test --test chart --test deploy\n  in the file  {}\n  should be    {}",
             line + 1,
             at(&found),
             at(text)

@@ -1,25 +1,30 @@
 //! The cluster under test: kubectl, helm, namespaces that enforce `restricted`, and a Postgres that its pods reach.
 
 use crate::support::{Database, Options, Server, Variant};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::ffi::OsStr;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-fn host() -> String {
+/// Where pods find this machine.
+pub fn host() -> String {
     std::env::var("E2E_HOST_ADDRESS").expect("E2E_HOST_ADDRESS: run this through make e2e")
+}
+
+fn seen_by_pods(url: &str) -> String {
+    url.replace("127.0.0.1", &host())
 }
 
 /// The server that the pods use: passwords, and only on the address where they find this machine.
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    SERVER.get_or_init(own_server)
+    SERVER.get_or_init(|| own_server(&host()))
 }
 
-pub fn own_server() -> Server {
-    let addresses = format!("127.0.0.1,{}", host());
+pub fn own_server(address: &str) -> Server {
+    let addresses = format!("127.0.0.1,{address}");
     Server::start(Options::new().setting("listen_addresses", &addresses).hba("host all all 0.0.0.0/0 scram-sha-256"))
 }
 
@@ -41,26 +46,31 @@ impl Place {
             "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: {}\n  labels:\n    pod-security.kubernetes.io/enforce: restricted\n",
             place.namespace
         ));
-        let url = place.database.url().replace("127.0.0.1", &host());
-        place.secret("coder-db-url", &[("url", &url)]);
-        place.providers("https://api.openai.com/v1");
+        place.database_url("coder-db-url", &place.database.url());
+        place.provider(0, "openai", "https://api.openai.com/v1");
         place
     }
 
-    /// One provider, in the ConfigMap and the Secret that the init container takes whole.
-    pub fn providers(&self, base_url: &str) {
-        self.apply(&format!(
-            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: coder-ai-providers}}\ndata:\n  \
-             CODER_AIBRIDGE_PROVIDER_0_TYPE: openai\n  CODER_AIBRIDGE_PROVIDER_0_BASE_URL: {base_url}\n"
-        ));
-        self.secret("coder-ai-providers", &[("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-e2e")]);
+    /// The database as pods find it.
+    pub fn pods_url(&self) -> String {
+        seen_by_pods(&self.database.url())
     }
 
-    fn secret(&self, name: &str, pairs: &[(&str, &str)]) {
-        let data: serde_json::Map<String, Value> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).into())).collect();
-        let secret =
-            serde_json::json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data});
-        self.apply(&secret.to_string());
+    pub fn database_url(&self, secret: &str, url: &str) {
+        self.merge("Secret", secret, "stringData", json!({"url": seen_by_pods(url)}));
+    }
+
+    /// A provider in the ConfigMap and the Secret that the init container takes whole; the others stay.
+    pub fn provider(&self, number: usize, kind: &str, base_url: &str) {
+        let variable = |field: &str| format!("CODER_AIBRIDGE_PROVIDER_{number}_{field}");
+        let open = json!({variable("TYPE"): kind, variable("BASE_URL"): base_url});
+        self.merge("ConfigMap", "coder-ai-providers", "data", open);
+        self.merge("Secret", "coder-ai-providers", "stringData", json!({variable("KEY"): "sk-e2e"}));
+    }
+
+    fn merge(&self, kind: &str, name: &str, field: &str, data: Value) {
+        self.apply(&json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}}).to_string());
+        self.kubectl(["patch", kind, name, "--type=merge", "--patch", &json!({field: data}).to_string()]);
     }
 
     /// Coder's stand-in with deploy/coder/values.yaml. Helm's hooks have run when this returns.
@@ -86,9 +96,15 @@ impl Place {
         run("kubectl", &self.namespace, ["apply", "-f", "-"], manifest).unwrap();
     }
 
+    /// Whoever wrote these objects before.
+    pub fn apply_anew(&self, manifest: &str) {
+        let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+        run("kubectl", &self.namespace, arguments, manifest).unwrap();
+    }
+
     /// The definition, where no release of the chart brings it.
     pub fn definition(&self) {
-        self.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "crds/aiproviderseeds.yaml"]);
+        self.apply_anew(&std::fs::read_to_string("crds/aiproviderseeds.yaml").unwrap());
         self.kubectl(["wait", "--for=condition=Established", "crd/aiproviderseeds.aiproviders.dev", "--timeout=30s"]);
     }
 
@@ -110,12 +126,33 @@ impl Place {
         self.kubectl(["rollout", "status", "deployment/coder", "--timeout=3m"]);
     }
 
+    /// Creates a Job and waits for its end: `Complete` or `Failed`.
+    pub fn run_job(&self, manifest: &str) -> Value {
+        let name = run("kubectl", &self.namespace, ["create", "-f", "-", "-o", "name"], manifest).unwrap();
+        self.ended(name.trim())
+    }
+
+    fn ended(&self, job: &str) -> Value {
+        until(120, "the Job to end", || {
+            let conditions = self.json(&["get", job])["status"]["conditions"].clone();
+            let types = conditions.as_array()?.iter().map(|condition| condition["type"].clone());
+            types.into_iter().find(|kind| kind == "Failed" || kind == "Complete")
+        })
+    }
+
     /// Waits for a pod whose init container has ended with this code, and returns its name.
     pub fn stopped_with(&self, code: i64) -> String {
         let found = until(120, &format!("an init container that ends with {code}"), || {
             self.pods().into_iter().find(|pod| exit_codes(pod).contains(&code))
         });
         found["metadata"]["name"].as_str().unwrap().to_owned()
+    }
+
+    /// What the init container left behind for `kubectl describe pod`, this time or the time before.
+    pub fn message_of(&self, pod: &str) -> String {
+        let status = self.json(&["get", "pod", pod])["status"]["initContainerStatuses"][0].clone();
+        let message = ["state", "lastState"].iter().find_map(|state| status[state]["terminated"]["message"].as_str());
+        message.unwrap_or_else(|| panic!("no message in {status}")).to_owned()
     }
 
     pub fn base_urls(&self) -> Vec<String> {

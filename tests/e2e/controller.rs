@@ -1,0 +1,115 @@
+//! The controller, installed by its chart.
+
+use super::cluster::{Place, until};
+use super::shown;
+use super::support::Variant;
+
+#[test]
+#[ignore = "needs a cluster: make e2e"]
+fn the_controller_says_before_and_during_a_rollout_what_the_pod_says() {
+    let place = Place::new("controller", Variant::Current);
+    let said = place.helm([
+        "install",
+        "ai-provider-seed",
+        "charts/ai-provider-seed",
+        "--take-ownership",
+        "--wait",
+        "--timeout",
+        "3m",
+    ]);
+    assert!(said.contains("kubectl describe aps coder -n seed-e2e-controller"), "{said}");
+    // The kind is known now, so the values bring the resource along.
+    place.install(&["--wait"]);
+    place.kubectl(["wait", "--for=condition=Ready", "aps/coder", "--timeout=60s"]);
+    // It was checked first when the pod had not seeded yet, maybe.
+    let check =
+        || place.kubectl(["annotate", "--overwrite", "aps/coder", &format!("aiproviders.dev/reconcile={}", now())]);
+    check();
+    place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=60s"]);
+
+    place.database.execute("update ai_providers set base_url = 'https://api.openai.com/v2'");
+    check();
+    place.kubectl(["wait", "--for=condition=Ready=False", "aps/coder", "--timeout=60s"]);
+    let described = until(60, "an Event", || {
+        let text = place.kubectl(["describe", "aps", "coder"]);
+        text.contains("ConflictDetected").then_some(text)
+    });
+    let listed = place.kubectl(["get", "aps"]);
+
+    // The pod that starts all the same is stopped, and its message tells of the same field, values and conflict.
+    place.kubectl(["rollout", "restart", "deployment/coder"]);
+    let stopped = place.stopped_with(3);
+    let message = place.message_of(&stopped);
+    let conflict = place.json(&["get", "aps", "coder"])["status"]["conflicts"][0].clone();
+    for key in ["id", "provider", "field", "environment", "database", "variable"] {
+        let value = conflict[key].as_str().unwrap_or_else(|| panic!("{key} in {conflict}"));
+        assert!(message.contains(value), "{key}: {value} is missing in {message}");
+        assert!(described.contains(value), "{key}: {value} is missing in {described}");
+    }
+    let hide = [(conflict["id"].as_str().unwrap(), shown::CONFLICT), (&place.namespace, "coder")];
+    let wanted = [
+        "Name:",
+        "Namespace:",
+        "Kind:",
+        "Status:",
+        "Conditions:",
+        "Message:",
+        "Reason:",
+        "Status:",
+        "Type:",
+        "Conflicts:/",
+        "Events:",
+        "Type",
+        "----",
+        "Warning",
+    ];
+    shown::compare("describe-aps.txt", &described, &wanted, &hide);
+    shown::compare("get-aps.txt", &listed, &["NAME", "coder"], &hide);
+
+    // Settled in the ConfigMap, which the controller watches: nobody has to ask it.
+    place.provider(0, "openai", "https://api.openai.com/v2");
+    place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=90s"]);
+    place.kubectl(["delete", "pod", &stopped]);
+    place.rollout();
+    until(60, "the Event that it is over", || {
+        place.kubectl(["describe", "aps", "coder"]).contains("ConflictResolved").then_some(())
+    });
+    // Removed: the kind and the resource stay.
+    place.helm(["uninstall", "ai-provider-seed", "--wait"]);
+    assert_eq!(place.json(&["get", "aps", "coder"])["status"]["summary"]["inSync"], "1/1");
+}
+
+#[test]
+#[ignore = "needs a cluster: make e2e"]
+fn several_replicas_and_namespaces_under_one_release() {
+    let place = Place::new("many", Variant::Current);
+    let other = Place::new("many-other", Variant::Current);
+    let namespaces = format!("watchNamespaces={{{},{}}}", place.namespace, other.namespace);
+    // The definition may belong to another test's release.
+    let more = [
+        "--set",
+        "crd.install=false",
+        "--set",
+        "leaderElection.enabled=true",
+        "--set",
+        "controller.replicas=2",
+        "--set",
+        &namespaces,
+    ];
+    place.definition();
+    let install = ["install", "pair", "charts/ai-provider-seed", "--wait", "--timeout", "3m"];
+    place.helm(install.iter().chain(&more));
+    for place in [&place, &other] {
+        place.install(&["--wait"]);
+        place.kubectl(["annotate", "aps/coder", "aiproviders.dev/reconcile=1"]);
+        place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=60s"]);
+    }
+    // Named after the release, so that another one in this namespace has its own.
+    let lease = place.json(&["get", "lease", "pair-ai-provider-seed"]);
+    let holder = lease["spec"]["holderIdentity"].as_str().unwrap().to_owned();
+    assert!(!holder.is_empty());
+}
+
+fn now() -> u128 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis()
+}

@@ -8,6 +8,7 @@ use super::endpoint::{bedrock_without_credentials, suspicious_url};
 use super::indexed::{Fields, List, Suffix};
 use super::suggest::nearest;
 use super::unknown::Unknown;
+use super::variable::Variable;
 use crate::problem::{Code, Problem};
 use crate::provider::shown::{self, count};
 use crate::provider::{
@@ -294,8 +295,8 @@ impl Check<'_, '_> {
                 kind: self.origin(Suffix::Type),
                 base_url: self.origin(url),
                 bedrock_region: self.origin(Suffix::BedrockRegion),
-                keys: self.list_origin(&fields.keys, Suffix::Keys { plural: true }),
-                bedrock_credentials: self.list_origin(&fields.access_keys, Suffix::AccessKeys { plural: false }),
+                keys: self.origin_of(fields.keys.variable, Suffix::Keys { plural: true }),
+                bedrock_credentials: self.origin_of(fields.access_keys.variable, Suffix::AccessKeys { plural: false }),
             },
         }
     }
@@ -332,14 +333,11 @@ impl Check<'_, '_> {
     }
 
     fn origin(&self, suffix: Suffix) -> Origin {
-        match self.fields.variable(suffix) {
-            Some(variable) => Origin::set(shown::name(&variable.name), variable.source.clone()),
-            None => Origin::absent(self.fields.would_be(suffix), Presence::Unset),
-        }
+        self.origin_of(self.fields.variable(suffix), suffix)
     }
 
-    fn list_origin(&self, list: &List, suffix: Suffix) -> Origin {
-        match list.variable {
+    fn origin_of(&self, variable: Option<&Variable>, suffix: Suffix) -> Origin {
+        match variable {
             Some(variable) => Origin::set(shown::name(&variable.name), variable.source.clone()),
             None => Origin::absent(self.fields.would_be(suffix), Presence::Unset),
         }

@@ -49,8 +49,21 @@ fn a_deletion_sticks_and_a_deleted_row_is_not_compared() {
     let plan = plan(&openai(), &snapshot([("openai", gone)]), &FAIL);
     assert_eq!((states(&plan), codes(&plan.warnings)), (vec![State::Deleted], vec![Code::PreviouslyDeleted]));
     assert!(plan.problems.is_empty() && plan.conflicts.is_empty() && !plan.needs_schema && plan.insert.is_none());
-    assert_eq!(plan.warnings[0].provider.as_deref(), Some("openai"));
+    assert_eq!((plan.warnings[0].provider.as_deref(), plan.warnings[0].index), (Some("openai"), Some(0)));
+    assert_eq!(plan.entries[0].id.map(|id| id.to_string()).as_deref(), Some(ROW));
     assert!(plan.entries[0].database_hash.is_none());
+}
+
+/// Each side has the hash of its own record, equal or not.
+#[test]
+fn a_conflict_has_the_hashes_of_both_sides() {
+    let stored = row("openai", "https://other/", &["sk-one"]);
+    let hash = stored.canonical(None).hash();
+    let plan = plan(&openai(), &snapshot([("openai", stored)]), &WRITE);
+    let entry = &plan.entries[0];
+    assert_eq!((entry.state, entry.database_hash.as_deref()), (State::Conflict, Some(hash.as_str())));
+    assert_eq!(entry.environment_hash, openai()[0].canonical().hash());
+    assert_ne!(entry.environment_hash, hash);
 }
 
 /// A type that the database does not know is skipped before anything is compared.

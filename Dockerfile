@@ -1,5 +1,5 @@
 # docker buildx build --target full --platform linux/amd64,linux/arm64 .   (or --target init: the init container alone)
-# hack/image makes the same without a daemon.
+# hack/image makes such an image without a daemon.
 ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082
 
 # The compiler runs on the machine that builds, for the other architecture too.

@@ -213,8 +213,9 @@ fn dotenv(bytes: &[u8]) {
     for variable in &variables {
         let value = variable.value().expect("it was text");
         assert!(!value.contains('\0') && !variable.name.contains('\0'));
-        // Between single quotes everything stands for itself.
-        if !value.contains(['\'', '\n', '\r']) {
+        // Between single quotes everything stands for itself, but a backslash before the last of them hides it.
+        let hides = value.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1;
+        if !hides && !value.contains(['\'', '\n', '\r']) {
             let again = parse_dotenv(&format!("{}='{value}'\n", variable.name)).expect("a quoted value is read");
             assert_eq!(again.iter().map(Variable::value).collect::<Vec<_>>(), [Some(value)], "{}", variable.name);
         }

@@ -26,22 +26,40 @@ const ROUNDS: usize = 21;
 const TRIAL: &str = "BENCH_ROUNDS";
 const CROWD: usize = 200;
 
+/// `BENCH_PART=seed` or `BENCH_PART=controller` is one of both.
+const PART: &str = "BENCH_PART";
+
 fn main() {
     let programs = Programs::find();
     let trial = std::env::var(TRIAL).ok().map(|text| text.parse().expect("a number of rounds"));
-    let rounds = trial.unwrap_or(ROUNDS);
+    let part = std::env::var(PART).ok();
+    let is_wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
     let server = Server::start(Options::new().setting("max_connections", "400"));
-    let mut page = Page::default();
-    nothing_to_do(&programs, &server, &mut page, rounds);
-    with_tls(&programs, &mut page, rounds);
-    round_trips(&programs, &server, &mut page);
-    first_seed(&programs, &server, &mut page, rounds);
-    crowd(&programs, &server, &mut page, rounds, Duration::ZERO, 1.5);
-    crowd(&programs, &server, &mut page, rounds, Duration::from_millis(10), 3.0);
-    memory_and_size(&programs, &server, &mut page);
-    growth(&programs, &server, &mut page, rounds);
+    if is_wanted("seed") {
+        seed(&programs, &server, trial);
+    }
     #[cfg(feature = "controller")]
-    controller::controller(&programs.with_controller(), &server, &mut page, if trial.is_some() { 2 } else { 50 });
+    if is_wanted("controller") {
+        let mut page = Page::default();
+        let intervals = if trial.is_some() { 2 } else { 50 };
+        controller::controller(&programs.with_controller(), &server, &mut page, intervals);
+        if trial.is_none() {
+            page.write_controller(intervals);
+        }
+    }
+}
+
+fn seed(programs: &Programs, server: &Server, trial: Option<usize>) {
+    let rounds = trial.unwrap_or(ROUNDS);
+    let mut page = Page::default();
+    nothing_to_do(programs, server, &mut page, rounds);
+    with_tls(programs, &mut page, rounds);
+    round_trips(programs, server, &mut page);
+    first_seed(programs, server, &mut page, rounds);
+    crowd(programs, server, &mut page, rounds, Duration::ZERO, 1.5);
+    crowd(programs, server, &mut page, rounds, Duration::from_millis(10), 3.0);
+    memory_and_size(programs, server, &mut page);
+    growth(programs, server, &mut page, rounds);
     if trial.is_none() {
         page.write(rounds);
     }

@@ -14,6 +14,16 @@ pub struct Page {
     notes: Vec<String>,
 }
 
+const CONTROLLER: &str = "# Performance of the controller
+
+Written by `make bench` (alone: `BENCH_PART=controller make bench`): the program as it is released, with a real
+kube-apiserver and a real Postgres on the same machine. Each resource has a Deployment of its own; all have one database, one
+provider with two keys and the shortest interval, 10 s, so that INTERVALS quiet intervals can be waited for. Reads are those
+of one resource in one interval.
+
+## Goals
+";
+
 const TEXT: &str = "# Performance
 
 Written by `make bench`, which measures everything below in one run and ends by itself. A time is that of a whole process,
@@ -112,14 +122,23 @@ impl Page {
         text += &self.growth;
         text += "\n![Time against the number of providers](performance-time.svg)\n";
         text += "\n![Memory against the number of providers](performance-memory.svg)\n";
-        text += "\n## Growth of the controller\n\nEach resource has a Deployment of its own; all have one database, one provider and the ";
-        text += "shortest interval (10 s).\n\n| Resources | Until each has a status | Reads of the database, each interval and resource ";
-        text += "| Reads from the API server, the same | Resident memory |\n|---|---|---|---|---|\n";
-        text += &self.resources;
-        text += "\n![Time to a first status against the number of resources](performance-resources-time.svg)\n";
-        text += "\n![Memory of the controller against the number of resources](performance-resources-memory.svg)\n";
         let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
         std::fs::write(path, text).expect("write docs/performance.md");
         println!("\nwritten: docs/performance.md");
+    }
+
+    pub fn write_controller(&self, intervals: u32) {
+        let mut text = CONTROLLER.replace("INTERVALS", &intervals.to_string());
+        text += "\n| Measure | Is | Goal | |\n|---|---|---|---|\n";
+        text += &self.goals;
+        let _ = write!(text, "\n{}", self.notes.join("\n"));
+        text += "\n## Growth\n\n| Resources | Until each has a status | Reads of the database | Reads from the API server | Resident memory |\n";
+        text += "|---|---|---|---|---|\n";
+        text += &self.resources;
+        text += "\n![Time to a first status against the number of resources](performance-resources-time.svg)\n";
+        text += "\n![Memory of the controller against the number of resources](performance-resources-memory.svg)\n";
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance-controller.md");
+        std::fs::write(path, text).expect("write docs/performance-controller.md");
+        println!("\nwritten: docs/performance-controller.md");
     }
 }

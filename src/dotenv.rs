@@ -11,6 +11,24 @@ pub fn quote(value: &str) -> String {
     if !value.contains(['\'', '\\', '\n', '\r']) {
         return format!("'{value}'");
     }
+    // Between double quotes a shell would run what is between backticks, and a dotenv file has no escape for them: so they
+    // stand between single ones, and the parts one after the other.
+    if !value.contains('`') {
+        return double(value);
+    }
+    let mut quoted = String::new();
+    for (at, part) in value.split('`').enumerate() {
+        if at > 0 {
+            quoted.push_str("'`'");
+        }
+        if !part.is_empty() {
+            quoted.push_str(&double(part));
+        }
+    }
+    quoted
+}
+
+fn double(value: &str) -> String {
     let mut quoted = String::from("\"");
     for character in value.chars() {
         match character {
@@ -21,4 +39,29 @@ pub fn quote(value: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quote;
+
+    #[test]
+    fn a_backtick_never_stands_between_double_quotes() {
+        assert_eq!(quote("a`id`b"), "'a`id`b'");
+        assert_eq!(quote("it's `id`"), "\"it's \"'`'\"id\"'`'");
+        for value in ["'`id`", "`id`\\", "\n`$(id)`\"'"] {
+            let (quoted, mut within) = (quote(value), None);
+            let mut characters = quoted.chars();
+            while let Some(character) = characters.next() {
+                match (character, within) {
+                    ('\\', Some('"')) => _ = characters.next(),
+                    ('"' | '\'', None) => within = Some(character),
+                    (quote, Some(open)) if quote == open => within = None,
+                    ('`', _) => assert_eq!(within, Some('\''), "{quoted}"),
+                    _ => {}
+                }
+            }
+            assert_eq!(within, None, "{quoted}");
+        }
+    }
 }

@@ -30,6 +30,8 @@ pub struct Options {
     pub block_on: BlockOn,
     pub strict: bool,
     pub require_providers: usize,
+    /// How it was given.
+    pub require_origin: String,
     pub if_schema_missing: IfSchemaMissing,
     pub audit: bool,
     pub env_file: Option<PathBuf>,
@@ -98,7 +100,12 @@ pub fn parse(
         log_format,
         log_level,
     } = texts;
+    let require_origin = match &require_providers {
+        Some(_) => "--require-providers".to_owned(),
+        None => variable_name("require-providers"),
+    };
     let options = Options {
+        require_origin,
         wait: reader.read("wait", wait, Duration::from_secs(120), duration),
         lock_timeout: reader.read("lock-timeout", lock_timeout, Duration::from_secs(30), duration),
         compare_credentials: reader.read(

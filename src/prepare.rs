@@ -4,7 +4,7 @@
 use secrecy::ExposeSecret;
 
 use crate::env::{Environment, Known, Unknown, Variable, look_up, read_file};
-use crate::options::{DatabaseSource, Options, variable_name};
+use crate::options::{DatabaseSource, Options};
 use crate::plan::{Access, CompareCredentials, PlanOptions};
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
@@ -68,7 +68,7 @@ pub fn prepare_with(
     }
     // An environment that could not be read says nothing about its number of providers.
     if problems.is_empty() && environment.problems.is_empty() && !matches!(known, Known::Partly([_, ..])) {
-        environment.require(options.require_providers, &variable_name("require-providers"));
+        environment.require(options.require_providers, &options.require_origin);
     }
     let mut of_keyring = Vec::new();
     let keyring = keyring(variables, &mut of_keyring);

@@ -171,7 +171,9 @@ impl Attempt<'_> {
         let before = ended.resolution.take();
         run.judge(&snapshot, ended);
         let Some(resolution) = ended.resolution.as_mut() else { return Ok(()) };
-        if !before.is_some_and(|before| before.is_same(resolution)) && resolution.problems.is_empty() {
+        // Nothing left: somebody else was quicker, and that is what was wanted.
+        let left = !resolution.updates.is_empty();
+        if left && !before.is_some_and(|before| before.is_same(resolution)) && resolution.problems.is_empty() {
             resolution.problems.push(moved());
         }
         if !resolution.problems.is_empty() || resolution.updates.is_empty() {

@@ -235,6 +235,8 @@ fn the_secrets_file_is_new_empty_or_ours() {
     }
     assert_eq!(std::fs::read_to_string(path("theirs")).unwrap(), "A=b\n");
     assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 5, "nothing is left lying about");
+    let dash = export(&database, &Env::new()).json().arg("--secrets-file").arg("-").run().expect(2);
+    assert_eq!(dash.json()["problems"][0]["variables"], json!(["--secrets-file"]));
     let both = export(&database, &Env::new()).json().arg("--show-secrets").arg("--secrets-file").arg(path("x"));
     assert_eq!(both.run().expect(2).codes("problems"), ["invalid_option"]);
     assert!(!path("x").exists());

@@ -128,6 +128,46 @@ fn without_the_encryption_key_no_key_is_written_plain() {
     unchanged(&database, &before);
 }
 
+#[test]
+fn keys_that_only_the_database_holds_stay() {
+    let database = database(&openai(OLD_URL, &["sk-canary-one", "sk-canary-two"]));
+    let given = |command: &str| {
+        let run = Run::new([command]).json().database(database.url());
+        run.env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai").env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", URL)
+    };
+    let seed = given("seed").run().expect(3);
+    assert!(seed.termination.unwrap().contains("and its api_keys differ too"));
+    let id = id_of(&given("diff").run());
+    let take = |id: &str| given("resolve").arg("--take=environment").arg("--conflict").arg(id).arg("--yes");
+    let finished = take(&id).run().expect(0).json();
+    assert_eq!(finished["changes"], json!([{"provider": "openai", "action": "update", "fields": ["base_url"]}]));
+    assert_eq!(row(&database)["base_url"], URL);
+    let before = Snapshot::of(&database);
+    assert_eq!(before.keys_of(&json!(ID)), ["sk-canary-one", "sk-canary-two"]);
+    // Nothing else differs now.
+    let refused = take(&id_of(&given("diff").run())).run().expect(5);
+    assert_eq!(refused.codes("problems"), ["cannot_resolve"]);
+    unchanged(&database, &before);
+}
+
+#[test]
+fn a_decision_about_what_is_gone_is_no_success() {
+    let database = database(&openai(OLD_URL, &["sk-canary-new"]));
+    let id = current_id(&database);
+    database.execute("update ai_providers set deleted = true");
+    let finished = take(&database, &id).run().expect(3);
+    assert_eq!(finished.codes("problems"), ["conflict_moved"]);
+    assert!(finished.everything().contains("--restore"));
+    database.execute("update ai_providers set deleted = false");
+    take(&database, &id).run().expect(0);
+    // Carried out before, and never there: nothing differs.
+    for id in [&*id, "deadbeef0000"] {
+        let again = take(&database, id).run().expect(0);
+        assert!(again.codes("warnings").contains(&"conflict_moved".to_owned()), "{again}");
+        assert_eq!(again.json()["written"], false);
+    }
+}
+
 const SETTINGS: &str = r#"{"_type":"bedrock","_version":1,"access_key":"AKIACANARYOLD","access_key_secret":"canary-old","model":"m1","region":"eu-west-1","role_arn":"arn:aws:iam::1:role/x","zz":[1,{"a":null}]}"#;
 
 fn bedrock(database: &Database, command: &str) -> Run {
@@ -313,9 +353,10 @@ fn restore_brings_back_by_name_only() {
     );
     // A live row of that name.
     let before = Snapshot::of(&database);
-    assert_eq!(restore().arg("--yes").run().expect(5).codes("problems"), ["cannot_resolve"]);
+    let again = restore().arg("--yes").run().expect(0).json();
+    assert_eq!((&again["changes"], &again["written"]), (&json!([]), &json!(false)));
     database.execute("insert into ai_providers (type, name, base_url, deleted) values ('openai', 'openai', '', true)");
-    assert_eq!(restore().arg("--yes").run().expect(5).codes("problems"), ["cannot_resolve"]);
+    assert_eq!(restore().arg("--yes").run().expect(0).json()["written"], false);
     assert_eq!(Snapshot::of(&database).audit, before.audit);
     // One that never was, and one that no environment describes.
     let bare = |name: &str| Run::new(["resolve", name, "--restore", "--yes"]).json().database(database.url());

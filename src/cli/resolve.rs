@@ -114,6 +114,7 @@ impl Decided<'_> {
         let failed = error.map(|error| error.into_problems());
         let problems = failed.or_else(|| resolution.as_ref().map(|r| r.problems.clone())).unwrap_or_default();
         let report = Report::new(Command::Resolve, problems, prepared.warnings.clone());
+        let report = report.warned(resolution.iter().flat_map(|r| r.warnings.iter().cloned()));
         let mut report = report.with_plan(&prepared.desired, plan.unwrap_or_default());
         report.written = written;
         report.unknown = unknown;

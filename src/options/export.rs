@@ -36,6 +36,10 @@ pub fn parse(texts: &ExportTexts, problems: &mut Vec<Problem>) -> Wanted {
         }
     }
     let file = texts.secrets_file.as_ref().filter(|path| !path.is_empty()).map(PathBuf::from);
+    if texts.secrets_file.as_deref() == Some("-") {
+        let message = "is no file; for secrets on standard output give --show-secrets, for a file of that name ./-";
+        problem("--secrets-file", message.to_owned());
+    }
     let secrets = match (&file, texts.show_secrets) {
         (Some(_), true) => {
             problem(

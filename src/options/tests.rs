@@ -100,3 +100,11 @@ fn the_database_is_found_in_the_documented_order() {
     let (options, problems, _) = parse(texts, None, &variables(&all));
     assert!(matches!(options.database, DatabaseSource::File { .. }) && problems.is_empty());
 }
+
+#[test]
+fn how_many_providers_are_required_names_where_it_was_said() {
+    let texts = Texts { require_providers: Some("2".into()), ..Texts::default() };
+    assert_eq!(parse(texts, None, &[]).0.require_origin, "--require-providers");
+    let of_variable = from(&[("AI_PROVIDER_SEED_REQUIRE_PROVIDERS", "2")]).0;
+    assert_eq!(of_variable.require_origin, "AI_PROVIDER_SEED_REQUIRE_PROVIDERS");
+}

@@ -65,6 +65,12 @@ impl Conflict {
     pub fn differs_out_of_sight(&self) -> bool {
         self.environment == self.database
     }
+
+    /// Taking the environment would put nothing in the place of stored credentials.
+    pub fn would_empty(&self) -> bool {
+        let none = matches!(self.environment, Value::Credentials { count: 0, .. });
+        none && matches!(self.database, Value::Credentials { count, .. } if count > 0)
+    }
 }
 
 /// Both sides of one provider, to be held against each other.

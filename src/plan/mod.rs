@@ -211,8 +211,11 @@ fn unsupported(provider: &DesiredProvider) -> Problem {
 }
 
 fn deleted(provider: &DesiredProvider) -> Problem {
-    let message = "an operator deleted it; the environment does not bring it back. To have it again, create it in Coder; \
-                   to end this warning, unset its variables";
+    let message = format!(
+        "an operator deleted it; the environment does not bring it back. To have it again, create it in Coder or run \
+         ai-provider-seed resolve {} --restore; to end this warning, unset its variables",
+        provider.label()
+    );
     about(provider, Code::PreviouslyDeleted, message)
 }
 

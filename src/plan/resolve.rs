@@ -73,8 +73,11 @@ pub struct Resolution {
     pub selected: Vec<String>,
     /// Their conflicts, as they are now.
     pub conflicts: Vec<Conflict>,
+    /// Stored credentials for which the environment has none: left as they are.
+    pub kept: Vec<Conflict>,
     pub updates: Vec<Update>,
     pub problems: Vec<Problem>,
+    pub warnings: Vec<Problem>,
     /// The digest of the key to encrypt with; `None`: plain.
     pub encrypt_with: Option<String>,
     pub audit: bool,
@@ -136,9 +139,15 @@ fn settle(
             Ok(update) => resolution.updates.push(update),
             Err(message) => {
                 let problem = Problem::new(Code::CannotResolve, message).provider(provider.label());
-                resolution.problems.push(problem.variable(&provider.origins.kind.variable));
+                let keys = of_provider.iter().all(Conflict::would_empty);
+                let origin = if keys { &of_provider[0].origin } else { &provider.origins.kind };
+                resolution.problems.push(problem.variable(&origin.variable));
             }
         }
+    }
+    if resolution.problems.is_empty() {
+        let all = std::mem::take(&mut resolution.conflicts);
+        (resolution.kept, resolution.conflicts) = all.into_iter().partition(Conflict::would_empty);
     }
     resolution
 }
@@ -156,15 +165,12 @@ fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Resolu
             resolution.problems.push(Problem::new(Code::InvalidOption, message).variable("PROVIDER"));
             continue;
         };
-        resolution.problems.extend(plan.entries.iter().find(|e| e.desired == position).and_then(|entry| {
-            let what = match entry.state {
-                State::Missing => "it is not in the database, so there is nothing to settle; seed inserts it",
-                State::Deleted => "an operator deleted it; --restore brings the deleted row back",
-                State::Unsupported => "this database does not know its type; upgrade Coder or remove it",
-                _ => return None,
-            };
-            Some(Problem::new(Code::ConflictMoved, what).provider(desired[position].label()))
-        }));
+        resolution.problems.extend(
+            plan.entries
+                .iter()
+                .find(|e| e.desired == position)
+                .and_then(|entry| Some(elsewhere(&desired[position], not_there(entry.state)?))),
+        );
         resolution.selected.push(name.clone());
     }
     let labels: Vec<String> = match request.providers.is_empty() {
@@ -181,6 +187,15 @@ fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Resolu
         true => scope.iter().map(|conflict| (*conflict).clone()).collect(),
         false => scope.iter().filter(given).map(|conflict| (*conflict).clone()).collect(),
     };
+    if moved && scope.is_empty() && resolution.problems.is_empty() {
+        let asked = plan.entries.iter().filter(|entry| labels.contains(&desired[entry.desired].label()));
+        let states = asked.filter_map(|entry| Some(elsewhere(&desired[entry.desired], not_there(entry.state)?)));
+        resolution.problems.extend(states);
+        if resolution.problems.is_empty() {
+            let message = "an id that was named is not known; nothing differs, so nothing was done";
+            resolution.warnings.push(Problem::new(Code::ConflictMoved, message).variable("--conflict"));
+        }
+    }
     // With nothing left to settle, somebody else has settled it: that is what was wanted.
     if moved && !scope.is_empty() && resolution.problems.is_empty() {
         let message = "the conflict that was named is not there any more: a side has changed since, so nothing was done; \
@@ -193,7 +208,21 @@ fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Resolu
     resolution
 }
 
-/// Exactly the fields that differ. `Err`: why not, and the way out.
+/// Why there can be no conflict of a provider in this state.
+fn not_there(state: State) -> Option<&'static str> {
+    match state {
+        State::Missing => Some("it is not in the database, so there is nothing to settle; seed inserts it"),
+        State::Deleted => Some("an operator deleted it; --restore brings the deleted row back"),
+        State::Unsupported => Some("this database does not know its type; upgrade Coder or remove it"),
+        _ => None,
+    }
+}
+
+fn elsewhere(provider: &DesiredProvider, what: &str) -> Problem {
+    Problem::new(Code::ConflictMoved, what).provider(provider.label())
+}
+
+/// Exactly the fields that differ, but never nothing in the place of stored credentials. `Err`: why not, and the way out.
 fn update(
     conflicts: &[Conflict],
     provider: &DesiredProvider,
@@ -202,11 +231,19 @@ fn update(
     options: &PlanOptions,
 ) -> Result<Update, String> {
     let stored = row.settings.as_ref().ok().and_then(Option::as_ref);
-    let has = |field: Field| conflicts.iter().any(|conflict| conflict.field == field);
-    let mut update = Update {
-        fields: conflicts.iter().map(|conflict| conflict.field).collect(),
-        ..Update::new(row, &provider.name)
-    };
+    let taken = conflicts.iter().filter(|conflict| !conflict.would_empty()).map(|conflict| conflict.field);
+    let fields: Vec<Field> = taken.collect();
+    if fields.is_empty() && (provider.bedrock.is_some() || stored.is_none()) {
+        return Err(
+            "the environment sets no credentials, and those of the row are never replaced by nothing; set them in \
+                    the environment, or delete them in Coder; if only the database may hold them, choose \
+                    --compare-credentials=ignore"
+                .to_owned(),
+        );
+    }
+    let has = |field: Field| fields.contains(&field);
+    let of_bedrock = [Field::BedrockRegion, Field::BedrockCredentials];
+    let mut update = Update { fields: fields.clone(), ..Update::new(row, &provider.name) };
     let bedrock_label = schema.is_some_and(|schema| schema.labels.contains(ProviderType::Bedrock.as_str()));
     if has(Field::Type) {
         may_change_type(provider, row, stored, options)?;
@@ -220,14 +257,16 @@ fn update(
         update.audit.push(("base_url", shown::base_url(&row.base_url, None), new));
         update.base_url = Some(provider.base_url.clone());
     }
-    if has(Field::BedrockRegion) || has(Field::BedrockCredentials) {
+    if conflicts.iter().any(|conflict| of_bedrock.contains(&conflict.field)) {
         let Some(wanted) = &provider.bedrock else {
             return Err("the row holds Bedrock settings, and without them they would be lost; delete the provider in \
                         Coder and create it anew, or give it another NAME in the environment"
                 .to_owned());
         };
-        update.settings =
-            Some(merged(wanted, stored, has(Field::BedrockRegion), has(Field::BedrockCredentials)).encode());
+        let (region, credentials) = (has(Field::BedrockRegion), has(Field::BedrockCredentials));
+        if region || credentials {
+            update.settings = Some(merged(wanted, stored, region, credentials).encode());
+        }
     } else if has(Field::Type)
         && let (Some(wanted), None) = (&provider.bedrock, stored)
     {
@@ -280,6 +319,12 @@ fn may_change_type(
         ));
     }
     let takes_keys = provider.kind.allows_keys() && provider.bedrock.is_none();
+    if takes_keys && provider.keys.is_empty() && row.keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
+        return Err(format!(
+            "the environment sets no keys, and the new type with the old ones would send them to another vendor; \
+             set the keys in the environment, or {out}"
+        ));
+    }
     if !takes_keys && row.keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
         return Err(format!("the new type takes no keys, and the row's would be lost; {out}"));
     }
@@ -295,11 +340,8 @@ fn restore(snapshot: &Snapshot, request: &Request) -> Resolution {
                 "there was never a provider of the {} name that was given; check the spelling",
                 shown::ordinal(at + 1)
             ))),
-            Some(row) if !row.deleted => {
-                let message = "a live provider has this name, so no deleted one can have it back; \
-                               delete that one in Coder first, if it is not the right one";
-                resolution.problems.push(refused(message.to_owned()).provider(name));
-            }
+            // It is there: that is what was wanted.
+            Some(row) if !row.deleted => {}
             Some(row) => {
                 let audit = [("deleted", "true", "false"), ("enabled", "false", "true")];
                 resolution.updates.push(Update {

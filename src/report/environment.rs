@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 
 use crate::dotenv;
 use crate::plan::{Conflict, Field, Value};
-use crate::provider::Presence;
+use crate::provider::{Presence, ProviderType};
 
 /// One variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -51,6 +51,16 @@ fn of_field(conflict: &Conflict) -> Vec<Line> {
     let one = |change| vec![line(variable, change)];
     let older = !variable.to_ascii_uppercase().contains("_PROVIDER_");
     match (conflict.field, &conflict.database) {
+        (Field::Type, Value::Text(kind)) if !older && says_it_all(conflict, kind) => {
+            let mut lines = one(Change::Set { value: kind.clone() });
+            // A name that is not set is the type's.
+            if matches!(&conflict.environment, Value::Text(text) if *text == conflict.provider)
+                && let Some(start) = variable.strip_suffix("TYPE")
+            {
+                lines.push(line(&format!("{start}NAME"), Change::Set { value: conflict.provider.clone() }));
+            }
+            lines
+        }
         (Field::Type, _) => one(Change::DescribeAnew),
         // For the older variables empty means Coder's default, and one of them holds one key.
         (_, Value::Text(text)) if text.is_empty() && conflict.origin.presence == Presence::Default => {
@@ -77,6 +87,24 @@ fn of_field(conflict: &Conflict) -> Vec<Line> {
     }
 }
 
+/// Both types are known and take keys, so that TYPE alone is what differs between them.
+fn says_it_all(conflict: &Conflict, kind: &str) -> bool {
+    let takes_keys =
+        |text: &str| ProviderType::ALL.into_iter().any(|known| known.as_str() == text && known.allows_keys());
+    matches!(&conflict.environment, Value::Text(text) if takes_keys(text)) && takes_keys(kind)
+}
+
+/// `, except for CODER_AIBRIDGE_PROVIDER_0_KEYS`: what the lines leave open.
+pub fn except(lines: &[Line]) -> String {
+    let open = lines.iter().filter_map(|line| match line.change {
+        Change::SetSecret => Some(line.variable.as_str()),
+        Change::DescribeAnew => Some(line.provider.as_str()),
+        _ => None,
+    });
+    let open: Vec<&str> = open.collect();
+    if open.is_empty() { String::new() } else { format!(", except for {}", open.join(", ")) }
+}
+
 /// As environment lines, as a patch of a Secret, and as values of Coder's chart.
 pub fn text(out: &mut String, lines: &[Line]) {
     out.push('\n');
@@ -95,7 +123,7 @@ pub fn text(out: &mut String, lines: &[Line]) {
             ),
         };
     }
-    let plain: Vec<(&str, Option<&str>)> = lines.iter().filter_map(plain).collect();
+    let plain: Vec<(&str, Option<&str>)> = lines.iter().filter(|line| !waits(line, lines)).filter_map(plain).collect();
     if plain.is_empty() {
         return;
     }
@@ -124,6 +152,13 @@ pub fn text(out: &mut String, lines: &[Line]) {
     for (variable, value) in plain.into_iter().filter_map(|(variable, value)| Some((variable, value?))) {
         let _ = writeln!(out, "    - name: {variable}\n      value: {}", json!(value.replace('$', "$$")));
     }
+}
+
+/// Unset only together with its replacement, which the patch cannot hold.
+fn waits(line: &Line, lines: &[Line]) -> bool {
+    let replacement = format!("{}S", line.variable);
+    line.change == Change::Unset
+        && lines.iter().any(|other| other.variable == replacement && other.change == Change::SetSecret)
 }
 
 fn plain(line: &Line) -> Option<(&str, Option<&str>)> {

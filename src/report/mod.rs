@@ -63,6 +63,8 @@ pub struct Provider {
     pub database_hash: Option<String>,
     /// What the environment gives it: `2 keys`, `access key`, `no credentials`.
     pub credentials: String,
+    /// They are not known here, so neither is the id that the start would give a conflict.
+    pub credentials_unknown: bool,
     /// How its variables are spelled: `CODER_AIBRIDGE_PROVIDER_0_*`.
     pub pattern: String,
 }
@@ -110,6 +112,11 @@ impl Report {
         };
         report.conclude();
         report
+    }
+
+    pub fn warned(mut self, warnings: impl IntoIterator<Item = Problem>) -> Report {
+        self.warnings.extend(warnings);
+        self
     }
 
     pub fn with_plan(mut self, desired: &[DesiredProvider], plan: Plan) -> Report {
@@ -184,6 +191,7 @@ fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
         environment_hash: entry.environment_hash.clone(),
         database_hash: entry.database_hash.clone(),
         credentials: credentials(desired),
+        credentials_unknown: desired.credentials_unknown,
         pattern: desired.origins.pattern.clone(),
     }
 }

@@ -11,8 +11,8 @@ use super::termination::{LIMIT, termination_message};
 use super::{DOCS, Report, Style, text};
 use crate::plan::resolve::{Action, Resolution};
 use crate::plan::{Conflict, Field};
-use crate::problem::Outcome;
-use crate::provider::shown::{count, fit};
+use crate::problem::{Code, Outcome, Problem};
+use crate::provider::shown::{count, fit, name as shown_name};
 
 /// A finished `resolve`, as it may be shown.
 pub struct Settled {
@@ -20,6 +20,8 @@ pub struct Settled {
     pub report: Report,
     action: Action,
     dry_run: bool,
+    /// Names that were given.
+    selected: Vec<String>,
     /// Asked, and the answer was not yes.
     pub declined: bool,
     /// What was, or would be, changed in the database.
@@ -36,21 +38,24 @@ struct Change {
     fields: Vec<Field>,
     #[serde(skip)]
     conflicts: Vec<Conflict>,
+    /// Stored credentials that stay.
+    #[serde(skip)]
+    kept: Vec<Conflict>,
 }
 
 impl Settled {
     pub fn new(mut report: Report, action: Action, dry_run: bool, resolution: Option<&Resolution>) -> Settled {
         let failed = report.outcome != Outcome::Ok;
-        let of = |name: &str| {
-            let conflicts = resolution.map(|r| &r.conflicts[..]).unwrap_or_default();
-            conflicts.iter().filter(|conflict| conflict.provider == name).cloned().collect::<Vec<_>>()
+        let of = |conflicts: Option<&Vec<Conflict>>, name: &str| {
+            conflicts.into_iter().flatten().filter(|conflict| conflict.provider == name).cloned().collect::<Vec<_>>()
         };
         let updates = resolution.map(|r| &r.updates[..]).unwrap_or_default().iter().filter(|_| !failed);
         let changes = updates.map(|update| Change {
             provider: update.name.clone(),
             action: if update.restore { "restore" } else { "update" },
             fields: update.fields.clone(),
-            conflicts: of(&update.name),
+            conflicts: of(resolution.map(|r| &r.conflicts), &update.name),
+            kept: of(resolution.map(|r| &r.kept), &update.name),
         });
         let changes: Vec<Change> = changes.collect();
         let lines = match (action, resolution) {
@@ -61,7 +66,8 @@ impl Settled {
             report.conflicts.retain(|c| resolution.conflicts.iter().any(|shown| shown.provider == c.provider));
         }
         report.blocked = failed;
-        Settled { report, action, dry_run, declined: false, changes, lines }
+        let selected = resolution.map(|r| r.selected.iter().map(|name| shown_name(name)).collect()).unwrap_or_default();
+        Settled { report, action, dry_run, selected, declined: false, changes, lines }
     }
 
     pub fn exit_code(&self) -> u8 {
@@ -103,6 +109,11 @@ impl Settled {
         if !self.lines.is_empty() {
             environment::text(&mut out, &self.lines);
         }
+        let about: Vec<Problem> = self.about_the_id().cloned().collect();
+        if !about.is_empty() {
+            let _ = writeln!(out, "\n{}", style.paint("33", &count(about.len(), "warning")));
+            super::text::problems(&mut out, &about);
+        }
         self.rest(&mut out, style);
         out
     }
@@ -112,12 +123,28 @@ impl Settled {
         let done = if self.report.written { "brought back" } else { "would bring back" };
         match (self.action, self.changes.len()) {
             _ if self.declined => "nothing was changed".to_owned(),
-            (Action::TakeDatabase, _) if self.lines.is_empty() => "nothing to do: no conflict is left".to_owned(),
-            (Action::TakeDatabase, _) => "nothing was changed; this makes the environment agree".to_owned(),
-            (_, 0) => "nothing to do: no conflict is left".to_owned(),
+            (Action::TakeDatabase, _) if self.lines.is_empty() => self.nothing(),
+            (Action::TakeDatabase, _) => {
+                format!("nothing was changed; this makes the environment agree{}", environment::except(&self.lines))
+            }
+            (_, 0) => self.nothing(),
             (Action::Restore, _) => format!("{done} {providers}"),
             _ if self.report.written => format!("changed {providers} in the database; Coder was notified"),
             _ => format!("would change {providers} in the database"),
+        }
+    }
+
+    /// A warning about an id that was named. What else is remarkable belongs to `seed` and `diff`.
+    fn about_the_id(&self) -> impl Iterator<Item = &Problem> {
+        self.report.warnings.iter().filter(|warning| warning.code == Code::ConflictMoved)
+    }
+
+    fn nothing(&self) -> String {
+        match (&self.selected[..], self.action) {
+            ([], _) => "nothing to do: no conflict is left".to_owned(),
+            (names, Action::Restore) => format!("nothing to do: {} not deleted", is(names)),
+            (_, _) if self.report.conflicts.is_empty() => "nothing to do: no conflict is left".to_owned(),
+            (names, _) => format!("nothing to do for {}", names.join(", ")),
         }
     }
 
@@ -127,7 +154,8 @@ impl Settled {
             let _ = writeln!(out, "    deleted  from  true\n             to    false, and enabled again");
             return;
         }
-        let width = change.fields.iter().map(|field| field.as_str().len()).max().unwrap_or(0);
+        let shown = change.conflicts.iter().chain(&change.kept).map(|conflict| conflict.field.as_str().len());
+        let width = shown.max().unwrap_or(0);
         for conflict in &change.conflicts {
             let field = conflict.field;
             let (old, new) = (value(field, &conflict.database), value(field, &conflict.environment));
@@ -138,6 +166,10 @@ impl Settled {
             if conflict.differs_out_of_sight() {
                 let _ = writeln!(out, "    {:<width$}  the two differ in what is not shown", "");
             }
+        }
+        for kept in &change.kept {
+            let stay = value(kept.field, &kept.database);
+            let _ = writeln!(out, "    {:<width$}  stay  {stay}: the environment sets none", kept.field.as_str());
         }
     }
 
@@ -157,10 +189,17 @@ impl Settled {
             return termination_message(&self.report);
         }
         let facts: Vec<String> = self.changes.iter().map(fact).collect();
-        let facts = if facts.is_empty() { self.headline() } else { facts.join("; ") };
+        let facts = if facts.is_empty() { vec![self.headline()] } else { facts };
+        let about = self.about_the_id().map(|warning| warning.message.clone());
+        let facts = facts.into_iter().chain(about).collect::<Vec<_>>().join("; ");
         let written = if self.report.written || self.changes.is_empty() { "" } else { ". Nothing was written" };
         fit("ok: ", &facts, &format!("{written}. {DOCS}/resolve"), LIMIT)
     }
+}
+
+/// `openai is`, `aws, openai are`
+fn is(names: &[String]) -> String {
+    format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
 }
 
 fn fact(change: &Change) -> String {
@@ -169,6 +208,10 @@ fn fact(change: &Change) -> String {
     };
     match change.action {
         "restore" => format!("{} brought back", change.provider),
-        _ => format!("{} {}", change.provider, change.conflicts.iter().map(field).collect::<Vec<_>>().join(", ")),
+        _ => {
+            let kept = change.kept.iter().map(|c| format!("{} left as they are", c.field.as_str()));
+            let facts: Vec<String> = change.conflicts.iter().map(field).chain(kept).collect();
+            format!("{} {}", change.provider, facts.join(", "))
+        }
     }
 }

@@ -97,6 +97,9 @@ pub fn take_environment(conflicts: &[Conflict]) -> String {
              or give it another NAME in the environment"
         );
     }
+    if conflicts.iter().all(Conflict::would_empty) {
+        return format!("delete the credentials in Coder ({PAGE}); resolve never replaces them by nothing");
+    }
     if conflicts.iter().all(|conflict| !conflict.blocking) {
         return format!("{resolve}; or change the credentials in Coder ({PAGE})");
     }
@@ -126,6 +129,11 @@ pub fn advice(conflicts: &[Conflict], stopped: bool) -> String {
     let resolve = resolve_command(conflicts);
     // The ids of many stand at the end of the message.
     let resolve = if resolve.len() > 120 { "ai-provider-seed resolve".to_owned() } else { resolve };
+    if conflicts.iter().all(Conflict::would_empty) {
+        // `resolve` would refuse it.
+        let anyway = if stopped { format!(", or start anyway with {START_ANYWAY}") } else { String::new() };
+        return capital(&format!("{keep}{}{take}{anyway}", if stopped { ", " } else { ", or " }));
+    }
     if stopped {
         capital(&format!("{keep}, {take}, run {resolve}, or start anyway with {START_ANYWAY}"))
     } else {

@@ -239,3 +239,104 @@ proptest! {
         prop_assert_eq!(message.contains("Start anyway: AI_PROVIDER_SEED_BLOCK_ON=none"), anyway);
     }
 }
+
+fn credentials(count: usize) -> Value {
+    Value::Credentials { count, fingerprints: vec!["1f3a09bc".to_owned(); count] }
+}
+
+#[test]
+fn what_would_be_taken_along_is_named() {
+    let url = conflict("openai", "1", Field::BaseUrl, "https://a/", "https://b/");
+    let keys = Conflict {
+        field: Field::ApiKeys,
+        blocking: false,
+        environment: credentials(1),
+        database: credentials(2),
+        ..url.clone()
+    };
+    let message = termination_message(&conflicting(vec![url.clone(), keys.clone()], true));
+    assert!(message.contains("https://b/ in the database, and its api_keys differ too; nothing"), "{message}");
+    // Of a provider that does not block, nothing; and what is long cuts off values, not this.
+    let other = Conflict { provider: "other".to_owned(), id: "2".to_owned(), ..keys };
+    assert!(!termination_message(&conflicting(vec![url, other], true)).contains("differ too"));
+}
+
+#[test]
+fn no_way_is_offered_that_resolve_refuses() {
+    let keys = |blocking| Conflict {
+        blocking,
+        environment: credentials(0),
+        database: credentials(2),
+        ..conflict("openai", "1", Field::ApiKeys, "", "")
+    };
+    for stopped in [true, false] {
+        assert!(!advice(&[keys(stopped)], stopped).contains("ai-provider-seed resolve"));
+        let report = conflicting(vec![keys(stopped)], stopped);
+        assert!(!text(&report, PLAIN).contains("ai-provider-seed resolve"));
+    }
+}
+
+#[test]
+fn no_command_with_an_id_that_is_not_the_pods() {
+    let mut report = conflicting(vec![conflict("openai", "1", Field::BaseUrl, "https://a/", "https://b/")], true);
+    assert!(text(&report, PLAIN).contains("ai-provider-seed resolve --take environment --conflict 1"));
+    report.providers.push(Provider {
+        name: "openai".to_owned(),
+        kind: "openai".to_owned(),
+        state: State::Conflict,
+        id: None,
+        environment_hash: String::new(),
+        database_hash: None,
+        credentials: "credentials unknown".to_owned(),
+        credentials_unknown: true,
+        pattern: String::new(),
+    });
+    assert!(!text(&report, PLAIN).contains("--take environment"));
+}
+
+fn written(conflicts: &[Conflict]) -> (Vec<environment::Line>, String) {
+    let lines = environment::lines(conflicts);
+    let mut out = String::new();
+    environment::text(&mut out, &lines);
+    (lines, out)
+}
+
+#[test]
+fn a_key_is_not_unset_without_its_replacement() {
+    let url = conflict("openai", "1", Field::BaseUrl, "https://a/", "https://b/");
+    let keys = Conflict {
+        field: Field::ApiKeys,
+        environment: credentials(1),
+        database: credentials(2),
+        origin: Origin::set("CODER_AIBRIDGE_PROVIDER_0_KEY", Source::Process),
+        ..url.clone()
+    };
+    let (lines, out) = written(&[url, keys.clone()]);
+    assert!(out.contains("--patch") && !out.contains("null"), "{out}");
+    assert_eq!(environment::except(&lines), ", except for CODER_AIBRIDGE_PROVIDER_0_KEYS");
+    let none = Conflict { database: credentials(0), ..keys };
+    let (lines, out) = written(&[none]);
+    assert!(out.contains(r#"{"data":{"CODER_AIBRIDGE_PROVIDER_0_KEY":null}}"#), "{out}");
+    assert_eq!(environment::except(&lines), "");
+}
+
+#[test]
+fn another_type_is_a_variable_where_it_says_all() {
+    let of = |provider: &str, environment: &str, database: &str| {
+        let origin = Origin::set("CODER_AIBRIDGE_PROVIDER_3_TYPE", Source::Process);
+        let one = Conflict { origin, ..conflict(provider, "1", Field::Type, environment, database) };
+        let lines = environment::lines(&[one]);
+        lines.into_iter().map(|line| (line.variable, line.change)).collect::<Vec<_>>()
+    };
+    let set = |name: &str, value: &str| {
+        (format!("CODER_AIBRIDGE_PROVIDER_3_{name}"), environment::Change::Set { value: value.to_owned() })
+    };
+    assert_eq!(of("mine", "openai", "azure"), [set("TYPE", "azure")]);
+    // Its name may be that of the type.
+    assert_eq!(of("openai", "openai", "azure"), [set("TYPE", "azure"), set("NAME", "openai")]);
+    for (environment, database) in
+        [("bedrock", "anthropic"), ("openai", "bedrock"), ("openai", "copilot"), ("openai", "x")]
+    {
+        assert_eq!(of("mine", environment, database)[0].1, environment::Change::DescribeAnew);
+    }
+}

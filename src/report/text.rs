@@ -259,7 +259,13 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
             if keep.iter().all(|way| way.starts_with("unset")) { "" } else { ", or unset this provider's variables" };
         out.push('\n');
         way(out, "Keep the database", &format!("{}{unset}", keep.join("; ")));
-        way(out, "Take the environment", &take_environment(of_provider));
+        let unknown = |provider: &Provider| provider.credentials_unknown && provider.name == of_provider[0].provider;
+        if report.providers.iter().any(unknown) {
+            // The id belongs to a comparison without the keys; another one is the pod's.
+            way(out, "Take the environment", WHERE_KEYS_ARE);
+        } else {
+            way(out, "Take the environment", &take_environment(of_provider));
+        }
     }
     if starts(report) && report.outcome == Outcome::Conflict {
         if report.conflicts.iter().any(|conflict| conflict.provider != report.conflicts[0].provider) {
@@ -268,6 +274,9 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
         way(out, "Start anyway", START_ANYWAY);
     }
 }
+
+const WHERE_KEYS_ARE: &str = "run ai-provider-seed diff where the credentials are known, for example in the pod, and resolve \
+                              with the id that it prints; or change the provider in Coder (Admin settings, AI, Providers)";
 
 /// Is there a start that it stops?
 fn starts(report: &Report) -> bool {

@@ -55,6 +55,66 @@ fn taking_the_database_updates_nothing() {
     assert_eq!((resolution.updates.len(), resolution.conflicts.len(), resolution.problems.len()), (0, 2, 0));
 }
 
+#[test]
+fn stored_keys_are_never_replaced_by_nothing() {
+    let none = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL)]);
+    let rows = |kind, url| with(schema(), snapshot([("openai", row(kind, url, &["sk-one", "sk-two"]))]));
+    for options in [WRITE, FAIL] {
+        let take = |rows: &Snapshot| decide(&none, rows, Action::TakeEnvironment, &options);
+        let other = take(&rows("openai", "https://other.example/"));
+        let [update] = &other.updates[..] else { panic!("{:?}", other.problems) };
+        assert!(update.base_url.is_some() && update.keys.is_none());
+        assert_eq!(update.fields, [Field::BaseUrl]);
+        assert_eq!((other.conflicts.len(), other.kept[0].field), (1, Field::ApiKeys));
+        // Nothing else differs, or the old keys would go to the vendor of another type.
+        for refused in [take(&rows("openai", URL)), take(&rows("azure", URL))] {
+            assert_eq!((codes(&refused.problems), refused.updates.len()), (vec![Code::CannotResolve], 0));
+        }
+    }
+    // The same for the pair of Bedrock.
+    let aws = desired(&[("0_TYPE", "bedrock"), ("0_NAME", "aws"), ("0_BEDROCK_REGION", "us-east-1")]);
+    let stored = |region| {
+        let row = bedrock_row("bedrock", region, Some(("id", "secret")));
+        with(schema(), Snapshot { rows: [("aws".to_owned(), row)].into(), schema: None })
+    };
+    let moved = decide(&aws, &stored("eu-west-1"), Action::TakeEnvironment, &WRITE);
+    assert_eq!(moved.updates[0].fields, [Field::BedrockRegion]);
+    let settings = moved.updates[0].settings.as_ref().unwrap().expose_secret();
+    assert!(settings.contains("us-east-1") && settings.contains("secret"));
+    let refused = decide(&aws, &stored("us-east-1"), Action::TakeEnvironment, &WRITE);
+    assert_eq!(codes(&refused.problems), [Code::CannotResolve]);
+}
+
+#[test]
+fn an_id_that_is_not_known_is_no_success_unless_all_is_in_sync() {
+    let named = |providers: &[&str], rows: &Snapshot| {
+        let request = Request {
+            action: Action::TakeEnvironment,
+            providers: providers.iter().map(|name| (*name).to_owned()).collect(),
+            conflicts: vec!["deadbeef0000".to_owned()],
+        };
+        resolve(&plan(&openai(), rows, &WRITE), &openai(), rows, &request, &WRITE)
+    };
+    let there = row("openai", URL, &["sk-one"]);
+    let deleted = StoredProvider { deleted: true, ..there.clone() };
+    for providers in [&[][..], &["openai"]] {
+        let gone = named(providers, &snapshot([("openai", deleted.clone())]));
+        assert_eq!(codes(&gone.problems), [Code::ConflictMoved]);
+        assert!(gone.problems[0].message.contains("--restore"));
+        assert_eq!(codes(&named(providers, &snapshot([])).problems), [Code::ConflictMoved]);
+        let same = named(providers, &snapshot([("openai", there.clone())]));
+        assert_eq!((same.problems.len(), codes(&same.warnings)), (0, vec![Code::ConflictMoved]));
+    }
+}
+
+#[test]
+fn to_restore_what_is_live_is_nothing_to_do() {
+    let rows = with(schema(), snapshot([("openai", row("openai", URL, &["sk-one"]))]));
+    let request = Request { action: Action::Restore, providers: vec!["openai".to_owned()], conflicts: Vec::new() };
+    let resolution = resolve(&plan(&openai(), &rows, &WRITE), &openai(), &rows, &request, &WRITE);
+    assert_eq!((resolution.problems.len(), resolution.updates.len()), (0, 0));
+}
+
 proptest! {
     #[test]
     fn what_is_taken_agrees_and_is_all_that_differs(
@@ -84,11 +144,14 @@ proptest! {
             [] => prop_assert!(before.is_empty() || !resolution.problems.is_empty()),
             [update] => {
                 let after = applied(update, &stored);
-                prop_assert_eq!(plan(&desired, &rows(after.clone()), &options).conflicts, vec![]);
+                let left = plan(&desired, &rows(after.clone()), &options).conflicts;
+                prop_assert!(left.iter().all(Conflict::would_empty), "{:?}", left);
+                prop_assert_eq!(left.len(), resolution.kept.len());
                 let differs = |field: Field| before.iter().any(|conflict| conflict.field == field);
                 prop_assert!(differs(Field::Type) || after.kind == stored.kind);
                 prop_assert!(differs(Field::BaseUrl) || after.base_url == stored.base_url);
                 prop_assert!(differs(Field::ApiKeys) || update.keys.is_none());
+                prop_assert!(update.keys.as_ref().is_none_or(|(new, old)| !new.is_empty() || *old == 0));
             }
             _ => prop_assert!(false),
         }

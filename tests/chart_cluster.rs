@@ -93,6 +93,64 @@ fn the_api_server_accepts_everything_that_is_rendered() {
     assert_accepted(&cluster, "argocd-cm", &helm::read("deploy/examples/argocd/argocd-cm.yaml"));
 }
 
+/// The lines of a Job's head that create it and wait for its end, and the last one, which reads its log.
+fn commands(job: &str) -> Vec<String> {
+    let text = helm::read(&format!("deploy/coder/{job}-job.yaml"));
+    let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("#   ")).map(str::to_owned).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    lines
+}
+
+#[test]
+fn the_documented_wait_for_a_job_ends_with_it_whichever_way_and_not_with_an_earlier_one() {
+    let Some(cluster) = Cluster::start() else { return };
+    create_namespace(&cluster, "coder");
+    // What the controller of Jobs of current releases writes; there is none here.
+    let condition =
+        |kind: &str| format!(r#"{{"type": "{kind}", "status": "True", "lastTransitionTime": "2026-11-20T09:12:10Z"}}"#);
+    let statuses = [
+        ("resolve", "SuccessCriteriaMet", "Complete", r#""succeeded": 1, "completionTime": "2026-11-20T09:12:10Z","#),
+        ("resolve", "FailureTarget", "Failed", r#""failed": 1,"#),
+        ("diff", "FailureTarget", "Failed", r#""failed": 1,"#),
+        ("diff", "SuccessCriteriaMet", "Complete", r#""succeeded": 1, "completionTime": "2026-11-20T09:12:10Z","#),
+    ];
+    for (job, before, end, counts) in statuses {
+        let commands = commands(job);
+        let script = format!("set -eu\n{}\necho \"$JOB\" >&2\n{}\necho ended\n", commands[0], commands[1]);
+        let bin = tools::tool("kubectl").unwrap().parent().unwrap().to_owned();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let mut child = Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(root(""))
+            .env("PATH", path)
+            .env("KUBECONFIG", cluster.kubeconfig())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start bash");
+        let mut name = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stderr.take().unwrap()), &mut name).unwrap();
+        let name = name.trim().to_owned();
+        assert!(name.starts_with(&format!("job.batch/ai-provider-seed-{job}-")), "{name}");
+        let patch = |conditions: &str, counts: &str| {
+            let status = format!(
+                r#"{{"status": {{"startTime": "2026-11-20T09:12:00Z", {counts} "conditions": [{conditions}]}}}}"#
+            );
+            stdout(kubectl(
+                &cluster,
+                &["patch", "-n", "coder", &name, "--subresource=status", "--type=merge", "-p", &status],
+                "",
+            ));
+        };
+        patch(&condition(before), "");
+        assert!(child.try_wait().unwrap().is_none(), "{job} ended before its Job did; the one before it was taken?");
+        patch(&format!("{}, {}", condition(before), condition(end)), counts);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{job} {end}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "ended\n");
+    }
+}
+
 const RESOURCE: &str = "
 apiVersion: aiproviders.dev/v1alpha1
 kind: AIProviderSeed

@@ -140,6 +140,35 @@ fn every_container_of_ours_is_restricted_and_has_options_that_exist() {
 }
 
 #[test]
+fn the_pages_say_how_to_run_the_job_and_make_what_it_needs() {
+    let text = read("deploy/coder/resolve-job.yaml");
+    let commands: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+    assert_eq!(commands.len(), 3);
+    let values = read("deploy/coder/values.yaml");
+    let job = yaml(&text);
+    let env = job["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+    let secrets: Vec<_> = env
+        .iter()
+        .map(|variable| &variable["valueFrom"]["secretKeyRef"])
+        .filter(|secret| secret["optional"] != true)
+        .map(|secret| secret["name"].as_str().unwrap())
+        .filter(|name| !values.contains(&format!("Secret {name},")))
+        .collect();
+    assert_eq!(secrets, ["coder-resolve-db-url"]);
+    for path in ["docs/resolve.md", "docs/runbooks/three-in-the-morning.md"] {
+        let page = read(path);
+        // The runbook takes a copy of the file that has the id in it.
+        for command in commands.iter().map(|command| command.split(" -f ").next().unwrap()) {
+            assert!(page.contains(command), "{path}: {command}");
+        }
+        for secret in &secrets {
+            assert!(page.contains(&format!("kubectl create secret generic {secret} -n coder")), "{path}: {secret}");
+        }
+        assert!(page.contains("\\password ai_provider_resolve\nalter role ai_provider_resolve login;"), "{path}");
+    }
+}
+
+#[test]
 fn the_controllers_manifests_are_the_charts() {
     if tool("helm").is_none() {
         return;

@@ -180,6 +180,17 @@ fn every_secret_of_the_cluster_only_if_asked_for() {
 }
 
 #[test]
+fn two_controllers_are_at_work_at_once_only_where_a_lease_keeps_one_of_them_waiting() {
+    if tool("helm").is_none() {
+        return;
+    }
+    for (elects, expected) in [("false", "Recreate"), ("true", "RollingUpdate")] {
+        let objects = objects(&template(&["--set", &format!("leaderElection.enabled={elects}")]));
+        assert_eq!(helm::find(&objects, "Deployment")["spec"]["strategy"], json!({"type": expected}));
+    }
+}
+
+#[test]
 fn the_roles_are_those_that_the_controller_needs() {
     if tool("helm").is_none() {
         return;

@@ -154,6 +154,8 @@ fn wrong_values_are_refused_with_their_name() {
         (json!({"watchNamespaces": ["Coder"]}), "watchNamespaces"),
         (json!({"podDisruptionBudget": {"maxUnavailable": "half"}}), "maxUnavailable"),
         (json!({"serviceMonitor": {"interval": "often"}}), "interval"),
+        (json!({"priorityClassName": "a: b"}), "priorityClassName"),
+        (json!({"serviceAccount": {"name": "a: b"}}), "serviceAccount"),
         (json!({"extraEnv": [{"value": "x"}]}), "name"),
         (json!({"allNamespaces": true, "watchNamespaces": ["coder"]}), "allNamespaces and watchNamespaces"),
         (json!({"controller": {"replicas": 2}}), "leaderElection.enabled"),

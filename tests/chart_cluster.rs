@@ -42,7 +42,7 @@ fn installed(cluster: &Cluster, arguments: &[&str]) -> String {
 /// A namespace in which a pod template that the standard `restricted` would refuse is warned of.
 fn create_namespace(cluster: &Cluster, name: &str) {
     let labels = "{pod-security.kubernetes.io/warn: restricted, pod-security.kubernetes.io/enforce: restricted}";
-    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {labels}}}\n");
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: \"{name}\", labels: {labels}}}\n");
     stdout(kubectl(cluster, &["apply", "-f", "-"], &namespace));
 }
 
@@ -56,7 +56,7 @@ fn assert_accepted(cluster: &Cluster, what: &str, manifest: &str) {
 #[test]
 fn the_api_server_accepts_everything_that_is_rendered() {
     let Some(cluster) = Cluster::start() else { return };
-    for namespace in ["coder", "staging", "argocd"] {
+    for namespace in ["coder", "staging", "argocd", "123", "0x1f"] {
         create_namespace(&cluster, namespace);
     }
     cluster.install_definition();
@@ -74,6 +74,15 @@ fn the_api_server_accepts_everything_that_is_rendered() {
             continue;
         }
         assert_accepted(&cluster, values, &rendered);
+    }
+    // Releases and namespaces that look like something else than a name.
+    for release in ["123", "1e3", "true", "0x1f"] {
+        for more in ["controller.replicas=1", "allNamespaces=true", "leaderElection.enabled=true"] {
+            let names = format!("nameOverride={release},serviceAccount.name=1e3");
+            let more = ["--namespace", "123", "--set-string", &names, "--set", more];
+            let rendered = stdout(helm::try_template(release, CHART, &more));
+            assert_accepted(&cluster, release, &rendered);
+        }
     }
     let coder = ["--values", "deploy/coder/values.yaml", "--api-versions", "aiproviders.dev/v1alpha1"];
     assert_accepted(&cluster, "coder", &stdout(helm::try_template("coder", "tests/data/chart/coder", &coder)));

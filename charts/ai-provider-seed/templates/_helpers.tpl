@@ -44,6 +44,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- default (list .Release.Namespace) .Values.watchNamespaces | uniq | toJson -}}
 {{- end -}}
 
+{{- /* Roles of the cluster have no namespace: `c` in `a-b` must not get the name of `b-c` in `a`, so both parts are hashed apart. */ -}}
+{{- define "ai-provider-seed.clusterRoleName" -}}
+{{- $name := include "ai-provider-seed.fullname" . -}}
+{{- printf "%s-%s-%s" .Release.Namespace $name (printf "%s/%s" .Release.Namespace $name | sha256sum | trunc 8) -}}
+{{- end -}}
+
 {{- /* What the controller may do where it checks. */ -}}
 {{- define "ai-provider-seed.rules" -}}
 - apiGroups: ["aiproviders.dev"]

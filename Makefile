@@ -31,9 +31,13 @@ lint: ## Check formatting, lints, dependencies
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
 	else echo "skipped: cargo-deny is not installed (cargo install --locked cargo-deny)" >&2; fi
 
+# Only a release has to have the list of dependencies in its binaries.
+WITHOUT_SBOM := $(shell cargo auditable --version >/dev/null 2>&1 || echo --without-sbom)
+
 image: ## Build both images without a daemon, and show their sizes
-	@hack/image --target init
-	@hack/image --target full
+	@[ -z "$(WITHOUT_SBOM)" ] || echo "without a list of dependencies: cargo-auditable is not installed (cargo install --locked cargo-auditable)" >&2
+	@hack/image --target init $(WITHOUT_SBOM)
+	@hack/image --target full $(WITHOUT_SBOM)
 
 e2e: ## Real pods: on the current kubeconfig's cluster, else on a node of our own (root)
 	@tests/e2e/run

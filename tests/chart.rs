@@ -147,6 +147,9 @@ fn wrong_values_are_refused_with_their_name() {
         (json!({"controller": {"replicas": "two"}}), "replicas"),
         (json!({"controller": {"logLevel": "loud"}}), "logLevel"),
         (json!({"controller": {"concurrency": 0}}), "concurrency"),
+        (json!({"controller": {"concurrency": 65536}}), "concurrency"),
+        (json!({"serviceMonitor": {"interval": ""}}), "interval"),
+        (json!({"serviceMonitor": {"interval": "30s1m"}}), "interval"),
         (json!({"image": {"digest": "sha256:abc"}}), "digest"),
         (json!({"image": {"tag": "a b"}}), "tag"),
         (json!({"image": {"pullPolicy": "Sometimes"}}), "pullPolicy"),
@@ -154,6 +157,8 @@ fn wrong_values_are_refused_with_their_name() {
         (json!({"watchNamespaces": ["Coder"]}), "watchNamespaces"),
         (json!({"podDisruptionBudget": {"maxUnavailable": "half"}}), "maxUnavailable"),
         (json!({"serviceMonitor": {"interval": "often"}}), "interval"),
+        (json!({"priorityClassName": "a: b"}), "priorityClassName"),
+        (json!({"serviceAccount": {"name": "a: b"}}), "serviceAccount"),
         (json!({"extraEnv": [{"value": "x"}]}), "name"),
         (json!({"allNamespaces": true, "watchNamespaces": ["coder"]}), "allNamespaces and watchNamespaces"),
         (json!({"controller": {"replicas": 2}}), "leaderElection.enabled"),
@@ -162,6 +167,59 @@ fn wrong_values_are_refused_with_their_name() {
         assert!(!refused.status.success(), "{values} is taken");
         assert!(error(&refused).contains(named), "{values}: {}", error(&refused));
     }
+}
+
+/// `null` deletes a default.
+#[test]
+fn a_default_that_is_taken_away_is_missed_by_its_name_or_not_at_all() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let (_, everything) = matrix().into_iter().find(|(name, _)| name == "everything").unwrap();
+    let rows = values::rows(&read(&format!("{CHART}/values.yaml")));
+    let places: std::collections::BTreeSet<Vec<String>> =
+        rows.iter().flat_map(|row| (1..=row.path.len()).map(|length| row.path[..length].to_vec())).collect();
+    let (mut missed, mut taken) = (0, 0);
+    for place in places {
+        let (last, parents) = place.split_last().unwrap();
+        let mut values = everything.clone();
+        let mut at = &mut values;
+        for key in parents {
+            at = at.as_object_mut().unwrap().entry(key).or_insert_with(|| json!({}));
+        }
+        at[last] = Value::Null;
+        let output = with_values(&values);
+        if output.status.success() {
+            // Nothing half: an argument without its value.
+            assert!(!String::from_utf8_lossy(&output.stdout).lines().any(|line| line.ends_with('=')), "{place:?}");
+            taken += 1;
+        } else {
+            let named = error(&output).contains(&format!("'{last}'"));
+            assert!(named, "{place:?}: {}", error(&output));
+            missed += 1;
+        }
+    }
+    assert!(missed > 20 && taken > 20, "{missed}, {taken}");
+}
+
+#[test]
+fn no_two_installations_share_a_role_of_the_cluster() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let long = "n".repeat(63);
+    let installations = [("a-b", "c"), ("a", "b-c"), (&long[..], "a"), (&long[..], "b")];
+    let names = installations.map(|(namespace, name)| {
+        let set = format!("fullnameOverride={name}");
+        let objects = objects(&template(&["--namespace", namespace, "--set", "allNamespaces=true", "--set", &set]));
+        let role = helm::find(&objects, "ClusterRole")["metadata"]["name"].clone();
+        let binding = helm::find(&objects, "ClusterRoleBinding");
+        assert_eq!(binding["metadata"]["name"], role);
+        assert_eq!(binding["roleRef"]["name"], role);
+        role.as_str().unwrap().to_owned()
+    });
+    let different: std::collections::BTreeSet<_> = names.iter().collect();
+    assert_eq!(different.len(), names.len(), "{names:?}");
 }
 
 #[test]
@@ -177,6 +235,17 @@ fn every_secret_of_the_cluster_only_if_asked_for() {
     assert!(!kinds(&["--set", "watchNamespaces={a,b}"]).contains(&"ClusterRole".to_owned()));
     let all = kinds(&["--set", "allNamespaces=true"]);
     assert!(all.contains(&"ClusterRole".to_owned()) && !all.contains(&"Role".to_owned()), "{all:?}");
+}
+
+#[test]
+fn two_controllers_are_at_work_at_once_only_where_a_lease_keeps_one_of_them_waiting() {
+    if tool("helm").is_none() {
+        return;
+    }
+    for (elects, expected) in [("false", "Recreate"), ("true", "RollingUpdate")] {
+        let objects = objects(&template(&["--set", &format!("leaderElection.enabled={elects}")]));
+        assert_eq!(helm::find(&objects, "Deployment")["spec"]["strategy"], json!({"type": expected}));
+    }
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn installed(cluster: &Cluster, arguments: &[&str]) -> String {
 /// A namespace in which a pod template that the standard `restricted` would refuse is warned of.
 fn create_namespace(cluster: &Cluster, name: &str) {
     let labels = "{pod-security.kubernetes.io/warn: restricted, pod-security.kubernetes.io/enforce: restricted}";
-    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {name}, labels: {labels}}}\n");
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: \"{name}\", labels: {labels}}}\n");
     stdout(kubectl(cluster, &["apply", "-f", "-"], &namespace));
 }
 
@@ -56,7 +56,7 @@ fn assert_accepted(cluster: &Cluster, what: &str, manifest: &str) {
 #[test]
 fn the_api_server_accepts_everything_that_is_rendered() {
     let Some(cluster) = Cluster::start() else { return };
-    for namespace in ["coder", "staging", "argocd"] {
+    for namespace in ["coder", "staging", "argocd", "123", "0x1f"] {
         create_namespace(&cluster, namespace);
     }
     cluster.install_definition();
@@ -75,6 +75,15 @@ fn the_api_server_accepts_everything_that_is_rendered() {
         }
         assert_accepted(&cluster, values, &rendered);
     }
+    // Releases and namespaces that look like something else than a name.
+    for release in ["123", "1e3", "true", "0x1f"] {
+        for more in ["controller.replicas=1", "allNamespaces=true", "leaderElection.enabled=true"] {
+            let names = format!("nameOverride={release},serviceAccount.name=1e3");
+            let more = ["--namespace", "123", "--set-string", &names, "--set", more];
+            let rendered = stdout(helm::try_template(release, CHART, &more));
+            assert_accepted(&cluster, release, &rendered);
+        }
+    }
     let coder = ["--values", "deploy/coder/values.yaml", "--api-versions", "aiproviders.dev/v1alpha1"];
     assert_accepted(&cluster, "coder", &stdout(helm::try_template("coder", "tests/data/chart/coder", &coder)));
     for job in ["diff", "resolve"] {
@@ -91,6 +100,64 @@ fn the_api_server_accepts_everything_that_is_rendered() {
         assert_accepted(&cluster, directory, &stdout(kubectl(&cluster, &["kustomize", path.to_str().unwrap()], "")));
     }
     assert_accepted(&cluster, "argocd-cm", &helm::read("deploy/examples/argocd/argocd-cm.yaml"));
+}
+
+/// The lines of a Job's head that create it and wait for its end, and the last one, which reads its log.
+fn commands(job: &str) -> Vec<String> {
+    let text = helm::read(&format!("deploy/coder/{job}-job.yaml"));
+    let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("#   ")).map(str::to_owned).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    lines
+}
+
+#[test]
+fn the_documented_wait_for_a_job_ends_with_it_whichever_way_and_not_with_an_earlier_one() {
+    let Some(cluster) = Cluster::start() else { return };
+    create_namespace(&cluster, "coder");
+    // What the controller of Jobs of current releases writes; there is none here.
+    let condition =
+        |kind: &str| format!(r#"{{"type": "{kind}", "status": "True", "lastTransitionTime": "2026-11-20T09:12:10Z"}}"#);
+    let statuses = [
+        ("resolve", "SuccessCriteriaMet", "Complete", r#""succeeded": 1, "completionTime": "2026-11-20T09:12:10Z","#),
+        ("resolve", "FailureTarget", "Failed", r#""failed": 1,"#),
+        ("diff", "FailureTarget", "Failed", r#""failed": 1,"#),
+        ("diff", "SuccessCriteriaMet", "Complete", r#""succeeded": 1, "completionTime": "2026-11-20T09:12:10Z","#),
+    ];
+    for (job, before, end, counts) in statuses {
+        let commands = commands(job);
+        let script = format!("set -eu\n{}\necho \"$JOB\" >&2\n{}\necho ended\n", commands[0], commands[1]);
+        let bin = tools::tool("kubectl").unwrap().parent().unwrap().to_owned();
+        let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+        let mut child = Command::new("bash")
+            .args(["-c", &script])
+            .current_dir(root(""))
+            .env("PATH", path)
+            .env("KUBECONFIG", cluster.kubeconfig())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("start bash");
+        let mut name = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stderr.take().unwrap()), &mut name).unwrap();
+        let name = name.trim().to_owned();
+        assert!(name.starts_with(&format!("job.batch/ai-provider-seed-{job}-")), "{name}");
+        let patch = |conditions: &str, counts: &str| {
+            let status = format!(
+                r#"{{"status": {{"startTime": "2026-11-20T09:12:00Z", {counts} "conditions": [{conditions}]}}}}"#
+            );
+            stdout(kubectl(
+                &cluster,
+                &["patch", "-n", "coder", &name, "--subresource=status", "--type=merge", "-p", &status],
+                "",
+            ));
+        };
+        patch(&condition(before), "");
+        assert!(child.try_wait().unwrap().is_none(), "{job} ended before its Job did; the one before it was taken?");
+        patch(&format!("{}, {}", condition(before), condition(end)), counts);
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{job} {end}");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "ended\n");
+    }
 }
 
 const RESOURCE: &str = "
@@ -135,6 +202,12 @@ fn an_upgrade_keeps_resources_and_their_status_and_a_removal_keeps_the_kind() {
         image["spec"]["template"]["spec"]["containers"][0]["image"],
         "ghcr.io/aiproviders/ai-provider-seed:99.0.0"
     );
+
+    // The way a rollout goes changes with the Lease, there and back, although the API server adds to one of them.
+    for elects in ["true", "false"] {
+        let set = format!("leaderElection.enabled={elects}");
+        installed(&cluster, &["upgrade", "ai-provider-seed", next.path().to_str().unwrap(), "--set", &set]);
+    }
 
     let said = installed(&cluster, &["uninstall", "ai-provider-seed"]);
     assert!(said.contains("aiproviderseeds.aiproviders.dev"), "Helm says what it kept: {said}");

@@ -59,6 +59,10 @@ fn the_values_for_coders_chart_bring_all_that_an_init_container_does_not_inherit
     let once = &job["spec"]["template"]["spec"]["containers"][0];
     assert_eq!(job["metadata"]["annotations"]["helm.sh/hook"], "post-install");
     assert_eq!(once["args"], json!(["seed", "--if-schema-missing=wait", "--wait=10m"]));
+    // Helm waits for the Job, and has to be told to wait longer than the Job does.
+    let head = read("deploy/coder/values.yaml");
+    let command = head.lines().find(|line| line.contains("helm install")).unwrap();
+    assert!(command.ends_with(" --timeout 15m"), "{command}");
     // But for its arguments the Job's container is the init container.
     let mut same = once.clone();
     same["args"] = container["args"].clone();
@@ -140,6 +144,35 @@ fn every_container_of_ours_is_restricted_and_has_options_that_exist() {
 }
 
 #[test]
+fn the_pages_say_how_to_run_the_job_and_make_what_it_needs() {
+    let text = read("deploy/coder/resolve-job.yaml");
+    let commands: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+    assert_eq!(commands.len(), 3);
+    let values = read("deploy/coder/values.yaml");
+    let job = yaml(&text);
+    let env = job["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+    let secrets: Vec<_> = env
+        .iter()
+        .map(|variable| &variable["valueFrom"]["secretKeyRef"])
+        .filter(|secret| secret["optional"] != true)
+        .map(|secret| secret["name"].as_str().unwrap())
+        .filter(|name| !values.contains(&format!("Secret {name},")))
+        .collect();
+    assert_eq!(secrets, ["coder-resolve-db-url"]);
+    for path in ["docs/resolve.md", "docs/runbooks/three-in-the-morning.md"] {
+        let page = read(path);
+        // The runbook takes a copy of the file that has the id in it.
+        for command in commands.iter().map(|command| command.split(" -f ").next().unwrap()) {
+            assert!(page.contains(command), "{path}: {command}");
+        }
+        for secret in &secrets {
+            assert!(page.contains(&format!("kubectl create secret generic {secret} -n coder")), "{path}: {secret}");
+        }
+        assert!(page.contains("\\password ai_provider_resolve\nalter role ai_provider_resolve login;"), "{path}");
+    }
+}
+
+#[test]
 fn the_controllers_manifests_are_the_charts() {
     if tool("helm").is_none() {
         return;
@@ -160,6 +193,27 @@ fn the_controllers_manifests_are_the_charts() {
     let head = "# Made from the chart with its default values; tests/deploy.rs keeps it so. Do not edit.\n";
     assert_current("deploy/controller/crd.yaml", &format!("{head}{}", definition.concat()));
     assert_current("deploy/controller/controller.yaml", &format!("{head}{}", others.join("---\n")));
+}
+
+#[test]
+fn what_the_readme_puts_into_a_secret_is_secret() {
+    let page = read("README.md");
+    let section = page.split_once("## In Coder's chart").unwrap().1;
+    let first = section.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let objects = objects(first);
+    let keys =
+        |kind: &str, data: &str| find(&objects, kind)[data].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let (open, secret) = (keys("ConfigMap", "data"), keys("Secret", "stringData"));
+    assert!(open.iter().all(|name| ["_TYPE", "_NAME", "_BASE_URL"].iter().any(|end| name.ends_with(end))), "{open:?}");
+    assert!(!secret.is_empty() && secret.iter().all(|name| name.ends_with("_KEYS")), "{secret:?}");
+    // The container of the next block takes both.
+    let values = yaml(section.split("```yaml\n").nth(2).unwrap().split("```").next().unwrap());
+    let from = &values["coder"]["initContainers"][0]["envFrom"];
+    for (place, reference) in ["configMapRef", "secretRef"].iter().enumerate() {
+        assert_eq!(from[place][reference]["name"], "coder-ai-providers");
+    }
+    // One spelling: another one would be a conflict to whoever follows the examples in turn.
+    assert!(!page.contains("https://api.openai.com/v1/"));
 }
 
 #[test]

@@ -109,6 +109,32 @@ fn images_that_build_are_pinned_by_digest() {
 }
 
 #[test]
+fn nothing_is_published_that_was_not_tested_or_not_pushed() {
+    let workflow = fs::read_to_string(root(".github/workflows/release.yml")).unwrap();
+    let workflow: serde_json::Value = serde_saphyr::from_str(&workflow).unwrap();
+    assert_eq!(workflow["jobs"]["release"]["needs"], "test");
+    let steps = workflow["jobs"]["test"]["steps"].as_array().unwrap();
+    let commands: Vec<_> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
+    assert_eq!(commands, ["make test", "make lint"]);
+    // GitHub starts bash with pipefail only where it is named.
+    assert_eq!(workflow["defaults"]["run"]["shell"], "bash");
+}
+
+#[test]
+fn an_image_without_a_list_of_dependencies_has_to_be_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    // A cargo without cargo-auditable; if it were asked to build, that would be said.
+    let cargo = directory.path().join("cargo");
+    fs::write(&cargo, "#!/bin/sh\necho \"$@\" >>\"$(dirname \"$0\")/asked\"\nexit 101\n").unwrap();
+    fs::set_permissions(&cargo, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", directory.path().display(), std::env::var("PATH").unwrap());
+    let refused = Command::new(root("hack/image")).env("PATH", path).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--without-sbom"), "{refused:?}");
+    assert_eq!(fs::read_to_string(directory.path().join("asked")).unwrap(), "auditable --version\n");
+}
+
+#[test]
 fn actions_are_pinned_to_a_commit() {
     let workflow = fs::read_to_string(root(".github/workflows/release.yml")).unwrap();
     let uses: Vec<&str> =

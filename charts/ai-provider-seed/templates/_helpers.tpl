@@ -12,15 +12,15 @@
 {{- end -}}
 
 {{- define "ai-provider-seed.selectorLabels" -}}
-app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "ai-provider-seed.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "ai-provider-seed.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- end -}}
 
 {{- define "ai-provider-seed.serviceAccountName" -}}
@@ -42,6 +42,12 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- /* The namespaces with a Role, as a JSON list. */ -}}
 {{- define "ai-provider-seed.namespaces" -}}
 {{- default (list .Release.Namespace) .Values.watchNamespaces | uniq | toJson -}}
+{{- end -}}
+
+{{- /* Roles of the cluster have no namespace: `c` in `a-b` must not get the name of `b-c` in `a`, so both parts are hashed apart. */ -}}
+{{- define "ai-provider-seed.clusterRoleName" -}}
+{{- $name := include "ai-provider-seed.fullname" . -}}
+{{- printf "%s-%s-%s" .Release.Namespace $name (printf "%s/%s" .Release.Namespace $name | sha256sum | trunc 8) -}}
 {{- end -}}
 
 {{- /* What the controller may do where it checks. */ -}}

@@ -30,7 +30,7 @@ The ConfigMap `ai-provider-seed-override` may be there or not; it is read at eac
 {{- end -}}
 {{- $image = include "ai-provider-seed.image" $chart -}}
 {{- end -}}
-- name: {{ default "ai-provider-seed" .name }}
+- name: {{ default "ai-provider-seed" .name | quote }}
   image: {{ $image | quote }}
   args: {{ default (list "seed") .args | toJson }}
   {{- with .env }}

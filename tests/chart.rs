@@ -287,6 +287,34 @@ fn dashboard_and_alerts_ask_for_metrics_that_exist() {
 }
 
 #[test]
+fn an_alert_is_about_this_release_and_no_other() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let expressions = |more: &[&str]| {
+        let arguments = [&["--set", "alerts.enabled=true"], more].concat();
+        let objects = objects(&template(&arguments));
+        let rules = helm::find(&objects, "PrometheusRule")["spec"]["groups"][0]["rules"].clone();
+        rules.as_array().unwrap().iter().map(|rule| rule["expr"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        expressions(&["--set", "watchNamespaces={a,b}"]),
+        [
+            r#"ai_provider_seed_conflicts{job="ai-provider-seed", namespace=~"a|b"} > 0"#,
+            r#"time() - ai_provider_seed_last_check_timestamp_seconds{job="ai-provider-seed", namespace=~"a|b"} > 3600"#,
+            r#"absent(ai_provider_seed_build_info{job="ai-provider-seed", namespace="coder"})"#,
+        ]
+    );
+    // What the ServiceMonitor's Service is called is the job.
+    let objects = objects(&template(&["--set", "serviceMonitor.enabled=true"]));
+    assert_eq!(helm::find(&objects, "Service")["metadata"]["name"], "ai-provider-seed");
+    assert_eq!(
+        expressions(&["--set", "allNamespaces=true,alerts.job=mine"])[0],
+        r#"ai_provider_seed_conflicts{job="mine"} > 0"#
+    );
+}
+
+#[test]
 fn the_definition_is_the_generated_one_and_stays_when_the_chart_goes() {
     if tool("helm").is_none() {
         return;

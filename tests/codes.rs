@@ -166,7 +166,7 @@ fn how(code: Code) -> How {
             run("create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$;
                  create trigger refuse before insert on ai_providers for each row execute function refuse()")
         }),
-        Code::CannotResolve => With(|| command(&["resolve", "openai", "--restore", "--yes"], ROW)),
+        Code::CannotResolve => With(|| command(&["resolve", "opnai", "--restore", "--yes"], ROW)),
         Code::CannotExport => With(|| command(&["export"], &format!("{ROW}; {PADDED}"))),
         Code::ConflictMoved => With(|| {
             let other = "update ai_providers set base_url = 'https://other.example/'";

@@ -220,11 +220,11 @@ fn log_end(report: &Report, started: Instant) {
 
 /// Libraries only warn: what they tell below that is about themselves, and may hold what they were given.
 fn log_to_stderr(format: Format, level: tracing::Level) {
-    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::filter::LevelFilter;
     use tracing_subscriber::layer::SubscriberExt;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     let level = LevelFilter::from_level(level);
-    let ours = Targets::new().with_target("ai_provider_seed", level).with_default(level.min(LevelFilter::WARN));
+    let ours = targets(level);
     let builder = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_max_level(level)
@@ -237,6 +237,15 @@ fn log_to_stderr(format: Format, level: tracing::Level) {
         Format::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish().with(ours)),
         Format::Text => tracing::subscriber::set_global_default(builder.finish().with(ours)),
     };
+}
+
+/// Libraries only warn, and the client of Kubernetes not even that: what becomes of its calls is said by us.
+fn targets(level: tracing::level_filters::LevelFilter) -> tracing_subscriber::filter::Targets {
+    use tracing::level_filters::LevelFilter;
+    tracing_subscriber::filter::Targets::new()
+        .with_target("ai_provider_seed", level)
+        .with_targets(["kube_client", "kube_runtime"].map(|name| (name, LevelFilter::OFF)))
+        .with_default(level.min(LevelFilter::WARN))
 }
 
 /// What clap refuses: help and version are no error, everything else is invalid like any other option. Clap's own text

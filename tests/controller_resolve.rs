@@ -94,9 +94,13 @@ fn what_is_refused_changes_nothing_and_says_what_to_do() {
     assert!(message(&refused, "Resolved").contains("runs without --allow-writes and never writes"), "{refused:?}");
     assert!(message(&refused, "Resolved").contains(&format!("resolve --take environment --conflict {id}")));
     eventually("its Event", || (told(&namespace, "ResolveRefused").len() == 1).then_some(()));
+    // Left open for one that may write, and told once.
+    check_now(&namespace, "coder");
+    assert_eq!((refused.last_handled_resolve, told(&namespace, "ResolveRefused").len()), (None, 1));
     controller.stop().expect(0);
+    unchanged(&database, &before);
+    namespace.kubectl(&["annotate", "aps", "coder", "aiproviders.dev/resolve-"]).ok();
 
-    // One that may says nothing about what was decided before it came.
     let controller = Controller::writing(&namespace);
     check_now(&namespace, "coder");
     unchanged(&database, &before);
@@ -160,4 +164,38 @@ fn a_rotated_key_is_taken_in_and_encrypted_where_the_database_is() {
     for text in [&finished.stderr, &status, &notes(&namespace).concat(), &format!("{:?}", after.audit)] {
         assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "a secret is in {text}");
     }
+}
+
+#[test]
+fn what_was_settled_is_not_told_of_what_is_open() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
+    workload(&namespace, "coder", &database, &[], json!({}));
+    let controller = Controller::start(&namespace);
+    let id = reason(&namespace, "coder", "Conflict").conflicts[0].id.clone();
+    decide(&namespace, "coder", &format!("{id}:environment"));
+    condition(&namespace, "coder", "Resolved", "ResolveRefused");
+    // One beside it may write.
+    let writing = Controller::writing(&namespace);
+    let status = condition(&namespace, "coder", "Resolved", "Resolved");
+    assert_eq!(status.last_handled_resolve, Some(format!("{id}:environment")));
+    controller.stop().expect(0);
+
+    // The same conflict again, while the annotation stands.
+    database.execute(&format!("update ai_providers set base_url = '{OLD_URL}'"));
+    check_now(&namespace, "coder");
+    let status = condition(&namespace, "coder", "Resolved", "ResolveWaiting");
+    assert!(message(&status, "Resolved").contains("remove the annotation"), "{status:?}");
+    namespace.kubectl(&["annotate", "aps", "coder", "aiproviders.dev/resolve-"]).ok();
+    check_now(&namespace, "coder");
+    decide(&namespace, "coder", &format!("{id}:environment"));
+    condition(&namespace, "coder", "Resolved", "Resolved");
+
+    // Another decision that nobody can carry out yet.
+    namespace.kubectl(&["patch", "aps", "coder", "--type=merge", "-p", r#"{"spec": {"suspend": true}}"#]).ok();
+    decide(&namespace, "coder", "0123456789ab:environment");
+    let status = condition(&namespace, "coder", "Resolved", "ResolveWaiting");
+    assert!(message(&status, "Resolved").ends_with("spec.suspend is true"), "{status:?}");
+    assert_eq!(status.last_handled_resolve, Some(format!("{id}:environment")));
+    writing.stop().expect(0);
 }

@@ -152,11 +152,9 @@ fn a_crash_between_the_commit_and_the_status_does_nothing_twice() {
     assert_eq!(get(&namespace, "coder").status.unwrap().last_handled_resolve, None);
     let before = Snapshot::of(&database);
     let controller = Controller::writing(&namespace);
-    let status = condition(&namespace, "coder", "Resolved", "ResolveRefused");
-    assert_eq!(
-        message(&status, "Resolved"),
-        format!("there is no conflict {id} (any more), so nothing was written; no conflict is left")
-    );
+    let status = condition(&namespace, "coder", "Resolved", "Resolved");
+    let already = format!("conflict {id} is already settled: both sides agree, so nothing had to be written");
+    assert_eq!(message(&status, "Resolved"), already);
     assert_eq!(conditions(&status)[0], "Ready=True InSync");
     assert_eq!(status.last_handled_resolve, Some(format!("{id}:environment")));
     unchanged(&database, &before);

@@ -118,3 +118,53 @@ fn another_way_to_the_database() {
     reason(&namespace, "coder", "InSync");
     controller.stop().expect(0);
 }
+
+#[test]
+fn a_namespace_that_is_forbidden_holds_up_no_other() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let [good, forbidden] = [cluster.namespace(), cluster.namespace()];
+    absent(&good);
+    let account = good.service_account("controller");
+    let group = "rbac.authorization.k8s.io";
+    let rules = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]);
+    for object in [
+        json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": "all"}, "rules": rules}),
+        json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": "all"},
+               "roleRef": {"apiGroup": group, "kind": "Role", "name": "all"},
+               "subjects": [{"kind": "ServiceAccount", "name": "controller", "namespace": good.name()}]}),
+    ] {
+        good.apply(&object.to_string());
+    }
+    let both = [format!("--namespace={}", forbidden.name()), format!("--namespace={}", good.name())];
+    for more in [&[][..], &["--leader-elect"]] {
+        let args: Vec<&str> = both.iter().map(String::as_str).chain(more.iter().copied()).collect();
+        let controller = Controller::start_as(&account.kubeconfig, &args);
+        reason(&good, "coder", "WorkloadNotFound");
+        let why =
+            format!("cannot watch AIProviderSeeds in namespace {}: the API server forbids it (403)", forbidden.name());
+        eventually("it says what is missing", || {
+            let (status, text) = controller.get("/readyz")?;
+            (status == 503 && text.contains(&why) && !text.contains(good.name())).then_some(())
+        });
+        controller.stop().expect(0);
+        good.kubectl(&["delete", "aps", "coder"]).ok();
+        absent(&good);
+    }
+}
+
+#[test]
+fn a_certificate_that_is_not_accepted_is_named() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    let mut config: Value = serde_json::from_slice(&std::fs::read(namespace.kubeconfig()).unwrap()).unwrap();
+    config["clusters"][0]["cluster"].as_object_mut().unwrap().remove("certificate-authority-data");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("kubeconfig");
+    std::fs::write(&path, config.to_string()).unwrap();
+    let controller = Controller::start_as(&path, &[]);
+    eventually("it says why", || {
+        controller.get("/readyz")?.1.contains("the certificate of the API server is not accepted").then_some(())
+    });
+    let finished = controller.stop().expect(0);
+    assert!(!finished.stderr.contains("client error"), "{}", finished.stderr);
+}

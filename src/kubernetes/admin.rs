@@ -11,7 +11,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
@@ -22,6 +22,8 @@ use super::readiness::Readiness;
 const CONNECTIONS: usize = 32;
 /// A connection that stays longer is ended.
 const LIMIT: Duration = Duration::from_secs(30);
+/// One that asks nothing takes the place of the kubelet's probe, so it is ended soon.
+const HEADERS: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub struct Admin {
@@ -55,7 +57,10 @@ impl Admin {
                     let answer = admin.answer(&request);
                     async move { Ok::<_, Infallible>(answer) }
                 });
-                let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEADERS)
+                    .serve_connection(TokioIo::new(stream), answer);
                 // Whoever asked went away, or asked too slowly.
                 let _ = tokio::time::timeout(LIMIT, connection).await;
                 drop(permit);
@@ -97,7 +102,29 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpStream;
+
     use super::*;
+
+    #[tokio::test]
+    async fn connections_that_ask_nothing_do_not_starve_a_probe() {
+        let admin = Admin { readiness: Arc::default(), metrics: Arc::default() };
+        let listener = Admin::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(admin.serve(listener));
+        let mut idle = Vec::new();
+        for _ in 0..CONNECTIONS {
+            idle.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut probe = TcpStream::connect(address).await.unwrap();
+        probe.write_all(b"GET /livez HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n").await.unwrap();
+        let mut answer = String::new();
+        // They would stay until their limit.
+        let read = tokio::time::timeout(LIMIT / 2, probe.read_to_string(&mut answer)).await;
+        assert!(read.is_ok() && answer.starts_with("HTTP/1.1 200"), "{answer}");
+        drop(idle);
+    }
 
     #[test]
     fn ready_when_everything_was_listed_and_the_definition_is_current() {

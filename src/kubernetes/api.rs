@@ -11,10 +11,13 @@ const LIMIT: Duration = Duration::from_secs(15);
 /// What the API server, or the way to it, said. A closed list: it is also a metric's label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Refusal {
+    Unauthorized,
     Forbidden,
     NotFound,
     /// The very resource that is worked on.
     Gone,
+    /// The version that a watch goes on from is too old.
+    Expired,
     Conflict,
     Invalid,
     TooManyRequests,
@@ -22,35 +25,43 @@ pub enum Refusal {
     Unavailable,
     TimedOut,
     Unreachable,
+    /// The API server's certificate.
+    Tls,
     Other,
 }
 
 impl Refusal {
     #[cfg(test)]
-    pub const ALL: [Refusal; 10] = [
+    pub const ALL: [Refusal; 13] = [
+        Refusal::Unauthorized,
         Refusal::Forbidden,
         Refusal::NotFound,
         Refusal::Gone,
+        Refusal::Expired,
         Refusal::Conflict,
         Refusal::Invalid,
         Refusal::TooManyRequests,
         Refusal::Unavailable,
         Refusal::TimedOut,
         Refusal::Unreachable,
+        Refusal::Tls,
         Refusal::Other,
     ];
 
     pub fn as_str(self) -> &'static str {
         match self {
+            Refusal::Unauthorized => "unauthorized",
             Refusal::Forbidden => "forbidden",
             Refusal::NotFound => "not_found",
             Refusal::Gone => "gone",
+            Refusal::Expired => "expired",
             Refusal::Conflict => "conflict",
             Refusal::Invalid => "invalid",
             Refusal::TooManyRequests => "too_many_requests",
             Refusal::Unavailable => "unavailable",
             Refusal::TimedOut => "timed_out",
             Refusal::Unreachable => "unreachable",
+            Refusal::Tls => "tls",
             Refusal::Other => "other",
         }
     }
@@ -58,6 +69,7 @@ impl Refusal {
     pub fn of(error: &kube::Error) -> Refusal {
         match error {
             kube::Error::Api(status) => of_code(status.code),
+            kube::Error::HyperError(_) | kube::Error::Service(_) if is_of_certificate(error) => Refusal::Tls,
             kube::Error::HyperError(_) | kube::Error::Service(_) => Refusal::Unreachable,
             _ => Refusal::Other,
         }
@@ -65,9 +77,14 @@ impl Refusal {
 
     pub fn sentence(self) -> &'static str {
         match self {
+            Refusal::Unauthorized => {
+                "the API server does not accept the token or certificate (401); renew it in the kubeconfig, or look at the \
+                 service account"
+            }
             Refusal::Forbidden => "the API server forbids it (403); grant it in the role of the controller",
             Refusal::NotFound => "it is not there (404)",
             Refusal::Gone => "it was deleted meanwhile",
+            Refusal::Expired => "the API server no longer knows the version that was asked for (410); it is read anew",
             Refusal::Conflict => "somebody else changed it at the same time (409); it is tried again",
             Refusal::Invalid => {
                 "the API server finds it invalid (422); install the CustomResourceDefinition of this version"
@@ -76,16 +93,37 @@ impl Refusal {
             Refusal::Unavailable => "the API server is not available (5xx); it is tried again",
             Refusal::TimedOut => "no answer in time; it is tried again",
             Refusal::Unreachable => "the API server cannot be reached; it is tried again",
+            Refusal::Tls => {
+                "the certificate of the API server is not accepted; check the server's name and certificate-authority in \
+                 the kubeconfig"
+            }
             Refusal::Other => "the answer of the API server is not understood; it is tried again",
         }
     }
 }
 
+/// Errors of input and output keep what they wrap to themselves: their source is that of the wrapped one.
+fn is_of_certificate(error: &kube::Error) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return matches!(error, rustls::Error::InvalidCertificate(_));
+        }
+        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    false
+}
+
 pub fn of_code(code: u16) -> Refusal {
     match code {
-        401 | 403 => Refusal::Forbidden,
+        401 => Refusal::Unauthorized,
+        403 => Refusal::Forbidden,
         404 => Refusal::NotFound,
         409 => Refusal::Conflict,
+        410 => Refusal::Expired,
         400 | 422 => Refusal::Invalid,
         429 => Refusal::TooManyRequests,
         500..=599 => Refusal::Unavailable,
@@ -158,10 +196,11 @@ mod tests {
             kube::Error::Api(serde_json::from_value::<Status>(status).unwrap().boxed())
         };
         for (code, refusal) in [
-            (401, Refusal::Forbidden),
+            (401, Refusal::Unauthorized),
             (403, Refusal::Forbidden),
             (404, Refusal::NotFound),
             (409, Refusal::Conflict),
+            (410, Refusal::Expired),
             (422, Refusal::Invalid),
             (429, Refusal::TooManyRequests),
             (500, Refusal::Unavailable),
@@ -172,6 +211,15 @@ mod tests {
             assert_eq!((failure.refusal, failure.retry_after), (refusal, Some(Duration::from_secs(7))));
             assert!(failure.to_string().starts_with("cannot get X: "), "{failure}");
         }
+    }
+
+    #[test]
+    fn a_certificate_that_is_not_accepted_is_told_from_a_server_that_is_not_there() {
+        use std::io::{Error, ErrorKind};
+        let of = |error: Error| Refusal::of(&kube::Error::Service(Box::new(error)));
+        let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
+        assert_eq!(of(Error::other(Error::new(ErrorKind::InvalidData, certificate))), Refusal::Tls);
+        assert_eq!(of(Error::other(Error::from(ErrorKind::ConnectionRefused))), Refusal::Unreachable);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use kube::api::ObjectMeta;
 
 use super::api::Failure;
 use super::check::{Checked, Checker};
-use super::conditions::{SEEDED, standing};
+use super::conditions::{RESOLVED, SEEDED, standing};
 use super::decision::{self, Decision, RESOLVE_ANNOTATION};
 use super::deed::{self, Answer, Deed, Word};
 use super::index::Key;
@@ -52,6 +52,30 @@ pub struct Asking<'a> {
     pub old: Option<&'a AIProviderSeedStatus>,
 }
 
+impl Asked {
+    /// A decision that nobody looked at, so that the condition does not go on telling of the one before.
+    pub fn unseen(meta: &ObjectMeta, old: Option<&AIProviderSeedStatus>, why: &str) -> Asked {
+        let text = meta.annotations.as_ref().and_then(|all| all.get(RESOLVE_ANNOTATION));
+        let waits = text.is_some_and(|text| !is_handled(old, &decision::token(text)));
+        let resolved = if waits { waiting(old, why) } else { Answer::Keep };
+        Asked { resolved, ..Asked::default() }
+    }
+}
+
+/// What became of an earlier try of it stays told.
+fn waiting(old: Option<&AIProviderSeedStatus>, why: &str) -> Answer {
+    match stands(old) {
+        Some((reason, _)) if reason == Word::ResolveFailed.as_str() => Answer::Keep,
+        _ => Answer::Say(Deed::new(Word::ResolveWaiting, format!("nothing was decided yet: {why}"))),
+    }
+}
+
+/// Reason and message of the condition Resolved.
+fn stands(old: Option<&AIProviderSeedStatus>) -> Option<(&str, &str)> {
+    let condition = standing(old?, RESOLVED)?;
+    Some((&condition.reason, &condition.message))
+}
+
 impl Asking<'_> {
     pub async fn run(&self, checked: &mut Checked) -> Result<Asked, Failure> {
         let mut asked = Asked::default();
@@ -66,11 +90,26 @@ impl Asking<'_> {
             return Ok(());
         };
         let token = decision::token(text);
+        let decision = Decision::parse(text);
         if is_handled(self.old, &token) {
+            let resolved = stands(self.old).is_some_and(|(reason, _)| reason == Word::Resolved.as_str());
+            if let (true, Decision::TakeEnvironment { id }) = (resolved, &decision)
+                && decision::is_current(id, &checked.observed.seen)
+            {
+                asked.resolved = Answer::Say(decision::again(id));
+            }
             return Ok(());
         }
-        let decision = Decision::parse(text);
         let deed = match (decision::refusal(&decision, self.context.allow_writes), &decision) {
+            // One that may write carries it out, now or later.
+            (Some(refusal), Decision::TakeEnvironment { .. }) => {
+                let told = stands(self.old) == Some((refusal.word.as_str(), &refusal.message));
+                if !self.another(&token, asked).await? && !told {
+                    self.told(&refusal);
+                    asked.resolved = Answer::Say(refusal);
+                }
+                return Ok(());
+            }
             (Some(refusal), _) => refusal,
             (None, Decision::TakeEnvironment { id }) => match self.take(id, &token, checked, asked).await? {
                 Some(deed) => deed,
@@ -99,16 +138,18 @@ impl Asking<'_> {
     ) -> Result<Option<Deed>, Failure> {
         // Until the database was read, the conditions say why it was not.
         let (Some((target, workload)), Seen::Found { .. }) = (&checked.target, &checked.observed.seen) else {
+            asked.resolved = waiting(self.old, "environment or database cannot be read; see Ready");
             return Ok(None);
         };
         if self.another(token, asked).await? {
             return Ok(None);
         }
         if !decision::is_current(id, &checked.observed.seen) {
-            return Ok(Some(decision::gone(id, &checked.observed.seen)));
+            return Ok(Some(decision::gone(id, self.old, &checked.observed.seen)));
         }
         let Ok(_permit) = self.context.writers.try_acquire() else {
             asked.come_back = Some(LONGEST_PAUSE);
+            asked.resolved = waiting(self.old, "other writes come first");
             return Ok(None);
         };
         let ended = write::resolve(target, id).await;
@@ -119,7 +160,12 @@ impl Asking<'_> {
         match deed::resolved(id, &ended) {
             Some(deed) => Ok(Some(deed)),
             None if self.another(token, asked).await? => Ok(None),
-            None => Ok(Some(decision::gone(id, &checked.observed.seen))),
+            // Whoever settled it while this one waited for the lock is about to say so; the next check tells if not.
+            None if decision::agrees(id, self.old, &checked.observed.seen) => {
+                asked.come_back = Some(LONGEST_PAUSE);
+                Ok(None)
+            }
+            None => Ok(Some(decision::gone(id, self.old, &checked.observed.seen))),
         }
     }
 
@@ -153,6 +199,9 @@ impl Asking<'_> {
             inserted = deed::seeded(&deed::report(ended, &target.prepared.desired));
             inserted.iter().for_each(|deed| self.told(deed));
             checked.observed = self.checker.look(target, self.spec, workload).await;
+        }
+        if self.context.allow_writes && checked.observed.reason == Reason::SchemaPending {
+            checked.observed.message = deed::PENDING.to_owned();
         }
         let before = self.old.and_then(|old| standing(old, SEEDED)).map(|condition| condition.reason.as_str());
         asked.seeded = deed::mode_seed(self.context.allow_writes, inserted, &checked.observed, before);

@@ -33,16 +33,18 @@ pub fn texts(container: &Container, environment: &Environment) -> Result<(Texts,
         None => return Ok((Texts::default(), None)),
     };
     if arguments.is_empty() {
-        return Ok((Texts::default(), None));
+        // Neither the program nor its image has a default command.
+        return Ok((Texts::default(), Some(invalid(&other_command("the container only prints help")))));
     }
     match Arguments::try_parse_from(std::iter::once(PROGRAM).chain(arguments.iter().map(String::as_str))) {
-        Ok(Arguments { command: Command::Seed(texts) | Command::Diff(DiffTexts { texts, .. }) }) => Ok((texts, None)),
-        #[allow(unreachable_patterns, reason = "there are more commands with more features")]
-        Ok(_) => {
-            Ok((Texts::default(), Some(invalid("the container runs another command than seed; correct its args"))))
+        Ok(Arguments { command: Command::Seed(texts) }) => Ok((texts, None)),
+        Ok(Arguments { command: Command::Diff(DiffTexts { texts, .. }) }) => {
+            Ok((texts, Some(invalid(&other_command("the container runs diff, which writes nothing")))))
         }
+        #[allow(unreachable_patterns, reason = "there are more commands with more features")]
+        Ok(_) => Ok((Texts::default(), Some(invalid(&other_command("the container runs another command than seed"))))),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            Ok((Texts::default(), Some(invalid("the container only prints help; correct its args"))))
+            Ok((Texts::default(), Some(invalid(&other_command("the container only prints help")))))
         }
         Err(error) => Ok((Texts::default(), Some(invalid(&usage_message(&error))))),
     }
@@ -86,6 +88,10 @@ fn wrapped(container: &Container) -> Stop {
     Stop::new(Reason::EnvironmentUnknown, message)
 }
 
+fn other_command(what: &str) -> String {
+    format!("{what}; its args must be [seed, …]")
+}
+
 fn invalid(message: &str) -> Problem {
     Problem::new(Code::InvalidOption, message)
 }
@@ -126,8 +132,7 @@ mod tests {
             assert_eq!(block_on(&container), Ok(Some("none".to_owned())), "{container:?}");
         }
         for container in [
-            container(name, &[], &[]),
-            container(name, &["ai-provider-seed"], &[]),
+            container("coder", &[], &[]),
             container("coder", &[], &["server", "--block-on=none"]),
             container("coder", &["sh", "-c", "exec /opt/ai-provider-seed seed --block-on=none"], &[]),
             container("coder", &["sh", "-c", "exec /opt/ai-provider-seed"], &["seed", "--block-on=none"]),
@@ -145,5 +150,15 @@ mod tests {
         let message = error(container(name, &[], &["seed", "--blok-on=sk-secret"]));
         assert!(message.contains("did you mean --block-on?") && !message.contains("secret"), "{message}");
         assert!(error(container(name, &[], &["seed", "--help"])).contains("only prints help"));
+        for (command, args) in [
+            (&[][..], &[][..]),
+            (&["ai-provider-seed"], &[]),
+            (&[], &["diff"]),
+            (&[], &["diff", "--watch"]),
+            (&["/ai-provider-seed", "export"], &[]),
+        ] {
+            let message = error(container(name, command, args));
+            assert!(message.ends_with("its args must be [seed, …]"), "{command:?} {args:?}: {message}");
+        }
     }
 }

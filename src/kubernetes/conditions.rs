@@ -71,7 +71,7 @@ impl What {
     /// What was done when it was noticed.
     pub fn action(self) -> &'static str {
         match self {
-            What::Told(Word::Resolved | Word::ResolveRefused | Word::ResolveFailed) => "Resolve",
+            What::Told(Word::Resolved | Word::ResolveRefused | Word::ResolveFailed | Word::ResolveWaiting) => "Resolve",
             What::Told(_) => "Seed",
             _ => "Check",
         }
@@ -282,7 +282,9 @@ fn notices(before: &AIProviderSeedStatus, observed: &Observed, look: &Look) -> V
     for (kind, answer) in [(RESOLVED, &look.resolved), (SEEDED, &look.seeded)] {
         let Answer::Say(deed) = answer else { continue };
         let another = kind == RESOLVED && look.handled != before.last_handled_resolve;
-        let new = standing(before, kind).is_none_or(|old| old.reason != deed.word.as_str());
+        let refused = deed.word == Word::ResolveRefused;
+        let new = standing(before, kind)
+            .is_none_or(|old| old.reason != deed.word.as_str() || (refused && old.message != deed.message));
         // What was inserted was inserted now; everything else stands until it changes.
         if deed.word.is_told() && (another || new || deed.word == Word::Seeded) {
             notices.push(Notice {

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::deed::{Deed, Word};
 use super::observed::{Disagreement, Seen};
+use super::resource::{AIProviderSeedStatus, ProviderState};
 use crate::options::decision::is_id;
 use crate::provider::{hex, shown};
 
@@ -50,7 +51,7 @@ pub fn refusal(decision: &Decision, allow_writes: bool) -> Option<Deed> {
         ),
         Decision::TakeEnvironment { id } if !allow_writes => format!(
             "this controller runs without --allow-writes and never writes to a database; set allowWrites in its chart, \
-             remove the annotation and set it again, or run ai-provider-seed resolve --take environment --conflict {id}"
+             or run ai-provider-seed resolve --take environment --conflict {id}"
         ),
         Decision::TakeEnvironment { .. } => return None,
     };
@@ -61,8 +62,29 @@ pub fn is_current(id: &str, seen: &Seen) -> bool {
     matches!(seen, Seen::Found { conflicts, .. } if conflicts.iter().any(|conflict| conflict.status.id == id))
 }
 
-/// The conflict that was named is not there, and these are.
-pub fn gone(id: &str, seen: &Seen) -> Deed {
+/// The conflict of a decision that was carried out is there again.
+pub fn again(id: &str) -> Deed {
+    let message = format!(
+        "conflict {id} came back after it was settled; to decide again, remove the annotation (kubectl annotate … \
+         {RESOLVE_ANNOTATION}-), then set it again"
+    );
+    Deed::new(Word::ResolveWaiting, message)
+}
+
+/// The provider of the conflict, as the status knew it, or else every provider is the same on both sides.
+pub fn agrees(id: &str, before: Option<&AIProviderSeedStatus>, seen: &Seen) -> bool {
+    let Seen::Found { providers, .. } = seen else { return false };
+    let known = before.and_then(|before| before.conflicts.iter().find(|conflict| conflict.id == id));
+    let mut concerned = providers.iter().filter(|it| known.is_none_or(|known| known.provider == it.name)).peekable();
+    concerned.peek().is_some() && concerned.all(|provider| provider.state == ProviderState::InSync)
+}
+
+/// The conflict that was named is not there: because it is settled, or others are.
+pub fn gone(id: &str, before: Option<&AIProviderSeedStatus>, seen: &Seen) -> Deed {
+    if agrees(id, before, seen) {
+        let message = format!("conflict {id} is already settled: both sides agree, so nothing had to be written");
+        return Deed::new(Word::Resolved, message);
+    }
     let conflicts: &[Disagreement] = match seen {
         Seen::Found { conflicts, .. } => conflicts,
         Seen::Unread | Seen::NotLooked => &[],
@@ -94,7 +116,7 @@ pub fn gone(id: &str, seen: &Seen) -> Deed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kubernetes::resource::ConflictStatus;
+    use crate::kubernetes::resource::{ConflictStatus, ProviderStatus};
 
     fn seen(ids: &[(&str, &str)]) -> Seen {
         let conflict = |(id, provider): &(&str, &str)| {
@@ -142,17 +164,36 @@ mod tests {
     }
 
     #[test]
+    fn a_conflict_that_is_already_settled_is_no_refusal() {
+        let id = "1805b03d0786";
+        let provider = |name: &str, state| ProviderStatus { name: name.to_owned(), state, ..ProviderStatus::default() };
+        let seen = |b| Seen::Found {
+            providers: vec![provider("a", ProviderState::InSync), provider("b", b)],
+            conflicts: Vec::new(),
+            records: Vec::new(),
+        };
+        let conflict = ConflictStatus { id: id.to_owned(), provider: "a".to_owned(), ..ConflictStatus::default() };
+        let known = AIProviderSeedStatus { conflicts: vec![conflict], ..AIProviderSeedStatus::default() };
+        let word = |before, state| gone(id, before, &seen(state)).word;
+        // Another provider does not matter.
+        assert_eq!(word(Some(&known), ProviderState::Conflict), Word::Resolved);
+        assert_eq!(word(None, ProviderState::InSync), Word::Resolved);
+        assert_eq!(word(None, ProviderState::Conflict), Word::ResolveRefused);
+        assert_eq!(gone(id, Some(&known), &Seen::Unread).word, Word::ResolveRefused);
+    }
+
+    #[test]
     fn a_stale_id_is_refused_with_those_of_now() {
         let (one, id) = (seen(&[("a", "openai"), ("a", "openai")]), "1805b03d0786");
         assert!(is_current("a", &one) && !is_current(id, &one) && !is_current("a", &Seen::Unread));
         let head = "there is no conflict 1805b03d0786 (any more), so nothing was written";
-        assert_eq!(gone(id, &seen(&[])).message, format!("{head}; no conflict is left"));
+        assert_eq!(gone(id, None, &seen(&[])).message, format!("{head}; no conflict is left"));
         let message =
             format!("{head}; now it is a (openai): look at it, and name it if the environment is still right");
-        assert_eq!(gone(id, &one).message, message);
+        assert_eq!(gone(id, None, &one).message, message);
         let many: Vec<(String, String)> = (0..7).map(|n| (n.to_string(), format!("p{n}"))).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|(id, name)| (id.as_str(), name.as_str())).collect();
-        let message = gone(id, &seen(&many)).message;
+        let message = gone(id, None, &seen(&many)).message;
         assert!(message.contains("now there are 0 (p0), 1 (p1), 2 (p2), 3 (p3), 4 (p4) and 2 others"), "{message}");
     }
 }

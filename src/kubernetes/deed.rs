@@ -15,6 +15,10 @@ use crate::{resolve, seed};
 /// Far below what the API server takes.
 const MESSAGE: usize = 4096;
 
+/// What Ready says in mode Seed while there are no tables.
+pub const PENDING: &str =
+    "Coder has not created its tables yet; the providers are inserted as soon as it has (spec.mode is Seed)";
+
 /// The reason of the condition, and of the Event where there is one. A closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Word {
@@ -24,6 +28,8 @@ pub enum Word {
     ResolveRefused,
     /// Nothing was written, or nobody knows; it is tried again.
     ResolveFailed,
+    /// Something else comes first, or the conflict that was settled is there again.
+    ResolveWaiting,
     /// What was missing was inserted.
     Seeded,
     NothingMissing,
@@ -35,10 +41,11 @@ pub enum Word {
 
 impl Word {
     #[cfg(test)]
-    pub const ALL: [Word; 8] = [
+    pub const ALL: [Word; 9] = [
         Word::Resolved,
         Word::ResolveRefused,
         Word::ResolveFailed,
+        Word::ResolveWaiting,
         Word::Seeded,
         Word::NothingMissing,
         Word::Waiting,
@@ -51,6 +58,7 @@ impl Word {
             Word::Resolved => "Resolved",
             Word::ResolveRefused => "ResolveRefused",
             Word::ResolveFailed => "ResolveFailed",
+            Word::ResolveWaiting => "ResolveWaiting",
             Word::Seeded => "Seeded",
             Word::NothingMissing => "NothingMissing",
             Word::Waiting => "Waiting",
@@ -63,7 +71,7 @@ impl Word {
     pub fn status(self) -> &'static str {
         match self {
             Word::Resolved | Word::Seeded | Word::NothingMissing => "True",
-            Word::ResolveFailed => "Unknown",
+            Word::ResolveFailed | Word::ResolveWaiting => "Unknown",
             Word::ResolveRefused | Word::Waiting | Word::SeedFailed | Word::WritesNotAllowed => "False",
         }
     }
@@ -74,7 +82,7 @@ impl Word {
 
     /// It is about something that somebody asked for or has to mend, so an Event tells it too.
     pub fn is_told(self) -> bool {
-        !matches!(self, Word::NothingMissing | Word::Waiting)
+        !matches!(self, Word::NothingMissing | Word::Waiting | Word::ResolveWaiting)
     }
 }
 

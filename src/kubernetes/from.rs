@@ -134,15 +134,22 @@ async fn client(context: Option<&str>) -> Result<(Client, String), Problem> {
 
 fn of_failure(failure: &Failure, wanted: &Wanted, namespace: &str) -> Problem {
     let call = &failure.call;
-    if failure.refusal == Refusal::Forbidden {
-        let message = format!(
-            "cannot {call}: the API server forbids it (401 or 403); ask for this right, have somebody run it who has it, \
-             or compare manifests with --from -"
-        );
+    let refused = match failure.refusal {
+        Refusal::Unauthorized => Some(
+            "the API server does not accept the token or certificate (401); log in again, have somebody run it who may",
+        ),
+        Refusal::Forbidden => {
+            Some("the API server forbids it (403); ask for this right, have somebody run it who has it")
+        }
+        _ => None,
+    };
+    if let Some(refused) = refused {
+        let message = format!("cannot {call}: {refused}, or compare manifests with --from -");
         return Problem::new(Code::ClusterForbidden, message);
     }
     let what = match failure.refusal {
         Refusal::Unreachable => "the API server cannot be reached",
+        Refusal::Tls => "the certificate of the API server is not accepted",
         Refusal::TimedOut => "the API server does not answer in time",
         Refusal::TooManyRequests | Refusal::Unavailable => "the API server is not available now",
         _ => "the login failed, or the answer is not understood",

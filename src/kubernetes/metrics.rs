@@ -154,6 +154,7 @@ mod tests {
         metrics.api_error(Refusal::Other);
         metrics.event(true);
         metrics.status_write(true);
+        metrics.write(Word::Resolved);
         let text = metrics.text();
         let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
         let name = |(name, kind): (&str, &str)| match kind {

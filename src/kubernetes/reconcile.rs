@@ -212,7 +212,8 @@ impl Reconciling<'_> {
         };
         let mut old = self.known(seed.status.as_ref());
         if seed.spec.suspend {
-            self.conclude(old.as_ref(), &Observed::suspended(), Asked::default()).await?;
+            let asked = Asked::unseen(self.meta, old.as_ref(), "spec.suspend is true");
+            self.conclude(old.as_ref(), &Observed::suspended(), asked).await?;
             self.context.succeeded(self.resource);
             return Ok((Reason::Suspended, Action::await_change()));
         }
@@ -242,7 +243,8 @@ impl Reconciling<'_> {
         let statuses = Statuses::new(&self.context.client, self.resource);
         let old = self.known(statuses.read().await?.as_ref());
         let observed = Observed::stopped(Stop::new(Reason::InvalidSpec, message));
-        self.conclude(old.as_ref(), &observed, Asked::default()).await?;
+        let asked = Asked::unseen(self.meta, old.as_ref(), "the spec cannot be read; see Ready");
+        self.conclude(old.as_ref(), &observed, asked).await?;
         Ok((Reason::InvalidSpec, Action::await_change()))
     }
 
@@ -306,7 +308,11 @@ impl Reconciling<'_> {
         context.readiness.definition(answer.lost.as_deref());
         let written = Written { uid: self.meta.uid.clone(), version: answer.version, status: status.clone() };
         context.memory().entry(self.resource.clone()).or_default().written = Some(written);
-        tracing::info!(reason = observed.reason.as_str(), conflicts = number, "{}", observed.message);
+        let reason = observed.reason.as_str();
+        match observed.reason.is_failure() || observed.blocked {
+            true => tracing::warn!(reason, conflicts = number, "{}", observed.message),
+            false => tracing::info!(reason, conflicts = number, "{}", observed.message),
+        }
         for notice in &notices {
             let workload = observed.workload.as_ref();
             let event = events::event(notice, self.meta, workload, &context.instance, Timestamp::now());

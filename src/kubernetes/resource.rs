@@ -84,8 +84,10 @@ pub struct AIProviderSeedSpec {
     #[serde(default = "default_interval")]
     #[schemars(
         length(max = 32),
-        regex(pattern = "^([0-9]{1,5}(h|m|s|ms)){1,4}$"),
-        extend("x-kubernetes-validations" = [{"rule": "duration(self) >= duration('10s')", "message": "must be at least 10s"}])
+        extend("x-kubernetes-validations" = [{
+            "rule": "self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) >= duration('10s')",
+            "message": "must be a duration of at least 10s in h, m, s or ms, such as 30s, 5m or 1h30m"
+        }])
     )]
     pub interval: String,
 

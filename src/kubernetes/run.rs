@@ -147,50 +147,68 @@ struct Work {
 
 impl Work {
     async fn run(self, election: Option<Election>, stop: channel::Receiver<bool>) -> End {
-        tokio::select! {
-            () = self.definition() => {}
-            () = asked(stop.clone()) => return End::Asked,
-        }
-        let Some(mut election) = election else { return self.watch(stop).await };
-        tokio::select! {
-            () = election.win() => {}
-            () = asked(stop.clone()) => return End::Asked,
-        }
+        let (first, mut listed) = channel::channel(false);
+        let (leading, lead) = channel::channel(election.is_none());
+        let Some(mut election) = election else { return self.watch(&first, &lead, stop).await };
         let end = tokio::select! {
-            end = self.watch(stop) => end,
+            end = self.watch(&first, &lead, stop) => end,
             // The checks that run are dropped with the other branch.
-            () = election.keep() => return End::LeaseLost,
+            () = async {
+                // Who can look at nothing lets others lead.
+                let _ = listed.wait_for(|listed| *listed).await;
+                election.win().await;
+                leading.send_replace(true);
+                election.keep().await;
+            } => return End::LeaseLost,
         };
-        election.release().await;
+        if *leading.borrow() {
+            election.release().await;
+        }
         end
     }
 
-    /// Waits until every namespace can be listed. A controller without the lease is ready too: else no rollout would end.
-    async fn definition(&self) {
-        let client = &self.context.client;
-        for scope in &self.scopes {
-            let (label, mut told) = (scope.label(), None);
-            loop {
-                let api = scope.api::<PartialObjectMeta<AIProviderSeed>>(client);
-                let answer = call("list", api.list(&ListParams::default().limit(1))).await;
-                let Err(failure) = answer else { break };
-                self.context.metrics.api_error(failure.refusal);
-                let message = describe(failure.refusal, "AIProviderSeeds", &label);
-                self.context.readiness.failed(&label, message.clone());
-                if told != Some(failure.refusal) {
-                    tracing::warn!("{message}");
-                    told = Some(failure.refusal);
-                }
-                tokio::time::sleep(PAUSE).await;
+    /// Waits until the namespace can be listed. A controller without the lease is ready too: else no rollout would end.
+    async fn definition(&self, scope: &Scope) {
+        let (label, mut told) = (scope.label(), None);
+        loop {
+            let api = scope.api::<PartialObjectMeta<AIProviderSeed>>(&self.context.client);
+            let answer = call("list", api.list(&ListParams::default().limit(1))).await;
+            let Err(failure) = answer else { break };
+            self.context.metrics.api_error(failure.refusal);
+            let message = describe(failure.refusal, "AIProviderSeeds", &label);
+            self.context.readiness.failed(&label, message.clone());
+            if told != Some(failure.refusal) {
+                tracing::warn!("{message}");
+                told = Some(failure.refusal);
             }
-            self.context.readiness.listed(&label);
+            tokio::time::sleep(PAUSE).await;
         }
+        self.context.readiness.listed(&label);
     }
 
-    async fn watch(&self, stop: channel::Receiver<bool>) -> End {
+    /// Each namespace by itself, so that one that cannot be listed holds up no other. `first` hears of the first that can be,
+    /// and nothing is checked before `lead` says so.
+    async fn watch(
+        &self,
+        first: &channel::Sender<bool>,
+        lead: &channel::Receiver<bool>,
+        stop: channel::Receiver<bool>,
+    ) -> End {
         let runs = self.scopes.iter().map(|scope| {
-            self.context.readiness.expect(&scope.label());
-            watch::run(scope.clone(), Arc::clone(&self.context), self.most, asked(stop.clone()))
+            let (mut lead, stop) = (lead.clone(), stop.clone());
+            async move {
+                let begin = async {
+                    self.definition(scope).await;
+                    first.send_replace(true);
+                    let _ = lead.wait_for(|leads| *leads).await;
+                };
+                tokio::select! {
+                    () = begin => {}
+                    () = asked(stop.clone()) => return,
+                }
+                self.context.readiness.expect(&scope.label());
+                watch::run(scope.clone(), Arc::clone(&self.context), self.most, asked(stop)).await;
+            }
         });
         let sweeper = Aborted(tokio::spawn(sweep(Arc::clone(&self.context))));
         let late = async {

@@ -87,10 +87,10 @@ fn resources(scope: &Scope, context: &Arc<Context>, writer: reflector::store::Wr
             Err(error) => {
                 context.metrics.api_error(refusal(error));
                 let message = describe(refusal(error), "AIProviderSeeds", &label);
-                if is_start(error) {
+                if is_start(error) && refusal(error) != Refusal::Expired {
                     context.readiness.failed(&label, message.clone());
                 }
-                tracing::warn!("{message}");
+                tell(refusal(error), &message);
             }
         }
     };
@@ -134,7 +134,7 @@ where
         Ok(event) => changes.of(&event).map(|object| (object.clone(), context.index.users(kind, &object))),
         Err(error) => {
             context.metrics.api_error(refusal(&error));
-            tracing::warn!("{}", describe(refusal(&error), &format!("{}s", kind.as_str()), &label));
+            tell(refusal(&error), &describe(refusal(&error), &format!("{}s", kind.as_str()), &label));
             None
         }
     })
@@ -199,6 +199,14 @@ fn refusal(error: &watcher::Error) -> Refusal {
         | watcher::Error::WatchFailed(error) => Refusal::of(error),
         watcher::Error::WatchError(status) => of_code(status.code),
         watcher::Error::NoResourceVersion => Refusal::Other,
+    }
+}
+
+/// A watch that was away for long begins anew; that is its ordinary course.
+fn tell(refusal: Refusal, message: &str) {
+    match refusal {
+        Refusal::Expired => tracing::debug!("{message}"),
+        _ => tracing::warn!("{message}"),
     }
 }
 

@@ -95,6 +95,7 @@ impl Drop for Controller {
 
 /// A Deployment whose init container has this environment.
 pub fn deployment(name: &str, env: &Value, args: &[&str]) -> Value {
+    let args = if args.is_empty() { &["seed"] } else { args };
     let init = json!({"name": "ai-provider-seed", "image": "x", "args": args, "env": env});
     let spec = json!({"containers": [{"name": "coder", "image": "x"}], "initContainers": [init]});
     json!({

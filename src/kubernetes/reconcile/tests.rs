@@ -34,7 +34,7 @@ fn minimal() -> Value {
 }
 
 fn deployment(env: Value) -> Value {
-    let init = json!([{"name": "ai-provider-seed", "env": env}]);
+    let init = json!([{"name": "ai-provider-seed", "args": ["seed"], "env": env}]);
     let spec =
         json!({"template": {"spec": {"containers": [{"name": "coder"}], "initContainers": init}}, "selector": {}});
     json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "coder", "namespace": "team", "uid": "d"}, "spec": spec})

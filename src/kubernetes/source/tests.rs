@@ -15,6 +15,7 @@ fn workload(containers: Json) -> Workload {
 }
 
 fn seeding(env: Json, args: Json) -> Workload {
+    let args = if args == json!([]) { json!(["seed"]) } else { args };
     workload(json!({
         "containers": [{"name": "coder"}],
         "initContainers": [{"name": "ai-provider-seed", "env": env, "args": args}],
@@ -217,7 +218,7 @@ fn another_container_with_provider_variables_is_a_warning() {
     let url = json!({"name": "DATABASE_URL", "value": URL});
     let workload = workload(json!({
         "containers": [{"name": "coder", "env": [key]}],
-        "initContainers": [{"name": "ai-provider-seed", "env": [key, url]}],
+        "initContainers": [{"name": "ai-provider-seed", "args": ["seed"], "env": [key, url]}],
     }));
     let warnings = target(&spec(json!({})), &workload, &objects()).ok().unwrap().prepared.warnings;
     let [warning] = &warnings[..] else { panic!("{warnings:?}") };

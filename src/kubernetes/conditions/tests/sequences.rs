@@ -98,7 +98,7 @@ proptest! {
                     Answer::Say(deed) => {
                         prop_assert_eq!(now.as_deref(), Some(deed.word.as_str()));
                         let another = kind == RESOLVED && old.as_ref().and_then(|old| old.last_handled_resolve.clone()) != look.handled;
-                        let quiet = [Word::NothingMissing, Word::Waiting].contains(&deed.word);
+                        let quiet = [Word::NothingMissing, Word::Waiting, Word::ResolveWaiting].contains(&deed.word);
                         if !quiet && (another || before(kind) != now || deed.word == Word::Seeded) {
                             expected.push((deed.word.as_str(), String::new()));
                         }

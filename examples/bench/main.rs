@@ -5,7 +5,6 @@
 #[path = "../../tests/support/mod.rs"]
 mod support;
 
-#[cfg(feature = "controller")]
 mod controller;
 mod measure;
 mod page;
@@ -38,7 +37,6 @@ fn main() {
     if is_wanted("seed") {
         seed(&programs, &server, trial);
     }
-    #[cfg(feature = "controller")]
     if is_wanted("controller") {
         let mut page = Page::default();
         let intervals = if trial.is_some() { 2 } else { 50 };

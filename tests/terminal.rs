@@ -83,7 +83,7 @@ fn nothing_is_asked_where_nothing_would_be_done() {
         (vec!["resolve", "--take=environment", "--conflict", "0123456789ab"], 3),
         (vec!["resolve", "--take=environment", "--conflict", &id, "--dry-run"], 0),
         (vec!["resolve", "--take=database", "--conflict", &id], 0),
-        (vec!["resolve", "openai", "--restore"], 5),
+        (vec!["resolve", "openai", "--restore"], 0),
     ] {
         let (ended, shown) = start(&database, &arguments).answer("yes");
         assert_eq!((ended, shown.contains(QUESTION)), (code, false), "{shown}");

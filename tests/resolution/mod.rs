@@ -13,10 +13,14 @@ pub const URL: &str = "https://api.openai.com/v2";
 pub const OLD_URL: &str = "https://llm.example.com/v1";
 
 pub fn openai(url: &str, keys: &[&str]) -> String {
-    let keys: String = keys
-        .iter()
-        .map(|key| format!("insert into ai_provider_keys (provider_id, api_key) values ('{ID}', '{key}');"))
-        .collect();
+    // In this order, as Coder reads them back.
+    let key = |(at, key): (usize, &&str)| {
+        format!(
+            "insert into ai_provider_keys (provider_id, api_key, created_at)
+             values ('{ID}', '{key}', now() + {at} * interval '1 microsecond');"
+        )
+    };
+    let keys: String = keys.iter().enumerate().map(key).collect();
     format!(
         "insert into ai_providers (id, type, name, base_url, display_name, enabled, created_at, updated_at)
          values ('{ID}', 'openai', 'openai', '{url}', 'Our OpenAI', false, '2026-11-01', '2026-11-20 09:12:00+00'); {keys}"

@@ -62,15 +62,13 @@ fn controller(texts: crate::arguments::ControllerTexts, variables: &[Variable]) 
         }
         return Outcome::Invalid.exit_code();
     }
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            tracing::error!("no runtime ({}); please report it", error.kind());
+    let end = match block_on(kubernetes::run(options)) {
+        Ok(end) => end,
+        Err(problem) => {
+            tracing::error!("{}", problem.message);
             return Outcome::Internal.exit_code();
         }
     };
-    let end = runtime.block_on(kubernetes::run(options));
-    runtime.shutdown_background();
     match end {
         End::Asked => 0,
         End::LeaseLost => Outcome::Unavailable.exit_code(),
@@ -104,19 +102,10 @@ fn seed(texts: Texts, variables: &[Variable]) -> u8 {
     let (options, problems, warnings) = options::parse(texts, None, variables);
     log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
-    let unavailable = Outcome::Unavailable;
-    let exit = if options.block_on.blocks(unavailable) { unavailable.exit_code() } else { 0 };
-    let guard = Guard::start(seed::limit(options.wait, options.lock_timeout) + OUTPUT, exit);
+    let guard = guard(&options, Duration::ZERO);
     let prepared = prepare(&options, Access::Write, variables, problems, warnings);
-    let report = match runtime() {
-        Ok(runtime) => {
-            let report = runtime.block_on(look(report::Command::Seed, &options, prepared));
-            // A name look-up that hangs in a thread of its own must not hold the end of the process.
-            runtime.shutdown_background();
-            report
-        }
-        Err(problem) => Report::new(report::Command::Seed, vec![problem], Vec::new()),
-    };
+    let report = block_on(look(report::Command::Seed, &options, prepared))
+        .unwrap_or_else(|problem| Report::new(report::Command::Seed, vec![problem], Vec::new()));
     log_end(&report, started);
     finish(report, &options, Some(&guard))
 }
@@ -124,9 +113,23 @@ fn seed(texts: Texts, variables: &[Variable]) -> u8 {
 /// How long printing may take.
 const OUTPUT: Duration = Duration::from_secs(3);
 
-fn runtime() -> Result<tokio::runtime::Runtime, Problem> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| Problem::new(Code::Internal, format!("no runtime ({}); please report it", error.kind())))
+/// `more`: what the look needs beside the database.
+fn guard(options: &Options, more: Duration) -> Guard {
+    let unavailable = Outcome::Unavailable;
+    let exit = if options.block_on.blocks(unavailable) { unavailable.exit_code() } else { 0 };
+    Guard::start(seed::limit(options.wait, options.lock_timeout) + more + OUTPUT, exit)
+}
+
+/// On this thread, until it ends.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::new(Code::Internal, format!("no runtime ({}); please report it", error.kind())))?;
+    let ended = runtime.block_on(work);
+    // A name look-up that hangs in a thread of its own must not hold the end of the process.
+    runtime.shutdown_background();
+    Ok(ended)
 }
 
 /// Asks the database, if there is anything to ask.

@@ -57,7 +57,7 @@ pub fn prepare_with(
         },
     };
     if let Known::Partly(missing) = known {
-        environment.tolerate(missing);
+        environment.tolerate(variables, missing);
         if options.compare_credentials == CompareCredentials::Ignore {
             environment.warnings.retain(|warning| warning.code != Code::CredentialsNotCompared);
         }

@@ -8,16 +8,15 @@ use std::time::{Duration, Instant};
 
 use self::screen::Screen;
 use super::guard::{Guard, signal};
-use super::{OUTPUT, concluded, finish, leave_message, log_end, log_to_stderr, look, runtime};
+use super::{block_on, concluded, finish, guard, leave_message, log_end, log_to_stderr, look};
 use crate::arguments::DiffTexts;
 use crate::env::Variable;
 use crate::options::diff::{Own, parse};
 use crate::options::{self, Options};
 use crate::plan::Access;
 use crate::prepare::prepare;
-use crate::problem::{Outcome, Problem};
+use crate::problem::Problem;
 use crate::report::{self, Command, Report};
-use crate::seed;
 
 pub fn command(mut texts: DiffTexts, variables: &[Variable]) -> u8 {
     let mut problems = Vec::new();
@@ -67,19 +66,9 @@ impl Look for Local<'_> {
 /// `more`: what the look needs beside the database.
 fn once(mut looker: impl Look, more: Duration) -> u8 {
     let started = Instant::now();
-    let options = looker.options();
-    let unavailable = Outcome::Unavailable;
-    let exit = if options.block_on.blocks(unavailable) { unavailable.exit_code() } else { 0 };
-    let guard = Guard::start(seed::limit(options.wait, options.lock_timeout) + more + OUTPUT, exit);
-    let (report, options) = match runtime() {
-        Ok(runtime) => {
-            let looked = runtime.block_on(looker.look());
-            // A name look-up that hangs in a thread of its own must not hold the end of the process.
-            runtime.shutdown_background();
-            looked
-        }
-        Err(problem) => (Report::new(Command::Diff, vec![problem], Vec::new()), looker.options().clone()),
-    };
+    let guard = guard(looker.options(), more);
+    let (report, options) = block_on(looker.look())
+        .unwrap_or_else(|problem| (Report::new(Command::Diff, vec![problem], Vec::new()), looker.options().clone()));
     log_end(&report, started);
     finish(report, &options, Some(&guard))
 }
@@ -90,16 +79,9 @@ fn again(mut looker: impl Look, every: Duration) -> u8 {
     // The next look is the next try.
     options.wait = Duration::ZERO;
     let (termination_log, mut screen) = (options.termination_log.clone(), Screen::new(options.output, every));
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(problem) => {
-            let options = options.clone();
-            return finish(Report::new(Command::Diff, vec![problem], Vec::new()), &options, None);
-        }
-    };
     let guard = Guard::of_a_watch();
     let mut last: Option<Report> = None;
-    let ended = runtime.block_on(async {
+    let ended = block_on(async {
         let mut signal = std::pin::pin!(signal());
         loop {
             let (report, options) = tokio::select! {
@@ -119,7 +101,10 @@ fn again(mut looker: impl Look, every: Duration) -> u8 {
             }
         }
     });
-    runtime.shutdown_background();
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(problem) => return finish(Report::new(Command::Diff, vec![problem], Vec::new()), looker.options(), None),
+    };
     let Some(report) = last else { return ended };
     if let Some(path) = termination_log {
         leave_message(&path, &report::termination_message(&report));

@@ -4,7 +4,7 @@ use std::io::{BufRead, IsTerminal};
 use std::time::Instant;
 
 use super::guard::signal;
-use super::{leave_message, log_end, log_to_stderr, may_colour, print, print_error};
+use super::{block_on, leave_message, log_end, log_to_stderr, may_colour, print, print_error};
 use crate::arguments::ResolveTexts;
 use crate::env::Variable;
 use crate::options::{self, Format, Options, decision};
@@ -126,11 +126,7 @@ impl Decided<'_> {
 
 /// Runs it on this thread until it ends. `Err`: a signal came, or there is no runtime; the exit code.
 pub fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, u8> {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        tracing::error!("no runtime; please report it");
-        return Err(Outcome::Internal.exit_code());
-    };
-    let ended = runtime.block_on(async {
+    let ended = block_on(async {
         tokio::select! {
             ended = work => Ok(ended),
             signal = signal() => {
@@ -139,7 +135,8 @@ pub fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, u8> {
             }
         }
     });
-    // A name look-up that hangs in a thread of its own must not hold the end of the process.
-    runtime.shutdown_background();
-    ended
+    ended.unwrap_or_else(|problem| {
+        tracing::error!("{}", problem.message);
+        Err(Outcome::Internal.exit_code())
+    })
 }

@@ -32,21 +32,18 @@ pub struct Environment {
     /// Providers that cannot be compared, because not all of their variables are known. Each has a problem until
     /// [`Environment::tolerate`].
     pub unknown: Vec<Unknown>,
-    /// What can be said of each indexed provider, whatever becomes of it.
-    pub indexed: Vec<Unknown>,
 }
 
 impl Environment {
     pub fn read(variables: &[Variable]) -> Environment {
         let mut environment = Environment::default();
-        let Environment { providers, problems, warnings, unknown, indexed } = &mut environment;
+        let Environment { providers, problems, warnings, unknown } = &mut environment;
         let mut prefixes_used = Vec::new();
         for prefix in names::PREFIXES {
             let groups = indexed::group(prefix, variables, problems, warnings);
             prefixes_used.extend(groups.first().map(|_| prefix));
             duplicate_names(&groups, problems);
             providers.extend(groups.iter().filter_map(|fields| check::check(fields, problems, warnings)));
-            indexed.extend(groups.iter().map(check::unknown));
             unknown.extend(groups.iter().filter(|fields| fields.unknown).map(check::unknown));
         }
         if let [aibridge, gateway] = prefixes_used[..] {

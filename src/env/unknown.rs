@@ -1,8 +1,9 @@
 //! An environment of which a part is not known: manifests without the Secrets that they mention. What follows only from that
 //! is taken back, so that what remains is true whatever stands there.
 
-use super::Environment;
-use super::names::upper;
+use super::names::{PREFIXES, upper};
+use super::variable::Variable;
+use super::{Environment, check, indexed};
 use crate::problem::{Code, Problem};
 use crate::provider::{DesiredProvider, Presence, shown};
 
@@ -46,7 +47,7 @@ const OF_ABSENCE: [Code; 8] = [
 
 impl Environment {
     /// Unknown values are warnings from here on.
-    pub fn tolerate(&mut self, missing: &[String]) {
+    pub fn tolerate(&mut self, variables: &[Variable], missing: &[String]) {
         let (unknown, others) =
             std::mem::take(&mut self.problems).into_iter().partition(|p| p.code == Code::EnvironmentUnknown);
         self.problems = others;
@@ -54,7 +55,6 @@ impl Environment {
         if missing.is_empty() {
             return;
         }
-        let without = |index: Option<u64>| self.indexed.iter().find(|provider| provider.index == index);
         let absent = |problem: &&Problem| matches!(problem.code, Code::TypeRequired | Code::BedrockRequired);
         let no_url = |provider: &&DesiredProvider| {
             let url = &provider.origins.base_url;
@@ -65,8 +65,11 @@ impl Environment {
         let mut indexes: Vec<Option<u64>> = of_problems.chain(of_providers).filter(Option::is_some).collect();
         indexes.sort();
         indexes.dedup();
-        self.unknown.extend(indexes.iter().filter_map(|index| without(*index)).cloned().collect::<Vec<_>>());
         let is_unknown = |index: Option<u64>| index.is_some() && indexes.contains(&index);
+        // Their mistakes were told when the environment was read.
+        let groups = PREFIXES.map(|prefix| indexed::group(prefix, variables, &mut Vec::new(), &mut Vec::new()));
+        let fields = groups.iter().flatten().filter(|fields| is_unknown(Some(fields.index)));
+        self.unknown.extend(fields.map(check::unknown));
         self.providers.retain(|provider| !is_unknown(provider.index));
         self.problems.retain(|problem| !OF_ABSENCE.contains(&problem.code));
         let stays = |warning: &Problem| {

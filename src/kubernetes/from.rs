@@ -4,7 +4,7 @@
 use kube::config::{KubeConfigOptions, KubeconfigError};
 use kube::{Client, Config};
 
-use super::api::{Failure, Refusal};
+use super::api::{self, Failure, Refusal};
 use super::database::refuse_files;
 use super::fetch;
 use super::manifests::Manifests;
@@ -121,15 +121,9 @@ async fn client(context: Option<&str>) -> Result<(Client, String), Problem> {
             })
         }
     };
-    let mut config = config?;
-    // Every call here has a deadline of its own.
-    config.default_retry = false;
-    let namespace = config.default_namespace.clone();
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = Client::try_from(config).map_err(|_| {
+    api::client(config?).map_err(|_| {
         invalid("the way to the API server that the kubeconfig names cannot be used (proxies are not supported)")
-    })?;
-    Ok((client, namespace))
+    })
 }
 
 fn of_failure(failure: &Failure, wanted: &Wanted, namespace: &str) -> Problem {

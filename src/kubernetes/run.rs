@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use kube::Config;
 use kube::api::{ListParams, PartialObjectMeta};
-use kube::{Client, Config};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch as channel;
 use tokio::task::JoinHandle;
 
 use super::admin::Admin;
-use super::api::call;
+use super::api::{call, client};
 use super::lease::Election;
 use super::metrics::Metrics;
 use super::readiness::Readiness;
@@ -41,19 +41,14 @@ pub enum End {
 }
 
 pub async fn run(options: ControllerOptions) -> End {
-    let mut config = match Config::infer().await {
+    let config = match Config::infer().await {
         Ok(config) => config,
         Err(_) => {
             let message = "no API server is known; run in a cluster with a service account, or set KUBECONFIG";
             return End::CannotStart(message.to_owned());
         }
     };
-    // Its retries may take a quarter of an hour, and every call here has a deadline.
-    let own = config.default_namespace.clone();
-    config.default_retry = false;
-    // Both kube and Postgres use it; the first to install it wins, and they are the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = match Client::try_from(config) {
+    let (client, own) = match client(config) {
         Ok(client) => client,
         Err(_) => return End::CannotStart("the way to the API server is not usable; check KUBECONFIG".to_owned()),
     };

@@ -33,6 +33,8 @@ pub struct Asked {
     pub come_back: Option<Duration>,
     /// What another controller wrote meanwhile: this one adds to that.
     pub fresh: Option<AIProviderSeedStatus>,
+    /// Another controller settled it and is about to write the status; one from here would take its place.
+    pub is_anothers: bool,
 }
 
 /// The decision that the status remembers.
@@ -162,7 +164,7 @@ impl Asking<'_> {
             None if self.another(token, asked).await? => Ok(None),
             // Whoever settled it while this one waited for the lock is about to say so; the next check tells if not.
             None if decision::agrees(id, self.old, &checked.observed.seen) => {
-                asked.come_back = Some(LONGEST_PAUSE);
+                (asked.come_back, asked.is_anothers) = (Some(LONGEST_PAUSE), true);
                 Ok(None)
             }
             None => Ok(Some(decision::gone(id, self.old, &checked.observed.seen))),

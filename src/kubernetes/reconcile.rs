@@ -230,7 +230,9 @@ impl Reconciling<'_> {
         let asking = Asking { context, resource, meta, spec: &seed.spec, checker: &checker, old: old.as_ref() };
         let mut asked = asking.run(&mut checked).await?;
         let (observed, fresh, come_back) = (checked.observed, asked.fresh.take(), asked.come_back);
-        self.conclude(fresh.as_ref().or(old.as_ref()), &observed, asked).await?;
+        if !asked.is_anothers {
+            self.conclude(fresh.as_ref().or(old.as_ref()), &observed, asked).await?;
+        }
         Ok((observed.reason, self.again(&observed, seed.spec.interval(), come_back)))
     }
 

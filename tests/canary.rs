@@ -295,8 +295,7 @@ fn while_it_waits_and_in_its_command_line() {
     let env = environment(&mut secrets);
     let database = Server::shared().database(Variant::Current);
     let password = secrets.token();
-    let mut holder = database.client();
-    holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
+    let _holder = database.lock();
     let url = database.url_as("postgres", &password);
     let run = loud(Run::seed().database(url).envs(env).arg("--lock-timeout=2s"), true);
     let mut started = run.start();

@@ -175,8 +175,7 @@ fn how(code: Code) -> How {
         }),
         Code::LockTimeout => With(|| {
             let (run, database) = seed("");
-            let mut holder = database.client();
-            holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
+            let _holder = database.lock();
             run.json().arg("--lock-timeout=50ms").run()
         }),
         Code::WorkloadNotFound

@@ -2,32 +2,15 @@
 //! And what it costs: round trips.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod stress;
 mod support;
 
 use std::time::{Duration, Instant};
+use stress::{Env, OTHER, URL, nothing_locked, providers};
 use support::{Database, Fault, Finished, PgBouncer, Proxy, Run, Server, Snapshot, Started, Variant};
 
-type Env = Vec<(String, String)>;
-
-/// So many OpenAI providers, with two keys each.
-fn providers(number: usize, url: &str) -> Env {
-    let of = |n: usize| {
-        [
-            ("TYPE", "openai".to_owned()),
-            ("NAME", format!("p{n}")),
-            ("BASE_URL", url.to_owned()),
-            ("KEYS", format!("a{n},b{n}")),
-        ]
-        .map(|(suffix, value)| (format!("CODER_AIBRIDGE_PROVIDER_{n}_{suffix}"), value))
-    };
-    (0..number).flat_map(of).collect()
-}
-
-const URL: &str = "https://ai.example/v1";
-const OTHER: &str = "https://ai.example/v2";
-
 fn seed(url: &str, env: &Env) -> Run {
-    Run::seed().json().database(url).envs(env.iter().cloned()).arg("--lock-timeout=50s")
+    stress::seed(url, env).arg("--lock-timeout=50s")
 }
 
 /// One row, one audit row for each provider and each key; nobody holds the lock any more.
@@ -40,9 +23,7 @@ fn assert_seeded_once(database: &Database, providers: usize) {
         assert_eq!(of_row, 1, "audit rows of {row}");
     }
     assert_eq!(rows.audit.len(), 3 * providers);
-    let locks = "select count(*) from pg_locks where locktype = 'advisory'
-                   and database = (select oid from pg_database where datname = current_database())";
-    assert_eq!(database.json(locks), 0);
+    nothing_locked(database);
 }
 
 fn race(runs: Vec<Run>) -> Vec<Finished> {

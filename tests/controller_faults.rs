@@ -37,21 +37,9 @@ fn in_sync(namespace: &Namespace) -> Database<'static> {
 
 /// An account that may do what the chart's role lets it do, but for `without`.
 fn account(namespace: &Namespace, without: &str) -> ServiceAccount {
-    let account = namespace.service_account("controller");
     let kept = |rule: &PolicyRule| rule.resources.iter().flatten().all(|resource| resource != without);
     let rules: Vec<PolicyRule> = role::rules().into_iter().filter(kept).collect();
-    let group = "rbac.authorization.k8s.io";
-    for object in [
-        json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": "controller"}, "rules": rules}),
-        json!({
-            "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": "controller"},
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": "controller"},
-            "subjects": [{"kind": "ServiceAccount", "name": "controller", "namespace": namespace.name()}],
-        }),
-    ] {
-        namespace.apply(&object.to_string());
-    }
-    account
+    namespace.account_with("controller", &json!(rules))
 }
 
 /// Too many requests of the account, as the API server's own priority and fairness counts them: its level has no seats, so

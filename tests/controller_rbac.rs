@@ -30,16 +30,7 @@ fn label(right: &Value) -> String {
 
 /// A controller with its own account and exactly these rights.
 fn controller(namespace: &Namespace, rules: &[Value], args: &[&str]) -> Controller {
-    let account = namespace.service_account("controller");
-    let group = "rbac.authorization.k8s.io";
-    let role = json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": "controller"}, "rules": rules});
-    let binding = json!({
-        "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": "controller"},
-        "roleRef": {"apiGroup": group, "kind": "Role", "name": "controller"},
-        "subjects": [{"kind": "ServiceAccount", "name": "controller", "namespace": namespace.name()}],
-    });
-    namespace.apply(&role.to_string());
-    namespace.apply(&binding.to_string());
+    let account = namespace.account_with("controller", &json!(rules));
     Controller::start_as(&account.kubeconfig, args)
 }
 

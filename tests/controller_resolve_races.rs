@@ -15,14 +15,7 @@ use support::controller::{
 };
 use support::kubernetes::eventually;
 use support::roles::{DIFF, RESOLVE, SEED};
-use support::{Cluster, Database, Namespace, Snapshot};
-
-/// The lock for seeding, until it is dropped.
-fn hold(database: &Database) -> postgres::Client {
-    let mut holder = database.client();
-    holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
-    holder
-}
+use support::{Cluster, Namespace, Snapshot};
 
 fn conflict(namespace: &Namespace) -> String {
     reason(namespace, "coder", "Conflict").conflicts[0].id.clone()
@@ -35,7 +28,7 @@ fn two_controllers_carry_it_out_once() {
     workload(&namespace, "coder", &database, &[], json!({}));
     let controllers = [Controller::writing(&namespace), Controller::writing(&namespace)];
     let id = conflict(&namespace);
-    let holder = hold(&database);
+    let holder = database.lock();
     decide(&namespace, "coder", &format!("{id}:environment"));
     wait_for_waiters(&database, 2);
     drop(holder);
@@ -64,7 +57,7 @@ fn who_waits_for_the_lock_stops_nobody_and_comes_back() {
     controller.wait_ready();
     let id = conflict(&namespace);
     reason(&namespace, "other", "InSync");
-    let holder = hold(&database);
+    let holder = database.lock();
     decide(&namespace, "coder", &format!("{id}:environment"));
     wait_for_waiters(&database, 1);
     // With one check at a time, the other is checked while this one waits.
@@ -102,7 +95,7 @@ fn a_lost_lease_stops_before_the_commit() {
     let controller = start();
     let id = conflict(&namespace);
     let before = Snapshot::of(&database);
-    let holder = hold(&database);
+    let holder = database.lock();
     decide(&namespace, "coder", &format!("{id}:environment"));
     wait_for_waiters(&database, 1);
     let stolen = r#"{"spec": {"holderIdentity": "thief", "leaseDurationSeconds": 2}}"#;
@@ -129,19 +122,10 @@ fn a_crash_between_the_commit_and_the_status_does_nothing_twice() {
     let id = conflict(&namespace);
     controller.stop().expect(0);
     decide(&namespace, "coder", &format!("{id}:environment"));
-    let account = namespace.service_account("no-status");
-    let group = "rbac.authorization.k8s.io";
     let rules = json!([{"apiGroups": ["*"], "resources": [
         "aiproviderseeds", "deployments", "statefulsets", "secrets", "configmaps", "events"
     ], "verbs": ["*"]}]);
-    for object in [
-        json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": "no-status"}, "rules": rules}),
-        json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": "no-status"},
-               "roleRef": {"apiGroup": group, "kind": "Role", "name": "no-status"},
-               "subjects": [{"kind": "ServiceAccount", "name": "no-status", "namespace": namespace.name()}]}),
-    ] {
-        namespace.apply(&object.to_string());
-    }
+    let account = namespace.account_with("no-status", &rules);
     let controller = Controller::start_as(&account.kubeconfig, &["--allow-writes"]);
     eventually("it is committed", || (row(&database)["base_url"] == URL).then_some(()));
     eventually("the status is refused", || {

@@ -124,17 +124,8 @@ fn a_namespace_that_is_forbidden_holds_up_no_other() {
     let Some(cluster) = Cluster::shared() else { return };
     let [good, forbidden] = [cluster.namespace(), cluster.namespace()];
     absent(&good);
-    let account = good.service_account("controller");
-    let group = "rbac.authorization.k8s.io";
     let rules = json!([{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]);
-    for object in [
-        json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": "all"}, "rules": rules}),
-        json!({"apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": "all"},
-               "roleRef": {"apiGroup": group, "kind": "Role", "name": "all"},
-               "subjects": [{"kind": "ServiceAccount", "name": "controller", "namespace": good.name()}]}),
-    ] {
-        good.apply(&object.to_string());
-    }
+    let account = good.account_with("controller", &rules);
     let both = [format!("--namespace={}", forbidden.name()), format!("--namespace={}", good.name())];
     for more in [&[][..], &["--leader-elect"]] {
         let args: Vec<&str> = both.iter().map(String::as_str).chain(more.iter().copied()).collect();

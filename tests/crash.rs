@@ -64,8 +64,7 @@ fn every_statement_is_a_step_and_every_step_is_met() {
         check(run(&database, &env, parameters), 0, 0);
     }
     let database = server.database(Variant::Current);
-    let mut holder = database.client();
-    holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
+    let _holder = database.lock();
     check(run(&database, &providers(1, URL), "").arg("--lock-timeout=100ms"), 6, 3);
     check(run(&server.database(Variant::Empty), &providers(1, URL), ""), 0, 1);
     let database = server.database(Variant::Current);

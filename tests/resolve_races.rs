@@ -37,8 +37,7 @@ fn of_two_resolvers_at_once_one_wins_and_the_other_shows_the_new_state() {
     let other = "https://api.openai.com/v3";
     let to = |run: Run, url: &str| run.env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", url);
     let ids = [URL, other].map(|url| id_of(&to(run("diff", &database), url).run()));
-    let mut holder = database.client();
-    holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
+    let mut holder = database.lock();
     let started = [(URL, &ids[0]), (other, &ids[1])].map(|(url, id)| to(take(&database, id), url).start());
     let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted and database =
         (select oid from pg_database where datname = current_database())";
@@ -207,8 +206,7 @@ fn killed_at_any_moment_it_leaves_all_or_nothing() {
 fn a_lock_that_is_held_and_a_server_that_only_reads() {
     let database = database(&openai(OLD_URL, &["sk-canary-new"]));
     let id = current_id(&database);
-    let mut holder = database.client();
-    holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
+    let mut holder = database.lock();
     let finished = take(&database, &id).arg("--lock-timeout=200ms").run().expect(6);
     assert_eq!(finished.codes("problems"), ["lock_timeout"]);
     holder.batch_execute("commit").unwrap();

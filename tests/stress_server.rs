@@ -133,8 +133,7 @@ fn a_holder_of_the_lock_that_does_not_go_on() {
 #[test]
 fn a_killed_waiter_leaves_no_ghost_in_the_queue() {
     let database = Server::shared().database(Variant::Current);
-    let mut holder = database.client();
-    holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
+    let mut holder = database.lock();
     let mut waiters: Vec<_> = (0..5).map(|_| patient(&database.url(), &providers(1, URL)).start()).collect();
     let waiting = format!("{BACKENDS} and wait_event = 'advisory'");
     eventually("they never waited", || database.json(&waiting) == 5);

@@ -110,10 +110,12 @@ impl Page {
         self.goals += &(line + "\n");
     }
 
+    fn goals_below(&self, head: &str) -> String {
+        format!("{head}\n| Measure | Is | Goal | |\n|---|---|---|---|\n{}", self.goals)
+    }
+
     pub fn write(&self, rounds: usize) {
-        let mut text = TEXT.replace("ROUNDS", &rounds.to_string());
-        text += "\n| Measure | Is | Goal | |\n|---|---|---|---|\n";
-        text += &self.goals;
+        let mut text = self.goals_below(&TEXT.replace("ROUNDS", &rounds.to_string()));
         let _ = write!(text, "\n{}{}\n", self.sizes, self.notes.join("\n"));
         text += "## Times\n\n| What | Median | The middle half |\n|---|---|---|\n";
         text += &self.times;
@@ -122,23 +124,22 @@ impl Page {
         text += &self.growth;
         text += "\n![Time against the number of providers](performance-time.svg)\n";
         text += "\n![Memory against the number of providers](performance-memory.svg)\n";
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
-        std::fs::write(path, text).expect("write docs/performance.md");
-        println!("\nwritten: docs/performance.md");
+        save("docs/performance.md", &text);
     }
 
     pub fn write_controller(&self, intervals: u32) {
-        let mut text = CONTROLLER.replace("INTERVALS", &intervals.to_string());
-        text += "\n| Measure | Is | Goal | |\n|---|---|---|---|\n";
-        text += &self.goals;
+        let mut text = self.goals_below(&CONTROLLER.replace("INTERVALS", &intervals.to_string()));
         let _ = write!(text, "\n{}", self.notes.join("\n"));
         text += "\n## Growth\n\n| Resources | Until each has a status | Reads of the database | Reads from the API server | Resident memory |\n";
         text += "|---|---|---|---|---|\n";
         text += &self.resources;
         text += "\n![Time to a first status against the number of resources](performance-resources-time.svg)\n";
         text += "\n![Memory of the controller against the number of resources](performance-resources-memory.svg)\n";
-        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance-controller.md");
-        std::fs::write(path, text).expect("write docs/performance-controller.md");
-        println!("\nwritten: docs/performance-controller.md");
+        save("docs/performance-controller.md", &text);
     }
+}
+
+fn save(page: &str, text: &str) {
+    std::fs::write(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page), text).expect("write a page");
+    println!("\nwritten: {page}");
 }

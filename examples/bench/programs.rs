@@ -1,7 +1,7 @@
 //! The programs to measure, as processes with an environment of their own.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// What is measured is what is delivered: the init container's program, built alone.
@@ -107,13 +107,7 @@ impl Program {
         let child = command.spawn().expect("start a program");
         let output = child.wait_with_output().expect("wait for a program");
         let elapsed = started.elapsed();
-        assert!(
-            output.status.success(),
-            "{:?}: {}, {}",
-            self.path,
-            output.status,
-            String::from_utf8_lossy(&output.stderr)
-        );
+        self.assert_success(&output);
         elapsed
     }
 
@@ -125,13 +119,7 @@ impl Program {
             commands.iter_mut().map(|command| command.spawn().expect("start a program")).collect();
         for child in children {
             let output = child.wait_with_output().expect("wait for a program");
-            assert!(
-                output.status.success(),
-                "{:?}: {}, {}",
-                self.path,
-                output.status,
-                String::from_utf8_lossy(&output.stderr)
-            );
+            self.assert_success(&output);
         }
         started.elapsed()
     }
@@ -145,13 +133,18 @@ impl Program {
             command.args(["-f", "%M", "-o"]).arg(report.path()).arg(&self.path).args(&self.arguments);
             command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
             let output = command.output().expect("start time");
-            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            self.assert_success(&output);
             let text = std::fs::read_to_string(report.path()).expect("read the report of time");
             text.trim().parse::<u64>().expect("time reports a number")
         };
         let mut samples: Vec<u64> = (0..5).filter(|_| time.is_file()).map(|_| sample()).collect();
         samples.sort_unstable();
         samples.get(2).copied()
+    }
+
+    fn assert_success(&self, output: &Output) {
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{:?}: {}, {said}", self.path, output.status);
     }
 
     fn command(&self) -> Command {

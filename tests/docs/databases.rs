@@ -62,8 +62,7 @@ impl Scene {
             "in sync, read only" => Scene::of("in sync").read_only(),
             "locked" => {
                 let mut scene = current("");
-                let mut holder = scene.database.as_ref().unwrap().client();
-                holder.batch_execute("begin; select pg_advisory_xact_lock(10)").unwrap();
+                let holder = scene.database.as_ref().unwrap().lock();
                 scene._held = Some(holder);
                 scene
             }

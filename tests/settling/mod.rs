@@ -4,10 +4,10 @@
 use serde_json::{Value, json};
 
 use crate::resolution::URL;
-use crate::support::controller::{deployment, seed};
-use crate::support::{Database, Namespace, Snapshot};
+use crate::support::controller::{deployment, get, notes, seed};
+use crate::support::{Database, Finished, Namespace, Snapshot};
 
-pub const SECRETS: [&str; 3] = ["sk-canary", "postgres://", "MDEyMzQ1"];
+const SECRETS: [&str; 3] = ["sk-canary", "postgres://", "MDEyMzQ1"];
 
 /// OpenAI at `url` with the key `sk-canary-new`, as in `resolution::run`, and what a test adds.
 pub fn env(database_url: &str, url: &str, more: &[(&str, &str)]) -> Value {
@@ -35,6 +35,15 @@ pub fn resource(namespace: &Namespace, name: &str, spec: Value) {
 /// How many rows of what kind the audit log has.
 pub fn audited(database: &Database) -> usize {
     Snapshot::of(database).audit.len()
+}
+
+/// No secret in what the controller and the resource say, nor in `more`.
+#[track_caller]
+pub fn nothing_secret(namespace: &Namespace, finished: &Finished, more: &str) {
+    let status = serde_json::to_string(&get(namespace, "coder").status).unwrap();
+    for text in [&finished.stderr, &status, &notes(namespace).concat(), more] {
+        assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "a secret is in {text}");
+    }
 }
 
 /// Until somebody waits for the lock that others hold.

@@ -77,6 +77,13 @@ impl Database<'_> {
         self.server.client(&self.name)
     }
 
+    /// Somebody who holds the lock for seeding, until dropped.
+    pub fn lock(&self) -> ::postgres::Client {
+        let mut holder = self.client();
+        holder.batch_execute("begin; select pg_advisory_xact_lock(10)").expect("take the lock");
+        holder
+    }
+
     /// Runs one or more statements.
     pub fn execute(&self, sql: &str) {
         self.client().batch_execute(sql).unwrap_or_else(|error| panic!("{sql}: {error:?}"));

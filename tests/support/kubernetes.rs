@@ -233,6 +233,26 @@ impl Namespace<'_> {
     }
 }
 
+impl Namespace<'_> {
+    /// An account with these rules in this namespace, and no other rights.
+    pub fn account_with(&self, name: &str, rules: &Value) -> ServiceAccount {
+        let account = self.service_account(name);
+        let group = "rbac.authorization.k8s.io";
+        let metadata = json!({"name": name});
+        for object in [
+            json!({"apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": metadata, "rules": rules}),
+            json!({
+                "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": metadata,
+                "roleRef": {"apiGroup": group, "kind": "Role", "name": name},
+                "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": self.name}],
+            }),
+        ] {
+            self.apply(&object.to_string());
+        }
+        account
+    }
+}
+
 pub struct ServiceAccount {
     pub client: Client,
     pub kubeconfig: PathBuf,

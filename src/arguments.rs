@@ -24,8 +24,10 @@ pub enum Command {
     /// Say what a seed would do, without writing
     Diff(DiffTexts),
     /// Settle a conflict: change the row to what the environment says, or say how to change the environment
+    #[command(mut_args(without(&["block_on", "if_schema_missing"])))]
     Resolve(ResolveTexts),
     /// Print the providers of the database as environment variables or manifests
+    #[command(mut_args(without(OF_A_SEED)))]
     Export(ExportTexts),
     /// Watch AIProviderSeed resources and say in their status whether the next start would go ahead; with --allow-writes, settle and seed
     #[cfg(feature = "controller")]
@@ -33,6 +35,26 @@ pub enum Command {
     /// Print the CustomResourceDefinition of AIProviderSeed as YAML
     #[cfg(feature = "controller")]
     Crd,
+}
+
+/// What says nothing to a command that only reads the database.
+const OF_A_SEED: &[&str] = &[
+    "lock_timeout",
+    "compare_credentials",
+    "block_on",
+    "strict",
+    "require_providers",
+    "if_schema_missing",
+    "audit",
+    "env_file",
+];
+
+/// Taken all the same, since a Job has the options of its init container, but not part of the help.
+fn without(names: &'static [&'static str]) -> impl FnMut(clap::Arg) -> clap::Arg {
+    move |arg| {
+        let hidden = names.contains(&arg.get_id().as_str());
+        arg.hide(hidden)
+    }
 }
 
 /// The options of `resolve`, unread. What is decided stands on the command line only: a variable would stay behind.

@@ -1,4 +1,5 @@
-//! Values as dotenv files take them, and shells too: what is written here is read back by `--env-file` as it was.
+//! Values as dotenv files take them: what is written here is read back by `--env-file` as it was. A shell reads the same,
+//! but for `\n` between double quotes.
 
 /// Plain, in single quotes, or in double ones with escapes: the first that can hold the value.
 pub fn quote(value: &str) -> String {

@@ -8,9 +8,11 @@ mod support;
 
 use postgres::fallible_iterator::FallibleIterator;
 use resolution::{ENCRYPTED, ENCRYPTION_KEY, ID, OLD_URL, URL, database, openai, row, unchanged};
-use serde_json::json;
-use settling::{audited, nothing_secret, workload};
-use support::controller::{Controller, check_now, condition, conditions, decide, events, get, message, notes, reason};
+use serde_json::{Value, json};
+use settling::{audited, env, nothing_secret, resource, workload};
+use support::controller::{
+    Controller, check_now, condition, conditions, decide, deployment, events, get, message, notes, reason, secret,
+};
 use support::kubernetes::eventually;
 use support::{Cluster, Namespace, Snapshot};
 
@@ -156,6 +158,42 @@ fn a_rotated_key_is_taken_in_and_encrypted_where_the_database_is() {
     let opened = keyring.decrypt("6a193b3", after.keys[0]["api_key"].as_str().unwrap()).unwrap();
     assert_eq!(secrecy::ExposeSecret::expose_secret(&opened), "sk-canary-new");
     assert_eq!(after.audit.len(), 3);
+    let finished = controller.stop().expect(0);
+    nothing_secret(&namespace, &finished, &format!("{:?}", after.audit));
+}
+
+/// What a decision takes along is said before, and a value that somebody put into a Secret is one in the audit log too.
+#[test]
+fn what_goes_along_is_named_and_what_came_from_a_secret_is_not_in_the_audit_log() {
+    const AZURE: &str = "https://azure.example.com/";
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-old"])));
+    namespace.apply(&secret("ai", json!({"openai": URL, "azure": AZURE})).to_string());
+    let more = [("CODER_AIBRIDGE_PROVIDER_1_TYPE", "azure"), ("CODER_AIBRIDGE_PROVIDER_1_KEYS", "sk-canary-azure")];
+    let mut env = env(&database.url(), "", &more);
+    let of_secret = |key: &str| json!({"secretKeyRef": {"name": "ai", "key": key}});
+    env[2] = json!({"name": "CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "valueFrom": of_secret("openai")});
+    let url = json!({"name": "CODER_AIBRIDGE_PROVIDER_1_BASE_URL", "valueFrom": of_secret("azure")});
+    env.as_array_mut().unwrap().push(url);
+    namespace.apply(&deployment("coder", &env, &["seed"]).to_string());
+    resource(&namespace, "coder", json!({"mode": "Seed"}));
+    let controller = Controller::writing(&namespace);
+    let status = reason(&namespace, "coder", "Conflict");
+    let told = format!("{OLD_URL} in the database, and its api_keys differ too.");
+    assert!(message(&status, "Ready").contains(&told), "{status:?}");
+
+    decide(&namespace, "coder", &format!("{}:environment", status.conflicts[0].id));
+    condition(&namespace, "coder", "Resolved", "Resolved");
+    condition(&namespace, "coder", "Seeded", "Seeded");
+    let after = Snapshot::of(&database);
+    let audited = |action: &str, name: &str| {
+        let is = |row: &&Value| row["action"] == action && row["resource_target"] == name;
+        after.audit.iter().find(is).unwrap()["diff"]["base_url"]["new"].clone()
+    };
+    for (action, name, url) in [("write", "openai", URL), ("create", "azure", AZURE)] {
+        assert_eq!(after.live(name).unwrap()["base_url"], url);
+        assert_eq!(audited(action, name), format!("{} characters, not shown", url.len()));
+    }
     let finished = controller.stop().expect(0);
     nothing_secret(&namespace, &finished, &format!("{:?}", after.audit));
 }

@@ -263,6 +263,13 @@ fn one_of_several_workloads() {
     offline(&both).arg("--namespace=a").run().expect(0);
     let finished = offline(&both).arg("-n").arg("b").run().expect(2);
     assert_eq!(finished.codes("problems"), ["unknown_type"]);
+    // Beside one that leaves its namespace open, and there twice: the last one counts, as kubectl would apply them.
+    let open = stream(json!(literal(0, "openai", "https://a.example/")), &[]);
+    let finished = offline(open.clone() + &both).arg("-n").arg("b").run().expect(2);
+    assert_eq!(finished.codes("problems"), ["unknown_type"]);
+    let bad = stream(json!(literal(0, "openai", "nonsense")), &[]);
+    assert!(offline(open.clone() + &bad).run().expect(0).codes("warnings").contains(&"base_url_suspicious".to_owned()));
+    assert!(!offline(bad + &open).run().expect(0).codes("warnings").contains(&"base_url_suspicious".to_owned()));
 }
 
 #[test]

@@ -273,6 +273,21 @@ fn a_dry_run_writes_nothing_and_says_what_it_would() {
 }
 
 #[test]
+fn what_is_remarkable_about_a_value_is_said_before_it_is_written() {
+    let database = database(&openai(OLD_URL, &["sk-canary-new"]));
+    let run = |command: &str| {
+        let run = run(command, &database).env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "llm.example.com/v1");
+        // Not our business, and not written.
+        run.env("CODER_AIBRIDGE_PROVIDER_1_NAME", "other").env("CODER_AIBRIDGE_PROVIDER_1_TYPE", "azure")
+    };
+    let diff = run("diff").run();
+    assert!(diff.json()["warnings"].as_array().unwrap().len() > 1, "{diff}");
+    let resolve = run("resolve").arg("--take=environment").arg("--conflict").arg(id_of(&diff)).arg("--dry-run");
+    let told = resolve.run().expect(0).termination.unwrap();
+    assert!(told.contains("openai base_url from") && told.matches("not an absolute").count() == 1, "{told}");
+}
+
+#[test]
 fn nobody_to_ask_and_other_arguments_that_cannot_be() {
     let database = database(&openai(OLD_URL, &["sk-canary-old"]));
     let before = Snapshot::of(&database);

@@ -4,7 +4,7 @@
 use sha2::{Digest, Sha256};
 
 use super::deed::{Deed, Word};
-use super::observed::{Disagreement, Seen};
+use super::observed::Seen;
 use super::resource::{AIProviderSeedStatus, ProviderState};
 use crate::options::decision::is_id;
 use crate::provider::{hex, shown};
@@ -59,7 +59,7 @@ pub fn refusal(decision: &Decision, allow_writes: bool) -> Option<Deed> {
 }
 
 pub fn is_current(id: &str, seen: &Seen) -> bool {
-    matches!(seen, Seen::Found { conflicts, .. } if conflicts.iter().any(|conflict| conflict.status.id == id))
+    seen.conflicts().iter().any(|conflict| conflict.status.id == id)
 }
 
 /// The conflict of a decision that was carried out is there again.
@@ -85,12 +85,8 @@ pub fn gone(id: &str, before: Option<&AIProviderSeedStatus>, seen: &Seen) -> Dee
         let message = format!("conflict {id} is already settled: both sides agree, so nothing had to be written");
         return Deed::new(Word::Resolved, message);
     }
-    let conflicts: &[Disagreement] = match seen {
-        Seen::Found { conflicts, .. } => conflicts,
-        Seen::Unread | Seen::NotLooked => &[],
-    };
     let mut current: Vec<(&str, &str)> = Vec::new();
-    for conflict in conflicts {
+    for conflict in seen.conflicts() {
         let pair = (conflict.status.id.as_str(), conflict.status.provider.as_str());
         if !current.contains(&pair) {
             current.push(pair);
@@ -116,6 +112,7 @@ pub fn gone(id: &str, before: Option<&AIProviderSeedStatus>, seen: &Seen) -> Dee
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kubernetes::observed::Disagreement;
     use crate::kubernetes::resource::{ConflictStatus, ProviderStatus};
 
     fn seen(ids: &[(&str, &str)]) -> Seen {

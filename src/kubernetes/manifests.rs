@@ -107,6 +107,11 @@ impl Manifests {
         if found.is_empty() {
             return Err(none(&all, documents));
         }
+        // One that says its namespace is meant before one that leaves it open.
+        if found.iter().any(|workload| namespace == Some(&workload.namespace)) {
+            found.retain(|workload| namespace == Some(&workload.namespace));
+        }
+        last_of_each(&mut found);
         if wanted.is_none() {
             let there = list(found.iter());
             found.retain(|workload| workload.container(container).is_ok());
@@ -135,7 +140,7 @@ impl Manifests {
             of.as_deref().is_none_or(|of| workload.namespace.is_empty() || of == workload.namespace)
         };
         let mut objects = Objects { partial: true, ..Objects::default() };
-        // Of two of one name the last counts, as kubectl would apply them.
+        // Of two of one name the last counts here too.
         for secret in self.secrets.into_iter().filter(|secret| beside(&secret.namespace)) {
             objects.secrets.insert(secret.name, Some(secret.data));
         }
@@ -144,6 +149,17 @@ impl Manifests {
         }
         Ok((workload, objects))
     }
+}
+
+/// Of two of one name the last counts, as kubectl would apply them.
+fn last_of_each(workloads: &mut Vec<Workload>) {
+    let name = |workload: &Workload| (workload.kind, workload.namespace.clone(), workload.name.clone());
+    let names: Vec<_> = workloads.iter().map(name).collect();
+    let mut at = 0;
+    workloads.retain(|workload| {
+        at += 1;
+        !names[at..].contains(&name(workload))
+    });
 }
 
 fn list<'a>(workloads: impl Iterator<Item = &'a Workload>) -> String {

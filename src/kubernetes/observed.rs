@@ -13,7 +13,7 @@ use crate::prepare::Refused;
 use crate::problem::{Code, Outcome, Problem};
 use crate::provider::shown::{count, fit};
 use crate::provider::{Presence, Source, shown};
-use crate::report::{Provider, Report, advice, conflict_sentence, good, problem_sentence, value};
+use crate::report::{Provider, Report, advice, conflict_facts, conflict_sentence, good, problem_sentence, value};
 use crate::store::Retry;
 
 /// Far below what the API server takes, and more than anybody reads.
@@ -46,6 +46,15 @@ pub enum Seen {
     Unread,
     /// Nobody looked; all that was found before stays.
     NotLooked,
+}
+
+impl Seen {
+    pub fn conflicts(&self) -> &[Disagreement] {
+        match self {
+            Seen::Found { conflicts, .. } => conflicts,
+            Seen::Unread | Seen::NotLooked => &[],
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -202,9 +211,9 @@ fn agreed(report: &Report, memory: &[AgreementStatus]) -> Observed {
 fn conflict(report: &Report, blocked: bool, workload: &str, memory: &[AgreementStatus]) -> Observed {
     let blocking: Vec<Conflict> = report.conflicts.iter().filter(|conflict| conflict.blocking).cloned().collect();
     let seen = found(report, memory);
-    let Seen::Found { conflicts, .. } = &seen else { return Observed::new(Reason::Conflict, "", seen) };
-    let facts = conflicts.iter().filter(|conflict| conflict.status.blocking).map(|conflict| conflict.sentence.as_str());
-    let facts: Vec<&str> = facts.collect();
+    let sentences = seen.conflicts().iter().map(|conflict| conflict.sentence.clone());
+    let told: Vec<(&Conflict, String)> = report.conflicts.iter().zip(sentences).collect();
+    let facts = conflict_facts(&told);
     let next = advice(&blocking, blocked);
     let (head, tail) = match blocked {
         true => (format!("the next start of {workload} would be stopped: "), format!(". {next}")),

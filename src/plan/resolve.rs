@@ -198,8 +198,9 @@ fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Resolu
     }
     // With nothing left to settle, somebody else has settled it: that is what was wanted.
     if moved && !scope.is_empty() && resolution.problems.is_empty() {
-        let message = "the conflict that was named is not there any more: a side has changed since, so nothing was done; \
-                       look at what is there now, and name its id (an id also depends on --compare-credentials)";
+        let message = "the conflict that was named is not there any more: it was settled, or a side has changed since, so \
+                       nothing was done; look at what is there now, and name its id (an id also depends on \
+                       --compare-credentials)";
         resolution.problems.push(Problem::new(Code::ConflictMoved, message).variable("--conflict"));
     }
     let names = desired.iter().filter(|p| resolution.conflicts.iter().any(|c| c.provider == p.label()));

@@ -13,7 +13,7 @@ mod watch;
 pub use from::Place;
 pub use json::json;
 pub use resolve::Settled;
-pub use sentence::{advice, conflict_sentence, minute, problem_sentence, value};
+pub use sentence::{advice, conflict_facts, conflict_sentence, minute, problem_sentence, value};
 pub use termination::termination_message;
 pub use text::{Style, good, remarks, text};
 pub use watch::{Seen, table};
@@ -132,7 +132,7 @@ impl Report {
         self
     }
 
-    /// The outcome is the first that applies in the order invalid, internal, unavailable, unusable, locked, conflict.
+    /// The outcome is the first that applies in the order internal, invalid, unavailable, unusable, locked, conflict.
     fn conclude(&mut self) {
         use Outcome::{Internal, Invalid, Locked, Unavailable, Unusable};
         let of_problems = [Internal, Invalid, Unavailable, Unusable, Locked]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::environment::{self, Line};
 use super::json::{Document, document};
-use super::sentence::{minute, origin, value};
+use super::sentence::{minute, origin, problem_sentence, value};
 use super::termination::{LIMIT, termination_message};
 use super::{DOCS, Report, Style, text};
 use crate::plan::resolve::{Action, Resolution};
@@ -109,10 +109,10 @@ impl Settled {
         if !self.lines.is_empty() {
             environment::text(&mut out, &self.lines);
         }
-        let about: Vec<Problem> = self.about_the_id().cloned().collect();
-        if !about.is_empty() {
-            let _ = writeln!(out, "\n{}", style.paint("33", &count(about.len(), "warning")));
-            super::text::problems(&mut out, &about);
+        let warnings: Vec<Problem> = self.warnings().cloned().collect();
+        if !warnings.is_empty() {
+            let _ = writeln!(out, "\n{}", style.paint("33", &count(warnings.len(), "warning")));
+            super::text::problems(&mut out, &warnings);
         }
         self.rest(&mut out, style);
         out
@@ -134,9 +134,17 @@ impl Settled {
         }
     }
 
-    /// A warning about an id that was named. What else is remarkable belongs to `seed` and `diff`.
-    fn about_the_id(&self) -> impl Iterator<Item = &Problem> {
-        self.report.warnings.iter().filter(|warning| warning.code == Code::ConflictMoved)
+    /// Warnings about an id that was named and about a URL that is written. What else is remarkable belongs to `seed` and
+    /// `diff`.
+    fn warnings(&self) -> impl Iterator<Item = &Problem> {
+        let is_of = |change: &Change, warning: &Problem| {
+            warning.provider.as_ref() == Some(&change.provider) && change.fields.contains(&Field::BaseUrl)
+        };
+        self.report.warnings.iter().filter(move |warning| match warning.code {
+            Code::ConflictMoved => true,
+            Code::BaseUrlSuspicious => self.changes.iter().any(|change| is_of(change, warning)),
+            _ => false,
+        })
     }
 
     fn nothing(&self) -> String {
@@ -190,8 +198,8 @@ impl Settled {
         }
         let facts: Vec<String> = self.changes.iter().map(fact).collect();
         let facts = if facts.is_empty() { vec![self.headline()] } else { facts };
-        let about = self.about_the_id().map(|warning| warning.message.clone());
-        let facts = facts.into_iter().chain(about).collect::<Vec<_>>().join("; ");
+        let warnings = self.warnings().map(problem_sentence);
+        let facts = facts.into_iter().chain(warnings).collect::<Vec<_>>().join("; ");
         let written = if self.report.written || self.changes.is_empty() { "" } else { ". Nothing was written" };
         fit("ok: ", &facts, &format!("{written}. {DOCS}/resolve"), LIMIT)
     }

@@ -47,6 +47,22 @@ pub fn conflict_sentence(conflict: &Conflict) -> String {
     )
 }
 
+/// Of each provider: the sentences of what blocks, and the names of what else a decision about it would take.
+pub fn conflict_facts(told: &[(&Conflict, String)]) -> Vec<String> {
+    let of_provider = |told: &[(&Conflict, String)]| {
+        let blocking = told.iter().filter(|(conflict, _)| conflict.blocking);
+        let mut facts: Vec<String> = blocking.map(|(_, sentence)| sentence.clone()).collect();
+        let others = told.iter().filter(|(conflict, _)| !conflict.blocking);
+        let others: Vec<&str> = others.map(|(conflict, _)| conflict.field.as_str()).collect();
+        if let (Some(first), [_, ..]) = (facts.first_mut(), &others[..]) {
+            // With the first, so that it is not what is cut off.
+            first.push_str(&format!(", and its {} differ too", others.join(", ")));
+        }
+        facts
+    };
+    told.chunk_by(|(a, _), (b, _)| a.provider == b.provider).flat_map(of_provider).collect()
+}
+
 /// `VARIABLE: what is wrong and what to do (code)`
 pub fn problem_sentence(problem: &Problem) -> String {
     let place = match (&problem.provider, problem.variables.first()) {

@@ -1,6 +1,6 @@
 //! The termination message: what `kubectl describe pod` shows. Verdict first, next step and conflict id always there.
 
-use super::sentence::{START_ANYWAY, advice, conflict_sentence, problem_sentence as sentence};
+use super::sentence::{START_ANYWAY, advice, conflict_facts, conflict_sentence, problem_sentence as sentence};
 use super::text::written;
 use super::{DOCS, Report};
 use crate::plan::{Conflict, State};
@@ -49,21 +49,11 @@ fn problems(report: &Report, outcome: Outcome) -> String {
 
 fn conflicts(report: &Report) -> String {
     let blocking: Vec<Conflict> = report.conflicts.iter().filter(|conflict| conflict.blocking).cloned().collect();
-    let facts: Vec<String> = report.conflicts.chunk_by(|a, b| a.provider == b.provider).flat_map(facts).collect();
+    let told: Vec<(&Conflict, String)> = report.conflicts.iter().map(|c| (c, conflict_sentence(c))).collect();
+    let facts = conflict_facts(&told);
     let written = if report.blocked { format!("; {}", written(report)) } else { String::new() };
     let tail = format!("{written}. {}. {}", advice(&blocking, report.blocked), ids(&blocking));
     fit(&verdict(report), &facts.join("; "), &tail, LIMIT)
-}
-
-/// Of one provider: what blocks, and the names of what else would be taken with it.
-fn facts(of_provider: &[Conflict]) -> Vec<String> {
-    let mut facts: Vec<String> = of_provider.iter().filter(|c| c.blocking).map(conflict_sentence).collect();
-    let others: Vec<&str> = of_provider.iter().filter(|c| !c.blocking).map(|c| c.field.as_str()).collect();
-    if let (Some(first), [_, ..]) = (facts.first_mut(), &others[..]) {
-        // With the first, so that it is not what is cut off.
-        first.push_str(&format!(", and its {} differ too", others.join(", ")));
-    }
-    facts
 }
 
 /// After a success: what deserves a look, differing credentials that do not block first.

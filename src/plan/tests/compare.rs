@@ -55,7 +55,24 @@ fn a_stored_key_that_cannot_be_read() {
     encrypted.keys = Some(vec![Err(Unreadable::KeyUnknown { digest: "6a193b3".into() })]);
     let fail = plan(&openai(), &snapshot([("openai", encrypted)]), &FAIL);
     assert_eq!(codes(&fail.problems), [Code::UnknownEncryptionKey]);
-    assert!(fail.problems[0].message.contains("6a193b3"));
+    assert!(fail.problems[0].message.contains("no given key opens it") && fail.problems[0].message.contains("6a193b3"));
+
+    let mut damaged = row("openai", URL, &[]);
+    damaged.keys = Some(vec![Err(Unreadable::Damaged { digest: "6a193b3".into() })]);
+    let fail = plan(&openai(), &snapshot([("openai", damaged)]), &FAIL);
+    assert_eq!(codes(&fail.problems), [Code::UnknownEncryptionKey]);
+    assert!(fail.problems[0].message.contains("it is damaged"), "{}", fail.problems[0].message);
+}
+
+/// As `diff --from -` reads a Secret that is not among the manifests.
+#[test]
+fn credentials_that_nobody_knows_are_not_compared() {
+    let mut desired = openai();
+    desired[0].credentials_unknown = true;
+    for options in [WRITE, FAIL] {
+        let plan = plan(&desired, &snapshot([("openai", row("openai", URL, &["sk-two"]))]), &options);
+        assert_eq!((states(&plan), plan.conflicts.len()), (vec![State::InSync], 0));
+    }
 }
 
 #[test]

@@ -82,9 +82,19 @@ fn a_writer_needs_grants_and_a_reader_is_told() {
         codes(&missing(&openai(), Schema { read_only: true, ..schema() }, &READ).warnings),
         [Code::CannotInsert]
     );
+    // One that may insert nowhere is meant to be a reader: that the server is one too is worth saying, the grants are not.
+    let mut reader = Schema { read_only: true, ..schema() };
+    let Schema { providers, keys, audit, .. } = &mut reader;
+    for table in [providers, keys, &mut audit.as_mut().unwrap().table] {
+        table.columns.values_mut().for_each(|column| column.insertable = false);
+    }
+    let plan = missing(&openai(), reader, &READ);
+    assert_eq!(codes(&plan.warnings), [Code::CannotInsert]);
+    assert!(plan.warnings[0].message.contains("read only"), "{}", plan.warnings[0].message);
     // Nothing is missing: nothing of this matters.
     let row = row("openai", URL, &["sk-one"]);
-    let there = plan(&openai(), &with(refuse(|schema| &mut schema.providers), snapshot([("openai", row)])), &WRITE);
+    let there =
+        super::plan(&openai(), &with(refuse(|schema| &mut schema.providers), snapshot([("openai", row)])), &WRITE);
     assert!(there.problems.is_empty() && there.warnings.is_empty());
 }
 

@@ -46,6 +46,8 @@ fn a_type_is_taken_only_where_nothing_is_lost() {
     assert_eq!(refused(&bedrock(), row("openai", "", &[]), &WRITE), none);
     // Bedrock settings on a type that has none: they would be lost too.
     assert_eq!(refused(&openai(), bedrock_row("openai", "us-east-1", None), &WRITE), [Code::CannotResolve]);
+    // On both sides, so nothing is.
+    assert_eq!(refused(&bedrock(), bedrock_row("openai", "us-east-1", Some(("id", "secret"))), &WRITE), none);
 }
 
 #[test]
@@ -86,6 +88,36 @@ fn stored_keys_are_never_replaced_by_nothing() {
 }
 
 #[test]
+fn other_keys_are_replaced_by_those_of_the_environment() {
+    let rows = with(schema(), snapshot([("openai", row("openai", URL, &["sk-old", "sk-older"]))]));
+    let resolution = decide(&openai(), &rows, Action::TakeEnvironment, &WRITE);
+    let [update] = &resolution.updates[..] else { panic!("{:?}", resolution.problems) };
+    let (keys, before) = update.keys.as_ref().unwrap();
+    let keys: Vec<&str> = keys.iter().map(ExposeSecret::expose_secret).collect();
+    assert_eq!((keys, *before, resolution.kept.len()), (vec!["sk-one"], 2, 0));
+    assert!(resolution.has_secrets() && resolution.replaces_keys());
+    // A URL alone is no secret, and nothing of the keys is touched.
+    let rows = with(schema(), snapshot([("openai", row("openai", "https://other.example/", &["sk-one"]))]));
+    let resolution = decide(&openai(), &rows, Action::TakeEnvironment, &WRITE);
+    assert!(!resolution.has_secrets() && !resolution.replaces_keys() && resolution.updates[0].base_url.is_some());
+}
+
+#[test]
+fn what_was_shown_is_the_same_only_if_sides_and_rows_are() {
+    let decided = |url: &str, row_id: Option<&str>| {
+        let stored = row("openai", url, &["sk-one"]);
+        let stored = StoredProvider { id: row_id.map_or(stored.id, |id| Uuid::parse_str(id).unwrap()), ..stored };
+        let rows = with(schema(), snapshot([("openai", stored)]));
+        decide(&openai(), &rows, Action::TakeEnvironment, &WRITE)
+    };
+    let (shown, other) = (decided("https://a.example/", None), decided("https://b.example/", None));
+    assert!(shown.is_same(&decided("https://a.example/", None)) && !shown.is_same(&other));
+    let mut elsewhere = decided("https://a.example/", Some("00000000-0000-4000-8000-000000000002"));
+    elsewhere.conflicts.clone_from(&shown.conflicts);
+    assert!(!shown.is_same(&elsewhere), "another row, although all that is shown is the same");
+}
+
+#[test]
 fn an_id_that_is_not_known_is_no_success_unless_all_is_in_sync() {
     let named = |providers: &[&str], rows: &Snapshot| {
         let request = Request {
@@ -107,12 +139,114 @@ fn an_id_that_is_not_known_is_no_success_unless_all_is_in_sync() {
     }
 }
 
+/// Two providers that differ, and a decision that names some of them.
 #[test]
-fn to_restore_what_is_live_is_nothing_to_do() {
-    let rows = with(schema(), snapshot([("openai", row("openai", URL, &["sk-one"]))]));
-    let request = Request { action: Action::Restore, providers: vec!["openai".to_owned()], conflicts: Vec::new() };
-    let resolution = resolve(&plan(&openai(), &rows, &WRITE), &openai(), &rows, &request, &WRITE);
-    assert_eq!((resolution.problems.len(), resolution.updates.len()), (0, 0));
+fn a_decision_is_about_what_it_names() {
+    let desired = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL), ("1_TYPE", "azure"), ("1_BASE_URL", URL)]);
+    let rows = with(
+        schema(),
+        snapshot([
+            ("openai", row("openai", "https://a.example/", &[])),
+            ("azure", row("azure", "https://b.example/", &[])),
+        ]),
+    );
+    let plan = plan(&desired, &rows, &WRITE);
+    let id = |name: &str| plan.conflicts.iter().find(|c| c.provider == name).unwrap().id.clone();
+    let take = |action: Action, providers: &[&str], conflicts: Vec<String>| {
+        let providers = providers.iter().map(|name| (*name).to_owned()).collect();
+        let resolution = resolve(&plan, &desired, &rows, &Request { action, providers, conflicts }, &WRITE);
+        let about: Vec<String> = resolution.conflicts.iter().map(|conflict| conflict.provider.clone()).collect();
+        let updated: Vec<String> = resolution.updates.iter().map(|update| update.name.clone()).collect();
+        (codes(&resolution.problems), resolution.selected, about, updated)
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let environment = Action::TakeEnvironment;
+    let one = (vec![], names(&["azure"]), names(&["azure"]), names(&["azure"]));
+    assert_eq!(take(environment, &[], vec![id("azure")]), one);
+    assert_eq!(take(environment, &["azure"], vec![id("azure")]), one);
+    let both = (vec![], names(&["azure", "openai"]), names(&["azure", "openai"]), names(&["azure", "openai"]));
+    assert_eq!(take(environment, &[], vec![id("azure"), id("openai")]), both);
+    // Nothing is done about one whose conflict was not seen, nor about the others then; what is there now is shown.
+    let moved = |selected: &[&str], shown: &[&str]| (vec![Code::ConflictMoved], names(selected), names(shown), vec![]);
+    assert_eq!(
+        take(environment, &["azure", "openai"], vec![id("azure")]),
+        moved(&["azure", "openai"], &["azure", "openai"])
+    );
+    assert_eq!(take(environment, &["azure"], vec![id("openai")]), moved(&["azure"], &["azure"]));
+    let unknown = vec![id("azure"), "deadbeef0000".to_owned()];
+    assert_eq!(take(environment, &[], unknown), moved(&["azure", "openai"], &["azure", "openai"]));
+    // To look at both sides no conflict need be named.
+    let shown = (vec![], names(&["openai"]), names(&["openai"]), vec![]);
+    assert_eq!(take(Action::TakeDatabase, &["openai"], Vec::new()), shown);
+    let (problems, selected, ..) = take(environment, &["opnai"], vec![id("openai")]);
+    assert!(problems.contains(&Code::InvalidOption) && selected.is_empty());
+}
+
+#[test]
+fn a_provider_that_can_have_no_conflict_is_told_why() {
+    let azure = desired(&[("0_TYPE", "azure"), ("0_BASE_URL", URL), ("0_KEY", "sk-one")]);
+    let rows = with(first_schema(), snapshot([]));
+    let request = Request {
+        action: Action::TakeEnvironment,
+        providers: vec!["azure".to_owned()],
+        conflicts: vec!["deadbeef0000".to_owned()],
+    };
+    let resolution = resolve(&plan(&azure, &rows, &WRITE), &azure, &rows, &request, &WRITE);
+    assert!(codes(&resolution.problems).iter().all(|code| *code == Code::ConflictMoved), "{:?}", resolution.problems);
+    let upgrade = "this database does not know its type; upgrade Coder or remove it";
+    assert!(resolution.problems.iter().any(|problem| problem.message == upgrade), "{:?}", resolution.problems);
+}
+
+#[test]
+fn a_deleted_row_comes_back_by_name_and_a_live_one_has_nothing_to_do() {
+    let restore = |row: StoredProvider, name: &str| {
+        let rows = with(schema(), snapshot([("openai", row)]));
+        let request = Request { action: Action::Restore, providers: vec![name.to_owned()], conflicts: Vec::new() };
+        resolve(&plan(&openai(), &rows, &WRITE), &openai(), &rows, &request, &WRITE)
+    };
+    let live = restore(row("openai", URL, &["sk-one"]), "openai");
+    assert_eq!((live.problems.len(), live.updates.len(), live.selected.len()), (0, 0, 1));
+    let back = restore(deleted(row("openai", URL, &["sk-one"])), "openai");
+    let [update] = &back.updates[..] else { panic!("{:?}", back.problems) };
+    assert!(update.restore && update.keys.is_none() && update.base_url.is_none() && update.fields.is_empty());
+    let audit: Vec<(&str, &str, &str)> = update.audit.iter().map(|(c, old, new)| (*c, &old[..], &new[..])).collect();
+    assert_eq!(audit, [("deleted", "true", "false"), ("enabled", "false", "true")]);
+    let never = restore(deleted(row("openai", URL, &[])), "opnai");
+    assert_eq!((codes(&never.problems), never.updates.len()), (vec![Code::CannotResolve], 0));
+}
+
+/// What of the database stands against an update, and only against one that there is.
+#[test]
+fn how_an_update_is_written() {
+    let take = |schema: Schema, url: &str, keys: &[&str]| {
+        let rows = with(schema, snapshot([("openai", row("openai", url, keys))]));
+        let keys_given = rows
+            .schema
+            .as_ref()
+            .is_some_and(|schema| matches!(&schema.encryption, Some(Ok(encryption)) if !encryption.usable.is_empty()));
+        decide(&openai(), &rows, Action::TakeEnvironment, &PlanOptions { keys_given, ..WRITE })
+    };
+    let other = "https://other.example/";
+    let no_labels = AuditTable { provider_label: false, ..schema().audit.unwrap() };
+    assert!(take(schema(), other, &["sk-one"]).audit);
+    assert!(!take(Schema { audit: Some(no_labels), ..schema() }, other, &["sk-one"]).audit);
+    let standby = || Schema { read_only: true, ..schema() };
+    assert_eq!(codes(&take(standby(), other, &["sk-one"]).problems), [Code::ReadOnly]);
+    assert!(take(standby(), URL, &["sk-one"]).problems.is_empty());
+    // Encrypted where the database is, and only what is secret.
+    let encrypted = |usable: bool| {
+        let active = ["aaaaaaa".to_owned()];
+        let usable = if usable { active.to_vec() } else { Vec::new() };
+        let encryption = Encryption { active: active.into(), usable, ..Encryption::default() };
+        Schema { encryption: Some(Ok(encryption)), ..schema() }
+    };
+    assert_eq!(take(encrypted(true), URL, &["sk-two"]).encrypt_with.as_deref(), Some("aaaaaaa"));
+    assert_eq!(take(encrypted(true), other, &["sk-one"]).encrypt_with, None);
+    assert_eq!(codes(&take(encrypted(false), URL, &["sk-two"]).problems), [Code::EncryptionKeyRequired]);
+    assert!(take(encrypted(false), other, &["sk-one"]).problems.is_empty());
+    // No look at the encryption is needed where nothing is secret.
+    let unread = take(Schema { encryption: None, ..schema() }, other, &["sk-one"]);
+    assert_eq!((unread.problems.len(), unread.updates.len()), (0, 1));
 }
 
 proptest! {

@@ -21,8 +21,9 @@ stress: ## Kill it, cut it, freeze it, race it, restart its server
 
 # Compares with other programs in one run and writes docs/performance.md. Nothing else should run meanwhile.
 bench: ## Measure time, memory and size
-	cargo build --release --no-default-features --features bench --bins --target-dir target/init
-	cargo build --release
+	@CARGO_TARGET_DIR=target/bench hack/build --target init --without-sbom -- --features bench --bins
+	@CARGO_TARGET_DIR=target/bench hack/image --target init --without-sbom --output target/bench/init.tar
+	@hack/image --target full --without-sbom --output target/bench/full.tar
 	cargo run --example bench
 
 lint: ## Check formatting, lints, dependencies

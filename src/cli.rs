@@ -24,17 +24,18 @@ use crate::problem::{Code, Outcome, Problem};
 use crate::report::{self, Report, Style};
 use crate::seed::{self, Run};
 
-/// The whole program. A panic ends it with exit code 70 and without the panic's text, which may hold anything.
+/// The whole program. A panic, in whatever thread, ends it with exit code 70 and without the panic's text, which may hold
+/// anything.
 pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         print_error(&format!("internal error at {place}; please report it, nothing more was written\n"));
+        std::process::exit(i32::from(Outcome::Internal.exit_code()));
     }));
-    let result = std::panic::catch_unwind(|| match Arguments::try_parse_from(&arguments) {
+    ExitCode::from(match Arguments::try_parse_from(&arguments) {
         Ok(arguments) => command(arguments.command, &variables),
         Err(error) => usage(&error, &arguments, &variables),
-    });
-    ExitCode::from(result.unwrap_or_else(|_| Outcome::Internal.exit_code()))
+    })
 }
 
 fn command(command: Command, variables: &[Variable]) -> u8 {

@@ -143,3 +143,19 @@ fn a_crash_before_and_after_every_step_of_a_resolve() {
         }
     }
 }
+
+/// A bug of ours: exit code 70 whatever `--block-on` says, the place and nothing else, and nothing half-written.
+#[test]
+fn a_panic_says_where_and_writes_nothing() {
+    let database = Server::shared().database(Variant::Current);
+    let env = providers(2, URL);
+    let before = Image::of(&database);
+    for step in ["Rows 1", "Insert 1"] {
+        let run = run(&database, &env, "").arg("--block-on=none");
+        let finished = Point::new().panic("after", step, run).run().expect(70);
+        assert!(finished.stderr.contains("internal error at src/store/step.rs:"), "{finished}");
+        assert!(!format!("{}{}", finished.stderr, finished.stdout).contains("canary"), "{finished}");
+        settle(&database);
+        assert_eq!(Image::of(&database), before, "{step}");
+    }
+}

@@ -3,6 +3,7 @@
 //!     floor select-1               connect, one `select 1`, say goodbye
 //!     floor read                   connect, and read as a seed does that has nothing to do, without a look at what comes
 //!     floor through-lock           the same read within Coder's lock
+//!     floor as-coder               Coder's lock, all providers, then the keys of each, every statement waiting for its answer
 //!     floor per-row N K            N providers with K keys each: one unprepared statement per row, one transaction
 //!     floor prepared N K           the same, each kind of statement prepared once
 //!
@@ -25,6 +26,7 @@ fn main() {
             "select-1" => assert_eq!(client.simple_query("select 1").await.unwrap().len(), 3),
             "read" => read(&client).await,
             "through-lock" => through_lock(&client).await,
+            "as-coder" => as_coder(&client).await,
             "per-row" => per_row(&client, number(1), number(2), false).await,
             "prepared" => per_row(&client, number(1), number(2), true).await,
             other => panic!("there is no {other}"),
@@ -86,6 +88,23 @@ async fn through_lock(client: &Client) {
     );
     locked.unwrap();
     assert_eq!(rows.unwrap().len(), 200);
+    client.batch_execute("commit").await.unwrap();
+}
+
+/// What Coder's server did at its start, in the releases that compare keys.
+async fn as_coder(client: &Client) {
+    client.batch_execute("begin").await.unwrap();
+    client.batch_execute("select pg_advisory_xact_lock(10)").await.unwrap();
+    let providers = "select id, type::text, name, display_name, enabled, deleted, base_url, settings, settings_key_id,
+                            created_at, updated_at from ai_providers order by name";
+    let rows = client.query_typed(providers, &[]).await.unwrap();
+    assert_eq!(rows.len(), 100);
+    let keys = "select id, provider_id, api_key, api_key_key_id, created_at, updated_at
+                  from ai_provider_keys where provider_id = $1 order by created_at, id";
+    for row in rows {
+        let id: Uuid = row.get(0);
+        assert_eq!(client.query_typed(keys, &[(&id, Type::UUID)]).await.unwrap().len(), 2);
+    }
     client.batch_execute("commit").await.unwrap();
 }
 

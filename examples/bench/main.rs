@@ -138,7 +138,7 @@ fn first_seed(programs: &Programs, server: &Server, page: &mut Page, rounds: usi
 fn crowd(programs: &Programs, server: &Server, page: &mut Page, rounds: usize, each_way: Duration, goal: f64) {
     let database = server.database(Variant::Current);
     programs.seed(&database.url()).envs(provider_variables(100, 2)).run();
-    let times = times_of(rounds, 3, |which| {
+    let times = times_of(rounds, 4, |which| {
         // A proxy for each crowd: it keeps its connections.
         let proxy = (!each_way.is_zero()).then(|| Proxy::new().delay(each_way).start(server.port()));
         let port = proxy.as_ref().map_or(server.port(), support::proxy::RunningProxy::port);
@@ -146,7 +146,8 @@ fn crowd(programs: &Programs, server: &Server, page: &mut Page, rounds: usize, e
         let program = match which {
             0 => programs.seed(&url).envs(provider_variables(100, 2)).arg("--wait=300s"),
             1 => programs.floor(&url, "read"),
-            _ => programs.floor(&url, "through-lock"),
+            2 => programs.floor(&url, "through-lock"),
+            _ => programs.floor(&url, "as-coder"),
         };
         program.crowd(CROWD)
     });
@@ -157,6 +158,7 @@ fn crowd(programs: &Programs, server: &Server, page: &mut Page, rounds: usize, e
     page.time(&format!("{CROWD} `seed` at once, nothing to do, {way}"), &times[0]);
     page.time(&format!("{CROWD} times only the read at once, {way}"), &times[1]);
     page.time(&format!("{CROWD} times the same read through the lock at once, {way}"), &times[2]);
+    page.time(&format!("{CROWD} times as Coder's server looked, at once, {way}"), &times[3]);
     page.ratio(
         &format!("the read through the lock ÷ only the read, {way}"),
         times[2].ratio(&times[1]),
@@ -164,6 +166,7 @@ fn crowd(programs: &Programs, server: &Server, page: &mut Page, rounds: usize, e
         goal,
     );
     page.plain_ratio(&format!("the read through the lock ÷ `seed`, {way}"), times[2].ratio(&times[0]));
+    page.plain_ratio(&format!("as Coder's server looked ÷ `seed`, {way}"), times[3].ratio(&times[0]));
 }
 
 fn memory_and_size(programs: &Programs, server: &Server, page: &mut Page) {
@@ -180,10 +183,8 @@ fn memory_and_size(programs: &Programs, server: &Server, page: &mut Page) {
     if let Some(kib) = programs.floor(&database.url(), "select-1").peak_memory() {
         page.size("peak resident memory of the floor", kib * 1024, None);
     }
-    for (what, path, goal) in programs.sizes() {
-        if let Ok(metadata) = std::fs::metadata(&path) {
-            page.size(what, metadata.len(), Some(goal));
-        }
+    for (what, path, goal) in programs.images() {
+        page.size(what, std::fs::metadata(path).expect("look at an image").len(), Some(goal));
     }
 }
 

@@ -32,9 +32,10 @@ is the median of the ratios of neighbours. Each number is the median of at least
 machine and on what else it does; the ratios are what to compare. [architecture.md](architecture.md) tells where they come
 from.
 
-The programs to compare with are in [examples/bench/floor.rs](../examples/bench/floor.rs): the floor connects and runs one `select 1`
+The programs are the static ones of the images, as `hack/build` makes them; the floor is built like them. Those to compare with are in [examples/bench/floor.rs](../examples/bench/floor.rs): the floor connects and runs one `select 1`
 with the same libraries; one statement per row is how Coder's server seeded; the read through the lock is what a seed
-would be that takes Coder's lock before it knows whether it needs it.
+would be that takes Coder's lock before it knows whether it needs it, all in one flight; as Coder's server looked is the lock, all
+providers, and the keys of each, one statement after the other.
 
 ## Goals
 ";

@@ -4,36 +4,45 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// What is measured is what is delivered: the init container's program, built alone.
-const SEED: &str = "target/init/release/ai-provider-seed";
-const FLOOR: &str = "target/init/release/floor";
+/// What is measured is what is delivered: the static program of the init container's image, and the floor built like it.
+const INIT: &str = "target/bench";
 /// The same with the controller.
-const WHOLE: &str = "target/release/ai-provider-seed";
+const WHOLE: &str = "target";
+
+fn built(directory: &str, name: &str) -> PathBuf {
+    let triple = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory).join(triple).join("release").join(name);
+    assert!(program.is_file(), "{} is not there: run `make bench`", program.display());
+    program
+}
 
 pub struct Programs {
-    root: PathBuf,
+    seed: PathBuf,
+    floor: PathBuf,
+    whole: PathBuf,
     psql: Option<PathBuf>,
 }
 
 impl Programs {
     pub fn find() -> Programs {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
-        for program in [SEED, FLOOR, WHOLE] {
-            assert!(root.join(program).is_file(), "{program} is not there: run `make bench`");
+        Programs {
+            seed: built(INIT, "ai-provider-seed"),
+            floor: built(INIT, "floor"),
+            whole: built(WHOLE, "ai-provider-seed"),
+            psql: psql(),
         }
-        Programs { root, psql: psql() }
     }
 
     pub fn seed(&self, url: &str) -> Program {
-        Program::new(&self.root.join(SEED)).arg("seed").env("CODER_PG_CONNECTION_URL", url).arg("--termination-log=")
+        Program::new(&self.seed).arg("seed").env("CODER_PG_CONNECTION_URL", url).arg("--termination-log=")
     }
 
     pub fn with_controller(&self) -> PathBuf {
-        self.root.join(WHOLE)
+        self.whole.clone()
     }
 
     pub fn floor(&self, url: &str, what: &str) -> Program {
-        Program::new(&self.root.join(FLOOR)).arg(what).env("DATABASE_URL", url)
+        Program::new(&self.floor).arg(what).env("DATABASE_URL", url)
     }
 
     pub fn psql(&self, url: &str) -> Option<Program> {
@@ -41,25 +50,14 @@ impl Programs {
         Some(Program::new(self.psql.as_ref()?).args(["-X", "-c", "select 1", url]))
     }
 
-    /// What there is of the programs for images, which are linked with musl, and how large they may be.
-    pub fn sizes(&self) -> Vec<(&'static str, PathBuf, u64)> {
+    /// With the CA roots of this machine, not compressed; and how large they may be.
+    pub fn images(&self) -> [(&'static str, PathBuf, u64); 2] {
         let megabyte = 1_000_000;
+        let image = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench").join(name);
         [
-            ("the init container's program", SEED, 4 * megabyte),
-            (
-                "the same for an image (musl)",
-                "target/init/x86_64-unknown-linux-musl/release/ai-provider-seed",
-                4 * megabyte,
-            ),
-            ("the program with the controller", WHOLE, 10 * megabyte),
-            (
-                "the same for an image (musl)",
-                "target/x86_64-unknown-linux-musl/release/ai-provider-seed",
-                10 * megabyte,
-            ),
+            ("the image of the init container", image("init.tar"), 4 * megabyte),
+            ("the full image", image("full.tar"), 10 * megabyte),
         ]
-        .map(|(what, path, goal)| (what, self.root.join(path), goal))
-        .into()
     }
 }
 

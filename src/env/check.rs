@@ -289,7 +289,7 @@ impl Check<'_, '_> {
             credentials_unknown: [&fields.keys, &fields.access_keys, &fields.access_key_secrets]
                 .into_iter()
                 .any(|list| list.unknown),
-            origins: Origins {
+            origins: Box::new(Origins {
                 pattern: format!("{}{}_*", fields.prefix, fields.index),
                 name: self.origin(if fields.text(Suffix::Name).is_empty() { Suffix::Type } else { Suffix::Name }),
                 kind: self.origin(Suffix::Type),
@@ -297,7 +297,7 @@ impl Check<'_, '_> {
                 bedrock_region: self.origin(Suffix::BedrockRegion),
                 keys: self.origin_of(fields.keys.variable, Suffix::Keys { plural: true }),
                 bedrock_credentials: self.origin_of(fields.access_keys.variable, Suffix::AccessKeys { plural: false }),
-            },
+            }),
         }
     }
 

@@ -132,6 +132,26 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_read_whole_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |content: &[u8]| {
+            let path = directory.path().join("env");
+            std::fs::write(&path, content).unwrap();
+            read_file(&path)
+        };
+        let read = file(b"A=1\nB=2\nA=3\n").unwrap_or_else(|problem| panic!("{problem:?}"));
+        let read: Vec<(&str, Option<&str>)> = read.iter().map(|v| (v.name.as_str(), v.value())).collect();
+        assert_eq!(read, [("B", Some("2")), ("A", Some("3"))]);
+        let message = |result: Result<Vec<Variable>, Problem>| result.err().unwrap().message;
+        assert_eq!(message(file(b"A=1\nB=2\nC=\xff\n")), "line 3 is not Unicode (UTF-8)");
+        assert!(message(read_file(&directory.path().join("none"))).contains("there is no such file"));
+        assert!(message(read_file(directory.path())).contains("it is a directory"));
+        let long = std::fs::File::create(directory.path().join("long")).unwrap();
+        long.set_len(LIMIT + 1).unwrap();
+        assert!(message(read_file(&directory.path().join("long"))).contains("more than 67108864 bytes"));
+    }
+
+    #[test]
     fn an_error_names_the_line_and_nothing_of_it() {
         let error = parse("A=1\n\nB=sk-secret value\nC=2\n").err().unwrap_or_default();
         assert!(error.starts_with("line 3 "), "{error}");

@@ -114,7 +114,7 @@ pub fn read(
             bedrock: Some(settings),
             keys: Vec::new(),
             credentials_unknown: bedrock.access_key.is_unknown() || bedrock.access_key_secret.is_unknown(),
-            origins: Origins {
+            origins: Box::new(Origins {
                 pattern: format!("{family}BEDROCK_*"),
                 name: Origin::absent(configured[0].clone(), Presence::Default),
                 kind: Origin::absent(configured[0].clone(), Presence::Default),
@@ -122,7 +122,7 @@ pub fn read(
                 bedrock_region: bedrock.region.origin(Presence::Unset),
                 keys: key.origin(Presence::Unset),
                 bedrock_credentials: bedrock.access_key.origin(Presence::Unset),
-            },
+            }),
         });
     } else if key.is_set() {
         providers.push(bearer("anthropic", ProviderType::Anthropic, &key, &url, ANTHROPIC_URL, &bedrock));
@@ -176,7 +176,7 @@ fn bearer(
         bedrock: None,
         keys: key.secret().into_iter().collect(),
         credentials_unknown: key.is_unknown(),
-        origins: Origins {
+        origins: Box::new(Origins {
             pattern: format!("{}{}_*", key.family, name.to_ascii_uppercase()),
             // Neither name nor type has a variable of its own: the key's presence decides both.
             name: Origin::absent(origin.variable.clone(), Presence::Default),
@@ -185,7 +185,7 @@ fn bearer(
             bedrock_region: bedrock.region.origin(Presence::Unset),
             keys: origin,
             bedrock_credentials: bedrock.access_key.origin(Presence::Unset),
-        },
+        }),
     }
 }
 

@@ -43,6 +43,7 @@ impl Environment {
             let groups = indexed::group(prefix, variables, problems, warnings);
             prefixes_used.extend(groups.first().map(|_| prefix));
             duplicate_names(&groups, problems);
+            providers.reserve(groups.len());
             providers.extend(groups.iter().filter_map(|fields| check::check(fields, problems, warnings)));
             unknown.extend(groups.iter().filter(|fields| fields.unknown).map(check::unknown));
         }

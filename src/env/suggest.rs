@@ -6,7 +6,8 @@ use strsim::osa_distance;
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = if word.len() <= 3 { 1 } else { 2 };
     // The distance is at least the difference in length; without this a value of 128 KiB would take minutes.
-    let plausible = |candidate: &&str| candidate.len().abs_diff(word.len()) <= 4 * limit && word.len() < 256;
+    let longest = if word.is_ascii() { 1 } else { 4 };
+    let plausible = |candidate: &&str| candidate.len().abs_diff(word.len()) <= longest * limit && word.len() < 256;
     candidates
         .into_iter()
         .filter(plausible)

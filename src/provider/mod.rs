@@ -31,7 +31,8 @@ pub struct DesiredProvider {
     pub keys: Vec<SecretString>,
     /// Only of manifests without their Secrets: there may be credentials, and nobody here knows which. They are not compared.
     pub credentials_unknown: bool,
-    pub origins: Origins,
+    /// In a box, since it is most of what would be copied when providers are sorted.
+    pub origins: Box<Origins>,
 }
 
 /// Where each field that is compared comes from.

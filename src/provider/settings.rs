@@ -138,6 +138,21 @@ mod tests {
     }
 
     #[test]
+    fn what_configures() {
+        let configured = |region: &str, access_key: Option<&str>, secret: Option<&str>| {
+            let (access_key, access_key_secret) = (access_key.map(Into::into), secret.map(Into::into));
+            let settings =
+                BedrockSettings { region: region.into(), access_key, access_key_secret, ..Default::default() };
+            settings.is_configured()
+        };
+        assert!(
+            configured("us-east-1", None, None) && configured("", Some("id"), None) && configured("", None, Some("s"))
+        );
+        assert!(!configured("", None, None));
+        assert!(!BedrockSettings { model: "m".into(), ..BedrockSettings::default() }.is_configured());
+    }
+
+    #[test]
     fn html_escapes_of_go_are_read() {
         let text = r#"{"_type":"bedrock","_version":1,"access_key_secret":"a\u003cb\u0026c"}"#;
         let settings = BedrockSettings::decode(Some(text)).unwrap().unwrap();
@@ -156,6 +171,7 @@ mod tests {
         assert_eq!(error("not-json"), SettingsError::NotAnObject);
         assert_eq!(error("[]"), SettingsError::NotAnObject);
         assert_eq!(error(r#"{"region":"x"}"#), SettingsError::TypeMissing);
+        assert_eq!(error(r#"{"_type":"","_version":1}"#), SettingsError::TypeMissing);
         assert_eq!(error(r#"{"_type":"azure","_version":1}"#), SettingsError::TypeUnknown);
         assert_eq!(error(r#"{"_type":"bedrock","_version":2}"#), SettingsError::VersionUnsupported);
         assert_eq!(error(r#"{"_type":"bedrock"}"#), SettingsError::VersionUnsupported);

@@ -185,6 +185,7 @@ mod tests {
             ("https://host/v1#secret", "https://host/v1#***"),
             ("https://host/v1?", "https://host/v1?"),
             ("https://ai.example/models/claude@2025", "https://ai.example/models/claude@2025"),
+            ("https://ai.example:8443/v1", "https://ai.example:8443/v1"),
             ("https://xn--e1afmkfd.example/я", "https://xn--e1afmkfd.example/\\u{44f}"),
         ] {
             assert_eq!(base_url(value, None), shown);
@@ -200,6 +201,8 @@ mod tests {
             "https:\\\\user:secret@host",
             "https://user:pa/ss@host/",
             "https://user:12/secret@host/",
+            "https://user.name:12/secret@host/",
+            "https://user/secret@host/",
             "https://user:pass@wo/rd@host/",
             "https://token#more@host/",
             "https://token?more@host/",
@@ -237,10 +240,38 @@ mod tests {
     }
 
     #[test]
+    fn identifiers_are_quoted_where_sql_needs_it() {
+        for (text, shown) in [
+            ("coder_2", "coder_2"),
+            ("2coder", "\"2coder\""),
+            ("Coder", "\"Coder\""),
+            ("co-der", "\"co-der\""),
+            ("me@example.com", "\"me@example.com\""),
+            ("a\"b", "\"a\"\"b\""),
+            ("", "\"\""),
+        ] {
+            assert_eq!(identifier(text), shown);
+        }
+    }
+
+    #[test]
+    fn texts_are_cut_by_characters() {
+        for (text, limit, shown) in [("äöü", 3, "äöü"), ("äöüß", 3, "äö…"), ("abc", 3, "abc"), ("abcd", 3, "ab…")]
+        {
+            assert_eq!(cut(text, limit), shown);
+        }
+        // What is printable stays as it is beside what is not.
+        assert_eq!(escape("it's \\ \"x\"\n"), "it's \\ \"x\"\\n");
+    }
+
+    #[test]
     fn names_are_escaped_and_cut() {
         assert_eq!(name("A\u{202e}B\u{1b}[0m\n"), "A\\u{202e}B\\u{1b}[0m\\n");
         assert_eq!(name(&"é".repeat(500)).chars().count(), NAME_LIMIT);
         assert_eq!(ordinal(1), "1st");
+        for (number, shown) in [(2, "2nd"), (3, "3rd"), (11, "11th"), (13, "13th"), (22, "22nd"), (111, "111th")] {
+            assert_eq!(ordinal(number), shown);
+        }
         assert_eq!(ordinal(12), "12th");
         assert_eq!(ordinal(23), "23rd");
     }

@@ -66,7 +66,7 @@ pub use points::step;
 
 #[cfg(feature = "failpoints")]
 mod points {
-    //! `FAILPOINT="after Commit 1 abort"`: after the first commit was answered, end as a crash does. `hold` instead of `abort`
+    //! `FAILPOINT="after Commit 1 abort"`: after the first commit was answered, end as a crash does. `panic` ends it as a bug would. `hold`
     //! leaves the file `reached` in the directory FAILPOINT_DIR and goes on when there is a file `go`. In any case the steps
     //! that were met are written into the file `trace` there.
 
@@ -104,6 +104,7 @@ mod points {
         let wanted = std::env::var("FAILPOINT").unwrap_or_default();
         match wanted.strip_prefix(&point).map(str::trim) {
             Some("abort") => std::process::abort(),
+            Some("panic") => panic!("sk-canary-in-a-panic"),
             Some("hold") => {
                 let _ = std::fs::write(directory.join("reached"), "");
                 while !directory.join("go").exists() {

@@ -31,6 +31,10 @@ impl Point {
         self.traced(run).env("FAILPOINT", format!("{edge} {step} abort"))
     }
 
+    pub fn panic(&self, edge: &str, step: &str, run: Run) -> Run {
+        self.traced(run).env("FAILPOINT", format!("{edge} {step} panic"))
+    }
+
     pub fn hold(&self, edge: &str, step: &str, run: Run) -> Run {
         self.traced(run).env("FAILPOINT", format!("{edge} {step} hold"))
     }

@@ -130,12 +130,13 @@ fn bedrock() {
         ("0_BEDROCK_ACCESS_KEYS", "first, second"),
         ("0_BEDROCK_ACCESS_KEY_SECRETS", "one,two"),
         ("0_BEDROCK_MODEL", "m"),
+        ("0_BEDROCK_SMALL_FAST_MODEL", "s"),
     ]);
     let settings = provider.bedrock.as_ref().unwrap();
     assert_eq!((provider.kind, provider.base_url.as_str()), (ProviderType::Anthropic, ""));
     assert_eq!(
         (settings.region.as_str(), settings.model.as_str(), settings.small_fast_model.as_str()),
-        ("us-east-1", "m", "")
+        ("us-east-1", "m", "s")
     );
     assert_eq!(settings.access_key.as_ref().unwrap().expose_secret(), "first");
     assert_eq!(settings.access_key_secret.as_ref().unwrap().expose_secret(), "one");
@@ -163,6 +164,9 @@ fn warnings() {
     let table: &[(Pairs, &[&str])] = &[
         (&[("0_TYPE", "openai"), key, url], &[]),
         (&[("0_TYPE", "copilot"), url], &[]),
+        // Coder: a region is enough for AWS's own endpoint, whatever the type is called.
+        (&[("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1")], &[]),
+        (&[("0_TYPE", "anthropic"), ("0_BEDROCK_REGION", "us-east-1")], &[]),
         (&[("0_TYPE", "openai"), url], &["provider_without_keys[0] 0_TYPE"]),
         (&[("0_TYPE", "openai"), ("0_NAME", "n"), url], &["provider_without_keys[0] 0_NAME"]),
         (&[("0_TYPE", "openai"), key], &["base_url_suspicious[0] 0_BASE_URL"]),
@@ -225,6 +229,60 @@ fn too_few_providers() {
     assert_eq!(environment.problems, []);
     environment.require(2, "X");
     assert_eq!(lines(&environment.problems), ["too_few_providers X"]);
+    // One that cannot be compared is there all the same.
+    let mut given = variables(&[("0_TYPE", "openai"), ("1_NAME", "other")]);
+    given.push(Variable::in_pod("CODER_AIBRIDGE_PROVIDER_1_TYPE", "it comes from fieldRef metadata.name"));
+    let mut environment = Environment::read(&given);
+    environment.problems.clear();
+    environment.require(2, "X");
+    assert_eq!(environment.problems, []);
+    environment.require(3, "X");
+    assert_eq!(environment.problems[0].message.split(',').next(), Some("2 providers in the environment"));
+}
+
+/// The name decides how a provider is called in what is said of it.
+#[test]
+fn a_name_is_told_unless_it_may_be_a_secret() {
+    let told = |pairs: &[(&str, &str)], from_secret: &[(&str, &str)]| {
+        let mut given = variables(pairs);
+        let secret = Source::Secret { name: "ai".into(), key: "k".into() };
+        let more = variables(from_secret).into_iter();
+        given.extend(more.map(|v| Variable::new(v.name.clone(), v.value().unwrap_or_default(), secret.clone())));
+        let environment = Environment::read(&given);
+        let said = environment.problems.into_iter().chain(environment.warnings).next().unwrap();
+        (said.provider, environment.providers.first().map(DesiredProvider::label))
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(told(&[("0_TYPE", "openai")], &[]), (text("openai"), text("openai")));
+    assert_eq!(told(&[("0_TYPE", "openai"), ("0_NAME", "mine")], &[]), (text("mine"), text("mine")));
+    assert_eq!(told(&[("0_TYPE", "opnai"), ("0_NAME", "mine")], &[]), (text("mine"), None));
+    // A type that is none stands in for the name, and may be anything.
+    assert_eq!(told(&[("0_TYPE", "opnai")], &[]), (None, None));
+    let number = text("(provider 0, name not shown)");
+    assert_eq!(told(&[("0_TYPE", "openai")], &[("0_NAME", "mine")]), (None, number.clone()));
+    assert_eq!(told(&[], &[("0_TYPE", "openai")]), (None, number));
+}
+
+/// What manifests without their Secrets leave open.
+#[test]
+fn what_is_said_of_a_provider_that_cannot_be_compared() {
+    let unknown = |pairs: &[(&str, &str)], elsewhere: &str| {
+        let mut given = variables(pairs);
+        let source = Source::Secret { name: "ai".into(), key: "k".into() };
+        given.push(Variable::elsewhere(format!("{AIBRIDGE}{elsewhere}"), "it comes from Secret ai", source));
+        let environment = Environment::read(&given);
+        let found: Vec<_> = environment.unknown.iter().map(|it| (it.name.clone(), it.kind.clone())).collect();
+        (found, environment.providers.len())
+    };
+    let one = |name: &str, kind: Option<&str>| (vec![(name.to_owned(), kind.map(str::to_owned))], 0);
+    let openai = ("0_TYPE", "openai");
+    assert_eq!(unknown(&[openai], "0_NAME"), one("(provider 0)", Some("openai")));
+    assert_eq!(unknown(&[openai], "0_BASE_URL"), one("(provider 0)", Some("openai")));
+    assert_eq!(unknown(&[openai, ("0_NAME", "mine")], "0_BASE_URL"), one("mine", Some("openai")));
+    assert_eq!(unknown(&[("0_NAME", "mine")], "0_TYPE"), one("mine", None));
+    // Of models and credentials nothing that decides is unknown.
+    assert_eq!(unknown(&[openai], "0_KEYS"), (vec![], 1));
+    assert_eq!(unknown(&[openai], "0_BEDROCK_MODEL"), (vec![], 1));
 }
 
 #[test]

@@ -128,3 +128,19 @@ fn a_name_of_an_older_provider() {
         assert!(environment.warnings.iter().any(|warning| warning.code == Code::LegacyNameConflict));
     }
 }
+
+/// Without a database nobody knows whether Coder would skip the newer type, and so whether the name is taken.
+#[test]
+fn a_name_that_only_the_database_can_decide_about() {
+    let warned = |pairs: &[(&str, &str)]| {
+        let mut environment = read(pairs);
+        environment.warn_of_undecided();
+        let is = |warning: &&Problem| warning.code == Code::LegacyNameConflict;
+        environment.warnings.iter().filter(is).count()
+    };
+    let legacy = ("CODER_AIBRIDGE_OPENAI_KEY", "k");
+    assert_eq!(warned(&[("0_TYPE", "azure"), ("0_NAME", "openai"), legacy]), 1);
+    // Another name, or two that are both indexed.
+    assert_eq!(warned(&[("0_TYPE", "azure"), legacy]), 0);
+    assert_eq!(warned(&[("0_TYPE", "azure"), ("1_TYPE", "google")]), 0);
+}

@@ -219,6 +219,20 @@ fn messages_help() {
         message(&[("0_TYPE", "openai"), ("0_KEYS", "a,b,a")]),
         "the 3rd key is the same as the 1st; remove one of them"
     );
+    // As many as Coder takes are none too many.
+    assert_eq!(read(&[("0_TYPE", "openai"), ("0_KEYS", "1,2,3,4,5")]).problems, []);
+    let bedrock = [("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1"), ("0_KEY", "k")];
+    assert_eq!(message(&bedrock), "type bedrock takes no keys; use the BEDROCK_* fields");
+    assert_eq!(message(&[("0_TYPE", "copilot"), ("0_KEY", "k")]), "type copilot takes no keys; remove it");
+    for (name, what) in [
+        ("0", "a number and a field are expected behind the prefix; write "),
+        ("-1_TYPE", "the number of a provider cannot be negative; write "),
+        ("99999999999999999999_TYPE", "the number does not fit 64 bits; write "),
+        ("0x1_TYPE", "what stands behind the prefix is not a number; write "),
+        ("CODER_AIBRIDGE_PROVIDER__TYPE", "what stands behind the prefix is not a number; write "),
+    ] {
+        assert!(message(&[(name, "openai")]).starts_with(what), "{name}: {}", message(&[(name, "openai")]));
+    }
     assert!(message(&[("0_TYPE", "openai"), ("0_KEYS", "a,,b")]).starts_with("the 2nd key is empty"));
     assert!(message(&[("0_TYPE", "openai"), ("0_KEY", "")]).starts_with("set, but empty"));
     assert_eq!(read(&[("0_TYPE", "opnai")]).problems[0].suggestion.as_deref(), Some("openai"));

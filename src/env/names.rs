@@ -142,6 +142,8 @@ mod tests {
             ("CODER_AIBRIDGE_PROVIDER0_KEY", "CODER_AIBRIDGE_PROVIDER_0_KEY"),
             ("CODER_AIBRIDGE_0_KEY", "CODER_AIBRIDGE_PROVIDER_0_KEY"),
             ("AIBRIDGE_PROVIDER_0_KEY", "CODER_AIBRIDGE_PROVIDER_0_KEY"),
+            ("AIBRIDGE_PROVIDER_X_KEY", "CODER_AIBRIDGE_PROVIDER_X_KEY"),
+            ("AIBRIDGE_OPENAI_KEY", "CODER_AIBRIDGE_OPENAI_KEY"),
             ("CODER_AIBRIDGE_OPENAI_KEYS", "CODER_AIBRIDGE_OPENAI_KEY"),
             ("CODER_AIBRIGE_OPENAI_KEY", "CODER_AIBRIDGE_OPENAI_KEY"),
             ("CODER_AIBRIDGE_OPENAI_BASEURL", "CODER_AIBRIDGE_OPENAI_BASE_URL"),
@@ -149,6 +151,25 @@ mod tests {
             ("CODER_AI_GATEWAY_BEDROCK_SMALL_FASTMODEL", "CODER_AI_GATEWAY_BEDROCK_SMALL_FAST_MODEL"),
         ] {
             assert_eq!(near_miss(name).as_deref(), Some(meant), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_coder_makes_a_provider_of() {
+        for name in [
+            "CODER_AIBRIDGE_PROVIDER_0_TYPE",
+            "coder_ai_gateway_provider_0_type",
+            // Go's upper case of this letter is an ordinary I.
+            "CODER_A\u{131}BRIDGE_PROVIDER_0_TYPE",
+            "CODER_AIBRIDGE_OPENAI_KEY",
+            "CODER_AI_GATEWAY_BEDROCK_REGION",
+        ] {
+            assert!(is_of_provider(name), "{name}");
+        }
+        for name in
+            ["CODER_AIBRIDGE_ENABLED", "OPENAI_KEY", "coder_aibridge_openai_key", "XCODER_AIBRIDGE_OPENAI_KEY", ""]
+        {
+            assert!(!is_of_provider(name), "{name}");
         }
     }
 
@@ -165,6 +186,9 @@ mod tests {
             "CODER_AIBRIDGE_PROXY_ENABLED",
             "CODER_AIBRIDGE_INJECT_CODER_MCP_TOOLS",
             "CODER_AIBRIDGE_MAX_CONCURRENCY",
+            "CODER_AIBRIDGE_PROVDER_KEY",
+            "CODER_AIBRIDGE_SESSION_0_KEY",
+            "AIBRIDGE_ENABLED",
             "CODER_AGENT_URL",
             "CODER_PG_CONNECTION_URL",
             "OPENAI_KEY",
@@ -175,5 +199,8 @@ mod tests {
         ] {
             assert_eq!(near_miss(name), None, "{name}");
         }
+        // Names longer than this are nobody's typing error.
+        let long = |length: usize| format!("{:K<length$}", "CODER_AIBRIGE_PROVIDER_0_");
+        assert!(near_miss(&long(256)).is_some() && near_miss(&long(257)).is_none() && near_miss(&long(300)).is_none());
     }
 }

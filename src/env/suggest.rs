@@ -49,6 +49,10 @@ mod tests {
             assert_eq!(nearest_suffix(word, &suffixes), expected, "{word}");
         }
         assert_eq!(nearest("opnai", ["openai", "anthropic"]), Some("openai"));
+        // Two edits are close for a long word, and not for a short one.
+        assert_eq!(nearest("opnia", ["openai", "anthropic"]), Some("openai"));
+        assert_eq!(nearest("KXX", ["KEY", "NAME"]), None);
+        assert_eq!(nearest("öpenaï", ["openai"]), Some("openai"));
         assert_eq!(nearest(&"x".repeat(100_000), ["openai"]), None);
     }
 }

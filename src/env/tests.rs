@@ -1,5 +1,6 @@
 //! Coder's rules for the environment, as tables: variables on the left, what must be said of them on the right.
 
+mod elsewhere;
 mod hostile;
 mod indexed;
 mod legacy;

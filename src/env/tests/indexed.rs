@@ -43,6 +43,8 @@ fn structure() {
     }
     let gap = &read(&[("0_TYPE", "openai"), ("5_TYPE", "azure")]).problems[0].message;
     assert_eq!(gap, "indices 1 to 4 are missing: providers are numbered from 0 without gaps");
+    let gap = &read(&[("0_TYPE", "openai"), ("2_TYPE", "azure")]).problems[0].message;
+    assert_eq!(gap, "index 1 is missing: providers are numbered from 0 without gaps");
 }
 
 #[test]
@@ -261,28 +263,6 @@ fn a_name_is_told_unless_it_may_be_a_secret() {
     let number = text("(provider 0, name not shown)");
     assert_eq!(told(&[("0_TYPE", "openai")], &[("0_NAME", "mine")]), (None, number.clone()));
     assert_eq!(told(&[], &[("0_TYPE", "openai")]), (None, number));
-}
-
-/// What manifests without their Secrets leave open.
-#[test]
-fn what_is_said_of_a_provider_that_cannot_be_compared() {
-    let unknown = |pairs: &[(&str, &str)], elsewhere: &str| {
-        let mut given = variables(pairs);
-        let source = Source::Secret { name: "ai".into(), key: "k".into() };
-        given.push(Variable::elsewhere(format!("{AIBRIDGE}{elsewhere}"), "it comes from Secret ai", source));
-        let environment = Environment::read(&given);
-        let found: Vec<_> = environment.unknown.iter().map(|it| (it.name.clone(), it.kind.clone())).collect();
-        (found, environment.providers.len())
-    };
-    let one = |name: &str, kind: Option<&str>| (vec![(name.to_owned(), kind.map(str::to_owned))], 0);
-    let openai = ("0_TYPE", "openai");
-    assert_eq!(unknown(&[openai], "0_NAME"), one("(provider 0)", Some("openai")));
-    assert_eq!(unknown(&[openai], "0_BASE_URL"), one("(provider 0)", Some("openai")));
-    assert_eq!(unknown(&[openai, ("0_NAME", "mine")], "0_BASE_URL"), one("mine", Some("openai")));
-    assert_eq!(unknown(&[("0_NAME", "mine")], "0_TYPE"), one("mine", None));
-    // Of models and credentials nothing that decides is unknown.
-    assert_eq!(unknown(&[openai], "0_KEYS"), (vec![], 1));
-    assert_eq!(unknown(&[openai], "0_BEDROCK_MODEL"), (vec![], 1));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The older variables of a single OpenAI and a single Anthropic or Bedrock provider.
 
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
 use crate::provider::{DesiredProvider, Presence, ProviderType};
@@ -86,6 +86,17 @@ fn bedrock_has_default_models_and_no_keys() {
     assert!(provider.keys.is_empty());
     assert_eq!((provider.display_name(true), provider.display_name(false)), ("AWS Bedrock", "anthropic"));
     assert_eq!((provider.stored_type(true), provider.stored_type(false)), ("bedrock", "anthropic"));
+
+    let pair = [("CODER_AIBRIDGE_BEDROCK_ACCESS_KEY", "id"), ("CODER_AIBRIDGE_BEDROCK_ACCESS_KEY_SECRET", "s")];
+    let [provider] = &providers(&[REGION, pair[0], pair[1]])[..] else { panic!("one provider") };
+    let settings = provider.bedrock.as_ref().unwrap();
+    let secret = |value: &Option<SecretString>| value.as_ref().map(|value| value.expose_secret().to_owned());
+    assert_eq!(settings.region, REGION.1);
+    assert_eq!(
+        (secret(&settings.access_key), secret(&settings.access_key_secret)),
+        (Some("id".into()), Some("s".into()))
+    );
+    assert!(!provider.credentials_unknown);
 
     for name in ["BASE_URL", "REGION", "ACCESS_KEY", "ACCESS_KEY_SECRET"] {
         let name = format!("CODER_AIBRIDGE_BEDROCK_{name}");

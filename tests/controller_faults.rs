@@ -1,11 +1,12 @@
 //! An API server that answers, but not as one would like: too many requests for ever, no right to publish Events, frozen,
-//! slow. The controller stays live, says what is wrong, claims nothing that it could not see, and goes on by itself.
+//! slow; and a clock that jumps. The controller stays live, says what is wrong, claims nothing that it could not see, and goes
+//! on by itself.
 #![cfg(feature = "controller")]
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod support;
 
-use ai_provider_seed::kubernetes::resource::AIProviderSeed;
+use ai_provider_seed::kubernetes::resource::{AIProviderSeed, AIProviderSeedStatus};
 use ai_provider_seed::kubernetes::role;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::rbac::v1::PolicyRule;
@@ -15,11 +16,13 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use support::clock::Clock;
 use support::controller::{Controller, check_now, conditions, deployment, get, notes, reason, seed};
 use support::kubernetes::{ServiceAccount, eventually};
 use support::{Cluster, Database, Namespace, Proxy, Run, Server, Variant, block_on};
 
 const URL: &str = "https://api.openai.com/v1";
+const SAME: &str = "update ai_providers set base_url = 'https://api.openai.com/v1', updated_at = now()";
 const OTHER: &str = "update ai_providers set base_url = 'https://other.example/', updated_at = now()";
 
 /// A workload in sync with its database, and the resource that watches it.
@@ -220,5 +223,44 @@ fn a_slow_way_to_the_api_server_and_a_watch_that_is_cut() {
     namespace.apply(&seed("coder", json!({"workloadRef": {"name": "absent"}, "interval": "1h"})).to_string());
     reason(&namespace, "coder", "WorkloadNotFound");
     assert!(proxy.connections() >= 2, "{}", proxy.connections());
+    controller.stop().expect(0);
+}
+
+/// Two days ahead, then two days back. What is said of time is what the clock said; everything else goes on as if nothing
+/// had happened, and the one that waits for the Lease does not take it.
+#[test]
+fn a_clock_that_jumps() {
+    let (Some(cluster), Some(clock)) = (Cluster::shared(), Clock::new()) else { return };
+    let namespace = cluster.namespace();
+    let database = in_sync(&namespace);
+    let elect = ["--leader-elect"];
+    let mut controller = Controller::start_with(namespace.kubeconfig(), &elect, |run| clock.seen_by(run));
+    controller.wait_ready();
+    let transition = |status: AIProviderSeedStatus| status.conditions[0].last_transition_time.0.as_second();
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs().cast_signed();
+    let start = transition(reason(&namespace, "coder", "InSync"));
+    assert!((start - now()).abs() < 3600);
+    let waiting = Controller::start_as(namespace.kubeconfig(), &elect);
+    waiting.wait_ready();
+    let path = "jsonpath={.spec.holderIdentity} {.spec.leaseTransitions}";
+    let holder = || namespace.kubectl(&["get", "lease", "ai-provider-seed", "-o", path]).ok();
+    let before = holder();
+
+    let changes = [("+2d", OTHER, "Conflict"), ("-2d", SAME, "InSync"), ("+0", OTHER, "Conflict")];
+    for (offset, change, expected) in changes {
+        clock.jump(offset);
+        database.execute(change);
+        let at = transition(reason(&namespace, "coder", expected));
+        let days = (at - now() + 43_200).div_euclid(86_400);
+        assert_eq!(days, offset.trim_end_matches('d').parse::<i64>().unwrap(), "the clock was not the one that jumped");
+        assert!(controller.is_running(), "{offset}");
+        assert_eq!(["/livez", "/readyz"].map(|path| controller.get(path).unwrap().0), [200, 200], "{offset}");
+    }
+    // Longer than a Lease is valid.
+    std::thread::sleep(Duration::from_secs(20));
+    check_now(&namespace, "coder");
+    assert_eq!(holder(), before);
+    assert_eq!(controller.metric("ai_provider_seed_api_errors_total"), 0.0);
+    waiting.stop().expect(0);
     controller.stop().expect(0);
 }

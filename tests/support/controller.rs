@@ -32,12 +32,16 @@ impl Controller {
     }
 
     pub fn start_as(kubeconfig: &Path, args: &[&str]) -> Self {
+        Controller::start_with(kubeconfig, args, |run| run)
+    }
+
+    pub fn start_with(kubeconfig: &Path, args: &[&str], with: impl FnOnce(Run) -> Run) -> Self {
         let port = super::process::free_port();
         let run = Run::new(["controller", "--log-format=json", "--log-level=debug"])
             .arg(format!("--listen=127.0.0.1:{port}"));
         let run = args.iter().fold(run, |run, arg| run.arg(*arg)).env("KUBECONFIG", kubeconfig);
         let run = run.without_termination_log().limit(Duration::from_secs(600));
-        Controller { started: Some(run.start()), port }
+        Controller { started: Some(with(run).start()), port }
     }
 
     pub fn wait_ready(&self) {

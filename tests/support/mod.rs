@@ -8,6 +8,8 @@ pub mod binary;
 mod case_checks;
 pub mod cases;
 #[cfg(feature = "controller")]
+pub mod clock;
+#[cfg(feature = "controller")]
 pub mod controller;
 pub mod database;
 #[cfg(feature = "controller")]

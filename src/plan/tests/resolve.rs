@@ -44,6 +44,14 @@ fn a_type_is_taken_only_where_nothing_is_lost() {
     assert_eq!(refused(&openai(), bedrock_row("bedrock", "us-east-1", None), &WRITE), [Code::CannotResolve]);
     assert_eq!(refused(&bedrock(), row("openai", "", &["sk-old"]), &WRITE), [Code::CannotResolve]);
     assert_eq!(refused(&bedrock(), row("openai", "", &[]), &WRITE), none);
+    // Each for its own reason.
+    let why = |desired: &[DesiredProvider], row: StoredProvider| {
+        let rows = with(schema(), Snapshot { rows: [(desired[0].name.clone(), row)].into(), schema: None });
+        decide(desired, &rows, Action::TakeEnvironment, &WRITE).problems[0].message.clone()
+    };
+    let no_keys = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL)]);
+    assert!(why(&bedrock(), row("openai", "", &["sk-old"])).contains("the new type takes no keys"));
+    assert!(why(&no_keys, row("azure", URL, &["sk-old"])).contains("the environment sets no keys"));
     // Bedrock settings on a type that has none: they would be lost too.
     assert_eq!(refused(&openai(), bedrock_row("openai", "us-east-1", None), &WRITE), [Code::CannotResolve]);
     // On both sides, so nothing is.
@@ -184,6 +192,15 @@ fn a_decision_is_about_what_it_names() {
 
 #[test]
 fn a_provider_that_can_have_no_conflict_is_told_why() {
+    // One of two is there, and each is told for itself.
+    let two = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL), ("1_TYPE", "anthropic"), ("1_BASE_URL", URL)]);
+    let rows = with(schema(), snapshot([("openai", row("openai", URL, &[]))]));
+    let named = |name: &str| {
+        let request = Request { action: Action::TakeDatabase, providers: vec![name.to_owned()], conflicts: Vec::new() };
+        codes(&resolve(&plan(&two, &rows, &WRITE), &two, &rows, &request, &WRITE).problems)
+    };
+    assert_eq!((named("openai"), named("anthropic")), (vec![], vec![Code::ConflictMoved]));
+
     let azure = desired(&[("0_TYPE", "azure"), ("0_BASE_URL", URL), ("0_KEY", "sk-one")]);
     let rows = with(first_schema(), snapshot([]));
     let request = Request {

@@ -1,0 +1,39 @@
+//! A clock that jumps, for one process: libfaketime stands between it and the real one.
+
+use super::Run;
+use std::path::PathBuf;
+
+pub struct Clock {
+    library: PathBuf,
+    file: tempfile::NamedTempFile,
+}
+
+impl Clock {
+    /// `None`: the library is not installed (Debian: faketime).
+    pub fn new() -> Option<Clock> {
+        let directories = std::fs::read_dir("/usr/lib").ok()?.flatten();
+        let mut libraries = directories.map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"));
+        let Some(library) = libraries.find(|path| path.is_file()) else {
+            eprintln!("skipped: libfaketime is not installed");
+            return None;
+        };
+        let clock = Clock { library, file: tempfile::NamedTempFile::new().expect("create a file") };
+        clock.jump("+0");
+        Some(clock)
+    }
+
+    /// To so far from the real time: `+2d`, `-2d`, `+0`. The time that only counts on, which timers use, is the real one.
+    pub fn jump(&self, offset: &str) {
+        // In one step: whoever reads it meanwhile sees the one or the other.
+        let new = self.file.path().with_extension("new");
+        std::fs::write(&new, format!("{offset}\n")).expect("write the offset");
+        std::fs::rename(&new, self.file.path()).expect("put the offset in place");
+    }
+
+    pub fn seen_by(&self, run: Run) -> Run {
+        run.env("LD_PRELOAD", &self.library)
+            .env("FAKETIME_TIMESTAMP_FILE", self.file.path())
+            .env("FAKETIME_NO_CACHE", "1")
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    }
+}

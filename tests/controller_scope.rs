@@ -75,8 +75,11 @@ fn the_interval_alone_finds_drift_and_a_deleted_resource_leaves_nothing() {
     assert_eq!(status.observed_generation, observed);
     assert!(status.conditions[0].message.contains("StatefulSet coder"), "{}", status.conditions[0].message);
 
+    let has_last_check = || controller.get("/metrics").unwrap().1.contains("last_check_timestamp_seconds{");
+    assert!(has_last_check());
     namespace.apply(&seed("coder", spec(true)).to_string());
     let status = reason(&namespace, "coder", "Suspended");
+    assert!(!has_last_check(), "nobody is told that it is long ago");
     assert_eq!(
         conditions(&status),
         ["Ready=Unknown Suspended", "InSync=Unknown Suspended", "Suspended=True Suspended"]
@@ -89,7 +92,7 @@ fn the_interval_alone_finds_drift_and_a_deleted_resource_leaves_nothing() {
         (!status.conditions.iter().any(|condition| condition.type_ == "Suspended")).then_some(())
     });
 
-    assert!(controller.get("/metrics").unwrap().1.contains("name=\"coder\""));
+    eventually("it was checked again", || has_last_check().then_some(()));
     namespace.kubectl(&["delete", "aps", "coder"]).ok();
     eventually("its metrics are gone", || (!controller.get("/metrics")?.1.contains("name=\"coder\"")).then_some(()));
     controller.stop().expect(0);

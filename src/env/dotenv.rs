@@ -146,6 +146,12 @@ mod tests {
         assert_eq!(message(file(b"A=1\nB=2\nC=\xff\n")), "line 3 is not Unicode (UTF-8)");
         assert!(message(read_file(&directory.path().join("none"))).contains("there is no such file"));
         assert!(message(read_file(directory.path())).contains("it is a directory"));
+        let path = directory.path().join("env");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+        // Root may read everything.
+        if std::fs::File::open(&path).is_err() {
+            assert!(message(read_file(&path)).contains("permission denied"));
+        }
         let long = std::fs::File::create(directory.path().join("long")).unwrap();
         long.set_len(LIMIT + 1).unwrap();
         assert!(message(read_file(&directory.path().join("long"))).contains("more than 67108864 bytes"));

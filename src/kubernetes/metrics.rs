@@ -114,6 +114,11 @@ impl Metrics {
         gauge.set(now.unwrap_or_else(|| gauge.get().max(before)));
     }
 
+    /// It is suspended.
+    pub fn not_checked(&self, resource: &Key) {
+        self.last_check.remove(&labels(resource));
+    }
+
     pub fn remove(&self, resource: &Key) {
         self.conflicts.remove(&labels(resource));
         self.last_check.remove(&labels(resource));

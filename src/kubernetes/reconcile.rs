@@ -298,7 +298,11 @@ impl Reconciling<'_> {
         context.metrics.conflicts(self.resource, usize::try_from(number).unwrap_or(usize::MAX));
         let looked = matches!(observed.seen, Seen::Found { .. }).then(|| look.now.0.as_second());
         let before = status.last_check_time.as_ref().or(self.meta.creation_timestamp.as_ref());
-        context.metrics.checked(self.resource, looked, before.map_or(0, |time| time.0.as_second()));
+        match observed.seen {
+            // Nobody looks, and nobody is to be told that it is long ago.
+            Seen::NotLooked => context.metrics.not_checked(self.resource),
+            _ => context.metrics.checked(self.resource, looked, before.map_or(0, |time| time.0.as_second())),
+        }
         if !write {
             tracing::debug!(reason = observed.reason.as_str(), "nothing new");
             self.note(&status);

@@ -192,6 +192,8 @@ fn warnings() {
     for (pairs, expected) in table {
         assert_warnings(pairs, expected);
     }
+    let only_url = [("0_TYPE", "bedrock"), ("0_BEDROCK_BASE_URL", "https://b.example")];
+    assert!(read(&only_url).warnings[0].message.starts_with("only a Bedrock URL is set"));
     let meant = |name| {
         let warnings = read(&[("0_TYPE", "openai"), key, url, (name, "x")]).warnings;
         warnings[0].suggestion.clone().map(|name| name.replace(AIBRIDGE, ""))

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::plan::resolve::{Request, Resolution, resolve};
+use crate::plan::resolve::{Action, Request, Resolution, resolve};
 use crate::plan::{Plan, PlanOptions, Snapshot, plan};
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
+use crate::report::{Description, descriptions};
 use crate::store::connect::{Connector, Patience, Session, Want, full_jitter};
 use crate::store::dbcrypt::Keyring;
 use crate::store::resolve::{self as rows, Fate};
@@ -40,6 +41,8 @@ pub struct Ended {
     pub plan: Option<Plan>,
     /// What was, or would be, done.
     pub resolution: Option<Resolution>,
+    /// With `--take database`: what is stored, in variables of this environment.
+    pub descriptions: Vec<Description>,
     pub error: Option<Error>,
     pub written: bool,
     /// The answer to a commit was lost, and nobody could be asked what became of it.
@@ -100,7 +103,11 @@ impl Run<'_> {
         plan.insert = None;
         plan.problems.retain(|problem| problem.provider.is_some());
         plan.warnings.retain(|warning| warning.provider.is_some());
-        ended.resolution = Some(resolve(&plan, self.desired, snapshot, self.request, &self.plan));
+        let resolution = resolve(&plan, self.desired, snapshot, self.request, &self.plan);
+        if self.request.action == Action::TakeDatabase {
+            ended.descriptions = descriptions(&resolution.conflicts, self.desired, snapshot);
+        }
+        ended.resolution = Some(resolution);
         plan.problems.clear();
         ended.plan = Some(plan);
     }

@@ -52,6 +52,13 @@ fn anything_else_does_nothing() {
         assert_eq!((code, shown.contains("nothing was changed")), (3, true), "{shown}");
         assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
     }
+    // The same for a program that reads it.
+    let (database, id) = database();
+    let mut terminal = start(&database, &["resolve", "--take=environment", "--output=json", "--conflict", &id]);
+    terminal.until(QUESTION);
+    let (code, shown) = terminal.answer("no");
+    let said = [r#""outcome":"conflict","blocked":true,"written":false"#, r#""dry_run":false,"changes":[]"#];
+    assert!(code == 3 && said.iter().all(|part| shown.contains(part)), "{shown}");
 }
 
 #[test]

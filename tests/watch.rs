@@ -166,3 +166,15 @@ fn a_workload_is_watched_too() {
     next("error: the provider disagrees with the database");
     assert_eq!(terminal.interrupt().0, 3);
 }
+
+/// What was seen last is for a database that is away, not for one that nobody asks.
+#[test]
+fn a_state_without_providers_is_printed_once() {
+    let mut child = start(&["diff", "--watch=1s", "--offline"], "postgres://nobody@127.0.0.1:1/x");
+    std::thread::sleep(std::time::Duration::from_millis(3500));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut printed = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut printed).unwrap();
+    assert_eq!((printed.matches(" UTC\n").count(), printed.contains("as last seen")), (1, false), "{printed}");
+}

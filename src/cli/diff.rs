@@ -20,8 +20,15 @@ use crate::report::{self, Command, Report};
 
 pub fn command(mut texts: DiffTexts, variables: &[Variable]) -> u8 {
     let mut problems = Vec::new();
+    let is_from = texts.from.is_some();
     let own = parse(&mut texts, variables, &mut problems);
     let DiffTexts { texts, offline, .. } = texts;
+    if is_from && own.from.is_none() {
+        // Of this process's environment nothing is to be said.
+        let (options, ..) = options::parse(texts, Some(offline), variables);
+        log_to_stderr(options.log_format, options.log_level);
+        return finish(Report::new(Command::Diff, problems, Vec::new()), &options, None);
+    }
     #[cfg(feature = "controller")]
     if let Some(from) = own.from {
         return remote::command(from, own.watch, texts, offline, variables, problems);

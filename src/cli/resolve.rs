@@ -26,7 +26,7 @@ pub fn command(mut texts: ResolveTexts, variables: &[Variable]) -> u8 {
     let settled = match ready(&options, &request, variables, problems, warnings) {
         Err(Refused { problems, warnings }) => {
             let report = Report::new(Command::Resolve, problems, warnings);
-            Ok(Settled::new(report, request.action, texts.dry_run, None))
+            Ok(Settled::new(report, request.action, texts.dry_run, None, Vec::new()))
         }
         Ok((prepared, connector)) => {
             let decided = Decided { options: &options, request: &request, prepared: &prepared, connector: &connector };
@@ -82,7 +82,7 @@ struct Decided<'a> {
 impl Decided<'_> {
     /// What is shown is what is done: the second run holds what it finds against it.
     fn ask_and_do(&self) -> Result<Settled, u8> {
-        let (mut shown, resolution) = self.run(true, None)?;
+        let (shown, resolution) = self.run(true, None)?;
         let Some(resolution) = resolution.filter(|r| !r.updates.is_empty() && shown.report.outcome == Outcome::Ok)
         else {
             return Ok(shown);
@@ -92,8 +92,7 @@ impl Decided<'_> {
         let mut answer = String::new();
         let read = std::io::stdin().lock().read_line(&mut answer);
         if read.is_err() || answer.trim() != "yes" {
-            shown.declined = true;
-            return Ok(shown);
+            return Ok(shown.decline());
         }
         self.run(false, Some(&resolution)).map(|(settled, _)| settled)
     }
@@ -110,7 +109,8 @@ impl Decided<'_> {
             dry_run: dry_run || request.action == Action::TakeDatabase,
             shown,
         };
-        let Ended { plan, resolution, error, written, unknown, database } = in_runtime(run.run(connector))?;
+        let Ended { plan, resolution, descriptions, error, written, unknown, database } =
+            in_runtime(run.run(connector))?;
         let failed = error.map(|error| error.into_problems());
         let problems = failed.or_else(|| resolution.as_ref().map(|r| r.problems.clone())).unwrap_or_default();
         let report = Report::new(Command::Resolve, problems, prepared.warnings.clone());
@@ -120,7 +120,7 @@ impl Decided<'_> {
         report.unknown = unknown;
         report.desired = prepared.desired.len();
         report.database = database;
-        Ok((Settled::new(report, request.action, dry_run, resolution.as_ref()), resolution))
+        Ok((Settled::new(report, request.action, dry_run, resolution.as_ref(), descriptions), resolution))
     }
 }
 

@@ -93,6 +93,16 @@ pub fn export(stored: &[Stored], with_secrets: bool) -> Export {
     export
 }
 
+/// Suffix of each variable that describes the row, and its value where it may be shown. `None`: no variables can.
+pub fn shown_fields(name: &str, row: &StoredProvider) -> Option<Vec<(&'static str, Option<String>)>> {
+    let fields = describe(&Stored { name, row, enabled: true, display_name: name }, false).ok()?;
+    let shown = |(suffix, value)| match value {
+        Value::Plain(text) => (suffix, Some(text)),
+        Value::Secret(_) | Value::Sealed => (suffix, None),
+    };
+    Some(fields.into_iter().map(shown).collect())
+}
+
 type Refusal = (Code, String);
 
 /// Suffix and value of each variable. `Err`: why they would not make this row again.

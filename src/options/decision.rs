@@ -1,5 +1,7 @@
 //! What `resolve` was told to do. On the command line only: a decision is about one conflict, and a variable would outlive it.
 
+use std::collections::BTreeSet;
+
 use super::word;
 use crate::arguments::ResolveTexts;
 use crate::plan::resolve::{Action, Request};
@@ -34,6 +36,7 @@ pub fn parse(texts: &ResolveTexts, can_ask: bool, problems: &mut Vec<Problem>) -
             Action::TakeDatabase
         }
     };
+    let providers = each_once(texts.providers.iter().cloned());
     for (at, name) in texts.providers.iter().enumerate() {
         if check_name(name).is_err() {
             let length = shown::count(name.chars().count(), "character");
@@ -43,8 +46,7 @@ pub fn parse(texts: &ResolveTexts, can_ask: bool, problems: &mut Vec<Problem>) -
     if action == Action::Restore && texts.providers.is_empty() {
         problem("--restore", "name the providers to bring back".to_owned());
     }
-    let conflicts: Vec<String> =
-        texts.conflict.iter().flat_map(|ids| ids.split(',')).map(|id| id.trim().to_owned()).collect();
+    let conflicts = each_once(texts.conflict.iter().flat_map(|ids| ids.split(',')).map(|id| id.trim().to_owned()));
     if !conflicts.iter().all(|id| is_id(id)) {
         problem("--conflict", format!("an id has {ID} hex digits, as the report of seed and diff says it"));
     }
@@ -64,5 +66,11 @@ pub fn parse(texts: &ResolveTexts, can_ask: bool, problems: &mut Vec<Problem>) -
                        would be changed";
         problem("--yes", message.to_owned());
     }
-    Request { action, providers: texts.providers.clone(), conflicts }
+    Request { action, providers, conflicts }
+}
+
+/// In the order in which they were given.
+fn each_once(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    texts.filter(|text| seen.insert(text.clone())).collect()
 }

@@ -1,11 +1,14 @@
 //! A plan and what an operator decided to the updates that carry it out: a function of values. It is the only way to change
 //! a row that is there, and it changes exactly what the named conflict is about.
 
+mod select;
+
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use self::select::select;
 use super::insert::{Encrypt, encrypt_with};
-use super::{Conflict, Field, Plan, PlanOptions, Schema, Snapshot, State, StoredProvider};
+use super::{Conflict, Field, Plan, PlanOptions, Schema, Snapshot, StoredProvider};
 use crate::problem::{Code, Problem};
 use crate::provider::{BedrockSettings, DesiredProvider, ProviderType, shown};
 
@@ -150,77 +153,6 @@ fn settle(
         (resolution.kept, resolution.conflicts) = all.into_iter().partition(Conflict::would_empty);
     }
     resolution
-}
-
-/// Which conflicts are meant, and are they still the ones that were seen?
-fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Resolution {
-    let mut resolution = Resolution::default();
-    for (at, name) in request.providers.iter().enumerate() {
-        let Some(position) = desired.iter().position(|provider| provider.name == *name) else {
-            // Not echoed: an argument that is no name of ours may be anything.
-            let message = format!(
-                "the environment describes no provider of the {} name that was given; check the spelling",
-                shown::ordinal(at + 1)
-            );
-            resolution.problems.push(Problem::new(Code::InvalidOption, message).variable("PROVIDER"));
-            continue;
-        };
-        resolution.problems.extend(
-            plan.entries
-                .iter()
-                .find(|e| e.desired == position)
-                .and_then(|entry| Some(elsewhere(&desired[position], not_there(entry.state)?))),
-        );
-        resolution.selected.push(name.clone());
-    }
-    let labels: Vec<String> = match request.providers.is_empty() {
-        true => desired.iter().map(DesiredProvider::label).collect(),
-        false => desired.iter().filter(|p| request.providers.contains(&p.name)).map(DesiredProvider::label).collect(),
-    };
-    let in_scope = |name: &Option<String>| name.as_ref().is_none_or(|name| labels.contains(name));
-    resolution.problems.extend(plan.problems.iter().filter(|problem| in_scope(&problem.provider)).cloned());
-    let scope: Vec<&Conflict> = plan.conflicts.iter().filter(|c| labels.contains(&c.provider)).collect();
-    let given = |conflict: &&&Conflict| request.conflicts.contains(&conflict.id);
-    let moved = request.conflicts.iter().any(|id| scope.iter().all(|conflict| conflict.id != *id))
-        || (!request.providers.is_empty() && !request.conflicts.is_empty() && !scope.iter().all(|c| given(&c)));
-    resolution.conflicts = match moved || request.conflicts.is_empty() {
-        true => scope.iter().map(|conflict| (*conflict).clone()).collect(),
-        false => scope.iter().filter(given).map(|conflict| (*conflict).clone()).collect(),
-    };
-    if moved && scope.is_empty() && resolution.problems.is_empty() {
-        let asked = plan.entries.iter().filter(|entry| labels.contains(&desired[entry.desired].label()));
-        let states = asked.filter_map(|entry| Some(elsewhere(&desired[entry.desired], not_there(entry.state)?)));
-        resolution.problems.extend(states);
-        if resolution.problems.is_empty() {
-            let message = "an id that was named is not known; nothing differs, so nothing was done";
-            resolution.warnings.push(Problem::new(Code::ConflictMoved, message).variable("--conflict"));
-        }
-    }
-    // With nothing left to settle, somebody else has settled it: that is what was wanted.
-    if moved && !scope.is_empty() && resolution.problems.is_empty() {
-        let message = "the conflict that was named is not there any more: it was settled, or a side has changed since, so \
-                       nothing was done; look at what is there now, and name its id (an id also depends on \
-                       --compare-credentials)";
-        resolution.problems.push(Problem::new(Code::ConflictMoved, message).variable("--conflict"));
-    }
-    let names = desired.iter().filter(|p| resolution.conflicts.iter().any(|c| c.provider == p.label()));
-    let more: Vec<String> = names.map(|p| p.name.clone()).filter(|name| !resolution.selected.contains(name)).collect();
-    resolution.selected.extend(more);
-    resolution
-}
-
-/// Why there can be no conflict of a provider in this state.
-fn not_there(state: State) -> Option<&'static str> {
-    match state {
-        State::Missing => Some("it is not in the database, so there is nothing to settle; seed inserts it"),
-        State::Deleted => Some("an operator deleted it; --restore brings the deleted row back"),
-        State::Unsupported => Some("this database does not know its type; upgrade Coder or remove it"),
-        _ => None,
-    }
-}
-
-fn elsewhere(provider: &DesiredProvider, what: &str) -> Problem {
-    Problem::new(Code::ConflictMoved, what).provider(provider.label())
 }
 
 /// Exactly the fields that differ, but never nothing in the place of stored credentials. `Err`: why not, and the way out.

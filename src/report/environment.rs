@@ -5,9 +5,11 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::{Map, json};
 
+use super::description::{Description, secret_of};
+use super::sentence::falls_back;
 use crate::dotenv;
 use crate::plan::{Conflict, Field, Value};
-use crate::provider::{Presence, ProviderType};
+use crate::provider::ProviderType;
 
 /// One variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -27,18 +29,22 @@ pub enum Change {
     Unset,
     /// To what Coder holds, which is not shown.
     SetSecret,
-    /// These variables cannot say it: the provider is described anew.
+    /// No variables can say it.
     DescribeAnew,
 }
 
-pub fn lines(conflicts: &[Conflict]) -> Vec<Line> {
+pub fn lines(conflicts: &[Conflict], descriptions: Vec<Description>) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for of_provider in conflicts.chunk_by(|a, b| a.provider == b.provider) {
         let found: Vec<Line> = of_provider.iter().flat_map(of_field).collect();
         // Described anew, nothing else of it need be said.
-        match found.iter().find(|line| line.change == Change::DescribeAnew) {
-            Some(anew) => lines.push(anew.clone()),
-            None => lines.extend(found),
+        let Some(anew) = found.iter().find(|line| line.change == Change::DescribeAnew) else {
+            lines.extend(found);
+            continue;
+        };
+        match descriptions.iter().find(|description| description.provider == anew.provider) {
+            Some(description) => lines.extend(description.lines.iter().cloned()),
+            None => lines.push(anew.clone()),
         }
     }
     lines
@@ -62,10 +68,8 @@ fn of_field(conflict: &Conflict) -> Vec<Line> {
             lines
         }
         (Field::Type, _) => one(Change::DescribeAnew),
-        // For the older variables empty means Coder's default, and one of them holds one key.
-        (_, Value::Text(text)) if text.is_empty() && conflict.origin.presence == Presence::Default => {
-            one(Change::DescribeAnew)
-        }
+        (_, Value::Text(text)) if text.is_empty() && falls_back(conflict) => one(Change::DescribeAnew),
+        // One of the older variables holds one key.
         (Field::ApiKeys, Value::Credentials { count, .. }) if older && *count != 1 => one(Change::DescribeAnew),
         (_, Value::Text(text)) if text.is_empty() => one(Change::Unset),
         (_, Value::Text(text)) => {
@@ -75,9 +79,7 @@ fn of_field(conflict: &Conflict) -> Vec<Line> {
         }
         (Field::BedrockCredentials, Value::Credentials { count, .. }) => {
             let change = if *count == 0 { Change::Unset } else { Change::SetSecret };
-            let plural = variable.to_ascii_uppercase().ends_with("KEYS");
-            let secret = format!("{}_SECRET{}", variable.trim_end_matches(['s', 'S']), if plural { "S" } else { "" });
-            vec![line(variable, change.clone()), line(&secret, change)]
+            vec![line(variable, change.clone()), line(&secret_of(variable), change)]
         }
         (_, Value::Credentials { count: 0, .. }) => one(Change::Unset),
         (_, Value::Credentials { count, .. }) => match variable.strip_suffix("_KEY").filter(|_| *count > 1) {
@@ -118,8 +120,7 @@ pub fn text(out: &mut String, lines: &[Line]) {
             ),
             Change::DescribeAnew => writeln!(
                 out,
-                "  # {provider}: these variables cannot say it; unset them and use those that \
-                 ai-provider-seed export {provider} prints"
+                "  # {provider}: no variables can describe it; ai-provider-seed export {provider} says why"
             ),
         };
     }
@@ -137,7 +138,7 @@ pub fn text(out: &mut String, lines: &[Line]) {
     }
     let mut patch = Map::new();
     if !unset.is_empty() {
-        patch.insert("data".to_owned(), unset.into());
+        patch.insert("data".to_owned(), unset.clone().into());
     }
     if !set.is_empty() {
         patch.insert("stringData".to_owned(), set.clone().into());
@@ -145,6 +146,11 @@ pub fn text(out: &mut String, lines: &[Line]) {
     let patch = serde_json::Value::Object(patch).to_string().replace('\'', "'\\''");
     let _ = writeln!(out, "\n  If they are in a Secret:\n");
     let _ = writeln!(out, "    kubectl -n coder patch secret coder-ai-providers --type merge --patch '{patch}'");
+    let mut data = set.clone();
+    data.append(&mut unset);
+    let patch = json!({"data": data}).to_string().replace('\'', "'\\''");
+    let _ = writeln!(out, "\n  If they are in a ConfigMap:\n");
+    let _ = writeln!(out, "    kubectl -n coder patch configmap coder-ai-providers --type merge --patch '{patch}'");
     if set.is_empty() {
         return;
     }

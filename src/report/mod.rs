@@ -1,5 +1,6 @@
 //! A finished run to text, JSON and the termination message. Functions of values: whoever calls prints.
 
+mod description;
 mod environment;
 mod from;
 mod json;
@@ -10,6 +11,7 @@ mod termination;
 mod text;
 mod watch;
 
+pub use description::{Description, descriptions};
 pub use from::Place;
 pub use json::json;
 pub use resolve::Settled;

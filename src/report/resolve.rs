@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use super::description::Description;
 use super::environment::{self, Line};
 use super::json::{Document, document};
 use super::sentence::{minute, origin, problem_sentence, value};
@@ -23,7 +24,7 @@ pub struct Settled {
     /// Names that were given.
     selected: Vec<String>,
     /// Asked, and the answer was not yes.
-    pub declined: bool,
+    declined: bool,
     /// What was, or would be, changed in the database.
     changes: Vec<Change>,
     /// What to change in the environment.
@@ -44,7 +45,13 @@ struct Change {
 }
 
 impl Settled {
-    pub fn new(mut report: Report, action: Action, dry_run: bool, resolution: Option<&Resolution>) -> Settled {
+    pub fn new(
+        mut report: Report,
+        action: Action,
+        dry_run: bool,
+        resolution: Option<&Resolution>,
+        descriptions: Vec<Description>,
+    ) -> Settled {
         let failed = report.outcome != Outcome::Ok;
         let of = |conflicts: Option<&Vec<Conflict>>, name: &str| {
             conflicts.into_iter().flatten().filter(|conflict| conflict.provider == name).cloned().collect::<Vec<_>>()
@@ -59,7 +66,9 @@ impl Settled {
         });
         let changes: Vec<Change> = changes.collect();
         let lines = match (action, resolution) {
-            (Action::TakeDatabase, Some(resolution)) if !failed => environment::lines(&resolution.conflicts),
+            (Action::TakeDatabase, Some(resolution)) if !failed => {
+                environment::lines(&resolution.conflicts, descriptions)
+            }
             _ => Vec::new(),
         };
         if let Some(resolution) = resolution.filter(|_| failed && !report.conflicts.is_empty()) {
@@ -70,12 +79,19 @@ impl Settled {
         Settled { report, action, dry_run, selected, declined: false, changes, lines }
     }
 
-    pub fn exit_code(&self) -> u8 {
-        // Asked, and not wanted: what was there before is there still.
-        match self.declined && !self.report.conflicts.is_empty() {
-            true => Outcome::Conflict.exit_code(),
-            false => self.report.exit_code(),
+    /// Asked, and not wanted: nothing was done, and what was there before is there still.
+    pub fn decline(mut self) -> Settled {
+        self.declined = true;
+        self.dry_run = false;
+        self.changes.clear();
+        if !self.report.conflicts.is_empty() {
+            (self.report.outcome, self.report.blocked) = (Outcome::Conflict, true);
         }
+        self
+    }
+
+    pub fn exit_code(&self) -> u8 {
+        self.report.exit_code()
     }
 
     pub fn json(&self) -> String {
@@ -99,6 +115,9 @@ impl Settled {
     }
 
     pub fn text(&self, style: Style) -> String {
+        if self.declined {
+            return format!("{}\n", self.headline());
+        }
         if self.report.outcome != Outcome::Ok {
             return text(&self.report, style);
         }
@@ -183,7 +202,7 @@ impl Settled {
 
     /// What is left, so that nobody is surprised by the next start.
     fn rest(&self, out: &mut String, style: Style) {
-        let before = self.dry_run || self.declined || self.action == Action::TakeDatabase;
+        let before = self.dry_run || self.action == Action::TakeDatabase;
         if self.report.conflicts.is_empty() || before {
             return;
         }
@@ -193,6 +212,9 @@ impl Settled {
     }
 
     pub fn termination_message(&self) -> String {
+        if self.declined {
+            return format!("{}: {}. {DOCS}/resolve", self.report.outcome.as_str(), self.headline());
+        }
         if self.report.outcome != Outcome::Ok {
             return termination_message(&self.report);
         }

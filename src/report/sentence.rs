@@ -73,6 +73,13 @@ pub fn problem_sentence(problem: &Problem) -> String {
     format!("{place}{} ({})", problem.message, problem.code)
 }
 
+/// With the variable unset or empty, Coder's default applies: two of the older variables have one.
+pub fn falls_back(conflict: &Conflict) -> bool {
+    let variable = conflict.origin.variable.to_ascii_uppercase();
+    let older = ["OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"].iter().any(|end| variable.ends_with(end));
+    conflict.origin.presence == Presence::Default || (older && !variable.contains("_PROVIDER_"))
+}
+
 const INDEXED: &str = "describe the provider in indexed variables (CODER_AIBRIDGE_PROVIDER_0_TYPE, …) instead";
 
 /// What to do to keep what the database holds, for one field.
@@ -84,9 +91,7 @@ pub fn keep_database(conflict: &Conflict) -> String {
     match (&conflict.field, &conflict.database) {
         // The older variables have no TYPE, and for them empty means Coder's default.
         (Field::Type, _) if conflict.origin.presence == Presence::Default => INDEXED.to_owned(),
-        (_, Value::Text(text)) if text.is_empty() && conflict.origin.presence == Presence::Default => {
-            INDEXED.to_owned()
-        }
+        (_, Value::Text(text)) if text.is_empty() && falls_back(conflict) => INDEXED.to_owned(),
         // What makes it one may be the other variables.
         (Field::Type, Value::Text(text)) if is(&conflict.environment, ProviderType::Bedrock) && readable => {
             format!("set {variable} to {text} and unset the BEDROCK variables")

@@ -76,7 +76,9 @@ pub(super) fn headline(report: &Report, style: Style) -> String {
         Outcome::Invalid => {
             format!("{} in the {}", count(report.problems.len(), "problem"), place_of(&report.problems))
         }
-        Outcome::Conflict if report.command == Command::Resolve => "there is another conflict now".to_owned(),
+        Outcome::Conflict if report.command == Command::Resolve => {
+            "the decision does not fit what is there now".to_owned()
+        }
         Outcome::Conflict => disagreement(report),
         Outcome::Unavailable if report.has_no_workload() => "the workload cannot be read".to_owned(),
         Outcome::Unavailable => "no usable connection to the database".to_owned(),

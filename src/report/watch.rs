@@ -19,7 +19,7 @@ pub fn table(now: &Seen, before: Option<&Seen>, style: Style) -> String {
     let report = &now.report;
     let mut out = format!("{}\n", headline(report, style));
     let shown = match before {
-        Some(before) if report.providers.is_empty() => {
+        Some(before) if now.is_away() => {
             let _ = writeln!(out, "  as last seen at {}:", before.at);
             &before.report
         }
@@ -46,6 +46,12 @@ pub fn table(now: &Seen, before: Option<&Seen>, style: Style) -> String {
 }
 
 impl Seen {
+    /// The database, or the workload, cannot be read now.
+    fn is_away(&self) -> bool {
+        matches!(self.report.outcome, Outcome::Unavailable | Outcome::Unusable | Outcome::Locked)
+            && self.report.providers.is_empty()
+    }
+
     /// Was the database read, or was there nothing to ask it?
     pub fn is_whole(&self) -> bool {
         matches!(self.report.outcome, Outcome::Ok | Outcome::Changes | Outcome::Conflict)

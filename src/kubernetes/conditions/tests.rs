@@ -237,6 +237,35 @@ fn suspended_keeps_what_was_found() {
     assert!(after.notices.is_empty());
 }
 
+/// What is said beside the reasons: how many agree, the message of the summary, and the warnings.
+#[test]
+fn messages_and_warnings_are_those_of_the_last_look() {
+    let warning = |code: &str| WarningStatus { code: code.to_owned(), ..WarningStatus::default() };
+    let of = |status: &AIProviderSeedStatus, kind: &str| standing(status, kind).unwrap().message.clone();
+    let said = |status: &AIProviderSeedStatus| status.summary.clone().unwrap().message;
+    let mut seen = observed(Reason::Conflict, true, &[conflict("a", "base_url", "https://a/")]);
+    seen.warnings = vec![warning("unknown_variable")];
+    let first = next(None, &seen, &look(1, 0)).status;
+    assert_eq!(
+        (of(&first, "Ready"), of(&first, "InSync")),
+        (seen.message.clone(), "0 of 1 provider in sync".to_owned())
+    );
+    assert_eq!((said(&first), first.warnings.len()), (seen.message.clone(), 1));
+
+    let away = next(Some(&first), &observed(Reason::DatabaseUnreachable, false, &[]), &look(1, 60)).status;
+    assert_eq!(of(&away, "InSync"), "not known; see Ready");
+    assert_eq!((said(&away), away.warnings.len()), ("message of DatabaseUnreachable".to_owned(), 0));
+    let summary = away.summary.clone().unwrap();
+    assert_eq!((summary.in_sync, summary.conflicts), (None, Some(1)));
+
+    // Nobody looks: all that was found stays, but not what is said of now.
+    let suspended = next(Some(&first), &Observed::suspended(), &look(1, 120)).status;
+    assert_eq!((suspended.warnings.clone(), suspended.conflicts.len()), (vec![warning("unknown_variable")], 1));
+    assert_eq!(said(&suspended), Observed::suspended().message);
+    assert_eq!(of(&suspended, "InSync"), "not known; see Ready");
+    assert_eq!(suspended.summary.unwrap().in_sync, first.summary.unwrap().in_sync);
+}
+
 #[test]
 fn five_thousand_providers_stay_within_the_limits() {
     let mut seen = observed(Reason::Conflict, true, &[]);

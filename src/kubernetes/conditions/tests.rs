@@ -224,6 +224,36 @@ fn what_does_not_stop_the_start_is_no_warning() {
     let told = next(None, &observed(Reason::CredentialsDiffer, false, &[keys]), &look(1, 0)).notices;
     assert!(!told[0].is_warning);
     assert!(told[0].note.ends_with("; this does not stop the next start of Deployment coder"), "{}", told[0].note);
+    // Not beside one that does, nor if nothing does.
+    let mut keys = conflict("openai", "api_keys", "1 (aa)");
+    keys.status.blocking = false;
+    let both = [conflict("openai", "base_url", "https://a/"), keys];
+    let warnings = |blocked| {
+        let told = next(None, &observed(Reason::Conflict, blocked, &both), &look(1, 0)).notices;
+        told.iter().map(|notice| notice.is_warning).collect::<Vec<_>>()
+    };
+    assert_eq!((warnings(true), warnings(false)), (vec![true, false], vec![false, false]));
+}
+
+/// Each decision is told, also one that ends like the last; what stands beside it is not told again for that.
+#[test]
+fn another_decision_is_another_notice() {
+    let say = |word| Answer::Say(Deed::new(word, "a message"));
+    let decided = |handled: &str| Look {
+        handled: Some(handled.to_owned()),
+        resolved: say(Word::Resolved),
+        seeded: say(Word::WritesNotAllowed),
+        ..look(1, 0)
+    };
+    let in_sync = observed(Reason::InSync, false, &[]);
+    let told = |before: Option<&AIProviderSeedStatus>, handled| {
+        let next = next(before, &in_sync, &decided(handled));
+        (next.notices.iter().map(|notice| notice.what).collect::<Vec<_>>(), next.status)
+    };
+    let (first, status) = told(None, "one");
+    assert_eq!(first, [What::Told(Word::Resolved), What::Told(Word::WritesNotAllowed)]);
+    assert_eq!(told(Some(&status), "one").0, []);
+    assert_eq!(told(Some(&status), "two").0, [What::Told(Word::Resolved)]);
 }
 
 #[test]

@@ -183,6 +183,23 @@ fn a_decision_is_about_what_it_names() {
     assert_eq!(take(environment, &["azure"], vec![id("openai")]), moved(&["azure"], &["azure"]));
     let unknown = vec![id("azure"), "deadbeef0000".to_owned()];
     assert_eq!(take(environment, &[], unknown), moved(&["azure", "openai"], &["azure", "openai"]));
+    // And it is told which of these it is.
+    let why = |providers: &[&str], conflicts: Vec<String>| {
+        let providers = providers.iter().map(|name| (*name).to_owned()).collect();
+        let request = Request { action: environment, providers, conflicts };
+        resolve(&plan, &desired, &rows, &request, &WRITE).problems[0].message.clone()
+    };
+    let not_named = why(&["azure", "openai"], vec![id("azure")]);
+    assert!(
+        not_named.contains(&format!(
+            "its conflict is not, so nothing was done; name that too (--conflict {})",
+            id("openai")
+        ))
+    );
+    assert!(why(&["azure"], vec![id("openai")]).contains("that of a provider that was not"));
+    for conflicts in [vec!["deadbeef0000".to_owned()], vec![id("azure"), "deadbeef0000".to_owned()]] {
+        assert!(why(&[], conflicts).contains("not there any more: it was settled, or a side has changed"));
+    }
     // To look at both sides no conflict need be named.
     let shown = (vec![], names(&["openai"]), names(&["openai"]), vec![]);
     assert_eq!(take(Action::TakeDatabase, &["openai"], Vec::new()), shown);

@@ -235,27 +235,6 @@ fn what_does_not_stop_the_start_is_no_warning() {
     assert_eq!((warnings(true), warnings(false)), (vec![true, false], vec![false, false]));
 }
 
-/// Each decision is told, also one that ends like the last; what stands beside it is not told again for that.
-#[test]
-fn another_decision_is_another_notice() {
-    let say = |word| Answer::Say(Deed::new(word, "a message"));
-    let decided = |handled: &str| Look {
-        handled: Some(handled.to_owned()),
-        resolved: say(Word::Resolved),
-        seeded: say(Word::WritesNotAllowed),
-        ..look(1, 0)
-    };
-    let in_sync = observed(Reason::InSync, false, &[]);
-    let told = |before: Option<&AIProviderSeedStatus>, handled| {
-        let next = next(before, &in_sync, &decided(handled));
-        (next.notices.iter().map(|notice| notice.what).collect::<Vec<_>>(), next.status)
-    };
-    let (first, status) = told(None, "one");
-    assert_eq!(first, [What::Told(Word::Resolved), What::Told(Word::WritesNotAllowed)]);
-    assert_eq!(told(Some(&status), "one").0, []);
-    assert_eq!(told(Some(&status), "two").0, [What::Told(Word::Resolved)]);
-}
-
 #[test]
 fn suspended_keeps_what_was_found() {
     let conflicts = [conflict("openai", "type", "azure")];

@@ -94,3 +94,37 @@ fn the_mode_seed() {
     let observe = next(Some(&done.status), &agreed, &Look { seeded: Answer::Forget, ..look(1, 9) });
     assert_eq!(patch(&observe.status)["conditions"], json!([]));
 }
+
+/// Each decision is told, also one that ends like the last; what stands beside it is not told again for that.
+#[test]
+fn another_decision_is_another_notice() {
+    let say = |word| Answer::Say(Deed::new(word, "a message"));
+    let decided = |handled: &str| Look {
+        handled: Some(handled.to_owned()),
+        resolved: say(Word::Resolved),
+        seeded: say(Word::WritesNotAllowed),
+        ..look(1, 0)
+    };
+    let in_sync = observed(Reason::InSync, false, &[]);
+    let told = |before: Option<&AIProviderSeedStatus>, handled| {
+        let next = next(before, &in_sync, &decided(handled));
+        (next.notices.iter().map(|notice| notice.what).collect::<Vec<_>>(), next.status)
+    };
+    let (first, status) = told(None, "one");
+    assert_eq!(first, [What::Told(Word::Resolved), What::Told(Word::WritesNotAllowed)]);
+    assert_eq!(told(Some(&status), "one").0, []);
+    assert_eq!(told(Some(&status), "two").0, [What::Told(Word::Resolved)]);
+}
+
+/// A refusal for another reason is told; a try that failed in another way is the same news.
+#[test]
+fn a_refusal_is_told_for_each_reason() {
+    let in_sync = observed(Reason::InSync, false, &[]);
+    let told_again = |word| {
+        let decided = |message: &str| Look { resolved: Answer::Say(Deed::new(word, message)), ..look(1, 0) };
+        let first = next(None, &in_sync, &decided("one")).status;
+        [decided("one"), decided("two")].map(|look| next(Some(&first), &in_sync, &look).notices.len())
+    };
+    assert_eq!(told_again(Word::ResolveRefused), [0, 1]);
+    assert_eq!(told_again(Word::ResolveFailed), [0, 0]);
+}

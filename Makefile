@@ -21,8 +21,8 @@ stress: ## Kill it, cut it, freeze it, race it, restart its server
 
 # Compares with other programs in one run and writes docs/performance.md. Nothing else should run meanwhile.
 bench: ## Measure time, memory and size
-	@CARGO_TARGET_DIR=target/bench hack/build --target init --without-sbom -- --features bench --bins
 	@CARGO_TARGET_DIR=target/bench hack/image --target init --without-sbom --output target/bench/init.tar
+	@CARGO_TARGET_DIR=target/bench hack/build --target init --without-sbom -- --features bench --bin floor
 	@hack/image --target full --without-sbom --output target/bench/full.tar
 	cargo run --example bench
 

@@ -9,7 +9,7 @@ use crate::plan::resolve::{Action, Request, Resolution, resolve};
 use crate::plan::{Plan, PlanOptions, Snapshot, plan};
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
-use crate::report::{Description, descriptions};
+use crate::report::{Line, lines};
 use crate::store::connect::{Connector, Patience, Session, Want, full_jitter};
 use crate::store::dbcrypt::Keyring;
 use crate::store::resolve::{self as rows, Fate};
@@ -41,8 +41,8 @@ pub struct Ended {
     pub plan: Option<Plan>,
     /// What was, or would be, done.
     pub resolution: Option<Resolution>,
-    /// With `--take database`: what is stored, in variables of this environment.
-    pub descriptions: Vec<Description>,
+    /// With `--take database`: what to change in the environment.
+    pub lines: Vec<Line>,
     pub error: Option<Error>,
     pub written: bool,
     /// The answer to a commit was lost, and nobody could be asked what became of it.
@@ -105,7 +105,7 @@ impl Run<'_> {
         plan.warnings.retain(|warning| warning.provider.is_some());
         let resolution = resolve(&plan, self.desired, snapshot, self.request, &self.plan);
         if self.request.action == Action::TakeDatabase {
-            ended.descriptions = descriptions(&resolution.conflicts, self.desired, snapshot);
+            ended.lines = lines(&resolution.conflicts, self.desired, snapshot);
         }
         ended.resolution = Some(resolution);
         plan.problems.clear();

@@ -93,6 +93,7 @@ fn the_interval_alone_finds_drift_and_a_deleted_resource_leaves_nothing() {
     });
 
     eventually("it was checked again", || has_last_check().then_some(()));
+    assert!(controller.get("/metrics").unwrap().1.contains("name=\"coder\""));
     namespace.kubectl(&["delete", "aps", "coder"]).ok();
     eventually("its metrics are gone", || (!controller.get("/metrics")?.1.contains("name=\"coder\"")).then_some(()));
     controller.stop().expect(0);

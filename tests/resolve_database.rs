@@ -133,6 +133,24 @@ fn what_it_says_makes_the_environment_agree() {
     }
 }
 
+/// One of the older ones needs no number, so that the other gets the next.
+#[test]
+fn only_what_is_described_anew_is_numbered() {
+    let database = database("");
+    sides(&database, "openai", ["azure", "https://x.example/", ""], &["k"]);
+    database.execute(
+        "insert into ai_providers (type, name, base_url) values ('anthropic', 'anthropic', 'https://other.example/');
+         insert into ai_provider_keys (provider_id, api_key) select id, 'k' from ai_providers where name = 'anthropic'",
+    );
+    let run = Run::new(["resolve"]).json().arg("--take=database").database(database.url());
+    let run = run.envs(INDEXED[..2].iter().copied()).env("CODER_AIBRIDGE_ANTHROPIC_KEY", "k");
+    let said = run.env("CODER_AIBRIDGE_OPENAI_KEY", "k").run().expect(0).json();
+    let variables = said["environment"].as_array().unwrap().iter().map(|line| line["variable"].as_str().unwrap());
+    let variables: Vec<&str> = variables.collect();
+    assert!(variables.contains(&"CODER_AIBRIDGE_ANTHROPIC_BASE_URL"), "{said}");
+    assert!(variables.contains(&"CODER_AIBRIDGE_PROVIDER_1_TYPE"), "{said}");
+}
+
 /// Nothing can be said where nothing describes the row.
 #[test]
 fn what_no_variables_can_describe() {

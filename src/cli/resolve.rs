@@ -109,8 +109,7 @@ impl Decided<'_> {
             dry_run: dry_run || request.action == Action::TakeDatabase,
             shown,
         };
-        let Ended { plan, resolution, descriptions, error, written, unknown, database } =
-            in_runtime(run.run(connector))?;
+        let Ended { plan, resolution, lines, error, written, unknown, database } = in_runtime(run.run(connector))?;
         let failed = error.map(|error| error.into_problems());
         let problems = failed.or_else(|| resolution.as_ref().map(|r| r.problems.clone())).unwrap_or_default();
         let report = Report::new(Command::Resolve, problems, prepared.warnings.clone());
@@ -120,7 +119,7 @@ impl Decided<'_> {
         report.unknown = unknown;
         report.desired = prepared.desired.len();
         report.database = database;
-        Ok((Settled::new(report, request.action, dry_run, resolution.as_ref(), descriptions), resolution))
+        Ok((Settled::new(report, request.action, dry_run, resolution.as_ref(), lines), resolution))
     }
 }
 

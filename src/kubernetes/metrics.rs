@@ -121,7 +121,7 @@ impl Metrics {
 
     pub fn remove(&self, resource: &Key) {
         self.conflicts.remove(&labels(resource));
-        self.last_check.remove(&labels(resource));
+        self.not_checked(resource);
     }
 
     /// In the text format of OpenMetrics.

@@ -3,47 +3,54 @@
 
 use super::environment::{Change, Line};
 use crate::export::{PREFIX, shown_fields};
-use crate::plan::{Conflict, Snapshot};
-use crate::provider::{DesiredProvider, Presence};
+use crate::plan::Snapshot;
+use crate::provider::{DesiredProvider, Origin, Presence};
 
-pub struct Description {
-    pub provider: String,
-    pub lines: Vec<Line>,
+/// What is there to describe a provider with.
+pub struct Descriptions<'a> {
+    desired: &'a [DesiredProvider],
+    snapshot: &'a Snapshot,
+    /// One that the older variables describe becomes the next of the indexed ones.
+    next: usize,
 }
 
-/// Of each provider in these conflicts; those that no variables can describe are left out.
-pub fn descriptions(conflicts: &[Conflict], desired: &[DesiredProvider], snapshot: &Snapshot) -> Vec<Description> {
-    let is_indexed = |provider: &&DesiredProvider| provider.index.is_some();
-    let start = |provider: &DesiredProvider| provider.origins.pattern.trim_end_matches('*').to_owned();
-    // One that the older variables describe becomes the next of the indexed ones.
-    let prefix = desired.iter().find(is_indexed).map(|provider| {
-        let start = start(provider);
-        let digits = |c: char| c.is_ascii_digit();
-        start.trim_end_matches('_').trim_end_matches(digits).to_owned()
-    });
-    let prefix = prefix.unwrap_or_else(|| PREFIX.to_owned());
-    let mut next = desired.iter().filter(is_indexed).count();
-    let mut descriptions = Vec::new();
-    for of_provider in conflicts.chunk_by(|a, b| a.provider == b.provider) {
-        let label = &of_provider[0].provider;
-        let Some(provider) = desired.iter().find(|provider| provider.label() == *label) else { continue };
-        let Some(row) = snapshot.rows.get(&provider.name) else { continue };
-        let Some(fields) = shown_fields(&provider.name, row) else { continue };
-        let start = if is_indexed(&provider) {
-            start(provider)
-        } else {
-            next += 1;
-            format!("{prefix}{}_", next - 1)
-        };
-        let lines = Describing { provider, start: &start, keys_are_known: row.keys.is_some() }.lines(fields);
-        descriptions.push(Description { provider: label.clone(), lines });
+impl<'a> Descriptions<'a> {
+    pub fn new(desired: &'a [DesiredProvider], snapshot: &'a Snapshot) -> Descriptions<'a> {
+        let next = desired.iter().filter(|provider| provider.index.is_some()).count();
+        Descriptions { desired, snapshot, next }
     }
-    descriptions
+
+    /// `None`: no variables can describe it.
+    pub fn describe(&mut self, label: &str) -> Option<Vec<Line>> {
+        let provider = self.desired.iter().find(|provider| provider.label() == label)?;
+        let row = self.snapshot.rows.get(&provider.name)?;
+        let fields = shown_fields(&provider.name, row)?;
+        let start = match provider.index {
+            Some(_) => start(provider).to_owned(),
+            None => {
+                self.next += 1;
+                format!("{}{}_", self.prefix(), self.next - 1)
+            }
+        };
+        Some(Describing { provider, start: &start, keys_are_known: row.keys.is_some() }.lines(fields))
+    }
+
+    fn prefix(&self) -> &str {
+        let indexed = self.desired.iter().find(|provider| provider.index.is_some());
+        indexed.map_or(PREFIX, |provider| {
+            start(provider).trim_end_matches('_').trim_end_matches(|c: char| c.is_ascii_digit())
+        })
+    }
+}
+
+/// `CODER_AIBRIDGE_PROVIDER_0_`
+fn start(provider: &DesiredProvider) -> &str {
+    provider.origins.pattern.trim_end_matches('*')
 }
 
 struct Describing<'a> {
     provider: &'a DesiredProvider,
-    /// `CODER_AIBRIDGE_PROVIDER_0_`
+    /// As [`start`] has it, or would.
     start: &'a str,
     keys_are_known: bool,
 }
@@ -84,8 +91,8 @@ impl Describing<'_> {
     /// The variables that are set for it now: those that are compared, and those that hold credentials.
     fn set(&self) -> (Vec<String>, Vec<String>) {
         let origins = &self.provider.origins;
-        let is_set = |origin: &&crate::provider::Origin| origin.presence == Presence::Set;
-        let names = |origins: &[&crate::provider::Origin]| {
+        let is_set = |origin: &&Origin| origin.presence == Presence::Set;
+        let names = |origins: &[&Origin]| {
             let mut names: Vec<String> = Vec::new();
             for origin in origins.iter().copied().filter(is_set) {
                 if !names.contains(&origin.variable) {

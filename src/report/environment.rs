@@ -5,11 +5,11 @@ use std::fmt::Write;
 use serde::Serialize;
 use serde_json::{Map, json};
 
-use super::description::{Description, secret_of};
-use super::sentence::falls_back;
+use super::description::{Descriptions, secret_of};
+use super::sentence::{falls_back, is_older};
 use crate::dotenv;
-use crate::plan::{Conflict, Field, Value};
-use crate::provider::ProviderType;
+use crate::plan::{Conflict, Field, Snapshot, Value};
+use crate::provider::{DesiredProvider, ProviderType};
 
 /// One variable.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -33,19 +33,16 @@ pub enum Change {
     DescribeAnew,
 }
 
-pub fn lines(conflicts: &[Conflict], descriptions: Vec<Description>) -> Vec<Line> {
+pub fn lines(conflicts: &[Conflict], desired: &[DesiredProvider], snapshot: &Snapshot) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
+    let mut descriptions = Descriptions::new(desired, snapshot);
     for of_provider in conflicts.chunk_by(|a, b| a.provider == b.provider) {
         let found: Vec<Line> = of_provider.iter().flat_map(of_field).collect();
         // Described anew, nothing else of it need be said.
-        let Some(anew) = found.iter().find(|line| line.change == Change::DescribeAnew) else {
-            lines.extend(found);
-            continue;
-        };
-        match descriptions.iter().find(|description| description.provider == anew.provider) {
-            Some(description) => lines.extend(description.lines.iter().cloned()),
-            None => lines.push(anew.clone()),
-        }
+        lines.extend(match found.iter().find(|line| line.change == Change::DescribeAnew) {
+            None => found,
+            Some(anew) => descriptions.describe(&anew.provider).unwrap_or_else(|| vec![anew.clone()]),
+        });
     }
     lines
 }
@@ -55,7 +52,7 @@ fn of_field(conflict: &Conflict) -> Vec<Line> {
     let line =
         |variable: &str, change| Line { provider: conflict.provider.clone(), variable: variable.to_owned(), change };
     let one = |change| vec![line(variable, change)];
-    let older = !variable.to_ascii_uppercase().contains("_PROVIDER_");
+    let older = is_older(variable);
     match (conflict.field, &conflict.database) {
         (Field::Type, Value::Text(kind)) if !older && says_it_all(conflict, kind) => {
             let mut lines = one(Change::Set { value: kind.clone() });

@@ -11,7 +11,7 @@ mod termination;
 mod text;
 mod watch;
 
-pub use description::{Description, descriptions};
+pub use environment::{Line, lines};
 pub use from::Place;
 pub use json::json;
 pub use resolve::Settled;

@@ -4,7 +4,6 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::description::Description;
 use super::environment::{self, Line};
 use super::json::{Document, document};
 use super::sentence::{minute, origin, problem_sentence, value};
@@ -50,7 +49,7 @@ impl Settled {
         action: Action,
         dry_run: bool,
         resolution: Option<&Resolution>,
-        descriptions: Vec<Description>,
+        lines: Vec<Line>,
     ) -> Settled {
         let failed = report.outcome != Outcome::Ok;
         let of = |conflicts: Option<&Vec<Conflict>>, name: &str| {
@@ -65,12 +64,7 @@ impl Settled {
             kept: of(resolution.map(|r| &r.kept), &update.name),
         });
         let changes: Vec<Change> = changes.collect();
-        let lines = match (action, resolution) {
-            (Action::TakeDatabase, Some(resolution)) if !failed => {
-                environment::lines(&resolution.conflicts, descriptions)
-            }
-            _ => Vec::new(),
-        };
+        let lines = if failed { Vec::new() } else { lines };
         if let Some(resolution) = resolution.filter(|_| failed && !report.conflicts.is_empty()) {
             report.conflicts.retain(|c| resolution.conflicts.iter().any(|shown| shown.provider == c.provider));
         }

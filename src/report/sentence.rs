@@ -75,9 +75,14 @@ pub fn problem_sentence(problem: &Problem) -> String {
 
 /// With the variable unset or empty, Coder's default applies: two of the older variables have one.
 pub fn falls_back(conflict: &Conflict) -> bool {
-    let variable = conflict.origin.variable.to_ascii_uppercase();
-    let older = ["OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"].iter().any(|end| variable.ends_with(end));
-    conflict.origin.presence == Presence::Default || (older && !variable.contains("_PROVIDER_"))
+    let variable = &conflict.origin.variable;
+    let has_default = ["OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"].iter().any(|end| variable.ends_with(end));
+    conflict.origin.presence == Presence::Default || (has_default && is_older(variable))
+}
+
+/// One of those for a single provider.
+pub fn is_older(variable: &str) -> bool {
+    !variable.to_ascii_uppercase().contains("_PROVIDER_")
 }
 
 const INDEXED: &str = "describe the provider in indexed variables (CODER_AIBRIDGE_PROVIDER_0_TYPE, …) instead";

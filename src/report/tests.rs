@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::{Field, Value};
+use crate::plan::{Field, Snapshot, Value};
 use crate::problem::Code;
 use crate::provider::{Origin, Presence, Source};
 
@@ -295,7 +295,7 @@ fn no_command_with_an_id_that_is_not_the_pods() {
 }
 
 fn written(conflicts: &[Conflict]) -> (Vec<environment::Line>, String) {
-    let lines = environment::lines(conflicts, Vec::new());
+    let lines = environment::lines(conflicts, &[], &Snapshot::default());
     let mut out = String::new();
     environment::text(&mut out, &lines);
     (lines, out)
@@ -325,7 +325,7 @@ fn another_type_is_a_variable_where_it_says_all() {
     let of = |provider: &str, environment: &str, database: &str| {
         let origin = Origin::set("CODER_AIBRIDGE_PROVIDER_3_TYPE", Source::Process);
         let one = Conflict { origin, ..conflict(provider, "1", Field::Type, environment, database) };
-        let lines = environment::lines(&[one], Vec::new());
+        let lines = environment::lines(&[one], &[], &Snapshot::default());
         lines.into_iter().map(|line| (line.variable, line.change)).collect::<Vec<_>>()
     };
     let set = |name: &str, value: &str| {

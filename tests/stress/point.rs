@@ -27,16 +27,20 @@ impl Point {
         trace.lines().map(str::to_owned).collect()
     }
 
+    fn at(&self, edge: &str, step: &str, what: &str, run: Run) -> Run {
+        self.traced(run).env("FAILPOINT", format!("{edge} {step} {what}"))
+    }
+
     pub fn abort(&self, edge: &str, step: &str, run: Run) -> Run {
-        self.traced(run).env("FAILPOINT", format!("{edge} {step} abort"))
+        self.at(edge, step, "abort", run)
     }
 
     pub fn panic(&self, edge: &str, step: &str, run: Run) -> Run {
-        self.traced(run).env("FAILPOINT", format!("{edge} {step} panic"))
+        self.at(edge, step, "panic", run)
     }
 
     pub fn hold(&self, edge: &str, step: &str, run: Run) -> Run {
-        self.traced(run).env("FAILPOINT", format!("{edge} {step} hold"))
+        self.at(edge, step, "hold", run)
     }
 
     /// Whether the run stands at its point.

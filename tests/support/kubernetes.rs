@@ -231,9 +231,7 @@ impl Namespace<'_> {
         write_kubeconfig(&kubeconfig, port, certificate, &token, &self.name);
         ServiceAccount { client: client(port, certificate, &token, &self.name), kubeconfig, token }
     }
-}
 
-impl Namespace<'_> {
     /// An account with these rules in this namespace, and no other rights.
     pub fn account_with(&self, name: &str, rules: &Value) -> ServiceAccount {
         let account = self.service_account(name);

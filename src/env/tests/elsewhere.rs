@@ -2,16 +2,24 @@
 
 use super::*;
 
-fn elsewhere(name: &str) -> Variable {
-    Variable::elsewhere(name, "it comes from Secret ai", Source::Secret { name: "ai".into(), key: "k".into() })
+/// And one behind them whose value is in a Secret that was not given.
+fn with_elsewhere(pairs: &[(&str, &str)], name: &str) -> Vec<Variable> {
+    let secret = Source::Secret { name: "ai".into(), key: "k".into() };
+    let mut given = variables(pairs);
+    given.push(Variable::elsewhere(name, "it comes from Secret ai", secret));
+    given
+}
+
+fn tolerated(given: &[Variable], missing: &[String]) -> Environment {
+    let mut environment = Environment::read(given);
+    environment.tolerate(given, missing);
+    environment
 }
 
 #[test]
 fn what_is_said_of_a_provider_that_cannot_be_compared() {
     let unknown = |pairs: &[(&str, &str)], name: &str| {
-        let mut given = variables(pairs);
-        given.push(elsewhere(&format!("{AIBRIDGE}{name}")));
-        let environment = Environment::read(&given);
+        let environment = Environment::read(&with_elsewhere(pairs, &format!("{AIBRIDGE}{name}")));
         let found: Vec<_> = environment.unknown.iter().map(|it| (it.name.clone(), it.kind.clone())).collect();
         (found, environment.providers.len())
     };
@@ -30,9 +38,7 @@ fn what_is_said_of_a_provider_that_cannot_be_compared() {
 #[test]
 fn older_variables() {
     let read = |pairs: &[(&str, &str)], name: &str| {
-        let mut given = variables(pairs);
-        given.push(elsewhere(&format!("CODER_AIBRIDGE_{name}")));
-        let environment = Environment::read(&given);
+        let environment = Environment::read(&with_elsewhere(pairs, &format!("CODER_AIBRIDGE_{name}")));
         let known: Vec<_> = environment.providers.iter().map(|it| (it.name.clone(), it.credentials_unknown)).collect();
         (known, environment.unknown.iter().map(|it| it.name.clone()).collect::<Vec<_>>())
     };
@@ -55,9 +61,7 @@ fn older_variables() {
 #[test]
 fn what_follows_from_absence_is_taken_back() {
     let judged = |pairs: &[(&str, &str)], missing: &[String]| {
-        let given = variables(pairs);
-        let mut environment = Environment::read(&given);
-        environment.tolerate(&given, missing);
+        let environment = tolerated(&variables(pairs), missing);
         let codes = |problems: &[Problem]| lines(problems).join(", ");
         let names = environment.unknown.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
         (codes(&environment.problems), codes(&environment.warnings), names, environment.providers.len())
@@ -84,9 +88,7 @@ fn what_follows_from_absence_is_taken_back() {
     let bedrock = [("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1")];
     assert_eq!(judged(&bedrock, &secret), (text(""), text("not_in_manifests"), vec![], 1));
     let known = |pairs: &[(&str, &str)]| {
-        let given = variables(pairs);
-        let mut environment = Environment::read(&given);
-        environment.tolerate(&given, &secret);
+        let environment = tolerated(&variables(pairs), &secret);
         environment.providers.iter().map(|it| it.credentials_unknown).collect::<Vec<_>>()
     };
     assert_eq!(known(&[openai, url, ("0_KEY", "k")]), [false]);
@@ -106,10 +108,7 @@ fn what_an_unknown_value_means() {
         ("0_BEDROCK_MODEL", Code::NotInManifests, "models are not compared"),
         ("0_BASE_URL", Code::NotInManifests, "so the provider cannot be compared"),
     ] {
-        let mut given = variables(&[("0_TYPE", "anthropic")]);
-        given.push(elsewhere(&format!("{AIBRIDGE}{name}")));
-        let mut environment = Environment::read(&given);
-        environment.tolerate(&given, &[]);
+        let environment = tolerated(&with_elsewhere(&[("0_TYPE", "anthropic")], &format!("{AIBRIDGE}{name}")), &[]);
         let is = |warning: &&Problem| warning.message.contains("Secret ai");
         let warning = environment.warnings.iter().find(is).unwrap();
         assert_eq!(warning.code, code, "{name}");

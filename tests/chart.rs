@@ -9,7 +9,7 @@ mod support;
 #[path = "chart/values.rs"]
 mod values;
 
-use ai_provider_seed::kubernetes::role;
+use ai_provider_seed::kubernetes::crd::rbac;
 use helm::{CHART, assert_current, copy, error, objects, read, root, template, try_template, yaml};
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
@@ -261,9 +261,9 @@ fn the_roles_are_those_that_the_controller_needs() {
         let objects = objects(&template(arguments));
         let roles: Vec<_> = objects.iter().filter(|object| object["kind"] == kind).map(|role| &role["rules"]).collect();
         assert_eq!(roles.len(), own);
-        assert_eq!(roles[0], &rules(role::rules()));
+        assert_eq!(roles[0], &rules(rbac::rules()));
         if let Some(leases) = roles.get(1) {
-            assert_eq!(*leases, &rules(role::leader_election_rules()));
+            assert_eq!(*leases, &rules(rbac::leader_election_rules()));
         }
     }
 }

@@ -5,7 +5,7 @@
 
 mod support;
 
-use ai_provider_seed::kubernetes::resource::Changed;
+use ai_provider_seed::kubernetes::crd::spec::Changed;
 use serde_json::json;
 use support::controller::{Controller, check_now, conditions, deployment, events, get, notes, reason, secret, seed};
 use support::kubernetes::eventually;

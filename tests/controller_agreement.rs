@@ -5,7 +5,7 @@
 
 mod support;
 
-use ai_provider_seed::kubernetes::resource::{AIProviderSeed, AIProviderSeedStatus};
+use ai_provider_seed::kubernetes::crd::spec::{AIProviderSeed, AIProviderSeedStatus};
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, PostParams};
 use serde_json::json;

@@ -6,8 +6,8 @@
 
 mod support;
 
-use ai_provider_seed::kubernetes::resource::{AIProviderSeed, AIProviderSeedStatus};
-use ai_provider_seed::kubernetes::role;
+use ai_provider_seed::kubernetes::crd::rbac;
+use ai_provider_seed::kubernetes::crd::spec::{AIProviderSeed, AIProviderSeedStatus};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::api::Api;
@@ -41,7 +41,7 @@ fn in_sync(namespace: &Namespace) -> Database<'static> {
 /// An account that may do what the chart's role lets it do, but for `without`.
 fn account(namespace: &Namespace, without: &str) -> ServiceAccount {
     let kept = |rule: &PolicyRule| rule.resources.iter().flatten().all(|resource| resource != without);
-    let rules: Vec<PolicyRule> = role::rules().into_iter().filter(kept).collect();
+    let rules: Vec<PolicyRule> = rbac::rules().into_iter().filter(kept).collect();
     namespace.account_with("controller", &json!(rules))
 }
 

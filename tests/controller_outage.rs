@@ -4,7 +4,7 @@
 
 mod support;
 
-use ai_provider_seed::kubernetes::resource;
+use ai_provider_seed::kubernetes::crd::spec;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, PartialObjectMeta, Patch, PatchParams};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ use support::{Cluster, Database, Namespace, Run, Server, Variant, block_on};
 
 /// Installs the definition, changed.
 fn install(cluster: &Cluster, change: impl Fn(&mut Value)) {
-    let mut definition = serde_json::to_value(resource::definition()).unwrap();
+    let mut definition = serde_json::to_value(spec::definition()).unwrap();
     change(&mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]);
     definition["apiVersion"] = json!("apiextensions.k8s.io/v1");
     definition["kind"] = json!("CustomResourceDefinition");
@@ -23,7 +23,7 @@ fn install(cluster: &Cluster, change: impl Fn(&mut Value)) {
     let parameters = PatchParams::apply("test").force();
     block_on(api.patch(name, &parameters, &Patch::Apply(&definition))).expect("install the definition");
     eventually("the definition is served", || {
-        let seeds: Api<PartialObjectMeta<resource::AIProviderSeed>> = Api::all(cluster.client());
+        let seeds: Api<PartialObjectMeta<spec::AIProviderSeed>> = Api::all(cluster.client());
         block_on(seeds.list(&Default::default())).ok()
     });
 }

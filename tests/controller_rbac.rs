@@ -4,7 +4,7 @@
 
 mod support;
 
-use ai_provider_seed::kubernetes::role;
+use ai_provider_seed::kubernetes::crd::rbac;
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role};
 use serde_json::{Value, json};
 use support::controller::{Controller, deployment, reason, seed};
@@ -56,7 +56,7 @@ fn the_manifests_grant_what_is_listed() {
     let role =
         manifests.split("\n---\n").find(|document| document.contains("\nkind: Role\n")).expect("there is a role");
     let role: Role = serde_saphyr::from_str(role).expect("the role is YAML");
-    assert_eq!(rights(role.rules.unwrap()), rights(role::rules()));
+    assert_eq!(rights(role.rules.unwrap()), rights(rbac::rules()));
 }
 
 #[test]
@@ -64,8 +64,8 @@ fn the_listed_rights_are_enough() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     objects(&namespace);
-    let mut rules = rights(role::rules());
-    rules.extend(rights(role::leader_election_rules()));
+    let mut rules = rights(rbac::rules());
+    rules.extend(rights(rbac::leader_election_rules()));
     let controller = controller(&namespace, &rules, &["--leader-elect"]);
     controller.wait_ready();
     reason(&namespace, "coder", "SecretNotFound");
@@ -84,7 +84,7 @@ fn the_listed_rights_are_enough() {
 #[test]
 fn no_right_is_unused() {
     let Some(cluster) = Cluster::shared() else { return };
-    let all = rights(role::rules());
+    let all = rights(rbac::rules());
     // Four at a time: each is a process.
     for some in (0..all.len()).collect::<Vec<_>>().chunks(4) {
         std::thread::scope(|scope| {
@@ -111,12 +111,12 @@ fn no_right_is_unused() {
 #[test]
 fn no_right_of_the_election_is_unused() {
     let Some(cluster) = Cluster::shared() else { return };
-    let all = rights(role::leader_election_rules());
+    let all = rights(rbac::leader_election_rules());
     for without in 0..all.len() {
         let namespace = cluster.namespace();
         let mut rules = all.clone();
         let gone = rules.remove(without);
-        rules.extend(rights(role::rules()));
+        rules.extend(rights(rbac::rules()));
         let controller = controller(&namespace, &rules, &["--leader-elect"]);
         let what = format!("{} is missed", label(&gone));
         std::thread::sleep(std::time::Duration::from_secs(4));

@@ -6,7 +6,7 @@ mod resolution;
 mod settling;
 mod support;
 
-use ai_provider_seed::kubernetes::resource::{AIProviderSeedStatus, Changed, ConflictStatus};
+use ai_provider_seed::kubernetes::crd::spec::{AIProviderSeedStatus, Changed, ConflictStatus};
 use resolution::{OLD_URL, URL, database, openai};
 use serde_json::json;
 use settling::{env, workload};

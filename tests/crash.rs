@@ -6,7 +6,7 @@ mod resolution;
 mod stress;
 mod support;
 
-use ai_provider_seed::store::step::Step;
+use ai_provider_seed::store::failpoint::Step;
 use std::collections::BTreeSet;
 use stress::point::Point;
 use stress::{Env, Image, ONE_THERE, URL, providers, reset, seed, settle};

@@ -6,7 +6,7 @@
 mod status;
 mod support;
 
-use ai_provider_seed::kubernetes::resource::{AIProviderSeed, AIProviderSeedSpec};
+use ai_provider_seed::kubernetes::crd::spec::{AIProviderSeed, AIProviderSeedSpec};
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use serde_json::{Value, json};
 use std::time::Duration;

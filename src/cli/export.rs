@@ -10,16 +10,16 @@ use serde::Serialize;
 
 use super::resolve::in_runtime;
 use super::{log_to_stderr, may_colour, print, print_error};
-use crate::arguments::ExportTexts;
 use crate::env::Variable;
-use crate::export::{Export, HEAD, Secrets, Stored, export, render};
+use crate::options::args::ExportTexts;
 use crate::options::export::Wanted;
 use crate::options::{self, Format, Options};
-use crate::prepare::prepare_reader;
 use crate::problem::{Code, Problem};
-use crate::provider::shown;
-use crate::read_live::{Run, read};
+use crate::provider::redact;
+use crate::report::export::{Export, HEAD, Secrets, Stored, export, render};
 use crate::report::{self, Command, Report, Style};
+use crate::run::export::{Run, read};
+use crate::run::prepare::prepare_reader;
 use crate::store::snapshot::Live;
 
 pub fn command(mut texts: ExportTexts, variables: &[Variable]) -> u8 {
@@ -54,7 +54,7 @@ fn choose<'a>(live: &'a [Live], wanted: &Wanted) -> (Vec<Stored<'a>>, Vec<Proble
     let unknown = wanted.providers.iter().enumerate().filter(|(_, name)| live.iter().all(|live| live.name != **name));
     let unknown = unknown.map(|(at, _)| {
         let message =
-            format!("the database has no live provider of the {} name; check the spelling", shown::ordinal(at + 1));
+            format!("the database has no live provider of the {} name; check the spelling", redact::ordinal(at + 1));
         Problem::new(Code::CannotExport, message).variable("PROVIDER")
     });
     (live.iter().filter(is_wanted).map(stored).collect(), unknown.collect())
@@ -137,7 +137,7 @@ fn json(found: &Export, wanted: &Wanted, report: &Report, text: &str) -> String 
         format: wanted.format.as_str(),
         providers: providers.collect(),
         text,
-        secrets_file: wanted.file.as_ref().map(|path| shown::name(&path.to_string_lossy())),
+        secrets_file: wanted.file.as_ref().map(|path| redact::name(&path.to_string_lossy())),
         problems: &report.problems,
         warnings: &report.warnings,
     };

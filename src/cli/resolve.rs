@@ -3,17 +3,17 @@
 use std::io::{BufRead, IsTerminal};
 use std::time::Instant;
 
-use super::guard::signal;
+use super::watchdog::signal;
 use super::{block_on, leave_message, log_end, log_to_stderr, may_colour, print, print_error};
-use crate::arguments::ResolveTexts;
 use crate::env::Variable;
-use crate::options::{self, Format, Options, decision};
+use crate::options::args::ResolveTexts;
+use crate::options::{self, Format, Options, resolve};
 use crate::plan::Access;
 use crate::plan::resolve::{Action, Request, Resolution};
-use crate::prepare::{Prepared, Refused, prepare, prepare_reader};
 use crate::problem::{Code, Outcome, Problem};
 use crate::report::{Command, Report, Settled, Style};
-use crate::resolve::{Ended, Run};
+use crate::run::prepare::{Prepared, Refused, prepare, prepare_reader};
+use crate::run::resolve::{Ended, Run};
 use crate::store::connect::Connector;
 
 pub fn command(mut texts: ResolveTexts, variables: &[Variable]) -> u8 {
@@ -21,7 +21,7 @@ pub fn command(mut texts: ResolveTexts, variables: &[Variable]) -> u8 {
     log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
     let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    let request = decision::parse(&texts, can_ask, &mut problems);
+    let request = resolve::parse(&texts, can_ask, &mut problems);
     let ask = request.action != Action::TakeDatabase && !texts.yes && !texts.dry_run;
     let settled = match ready(&options, &request, variables, problems, warnings) {
         Err(Refused { problems, warnings }) => {

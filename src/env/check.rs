@@ -6,11 +6,11 @@ use secrecy::SecretString;
 
 use super::endpoint::{bedrock_without_credentials, suspicious_url};
 use super::indexed::{Fields, List, Suffix};
+use super::partial::Unknown;
 use super::suggest::nearest;
-use super::unknown::Unknown;
 use super::variable::Variable;
 use crate::problem::{Code, Problem};
-use crate::provider::shown::{self, count};
+use crate::provider::redact::{self, count};
 use crate::provider::{
     BedrockSettings, DesiredProvider, NameError, Origin, Origins, Presence, ProviderType, check_name,
 };
@@ -66,7 +66,7 @@ pub fn unknown(fields: &Fields) -> Unknown {
     Unknown {
         index: Some(fields.index),
         name: name.unwrap_or_else(|| format!("(provider {})", fields.index)),
-        kind: kind.map(|kind| shown::kind(kind.as_str(), Some(&check.origin(Suffix::Type)))),
+        kind: kind.map(|kind| redact::kind(kind.as_str(), Some(&check.origin(Suffix::Type)))),
         pattern: format!("{}{}_*", fields.prefix, fields.index),
     }
 }
@@ -95,7 +95,7 @@ impl Check<'_, '_> {
 
     fn with_provider(&self, problem: Problem) -> Problem {
         let name = name(self.fields);
-        if check_name(name).is_ok() && self.may_show_name() { problem.provider(shown::name(name)) } else { problem }
+        if check_name(name).is_ok() && self.may_show_name() { problem.provider(redact::name(name)) } else { problem }
     }
 
     /// A name that came from a Kubernetes Secret is not shown; nor is a TYPE that is none and stands in for the name.
@@ -124,7 +124,7 @@ impl Check<'_, '_> {
         let close = nearest(text, known).filter(|_| !from_secret);
         let meant = close.or_else(|| known.into_iter().find(|kind| kind.eq_ignore_ascii_case(text.trim())));
         let what = match close {
-            Some(_) => format!("unknown type \"{}\"", shown::escape(text)),
+            Some(_) => format!("unknown type \"{}\"", redact::escape(text)),
             None => format!("unknown type of {}", count(text.chars().count(), "character")),
         };
         let message = match meant {
@@ -210,14 +210,14 @@ impl Check<'_, '_> {
             if key.is_empty() {
                 let message = match list.values.len() {
                     1 => "set, but empty: unset the variable, or check that the Secret has a value".to_owned(),
-                    _ => format!("the {} key is empty; remove the comma too many", shown::ordinal(at + 1)),
+                    _ => format!("the {} key is empty; remove the comma too many", redact::ordinal(at + 1)),
                 };
                 self.problem(Code::EmptyKey, message, [variable.clone()]);
             } else if let Some(first) = list.values[..at].iter().position(|earlier| earlier == key) {
                 let message = format!(
                     "the {} key is the same as the {}; remove one of them",
-                    shown::ordinal(at + 1),
-                    shown::ordinal(first + 1)
+                    redact::ordinal(at + 1),
+                    redact::ordinal(first + 1)
                 );
                 self.problem(Code::DuplicateKey, message, [variable.clone()]);
             }
@@ -251,9 +251,9 @@ impl Check<'_, '_> {
         let what = match check_name(name) {
             Ok(()) => return,
             Err(NameError::Character { bad, position }) => {
-                format!("\"{}\" at the {}", shown::escape(&bad.to_string()), shown::ordinal(position))
+                format!("\"{}\" at the {}", redact::escape(&bad.to_string()), redact::ordinal(position))
             }
-            Err(NameError::Hyphen { position }) => format!("a misplaced \"-\" at the {}", shown::ordinal(position)),
+            Err(NameError::Hyphen { position }) => format!("a misplaced \"-\" at the {}", redact::ordinal(position)),
         };
         let length = count(name.chars().count(), "character");
         let message = format!("name of {length} has {what}; use a-z, 0-9 and single \"-\" between them");
@@ -338,12 +338,12 @@ impl Check<'_, '_> {
 
     fn origin_of(&self, variable: Option<&Variable>, suffix: Suffix) -> Origin {
         match variable {
-            Some(variable) => Origin::set(shown::name(&variable.name), variable.source.clone()),
+            Some(variable) => Origin::set(redact::name(&variable.name), variable.source.clone()),
             None => Origin::absent(self.fields.would_be(suffix), Presence::Unset),
         }
     }
 }
 
 fn variable_of(list: &List) -> Option<String> {
-    list.variable.map(|variable| shown::name(&variable.name))
+    list.variable.map(|variable| redact::name(&variable.name))
 }

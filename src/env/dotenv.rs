@@ -7,14 +7,14 @@ use std::path::Path;
 
 use super::variable::Variable;
 use crate::problem::{Code, Problem};
-use crate::provider::{Source, shown};
+use crate::provider::{Source, redact};
 
 /// More than any environment a kernel would take, and little enough to hold in memory.
 const LIMIT: u64 = 64 << 20;
 
 pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     let problem =
-        |message: String| Problem::new(Code::EnvFileInvalid, message).variable(shown::name(&path.to_string_lossy()));
+        |message: String| Problem::new(Code::EnvFileInvalid, message).variable(redact::name(&path.to_string_lossy()));
     let unreadable = |error: std::io::Error| {
         use std::io::ErrorKind;
         let cause = match error.kind() {
@@ -69,7 +69,10 @@ pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
             )
         })?;
         if value.contains('\0') || name.contains('\0') {
-            return Err(format!("the value of {} holds a NUL character; Postgres cannot store it", shown::name(&name)));
+            return Err(format!(
+                "the value of {} holds a NUL character; Postgres cannot store it",
+                redact::name(&name)
+            ));
         }
         let (name, value) = (name.replace(aside, "$"), value.replace(aside, "$"));
         variables.push(Variable::new(name, value, Source::EnvFile));

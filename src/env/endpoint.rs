@@ -1,6 +1,6 @@
 //! Endpoints that Coder stores and that cannot work.
 
-use crate::provider::{Origin, shown};
+use crate::provider::{Origin, redact};
 
 pub fn bedrock_without_credentials() -> String {
     "only a Bedrock URL is set: Coder will refuse this provider at run time without a region or an access key"
@@ -25,7 +25,7 @@ pub fn suspicious_url(url: &str, is_bedrock: bool, origin: &Origin) -> Option<St
     match parsed {
         Some(_) => None,
         None => {
-            let value = shown::base_url(url, Some(origin));
+            let value = redact::base_url(url, Some(origin));
             Some(format!(
                 "not an absolute http or https URL ({value}; {stored}); write for example https://api.openai.com/v1"
             ))

@@ -7,7 +7,7 @@ use super::names::behind;
 use super::suggest::nearest_suffix;
 use super::variable::Variable;
 use crate::problem::{Code, Problem};
-use crate::provider::shown;
+use crate::provider::redact;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Suffix {
@@ -102,7 +102,7 @@ impl<'a> Fields<'a> {
 
     /// How the variable is spelled, or would be.
     pub fn spelled(&self, suffix: Suffix) -> String {
-        self.variable(suffix).map_or_else(|| self.would_be(suffix), |variable| shown::name(&variable.name))
+        self.variable(suffix).map_or_else(|| self.would_be(suffix), |variable| redact::name(&variable.name))
     }
 
     pub fn would_be(&self, suffix: Suffix) -> String {
@@ -130,7 +130,7 @@ impl<'a> Fields<'a> {
             }
         };
         if let Some(first) = list.variable {
-            let names = [shown::name(&first.name), shown::name(&variable.name)];
+            let names = [redact::name(&first.name), redact::name(&variable.name)];
             let message = format!("{} and {} say the same thing twice; keep one of them", names[0], names[1]);
             problems.push(Problem::new(Code::SingularAndPlural, message).index(self.index).variables(names));
             list.ambiguous = true;
@@ -197,7 +197,7 @@ fn malformed(prefix: &str, remainder: &str, variable: &Variable) -> Problem {
         Some(_) => "what stands behind the prefix is not a number".to_owned(),
     };
     let message = format!("{what}; write {prefix}<N>_<FIELD>, for example {prefix}0_TYPE, counting from 0");
-    Problem::new(Code::MalformedVariable, message).variable(shown::name(&variable.name))
+    Problem::new(Code::MalformedVariable, message).variable(redact::name(&variable.name))
 }
 
 fn gap(first_missing: u64, index: u64, variable: &Variable) -> Problem {
@@ -207,7 +207,7 @@ fn gap(first_missing: u64, index: u64, variable: &Variable) -> Problem {
         format!("indices {first_missing} to {} are missing", index - 1)
     };
     let message = format!("{missing}: providers are numbered from 0 without gaps");
-    Problem::new(Code::IndexGap, message).index(first_missing).variable(shown::name(&variable.name))
+    Problem::new(Code::IndexGap, message).index(first_missing).variable(redact::name(&variable.name))
 }
 
 fn unknown(prefix: &str, index: u64, suffix: &str, variable: &Variable) -> Problem {
@@ -219,6 +219,6 @@ fn unknown(prefix: &str, index: u64, suffix: &str, variable: &Variable) -> Probl
     };
     Problem::new(Code::UnknownVariable, message)
         .index(index)
-        .variable(shown::name(&variable.name))
+        .variable(redact::name(&variable.name))
         .suggestion(suggestion)
 }

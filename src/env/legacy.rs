@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use super::endpoint::{bedrock_without_credentials, suspicious_url};
 use super::names::FAMILIES;
-use super::unknown::Unknown;
+use super::partial::Unknown;
 use super::variable::{Variable, look_up};
 use crate::problem::{Code, Problem};
 use crate::provider::{BedrockSettings, DesiredProvider, Origin, Origins, Presence, ProviderType};

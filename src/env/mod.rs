@@ -2,24 +2,25 @@
 
 mod check;
 mod dotenv;
+pub mod dotenv_quote;
 mod endpoint;
 mod indexed;
 mod legacy;
 mod names;
+mod partial;
 mod suggest;
-mod unknown;
 mod variable;
 
 pub use dotenv::{parse as parse_dotenv, read_file};
 pub use names::is_of_provider;
+pub use partial::{Known, Unknown};
 pub use suggest::nearest;
-pub use unknown::{Known, Unknown};
 pub use variable::{Variable, look_up};
 
 use std::collections::BTreeMap;
 
 use crate::problem::{Code, Problem};
-use crate::provider::{DesiredProvider, shown};
+use crate::provider::{DesiredProvider, redact};
 
 /// What the environment says.
 #[derive(Default)]
@@ -93,7 +94,7 @@ impl Environment {
         if number < least {
             let message = format!(
                 "{} in the environment, at least {least} required; is the Secret or envFrom there?",
-                shown::count(number, "provider")
+                redact::count(number, "provider")
             );
             self.problems.push(Problem::new(Code::TooFewProviders, message).variable(option));
         }
@@ -138,9 +139,9 @@ pub fn legacy_name_conflict(indexed: &DesiredProvider, legacy: &DesiredProvider)
 
 fn near_miss(variable: &Variable) -> Option<Problem> {
     // It holds what stands behind the family as it was written.
-    let meant = shown::name(&names::near_miss(&variable.name)?);
+    let meant = redact::name(&names::near_miss(&variable.name)?);
     let message = format!("nobody reads this variable; did you mean {meant}?");
-    Some(Problem::new(Code::UnknownVariable, message).variable(shown::name(&variable.name)).suggestion(Some(meant)))
+    Some(Problem::new(Code::UnknownVariable, message).variable(redact::name(&variable.name)).suggestion(Some(meant)))
 }
 
 #[cfg(test)]

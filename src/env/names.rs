@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::env::suggest::nearest;
+use super::suggest::nearest;
 
 pub const PREFIXES: [&str; 2] = ["CODER_AIBRIDGE_PROVIDER_", "CODER_AI_GATEWAY_PROVIDER_"];
 /// What both the indexed and the older variables start with, in the order in which Coder reads them.

@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 
 use crate::problem::{Code, Problem};
-use crate::provider::{Source, shown};
+use crate::provider::{Source, redact};
 
 /// One `NAME=VALUE` with the place it was found. No `Debug`: any value may be a secret.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ impl Variable {
             Value::InPod(why) => (Code::EnvironmentUnknown, format!("{why}, which is known only in the pod")),
             Value::Elsewhere(why) => (Code::EnvironmentUnknown, format!("{why}, which is not among the manifests")),
         };
-        Some(Problem::new(code, message).variable(shown::name(&self.name)))
+        Some(Problem::new(code, message).variable(redact::name(&self.name)))
     }
 
     /// It has a value that stands in an object that was not given.

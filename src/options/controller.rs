@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
+use super::args::ControllerTexts;
 use super::{Format, Reader, boolean, format, level};
-use crate::arguments::ControllerTexts;
 use crate::env::Variable;
 use crate::problem::{Code, Problem};
 

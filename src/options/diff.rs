@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::args::{DiffTexts, Texts};
 use super::{Options, Reader, duration, variable_name};
-use crate::arguments::{DiffTexts, Texts};
 use crate::env::Variable;
 use crate::problem::{Code, Problem};
-use crate::provider::shown;
+use crate::provider::redact;
 
 /// More often is of no use to anybody, and a burden to a database.
 const SHORTEST: Duration = Duration::from_secs(1);
@@ -190,7 +190,7 @@ fn label(text: &str) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err(format!(
             "{} that are no name of Kubernetes: a-z, 0-9 and - between them, at most 63",
-            shown::count(text.chars().count(), "character")
+            redact::count(text.chars().count(), "character")
         )),
     }
 }

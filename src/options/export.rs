@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
+use super::args::ExportTexts;
 use super::word;
-use crate::arguments::ExportTexts;
-use crate::export::{Format, Secrets};
 use crate::problem::{Code, Problem};
-use crate::provider::{check_name, shown};
+use crate::provider::{check_name, redact};
+use crate::report::export::{Format, Secrets};
 
 pub struct Wanted {
     /// Names; none: all.
@@ -31,8 +31,8 @@ pub fn parse(texts: &ExportTexts, problems: &mut Vec<Problem>) -> Wanted {
     };
     for (at, name) in texts.providers.iter().enumerate() {
         if check_name(name).is_err() {
-            let length = shown::count(name.chars().count(), "character");
-            problem("PROVIDER", format!("the {} name, of {length}, is no provider's name", shown::ordinal(at + 1)));
+            let length = redact::count(name.chars().count(), "character");
+            problem("PROVIDER", format!("the {} name, of {length}, is no provider's name", redact::ordinal(at + 1)));
         }
     }
     let file = texts.secrets_file.as_ref().filter(|path| !path.is_empty()).map(PathBuf::from);

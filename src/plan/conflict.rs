@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::snapshot::StoredProvider;
-use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Origin, hex, shown};
+use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Origin, hex, redact};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -97,26 +97,26 @@ impl Comparison<'_> {
         let origins = &self.desired.origins;
         let mut found = Vec::new();
         if environment.kind != database.kind {
-            let value = Value::Text(shown::kind(environment.kind, Some(&origins.kind)));
-            found.push((Field::Type, value, &origins.kind, Value::Text(shown::kind(database.kind, None))));
+            let value = Value::Text(redact::kind(environment.kind, Some(&origins.kind)));
+            found.push((Field::Type, value, &origins.kind, Value::Text(redact::kind(database.kind, None))));
         }
         if environment.base_url != database.base_url {
-            let value = Value::Text(shown::base_url(environment.base_url, Some(&origins.base_url)));
+            let value = Value::Text(redact::base_url(environment.base_url, Some(&origins.base_url)));
             found.push((
                 Field::BaseUrl,
                 value,
                 &origins.base_url,
-                Value::Text(shown::base_url(database.base_url, None)),
+                Value::Text(redact::base_url(database.base_url, None)),
             ));
         }
         if environment.bedrock_region != database.bedrock_region {
             let origin = &origins.bedrock_region;
-            let value = Value::Text(shown::region(environment.bedrock_region, Some(origin)));
+            let value = Value::Text(redact::region(environment.bedrock_region, Some(origin)));
             found.push((
                 Field::BedrockRegion,
                 value,
                 origin,
-                Value::Text(shown::region(database.bedrock_region, None)),
+                Value::Text(redact::region(database.bedrock_region, None)),
             ));
         }
         if compare_credentials {

@@ -3,7 +3,7 @@
 use super::snapshot::{Encryption, Schema, Table};
 use super::{Access, Plan, PlanOptions};
 use crate::problem::{Code, Problem};
-use crate::provider::{DesiredProvider, shown};
+use crate::provider::{DesiredProvider, redact};
 
 const KEYS_VARIABLE: &str = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
 
@@ -127,7 +127,7 @@ impl Against<'_> {
         }
         for (column, facts) in &table.columns {
             if facts.required && !written.contains(&column.as_str()) {
-                let column = shown::name(column);
+                let column = redact::name(column);
                 let message = format!(
                     "{name}.{column} must have a value and has no default; this version does not know the column: upgrade ai-provider-seed{or}"
                 );
@@ -139,7 +139,7 @@ impl Against<'_> {
             let message = format!(
                 "rows are missing and role {} may not insert into {name}; run: grant insert on {name} to {}{or}",
                 self.role,
-                shown::identifier(self.role)
+                redact::identifier(self.role)
             );
             self.access.push(Problem::new(Code::PermissionDenied, message));
         } else {
@@ -168,7 +168,7 @@ pub(super) fn encrypt_with(schema: &Schema, options: &PlanOptions, why: &str, ag
                 "role {} may not read dbcrypt_keys, so nobody knows whether keys must be encrypted; \
                  run: grant select on dbcrypt_keys to {}",
                 schema.role,
-                shown::identifier(&schema.role)
+                redact::identifier(&schema.role)
             );
             against.push(Problem::new(Code::PermissionDenied, message));
             return Encrypt::NotNow;
@@ -176,7 +176,7 @@ pub(super) fn encrypt_with(schema: &Schema, options: &PlanOptions, why: &str, ag
         None => return Encrypt::NotNow,
     };
     let list = |digests: &std::collections::BTreeSet<String>| {
-        digests.iter().map(|digest| shown::name(digest)).collect::<Vec<_>>().join(", ")
+        digests.iter().map(|digest| redact::name(digest)).collect::<Vec<_>>().join(", ")
     };
     if !options.keys_given {
         if active.is_empty() {
@@ -191,7 +191,7 @@ pub(super) fn encrypt_with(schema: &Schema, options: &PlanOptions, why: &str, ag
     }
     if let Some(first) = first_given.as_ref().filter(|first| revoked.contains(*first)) {
         let message =
-            format!("the first key ({}) was revoked in this database; put the key in use first", shown::name(first));
+            format!("the first key ({}) was revoked in this database; put the key in use first", redact::name(first));
         against.push(problem(Code::EncryptionKeyRevoked, message));
         return Encrypt::NotNow;
     }

@@ -2,12 +2,15 @@
 //! What `seed` carries out, `diff` prints and the controller predicts.
 
 mod conflict;
+mod description;
 mod insert;
+pub(crate) mod lines;
 pub mod resolve;
 mod snapshot;
 
 pub use conflict::{Comparison, Conflict, Field, Value, fingerprint};
 pub use insert::Insert;
+pub use lines::{Change, Line, lines};
 pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredProvider, Table, Unreadable};
 
 use serde::Serialize;
@@ -15,7 +18,7 @@ use uuid::Uuid;
 
 use crate::env::legacy_name_conflict;
 use crate::problem::{Code, Problem};
-use crate::provider::{DesiredProvider, shown};
+use crate::provider::{DesiredProvider, redact};
 
 /// `--compare-credentials`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,7 +203,7 @@ fn about(provider: &DesiredProvider, code: Code, message: impl Into<String>) -> 
 }
 
 fn unsupported(provider: &DesiredProvider) -> Problem {
-    let kind = shown::kind(provider.kind.as_str(), Some(&provider.origins.kind));
+    let kind = redact::kind(provider.kind.as_str(), Some(&provider.origins.kind));
     let message = format!(
         "this database does not know the type ({kind}), so the provider is skipped; upgrade Coder or remove it"
     );
@@ -242,7 +245,7 @@ fn encryption(provider: &DesiredProvider, what: &str, unreadable: &Unreadable) -
             Code::UnknownEncryptionKey,
             format!(
                 "{what} encrypted with key {}, and no given key opens it; give {variable} as for Coder",
-                shown::name(digest)
+                redact::name(digest)
             ),
         ),
         Unreadable::Damaged { digest } => (
@@ -250,7 +253,7 @@ fn encryption(provider: &DesiredProvider, what: &str, unreadable: &Unreadable) -
             format!(
                 "{what} encrypted with key {}, but the given key of that digest does not open it: it is damaged; \
                  save the provider again in Coder",
-                shown::name(digest)
+                redact::name(digest)
             ),
         ),
         _ => (Code::EncryptionKeyRequired, format!("{what} encrypted; set {variable} on this container as for Coder")),

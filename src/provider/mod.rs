@@ -1,11 +1,12 @@
 //! What a provider is: name, type, endpoint, credentials, the Bedrock predicate, and the canonical record that is compared.
 
 mod canonical;
+pub(crate) mod escape;
 mod kind;
 mod name;
 mod origin;
+pub mod redact;
 mod settings;
-pub mod shown;
 
 pub use canonical::{Canonical, hex};
 pub use kind::ProviderType;

@@ -1,23 +1,21 @@
 //! A finished run to text, JSON and the termination message. Functions of values: whoever calls prints.
 
-mod description;
-mod environment;
-mod from;
+mod environment_source;
+pub mod export;
 mod json;
 mod layout;
 mod resolve;
-mod sentence;
+pub(crate) mod sentence;
+mod terminal;
 mod termination;
-mod text;
 mod watch;
 
-pub use environment::{Line, lines};
-pub use from::Place;
+pub use environment_source::Place;
 pub use json::json;
 pub use resolve::Settled;
 pub use sentence::{advice, conflict_facts, conflict_sentence, minute, problem_sentence, value};
+pub use terminal::{Style, good, remarks, text};
 pub use termination::termination_message;
-pub use text::{Style, good, remarks, text};
 pub use watch::{Seen, table};
 
 use uuid::Uuid;
@@ -25,7 +23,7 @@ use uuid::Uuid;
 use crate::env::Unknown;
 use crate::plan::{Conflict, Plan, State};
 use crate::problem::{Code, Outcome, Problem};
-use crate::provider::{DesiredProvider, shown};
+use crate::provider::{DesiredProvider, redact};
 
 /// Where the pages on outcomes and codes are.
 pub const DOCS: &str = "https://aiproviders.dev/docs";
@@ -187,7 +185,7 @@ fn outcome_of(problem: &Problem) -> Outcome {
 fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
     Provider {
         name: desired.label(),
-        kind: shown::kind(desired.canonical().kind, Some(&desired.origins.kind)),
+        kind: redact::kind(desired.canonical().kind, Some(&desired.origins.kind)),
         state: entry.state,
         id: entry.id,
         environment_hash: entry.environment_hash.clone(),
@@ -205,7 +203,7 @@ fn credentials(desired: &DesiredProvider) -> String {
         (Some(settings), _) if has_access_key(settings) => "access key".to_owned(),
         (Some(_), _) => "no access key".to_owned(),
         (None, 0) => "no keys".to_owned(),
-        (None, number) => shown::count(number, "key"),
+        (None, number) => redact::count(number, "key"),
     }
 }
 

@@ -4,15 +4,15 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::environment::{self, Line};
 use super::json::{Document, document};
 use super::sentence::{minute, origin, problem_sentence, value};
 use super::termination::{LIMIT, termination_message};
 use super::{DOCS, Report, Style, text};
+use crate::plan::lines::{self, Line};
 use crate::plan::resolve::{Action, Resolution};
 use crate::plan::{Conflict, Field};
 use crate::problem::{Code, Outcome, Problem};
-use crate::provider::shown::{count, fit, name as shown_name};
+use crate::provider::redact::{count, fit, name as shown_name};
 
 /// A finished `resolve`, as it may be shown.
 pub struct Settled {
@@ -120,12 +120,12 @@ impl Settled {
             self.change(&mut out, change, style);
         }
         if !self.lines.is_empty() {
-            environment::text(&mut out, &self.lines);
+            lines::text(&mut out, &self.lines);
         }
         let warnings: Vec<Problem> = self.warnings().cloned().collect();
         if !warnings.is_empty() {
             let _ = writeln!(out, "\n{}", style.paint("33", &count(warnings.len(), "warning")));
-            super::text::problems(&mut out, &warnings);
+            super::terminal::problems(&mut out, &warnings);
         }
         self.rest(&mut out, style);
         out
@@ -138,7 +138,7 @@ impl Settled {
             _ if self.declined => "nothing was changed".to_owned(),
             (Action::TakeDatabase, _) if self.lines.is_empty() => self.nothing(),
             (Action::TakeDatabase, _) => {
-                format!("nothing was changed; this makes the environment agree{}", environment::except(&self.lines))
+                format!("nothing was changed; this makes the environment agree{}", lines::except(&self.lines))
             }
             (_, 0) => self.nothing(),
             (Action::Restore, _) => format!("{done} {providers}"),
@@ -201,7 +201,7 @@ impl Settled {
             return;
         }
         let _ = writeln!(out, "\n{}", style.paint("33", "still different"));
-        super::text::conflicts(out, &self.report, style);
+        super::terminal::conflicts(out, &self.report, style);
         let _ = writeln!(out, "\n  conflict {} · {DOCS}/conflicts", self.report.conflict_ids().join(" "));
     }
 

@@ -2,7 +2,7 @@
 
 use crate::plan::{Conflict, Field, Value};
 use crate::problem::Problem;
-use crate::provider::{Origin, Presence, ProviderType, Source, shown};
+use crate::provider::{Origin, Presence, ProviderType, Source, redact};
 
 /// `https://api.openai.com/v2`, `2 keys (1f3a09bc, 77b1c0de)`, `access key 1f3a09bc, secret 77b1c0de`, `(empty)`.
 pub fn value(field: Field, value: &Value) -> String {
@@ -17,7 +17,7 @@ pub fn value(field: Field, value: &Value) -> String {
         },
         (_, Value::Credentials { count: 0, .. }) => "no keys".to_owned(),
         (_, Value::Credentials { count, fingerprints }) => {
-            format!("{} ({})", shown::count(*count, "key"), fingerprints.join(", "))
+            format!("{} ({})", redact::count(*count, "key"), fingerprints.join(", "))
         }
     }
 }
@@ -179,7 +179,7 @@ fn capital(text: &str) -> String {
 /// `2026-11-20T09:12:00Z` to `2026-11-20 09:12 UTC`.
 pub fn minute(time: &str) -> String {
     match (time.get(..10), time.get(11..16)) {
-        (Some(day), Some(minute)) => format!("{} {} UTC", shown::escape(day), shown::escape(minute)),
-        _ => shown::escape(time),
+        (Some(day), Some(minute)) => format!("{} {} UTC", redact::escape(day), redact::escape(minute)),
+        _ => redact::escape(time),
     }
 }

@@ -1,11 +1,11 @@
 //! The termination message: what `kubectl describe pod` shows. Verdict first, next step and conflict id always there.
 
 use super::sentence::{START_ANYWAY, advice, conflict_facts, conflict_sentence, problem_sentence as sentence};
-use super::text::written;
+use super::terminal::written;
 use super::{DOCS, Report};
 use crate::plan::{Conflict, State};
 use crate::problem::Outcome;
-use crate::provider::shown::{count, fit};
+use crate::provider::redact::{count, fit};
 
 /// Kubernetes takes 4096 bytes of a container and 12 KiB of a pod together; a pod has other containers too.
 pub const LIMIT: usize = 1024;

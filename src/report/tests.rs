@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::plan::lines;
 use crate::plan::{Field, Snapshot, Value};
 use crate::problem::Code;
 use crate::provider::{Origin, Presence, Source};
@@ -294,10 +295,10 @@ fn no_command_with_an_id_that_is_not_the_pods() {
     assert!(!text(&report, PLAIN).contains("--take environment"));
 }
 
-fn written(conflicts: &[Conflict]) -> (Vec<environment::Line>, String) {
-    let lines = environment::lines(conflicts, &[], &Snapshot::default());
+fn written(conflicts: &[Conflict]) -> (Vec<lines::Line>, String) {
+    let lines = lines::lines(conflicts, &[], &Snapshot::default());
     let mut out = String::new();
-    environment::text(&mut out, &lines);
+    lines::text(&mut out, &lines);
     (lines, out)
 }
 
@@ -313,11 +314,11 @@ fn a_key_is_not_unset_without_its_replacement() {
     };
     let (lines, out) = written(&[url, keys.clone()]);
     assert!(out.contains("--patch") && !out.contains("null"), "{out}");
-    assert_eq!(environment::except(&lines), ", except for CODER_AIBRIDGE_PROVIDER_0_KEYS");
+    assert_eq!(lines::except(&lines), ", except for CODER_AIBRIDGE_PROVIDER_0_KEYS");
     let none = Conflict { database: credentials(0), ..keys };
     let (lines, out) = written(&[none]);
     assert!(out.contains(r#"{"data":{"CODER_AIBRIDGE_PROVIDER_0_KEY":null}}"#), "{out}");
-    assert_eq!(environment::except(&lines), "");
+    assert_eq!(lines::except(&lines), "");
 }
 
 #[test]
@@ -325,11 +326,11 @@ fn another_type_is_a_variable_where_it_says_all() {
     let of = |provider: &str, environment: &str, database: &str| {
         let origin = Origin::set("CODER_AIBRIDGE_PROVIDER_3_TYPE", Source::Process);
         let one = Conflict { origin, ..conflict(provider, "1", Field::Type, environment, database) };
-        let lines = environment::lines(&[one], &[], &Snapshot::default());
+        let lines = lines::lines(&[one], &[], &Snapshot::default());
         lines.into_iter().map(|line| (line.variable, line.change)).collect::<Vec<_>>()
     };
     let set = |name: &str, value: &str| {
-        (format!("CODER_AIBRIDGE_PROVIDER_3_{name}"), environment::Change::Set { value: value.to_owned() })
+        (format!("CODER_AIBRIDGE_PROVIDER_3_{name}"), lines::Change::Set { value: value.to_owned() })
     };
     assert_eq!(of("mine", "openai", "azure"), [set("TYPE", "azure")]);
     // Its name may be that of the type.
@@ -337,6 +338,6 @@ fn another_type_is_a_variable_where_it_says_all() {
     for (environment, database) in
         [("bedrock", "anthropic"), ("openai", "bedrock"), ("openai", "copilot"), ("openai", "x")]
     {
-        assert_eq!(of("mine", environment, database)[0].1, environment::Change::DescribeAnew);
+        assert_eq!(of("mine", environment, database)[0].1, lines::Change::DescribeAnew);
     }
 }

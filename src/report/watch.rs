@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::layout::{WIDTH, wrap};
 use super::sentence::{conflict_sentence, problem_sentence};
-use super::text::{Style, headline, providers};
+use super::terminal::{Style, headline, providers};
 use super::{DOCS, Report};
 use crate::problem::Outcome;
 

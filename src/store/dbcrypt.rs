@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use crate::problem::{Code, Problem};
-use crate::provider::{hex, shown};
+use crate::provider::{hex, redact};
 
 pub const VARIABLE: &str = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
 const KEY_BYTES: usize = 32;
@@ -45,7 +45,7 @@ impl Keyring {
                     let which = if texts.len() == 1 {
                         "the key".to_owned()
                     } else {
-                        format!("the {} key", shown::ordinal(at + 1))
+                        format!("the {} key", redact::ordinal(at + 1))
                     };
                     let message =
                         format!("{which} {what}; Coder takes standard base64 of 32 bytes, several separated by commas");

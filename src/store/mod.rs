@@ -1,16 +1,16 @@
 //! Postgres. The only module with SQL.
 
-pub mod apply;
 pub mod connect;
 pub mod dbcrypt;
 pub mod error;
+pub mod failpoint;
+pub mod insert;
 #[cfg(feature = "controller")]
 pub mod pool;
-pub mod resolve;
 mod schema;
 pub mod snapshot;
-pub mod step;
 pub mod tls;
+pub mod update;
 pub mod url;
 
 pub use error::{Error, Retry};

@@ -6,11 +6,11 @@ use tokio_postgres::Row;
 use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::{Endpoint, Error, Retry};
+use super::failpoint::{Step, step};
 use super::snapshot::{Absence, Depth};
-use super::step::{Step, step};
 use crate::plan::{AuditTable, Column, Encryption, Schema};
 use crate::problem::Code;
-use crate::provider::shown;
+use crate::provider::redact;
 
 // What must be written because nothing else fills it. `icon` counts even where it may be NULL: Coder writes `''`.
 const SCHEMA: &str = "
@@ -135,10 +135,10 @@ pub fn judge(relations: &[Relation], endpoint: &Endpoint) -> Absence {
         return wrong(Code::SchemaUnsupported, what, "let Coder finish its migrations, or look into its log");
     }
     if let Some(table) = all("ai_providers").next() {
-        let schema = shown::name(&table.schema);
+        let schema = redact::name(&table.schema);
         if !table.may_use_schema {
             let what = format!("role {} may not use schema {schema}, where ai_providers is", endpoint.role);
-            let (schema, role) = (shown::identifier(&table.schema), shown::identifier(&endpoint.role));
+            let (schema, role) = (redact::identifier(&table.schema), redact::identifier(&endpoint.role));
             let next = format!("run: grant usage on schema {schema} to {role} (all grants: deploy/postgres/role.sql)");
             return wrong(Code::PermissionDenied, &what, &next);
         }

@@ -2,7 +2,7 @@
 
 use super::support::{Cluster, block_on};
 use super::{create, message, minimal, object, seeds};
-use ai_provider_seed::kubernetes::resource::AIProviderSeed;
+use ai_provider_seed::kubernetes::crd::spec::AIProviderSeed;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 

@@ -5,7 +5,7 @@
 mod server;
 pub mod tools;
 
-use ai_provider_seed::kubernetes::resource;
+use ai_provider_seed::kubernetes::crd::spec;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount as Account;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -87,11 +87,11 @@ impl Cluster {
 
     /// Installs the definition that this build of the program prints, and waits until it is served.
     pub fn install_definition(&self) {
-        let (client, definition) = (self.client(), resource::definition());
+        let (client, definition) = (self.client(), spec::definition());
         block_on(async {
             let api: Api<CustomResourceDefinition> = Api::all(client.clone());
             api.create(&PostParams::default(), &definition).await.expect("install the definition");
-            let seeds: Api<resource::AIProviderSeed> = Api::all(client);
+            let seeds: Api<spec::AIProviderSeed> = Api::all(client);
             let deadline = Instant::now() + Duration::from_secs(30);
             while let Err(error) = seeds.list(&Default::default()).await {
                 assert!(Instant::now() < deadline, "the definition is not served: {error}");

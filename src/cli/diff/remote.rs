@@ -4,11 +4,11 @@ use std::io::Read;
 use std::time::Duration;
 
 use super::{Look, again, once};
-use crate::arguments::Texts;
 use crate::cli::{finish, log_to_stderr, look};
 use crate::env::Variable;
-use crate::kubernetes::from::{Answer, Local, Whence, without_workload};
+use crate::kubernetes::workload::diff_from::{Answer, Local, Whence, without_workload};
 use crate::options::Options;
+use crate::options::args::Texts;
 use crate::options::diff::{From, Place, of_this_run};
 use crate::problem::{Code, Problem};
 use crate::report::{Command, Report};

@@ -3,7 +3,7 @@
 use super::{Request, Resolution};
 use crate::plan::{Conflict, Plan, State};
 use crate::problem::{Code, Problem};
-use crate::provider::{DesiredProvider, shown};
+use crate::provider::{DesiredProvider, redact};
 
 /// Which conflicts are meant, and are they still the ones that were seen?
 pub fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Resolution {
@@ -13,7 +13,7 @@ pub fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Re
             // Not echoed: an argument that is no name of ours may be anything.
             let message = format!(
                 "the environment describes no provider of the {} name that was given; check the spelling",
-                shown::ordinal(at + 1)
+                redact::ordinal(at + 1)
             );
             resolution.problems.push(Problem::new(Code::InvalidOption, message).variable("PROVIDER"));
             continue;

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
-use super::super::resolve::{Action, Request, Resolution, Update, resolve};
 use super::*;
+use crate::plan::resolve::{Action, Request, Resolution, Update, resolve};
 
 fn decide(desired: &[DesiredProvider], rows: &Snapshot, action: Action, options: &PlanOptions) -> Resolution {
     let plan = plan(desired, rows, options);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::error::{Error, Retry};
+use crate::store::error::{Error, Retry};
 
 const BASE: Duration = Duration::from_millis(250);
 const CAP: Duration = Duration::from_secs(5);

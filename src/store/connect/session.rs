@@ -5,10 +5,10 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::super::error::{Endpoint, Error};
-use super::super::step::{Step, step};
-use super::super::url::{Host, TargetSession};
 use super::Want;
+use crate::store::error::{Endpoint, Error};
+use crate::store::failpoint::{Step, step};
+use crate::store::url::{Host, TargetSession};
 
 /// Dropping it ends the connection at once; [`Session::close`] says goodbye first.
 #[derive(Debug)]

@@ -5,10 +5,13 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::super::error::Error;
-use super::super::tls::read_file;
-use super::super::url::{self, ConnectOptions, Lookup, show};
 use crate::problem::{Code, Problem};
+use crate::store::error::Error;
+use crate::store::tls::read_file;
+use crate::{
+    provider::escape,
+    store::url::{self, ConnectOptions, Lookup},
+};
 
 /// A URL or a password is smaller than this.
 const MAX_FILE: u64 = 64 * 1024;
@@ -61,7 +64,7 @@ impl Source {
             let password = password.strip_suffix('\n').unwrap_or(password);
             let password = password.strip_suffix('\r').unwrap_or(password);
             if password.is_empty() {
-                let message = format!("{} is empty; write the password into it", show::name(&path.to_string_lossy()));
+                let message = format!("{} is empty; write the password into it", escape::name(&path.to_string_lossy()));
                 return Err(Problem::new(Code::InvalidOption, message).variable(origin).into());
             }
             options.set_password(password.into());
@@ -71,7 +74,7 @@ impl Source {
 }
 
 fn read_text(path: &std::path::Path, origin: &str, invalid: Code, missing: Code) -> Result<SecretString, Error> {
-    let shown = show::name(&path.to_string_lossy());
+    let shown = escape::name(&path.to_string_lossy());
     let bytes = read_file(path, MAX_FILE).map_err(|cause| {
         let code = if cause == "there is no such file" { missing } else { invalid };
         let next = "mount the Secret into this container and make it readable for its user";

@@ -5,11 +5,11 @@ use std::io;
 
 use tokio_postgres::error::DbError;
 
-use super::super::tls::{Explained, explain};
-use super::super::url::show;
 use super::{Endpoint, Error, Retry, conditions};
 use crate::problem::Code;
-use crate::provider::shown;
+use crate::provider::escape;
+use crate::provider::redact;
+use crate::store::tls::{Explained, explain};
 
 /// Where every grant is that a role needs.
 const ROLES: &str = "all grants: deploy/postgres/role.sql";
@@ -116,7 +116,7 @@ pub(super) fn connecting(error: &tokio_postgres::Error, endpoint: &Endpoint, hos
 }
 
 fn may_not_connect(endpoint: &Endpoint) -> Error {
-    let (role, database) = (shown::identifier(&endpoint.role), shown::identifier(&endpoint.database));
+    let (role, database) = (redact::identifier(&endpoint.role), redact::identifier(&endpoint.database));
     let cause = format!("role {} may not connect to it", endpoint.role);
     let next = format!("run: grant connect on database {database} to {role} ({ROLES})");
     let mut error = Error::new(Code::PermissionDenied, Retry::No, format!("{endpoint}: {cause}"), cause, next);
@@ -163,8 +163,8 @@ fn io_cause(error: &tokio_postgres::Error) -> Option<String> {
         _ => {
             let text = io.to_string();
             return Some(match text.strip_prefix("failed to lookup address information: ") {
-                Some(reason) => format!("{UNRESOLVED} ({})", show::name(reason)),
-                None => show::name(&text),
+                Some(reason) => format!("{UNRESOLVED} ({})", escape::name(reason)),
+                None => escape::name(&text),
             });
         }
     };
@@ -177,7 +177,7 @@ fn server(db: &DbError, endpoint: &Endpoint) -> Error {
     let table = db.table().and_then(conditions::known_table).or_else(|| conditions::known_table_in(db.message()));
     // A trigger may give any name as one; only those of the tables that we write are passed on.
     let ours = |name: &&str| ["ai_provider", "audit_logs", "dbcrypt"].iter().any(|table| name.contains(table));
-    let constraint = db.constraint().and_then(show::identifier).filter(ours);
+    let constraint = db.constraint().and_then(escape::identifier).filter(ours);
     let mut error = by_state(state, constraint, db.message(), endpoint, table);
     error.sqlstate = Some(state.to_owned());
     error.constraint = constraint.map(str::to_owned);
@@ -219,7 +219,7 @@ fn by_state(state: &str, constraint: Option<&str>, message: &str, endpoint: &End
             Code::PermissionDenied,
             Retry::No,
             &format!("row-level security{on} hides rows from role {role}"),
-            &format!("use the owner of the table, or run: alter role {} bypassrls", shown::identifier(role)),
+            &format!("use the owner of the table, or run: alter role {} bypassrls", redact::identifier(role)),
         ),
         "22012" => fail(
             Code::ServerError,
@@ -233,7 +233,7 @@ fn by_state(state: &str, constraint: Option<&str>, message: &str, endpoint: &End
                 Code::PermissionDenied,
                 Retry::No,
                 &format!("role {role} may not read {table}"),
-                &format!("run: grant select on {table} to {} ({ROLES})", shown::identifier(role)),
+                &format!("run: grant select on {table} to {} ({ROLES})", redact::identifier(role)),
             ),
             None => fail(
                 Code::PermissionDenied,
@@ -290,7 +290,7 @@ fn by_state(state: &str, constraint: Option<&str>, message: &str, endpoint: &End
         _ => {
             let name = conditions::name(state).map_or_else(String::new, |name| format!(" {name}"));
             let constraint = constraint.map_or_else(String::new, |name| format!(", constraint {name}"));
-            let cause = format!("the server reports SQLSTATE {}{name}{constraint}{}", show::name(state), place(&on));
+            let cause = format!("the server reports SQLSTATE {}{name}{constraint}{}", escape::name(state), place(&on));
             fail(Code::ServerError, Retry::No, &cause, conditions::advice(state).unwrap_or(CHECK_DATABASE_LOG))
         }
     }

@@ -19,7 +19,7 @@ use crate::provider::BedrockSettings;
 use crate::store::Error;
 use crate::store::connect::Session;
 use crate::store::dbcrypt::Keyring;
-use crate::store::step::{Step, step};
+use crate::store::failpoint::{Step, step};
 
 /// What a deleted row held is nobody's business.
 const PROVIDER: &str = "

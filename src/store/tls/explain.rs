@@ -5,8 +5,8 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error};
 
-use super::super::url::show;
 use super::verifier::webpki_error;
+use crate::provider::escape;
 
 /// Cause and next step.
 pub(in crate::store) struct Explained {
@@ -27,7 +27,7 @@ pub(in crate::store) fn explain(error: &(dyn StdError + 'static), host: &str, ro
             ("the server's answer is not TLS".to_owned(), "check host and port; is there a proxy in between?")
         }
         Error::NoCertificatesPresented => ("the server has no certificate".to_owned(), "give the server one"),
-        error => (show::name(&error.to_string()), "check the server's TLS settings"),
+        error => (escape::name(&error.to_string()), "check the server's TLS settings"),
     };
     Some(Explained { cause, next })
 }
@@ -49,7 +49,7 @@ fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
 
 fn certificate(error: &CertificateError, host: &str, roots: &str) -> (String, &'static str) {
     use CertificateError as E;
-    let host = show::name(host);
+    let host = escape::name(host);
     match error {
         E::Expired | E::ExpiredContext { .. } => {
             ("the server's certificate has expired".to_owned(), "renew the server's certificate")
@@ -86,7 +86,7 @@ fn certificate(error: &CertificateError, host: &str, roots: &str) -> (String, &'
                 "give this very certificate in sslrootcert, or issue one for the server",
             ),
             _ => (
-                format!("the server's certificate is not accepted ({})", show::name(&error.to_string())),
+                format!("the server's certificate is not accepted ({})", escape::name(&error.to_string())),
                 "issue a new one, of X.509 version 3 with a subject alternative name",
             ),
         },
@@ -120,7 +120,7 @@ fn wrong_host(host: &str, names: Option<&Vec<String>>) -> (String, &'static str)
 /// rustls prints a name as `DnsName("db.example")`.
 fn readable(name: &str) -> String {
     let name = name.split_once('(').map_or(name, |(_, inner)| inner.trim_end_matches(')'));
-    show::name(name.trim_matches('"'))
+    escape::name(name.trim_matches('"'))
 }
 
 fn refused(alert: AlertDescription) -> (String, &'static str) {

@@ -1,7 +1,7 @@
 //! From pairs of names and values to [`ConnectOptions`].
 
 use super::reader::Reader;
-use super::{ConnectOptions, Lookup, SslMode, conninfo, fields, go};
+use super::{ConnectOptions, Lookup, SslMode, fields, parse_conninfo, parse_url};
 use crate::problem::{Code, Problem};
 
 type Pairs = Vec<(String, String)>;
@@ -15,18 +15,18 @@ pub(super) fn from_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<
     // A URL that is not one of ours is told before it is taken for a list, which a `=` in its parameters would do.
     let head = text.split(['=', ' ']).next().unwrap_or_default();
     let other_url = text.starts_with(['"', '\'']) || head.contains("://");
-    let pairs = if go::has_scheme(text) {
-        go::parse(text).map(from_url).map_err(|fault| url_fault(fault).to_owned())
+    let pairs = if parse_url::has_scheme(text) {
+        parse_url::parse(text).map(from_url).map_err(|fault| url_fault(fault).to_owned())
     } else if other_url {
-        Err(list_fault(conninfo::Fault::NoEquals, text))
+        Err(list_fault(parse_conninfo::Fault::NoEquals, text))
     } else {
-        conninfo::parse(text).map_err(|fault| list_fault(fault, text))
+        parse_conninfo::parse(text).map_err(|fault| list_fault(fault, text))
     };
     from_pairs(pairs.map_err(|message| problem(Code::DatabaseUrlInvalid, message))?, Some(origin), lookup)
 }
 
 /// The URL as pairs; a parameter of the query takes the place of what stands before it.
-fn from_url(parts: go::Parts) -> Pairs {
+fn from_url(parts: parse_url::Parts) -> Pairs {
     let (hosts, ports): (Vec<String>, Vec<String>) = parts.hosts.into_iter().unzip();
     // A port after the last host alone is for all, as in lib/pq; an empty one otherwise means the default, as in libpq.
     let ports = match ports.iter().position(|port| !port.is_empty()) {
@@ -48,8 +48,8 @@ fn from_url(parts: go::Parts) -> Pairs {
     pairs
 }
 
-fn url_fault(fault: go::Fault) -> &'static str {
-    use go::Fault;
+fn url_fault(fault: parse_url::Fault) -> &'static str {
+    use parse_url::Fault;
     match fault {
         Fault::Control => "the URL has a control character in it (a line break?); remove it, or percent-encode it",
         Fault::UserInfo => "user name or password has a character that must be percent-encoded, such as a space as %20",
@@ -69,7 +69,7 @@ fn url_fault(fault: go::Fault) -> &'static str {
     }
 }
 
-fn list_fault(fault: conninfo::Fault, text: &str) -> String {
+fn list_fault(fault: parse_conninfo::Fault, text: &str) -> String {
     let example = "write postgres://user:password@host:5432/database";
     if text.starts_with(['"', '\'']) {
         return format!("it begins with a quotation mark; remove the quotation marks around it, and {example}");
@@ -84,10 +84,12 @@ fn list_fault(fault: conninfo::Fault, text: &str) -> String {
         return format!("{named} {wrong}; {example}");
     }
     match fault {
-        conninfo::Fault::NoEquals => format!("it is neither a URL nor a list of key=value; {example}"),
-        conninfo::Fault::Quote => "a quotation mark is not closed; close it, and write \\' where ' is meant".to_owned(),
-        conninfo::Fault::Backslash => "it ends with a backslash; write \\\\ where \\ is meant".to_owned(),
-        conninfo::Fault::Nul => "it has a NUL character in it; remove it".to_owned(),
+        parse_conninfo::Fault::NoEquals => format!("it is neither a URL nor a list of key=value; {example}"),
+        parse_conninfo::Fault::Quote => {
+            "a quotation mark is not closed; close it, and write \\' where ' is meant".to_owned()
+        }
+        parse_conninfo::Fault::Backslash => "it ends with a backslash; write \\\\ where \\ is meant".to_owned(),
+        parse_conninfo::Fault::Nul => "it has a NUL character in it; remove it".to_owned(),
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::params::{self, Rule};
 use super::reader::{Reader, Value};
-use super::{ChannelBinding, Host, Identity, Pem, Place, SslMode, TargetSession, conninfo, show};
+use super::{ChannelBinding, Host, Identity, Pem, Place, SslMode, TargetSession, parse_conninfo};
+use crate::provider::escape;
 
 const DEFAULT_PORT: u16 = 5432;
 /// Where no limit is given, and where the limit is "none".
@@ -144,7 +145,7 @@ pub(super) fn channel_binding(reader: &mut Reader<'_>) -> ChannelBinding {
 pub(super) fn settings(reader: &mut Reader<'_>) -> Vec<(String, String)> {
     let mut settings = Vec::new();
     if let Some(value) = reader.take("options") {
-        match conninfo::settings(&value.text) {
+        match parse_conninfo::settings(&value.text) {
             Some(pairs) => {
                 for (name, text) in pairs {
                     add_setting(reader, &value, name, text, &mut settings);
@@ -172,7 +173,7 @@ fn add_setting(
     text: String,
     settings: &mut Vec<(String, String)>,
 ) {
-    match (params::rule(&name, &text), show::identifier(&name)) {
+    match (params::rule(&name, &text), escape::identifier(&name)) {
         (Rule::Ignored, _) => {}
         (Rule::Refused(advice), _) => reader.refuse(value, &format!("{name}: {advice}")),
         (Rule::Setting, None) => {

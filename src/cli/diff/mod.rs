@@ -1,0 +1,120 @@
+//! `diff`: of this process's environment or, with `--from`, of a workload's; once, or with `--watch` again and again.
+
+#[cfg(feature = "controller")]
+mod remote;
+mod screen;
+
+use std::time::{Duration, Instant};
+
+use self::screen::Screen;
+use super::watchdog::{Guard, signal};
+use super::{block_on, concluded, finish, guard, leave_message, log_end, log_to_stderr, look};
+use crate::env::Variable;
+use crate::options::args::DiffTexts;
+use crate::options::diff::{Own, parse};
+use crate::options::{self, Options};
+use crate::plan::Access;
+use crate::problem::Problem;
+use crate::report::{self, Command, Report};
+use crate::run::prepare::prepare;
+
+pub fn command(mut texts: DiffTexts, variables: &[Variable]) -> u8 {
+    let mut problems = Vec::new();
+    let is_from = texts.from.is_some();
+    let own = parse(&mut texts, variables, &mut problems);
+    let DiffTexts { texts, offline, .. } = texts;
+    if is_from && own.from.is_none() {
+        // Of this process's environment nothing is to be said.
+        let (options, ..) = options::parse(texts, Some(offline), variables);
+        log_to_stderr(options.log_format, options.log_level);
+        return finish(Report::new(Command::Diff, problems, Vec::new()), &options, None);
+    }
+    #[cfg(feature = "controller")]
+    if let Some(from) = own.from {
+        return remote::command(from, own.watch, texts, offline, variables, problems);
+    }
+    let Own { watch, .. } = own;
+    let (options, of_options, warnings) = options::parse(texts, Some(offline), variables);
+    log_to_stderr(options.log_format, options.log_level);
+    problems.extend(of_options);
+    let local = Local { options, variables, problems, warnings };
+    match watch.filter(|_| local.problems.is_empty()) {
+        Some(every) => again(local, every),
+        None => once(local, Duration::ZERO),
+    }
+}
+
+/// Somebody who can look, and says with which options what he found is to be judged and printed.
+trait Look {
+    async fn look(&mut self) -> (Report, Options);
+    fn options(&mut self) -> &mut Options;
+}
+
+/// This process's environment.
+struct Local<'a> {
+    options: Options,
+    variables: &'a [Variable],
+    problems: Vec<Problem>,
+    warnings: Vec<Problem>,
+}
+
+impl Look for Local<'_> {
+    async fn look(&mut self) -> (Report, Options) {
+        let (problems, warnings) = (self.problems.clone(), self.warnings.clone());
+        let prepared = prepare(&self.options, Access::Read, self.variables, problems, warnings);
+        (look(Command::Diff, &self.options, prepared).await, self.options.clone())
+    }
+
+    fn options(&mut self) -> &mut Options {
+        &mut self.options
+    }
+}
+
+/// `more`: what the look needs beside the database.
+fn once(mut looker: impl Look, more: Duration) -> u8 {
+    let started = Instant::now();
+    let guard = guard(looker.options(), more);
+    let (report, options) = block_on(looker.look())
+        .unwrap_or_else(|problem| (Report::new(Command::Diff, vec![problem], Vec::new()), looker.options().clone()));
+    log_end(&report, started);
+    finish(report, &options, Some(&guard))
+}
+
+/// Until a signal comes, or nobody reads any more. Exits as the last state does.
+fn again(mut looker: impl Look, every: Duration) -> u8 {
+    let options = looker.options();
+    // The next look is the next try.
+    options.wait = Duration::ZERO;
+    let (termination_log, mut screen) = (options.termination_log.clone(), Screen::new(options.output, every));
+    let guard = Guard::of_a_watch();
+    let mut last: Option<Report> = None;
+    let ended = block_on(async {
+        let mut signal = std::pin::pin!(signal());
+        loop {
+            let (report, options) = tokio::select! {
+                looked = looker.look() => looked,
+                number = &mut signal => return 128 + number,
+            };
+            let report = concluded(report, &options);
+            guard.came_to(report.exit_code());
+            let taken = screen.show(&report);
+            last = Some(report);
+            if !taken {
+                return 0;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(every) => {}
+                number = &mut signal => return 128 + number,
+            }
+        }
+    });
+    let ended = match ended {
+        Ok(ended) => ended,
+        Err(problem) => return finish(Report::new(Command::Diff, vec![problem], Vec::new()), looker.options(), None),
+    };
+    let Some(report) = last else { return ended };
+    if let Some(path) = termination_log {
+        leave_message(&path, &report::termination_message(&report));
+    }
+    report.exit_code()
+}

@@ -1,0 +1,304 @@
+//! Arguments to an exit code: one function per command. Everything that is printed is printed here.
+
+mod diff;
+mod export;
+mod resolve;
+mod watchdog;
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use self::watchdog::Guard;
+use crate::env::Variable;
+use crate::options::args::{Arguments, Command, Texts, usage_message};
+use crate::options::{self, Format, Options};
+use crate::plan::Access;
+use crate::problem::{Code, Outcome, Problem};
+use crate::report::{self, Report, Style};
+use crate::run::prepare::{Prepared, Refused, prepare};
+use crate::run::seed::{self, Run};
+
+/// The whole program. A panic, in whatever thread, ends it with exit code 70 and without the panic's text, which may hold
+/// anything.
+pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        print_error(&format!("internal error at {place}; please report it, nothing more was written\n"));
+        std::process::exit(i32::from(Outcome::Internal.exit_code()));
+    }));
+    ExitCode::from(match Arguments::try_parse_from(&arguments) {
+        Ok(arguments) => command(arguments.command, &variables),
+        Err(error) => usage(&error, &arguments, &variables),
+    })
+}
+
+fn command(command: Command, variables: &[Variable]) -> u8 {
+    match command {
+        Command::Seed(texts) => seed(texts, variables),
+        Command::Diff(texts) => diff::command(texts, variables),
+        Command::Resolve(texts) => resolve::command(texts, variables),
+        Command::Export(texts) => export::command(texts, variables),
+        #[cfg(feature = "controller")]
+        Command::Crd => crd(),
+        #[cfg(feature = "controller")]
+        Command::Controller(texts) => controller(texts, variables),
+    }
+}
+
+/// Runs until it is asked to end. What it has to say is in the log, and in the status of the resources.
+#[cfg(feature = "controller")]
+fn controller(texts: crate::options::args::ControllerTexts, variables: &[Variable]) -> u8 {
+    use crate::kubernetes::{self, End};
+    let (options, problems) = options::controller::parse(texts, variables);
+    log_to_stderr(options.log_format, options.log_level);
+    if !problems.is_empty() {
+        for problem in &problems {
+            tracing::error!("{}", report::problem_sentence(problem));
+        }
+        return Outcome::Invalid.exit_code();
+    }
+    let end = match block_on(kubernetes::run(options)) {
+        Ok(end) => end,
+        Err(problem) => {
+            tracing::error!("{}", problem.message);
+            return Outcome::Internal.exit_code();
+        }
+    };
+    match end {
+        End::Asked => 0,
+        End::LeaseLost => Outcome::Unavailable.exit_code(),
+        End::CannotStart(message) => {
+            tracing::error!("{message}");
+            Outcome::Invalid.exit_code()
+        }
+        End::Broken(part) => {
+            tracing::error!("{part} ended by itself; please report it");
+            Outcome::Internal.exit_code()
+        }
+    }
+}
+
+#[cfg(feature = "controller")]
+fn crd() -> u8 {
+    let printed = crate::kubernetes::crd::spec::definition_yaml()
+        .map_err(|error| error.to_string())
+        // A reader that went away has had enough.
+        .map(|yaml| _ = std::io::stdout().lock().write_all(yaml.as_bytes()));
+    match printed {
+        Ok(()) => 0,
+        Err(error) => {
+            print_error(&format!("the definition could not be printed: {error}\n"));
+            Outcome::Internal.exit_code()
+        }
+    }
+}
+
+fn seed(texts: Texts, variables: &[Variable]) -> u8 {
+    let (options, problems, warnings) = options::parse(texts, None, variables);
+    log_to_stderr(options.log_format, options.log_level);
+    let started = Instant::now();
+    let guard = guard(&options, Duration::ZERO);
+    let prepared = prepare(&options, Access::Write, variables, problems, warnings);
+    let report = block_on(look(report::Command::Seed, &options, prepared))
+        .unwrap_or_else(|problem| Report::new(report::Command::Seed, vec![problem], Vec::new()));
+    log_end(&report, started);
+    finish(report, &options, Some(&guard))
+}
+
+/// How long printing may take.
+const OUTPUT: Duration = Duration::from_secs(3);
+
+/// `more`: what the look needs beside the database.
+fn guard(options: &Options, more: Duration) -> Guard {
+    let unavailable = Outcome::Unavailable;
+    let exit = if options.block_on.blocks(unavailable) { unavailable.exit_code() } else { 0 };
+    Guard::start(seed::limit(options.wait, options.lock_timeout) + more + OUTPUT, exit)
+}
+
+/// On this thread, until it ends.
+fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Problem::new(Code::Internal, format!("no runtime ({}); please report it", error.kind())))?;
+    let ended = runtime.block_on(work);
+    // A name look-up that hangs in a thread of its own must not hold the end of the process.
+    runtime.shutdown_background();
+    Ok(ended)
+}
+
+/// Asks the database, if there is anything to ask.
+async fn look(command: report::Command, options: &Options, prepared: Result<Prepared, Refused>) -> Report {
+    let prepared = match prepared {
+        Ok(prepared) => prepared,
+        Err(Refused { problems, warnings }) => return Report::new(command, problems, warnings),
+    };
+    let mut report = match &prepared.connector {
+        None => Report { desired: prepared.desired.len(), ..Report::new(command, Vec::new(), prepared.warnings) },
+        Some(connector) => {
+            let run = Run {
+                desired: &prepared.desired,
+                keyring: &prepared.keyring,
+                plan: prepared.plan,
+                wait: options.wait,
+                lock_timeout: options.lock_timeout,
+                if_schema_missing: options.if_schema_missing,
+            };
+            run.run(connector).await.report(command, &prepared.desired, prepared.warnings)
+        }
+    };
+    report.unknown_providers = prepared.unknown;
+    report
+}
+
+/// Does it stop the start?
+fn concluded(mut report: Report, options: &Options) -> Report {
+    report.blocked = match report.outcome {
+        Outcome::Ok | Outcome::Changes => false,
+        outcome => !report.command.guards_a_start() || options.block_on.blocks(outcome),
+    };
+    report
+}
+
+/// Prints the report, leaves the termination message, and says how to exit.
+fn finish(report: Report, options: &Options, guard: Option<&Guard>) -> u8 {
+    let report = concluded(report, options);
+    if let Some(guard) = guard {
+        guard.came_to(report.exit_code());
+    }
+    if report.exit_code() == 0 && report.outcome != Outcome::Ok && report.outcome != Outcome::Changes {
+        tracing::error!(
+            outcome = report.outcome.as_str(),
+            "{} does not stop the start (--block-on)",
+            report.outcome.as_str()
+        );
+    }
+    print(&match options.output {
+        Format::Json => report::json(&report) + "\n",
+        Format::Text => report::text(&report, Style { colour: may_colour() }),
+    });
+    if let Some(path) = &options.termination_log {
+        leave_message(path, &report::termination_message(&report));
+    }
+    report.exit_code()
+}
+
+/// A reader that went away is no reason to fail: the exit code says what happened.
+fn print(text: &str) {
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
+}
+
+fn may_colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+fn leave_message(path: &Path, message: &str) {
+    if message.is_empty() {
+        return;
+    }
+    if let Err(error) = std::fs::write(path, message) {
+        tracing::warn!("the termination message cannot be written: {}; see --termination-log", error.kind());
+    }
+}
+
+fn log_end(report: &Report, started: Instant) {
+    tracing::info!(
+        outcome = report.outcome.as_str(),
+        written = report.written,
+        providers = report.providers.len(),
+        conflicts = report.conflicts.len(),
+        problems = report.problems.len(),
+        warnings = report.warnings.len(),
+        database = report.database.as_deref().unwrap_or("not connected"),
+        took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        "{} ended",
+        report.command.as_str()
+    );
+}
+
+/// Libraries only warn: what they tell below that is about themselves, and may hold what they were given.
+fn log_to_stderr(format: Format, level: tracing::Level) {
+    use tracing_subscriber::filter::LevelFilter;
+    use tracing_subscriber::layer::SubscriberExt;
+    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let level = LevelFilter::from_level(level);
+    let ours = targets(level);
+    let builder = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(level)
+        .with_target(false)
+        // A standard error that takes nothing is no reason to fail; told to it, that would be a panic.
+        .log_internal_errors(false)
+        .with_ansi(colour);
+    // Set once per process; in a test that runs two commands the first one stays.
+    let _ = match format {
+        Format::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish().with(ours)),
+        Format::Text => tracing::subscriber::set_global_default(builder.finish().with(ours)),
+    };
+}
+
+/// Libraries only warn, and the client of Kubernetes not even that: what becomes of its calls is said by us.
+fn targets(level: tracing::level_filters::LevelFilter) -> tracing_subscriber::filter::Targets {
+    use tracing::level_filters::LevelFilter;
+    tracing_subscriber::filter::Targets::new()
+        .with_target("ai_provider_seed", level)
+        .with_targets(["kube_client", "kube_runtime"].map(|name| (name, LevelFilter::OFF)))
+        .with_default(level.min(LevelFilter::WARN))
+}
+
+/// What clap refuses: help and version are no error, everything else is invalid like any other option. Clap's own text
+/// would echo the argument, and an argument in the wrong place may be a key.
+fn usage(error: &clap::Error, arguments: &[OsString], variables: &[Variable]) -> u8 {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let _ = error.print();
+            return 0;
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            print_error(&error.to_string());
+            return Outcome::Invalid.exit_code();
+        }
+        _ => {}
+    }
+    let (options, ..) = options::parse(texts_of_usage(arguments), None, variables);
+    log_to_stderr(options.log_format, options.log_level);
+    let problem = Problem::new(Code::InvalidOption, usage_message(error));
+    finish(Report::new(command_of(arguments), vec![problem], Vec::new()), &options, None)
+}
+
+/// Of arguments that cannot be understood: a decision that was mistyped must not pass for one that was carried out.
+fn command_of(arguments: &[OsString]) -> report::Command {
+    match arguments.get(1).and_then(|word| word.to_str()) {
+        Some("resolve") => report::Command::Resolve,
+        Some("export") => report::Command::Export,
+        _ => report::Command::Seed,
+    }
+}
+
+/// How to answer is taken from the flags that can be understood all the same, wherever they stand.
+fn texts_of_usage(arguments: &[OsString]) -> Texts {
+    let arguments: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+    let value = |flag: &str| {
+        let at = arguments.iter().position(|argument| argument.split('=').next() == Some(flag))?;
+        let text = arguments[at].split_once('=').map(|(_, text)| text);
+        text.or_else(|| arguments.get(at + 1).copied()).map(str::to_owned)
+    };
+    Texts {
+        block_on: value("--block-on"),
+        output: value("--output"),
+        termination_log: value("--termination-log"),
+        log_format: value("--log-format"),
+        log_level: value("--log-level"),
+        ..Texts::default()
+    }
+}
+
+fn print_error(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}

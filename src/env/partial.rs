@@ -1,0 +1,105 @@
+//! An environment of which a part is not known: manifests without the Secrets that they mention. What follows only from that
+//! is taken back, so that what remains is true whatever stands there.
+
+use super::names::{PREFIXES, upper};
+use super::variable::Variable;
+use super::{Environment, check, indexed};
+use crate::problem::{Code, Problem};
+use crate::provider::{DesiredProvider, Presence, redact};
+
+/// How much of the environment is known.
+#[derive(Clone, Copy)]
+pub enum Known<'a> {
+    Whole,
+    /// Values may be unknown, and these objects may set any variable: `Secret coder-ai, which envFrom of container …`.
+    Partly(&'a [String]),
+}
+
+/// A provider of which nobody here knows enough to compare it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unknown {
+    pub index: Option<u64>,
+    /// Or its number, if the name is one of the things that are not known, or not shown.
+    pub name: String,
+    pub kind: Option<String>,
+    /// How its variables are spelled: `CODER_AIBRIDGE_PROVIDER_0_*`.
+    pub pattern: String,
+}
+
+impl Unknown {
+    pub fn of_older(provider: DesiredProvider) -> Unknown {
+        let kind = Some(redact::kind(provider.canonical().kind, None));
+        Unknown { index: None, name: provider.label(), kind, pattern: provider.origins.pattern }
+    }
+}
+
+/// What only says that something is not there.
+const OF_ABSENCE: [Code; 8] = [
+    Code::TypeRequired,
+    Code::BedrockRequired,
+    Code::FederationIncomplete,
+    Code::CredentialCountMismatch,
+    Code::IndexGap,
+    Code::ProviderWithoutKeys,
+    Code::NothingDesired,
+    Code::BedrockWithoutCredentials,
+];
+
+impl Environment {
+    /// Unknown values are warnings from here on.
+    pub fn tolerate(&mut self, variables: &[Variable], missing: &[String]) {
+        let (unknown, others) =
+            std::mem::take(&mut self.problems).into_iter().partition(|p| p.code == Code::EnvironmentUnknown);
+        self.problems = others;
+        self.warnings.extend::<Vec<_>>(unknown.into_iter().map(tolerated).collect());
+        if missing.is_empty() {
+            return;
+        }
+        let absent = |problem: &&Problem| matches!(problem.code, Code::TypeRequired | Code::BedrockRequired);
+        let no_url = |provider: &&DesiredProvider| {
+            let url = &provider.origins.base_url;
+            provider.index.is_some() && provider.bedrock.is_none() && url.presence == Presence::Unset
+        };
+        let of_problems = self.problems.iter().filter(absent).map(|problem| problem.index);
+        let of_providers = self.providers.iter().filter(no_url).map(|provider| provider.index);
+        let mut indexes: Vec<Option<u64>> = of_problems.chain(of_providers).filter(Option::is_some).collect();
+        indexes.sort();
+        indexes.dedup();
+        let is_unknown = |index: Option<u64>| index.is_some() && indexes.contains(&index);
+        // Their mistakes were told when the environment was read.
+        let groups = PREFIXES.map(|prefix| indexed::group(prefix, variables, &mut Vec::new(), &mut Vec::new()));
+        let fields = groups.iter().flatten().filter(|fields| is_unknown(Some(fields.index)));
+        self.unknown.extend(fields.map(check::unknown));
+        self.providers.retain(|provider| !is_unknown(provider.index));
+        self.problems.retain(|problem| !OF_ABSENCE.contains(&problem.code));
+        let stays = |warning: &Problem| {
+            let of_url = warning.code == Code::BaseUrlSuspicious && is_unknown(warning.index);
+            !(of_url || OF_ABSENCE.contains(&warning.code))
+        };
+        self.warnings.retain(stays);
+        for provider in &mut self.providers {
+            let access_key = provider.bedrock.as_ref().and_then(|settings| settings.access_key.as_ref());
+            provider.credentials_unknown |= provider.keys.is_empty() && access_key.is_none();
+        }
+        self.warnings.extend(missing.iter().map(|object| {
+            let message = format!(
+                "{object}, is not among the manifests, so what it sets is not known; add it, or compare in the cluster"
+            );
+            Problem::new(Code::NotInManifests, message)
+        }));
+    }
+}
+
+/// The problem of a variable without a known value as a warning that says what follows.
+fn tolerated(problem: Problem) -> Problem {
+    let name = problem.variables.first().map(|name| upper(name)).unwrap_or_default();
+    let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
+    let (code, so) = if ends(&["KEY", "KEYS", "SECRET", "SECRETS"]) {
+        (Code::CredentialsNotCompared, "so these credentials are not compared")
+    } else if ends(&["_MODEL"]) {
+        (Code::NotInManifests, "which does not matter here: models are not compared")
+    } else {
+        (Code::NotInManifests, "so the provider cannot be compared")
+    };
+    Problem { code, message: format!("{}, {so}", problem.message), ..problem }
+}

@@ -1,0 +1,140 @@
+//! Reading and writing a status through its subresource, whatever the spec looks like.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
+use kube::core::ApiResource;
+use kube::{Client, Resource};
+use serde_json::{Value, json};
+
+use super::index::Key;
+use super::publish_events::CONTROLLER;
+use crate::kubernetes::client::{Failure, Refusal, call};
+use crate::kubernetes::crd::spec::{AIProviderSeed, AIProviderSeedStatus};
+
+/// The status has fewer fields than this.
+const MOST_UNKNOWN: usize = 40;
+
+pub struct Statuses<'a> {
+    api: Api<DynamicObject>,
+    resource: &'a Key,
+}
+
+pub struct Answer {
+    /// The resourceVersion after the write.
+    pub version: Option<String>,
+    /// A field that the definition does not know, so that it is not there.
+    pub lost: Option<String>,
+}
+
+impl<'a> Statuses<'a> {
+    pub fn new(client: &Client, resource: &'a Key) -> Self {
+        let kind = ApiResource::erase::<AIProviderSeed>(&());
+        Statuses { api: Api::namespaced_with(client.clone(), &resource.0, &kind), resource }
+    }
+
+    /// The status that is there, as far as it can be read. A list of one, so that no right is needed beyond those of the watch.
+    pub async fn read(&self) -> Result<Option<AIProviderSeedStatus>, Failure> {
+        let (namespace, name) = self.resource;
+        let what = format!("list AIProviderSeed {name} in namespace {namespace}");
+        let only = ListParams::default().fields(&format!("metadata.name={name}"));
+        let found = call(&what, self.api.list(&only)).await?;
+        let status = found.items.first().and_then(|object| object.data.get("status"));
+        Ok(status.and_then(|status| serde_json::from_value(status.clone()).ok()))
+    }
+
+    /// By server-side apply. The uid goes along, so that a resource of the same name that came later is not meant. Where the
+    /// definition is older than we are, what it does not know is left out: better a status without a field than none.
+    pub async fn write(&self, meta: &ObjectMeta, status: &AIProviderSeedStatus) -> Result<Answer, Failure> {
+        let (namespace, name) = self.resource;
+        let mut patch = json!({
+            "apiVersion": AIProviderSeed::api_version(&()),
+            "kind": AIProviderSeed::kind(&()),
+            "metadata": { "name": name, "uid": meta.uid },
+            "status": status,
+        });
+        let what = format!("write the status of AIProviderSeed {name} in namespace {namespace}");
+        let parameters = PatchParams::apply(CONTROLLER).force();
+        let mut lost = None;
+        for _ in 0..MOST_UNKNOWN {
+            let patched = call(&what, self.api.patch_status(name, &parameters, &Patch::Apply(&patch))).await;
+            match patched.map_err(gone) {
+                Ok(object) => return Ok(Answer { version: object.metadata.resource_version, lost }),
+                Err(failure) if failure.undeclared.is_empty() => return Err(failure),
+                Err(failure) => {
+                    failure.undeclared.iter().for_each(|path| remove(&mut patch, &segments(path)));
+                    lost = lost.or_else(|| failure.undeclared.into_iter().next());
+                }
+            }
+        }
+        Err(Failure { call: what, refusal: Refusal::Invalid, retry_after: None, undeclared: Vec::new() })
+    }
+}
+
+fn gone(failure: Failure) -> Failure {
+    match failure.refusal {
+        Refusal::NotFound => Failure { refusal: Refusal::Gone, ..failure },
+        _ => failure,
+    }
+}
+
+/// `.status.conflicts[provider="a.b",field="type"].source` to `status`, `conflicts`, `source`.
+fn segments(path: &str) -> Vec<String> {
+    let mut depth = 0;
+    let mut segments = vec![String::new()];
+    for character in path.trim_start_matches('.').chars() {
+        match (character, depth) {
+            ('[', _) => depth += 1,
+            (']', _) => depth -= 1,
+            ('.', 0) => segments.push(String::new()),
+            (character, 0) => segments.last_mut().into_iter().for_each(|segment| segment.push(character)),
+            _ => {}
+        }
+    }
+    segments
+}
+
+/// Of a list, from every element.
+fn remove(value: &mut Value, path: &[String]) {
+    match (value, path) {
+        (Value::Array(list), path) => list.iter_mut().for_each(|element| remove(element, path)),
+        (Value::Object(object), [last]) => drop(object.remove(last)),
+        (Value::Object(object), [first, rest @ ..]) => {
+            if let Some(inner) = object.get_mut(first) {
+                remove(inner, rest);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Did the watch bring something later than what was written? Kubernetes says since 1.35 that versions are numbers to be
+/// compared; where they are none, what we wrote ourselves counts.
+pub fn is_newer(watched: Option<&str>, written: Option<&str>) -> bool {
+    let number = |version: Option<&str>| version.and_then(|version| version.parse::<u128>().ok());
+    matches!((number(watched), number(written)), (Some(watched), Some(written)) if watched > written)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_definition_does_not_know_is_left_out() {
+        let mut patch = json!({"status": {"summary": {"inSync": "1/1", "message": "m"}, "conflicts": [{"provider": "a", "new": 1}, {"new": 2}]}});
+        for path in
+            [".status.summary.message", r#".status.conflicts[field="type",provider="a.b"].new"#, ".status.absent.x"]
+        {
+            remove(&mut patch, &segments(path));
+        }
+        assert_eq!(patch, json!({"status": {"summary": {"inSync": "1/1"}, "conflicts": [{"provider": "a"}, {}]}}));
+    }
+
+    #[test]
+    fn versions() {
+        assert!(is_newer(Some("10"), Some("9")));
+        assert!(!is_newer(Some("10"), Some("10")));
+        assert!(!is_newer(Some("10"), Some("11")));
+        assert!(!is_newer(Some("y"), Some("x")));
+        assert!(!is_newer(None, Some("1")));
+    }
+}

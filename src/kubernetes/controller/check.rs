@@ -1,0 +1,187 @@
+//! One check: the workload, what it uses, the environment, one look at the database. Reads only; what is to be written is
+//! written elsewhere (write.rs), to the target that a check found.
+
+use std::time::Duration;
+
+use kube::Client;
+use tokio::time::{Instant, timeout};
+
+use super::index::{Index, Key};
+use super::metrics::Metrics;
+use crate::kubernetes::client::{Failure, Refusal};
+use crate::kubernetes::crd::reason::{Reason, Stop};
+use crate::kubernetes::crd::spec::{AIProviderSeedSpec, AgreementStatus, WorkloadRef};
+use crate::kubernetes::status::observation::Observed;
+use crate::kubernetes::workload::fetch;
+use crate::kubernetes::workload::inputs::{Target, Unfit, target};
+use crate::kubernetes::workload::objects::Names;
+use crate::kubernetes::workload::template::Workload;
+use crate::report;
+use crate::run::seed::{Ended, Run};
+use crate::store::connect::Connector;
+use crate::store::pool::Pool;
+use crate::store::{Error, Retry};
+
+/// To a session, all hosts tried.
+const CONNECT: Duration = Duration::from_secs(10);
+/// A look has at most four round trips, each with a limit of its own.
+const LOOK: Duration = Duration::from_secs(20);
+const PAUSE: Duration = Duration::from_millis(250);
+
+pub struct Checker<'a> {
+    pub client: &'a Client,
+    pub pool: &'a Pool,
+    pub metrics: &'a Metrics,
+    pub index: &'a Index,
+    /// On what both sides last agreed.
+    pub memory: &'a [AgreementStatus],
+}
+
+/// What a check came to.
+pub struct Checked {
+    pub observed: Observed,
+    /// Where one could look again, if the environment is known.
+    pub target: Option<(Target, Workload)>,
+}
+
+impl From<Observed> for Checked {
+    fn from(observed: Observed) -> Self {
+        Checked { observed, target: None }
+    }
+}
+
+/// Why a check did not come to its end: something that the status tells, or that the API server must be asked again.
+enum Ending {
+    Stopped(Stop),
+    Failed(Failure),
+}
+
+impl From<Stop> for Ending {
+    fn from(stop: Stop) -> Self {
+        Ending::Stopped(stop)
+    }
+}
+
+impl From<Failure> for Ending {
+    fn from(failure: Failure) -> Self {
+        Ending::Failed(failure)
+    }
+}
+
+impl Checker<'_> {
+    pub async fn check(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Checked, Failure> {
+        match self.observe(resource, spec).await {
+            Ok(checked) => Ok(checked),
+            Err(Ending::Stopped(stop)) => Ok(Observed::stopped(stop).into()),
+            // That stays so until somebody grants it, and no condition may go on saying InSync meanwhile.
+            Err(Ending::Failed(failure)) if failure.refusal == Refusal::Forbidden => {
+                self.metrics.api_error(failure.refusal);
+                Ok(Observed::stopped(Stop::new(Reason::EnvironmentUnknown, failure.to_string())).into())
+            }
+            Err(Ending::Failed(failure)) => Err(failure),
+        }
+    }
+
+    async fn observe(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Checked, Ending> {
+        let reference = &spec.workload_ref;
+        let mut names = Names::default();
+        names.of_spec(spec);
+        self.index.set(resource, (reference.kind.into(), &reference.name), &names);
+        let workload = self.workload(&resource.0, reference).await?;
+        let container = match workload.container(&reference.container) {
+            Ok(container) => container,
+            Err(stop) => return Ok(Observed::stopped(stop).of_workload(&workload, &reference.container).into()),
+        };
+        names.of_container(container);
+        self.index.set(resource, (reference.kind.into(), &reference.name), &names);
+        let objects = fetch::objects(self.client, &resource.0, &names).await?;
+        let observed = match target(spec, &workload, &objects) {
+            Ok(target) => {
+                let observed = self.look(&target, spec, &workload).await;
+                return Ok(Checked { observed, target: Some((target, workload)) });
+            }
+            Err(Unfit::Stopped(stop)) => Observed::stopped(stop),
+            Err(Unfit::Refused(refused)) => Observed::refused(&refused),
+        };
+        Ok(observed.of_workload(&workload, &reference.container).into())
+    }
+
+    async fn workload(&self, namespace: &str, reference: &WorkloadRef) -> Result<Workload, Ending> {
+        let (kind, name) = (reference.kind.as_str(), &reference.name);
+        fetch::workload(self.client, namespace, reference.kind, name).await?.ok_or_else(|| {
+            let message = format!(
+                "{kind} {name} does not exist in namespace {namespace}; create it, or correct spec.workloadRef"
+            );
+            Stop::new(Reason::WorkloadNotFound, message).into()
+        })
+    }
+
+    /// What the database holds now.
+    pub async fn look(&self, target: &Target, spec: &AIProviderSeedSpec, workload: &Workload) -> Observed {
+        let Target { prepared, options } = target;
+        let desired = prepared.desired.len();
+        let mut hint = "";
+        let ended = match &prepared.connector {
+            None => Ended::default(),
+            Some(connector) => {
+                let run = Run {
+                    desired: &prepared.desired,
+                    keyring: &prepared.keyring,
+                    plan: prepared.plan,
+                    wait: Duration::ZERO,
+                    lock_timeout: Duration::ZERO,
+                    if_schema_missing: options.if_schema_missing,
+                };
+                if spec.url_secret_ref().is_none() && is_local(connector) {
+                    hint = "; localhost is the controller here, not the pod: set spec.database.urlSecretRef";
+                }
+                self.ask(&run, connector).await
+            }
+        };
+        if let Some(error) = &ended.error {
+            self.metrics.database_error(error.code);
+        }
+        let retry = ended.error.as_ref().map_or(Retry::No, |error| error.retry);
+        let report = ended.report(report::Command::Diff, &prepared.desired, prepared.warnings.clone());
+        let mut observed = Observed::report(&report, retry, &options.block_on, &workload.label(), self.memory);
+        if observed.reason == Reason::DatabaseUnreachable {
+            observed.message.push_str(hint);
+        }
+        observed.with_desired(desired).of_workload(workload, &spec.workload_ref.container)
+    }
+
+    /// A session that died since its last use, or a server that is just failing over, gets a second try.
+    async fn ask(&self, run: &Run<'_>, connector: &Connector) -> Ended {
+        let mut last = Ended::default();
+        for _ in 0..2 {
+            last = self.ask_once(run, connector).await;
+            match &last.error {
+                Some(error) if error.retry != Retry::No => tokio::time::sleep(PAUSE).await,
+                _ => break,
+            }
+        }
+        last
+    }
+
+    async fn ask_once(&self, run: &Run<'_>, connector: &Connector) -> Ended {
+        let loan = match self.pool.take(connector, Instant::now() + CONNECT).await {
+            Ok(loan) => loan,
+            Err(error) => return Ended { error: Some(error), ..Ended::default() },
+        };
+        let Ok(ended) = timeout(LOOK, run.observe(&loan.session)).await else {
+            return Ended { error: Some(Error::timed_out(&loan.session.endpoint)), ..Ended::default() };
+        };
+        if ended.error.is_none() {
+            loan.give_back();
+        }
+        ended
+    }
+}
+
+fn is_local(connector: &Connector) -> bool {
+    let hosts = connector.source().options().map(|options| options.hosts().to_vec()).unwrap_or_default();
+    hosts.iter().any(|host| {
+        let host = host.to_string();
+        ["localhost:", "127.", "[::1]:"].iter().any(|local| host.starts_with(local))
+    })
+}

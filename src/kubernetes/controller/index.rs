@@ -1,0 +1,94 @@
+//! Which resources use which objects, so that a change of an object finds the resources that it concerns.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::kubernetes::workload::objects::{Kind, Names};
+
+/// Namespace and name.
+pub type Key = (String, String);
+
+#[derive(Default)]
+pub struct Index(Mutex<Maps>);
+
+#[derive(Default)]
+struct Maps {
+    used: HashMap<Key, BTreeSet<(Kind, String)>>,
+    users: HashMap<(Kind, Key), HashSet<String>>,
+}
+
+impl Index {
+    /// From now on the resource uses the workload and these objects, there or not. Set before they are read, so that no change
+    /// falls between.
+    pub fn set(&self, resource: &Key, workload: (Kind, &str), names: &Names) {
+        let mut used: BTreeSet<(Kind, String)> = BTreeSet::from([(workload.0, workload.1.to_owned())]);
+        used.extend(names.secrets.iter().map(|name| (Kind::Secret, name.clone())));
+        used.extend(names.config_maps.iter().map(|name| (Kind::ConfigMap, name.clone())));
+        let mut maps = self.lock();
+        maps.forget(resource);
+        for (kind, name) in &used {
+            let object = (*kind, (resource.0.clone(), name.clone()));
+            maps.users.entry(object).or_default().insert(resource.1.clone());
+        }
+        maps.used.insert(resource.clone(), used);
+    }
+
+    pub fn remove(&self, resource: &Key) {
+        self.lock().forget(resource);
+    }
+
+    /// The names of the resources, in the object's namespace, that use it.
+    pub fn users(&self, kind: Kind, object: &Key) -> Vec<String> {
+        self.lock().users.get(&(kind, object.clone())).into_iter().flatten().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Maps> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Maps {
+    fn forget(&mut self, resource: &Key) {
+        for (kind, name) in self.used.remove(resource).unwrap_or_default() {
+            let object = (kind, (resource.0.clone(), name));
+            if let Some(users) = self.users.get_mut(&object) {
+                users.remove(&resource.1);
+                if users.is_empty() {
+                    self.users.remove(&object);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(name: &str) -> Key {
+        ("ns".to_owned(), name.to_owned())
+    }
+
+    fn secrets(names: &[&str]) -> Names {
+        Names { secrets: names.iter().map(ToString::to_string).collect(), ..Names::default() }
+    }
+
+    #[test]
+    fn users_follow_what_is_used() {
+        let index = Index::default();
+        index.set(&key("a"), (Kind::Deployment, "coder"), &secrets(&["one", "two"]));
+        index.set(&key("b"), (Kind::Deployment, "other"), &secrets(&["one"]));
+        let mut users = index.users(Kind::Secret, &key("one"));
+        users.sort();
+        assert_eq!(users, ["a", "b"]);
+        assert_eq!(index.users(Kind::Deployment, &key("coder")), ["a"]);
+        assert!(index.users(Kind::ConfigMap, &key("one")).is_empty());
+        assert!(index.users(Kind::Secret, &("else".to_owned(), "one".to_owned())).is_empty());
+        index.set(&key("a"), (Kind::StatefulSet, "coder"), &secrets(&["two"]));
+        assert_eq!(index.users(Kind::Secret, &key("one")), ["b"]);
+        assert!(index.users(Kind::Deployment, &key("coder")).is_empty());
+        index.remove(&key("b"));
+        index.remove(&key("a"));
+        assert!(index.lock().users.is_empty() && index.lock().used.is_empty());
+    }
+}

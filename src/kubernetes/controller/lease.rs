@@ -1,0 +1,221 @@
+//! Who of several controllers works: the holder of a Lease. Taken by `replace` with the resourceVersion that was read, so that
+//! of two only one can win. It only keeps down noise: what the controller says comes from the database, whoever says it.
+
+use std::time::Duration;
+
+use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube::api::{Api, PostParams};
+use tokio::time::Instant;
+
+use crate::kubernetes::client::{Failure, Refusal, call};
+
+/// How long others wait after the last renewal that they saw.
+const DURATION: Duration = Duration::from_secs(15);
+/// Whoever could not renew for this long stops, well before the others may begin.
+const DEADLINE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_secs(2);
+
+pub struct Election {
+    api: Api<Lease>,
+    namespace: String,
+    name: String,
+    me: String,
+    /// The version of somebody else's lease, and since when we have been looking at it. Their clock does not matter.
+    seen: Option<(String, Instant)>,
+}
+
+/// What to do about the lease that is there.
+#[derive(Debug, PartialEq)]
+enum Step {
+    /// Put this in its place (or create it).
+    Put(Box<Lease>),
+    Wait,
+}
+
+impl Election {
+    pub fn new(client: &Client, namespace: &str, name: &str, me: String) -> Self {
+        let api = Api::namespaced(client.clone(), namespace);
+        Election { api, namespace: namespace.to_owned(), name: name.to_owned(), me, seen: None }
+    }
+
+    /// Returns when we hold it.
+    pub async fn win(&mut self) {
+        let mut told = false;
+        loop {
+            match self.round().await {
+                Ok(true) => return tracing::info!(identity = self.me, "holds the lease {}", self.name),
+                Ok(false) if !told => {
+                    told = true;
+                    tracing::info!("another controller holds the lease {}; waiting", self.name);
+                }
+                Ok(false) => {}
+                Err(failure) => tracing::warn!("{failure}"),
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// Renews; returns when it is lost.
+    pub async fn keep(&mut self) {
+        let mut renewed = Instant::now();
+        while renewed.elapsed() < DEADLINE {
+            tokio::time::sleep(PAUSE).await;
+            let began = Instant::now();
+            let left = DEADLINE.saturating_sub(renewed.elapsed());
+            match tokio::time::timeout(left, self.round()).await {
+                Ok(Ok(true)) => renewed = began,
+                Ok(Ok(false)) => break,
+                Ok(Err(failure)) => tracing::warn!("{failure}"),
+                Err(_) => break,
+            }
+        }
+        tracing::error!("the lease {} is lost; this controller stops", self.name);
+    }
+
+    /// Lets others have it at once.
+    pub async fn release(&mut self) {
+        let Ok(Some(mut lease)) = self.get().await else { return };
+        if !is_held_by(&lease, &self.me) {
+            return;
+        }
+        if let Some(spec) = &mut lease.spec {
+            spec.holder_identity = None;
+            spec.lease_duration_seconds = Some(1);
+        }
+        if let Err(failure) = self.replace(&lease).await {
+            tracing::warn!("{failure}");
+        }
+    }
+
+    /// Do we hold it now?
+    async fn round(&mut self) -> Result<bool, Failure> {
+        let current = self.get().await?;
+        let lease = match step(current.as_ref(), (&self.name, &self.me), &mut self.seen, Instant::now()) {
+            Step::Wait => return Ok(false),
+            Step::Put(lease) => lease,
+        };
+        let put = match current {
+            Some(_) => self.replace(&lease).await,
+            None => {
+                let what = format!("create Lease {} in namespace {}", self.name, self.namespace);
+                call(&what, self.api.create(&PostParams::default(), &lease)).await.map(|_| ())
+            }
+        };
+        match put {
+            Ok(()) => Ok(true),
+            // Somebody was quicker. A holder looks again before it believes that.
+            Err(failure) if failure.refusal == Refusal::Conflict && !is_mine(current.as_ref(), &self.me) => Ok(false),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    async fn get(&self) -> Result<Option<Lease>, Failure> {
+        let what = format!("get Lease {} in namespace {}", self.name, self.namespace);
+        call(&what, self.api.get_opt(&self.name)).await
+    }
+
+    async fn replace(&self, lease: &Lease) -> Result<(), Failure> {
+        let what = format!("update Lease {} in namespace {}", self.name, self.namespace);
+        call(&what, self.api.replace(&self.name, &PostParams::default(), lease)).await.map(|_| ())
+    }
+}
+
+fn is_mine(lease: Option<&Lease>, me: &str) -> bool {
+    lease.is_some_and(|lease| is_held_by(lease, me))
+}
+
+fn is_held_by(lease: &Lease, who: &str) -> bool {
+    lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()) == Some(who)
+}
+
+/// `who`: the name of the lease, and who asks for it.
+fn step(current: Option<&Lease>, who: (&str, &str), seen: &mut Option<(String, Instant)>, now: Instant) -> Step {
+    let (name, me) = who;
+    let time = || Some(MicroTime(Timestamp::now()));
+    let seconds = i32::try_from(DURATION.as_secs()).ok();
+    let Some(lease) = current else {
+        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        let spec = LeaseSpec {
+            holder_identity: Some(me.to_owned()),
+            lease_duration_seconds: seconds,
+            acquire_time: time(),
+            renew_time: time(),
+            lease_transitions: Some(0),
+            ..LeaseSpec::default()
+        };
+        return Step::Put(Box::new(Lease { metadata, spec: Some(spec) }));
+    };
+    let old = lease.spec.clone().unwrap_or_default();
+    if is_held_by(lease, me) {
+        let spec = LeaseSpec { renew_time: time(), lease_duration_seconds: seconds, ..old };
+        return Step::Put(Box::new(Lease { spec: Some(spec), ..lease.clone() }));
+    }
+    let version = lease.metadata.resource_version.clone().unwrap_or_default();
+    let since = match seen {
+        Some((known, since)) if *known == version => *since,
+        _ => seen.insert((version, now)).1,
+    };
+    let free = old.holder_identity.as_deref().is_none_or(str::is_empty);
+    let duration = old.lease_duration_seconds.and_then(|seconds| u64::try_from(seconds).ok()).unwrap_or(0);
+    if !free && now.duration_since(since) < Duration::from_secs(duration) {
+        return Step::Wait;
+    }
+    let spec = LeaseSpec {
+        holder_identity: Some(me.to_owned()),
+        lease_duration_seconds: seconds,
+        acquire_time: time(),
+        renew_time: time(),
+        lease_transitions: Some(old.lease_transitions.unwrap_or(0).saturating_add(1)),
+        ..old
+    };
+    Step::Put(Box::new(Lease { spec: Some(spec), ..lease.clone() }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lease(holder: Option<&str>, version: &str) -> Lease {
+        let spec = LeaseSpec {
+            holder_identity: holder.map(str::to_owned),
+            lease_duration_seconds: Some(15),
+            ..LeaseSpec::default()
+        };
+        let metadata = ObjectMeta { resource_version: Some(version.to_owned()), ..ObjectMeta::default() };
+        Lease { metadata, spec: Some(spec) }
+    }
+
+    fn holder(step: Step) -> Option<String> {
+        match step {
+            Step::Put(lease) => lease.spec.unwrap().holder_identity,
+            Step::Wait => None,
+        }
+    }
+
+    #[test]
+    fn a_lease_is_taken_only_after_it_was_seen_unchanged_for_its_whole_time() {
+        let (mut seen, start) = (None, Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(step(Some(&lease(Some("other"), "1")), ("lease", "me"), &mut seen, start), Step::Wait);
+        assert_eq!(step(Some(&lease(Some("other"), "1")), ("lease", "me"), &mut seen, at(14)), Step::Wait);
+        // Renewed: the wait begins again.
+        assert_eq!(step(Some(&lease(Some("other"), "2")), ("lease", "me"), &mut seen, at(15)), Step::Wait);
+        assert_eq!(step(Some(&lease(Some("other"), "2")), ("lease", "me"), &mut seen, at(29)), Step::Wait);
+        let taken = step(Some(&lease(Some("other"), "2")), ("lease", "me"), &mut seen, at(30));
+        let Step::Put(lease) = taken else { panic!("{taken:?}") };
+        // The version that was read goes along, so that the API server refuses it if somebody else was quicker.
+        assert_eq!(lease.metadata.resource_version.as_deref(), Some("2"));
+        assert_eq!(lease.spec.unwrap().lease_transitions, Some(1));
+    }
+
+    #[test]
+    fn what_is_free_or_mine_is_taken_at_once() {
+        let mut seen = None;
+        for lease in [None, Some(lease(None, "1")), Some(lease(Some(""), "1")), Some(lease(Some("me"), "1"))] {
+            assert_eq!(holder(step(lease.as_ref(), ("lease", "me"), &mut seen, Instant::now())).as_deref(), Some("me"));
+        }
+    }
+}

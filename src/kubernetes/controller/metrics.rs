@@ -1,0 +1,180 @@
+//! What Prometheus scrapes. Labels come from closed lists only; those that grow with the number of resources are
+//! `ai_provider_seed_conflicts` and `ai_provider_seed_last_check_timestamp_seconds`, and they go away with their resource.
+
+use std::time::Duration;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::index::Key;
+use crate::kubernetes::client::{Failure, Refusal};
+use crate::kubernetes::crd::reason::Reason;
+use crate::kubernetes::status::write_result::Word;
+use crate::problem::Code;
+
+type Labels<const N: usize> = [(&'static str, &'static str); N];
+type ResourceLabels = [(&'static str, String); 2];
+
+pub struct Metrics {
+    registry: Registry,
+    reconciles: Family<Labels<1>, Counter>,
+    duration: Histogram,
+    conflicts: Family<ResourceLabels, Gauge>,
+    last_check: Family<ResourceLabels, Gauge>,
+    database_errors: Family<Labels<1>, Counter>,
+    api_errors: Family<Labels<1>, Counter>,
+    events: Family<Labels<1>, Counter>,
+    status_writes: Family<Labels<1>, Counter>,
+    writes: Family<Labels<1>, Counter>,
+}
+
+impl Metrics {
+    pub fn new() -> Self {
+        let mut registry = Registry::with_prefix("ai_provider_seed");
+        let (reconciles, database_errors) = (Family::default(), Family::default());
+        let (api_errors, events, status_writes) = (Family::default(), Family::default(), Family::default());
+        let duration = Histogram::new([0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]);
+        let (conflicts, last_check) = (Family::default(), Family::default());
+        registry.register("reconciles", "Checks by what they came to", reconciles.clone());
+        registry.register("reconcile_duration_seconds", "How long a check took", duration.clone());
+        registry.register("conflicts", "Fields on which environment and database disagree", conflicts.clone());
+        let help = "When environment and database were last held against each other";
+        registry.register("last_check_timestamp_seconds", help, last_check.clone());
+        registry.register("database_errors", "Looks at a database that failed, by class", database_errors.clone());
+        registry.register("api_errors", "Calls of the API server that failed, by class", api_errors.clone());
+        registry.register("events", "Events by whether they could be published", events.clone());
+        registry.register("status_writes", "Writes of a status by whether they succeeded", status_writes.clone());
+        let writes = Family::default();
+        registry.register(
+            "database_writes",
+            "Writes to a database that were asked for, by what came of them",
+            writes.clone(),
+        );
+        registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        Metrics {
+            registry,
+            reconciles,
+            duration,
+            conflicts,
+            last_check,
+            database_errors,
+            api_errors,
+            events,
+            status_writes,
+            writes,
+        }
+    }
+
+    pub fn reconciled(&self, reason: Reason, took: Duration) {
+        self.reconciles.get_or_create(&[("outcome", reason.as_str())]).inc();
+        self.duration.observe(took.as_secs_f64());
+    }
+
+    /// The check came to no end, because of the API server.
+    pub fn failed(&self, failure: &Failure, took: Duration) {
+        self.reconciles.get_or_create(&[("outcome", "Error")]).inc();
+        self.duration.observe(took.as_secs_f64());
+        self.api_error(failure.refusal);
+    }
+
+    pub fn api_error(&self, refusal: Refusal) {
+        self.api_errors.get_or_create(&[("class", refusal.as_str())]).inc();
+    }
+
+    pub fn database_error(&self, code: Code) {
+        self.database_errors.get_or_create(&[("class", code.as_str())]).inc();
+    }
+
+    pub fn event(&self, published: bool) {
+        self.events.get_or_create(&[("result", if published { "published" } else { "failed" })]).inc();
+    }
+
+    pub fn status_write(&self, written: bool) {
+        self.status_writes.get_or_create(&[("result", if written { "written" } else { "failed" })]).inc();
+    }
+
+    /// Only of what was asked for: a decision, or rows that are missing in mode Seed.
+    pub fn write(&self, word: Word) {
+        self.writes.get_or_create(&[("result", word.as_str())]).inc();
+    }
+
+    pub fn conflicts(&self, resource: &Key, number: usize) {
+        let gauge = self.conflicts.get_or_create(&labels(resource));
+        gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
+    }
+
+    /// `now`: it was checked just now. Else `before` counts, if nothing later is known.
+    pub fn checked(&self, resource: &Key, now: Option<i64>, before: i64) {
+        let gauge = self.last_check.get_or_create(&labels(resource));
+        gauge.set(now.unwrap_or_else(|| gauge.get().max(before)));
+    }
+
+    /// It is suspended.
+    pub fn not_checked(&self, resource: &Key) {
+        self.last_check.remove(&labels(resource));
+    }
+
+    pub fn remove(&self, resource: &Key) {
+        self.conflicts.remove(&labels(resource));
+        self.not_checked(resource);
+    }
+
+    /// In the text format of OpenMetrics.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing into a String does not fail.
+        let _ = encode(&mut text, &self.registry);
+        text
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Metrics::new()
+    }
+}
+
+fn labels((namespace, name): &Key) -> ResourceLabels {
+    [("namespace", namespace.clone()), ("name", name.clone())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_each_metric_and_no_other() {
+        let metrics = Metrics::new();
+        // One without a sample is not told.
+        let key = ("ns".to_owned(), "name".to_owned());
+        metrics.reconciled(Reason::InSync, Duration::ZERO);
+        metrics.conflicts(&key, 0);
+        metrics.checked(&key, Some(0), 0);
+        metrics.database_error(Code::Tls);
+        metrics.api_error(Refusal::Other);
+        metrics.event(true);
+        metrics.status_write(true);
+        metrics.write(Word::Resolved);
+        let text = metrics.text();
+        let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
+        let name = |(name, kind): (&str, &str)| match kind {
+            "counter" => format!("{name}_total"),
+            "info" => format!("{name}_info"),
+            _ => name.to_owned(),
+        };
+        let mut have: Vec<String> = kinds.map(name).collect();
+        let page = include_str!("../../../docs/metrics.md");
+        let mut told: Vec<&str> =
+            page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();
+        have.sort();
+        told.sort_unstable();
+        assert_eq!(have, told);
+        let unknown = Refusal::ALL.iter().find(|refusal| !page.contains(&format!("`{}`", refusal.as_str())));
+        assert_eq!(unknown.map(|refusal| refusal.as_str()), None);
+    }
+}

@@ -1,0 +1,16 @@
+//! The loop: watch, check, write the status, publish Events.
+
+pub mod apply_status;
+pub mod check;
+pub mod database;
+pub mod http;
+pub mod index;
+pub mod lease;
+pub mod metrics;
+pub mod publish_events;
+pub mod readiness;
+pub mod reconcile;
+pub mod requested_writes;
+pub mod run;
+pub mod watch;
+pub mod write;

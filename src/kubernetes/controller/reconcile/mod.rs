@@ -1,0 +1,363 @@
+//! A resource to its status and Events: check, next status, write it if something but time differs, then the Events.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
+use k8s_openapi::jiff::Timestamp;
+use kube::Client;
+use kube::core::DeserializeGuard;
+use kube::runtime::controller::Action;
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::{Instant, timeout};
+use tracing::Instrument;
+
+use super::apply_status::{Statuses, is_newer};
+use super::check::Checker;
+use super::index::{Index, Key};
+use super::metrics::Metrics;
+use super::publish_events;
+use super::readiness::Readiness;
+use super::requested_writes::{Asked, Asking, Handled};
+use super::watch::Scope;
+use super::write;
+use crate::kubernetes::client::{Failure, Refusal};
+use crate::kubernetes::crd::reason::{Reason, Standing, Stop};
+use crate::kubernetes::crd::spec::{AIProviderSeed, AIProviderSeedStatus, RECONCILE_ANNOTATION};
+use crate::kubernetes::status::conditions::{Look, Next, next};
+use crate::kubernetes::status::observation::{Observed, Seen};
+use crate::provider::redact;
+use crate::store::pool::Pool;
+
+pub type Guarded = DeserializeGuard<AIProviderSeed>;
+
+/// A whole check, whatever happens in it.
+const LIMIT: Duration = Duration::from_secs(90);
+/// With a write in it, which has limits of its own.
+const WRITING_LIMIT: Duration = Duration::from_secs(240);
+/// The first pause after a failure that may mend itself; it doubles.
+const BACKOFF: Duration = Duration::from_secs(5);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+/// The token is repeated in the status, so it may not be of any size.
+const TOKEN: usize = 256;
+
+pub struct Context {
+    pub client: Client,
+    pub pool: Pool,
+    pub metrics: Arc<Metrics>,
+    pub readiness: Arc<Readiness>,
+    pub index: Index,
+    /// Checks at once, over all namespaces.
+    pub permits: Semaphore,
+    /// Without it nothing is ever written to a database.
+    pub allow_writes: bool,
+    /// Writes at once. They hold no permit of the checks: a lock that somebody holds must not stop those.
+    pub writers: Semaphore,
+    /// Who reports Events.
+    pub instance: String,
+    memory: Mutex<HashMap<Key, Memory>>,
+}
+
+/// What is remembered of a resource between two checks. Nothing is lost if it is lost.
+#[derive(Default)]
+struct Memory {
+    /// What we wrote last, because the watch may bring it later than the next check comes.
+    written: Option<Written>,
+    failures: u32,
+}
+
+#[derive(Clone)]
+struct Written {
+    uid: Option<String>,
+    version: Option<String>,
+    status: AIProviderSeedStatus,
+}
+
+impl Context {
+    pub fn new(
+        client: Client,
+        metrics: Arc<Metrics>,
+        readiness: Arc<Readiness>,
+        most: usize,
+        allow_writes: bool,
+        instance: String,
+    ) -> Self {
+        Context {
+            client,
+            pool: Pool::default(),
+            metrics,
+            readiness,
+            index: Index::default(),
+            permits: Semaphore::new(most),
+            allow_writes,
+            writers: Semaphore::new(usize::from(write::WRITERS)),
+            instance,
+            memory: Mutex::default(),
+        }
+    }
+
+    /// The resource is gone.
+    pub fn forget(&self, resource: &Key) {
+        self.index.remove(resource);
+        self.metrics.remove(resource);
+        self.memory().remove(resource);
+    }
+
+    /// Of this scope, only these resources are there.
+    pub fn retain(&self, scope: &Scope, there: &HashSet<Key>) {
+        let inside = |key: &Key| match scope {
+            Scope::Namespace(namespace) => key.0 == *namespace,
+            Scope::All => true,
+        };
+        let gone: Vec<Key> = self.memory().keys().filter(|key| inside(key) && !there.contains(*key)).cloned().collect();
+        gone.iter().for_each(|key| self.forget(key));
+    }
+
+    fn memory(&self) -> MutexGuard<'_, HashMap<Key, Memory>> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn failed(&self, resource: &Key) -> u32 {
+        let mut memory = self.memory();
+        let failures = &mut memory.entry(resource.clone()).or_default().failures;
+        *failures = failures.saturating_add(1);
+        *failures
+    }
+
+    fn succeeded(&self, resource: &Key) {
+        if let Some(memory) = self.memory().get_mut(resource) {
+            memory.failures = 0;
+        }
+    }
+}
+
+pub fn key_of(meta: &ObjectMeta) -> Key {
+    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+}
+
+/// For kube's controller. An error is logged here, and [`on_error`] decides when to come back.
+pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Failure> {
+    let meta = guarded.meta_of().clone();
+    let resource = key_of(&meta);
+    let span = tracing::info_span!(
+        "reconcile",
+        namespace = resource.0,
+        name = resource.1,
+        generation = meta.generation.unwrap_or_default()
+    );
+    let work = async {
+        // Only closed when the process ends.
+        let permit = context.permits.acquire().await.ok();
+        let started = Instant::now();
+        let reconciling = Reconciling { context: &context, resource: &resource, meta: &meta };
+        let limit = if context.allow_writes { WRITING_LIMIT } else { LIMIT };
+        let result = match timeout(limit, reconciling.run(&guarded, permit)).await {
+            Ok(result) => result,
+            Err(_) => {
+                let call = format!("check {} in namespace {}", resource.1, resource.0);
+                Err(Failure { call, refusal: Refusal::TimedOut, retry_after: None, undeclared: Vec::new() })
+            }
+        };
+        match result {
+            Ok((reason, action)) => {
+                context.metrics.reconciled(reason, started.elapsed());
+                Ok(action)
+            }
+            Err(failure) if failure.refusal == Refusal::Gone => {
+                context.forget(&resource);
+                tracing::debug!("{failure}");
+                Ok(Action::await_change())
+            }
+            Err(failure) => {
+                context.metrics.failed(&failure, started.elapsed());
+                tracing::warn!("{failure}");
+                Err(failure)
+            }
+        }
+    };
+    work.instrument(span).await
+}
+
+pub fn on_error(guarded: Arc<Guarded>, failure: &Failure, context: Arc<Context>) -> Action {
+    let failures = context.failed(&key_of(guarded.meta_of()));
+    let pause = backoff(failures, LONGEST_BACKOFF).max(failure.retry_after.unwrap_or_default().min(LONGEST_BACKOFF));
+    Action::requeue(spread(pause))
+}
+
+trait Meta {
+    fn meta_of(&self) -> &ObjectMeta;
+}
+
+impl Meta for Guarded {
+    fn meta_of(&self) -> &ObjectMeta {
+        match &self.0 {
+            Ok(seed) => &seed.metadata,
+            Err(invalid) => &invalid.metadata,
+        }
+    }
+}
+
+struct Reconciling<'a> {
+    context: &'a Context,
+    resource: &'a Key,
+    meta: &'a ObjectMeta,
+}
+
+impl Reconciling<'_> {
+    async fn run(&self, guarded: &Guarded, permit: Option<SemaphorePermit<'_>>) -> Result<(Reason, Action), Failure> {
+        let seed = match &guarded.0 {
+            Ok(seed) => seed,
+            Err(invalid) => return self.malformed(&invalid.error).await,
+        };
+        let mut old = self.known(seed.status.as_ref());
+        if seed.spec.suspend {
+            let asked = Asked::unseen(self.meta, old.as_ref(), "spec.suspend is true");
+            self.conclude(old.as_ref(), &Observed::suspended(), asked).await?;
+            self.context.succeeded(self.resource);
+            return Ok((Reason::Suspended, Action::await_change()));
+        }
+        if old.as_ref().is_none_or(|status| status.conditions.is_empty()) {
+            old = Some(self.conclude(old.as_ref(), &Observed::progressing(), Asked::default()).await?);
+        }
+        let Context { client, pool, metrics, index, .. } = self.context;
+        let memory = old.as_ref().map(|status| &status.agreements[..]).unwrap_or_default();
+        let checker = Checker { client, pool, metrics, index, memory };
+        let mut checked = checker.check(self.resource, &seed.spec).await?;
+        // A write may wait for a lock.
+        drop(permit);
+        let Reconciling { context, resource, meta } = *self;
+        let asking = Asking { context, resource, meta, spec: &seed.spec, checker: &checker, old: old.as_ref() };
+        let mut asked = asking.run(&mut checked).await?;
+        let (observed, fresh, come_back) = (checked.observed, asked.fresh.take(), asked.come_back);
+        if !asked.is_anothers {
+            self.conclude(fresh.as_ref().or(old.as_ref()), &observed, asked).await?;
+        }
+        Ok((observed.reason, self.again(&observed, seed.spec.interval(), come_back)))
+    }
+
+    /// A resource that another version of the definition let in. Its status is read apart from its spec.
+    async fn malformed(&self, error: &str) -> Result<(Reason, Action), Failure> {
+        let message = format!(
+            "the spec cannot be read ({}); correct it as kubectl explain aps.spec says",
+            redact::cut(&redact::escape(error), 300)
+        );
+        let statuses = Statuses::new(&self.context.client, self.resource);
+        let old = self.known(statuses.read().await?.as_ref());
+        let observed = Observed::stopped(Stop::new(Reason::InvalidSpec, message));
+        let asked = Asked::unseen(self.meta, old.as_ref(), "the spec cannot be read; see Ready");
+        self.conclude(old.as_ref(), &observed, asked).await?;
+        Ok((Reason::InvalidSpec, Action::await_change()))
+    }
+
+    /// The newer of what the watch brought and what we wrote.
+    fn known(&self, watched: Option<&AIProviderSeedStatus>) -> Option<AIProviderSeedStatus> {
+        let written = self.context.memory().get(self.resource).and_then(|memory| memory.written.clone());
+        match written.filter(|written| written.uid == self.meta.uid) {
+            Some(written) if !is_newer(self.meta.resource_version.as_deref(), written.version.as_deref()) => {
+                Some(written.status)
+            }
+            _ => watched.cloned(),
+        }
+    }
+
+    /// Keeps times that were not worth a write, so that the next agreement's is not an hour old.
+    fn note(&self, status: &AIProviderSeedStatus) {
+        let watched = self.meta.resource_version.clone();
+        let mut memory = self.context.memory();
+        let written = &mut memory.entry(self.resource.clone()).or_default().written;
+        let ours = written.take().filter(|written| written.uid == self.meta.uid).and_then(|written| written.version);
+        let version = if is_newer(watched.as_deref(), ours.as_deref()) { watched } else { ours.or(watched) };
+        *written = Some(Written { uid: self.meta.uid.clone(), version, status: status.clone() });
+    }
+
+    async fn conclude(
+        &self,
+        old: Option<&AIProviderSeedStatus>,
+        observed: &Observed,
+        asked: Asked,
+    ) -> Result<AIProviderSeedStatus, Failure> {
+        let context = self.context;
+        // From here on there is something to forget when the resource goes away.
+        context.memory().entry(self.resource.clone()).or_default();
+        let token = self.meta.annotations.as_ref().and_then(|all| all.get(RECONCILE_ANNOTATION));
+        let now = Time(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
+        let look = Look {
+            generation: self.meta.generation.unwrap_or_default(),
+            token: token.map(|token| redact::cut(token, TOKEN)),
+            now,
+            handled: match asked.handled {
+                Handled::Now(handled) => handled,
+                Handled::AsBefore => old.and_then(|old| old.last_handled_resolve.clone()),
+            },
+            resolved: asked.resolved,
+            seeded: asked.seeded,
+        };
+        let Next { status, notices, write } = next(old, observed, &look);
+        let number = status.summary.as_ref().and_then(|summary| summary.conflicts).unwrap_or_default();
+        context.metrics.conflicts(self.resource, usize::try_from(number).unwrap_or(usize::MAX));
+        let looked = matches!(observed.seen, Seen::Found { .. }).then(|| look.now.0.as_second());
+        let before = status.last_check_time.as_ref().or(self.meta.creation_timestamp.as_ref());
+        match observed.seen {
+            // Nobody looks, and nobody is to be told that it is long ago.
+            Seen::NotLooked => context.metrics.not_checked(self.resource),
+            _ => context.metrics.checked(self.resource, looked, before.map_or(0, |time| time.0.as_second())),
+        }
+        if !write {
+            tracing::debug!(reason = observed.reason.as_str(), "nothing new");
+            self.note(&status);
+            return Ok(status);
+        }
+        let statuses = Statuses::new(&context.client, self.resource);
+        let answer = statuses.write(self.meta, &status).await.inspect_err(|_| context.metrics.status_write(false))?;
+        context.metrics.status_write(true);
+        context.readiness.definition(answer.lost.as_deref());
+        let written = Written { uid: self.meta.uid.clone(), version: answer.version, status: status.clone() };
+        context.memory().entry(self.resource.clone()).or_default().written = Some(written);
+        let reason = observed.reason.as_str();
+        match observed.reason.is_failure() || observed.blocked {
+            true => tracing::warn!(reason, conflicts = number, "{}", observed.message),
+            false => tracing::info!(reason, conflicts = number, "{}", observed.message),
+        }
+        for notice in &notices {
+            let workload = observed.workload.as_ref();
+            let event = publish_events::event(notice, self.meta, workload, &context.instance, Timestamp::now());
+            match publish_events::publish(&context.client, &event).await {
+                Ok(()) => context.metrics.event(true),
+                Err(failure) => {
+                    context.metrics.event(false);
+                    context.metrics.api_error(failure.refusal);
+                    tracing::warn!(event = notice.what.as_str(), "{failure}; the Event is lost, the status has it");
+                }
+            }
+        }
+        Ok(status)
+    }
+
+    /// When to look again if nothing changes before.
+    fn again(&self, observed: &Observed, interval: Duration, come_back: Option<Duration>) -> Action {
+        if let Some(longest) = come_back {
+            return Action::requeue(spread(backoff(self.context.failed(self.resource), interval.min(longest))));
+        }
+        let pause = match observed.reason.standing(observed.blocked) {
+            Standing::Reconciling => backoff(self.context.failed(self.resource), interval.min(LONGEST_BACKOFF)),
+            Standing::Settled | Standing::Stalled | Standing::Suspended => {
+                self.context.succeeded(self.resource);
+                interval
+            }
+        };
+        Action::requeue(spread(pause))
+    }
+}
+
+fn backoff(failures: u32, longest: Duration) -> Duration {
+    BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(longest)
+}
+
+/// 10 % more or less, so that a thousand resources do not come at once.
+fn spread(pause: Duration) -> Duration {
+    pause.mul_f64(0.9 + 0.2 * fastrand::f64())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! The controller as a process: find the API server, wait for the definition and the lease, work, end in order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use kube::Config;
+use kube::api::{ListParams, PartialObjectMeta};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch as channel;
+use tokio::task::JoinHandle;
+
+use super::http::Admin;
+use super::lease::Election;
+use super::metrics::Metrics;
+use super::readiness::Readiness;
+use super::reconcile::Context;
+use super::watch::{self, Scope, describe};
+use super::write;
+use crate::kubernetes::client::{call, client};
+use crate::kubernetes::crd::spec::AIProviderSeed;
+use crate::options::controller::ControllerOptions;
+use crate::provider::redact;
+
+/// Between two looks for the definition.
+const PAUSE: Duration = Duration::from_secs(3);
+const SWEEP: Duration = Duration::from_secs(10);
+/// For the checks that run when the process is asked to end: less than a pod's 30 s.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Why it ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum End {
+    Asked,
+    /// Somebody else works now, or nobody knows.
+    LeaseLost,
+    /// Nothing can be done with this configuration; the sentence says what to do.
+    CannotStart(String),
+    /// A part that must run for ever ended.
+    Broken(&'static str),
+}
+
+pub async fn run(options: ControllerOptions) -> End {
+    let config = match Config::infer().await {
+        Ok(config) => config,
+        Err(_) => {
+            let message = "no API server is known; run in a cluster with a service account, or set KUBECONFIG";
+            return End::CannotStart(message.to_owned());
+        }
+    };
+    let (client, own) = match client(config) {
+        Ok(client) => client,
+        Err(_) => return End::CannotStart("the way to the API server is not usable; check KUBECONFIG".to_owned()),
+    };
+    let listener = match Admin::bind(options.listen).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            let message = format!("cannot listen on {}: {}; see --listen", options.listen, error.kind());
+            return End::CannotStart(message);
+        }
+    };
+    let stop = match stop_signal() {
+        Ok(stop) => stop,
+        Err(error) => return End::CannotStart(format!("cannot wait for signals: {}", error.kind())),
+    };
+    let (readiness, metrics) = (Arc::<Readiness>::default(), Arc::<Metrics>::default());
+    let admin = Admin { readiness: Arc::clone(&readiness), metrics: Arc::clone(&metrics) };
+    let admin = tokio::spawn(admin.serve(listener));
+    let scopes = scopes(&options, &own);
+    scopes.iter().for_each(|scope| readiness.expect(&scope.label()));
+    let instance = instance();
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        instance,
+        allow_writes = options.allow_writes,
+        scopes = scopes.iter().map(Scope::label).collect::<Vec<_>>().join(", "),
+        "controller starts"
+    );
+    let most = options.concurrency;
+    let context = Arc::new(Context::new(
+        client.clone(),
+        metrics,
+        readiness,
+        usize::from(most),
+        options.allow_writes,
+        instance.clone(),
+    ));
+    let election = options.leader_elect.then(|| Election::new(&client, &own, &options.lease_name, instance));
+    // A write that waits for a lock takes no check's place.
+    let most = if options.allow_writes { most.saturating_add(write::WRITERS) } else { most };
+    let work = Work { scopes, context, most };
+    let end = tokio::select! {
+        end = work.run(election, stop) => end,
+        _ = admin => End::Broken("the server of probes and metrics"),
+    };
+    tracing::info!("controller ends");
+    end
+}
+
+fn scopes(options: &ControllerOptions, own: &str) -> Vec<Scope> {
+    match (options.all_namespaces, options.namespaces.is_empty()) {
+        (true, _) => vec![Scope::All],
+        (false, true) => vec![Scope::Namespace(own.to_owned())],
+        (false, false) => options.namespaces.iter().cloned().map(Scope::Namespace).collect(),
+    }
+}
+
+/// The pod's name, and something that tells two runs in it apart.
+fn instance() -> String {
+    let host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+    let host = host.unwrap_or_else(|| "controller".to_owned());
+    format!("{}_{:08x}", redact::cut(&redact::escape(&host), 100), fastrand::u32(..))
+}
+
+/// Turns true when the process is asked to end.
+fn stop_signal() -> std::io::Result<channel::Receiver<bool>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (sender, receiver) = channel::channel(false);
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("asked to end");
+        sender.send_replace(true);
+        // The receivers need the sender to stay.
+        std::future::pending::<()>().await;
+    });
+    Ok(receiver)
+}
+
+async fn asked(mut stop: channel::Receiver<bool>) {
+    let _ = stop.wait_for(|asked| *asked).await;
+}
+
+struct Work {
+    scopes: Vec<Scope>,
+    context: Arc<Context>,
+    /// Resources at once, for each scope.
+    most: u16,
+}
+
+impl Work {
+    async fn run(self, election: Option<Election>, stop: channel::Receiver<bool>) -> End {
+        let (first, mut listed) = channel::channel(false);
+        let (leading, lead) = channel::channel(election.is_none());
+        let Some(mut election) = election else { return self.watch(&first, &lead, stop).await };
+        let end = tokio::select! {
+            end = self.watch(&first, &lead, stop) => end,
+            // The checks that run are dropped with the other branch.
+            () = async {
+                // Who can look at nothing lets others lead.
+                let _ = listed.wait_for(|listed| *listed).await;
+                election.win().await;
+                leading.send_replace(true);
+                election.keep().await;
+            } => return End::LeaseLost,
+        };
+        if *leading.borrow() {
+            election.release().await;
+        }
+        end
+    }
+
+    /// Waits until the namespace can be listed. A controller without the lease is ready too: else no rollout would end.
+    async fn definition(&self, scope: &Scope) {
+        let (label, mut told) = (scope.label(), None);
+        loop {
+            let api = scope.api::<PartialObjectMeta<AIProviderSeed>>(&self.context.client);
+            let answer = call("list", api.list(&ListParams::default().limit(1))).await;
+            let Err(failure) = answer else { break };
+            self.context.metrics.api_error(failure.refusal);
+            let message = describe(failure.refusal, "AIProviderSeeds", &label);
+            self.context.readiness.failed(&label, message.clone());
+            if told != Some(failure.refusal) {
+                tracing::warn!("{message}");
+                told = Some(failure.refusal);
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.context.readiness.listed(&label);
+    }
+
+    /// Each namespace by itself, so that one that cannot be listed holds up no other. `first` hears of the first that can be,
+    /// and nothing is checked before `lead` says so.
+    async fn watch(
+        &self,
+        first: &channel::Sender<bool>,
+        lead: &channel::Receiver<bool>,
+        stop: channel::Receiver<bool>,
+    ) -> End {
+        let runs = self.scopes.iter().map(|scope| {
+            let (mut lead, stop) = (lead.clone(), stop.clone());
+            async move {
+                let begin = async {
+                    self.definition(scope).await;
+                    first.send_replace(true);
+                    let _ = lead.wait_for(|leads| *leads).await;
+                };
+                tokio::select! {
+                    () = begin => {}
+                    () = asked(stop.clone()) => return,
+                }
+                self.context.readiness.expect(&scope.label());
+                watch::run(scope.clone(), Arc::clone(&self.context), self.most, asked(stop)).await;
+            }
+        });
+        let sweeper = Aborted(tokio::spawn(sweep(Arc::clone(&self.context))));
+        let late = async {
+            asked(stop.clone()).await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            _ = join_all(runs) => {}
+            () = late => tracing::warn!("checks still ran {} s after the signal; they are given up", GRACE.as_secs()),
+        }
+        drop(sweeper);
+        if *stop.borrow() { End::Asked } else { End::Broken("the watch") }
+    }
+}
+
+async fn sweep(context: Arc<Context>) {
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        context.pool.close_unused().await;
+    }
+}
+
+struct Aborted(JoinHandle<()>);
+
+impl Drop for Aborted {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

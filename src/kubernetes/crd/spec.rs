@@ -1,0 +1,282 @@
+//! The resource `AIProviderSeed`: what an operator asks (here) and what the controller answers (status.rs).
+//!
+//! The documentation comments are what `kubectl explain` prints, so they are written for operators. The schema does the
+//! validation; crds/aiproviderseeds.yaml is printed from here and a test compares.
+
+use std::time::Duration;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::{CustomResource, CustomResourceExt};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+pub use super::status::{
+    AIProviderSeedStatus, AgreementStatus, Changed, ConflictStatus, MAX_AGREEMENTS, MAX_CONFLICTS, MAX_PROVIDERS,
+    MAX_VARIABLES, MAX_WARNINGS, ProviderState, ProviderStatus, Summary, WarningStatus,
+};
+
+/// Any new value asks for a check now: `kubectl annotate --overwrite aps/coder aiproviders.dev/reconcile=$(date +%s)`.
+pub const RECONCILE_ANNOTATION: &str = "aiproviders.dev/reconcile";
+/// The name of the container that is looked at unless the resource says otherwise.
+pub const DEFAULT_CONTAINER: &str = "ai-provider-seed";
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
+pub const MIN_INTERVAL: Duration = Duration::from_secs(10);
+
+/// What to check: the workload whose next start is predicted, and how to reach its database.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[kube(
+    group = "aiproviders.dev",
+    version = "v1alpha1",
+    kind = "AIProviderSeed",
+    plural = "aiproviderseeds",
+    shortname = "aps",
+    namespaced,
+    status = "AIProviderSeedStatus",
+    derive = "PartialEq",
+    doc = "AIProviderSeed names a workload whose pods seed Coder's AI providers from their environment. The controller reads \
+           the same environment and the same rows, and says in conditions and Events whether the next start would go ahead, \
+           and if not, why. It writes to the database only if it runs with --allow-writes, and then only what spec.mode or \
+           the annotation aiproviders.dev/resolve asks for.",
+    printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status",
+        "description": "Whether it could be checked and the next start would go ahead"}"#,
+    printcolumn = r#"{"name": "In sync", "type": "string", "jsonPath": ".status.conditions[?(@.type=='InSync')].status",
+        "description": "Whether environment and database agree"}"#,
+    printcolumn = r#"{"name": "Providers", "type": "string", "jsonPath": ".status.summary.inSync",
+        "description": "Providers in sync / providers in the environment"}"#,
+    printcolumn = r#"{"name": "Conflicts", "type": "integer", "jsonPath": ".status.summary.conflicts",
+        "description": "Fields on which environment and database disagree"}"#,
+    printcolumn = r#"{"name": "Reason", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].reason",
+        "description": "Why it is ready or not"}"#,
+    printcolumn = r#"{"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}"#,
+    printcolumn = r#"{"name": "Workload", "type": "string", "jsonPath": ".spec.workloadRef.name", "priority": 1,
+        "description": "The workload that is checked"}"#,
+    printcolumn = r#"{"name": "Message", "type": "string", "jsonPath": ".status.summary.message", "priority": 1,
+        "description": "What was found and what to do"}"#
+)]
+#[serde(rename_all = "camelCase")]
+pub struct AIProviderSeedSpec {
+    /// The workload in this namespace whose pods seed the providers. Its pod template is the only source of the environment.
+    pub workload_ref: WorkloadRef,
+
+    /// Observe: only look. Seed: also insert providers that the database lacks, as the init container would, so that a first
+    /// install is completed as soon as Coder has created its tables. What is there is never changed, what was deleted stays
+    /// deleted, and nothing is inserted while there is a conflict. Seed needs a controller with --allow-writes (allowWrites in
+    /// its chart) and a role that may insert. Default Observe.
+    #[serde(default)]
+    pub mode: Mode,
+
+    /// How to reach the database. Default: what the environment of the container says. Set it where that environment names a
+    /// file or a socket, which only the pod can open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Database")]
+    pub database: Option<Database>,
+
+    /// Options that take the place of the container's own. Default: what its args and its AI_PROVIDER_SEED_* variables say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SeedOptions")]
+    pub options: Option<SeedOptions>,
+
+    /// How often to check, as a duration in hours (h), minutes (m), seconds (s) and milliseconds (ms), such as 30s, 5m or
+    /// 1h30m. At least 10s; default 5m. Each wait varies by up to 10 %. A change of the resource, the workload, or a Secret
+    /// or ConfigMap that it uses is checked at once.
+    #[serde(default = "default_interval")]
+    #[schemars(
+        length(max = 32),
+        extend("x-kubernetes-validations" = [{
+            "rule": "self.matches('^([0-9]{1,5}(h|m|s|ms)){1,4}$') && duration(self) >= duration('10s')",
+            "message": "must be a duration of at least 10s in h, m, s or ms, such as 30s, 5m or 1h30m"
+        }])
+    )]
+    pub interval: String,
+
+    /// true stops the checks until it is false again; what was found before stays in the status. Default false.
+    #[serde(default)]
+    pub suspend: bool,
+}
+
+impl AIProviderSeedSpec {
+    /// The interval as a time. A text that the schema would refuse (it may be older than the schema) is the default, and a
+    /// short one the minimum.
+    pub fn interval(&self) -> Duration {
+        humantime::parse_duration(&self.interval).unwrap_or(DEFAULT_INTERVAL).max(MIN_INTERVAL)
+    }
+
+    /// A way to reach the database that takes the place of the container's own.
+    pub fn url_secret_ref(&self) -> Option<&KeyRef> {
+        self.database.as_ref()?.url_secret_ref.as_ref()
+    }
+}
+
+fn default_interval() -> String {
+    "5m".to_owned()
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mode {
+    #[default]
+    Observe,
+    Seed,
+}
+
+/// A workload in the namespace of the resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkloadRef {
+    /// Deployment or StatefulSet. Default Deployment.
+    #[serde(default)]
+    pub kind: WorkloadKind,
+
+    /// Its name: a DNS subdomain of at most 253 characters.
+    #[schemars(schema_with = "subdomain")]
+    pub name: String,
+
+    /// The container (init or not) that seeds: a DNS label of at most 63 characters. Default ai-provider-seed.
+    #[serde(default = "default_container")]
+    #[schemars(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub container: String,
+}
+
+fn default_container() -> String {
+    DEFAULT_CONTAINER.to_owned()
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum WorkloadKind {
+    #[default]
+    Deployment,
+    StatefulSet,
+}
+
+impl WorkloadKind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            WorkloadKind::Deployment => "Deployment",
+            WorkloadKind::StatefulSet => "StatefulSet",
+        }
+    }
+}
+
+/// How to reach the database where the environment of the container does not say it, or only the pod can do it that way.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Database {
+    /// The key of a Secret in this namespace that holds the connection URL or key=value list. Default: the variables of the
+    /// container (CODER_PG_CONNECTION_URL and the others). A role that may only read is enough, unless the controller is to
+    /// write: then one that may what is asked of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyRef")]
+    pub url_secret_ref: Option<KeyRef>,
+
+    /// The certificates (PEM) that sign the server's: exactly one of secretKeyRef and configMapKeyRef. Takes the place of
+    /// sslrootcert. Default: the system's certificates.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "CertificateSource")]
+    pub ca: Option<CertificateSource>,
+
+    /// A Secret in this namespace of type kubernetes.io/tls: the client's certificate (tls.crt) and key (tls.key), PEM. Takes
+    /// the place of sslcert and sslkey. Default: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SecretRef")]
+    pub client_cert_secret_ref: Option<SecretRef>,
+}
+
+/// Certificates in PEM: exactly one of secretKeyRef and configMapKeyRef.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[schemars(extend("x-kubernetes-validations" = [{
+    "rule": "has(self.secretKeyRef) != has(self.configMapKeyRef)",
+    "message": "must have exactly one of secretKeyRef and configMapKeyRef"
+}]))]
+pub struct CertificateSource {
+    /// The key of a Secret in this namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyRef")]
+    pub secret_key_ref: Option<KeyRef>,
+
+    /// The key of a ConfigMap in this namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "KeyRef")]
+    pub config_map_key_ref: Option<KeyRef>,
+}
+
+/// One key of a Secret or ConfigMap in this namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct KeyRef {
+    /// The name of the object: a DNS subdomain of at most 253 characters.
+    #[schemars(schema_with = "subdomain")]
+    pub name: String,
+
+    /// The key in its data: at most 253 letters, digits, dots, hyphens and underscores.
+    #[schemars(length(max = 253), regex(pattern = "^[-._a-zA-Z0-9]+$"))]
+    pub key: String,
+}
+
+/// A Secret in this namespace.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRef {
+    /// Its name: a DNS subdomain of at most 253 characters.
+    #[schemars(schema_with = "subdomain")]
+    pub name: String,
+}
+
+/// Options of the check. They mean what the options of `ai-provider-seed seed` of the same name mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct SeedOptions {
+    /// What a difference of keys means: Ignore, do not look; Warn, report it, the start goes ahead; Fail, a conflict like any
+    /// other. Default: what the container says, and Warn if it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "CompareCredentials")]
+    pub compare_credentials: Option<CompareCredentials>,
+
+    /// The outcomes that stop a start: any of Invalid, Conflict, Unavailable, Unusable and Locked, or All or None alone.
+    /// 1 to 5 of them. Default: what the container says, and All if it says nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(
+        length(min = 1, max = 5),
+        extend("x-kubernetes-list-type" = "set", "x-kubernetes-validations" = [{
+            "rule": "self.size() == 1 || !self.exists(outcome, outcome == 'All' || outcome == 'None')",
+            "message": "All and None stand alone"
+        }])
+    )]
+    pub block_on: Vec<BlockOn>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum CompareCredentials {
+    Ignore,
+    Warn,
+    Fail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum BlockOn {
+    All,
+    None,
+    Invalid,
+    Conflict,
+    Unavailable,
+    Unusable,
+    Locked,
+}
+
+/// The name of a Secret, ConfigMap or workload.
+fn subdomain(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "maxLength": 253,
+        "pattern": r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
+    })
+}
+
+/// The definition, for applying it.
+pub fn definition() -> CustomResourceDefinition {
+    AIProviderSeed::crd()
+}
+
+/// The definition as `ai-provider-seed crd` prints it.
+pub fn definition_yaml() -> Result<String, serde_saphyr::ser::Error> {
+    Ok(format!("# Generated by `ai-provider-seed crd`. Do not edit.\n{}", serde_saphyr::to_string(&definition())?))
+}

@@ -1,0 +1,7 @@
+//! From what a check saw to the status of the resource: functions of values.
+
+pub mod conditions;
+pub mod last_agreed;
+pub mod observation;
+pub mod resolve_annotation;
+pub mod write_result;

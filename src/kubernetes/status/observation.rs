@@ -1,0 +1,304 @@
+//! What a check came to, in the words of the status: from a stop, a refused environment or a finished report.
+
+use super::last_agreed::{self, Record};
+use crate::kubernetes::crd::reason::{Reason, Stop};
+use crate::kubernetes::crd::spec::{
+    AgreementStatus, ConflictStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus, WorkloadKind,
+};
+use crate::kubernetes::workload::objects::Kind;
+use crate::kubernetes::workload::template::Workload;
+use crate::options::BlockOn;
+use crate::plan::{Conflict, Field, State};
+use crate::problem::{Code, Outcome, Problem};
+use crate::provider::redact::{count, fit};
+use crate::provider::{Presence, Source, redact};
+use crate::report::{Provider, Report, advice, conflict_facts, conflict_sentence, good, problem_sentence, value};
+use crate::run::prepare::Refused;
+use crate::store::Retry;
+
+/// Far below what the API server takes, and more than anybody reads.
+const MESSAGE: usize = 4096;
+const WARNING: usize = 1024;
+/// Stands for a value in the pod template until the workload's name is known.
+const LITERAL: &str = "container";
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    pub reason: Reason,
+    /// Only of a conflict: does it stop the start?
+    pub blocked: bool,
+    pub message: String,
+    pub seen: Seen,
+    /// How many providers the environment has, as far as it could be read.
+    pub desired: Option<usize>,
+    /// A seed would insert rows.
+    pub would_insert: bool,
+    pub warnings: Vec<WarningStatus>,
+    pub workload: Option<Related>,
+}
+
+/// What is known of the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// It was read, or there was nothing to ask it.
+    Found { providers: Vec<ProviderStatus>, conflicts: Vec<Disagreement>, records: Vec<Record> },
+    /// It could not be read: which providers are in sync is not known, and conflicts stand until a read shows that they are gone.
+    Unread,
+    /// Nobody looked; all that was found before stays.
+    NotLooked,
+}
+
+impl Seen {
+    pub fn conflicts(&self) -> &[Disagreement] {
+        match self {
+            Seen::Found { conflicts, .. } => conflicts,
+            Seen::Unread | Seen::NotLooked => &[],
+        }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Disagreement {
+    pub status: ConflictStatus,
+    /// The one wording of this conflict.
+    pub sentence: String,
+}
+
+/// The workload, for Events.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Related {
+    pub kind: WorkloadKind,
+    pub name: String,
+    pub uid: Option<String>,
+}
+
+impl Related {
+    pub fn label(&self) -> String {
+        format!("{} {}", self.kind.as_str(), self.name)
+    }
+}
+
+impl From<&Workload> for Related {
+    fn from(workload: &Workload) -> Self {
+        Related { kind: workload.kind, name: workload.name.clone(), uid: workload.uid.clone() }
+    }
+}
+
+impl From<WorkloadKind> for Kind {
+    fn from(kind: WorkloadKind) -> Self {
+        match kind {
+            WorkloadKind::Deployment => Kind::Deployment,
+            WorkloadKind::StatefulSet => Kind::StatefulSet,
+        }
+    }
+}
+
+impl Observed {
+    fn new(reason: Reason, message: impl Into<String>, seen: Seen) -> Self {
+        let message = fit("", &message.into(), "", MESSAGE);
+        Observed {
+            reason,
+            blocked: false,
+            message,
+            seen,
+            desired: None,
+            would_insert: false,
+            warnings: Vec::new(),
+            workload: None,
+        }
+    }
+
+    pub fn progressing() -> Self {
+        Observed::new(Reason::Progressing, "the first check is under way; wait for it", Seen::Unread)
+    }
+
+    pub fn suspended() -> Self {
+        let message = "checks are suspended; set spec.suspend to false to go on";
+        Observed::new(Reason::Suspended, message, Seen::NotLooked)
+    }
+
+    pub fn stopped(stop: Stop) -> Self {
+        Observed::new(stop.reason, stop.message, Seen::Unread)
+    }
+
+    pub fn refused(refused: &Refused) -> Self {
+        let mut observed = problems(&refused.problems);
+        observed.warnings = warnings(&refused.warnings);
+        observed
+    }
+
+    /// A report of `diff`. `retry`: whether what ended the look at the database may mend itself. `memory`: on what both sides
+    /// last agreed.
+    pub fn report(
+        report: &Report,
+        retry: Retry,
+        block_on: &BlockOn,
+        workload: &str,
+        memory: &[AgreementStatus],
+    ) -> Self {
+        let mut observed = match report.outcome {
+            Outcome::Ok | Outcome::Changes => agreed(report, memory),
+            Outcome::Conflict => conflict(report, block_on.blocks(Outcome::Conflict), workload, memory),
+            Outcome::Invalid => problems(&report.problems),
+            Outcome::Unavailable | Outcome::Locked if retry != Retry::No => {
+                Observed::new(Reason::DatabaseUnreachable, sentences(&report.problems), Seen::Unread)
+            }
+            Outcome::Unavailable | Outcome::Unusable | Outcome::Locked | Outcome::Internal => {
+                Observed::new(Reason::DatabaseUnusable, sentences(&report.problems), Seen::Unread)
+            }
+        };
+        observed.warnings = warnings(&report.warnings);
+        observed.would_insert = report.outcome == Outcome::Changes;
+        observed
+    }
+
+    #[must_use]
+    pub fn with_desired(self, desired: usize) -> Self {
+        Observed { desired: Some(desired), ..self }
+    }
+
+    #[must_use]
+    pub fn of_workload(self, workload: &Workload, container: &str) -> Self {
+        let workload = Related::from(workload);
+        let source = format!("{}, container {}", workload.label(), redact::name(container));
+        let mut observed = Observed { workload: Some(workload), ..self };
+        if let Seen::Found { conflicts, .. } = &mut observed.seen {
+            for conflict in conflicts.iter_mut().filter(|conflict| conflict.status.source == LITERAL) {
+                conflict.status.source = source.clone();
+            }
+        }
+        observed
+    }
+}
+
+fn sentences(problems: &[Problem]) -> String {
+    problems.iter().map(problem_sentence).collect::<Vec<_>>().join("; ")
+}
+
+/// What follows from an unknown value need not be true, so only the unknown ones are told then.
+fn problems(problems: &[Problem]) -> Observed {
+    let unknown: Vec<Problem> = problems.iter().filter(|p| p.code == Code::EnvironmentUnknown).cloned().collect();
+    if unknown.is_empty() {
+        return Observed::new(Reason::InvalidEnvironment, sentences(problems), Seen::Unread);
+    }
+    let next =
+        "; give the value as text, or through a Secret or ConfigMap (for the database: spec.database.urlSecretRef)";
+    let message = fit("", &sentences(&unknown), next, MESSAGE);
+    Observed::new(Reason::EnvironmentUnknown, message, Seen::Unread)
+}
+
+fn agreed(report: &Report, memory: &[AgreementStatus]) -> Observed {
+    let warning = |code| report.warnings.iter().find(|warning: &&Problem| warning.code == code);
+    let differing = || report.conflicts.iter().map(conflict_sentence).collect::<Vec<_>>().join("; ");
+    let (reason, message) = if let Some(pending) = warning(Code::SchemaPending) {
+        (Reason::SchemaPending, pending.message.clone())
+    } else if report.providers.is_empty() {
+        let message = warning(Code::NothingDesired).map(|warning| warning.message.clone());
+        (Reason::NothingDesired, message.unwrap_or_else(|| "no provider variable is set".to_owned()))
+    } else if report.count(State::Missing) > 0 {
+        // Why what is missing would not be inserted at the next start.
+        let not_now = warning(Code::EncryptionPending).map(problem_sentence);
+        (Reason::WouldSeed, [Some(good(report)), not_now].into_iter().flatten().collect::<Vec<_>>().join("; "))
+    } else if report.count(State::CredentialsDiffer) > 0 {
+        let next = format!(", which does not stop the start. {}", advice(&report.conflicts, false));
+        (Reason::CredentialsDiffer, fit("", &differing(), &next, MESSAGE))
+    } else {
+        (Reason::InSync, good(report))
+    };
+    Observed::new(reason, message, found(report, memory))
+}
+
+fn conflict(report: &Report, blocked: bool, workload: &str, memory: &[AgreementStatus]) -> Observed {
+    let blocking: Vec<Conflict> = report.conflicts.iter().filter(|conflict| conflict.blocking).cloned().collect();
+    let seen = found(report, memory);
+    let sentences = seen.conflicts().iter().map(|conflict| conflict.sentence.clone());
+    let told: Vec<(&Conflict, String)> = report.conflicts.iter().zip(sentences).collect();
+    let facts = conflict_facts(&told);
+    let next = advice(&blocking, blocked);
+    let (head, tail) = match blocked {
+        true => (format!("the next start of {workload} would be stopped: "), format!(". {next}")),
+        false => ("environment and database disagree: ".to_owned(), format!(", which does not stop the start. {next}")),
+    };
+    let observed = Observed::new(Reason::Conflict, fit(&head, &facts.join("; "), &tail, MESSAGE), seen);
+    Observed { blocked, ..observed }
+}
+
+fn found(report: &Report, memory: &[AgreementStatus]) -> Seen {
+    let records: Vec<Record> = report.providers.iter().filter_map(record).collect();
+    Seen::Found {
+        providers: report.providers.iter().map(provider).collect(),
+        conflicts: report.conflicts.iter().map(|conflict| disagreement(conflict, &records, memory)).collect(),
+        records,
+    }
+}
+
+/// `None`: there is no row to compare with, or it is deleted.
+fn record(provider: &Provider) -> Option<Record> {
+    Some(Record {
+        provider: redact::name(&provider.name),
+        row: provider.id?.to_string(),
+        environment: provider.environment_hash.clone(),
+        database: provider.database_hash.clone()?,
+    })
+}
+
+fn provider(provider: &Provider) -> ProviderStatus {
+    ProviderStatus {
+        name: redact::name(&provider.name),
+        r#type: provider.kind.clone(),
+        state: match provider.state {
+            State::InSync => ProviderState::InSync,
+            State::Created => ProviderState::Created,
+            State::Missing => ProviderState::Missing,
+            State::Conflict => ProviderState::Conflict,
+            State::CredentialsDiffer => ProviderState::CredentialsDiffer,
+            State::Deleted => ProviderState::Deleted,
+            State::Unsupported => ProviderState::Unsupported,
+        },
+        id: provider.id.map(|id| id.to_string()),
+    }
+}
+
+fn disagreement(conflict: &Conflict, records: &[Record], memory: &[AgreementStatus]) -> Disagreement {
+    let source = match (conflict.origin.presence, &conflict.origin.source) {
+        (Presence::Default, _) => "Coder's default".to_owned(),
+        (Presence::Unset, _) => "not set".to_owned(),
+        (Presence::Set, Source::Container | Source::Process | Source::EnvFile) => LITERAL.to_owned(),
+        (Presence::Set, source) => source.to_string(),
+    };
+    let name = redact::name(&conflict.provider);
+    // Of credentials nothing is remembered, so nothing is said.
+    let known = !matches!(conflict.field, Field::ApiKeys | Field::BedrockCredentials);
+    let record = records.iter().find(|record| known && record.provider == name);
+    let who = record.and_then(|record| last_agreed::who(memory, record));
+    let since = who.as_ref().map(|(changed, since)| last_agreed::sentence(*changed, since)).unwrap_or_default();
+    let status = ConflictStatus {
+        id: conflict.id.clone(),
+        provider: name,
+        field: conflict.field.as_str().to_owned(),
+        blocking: conflict.blocking,
+        environment: value(conflict.field, &conflict.environment),
+        database: value(conflict.field, &conflict.database),
+        variable: conflict.origin.variable.clone(),
+        source,
+        changed: who.as_ref().map(|(changed, _)| *changed),
+        since: who.map(|(_, since)| since),
+    };
+    Disagreement { status, sentence: conflict_sentence(conflict) + &since }
+}
+
+fn warnings(problems: &[Problem]) -> Vec<WarningStatus> {
+    let warning = |problem: &Problem| WarningStatus {
+        code: problem.code.as_str().to_owned(),
+        provider: problem.provider.as_deref().map(redact::name),
+        variables: problem.variables.iter().take(MAX_VARIABLES).map(|name| redact::name(name)).collect(),
+        message: fit("", &problem.message, "", WARNING),
+    };
+    problems.iter().map(warning).collect()
+}
+
+/// `3 of 5 providers in sync`
+pub fn in_sync(providers: &[ProviderStatus], desired: usize) -> String {
+    let agreeing = providers.iter().filter(|provider| provider.state == ProviderState::InSync).count();
+    format!("{agreeing} of {} in sync", count(desired, "provider"))
+}

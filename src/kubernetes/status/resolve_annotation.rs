@@ -1,0 +1,196 @@
+//! What an operator decided by the annotation `aiproviders.dev/resolve`: a function of texts. A decision names the conflict that
+//! was seen, and its id names both sides: a second time it is about nothing any more.
+
+use sha2::{Digest, Sha256};
+
+use super::observation::Seen;
+use super::write_result::{Deed, Word};
+use crate::kubernetes::crd::spec::{AIProviderSeedStatus, ProviderState};
+use crate::options::resolve::is_id;
+use crate::provider::{hex, redact};
+
+pub const RESOLVE_ANNOTATION: &str = "aiproviders.dev/resolve";
+/// How many conflicts of now a refusal names.
+const NAMED: usize = 5;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    TakeEnvironment { id: String },
+    TakeDatabase { id: String },
+    Malformed,
+}
+
+impl Decision {
+    pub fn parse(text: &str) -> Decision {
+        match text.trim().split_once(':') {
+            Some((id, "environment")) if is_id(id) => Decision::TakeEnvironment { id: id.to_owned() },
+            Some((id, "database")) if is_id(id) => Decision::TakeDatabase { id: id.to_owned() },
+            _ => Decision::Malformed,
+        }
+    }
+}
+
+/// By what the status remembers a value. One that is no decision may be anything, and is not repeated.
+pub fn token(text: &str) -> String {
+    match Decision::parse(text) {
+        Decision::Malformed => format!("malformed-{}", &hex(&Sha256::digest(text))[..12]),
+        _ => text.trim().to_owned(),
+    }
+}
+
+/// What cannot be carried out whatever the database holds.
+pub fn refusal(decision: &Decision, allow_writes: bool) -> Option<Deed> {
+    let message = match decision {
+        Decision::Malformed => format!(
+            "the value of {RESOLVE_ANNOTATION} is no decision; write <id>:environment with the 12 hex digits of \
+             status.conflicts[].id, such as 1805b03d0786:environment"
+        ),
+        Decision::TakeDatabase { id } => format!(
+            "the database stays as it is, so there is nothing to write; ai-provider-seed resolve --take database \
+             --conflict {id} prints what to set in the environment"
+        ),
+        Decision::TakeEnvironment { id } if !allow_writes => format!(
+            "this controller runs without --allow-writes and never writes to a database; set allowWrites in its chart, \
+             or run ai-provider-seed resolve --take environment --conflict {id}"
+        ),
+        Decision::TakeEnvironment { .. } => return None,
+    };
+    Some(Deed::new(Word::ResolveRefused, message))
+}
+
+pub fn is_current(id: &str, seen: &Seen) -> bool {
+    seen.conflicts().iter().any(|conflict| conflict.status.id == id)
+}
+
+/// The conflict of a decision that was carried out is there again.
+pub fn again(id: &str) -> Deed {
+    let message = format!(
+        "conflict {id} came back after it was settled; to decide again, remove the annotation (kubectl annotate … \
+         {RESOLVE_ANNOTATION}-), then set it again"
+    );
+    Deed::new(Word::ResolveWaiting, message)
+}
+
+/// The provider of the conflict, as the status knew it, or else every provider is the same on both sides.
+pub fn agrees(id: &str, before: Option<&AIProviderSeedStatus>, seen: &Seen) -> bool {
+    let Seen::Found { providers, .. } = seen else { return false };
+    let known = before.and_then(|before| before.conflicts.iter().find(|conflict| conflict.id == id));
+    let mut concerned = providers.iter().filter(|it| known.is_none_or(|known| known.provider == it.name)).peekable();
+    concerned.peek().is_some() && concerned.all(|provider| provider.state == ProviderState::InSync)
+}
+
+/// The conflict that was named is not there: because it is settled, or others are.
+pub fn gone(id: &str, before: Option<&AIProviderSeedStatus>, seen: &Seen) -> Deed {
+    if agrees(id, before, seen) {
+        let message = format!("conflict {id} is already settled: both sides agree, so nothing had to be written");
+        return Deed::new(Word::Resolved, message);
+    }
+    let mut current: Vec<(&str, &str)> = Vec::new();
+    for conflict in seen.conflicts() {
+        let pair = (conflict.status.id.as_str(), conflict.status.provider.as_str());
+        if !current.contains(&pair) {
+            current.push(pair);
+        }
+    }
+    let head = format!("there is no conflict {id} (any more), so nothing was written");
+    let message = match &current[..] {
+        [] => format!("{head}; no conflict is left"),
+        [(now, provider)] => {
+            format!("{head}; now it is {now} ({provider}): look at it, and name it if the environment is still right")
+        }
+        several => {
+            let more = several.len().saturating_sub(NAMED);
+            let named: Vec<String> =
+                several.iter().take(NAMED).map(|(now, provider)| format!("{now} ({provider})")).collect();
+            let more = if more == 0 { String::new() } else { format!(" and {}", redact::count(more, "other")) };
+            format!("{head}; now there are {}{more}: look at them, and name the one that is meant", named.join(", "))
+        }
+    };
+    Deed::new(Word::ResolveRefused, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::observation::Disagreement;
+    use super::*;
+    use crate::kubernetes::crd::spec::{ConflictStatus, ProviderStatus};
+
+    fn seen(ids: &[(&str, &str)]) -> Seen {
+        let conflict = |(id, provider): &(&str, &str)| {
+            let [id, provider] = [id, provider].map(ToString::to_string);
+            let status = ConflictStatus { id, provider, ..ConflictStatus::default() };
+            Disagreement { status, sentence: String::new() }
+        };
+        Seen::Found { providers: Vec::new(), conflicts: ids.iter().map(conflict).collect(), records: Vec::new() }
+    }
+
+    #[test]
+    fn what_a_value_means() {
+        let id = || "1805b03d0786".to_owned();
+        assert_eq!(Decision::parse("1805b03d0786:environment"), Decision::TakeEnvironment { id: id() });
+        assert_eq!(Decision::parse(" 1805b03d0786:database\n"), Decision::TakeDatabase { id: id() });
+        for text in [
+            "",
+            "1805b03d0786",
+            ":environment",
+            "1805b03d078:environment",
+            "1805B03D0786:environment",
+            "1805b03d0786:Environment",
+            "1805b03d0786:environment,0522d6f4d72e:environment",
+            "sk-canary:environment",
+        ] {
+            assert_eq!(Decision::parse(text), Decision::Malformed, "{text}");
+            let message = refusal(&Decision::Malformed, true).unwrap().message;
+            assert!(token(text).starts_with("malformed-") && !token(text).contains("canary"), "{}", token(text));
+            assert!(message.contains("such as 1805b03d0786:environment") && !message.contains("canary"), "{message}");
+        }
+        assert_ne!(token("a"), token("b"));
+        assert_eq!(token("1805b03d0786:environment "), "1805b03d0786:environment");
+    }
+
+    #[test]
+    fn what_is_refused_unseen() {
+        let take = Decision::parse("1805b03d0786:environment");
+        assert_eq!(refusal(&take, true), None);
+        let refused = refusal(&take, false).unwrap();
+        assert!(refused.message.contains("without --allow-writes") && refused.message.contains("allowWrites"));
+        for allowed in [true, false] {
+            let refused = refusal(&Decision::parse("1805b03d0786:database"), allowed).unwrap();
+            assert!(refused.message.contains("resolve --take database --conflict 1805b03d0786"), "{}", refused.message);
+        }
+    }
+
+    #[test]
+    fn a_conflict_that_is_already_settled_is_no_refusal() {
+        let id = "1805b03d0786";
+        let provider = |name: &str, state| ProviderStatus { name: name.to_owned(), state, ..ProviderStatus::default() };
+        let seen = |b| Seen::Found {
+            providers: vec![provider("a", ProviderState::InSync), provider("b", b)],
+            conflicts: Vec::new(),
+            records: Vec::new(),
+        };
+        let conflict = ConflictStatus { id: id.to_owned(), provider: "a".to_owned(), ..ConflictStatus::default() };
+        let known = AIProviderSeedStatus { conflicts: vec![conflict], ..AIProviderSeedStatus::default() };
+        let word = |before, state| gone(id, before, &seen(state)).word;
+        // Another provider does not matter.
+        assert_eq!(word(Some(&known), ProviderState::Conflict), Word::Resolved);
+        assert_eq!(word(None, ProviderState::InSync), Word::Resolved);
+        assert_eq!(word(None, ProviderState::Conflict), Word::ResolveRefused);
+        assert_eq!(gone(id, Some(&known), &Seen::Unread).word, Word::ResolveRefused);
+    }
+
+    #[test]
+    fn a_stale_id_is_refused_with_those_of_now() {
+        let (one, id) = (seen(&[("a", "openai"), ("a", "openai")]), "1805b03d0786");
+        assert!(is_current("a", &one) && !is_current(id, &one) && !is_current("a", &Seen::Unread));
+        let head = "there is no conflict 1805b03d0786 (any more), so nothing was written";
+        assert_eq!(gone(id, None, &seen(&[])).message, format!("{head}; no conflict is left"));
+        let message =
+            format!("{head}; now it is a (openai): look at it, and name it if the environment is still right");
+        assert_eq!(gone(id, None, &one).message, message);
+        let many: Vec<(String, String)> = (0..7).map(|n| (n.to_string(), format!("p{n}"))).collect();
+        let many: Vec<(&str, &str)> = many.iter().map(|(id, name)| (id.as_str(), name.as_str())).collect();
+        let message = gone(id, None, &seen(&many)).message;
+        assert!(message.contains("now there are 0 (p0), 1 (p1), 2 (p2), 3 (p3), 4 (p4) and 2 others"), "{message}");
+    }
+}

@@ -1,0 +1,217 @@
+//! What became of a write that was asked for, as a condition and an Event tell it: from what a run of `resolve` or `seed` came
+//! to. Functions of values.
+
+use super::observation::{Observed, Seen};
+use crate::kubernetes::crd::reason::Reason;
+use crate::kubernetes::crd::spec::ProviderState;
+use crate::plan::resolve::Resolution;
+use crate::plan::{Conflict, State};
+use crate::problem::{Code, Outcome, Problem};
+use crate::provider::redact::fit;
+use crate::report::{Report, problem_sentence, value};
+use crate::run::{resolve, seed};
+use crate::store::Retry;
+
+/// Far below what the API server takes.
+const MESSAGE: usize = 4096;
+
+/// What Ready says in mode Seed while there are no tables.
+pub const PENDING: &str =
+    "Coder has not created its tables yet; the providers are inserted as soon as it has (spec.mode is Seed)";
+
+/// The reason of the condition, and of the Event where there is one. A closed list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// The environment was taken into the row.
+    Resolved,
+    /// Nothing was written, and the decision is not tried again.
+    ResolveRefused,
+    /// Nothing was written, or nobody knows; it is tried again.
+    ResolveFailed,
+    /// Something else comes first, or the conflict that was settled is there again.
+    ResolveWaiting,
+    /// What was missing was inserted.
+    Seeded,
+    NothingMissing,
+    /// Something is missing, and something else comes first.
+    Waiting,
+    SeedFailed,
+    WritesNotAllowed,
+}
+
+impl Word {
+    #[cfg(test)]
+    pub const ALL: [Word; 9] = [
+        Word::Resolved,
+        Word::ResolveRefused,
+        Word::ResolveFailed,
+        Word::ResolveWaiting,
+        Word::Seeded,
+        Word::NothingMissing,
+        Word::Waiting,
+        Word::SeedFailed,
+        Word::WritesNotAllowed,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Word::Resolved => "Resolved",
+            Word::ResolveRefused => "ResolveRefused",
+            Word::ResolveFailed => "ResolveFailed",
+            Word::ResolveWaiting => "ResolveWaiting",
+            Word::Seeded => "Seeded",
+            Word::NothingMissing => "NothingMissing",
+            Word::Waiting => "Waiting",
+            Word::SeedFailed => "SeedFailed",
+            Word::WritesNotAllowed => "WritesNotAllowed",
+        }
+    }
+
+    /// Of its condition.
+    pub fn status(self) -> &'static str {
+        match self {
+            Word::Resolved | Word::Seeded | Word::NothingMissing => "True",
+            Word::ResolveFailed | Word::ResolveWaiting => "Unknown",
+            Word::ResolveRefused | Word::Waiting | Word::SeedFailed | Word::WritesNotAllowed => "False",
+        }
+    }
+
+    pub fn is_warning(self) -> bool {
+        self.status() != "True"
+    }
+
+    /// It is about something that somebody asked for or has to mend, so an Event tells it too.
+    pub fn is_told(self) -> bool {
+        !matches!(self, Word::NothingMissing | Word::Waiting | Word::ResolveWaiting)
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deed {
+    pub word: Word,
+    pub message: String,
+}
+
+impl Deed {
+    pub fn new(word: Word, message: impl Into<String>) -> Deed {
+        Deed { word, message: fit("", &message.into(), "", MESSAGE) }
+    }
+}
+
+/// What becomes of a condition.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Answer {
+    /// It stays as it was.
+    #[default]
+    Keep,
+    /// It goes: nothing is asked for.
+    Forget,
+    Say(Deed),
+}
+
+/// What a run of `resolve` for one conflict came to. `None`: the conflict was not there, so that [`super::decision::gone`] says
+/// what is.
+pub fn resolved(id: &str, ended: &resolve::Ended) -> Option<Deed> {
+    let again = "it is tried again";
+    if ended.written {
+        let conflicts = ended.resolution.as_ref().map(|resolution| &resolution.conflicts[..]).unwrap_or_default();
+        let tail = format!("; Coder was notified (conflict {id})");
+        return Some(Deed::new(Word::Resolved, fit("took the environment: ", &changes(conflicts), &tail, MESSAGE)));
+    }
+    if ended.unknown {
+        let message = "the connection broke while the change was committed, and nobody could be asked what became of it; \
+                       the next check shows it";
+        return Some(Deed::new(Word::ResolveFailed, message));
+    }
+    if let Some(error) = &ended.error {
+        let passing =
+            error.retry != Retry::No || matches!(error.code.outcome(), Outcome::Unavailable | Outcome::Locked);
+        let sentences = sentences(&error.clone().into_problems());
+        return Some(match passing {
+            true => Deed::new(Word::ResolveFailed, format!("nothing was written: {sentences}; {again}")),
+            false => Deed::new(Word::ResolveRefused, format!("nothing was written: {sentences}")),
+        });
+    }
+    let problems =
+        ended.resolution.as_ref().map(|resolution: &Resolution| &resolution.problems[..]).unwrap_or_default();
+    if problems.is_empty() || problems.iter().any(|problem| problem.code == Code::ConflictMoved) {
+        return None;
+    }
+    let passing = problems.iter().all(|problem| problem.code == Code::ReadOnly);
+    Some(match passing {
+        true => Deed::new(Word::ResolveFailed, format!("nothing was written: {}; {again}", sentences(problems))),
+        false => Deed::new(Word::ResolveRefused, format!("nothing was written: {}", sentences(problems))),
+    })
+}
+
+/// `openai base_url from A to B, api_keys from 1 key (…) to 2 keys (…)`
+fn changes(conflicts: &[Conflict]) -> String {
+    let field = |c: &Conflict| {
+        format!("{} from {} to {}", c.field.as_str(), value(c.field, &c.database), value(c.field, &c.environment))
+    };
+    let of_provider = |conflicts: &[Conflict]| {
+        let fields: Vec<String> = conflicts.iter().map(field).collect();
+        format!("{} {}", conflicts.first().map(|c| c.provider.as_str()).unwrap_or_default(), fields.join(", "))
+    };
+    conflicts.chunk_by(|a, b| a.provider == b.provider).map(of_provider).collect::<Vec<_>>().join("; ")
+}
+
+/// What a run of `seed` came to. `None`: it wrote nothing and nothing went wrong, so that a look says what is.
+pub fn seeded(report: &Report) -> Option<Deed> {
+    if report.written {
+        let created = report.providers.iter().filter(|provider| provider.state == State::Created);
+        let names: Vec<&str> = created.map(|provider| provider.name.as_str()).collect();
+        let message = fit("inserted ", &names.join(", "), "; Coder was notified", MESSAGE);
+        return Some(Deed::new(Word::Seeded, message));
+    }
+    if report.unknown {
+        let message = "the connection broke while the rows were committed, and nobody could be asked what became of them; \
+                       the next check shows it";
+        return Some(Deed::new(Word::SeedFailed, message));
+    }
+    if report.problems.is_empty() {
+        return None;
+    }
+    let message = format!("nothing was inserted: {}; it is tried again", sentences(&report.problems));
+    Some(Deed::new(Word::SeedFailed, message))
+}
+
+/// The condition of a resource in mode Seed, after `deed` or without one. `before`: the reason that stands there.
+pub fn mode_seed(allow_writes: bool, deed: Option<Deed>, observed: &Observed, before: Option<&str>) -> Answer {
+    if !allow_writes {
+        let message = "spec.mode is Seed, but this controller runs without --allow-writes, so it inserts nothing; set \
+                       allowWrites in its chart, or spec.mode to Observe";
+        return Answer::Say(Deed::new(Word::WritesNotAllowed, message));
+    }
+    if let Some(deed) = deed {
+        return Answer::Say(deed);
+    }
+    let Seen::Found { providers, .. } = &observed.seen else { return Answer::Keep };
+    let waiting = |why: &str| Answer::Say(Deed::new(Word::Waiting, why));
+    let missing = providers.iter().any(|provider| provider.state == ProviderState::Missing);
+    match observed.reason {
+        Reason::SchemaPending => waiting("Coder has not created its tables yet; what is missing is inserted then"),
+        Reason::Conflict if missing => {
+            waiting("nothing is inserted while environment and database disagree; see Ready, and settle the conflict")
+        }
+        _ if missing => waiting("something else comes first; see Ready"),
+        // What was inserted stays told.
+        _ if before == Some(Word::Seeded.as_str()) => Answer::Keep,
+        _ => Answer::Say(Deed::new(
+            Word::NothingMissing,
+            "every provider of the environment is in the database, or left out for a reason that status.providers tells",
+        )),
+    }
+}
+
+fn sentences(problems: &[Problem]) -> String {
+    problems.iter().map(problem_sentence).collect::<Vec<_>>().join("; ")
+}
+
+/// The report of a run of `seed`.
+pub fn report(ended: seed::Ended, desired: &[crate::provider::DesiredProvider]) -> Report {
+    ended.report(crate::report::Command::Seed, desired, Vec::new())
+}
+
+#[cfg(test)]
+mod tests;

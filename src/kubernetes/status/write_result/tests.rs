@@ -1,0 +1,139 @@
+use super::*;
+use crate::kubernetes::crd::reason::Stop;
+use crate::kubernetes::crd::spec::ProviderStatus;
+use crate::plan::{Field, Value};
+use crate::provider::{Origin, Presence, Source};
+use crate::report::Command;
+
+const ID: &str = "1805b03d0786";
+
+fn conflict(provider: &str, field: Field, environment: &str, database: &str) -> Conflict {
+    let origin = Origin { variable: "V".to_owned(), source: Source::Container, presence: Presence::Set };
+    Conflict {
+        id: ID.to_owned(),
+        provider: provider.to_owned(),
+        field,
+        blocking: true,
+        environment: Value::Text(environment.to_owned()),
+        origin,
+        database: Value::Text(database.to_owned()),
+        updated_at: String::new(),
+    }
+}
+
+fn resolution(problems: Vec<Problem>) -> resolve::Ended {
+    let conflicts = vec![
+        conflict("openai", Field::BaseUrl, "https://new/", "https://old/"),
+        conflict("openai", Field::BedrockRegion, "eu-central-1", ""),
+    ];
+    resolve::Ended {
+        resolution: Some(Resolution { conflicts, problems, ..Resolution::default() }),
+        ..resolve::Ended::default()
+    }
+}
+
+fn failed(code: Code) -> resolve::Ended {
+    resolve::Ended { error: Some(Problem::new(code, "why; what to do").into()), ..resolve::Ended::default() }
+}
+
+#[test]
+fn what_a_run_of_resolve_came_to() {
+    let said = |ended: &resolve::Ended| resolved(ID, ended).map(|deed| (deed.word, deed.message));
+    let written = resolve::Ended { written: true, ..resolution(Vec::new()) };
+    let message = "took the environment: openai base_url from https://old/ to https://new/, bedrock_region from (empty) to \
+                   eu-central-1; Coder was notified (conflict 1805b03d0786)";
+    assert_eq!(said(&written), Some((Word::Resolved, message.to_owned())));
+    // Whoever does not know does not say that nothing was written.
+    let unknown = resolve::Ended { unknown: true, ..failed(Code::Unreachable) };
+    let (word, message) = said(&unknown).unwrap();
+    assert!(word == Word::ResolveFailed && !message.contains("nothing was written"), "{message}");
+    for (code, word) in [
+        (Code::Unreachable, Word::ResolveFailed),
+        (Code::LockTimeout, Word::ResolveFailed),
+        (Code::ServerError, Word::ResolveRefused),
+        (Code::SchemaMissing, Word::ResolveRefused),
+    ] {
+        let (found, message) = said(&failed(code)).unwrap();
+        assert_eq!(found, word, "{code}");
+        assert!(message.starts_with(&format!("nothing was written: why; what to do ({code})")), "{message}");
+        assert_eq!(message.ends_with("it is tried again"), word == Word::ResolveFailed);
+    }
+    for (code, word) in [
+        (Code::PermissionDenied, Some(Word::ResolveRefused)),
+        (Code::CannotResolve, Some(Word::ResolveRefused)),
+        (Code::ReadOnly, Some(Word::ResolveFailed)),
+        (Code::ConflictMoved, None),
+    ] {
+        let ended = resolution(vec![Problem::new(code, "why")]);
+        assert_eq!(said(&ended).map(|(word, _)| word), word, "{code}");
+    }
+    // Somebody else has settled it.
+    assert_eq!(said(&resolution(Vec::new())), None);
+}
+
+#[test]
+fn what_a_run_of_seed_came_to() {
+    let said = |report: &Report| seeded(report).map(|deed| (deed.word, deed.message));
+    let mut report = Report::new(Command::Seed, Vec::new(), Vec::new());
+    assert_eq!(said(&report), None);
+    report.problems = vec![Problem::new(Code::PermissionDenied, "why")];
+    let message = "nothing was inserted: why (permission_denied); it is tried again";
+    assert_eq!(said(&report), Some((Word::SeedFailed, message.to_owned())));
+    report.unknown = true;
+    let (word, message) = said(&report).unwrap();
+    assert!(word == Word::SeedFailed && !message.contains("nothing was inserted"), "{message}");
+}
+
+#[test]
+fn what_the_mode_says() {
+    let observed = |reason: Reason, states: &[ProviderState]| {
+        let providers =
+            states.iter().map(|state| ProviderStatus { state: *state, ..ProviderStatus::default() }).collect();
+        let seen = Seen::Found { providers, conflicts: Vec::new(), records: Vec::new() };
+        Observed { seen, ..Observed::stopped(Stop::new(reason, "m")) }
+    };
+    let word = |allowed: bool, deed: Option<Deed>, observed: &Observed, before: Option<&str>| match mode_seed(
+        allowed, deed, observed, before,
+    ) {
+        Answer::Say(deed) => Some(deed.word),
+        Answer::Keep => None,
+        Answer::Forget => panic!("the mode is Seed"),
+    };
+    use ProviderState as P;
+    use Reason as R;
+    for (reason, states, expected) in [
+        (R::InSync, &[P::InSync, P::Deleted, P::Unsupported][..], Word::NothingMissing),
+        (R::CredentialsDiffer, &[P::CredentialsDiffer], Word::NothingMissing),
+        (R::NothingDesired, &[], Word::NothingMissing),
+        (R::WouldSeed, &[P::Missing], Word::Waiting),
+        (R::SchemaPending, &[P::Missing], Word::Waiting),
+        (R::Conflict, &[P::Conflict, P::Missing], Word::Waiting),
+        (R::Conflict, &[P::Conflict], Word::NothingMissing),
+    ] {
+        let observed = observed(reason, states);
+        assert_eq!(word(true, None, &observed, None), Some(expected), "{reason}");
+        assert_eq!(word(false, None, &observed, None), Some(Word::WritesNotAllowed), "{reason}");
+        let failed = Deed::new(Word::SeedFailed, "m");
+        assert_eq!(word(true, Some(failed), &observed, None), Some(Word::SeedFailed));
+    }
+    // What was inserted stays told until something is missing again; and nobody guesses about a database that was not read.
+    assert_eq!(word(true, None, &observed(R::InSync, &[P::InSync]), Some("Seeded")), None);
+    assert_eq!(word(true, None, &observed(R::WouldSeed, &[P::Missing]), Some("Seeded")), Some(Word::Waiting));
+    let unread = Observed::stopped(Stop::new(R::DatabaseUnreachable, "m"));
+    assert_eq!(word(true, None, &unread, Some("Seeded")), None);
+}
+
+#[test]
+fn words_are_what_the_api_server_takes_and_the_page_explains() {
+    let page = include_str!("../../../../docs/controller.md");
+    for reason in Reason::ALL {
+        assert!(page.contains(&format!("`{reason}`")), "{reason}");
+    }
+    for word in Word::ALL {
+        assert!(word.as_str().bytes().all(|b| b.is_ascii_alphabetic()));
+        let told = if word.is_told() { "yes" } else { "no" };
+        let row = format!("| `{}` | {} | {told} | ", word.as_str(), word.status());
+        assert!(page.contains(&row), "{row}");
+        assert!(["True", "False", "Unknown"].contains(&word.status()));
+    }
+}

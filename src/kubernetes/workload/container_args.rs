@@ -1,0 +1,164 @@
+//! The options in the command and arguments of a container, read by the same code as in the container.
+
+use clap::Parser;
+use clap::error::ErrorKind;
+use k8s_openapi::api::core::v1::Container;
+
+use super::container_env::{Environment, Value};
+use crate::kubernetes::crd::reason::{Reason, Stop};
+use crate::kubernetes::crd::spec::DEFAULT_CONTAINER;
+use crate::options::args::{Arguments, Command, DiffTexts, Texts, usage_message};
+use crate::problem::{Code, Problem};
+use crate::provider::redact;
+
+const PROGRAM: &str = "ai-provider-seed";
+
+/// The options as texts, and what is wrong with the arguments. A container that runs another program (Coder itself, say) has
+/// options only in its variables.
+pub fn texts(container: &Container, environment: &Environment) -> Result<(Texts, Option<Problem>), Stop> {
+    let own_command = container.command.iter().flatten().count() > 0;
+    let mut words = Vec::new();
+    for (field, list) in [("command", &container.command), ("args", &container.args)] {
+        for (at, word) in list.iter().flatten().enumerate() {
+            words.push(expand(word, &format!("{field}[{at}]"), container, environment)?);
+        }
+    }
+    let is_ours = container.name == DEFAULT_CONTAINER;
+    let program = words.iter().position(|word| is_program(word));
+    let arguments = match program {
+        Some(at) => &words[at + 1..],
+        None if own_command && is_ours => return Err(wrapped(container)),
+        // The image's own command, with these arguments.
+        None if !own_command && (is_ours || is_seed(words.first())) => &words[..],
+        None => return Ok((Texts::default(), None)),
+    };
+    if arguments.is_empty() {
+        // Neither the program nor its image has a default command.
+        return Ok((Texts::default(), Some(invalid(&other_command("the container only prints help")))));
+    }
+    match Arguments::try_parse_from(std::iter::once(PROGRAM).chain(arguments.iter().map(String::as_str))) {
+        Ok(Arguments { command: Command::Seed(texts) }) => Ok((texts, None)),
+        Ok(Arguments { command: Command::Diff(DiffTexts { texts, .. }) }) => {
+            Ok((texts, Some(invalid(&other_command("the container runs diff, which writes nothing")))))
+        }
+        #[allow(unreachable_patterns, reason = "there are more commands with more features")]
+        Ok(_) => Ok((Texts::default(), Some(invalid(&other_command("the container runs another command than seed"))))),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            Ok((Texts::default(), Some(invalid(&other_command("the container only prints help")))))
+        }
+        Err(error) => Ok((Texts::default(), Some(invalid(&usage_message(&error))))),
+    }
+}
+
+/// A path to the program, but no script that mentions it.
+fn is_program(word: &str) -> bool {
+    word.rsplit('/').next() == Some(PROGRAM) && !word.contains(char::is_whitespace)
+}
+
+fn is_seed(word: Option<&String>) -> bool {
+    word.is_some_and(|word| word == "seed" || word == "diff")
+}
+
+fn expand(word: &str, field: &str, container: &Container, environment: &Environment) -> Result<String, Stop> {
+    let place = format!("{field} of container {}", redact::name(&container.name));
+    match environment.expand(word) {
+        Value::Text(text, _) => Ok(text),
+        Value::NotUnicode(source) => {
+            let message =
+                format!("{place} contains a value of {source} that is not Unicode (UTF-8); set it again as text");
+            Err(Stop::new(Reason::InvalidEnvironment, message))
+        }
+        Value::Elsewhere(why, _) => {
+            let message = format!("{place}: {why}, which is not among the manifests; add it, or give the flag here");
+            Err(Stop::new(Reason::EnvironmentUnknown, message))
+        }
+        Value::InPod(why) => {
+            let message = format!("{place}: {why}, which is known only in the pod; write the option without it");
+            Err(Stop::new(Reason::EnvironmentUnknown, message))
+        }
+    }
+}
+
+fn wrapped(container: &Container) -> Stop {
+    let message = format!(
+        "the command of container {} does not start {PROGRAM} itself, so its options are not known; \
+         call the program directly, with options in args or in AI_PROVIDER_SEED_* variables",
+        redact::name(&container.name)
+    );
+    Stop::new(Reason::EnvironmentUnknown, message)
+}
+
+fn other_command(what: &str) -> String {
+    format!("{what}; its args must be [seed, …]")
+}
+
+fn invalid(message: &str) -> Problem {
+    Problem::new(Code::InvalidOption, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::container_env::Pod;
+    use super::super::objects::Objects;
+    use super::*;
+
+    fn container(name: &str, command: &[&str], args: &[&str]) -> Container {
+        let list = |words: &[&str]| (!words.is_empty()).then(|| words.iter().map(ToString::to_string).collect());
+        Container { name: name.to_owned(), command: list(command), args: list(args), ..Container::default() }
+    }
+
+    fn block_on(container: &Container) -> Result<Option<String>, String> {
+        let pod = Pod { namespace: "coder", service_links: true };
+        let environment = Environment::of(container, pod, &Objects::default()).unwrap();
+        match texts(container, &environment) {
+            Ok((texts, None)) => Ok(texts.block_on),
+            Ok((_, Some(problem))) => Err(problem.message),
+            Err(stop) => Err(stop.reason.to_string()),
+        }
+    }
+
+    #[test]
+    fn where_the_options_are() {
+        let name = DEFAULT_CONTAINER;
+        let seed = ["seed", "--block-on=none"];
+        for container in [
+            container(name, &[], &seed),
+            container(name, &["ai-provider-seed"], &seed),
+            container(name, &["/usr/bin/ai-provider-seed", "seed"], &["--block-on=none"]),
+            container(name, &["/tini", "--", "/ai-provider-seed"], &seed),
+            container("other", &[], &seed),
+            container("other", &["/ai-provider-seed"], &seed),
+        ] {
+            assert_eq!(block_on(&container), Ok(Some("none".to_owned())), "{container:?}");
+        }
+        for container in [
+            container("coder", &[], &[]),
+            container("coder", &[], &["server", "--block-on=none"]),
+            container("coder", &["sh", "-c", "exec /opt/ai-provider-seed seed --block-on=none"], &[]),
+            container("coder", &["sh", "-c", "exec /opt/ai-provider-seed"], &["seed", "--block-on=none"]),
+        ] {
+            assert_eq!(block_on(&container), Ok(None), "{container:?}");
+        }
+    }
+
+    #[test]
+    fn options_that_cannot_be_known_or_are_wrong() {
+        let name = DEFAULT_CONTAINER;
+        let error = |container: Container| block_on(&container).unwrap_err();
+        assert_eq!(error(container(name, &["sh", "-c", "ai-provider-seed seed"], &[])), "EnvironmentUnknown");
+        assert_eq!(error(container(name, &[], &["seed", "--wait=$(REDIS_SERVICE_PORT)"])), "EnvironmentUnknown");
+        let message = error(container(name, &[], &["seed", "--blok-on=sk-secret"]));
+        assert!(message.contains("did you mean --block-on?") && !message.contains("secret"), "{message}");
+        assert!(error(container(name, &[], &["seed", "--help"])).contains("only prints help"));
+        for (command, args) in [
+            (&[][..], &[][..]),
+            (&["ai-provider-seed"], &[]),
+            (&[], &["diff"]),
+            (&[], &["diff", "--watch"]),
+            (&["/ai-provider-seed", "export"], &[]),
+        ] {
+            let message = error(container(name, command, args));
+            assert!(message.ends_with("its args must be [seed, …]"), "{command:?} {args:?}: {message}");
+        }
+    }
+}

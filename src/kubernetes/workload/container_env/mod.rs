@@ -1,0 +1,214 @@
+//! The environment of a container as the kubelet builds it: `envFrom` in order, then `env` in order, later ones winning.
+//!
+//! Function of values. What only the pod knows becomes a variable without a value, and matters only to whoever needs it.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, EnvVarSource};
+
+use super::expand::{Piece, is_service_variable, pieces};
+use super::objects::{Kind, Mention, Objects};
+use crate::env::Variable;
+use crate::kubernetes::crd::reason::Stop;
+use crate::provider::{Source, redact};
+
+/// What a variable holds. No `Debug`: any may be a secret.
+#[derive(Clone)]
+pub enum Value {
+    Text(String, Source),
+    NotUnicode(Source),
+    /// Known only in the pod; where it comes from.
+    InPod(String),
+    /// It stands in an object that was not given; which.
+    Elsewhere(String, Source),
+}
+
+/// The pod that the container is in.
+#[derive(Clone, Copy)]
+pub struct Pod<'a> {
+    pub namespace: &'a str,
+    /// `enableServiceLinks`
+    pub service_links: bool,
+}
+
+#[derive(Default)]
+pub struct Environment {
+    values: BTreeMap<String, Value>,
+    /// Objects that were not given and may set any variable: `Secret coder-ai, which envFrom of container coder reads`.
+    pub missing: Vec<String>,
+    service_links: bool,
+}
+
+impl Environment {
+    pub fn of(container: &Container, pod: Pod<'_>, objects: &Objects) -> Result<Environment, Stop> {
+        let mut environment = Environment { service_links: pod.service_links, ..Environment::default() };
+        for from in container.env_from.iter().flatten() {
+            environment.add_all(from, container, objects)?;
+        }
+        for variable in container.env.iter().flatten() {
+            environment.add(variable, container, pod, objects)?;
+        }
+        Ok(environment)
+    }
+
+    /// In the order of their names: the kubelet's own order is none.
+    pub fn variables(&self) -> Vec<Variable> {
+        let variable = |(name, value): (&String, &Value)| match value {
+            Value::Text(text, source) => Variable::new(name, text, source.clone()),
+            Value::NotUnicode(source) => Variable::not_unicode(name, source.clone()),
+            Value::InPod(why) => Variable::in_pod(name, why),
+            Value::Elsewhere(why, source) => Variable::elsewhere(name, why, source.clone()),
+        };
+        self.values.iter().map(variable).collect()
+    }
+
+    /// The text with its references resolved. What a Secret has a part in is as secret as the Secret.
+    pub fn expand(&self, text: &str) -> Value {
+        let (mut expanded, mut source) = (String::new(), Source::Container);
+        for piece in pieces(text) {
+            let name = match piece {
+                Piece::Literal(text) => {
+                    expanded.push_str(text);
+                    continue;
+                }
+                Piece::Reference(name) => name,
+            };
+            match self.values.get(name) {
+                Some(Value::Text(text, of)) => {
+                    expanded.push_str(text);
+                    if of.is_secret() {
+                        source = of.clone();
+                    }
+                }
+                Some(Value::NotUnicode(of)) => return Value::NotUnicode(of.clone()),
+                Some(Value::Elsewhere(_, of)) => {
+                    return Value::Elsewhere(format!("it contains $({}) of {of}", redact::name(name)), of.clone());
+                }
+                Some(Value::InPod(_)) => return Value::InPod(format!("it contains $({})", redact::name(name))),
+                None if is_service_variable(name, self.service_links) => {
+                    return Value::InPod(format!("it contains $({}), a variable of a Service", redact::name(name)));
+                }
+                None => expanded.extend(["$(", name, ")"]),
+            }
+        }
+        Value::Text(expanded, source)
+    }
+
+    fn add_all(&mut self, from: &EnvFromSource, container: &Container, objects: &Objects) -> Result<(), Stop> {
+        let by = format!("envFrom of container {}", redact::name(&container.name));
+        let by = Mention(&by);
+        let prefix = from.prefix.as_deref().unwrap_or_default();
+        if let Some((kind, name)) = elsewhere(from, objects) {
+            self.missing.push(format!("{} {}, which {} reads", kind.as_str(), redact::name(name), by.0));
+            return Ok(());
+        }
+        if let Some(reference) = &from.config_map_ref {
+            let name = &reference.name;
+            for (key, text) in objects.config_map(name, reference.optional == Some(true), &by)?.into_iter().flatten() {
+                let source = of_map(name, key);
+                self.put(format!("{prefix}{key}"), Value::Text(text.clone(), source));
+            }
+        } else if let Some(reference) = &from.secret_ref {
+            let name = &reference.name;
+            for (key, bytes) in objects.secret(name, reference.optional == Some(true), &by)?.into_iter().flatten() {
+                self.put(format!("{prefix}{key}"), of_secret(name, key, bytes));
+            }
+        }
+        Ok(())
+    }
+
+    /// A key that is no name of a variable is passed over. (Kubernetes 1.34 takes more names; none that is read here.)
+    fn put(&mut self, name: String, value: Value) {
+        if is_variable_name(&name) {
+            self.values.insert(name, value);
+        }
+    }
+
+    fn add(&mut self, variable: &EnvVar, container: &Container, pod: Pod<'_>, objects: &Objects) -> Result<(), Stop> {
+        let value = match (variable.value.as_deref().unwrap_or_default(), &variable.value_from) {
+            ("", Some(from)) => {
+                let by = format!("env {} of container {}", redact::name(&variable.name), redact::name(&container.name));
+                match value_from(from, &Mention(&by), pod, objects)? {
+                    Some(value) => value,
+                    // Optional and not there: as if this entry were not, so that an earlier one stays.
+                    None => return Ok(()),
+                }
+            }
+            (text, _) => self.expand(text),
+        };
+        self.values.insert(variable.name.clone(), value);
+        Ok(())
+    }
+}
+
+/// The object that all its variables come from, if nobody here knows it.
+fn elsewhere<'a>(from: &'a EnvFromSource, objects: &Objects) -> Option<(Kind, &'a str)> {
+    let map = from.config_map_ref.as_ref().map(|map| (Kind::ConfigMap, map.name.as_str(), map.optional));
+    let secret = from.secret_ref.as_ref().map(|secret| (Kind::Secret, secret.name.as_str(), secret.optional));
+    let (kind, name, optional) = map.or(secret)?;
+    objects.has_elsewhere(kind, name, optional == Some(true)).then_some((kind, name))
+}
+
+fn value_from(from: &EnvVarSource, by: &Mention<'_>, pod: Pod<'_>, objects: &Objects) -> Result<Option<Value>, Stop> {
+    if let Some(field) = &from.field_ref {
+        // The namespace is the one thing of a pod that is decided before there is one.
+        return Ok(Some(match field.field_path.as_str() {
+            "metadata.namespace" if !pod.namespace.is_empty() => {
+                Value::Text(pod.namespace.to_owned(), Source::Container)
+            }
+            path => Value::InPod(format!("it comes from fieldRef {}", redact::name(path))),
+        }));
+    }
+    if let Some(field) = &from.resource_field_ref {
+        return Ok(Some(Value::InPod(format!("it comes from resourceFieldRef {}", redact::name(&field.resource)))));
+    }
+    if let Some(reference) = &from.config_map_key_ref {
+        let (name, key) = (&reference.name, &reference.key);
+        if objects.has_elsewhere(Kind::ConfigMap, name, reference.optional == Some(true)) {
+            return Ok(Some(not_given(of_map(name, key))));
+        }
+        let text = objects.config_map_key(name, key, reference.optional == Some(true), by)?;
+        let source = of_map(name, key);
+        return Ok(text.map(|text| Value::Text(text.to_owned(), source)));
+    }
+    if let Some(reference) = &from.secret_key_ref {
+        let (name, key) = (&reference.name, &reference.key);
+        if objects.has_elsewhere(Kind::Secret, name, reference.optional == Some(true)) {
+            return Ok(Some(not_given(Source::Secret { name: redact::name(name), key: redact::name(key) })));
+        }
+        let bytes = objects.secret_key(name, key, reference.optional == Some(true), by)?;
+        return Ok(bytes.map(|bytes| of_secret(name, key, bytes)));
+    }
+    // fileKeyRef, and whatever a newer Kubernetes has.
+    Ok(Some(Value::InPod("it comes from a source that only the kubelet reads".to_owned())))
+}
+
+fn not_given(source: Source) -> Value {
+    Value::Elsewhere(format!("it comes from {source}"), source)
+}
+
+/// Nobody has checked the names in a manifest from elsewhere.
+fn of_map(name: &str, key: &str) -> Source {
+    Source::ConfigMap { name: redact::name(name), key: redact::name(key) }
+}
+
+fn of_secret(name: &str, key: &str, bytes: &[u8]) -> Value {
+    let source = Source::Secret { name: redact::name(name), key: redact::name(key) };
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Value::Text(text.to_owned(), source),
+        Err(_) => Value::NotUnicode(source),
+    }
+}
+
+/// Kubernetes' `IsEnvVarName`.
+fn is_variable_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    !name.is_empty()
+        && name.chars().all(plain)
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name != "."
+        && !name.starts_with("..")
+}
+
+#[cfg(test)]
+mod tests;

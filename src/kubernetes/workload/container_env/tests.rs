@@ -1,0 +1,181 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use serde_json::{Value as Json, json};
+
+use super::*;
+use crate::kubernetes::crd::reason::Reason;
+
+pub fn objects() -> Objects {
+    let mut objects = Objects::default();
+    let secret = |pairs: &[(&str, &[u8])]| {
+        let data: BTreeMap<String, Vec<u8>> =
+            pairs.iter().map(|(key, value)| (key.to_string(), value.to_vec())).collect();
+        Some(data)
+    };
+    objects.secrets.insert(
+        "ai".into(),
+        secret(&[("KEY", b"sk-1"), ("url", b"https://secret/"), ("bad", b"\xff"), ("1st", b"x"), ("..x", b"x")]),
+    );
+    objects.secrets.insert("gone".into(), None);
+    let map = [("KEY", "from-map"), ("HOST", "db")].map(|(key, value)| (key.to_owned(), value.to_owned()));
+    objects.config_maps.insert("settings".into(), Some(map.into()));
+    objects
+}
+
+/// `NAME=value (source)`, in order of the names.
+fn build(container: Json) -> Result<Vec<String>, Stop> {
+    let container: Container = serde_json::from_value(container).unwrap();
+    let pod = Pod { namespace: "team-a", service_links: true };
+    let environment = Environment::of(&container, pod, &objects())?;
+    let line = |(name, value): (&String, &Value)| match value {
+        Value::Text(text, source) => format!("{name}={text} ({source})"),
+        Value::NotUnicode(source) => format!("{name} not Unicode ({source})"),
+        Value::InPod(why) => format!("{name} in pod: {why}"),
+        Value::Elsewhere(why, _) => format!("{name} elsewhere: {why}"),
+    };
+    Ok(environment.values.iter().map(line).collect())
+}
+
+fn from_secret(name: &str, key: &str, optional: bool) -> Json {
+    json!({"secretKeyRef": {"name": name, "key": key, "optional": optional}})
+}
+
+#[test]
+fn env_from_in_order_with_prefix_then_env() {
+    let built = build(json!({
+        "name": "c",
+        "envFrom": [
+            {"secretRef": {"name": "ai"}},
+            {"configMapRef": {"name": "settings"}},
+            {"prefix": "P_", "secretRef": {"name": "ai"}},
+            {"secretRef": {"name": "gone", "optional": true}},
+            {"configMapRef": {"name": "never", "optional": true}},
+        ],
+        "env": [
+            {"name": "HOST", "value": "first"},
+            {"name": "HOST", "value": "second"},
+            {"name": "EMPTY"},
+        ],
+    }));
+    let expected = [
+        "EMPTY= (container)",
+        "HOST=second (container)",
+        "KEY=from-map (ConfigMap settings, key KEY)",
+        "P_..x=x (Secret ai, key ..x)",
+        "P_1st=x (Secret ai, key 1st)",
+        "P_KEY=sk-1 (Secret ai, key KEY)",
+        "P_bad not Unicode (Secret ai, key bad)",
+        "P_url=https://secret/ (Secret ai, key url)",
+        "bad not Unicode (Secret ai, key bad)",
+        "url=https://secret/ (Secret ai, key url)",
+    ];
+    assert_eq!(built.unwrap(), expected);
+}
+
+#[test]
+fn optional_references_leave_what_was_there() {
+    let built = build(json!({"name": "c", "env": [
+        {"name": "A", "value": "earlier"},
+        {"name": "A", "valueFrom": from_secret("gone", "k", true)},
+        {"name": "B", "valueFrom": from_secret("ai", "no-such-key", true)},
+        {"name": "C", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "HOST"}}},
+    ]}));
+    assert_eq!(built.unwrap(), ["A=earlier (container)", "C=db (ConfigMap settings, key HOST)"]);
+}
+
+#[test]
+fn what_is_missing_is_named() {
+    for (container, reason, text) in [
+        (
+            json!({"name": "c", "env": [{"name": "A", "valueFrom": from_secret("gone", "k", false)}]}),
+            Reason::SecretNotFound,
+            "Secret gone, which env A of container c needs, does not exist; create it, or correct the name",
+        ),
+        (
+            json!({"name": "c", "env": [{"name": "A", "valueFrom": from_secret("ai", "k", false)}]}),
+            Reason::SecretKeyMissing,
+            "Secret ai has no key k, which env A of container c needs; add it, or correct the key",
+        ),
+        (
+            json!({"name": "c", "envFrom": [{"configMapRef": {"name": "never"}}]}),
+            Reason::ConfigMapNotFound,
+            "ConfigMap never, which envFrom of container c needs, does not exist; create it, or correct the name",
+        ),
+        (
+            json!({"name": "c", "env": [{"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "k"}}}]}),
+            Reason::ConfigMapKeyMissing,
+            "ConfigMap settings has no key k, which env A of container c needs; add it, or correct the key",
+        ),
+    ] {
+        assert_eq!(build(container).unwrap_err(), Stop::new(reason, text));
+    }
+}
+
+#[test]
+fn references_and_what_only_the_pod_knows() {
+    let built = build(json!({"name": "c", "env": [
+        {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+        {"name": "CPU", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
+        {"name": "FILE", "valueFrom": {"fileKeyRef": {"path": "p", "key": "k", "volumeName": "v"}}},
+        {"name": "SECRET", "valueFrom": from_secret("ai", "url", false)},
+        {"name": "TAINTED", "value": "$(SECRET)v1?$(NAMESPACE)"},
+        {"name": "TAINTED_TWICE", "value": "x$(TAINTED)"},
+        {"name": "OF_POD", "value": "$(NAME)-x"},
+        {"name": "SERVICE", "value": "http://$(REDIS_SERVICE_HOST)"},
+        {"name": "LATER", "value": "$(LAST) $$(NAMESPACE)"},
+        {"name": "LAST", "value": "$(NAMESPACE)"},
+    ]}));
+    let expected = [
+        "CPU in pod: it comes from resourceFieldRef limits.cpu",
+        "FILE in pod: it comes from a source that only the kubelet reads",
+        "LAST=team-a (container)",
+        "LATER=$(LAST) $(NAMESPACE) (container)",
+        "NAME in pod: it comes from fieldRef metadata.name",
+        "NAMESPACE=team-a (container)",
+        "OF_POD in pod: it contains $(NAME)",
+        "SECRET=https://secret/ (Secret ai, key url)",
+        "SERVICE in pod: it contains $(REDIS_SERVICE_HOST), a variable of a Service",
+        "TAINTED=https://secret/v1?team-a (Secret ai, key url)",
+        "TAINTED_TWICE=xhttps://secret/v1?team-a (Secret ai, key url)",
+    ];
+    assert_eq!(built.unwrap(), expected);
+}
+
+proptest! {
+    /// Against the kubelet's loop, written down as plainly as possible.
+    #[test]
+    fn as_the_kubelet_does(entries in prop::collection::vec(("[ABC]", prop_oneof!["[AB$()]{0,8}", Just("\0map".to_owned())]), 0..8)) {
+        let env: Vec<Json> = entries
+            .iter()
+            .map(|(name, value)| match value.as_str() {
+                "\0map" => json!({"name": name, "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "HOST"}}}),
+                value => json!({"name": name, "value": value}),
+            })
+            .collect();
+        let container = serde_json::from_value(json!({"name": "c", "env": env})).unwrap();
+        let pod = Pod { namespace: "team-a", service_links: true };
+        let built = Environment::of(&container, pod, &objects()).ok().unwrap();
+        let mut model: BTreeMap<String, String> = BTreeMap::new();
+        for (name, value) in &entries {
+            let text = match value.as_str() {
+                "\0map" => "db".to_owned(),
+                value => pieces(value)
+                    .into_iter()
+                    .map(|piece| match piece {
+                        Piece::Literal(text) => text.to_owned(),
+                        Piece::Reference(name) => model.get(name).cloned().unwrap_or_else(|| format!("$({name})")),
+                    })
+                    .collect(),
+            };
+            model.insert(name.clone(), text);
+        }
+        let built: BTreeMap<String, String> = built
+            .variables()
+            .iter()
+            .map(|variable| (variable.name.clone(), variable.value().unwrap_or_default().to_owned()))
+            .collect();
+        prop_assert_eq!(built, model);
+    }
+}

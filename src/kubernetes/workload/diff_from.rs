@@ -1,0 +1,285 @@
+//! `diff --from`: environment and options of a workload, from a cluster or from manifests, by the controller's own code. What
+//! differs from the controller is who is told what to do next, and that flags of the command line stand above everything.
+
+use kube::config::{KubeConfigOptions, KubeconfigError};
+use kube::{Client, Config};
+
+use super::fetch;
+use super::inputs::{Inside, Target, Unfit, from_environment, is_of_unknown_database};
+use super::manifests::Manifests;
+use super::objects::{Names, Objects};
+use super::template::Workload;
+use crate::env::{Variable, is_of_provider};
+use crate::kubernetes::client::{self, Failure, Refusal};
+use crate::kubernetes::controller::database::refuse_files;
+use crate::kubernetes::crd::reason::{Asker, Reason, Stop};
+use crate::kubernetes::crd::spec::{DEFAULT_CONTAINER, WorkloadKind};
+use crate::options::args::Texts;
+use crate::options::diff::{From, Kind, Place, Workload as Wanted, with_flags};
+use crate::options::{self, BlockOn, DatabaseSource, Options};
+use crate::problem::{Code, Problem};
+use crate::provider::{Source, redact};
+use crate::report;
+use crate::run::prepare::{Prepared, Refused, authentication, connector};
+use crate::store::connect::{Connector, Source as DatabaseAt};
+use crate::store::dbcrypt;
+
+/// What this machine says: flags, the options of this run, and the variables of the connection.
+pub struct Local {
+    pub flags: Texts,
+    pub options: Options,
+    pub variables: Vec<Variable>,
+}
+
+impl Local {
+    fn gives_database(&self) -> bool {
+        !matches!(self.options.database, DatabaseSource::PgVariables)
+    }
+}
+
+/// Where the workload is looked for, time and again.
+pub enum Whence {
+    Cluster { client: Client, namespace: String, wanted: Wanted, container: String },
+    Manifests { workload: Box<Workload>, objects: Objects, container: String },
+}
+
+/// The environment of a workload, judged.
+pub struct Answer {
+    pub place: report::Place,
+    pub options: Options,
+    pub prepared: Result<Prepared, Refused>,
+    /// The connection is the container's own.
+    pub database_of_container: bool,
+}
+
+impl Whence {
+    /// `manifests` is what stands on standard input, for [`Place::Manifests`].
+    pub async fn open(from: &From, manifests: &str) -> Result<Whence, Problem> {
+        let container = from.container.clone().unwrap_or_else(|| DEFAULT_CONTAINER.to_owned());
+        match &from.place {
+            Place::Manifests(wanted) => {
+                let manifests = Manifests::read(manifests)?;
+                let (workload, objects) = manifests.choose(wanted.as_ref(), from.namespace.as_deref(), &container)?;
+                Ok(Whence::Manifests { workload: Box::new(workload), objects, container })
+            }
+            Place::Cluster(wanted) => {
+                let (client, own) = client(from.context.as_deref()).await?;
+                let namespace = from.namespace.clone().unwrap_or(own);
+                Ok(Whence::Cluster { client, namespace, wanted: wanted.clone(), container })
+            }
+        }
+    }
+
+    pub async fn answer(&self, local: &Local) -> Result<Answer, Problem> {
+        match self {
+            Whence::Manifests { workload, objects, container } => answer(workload, objects, container, local),
+            Whence::Cluster { client, namespace, wanted, container } => {
+                let failed = |failure: Failure| of_failure(&failure, wanted, namespace);
+                let found = fetch::workload(client, namespace, wanted.kind.into(), &wanted.name).await;
+                let Some(workload) = found.map_err(failed)? else {
+                    let message = format!(
+                        "{} {} does not exist in namespace {namespace}; correct the name, or say where it is with \
+                         --namespace or --context",
+                        wanted.kind.as_str(),
+                        wanted.name
+                    );
+                    return Err(Problem::new(Code::WorkloadNotFound, message).variable("--from"));
+                };
+                let mut names = Names::default();
+                names.of_container(workload.container_for(container, Asker::CommandLine).map_err(of_stop)?);
+                let objects = fetch::objects(client, namespace, &names).await.map_err(failed)?;
+                answer(&workload, &objects, container, local)
+            }
+        }
+    }
+}
+
+impl std::convert::From<Kind> for WorkloadKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Deployment => WorkloadKind::Deployment,
+            Kind::StatefulSet => WorkloadKind::StatefulSet,
+        }
+    }
+}
+
+/// As kubectl finds it; and the namespace that it would use.
+async fn client(context: Option<&str>) -> Result<(Client, String), Problem> {
+    let invalid = |message: &str| Problem::new(Code::KubeconfigInvalid, message);
+    let config = match context {
+        None => Config::infer().await.map_err(|_| {
+            invalid("no cluster is known: no usable KUBECONFIG or ~/.kube/config, and this is no pod; does kubectl get pods work?")
+        }),
+        Some(context) => {
+            let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
+            Config::from_kubeconfig(&options).await.map_err(|error| match error {
+                KubeconfigError::LoadContext(_) => {
+                    invalid("the kubeconfig has no such context; kubectl config get-contexts lists them")
+                        .variable("--context")
+                }
+                _ => invalid("the kubeconfig cannot be used; does kubectl config view work?"),
+            })
+        }
+    };
+    client::client(config?).map_err(|_| {
+        invalid("the way to the API server that the kubeconfig names cannot be used (proxies are not supported)")
+    })
+}
+
+fn of_failure(failure: &Failure, wanted: &Wanted, namespace: &str) -> Problem {
+    let call = &failure.call;
+    let refused = match failure.refusal {
+        Refusal::Unauthorized => Some(
+            "the API server does not accept the token or certificate (401); log in again, have somebody run it who may",
+        ),
+        Refusal::Forbidden => {
+            Some("the API server forbids it (403); ask for this right, have somebody run it who has it")
+        }
+        _ => None,
+    };
+    if let Some(refused) = refused {
+        let message = format!("cannot {call}: {refused}, or compare manifests with --from -");
+        return Problem::new(Code::ClusterForbidden, message);
+    }
+    let what = match failure.refusal {
+        Refusal::Unreachable => "the API server cannot be reached",
+        Refusal::Tls => "the certificate of the API server is not accepted",
+        Refusal::TimedOut => "the API server does not answer in time",
+        Refusal::TooManyRequests | Refusal::Unavailable => "the API server is not available now",
+        _ => "the login failed, or the answer is not understood",
+    };
+    let (kind, name) = (wanted.kind.as_str().to_ascii_lowercase(), &wanted.name);
+    let message = format!("cannot {call}: {what}; does kubectl get {kind}/{name} --namespace {namespace} work?");
+    Problem::new(Code::ClusterUnreachable, message)
+}
+
+fn of_stop(stop: Stop) -> Problem {
+    let code = match stop.reason {
+        Reason::WorkloadNotFound => Code::WorkloadNotFound,
+        Reason::ContainerNotFound => Code::ContainerNotFound,
+        Reason::SecretNotFound | Reason::SecretKeyMissing | Reason::ConfigMapNotFound | Reason::ConfigMapKeyMissing => {
+            Code::ObjectNotFound
+        }
+        Reason::InvalidEnvironment => Code::NotUnicode,
+        _ => Code::EnvironmentUnknown,
+    };
+    Problem::new(code, stop.message)
+}
+
+fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local) -> Result<Answer, Problem> {
+    let container = workload.container_for(container, Asker::CommandLine).map_err(of_stop)?;
+    let (inside, texts) = Inside::of(workload, container, objects).map_err(of_stop)?;
+    let (mut options, mut problems, mut warnings) =
+        options::parse(with_flags(&local.flags, texts), None, &inside.variables);
+    take_this_run(&mut options, &local.options);
+    let elsewhere = local.gives_database() || options.offline;
+    if elsewhere {
+        problems.retain(|problem| !is_of_unknown_database(problem));
+    }
+    if objects.partial {
+        let unknown = |p: &Problem| p.code == Code::EnvironmentUnknown && !is_of_unknown_database(p);
+        let (unknown, others) = problems.into_iter().partition(unknown);
+        problems = others;
+        warnings.extend::<Vec<_>>(unknown.into_iter().map(default_counts).collect());
+    }
+    let connect = |options: &Options, problems: &mut Vec<Problem>| {
+        if local.gives_database() {
+            return Ok(connector(&local.options, &local.variables, problems));
+        }
+        let mut of_container = options.clone();
+        if local.options.password_file.is_some() {
+            of_container.password_file = None;
+        } else {
+            problems.extend(authentication(options, &inside.variables));
+        }
+        match from_environment(&of_container, &inside.variables, Asker::CommandLine)? {
+            Err(found) => {
+                problems.extend(found);
+                Ok(None)
+            }
+            Ok(found) => {
+                refuse_files(&found, Asker::CommandLine)?;
+                let source = DatabaseAt::given(found);
+                Ok(Some(Connector::new(match &local.options.password_file {
+                    Some(path) => source.password_file(path, "--database-password-file"),
+                    None => source,
+                })))
+            }
+        }
+    };
+    let prepared = match inside.prepare(&mut options, problems, warnings, connect) {
+        Ok(Target { prepared, .. }) => Ok(prepared),
+        Err(Unfit::Stopped(stop)) => Err(Refused { problems: vec![of_stop(stop)], warnings: Vec::new() }),
+        Err(Unfit::Refused(refused)) => Err(told(refused, objects.partial)),
+    };
+    let place = place(workload, &container.name, &inside.variables, elsewhere);
+    // Local again: it is this process that leaves the message.
+    options.termination_log.clone_from(&local.options.termination_log);
+    Ok(Answer { place, options, prepared, database_of_container: !elsewhere })
+}
+
+fn take_this_run(options: &mut Options, local: &Options) {
+    options.wait = local.wait;
+    options.lock_timeout = local.lock_timeout;
+    options.offline = local.offline;
+    options.output = local.output;
+    options.log_format = local.log_format;
+    options.log_level = local.log_level;
+}
+
+fn default_counts(problem: Problem) -> Problem {
+    let message = format!("{}, so its default counts here; give the flag if it matters", problem.message);
+    Problem { code: Code::NotInManifests, message, ..problem }
+}
+
+/// What follows from an unknown value need not be true, so only the unknown ones are told then.
+fn told(mut refused: Refused, manifests: bool) -> Refused {
+    let is_unknown = |problem: &Problem| problem.code == Code::EnvironmentUnknown;
+    if refused.problems.iter().any(is_unknown) {
+        refused.problems.retain(is_unknown);
+    }
+    let database = "give --database-url, or --offline for the environment alone";
+    for problem in refused.problems.iter_mut().filter(|problem| is_unknown(problem)) {
+        let next = match (is_of_unknown_database(problem), manifests) {
+            (true, _) => database,
+            (false, true) => "add it",
+            (false, false) => {
+                "give the value as text, or through a Secret or ConfigMap (for the database: --database-url)"
+            }
+        };
+        problem.message.push_str(&format!("; {next}"));
+    }
+    refused
+}
+
+fn place(workload: &Workload, container: &str, variables: &[Variable], database_elsewhere: bool) -> report::Place {
+    let is_ours = |name: &str| {
+        let of_database = ["CODER_PG_CONNECTION_URL", "DATABASE_URL"].contains(&name) || name.starts_with("PG");
+        is_of_provider(name)
+            || name == dbcrypt::VARIABLE
+            || name.starts_with(options::PREFIX)
+            || (of_database && !database_elsewhere)
+    };
+    let origin = |variable: &Variable| match (variable.is_elsewhere(), variable.is_unknown()) {
+        (true, _) => format!("{}, not among the manifests", variable.source),
+        (false, true) => "known only in the pod".to_owned(),
+        (false, false) if variable.source == Source::Container => "pod template".to_owned(),
+        (false, false) => variable.source.to_string(),
+    };
+    let ours = variables.iter().filter(|variable| is_ours(&variable.name));
+    report::Place {
+        workload: redact::name(&workload.label()),
+        namespace: Some(redact::name(&workload.namespace)).filter(|namespace| !namespace.is_empty()),
+        container: redact::name(container),
+        variables: ours.map(|variable| (redact::name(&variable.name), origin(variable))).collect(),
+    }
+}
+
+/// Options for a run that came to no workload: nothing of it may pass for "does not stop the start" but by a flag.
+pub fn without_workload(local: &Local) -> Options {
+    let mut options = local.options.clone();
+    if local.flags.block_on.is_none() {
+        options.block_on = BlockOn::all();
+    }
+    options
+}

@@ -1,0 +1,261 @@
+//! Manifests on standard input, as `helm template` and `kubectl get -o yaml` print them: which workload is meant, and the
+//! ConfigMaps and Secrets beside it. What they hold may be secret, so of an error only its place is told.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::objects::{Kind, Objects};
+use super::template::Workload;
+use crate::kubernetes::crd::spec::WorkloadKind;
+use crate::options::diff::Workload as Wanted;
+use crate::problem::{Code, Problem};
+use crate::provider::redact;
+
+#[derive(Default)]
+pub struct Manifests {
+    workloads: Vec<Workload>,
+    secrets: Vec<Object<BTreeMap<String, Vec<u8>>>>,
+    config_maps: Vec<Object<BTreeMap<String, String>>>,
+    documents: usize,
+}
+
+struct Object<T> {
+    namespace: Option<String>,
+    name: String,
+    data: T,
+}
+
+impl Manifests {
+    pub fn read(text: &str) -> Result<Manifests, Problem> {
+        let mut manifests = Manifests::default();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let documents = if is_json(text) { json(text)? } else { yaml(text)? };
+        manifests.documents = documents.len();
+        for (at, document) in documents.into_iter().enumerate() {
+            manifests.add(document, None, &format!("document {}", at + 1))?;
+        }
+        Ok(manifests)
+    }
+
+    /// `kind`: of the items of a list that says it for all of them.
+    fn add(&mut self, object: Value, kind: Option<&str>, place: &str) -> Result<(), Problem> {
+        let kind = object["kind"].as_str().or(kind).unwrap_or_default().to_owned();
+        if let Some(of_items) = kind.strip_suffix("List") {
+            let items = object["items"].as_array().cloned().unwrap_or_default();
+            for (at, item) in items.into_iter().enumerate() {
+                self.add(item, Some(of_items), &format!("{place}, item {}", at + 1))?;
+            }
+            return Ok(());
+        }
+        let group =
+            object["apiVersion"].as_str().unwrap_or_default().split_once('/').map(|(group, _)| group.to_owned());
+        match (kind.as_str(), group.as_deref()) {
+            ("Deployment", Some("apps") | None) => {
+                self.workload(typed::<Deployment>(object, &kind, place)?.into(), place)
+            }
+            ("StatefulSet", Some("apps") | None) => {
+                self.workload(typed::<StatefulSet>(object, &kind, place)?.into(), place)
+            }
+            ("Secret", None) => {
+                let secret: Secret = typed(object, &kind, place)?;
+                let mut data: BTreeMap<String, Vec<u8>> =
+                    secret.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect();
+                let texts = secret.string_data.unwrap_or_default();
+                data.extend(texts.into_iter().map(|(key, text)| (key, text.into_bytes())));
+                let (namespace, name) = (secret.metadata.namespace, secret.metadata.name.unwrap_or_default());
+                self.secrets.push(Object { namespace, name, data });
+                Ok(())
+            }
+            ("ConfigMap", None) => {
+                let map: ConfigMap = typed(object, &kind, place)?;
+                let (namespace, name) = (map.metadata.namespace, map.metadata.name.unwrap_or_default());
+                self.config_maps.push(Object { namespace, name, data: map.data.unwrap_or_default() });
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn workload(&mut self, workload: Workload, place: &str) -> Result<(), Problem> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+        if workload.name.is_empty() || !workload.name.chars().all(plain) {
+            let message = format!("{place}: a {} without a name that Kubernetes takes", workload.kind.as_str());
+            return Err(invalid(message));
+        }
+        self.workloads.push(workload);
+        Ok(())
+    }
+
+    /// The workload that is meant, and what stands beside it in its namespace.
+    pub fn choose(
+        self,
+        wanted: Option<&Wanted>,
+        namespace: Option<&str>,
+        container: &str,
+    ) -> Result<(Workload, Objects), Problem> {
+        let fits = |workload: &Workload| {
+            let named = wanted.is_none_or(|w| WorkloadKind::from(w.kind) == workload.kind && w.name == workload.name);
+            named && namespace.is_none_or(|n| workload.namespace.is_empty() || workload.namespace == n)
+        };
+        let all = list(self.workloads.iter());
+        let (mut found, documents): (Vec<Workload>, usize) =
+            (self.workloads.into_iter().filter(fits).collect(), self.documents);
+        if found.is_empty() {
+            return Err(none(&all, documents));
+        }
+        // One that says its namespace is meant before one that leaves it open.
+        if found.iter().any(|workload| namespace == Some(&workload.namespace)) {
+            found.retain(|workload| namespace == Some(&workload.namespace));
+        }
+        last_of_each(&mut found);
+        if wanted.is_none() {
+            let there = list(found.iter());
+            found.retain(|workload| workload.container(container).is_ok());
+            if found.is_empty() {
+                let message = format!(
+                    "no container {container} in {there}; name the one that seeds with --container",
+                    container = redact::name(container)
+                );
+                return Err(Problem::new(Code::ContainerNotFound, message));
+            }
+        }
+        if found.len() > 1 {
+            let first = &found[0];
+            let choice = format!("{}/{}", first.kind.as_str().to_ascii_lowercase(), first.name);
+            let message = format!(
+                "several workloads seed: {}; choose one, for example with --from -:{choice} (and --namespace)",
+                list(found.iter())
+            );
+            return Err(Problem::new(Code::WorkloadAmbiguous, message).variable("--from"));
+        }
+        let mut workload = found.remove(0);
+        if let (true, Some(namespace)) = (workload.namespace.is_empty(), namespace) {
+            namespace.clone_into(&mut workload.namespace);
+        }
+        let beside = |of: &Option<String>| {
+            of.as_deref().is_none_or(|of| workload.namespace.is_empty() || of == workload.namespace)
+        };
+        let mut objects = Objects { partial: true, ..Objects::default() };
+        // Of two of one name the last counts here too.
+        for secret in self.secrets.into_iter().filter(|secret| beside(&secret.namespace)) {
+            objects.secrets.insert(secret.name, Some(secret.data));
+        }
+        for map in self.config_maps.into_iter().filter(|map| beside(&map.namespace)) {
+            objects.config_maps.insert(map.name, Some(map.data));
+        }
+        Ok((workload, objects))
+    }
+}
+
+/// Of two of one name the last counts, as kubectl would apply them.
+fn last_of_each(workloads: &mut Vec<Workload>) {
+    let name = |workload: &Workload| (workload.kind, workload.namespace.clone(), workload.name.clone());
+    let names: Vec<_> = workloads.iter().map(name).collect();
+    let mut at = 0;
+    workloads.retain(|workload| {
+        at += 1;
+        !names[at..].contains(&name(workload))
+    });
+}
+
+fn list<'a>(workloads: impl Iterator<Item = &'a Workload>) -> String {
+    let label = |workload: &Workload| match workload.namespace.as_str() {
+        "" => workload.label(),
+        namespace => format!("{} in namespace {}", workload.label(), redact::name(namespace)),
+    };
+    let mut labels: Vec<String> = workloads.map(label).collect();
+    if labels.len() > 20 {
+        labels.truncate(20);
+        labels.push("…".to_owned());
+    }
+    labels.join(", ")
+}
+
+fn none(all: &str, documents: usize) -> Problem {
+    let message = match (documents, all) {
+        (0, _) => "standard input holds no manifest; did the command before the pipe fail?".to_owned(),
+        (_, "") => format!("no Deployment and no StatefulSet among {}", redact::count(documents, "document")),
+        _ => format!("none of that name and namespace; there are: {all}"),
+    };
+    Problem::new(Code::WorkloadNotFound, message).variable("--from")
+}
+
+fn invalid(message: String) -> Problem {
+    Problem::new(Code::ManifestInvalid, message).variable("--from")
+}
+
+fn typed<T: DeserializeOwned>(object: Value, kind: &str, place: &str) -> Result<T, Problem> {
+    let name = object["metadata"]["name"].as_str().map(redact::name).unwrap_or_default();
+    // Its error would quote the value.
+    serde_json::from_value(object).map_err(|_| {
+        let kind_of: [(&str, &str); 2] =
+            [(Kind::Secret.as_str(), "base64 in data, text in stringData"), (Kind::ConfigMap.as_str(), "text in data")];
+        let expected =
+            kind_of.iter().find(|(of, _)| *of == kind).map_or("see kubectl apply --dry-run=client", |(_, what)| what);
+        invalid(format!("{place}: {kind} {name} has a value of the wrong type ({expected})"))
+    })
+}
+
+/// JSON is YAML too, but for several objects one after the other without anything between them.
+fn is_json(text: &str) -> bool {
+    let inside = text.trim_start().strip_prefix('{').map(str::trim_start);
+    inside.is_some_and(|inside| inside.starts_with(['"', '}'])) && !text.lines().any(|line| line.starts_with("---"))
+}
+
+/// As many objects as there are, one after the other.
+fn json(text: &str) -> Result<Vec<Value>, Problem> {
+    let mut documents = Vec::new();
+    for document in serde_json::Deserializer::from_str(text).into_iter() {
+        match document {
+            Ok(document) => documents.push(document),
+            Err(error) => {
+                let number = documents.len() + 1;
+                return Err(invalid(format!("document {number} is no valid JSON, line {}", error.line())));
+            }
+        }
+    }
+    Ok(documents)
+}
+
+/// Documents end at a line that begins with `---`, wherever it stands, so each is read for itself, and an error has its number.
+fn yaml(text: &str) -> Result<Vec<Value>, Problem> {
+    let mut documents = Vec::new();
+    let (mut document, mut first) = (String::new(), 1);
+    let mut end = |document: &mut String, first: usize| -> Result<(), Problem> {
+        let text = std::mem::take(document);
+        let is_blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
+        if text.lines().all(is_blank) {
+            return Ok(());
+        }
+        // No snippet: it would be a part of a Secret.
+        let options = serde_saphyr::options! { with_snippet: false };
+        let value = serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
+            let line = error.location().map_or(1, |location| location.line());
+            let line = first + usize::try_from(line).unwrap_or(1).max(1) - 1;
+            let number = documents.len() + 1;
+            invalid(format!("document {number} is no valid YAML, line {line} of standard input"))
+        })?;
+        documents.push(value);
+        Ok(())
+    };
+    for (at, line) in text.lines().enumerate() {
+        let behind = line.strip_prefix("---").filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r']));
+        match behind {
+            Some(rest) => {
+                end(&mut document, first)?;
+                first = at + 1;
+                // What stands behind the marker belongs to the document; its columns do not matter.
+                document.push_str(rest);
+            }
+            None if line.trim_end() == "..." => {}
+            None => document.push_str(line),
+        }
+        document.push('\n');
+    }
+    end(&mut document, first)?;
+    Ok(documents)
+}

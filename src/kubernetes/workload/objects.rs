@@ -1,0 +1,155 @@
+//! Secrets and ConfigMaps: which ones a check uses, and what is in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::Container;
+
+use crate::kubernetes::crd::reason::{Reason, Stop};
+use crate::kubernetes::crd::spec::{AIProviderSeedSpec, KeyRef};
+use crate::provider::redact;
+
+/// The kinds of object that a check may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Deployment,
+    StatefulSet,
+    Secret,
+    ConfigMap,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Deployment => "Deployment",
+            Kind::StatefulSet => "StatefulSet",
+            Kind::Secret => "Secret",
+            Kind::ConfigMap => "ConfigMap",
+        }
+    }
+}
+
+/// By name. No `Debug`: it is full of secrets. `None`: there is no such object.
+#[derive(Default)]
+pub struct Objects {
+    pub secrets: BTreeMap<String, Option<BTreeMap<String, Vec<u8>>>>,
+    pub config_maps: BTreeMap<String, Option<BTreeMap<String, String>>>,
+    /// Only manifests: what is not among them may be in the cluster.
+    pub partial: bool,
+}
+
+/// The names that a container and a resource mention, whether or not they exist.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    pub secrets: BTreeSet<String>,
+    pub config_maps: BTreeSet<String>,
+}
+
+impl Names {
+    pub fn of_container(&mut self, container: &Container) {
+        for from in container.env_from.iter().flatten() {
+            self.secrets.extend(from.secret_ref.as_ref().map(|reference| reference.name.clone()));
+            self.config_maps.extend(from.config_map_ref.as_ref().map(|reference| reference.name.clone()));
+        }
+        for from in container.env.iter().flatten().filter_map(|variable| variable.value_from.as_ref()) {
+            self.secrets.extend(from.secret_key_ref.as_ref().map(|reference| reference.name.clone()));
+            self.config_maps.extend(from.config_map_key_ref.as_ref().map(|reference| reference.name.clone()));
+        }
+    }
+
+    pub fn of_spec(&mut self, spec: &AIProviderSeedSpec) {
+        let Some(database) = &spec.database else { return };
+        self.secrets.extend(database.url_secret_ref.as_ref().map(|reference| reference.name.clone()));
+        self.secrets.extend(database.client_cert_secret_ref.as_ref().map(|reference| reference.name.clone()));
+        let ca = database.ca.as_ref();
+        self.secrets.extend(ca.and_then(|ca| ca.secret_key_ref.as_ref()).map(|reference| reference.name.clone()));
+        self.config_maps
+            .extend(ca.and_then(|ca| ca.config_map_key_ref.as_ref()).map(|reference| reference.name.clone()));
+    }
+}
+
+/// Where in a manifest an object is mentioned, for messages: `spec.database.ca`, `env PGPASSWORD of container coder`.
+pub struct Mention<'a>(pub &'a str);
+
+impl Objects {
+    /// It is not among the manifests, and probably in the cluster.
+    pub fn has_elsewhere(&self, kind: Kind, name: &str, optional: bool) -> bool {
+        let there = match kind {
+            Kind::Secret => self.secrets.contains_key(name),
+            // A chart brings its ConfigMaps along; one that may be missing is then really missing.
+            _ => self.config_maps.contains_key(name) || optional,
+        };
+        self.partial && !there
+    }
+
+    /// A whole Secret. `Ok(None)`: it is not there, and need not be.
+    pub fn secret(
+        &self,
+        name: &str,
+        optional: bool,
+        by: &Mention<'_>,
+    ) -> Result<Option<&BTreeMap<String, Vec<u8>>>, Stop> {
+        match self.secrets.get(name).and_then(Option::as_ref) {
+            None if !optional => Err(not_found(Kind::Secret, name, by)),
+            found => Ok(found),
+        }
+    }
+
+    pub fn config_map(
+        &self,
+        name: &str,
+        optional: bool,
+        by: &Mention<'_>,
+    ) -> Result<Option<&BTreeMap<String, String>>, Stop> {
+        match self.config_maps.get(name).and_then(Option::as_ref) {
+            None if !optional => Err(not_found(Kind::ConfigMap, name, by)),
+            found => Ok(found),
+        }
+    }
+
+    pub fn secret_key(&self, name: &str, key: &str, optional: bool, by: &Mention<'_>) -> Result<Option<&[u8]>, Stop> {
+        let Some(data) = self.secret(name, optional, by)? else { return Ok(None) };
+        match data.get(key) {
+            None if !optional => Err(key_missing(Kind::Secret, name, key, by)),
+            found => Ok(found.map(Vec::as_slice)),
+        }
+    }
+
+    pub fn config_map_key(
+        &self,
+        name: &str,
+        key: &str,
+        optional: bool,
+        by: &Mention<'_>,
+    ) -> Result<Option<&str>, Stop> {
+        let Some(data) = self.config_map(name, optional, by)? else { return Ok(None) };
+        match data.get(key) {
+            None if !optional => Err(key_missing(Kind::ConfigMap, name, key, by)),
+            found => Ok(found.map(String::as_str)),
+        }
+    }
+
+    /// A key of a Secret that the resource itself names.
+    pub fn secret_of_spec(&self, reference: &KeyRef, field: &str) -> Result<&[u8], Stop> {
+        let by = Mention(field);
+        let found = self.secret_key(&reference.name, &reference.key, false, &by)?;
+        found.ok_or_else(|| key_missing(Kind::Secret, &reference.name, &reference.key, &by))
+    }
+
+    pub fn config_map_of_spec(&self, reference: &KeyRef, field: &str) -> Result<&str, Stop> {
+        let by = Mention(field);
+        let found = self.config_map_key(&reference.name, &reference.key, false, &by)?;
+        found.ok_or_else(|| key_missing(Kind::ConfigMap, &reference.name, &reference.key, &by))
+    }
+}
+
+fn not_found(kind: Kind, name: &str, by: &Mention<'_>) -> Stop {
+    let reason = if kind == Kind::Secret { Reason::SecretNotFound } else { Reason::ConfigMapNotFound };
+    let (kind, name) = (kind.as_str(), redact::name(name));
+    Stop::new(reason, format!("{kind} {name}, which {} needs, does not exist; create it, or correct the name", by.0))
+}
+
+fn key_missing(kind: Kind, name: &str, key: &str, by: &Mention<'_>) -> Stop {
+    let reason = if kind == Kind::Secret { Reason::SecretKeyMissing } else { Reason::ConfigMapKeyMissing };
+    let (kind, name, key) = (kind.as_str(), redact::name(name), redact::name(key));
+    Stop::new(reason, format!("{kind} {name} has no key {key}, which {} needs; add it, or correct the key", by.0))
+}

@@ -1,0 +1,122 @@
+//! A stored provider in variables of this environment, where changing one for each field would not do: another type, or what
+//! the older variables cannot say.
+
+use super::Snapshot;
+use super::lines::{Change, Line};
+use crate::provider::{DesiredProvider, Origin, Presence};
+use crate::report::export::{PREFIX, shown_fields};
+
+/// What is there to describe a provider with.
+pub struct Descriptions<'a> {
+    desired: &'a [DesiredProvider],
+    snapshot: &'a Snapshot,
+    /// One that the older variables describe becomes the next of the indexed ones.
+    next: usize,
+}
+
+impl<'a> Descriptions<'a> {
+    pub fn new(desired: &'a [DesiredProvider], snapshot: &'a Snapshot) -> Descriptions<'a> {
+        let next = desired.iter().filter(|provider| provider.index.is_some()).count();
+        Descriptions { desired, snapshot, next }
+    }
+
+    /// `None`: no variables can describe it.
+    pub fn describe(&mut self, label: &str) -> Option<Vec<Line>> {
+        let provider = self.desired.iter().find(|provider| provider.label() == label)?;
+        let row = self.snapshot.rows.get(&provider.name)?;
+        let fields = shown_fields(&provider.name, row)?;
+        let start = match provider.index {
+            Some(_) => start(provider).to_owned(),
+            None => {
+                self.next += 1;
+                format!("{}{}_", self.prefix(), self.next - 1)
+            }
+        };
+        Some(Describing { provider, start: &start, keys_are_known: row.keys.is_some() }.lines(fields))
+    }
+
+    fn prefix(&self) -> &str {
+        let indexed = self.desired.iter().find(|provider| provider.index.is_some());
+        indexed.map_or(PREFIX, |provider| {
+            start(provider).trim_end_matches('_').trim_end_matches(|c: char| c.is_ascii_digit())
+        })
+    }
+}
+
+/// `CODER_AIBRIDGE_PROVIDER_0_`
+fn start(provider: &DesiredProvider) -> &str {
+    provider.origins.pattern.trim_end_matches('*')
+}
+
+struct Describing<'a> {
+    provider: &'a DesiredProvider,
+    /// As [`start`] has it, or would.
+    start: &'a str,
+    keys_are_known: bool,
+}
+
+impl Describing<'_> {
+    fn lines(&self, fields: Vec<(&'static str, Option<String>)>) -> Vec<Line> {
+        let (plain, secret) = self.set();
+        let all: Vec<&String> = plain.iter().chain(&secret).collect();
+        let spelled = |suffix: &str| {
+            let name = format!("{}{suffix}", self.start);
+            all.iter().find(|set| set.eq_ignore_ascii_case(&name)).map(|set| (*set).clone()).ok_or(name)
+        };
+        let variable = |suffix: &str| match suffix {
+            // A list may hold one, too.
+            "KEY" => spelled("KEYS").or_else(|_| spelled("KEY")),
+            "BEDROCK_ACCESS_KEY" => spelled("BEDROCK_ACCESS_KEYS").or_else(|_| spelled("BEDROCK_ACCESS_KEY")),
+            "BEDROCK_ACCESS_KEY_SECRET" => {
+                spelled("BEDROCK_ACCESS_KEY_SECRETS").or_else(|_| spelled("BEDROCK_ACCESS_KEY_SECRET"))
+            }
+            suffix => spelled(suffix),
+        };
+        let line = |variable: String, change| Line { provider: self.provider.label(), variable, change };
+        let described = fields.into_iter().map(|(suffix, value)| {
+            let change = value.map_or(Change::SetSecret, |value| Change::Set { value });
+            line(variable(suffix).unwrap_or_else(|name| name), change)
+        });
+        let described: Vec<Line> = described.collect();
+        let gone = |set: &&String| described.iter().all(|line| line.variable != **set);
+        let gone: Vec<Line> = plain
+            .iter()
+            .chain(secret.iter().filter(|_| self.keys_are_known))
+            .filter(gone)
+            .map(|set| line(set.clone(), Change::Unset))
+            .collect();
+        described.into_iter().chain(gone).collect()
+    }
+
+    /// The variables that are set for it now: those that are compared, and those that hold credentials.
+    fn set(&self) -> (Vec<String>, Vec<String>) {
+        let origins = &self.provider.origins;
+        let is_set = |origin: &&Origin| origin.presence == Presence::Set;
+        let names = |origins: &[&Origin]| {
+            let mut names: Vec<String> = Vec::new();
+            for origin in origins.iter().copied().filter(is_set) {
+                if !names.contains(&origin.variable) {
+                    names.push(origin.variable.clone());
+                }
+            }
+            names
+        };
+        let mut plain = names(&[&origins.kind, &origins.name, &origins.base_url, &origins.bedrock_region]);
+        if self.provider.index.is_some() && self.provider.bedrock.is_some() {
+            // It may be set, since it is ignored now.
+            plain.push(format!("{}BASE_URL", self.start));
+        }
+        let mut secret = names(&[&origins.keys]);
+        for access_key in names(&[&origins.bedrock_credentials]) {
+            let of_secret = secret_of(&access_key);
+            secret.extend([access_key, of_secret]);
+        }
+        (plain, secret)
+    }
+}
+
+/// `…_ACCESS_KEY_SECRET` for `…_ACCESS_KEY`, `…_ACCESS_KEY_SECRETS` for `…_ACCESS_KEYS`.
+pub fn secret_of(access_key: &str) -> String {
+    let plural = access_key.to_ascii_uppercase().ends_with("KEYS");
+    format!("{}_SECRET{}", access_key.trim_end_matches(['s', 'S']), if plural { "S" } else { "" })
+}

@@ -1,0 +1,315 @@
+//! A plan and what an operator decided to the updates that carry it out: a function of values. It is the only way to change
+//! a row that is there, and it changes exactly what the named conflict is about.
+
+mod select;
+
+use secrecy::SecretString;
+use uuid::Uuid;
+
+use self::select::select;
+use super::insert::{Encrypt, encrypt_with};
+use super::{Conflict, Field, Plan, PlanOptions, Schema, Snapshot, StoredProvider};
+use crate::problem::{Code, Problem};
+use crate::provider::{BedrockSettings, DesiredProvider, ProviderType, redact};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `--take environment`
+    TakeEnvironment,
+    /// `--take database`
+    TakeDatabase,
+    /// `--restore`
+    Restore,
+}
+
+/// What was decided.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub action: Action,
+    /// Names; none: those that the conflicts belong to.
+    pub providers: Vec<String>,
+    /// The ids of the conflicts that were seen.
+    pub conflicts: Vec<String>,
+}
+
+/// One row to change. No `Debug`: it holds what is to be written.
+#[derive(Clone)]
+pub struct Update {
+    pub row: Uuid,
+    pub name: String,
+    /// Empty for a row that is restored.
+    pub fields: Vec<Field>,
+    pub restore: bool,
+    pub kind: Option<String>,
+    pub base_url: Option<String>,
+    pub settings: Option<SecretString>,
+    /// The row's keys from now on, in this order, and how many it had.
+    pub keys: Option<(Vec<SecretString>, usize)>,
+    /// Column, old and new value as the audit log may hold them.
+    pub audit: Vec<(&'static str, String, String)>,
+}
+
+impl Update {
+    fn new(row: &StoredProvider, name: &str) -> Update {
+        Update {
+            row: row.id,
+            name: name.to_owned(),
+            fields: Vec::new(),
+            restore: false,
+            kind: None,
+            base_url: None,
+            settings: None,
+            keys: None,
+            audit: Vec::new(),
+        }
+    }
+
+    fn has_secrets(&self) -> bool {
+        self.settings.is_some() || self.keys.as_ref().is_some_and(|(keys, _)| !keys.is_empty())
+    }
+}
+
+/// What is to be done, or what stands against it: with a problem nothing is done.
+#[derive(Default)]
+pub struct Resolution {
+    /// The names of the providers that it is about.
+    pub selected: Vec<String>,
+    /// Their conflicts, as they are now.
+    pub conflicts: Vec<Conflict>,
+    /// Stored credentials for which the environment has none: left as they are.
+    pub kept: Vec<Conflict>,
+    pub updates: Vec<Update>,
+    pub problems: Vec<Problem>,
+    pub warnings: Vec<Problem>,
+    /// The digest of the key to encrypt with; `None`: plain.
+    pub encrypt_with: Option<String>,
+    pub audit: bool,
+}
+
+impl Resolution {
+    pub fn has_secrets(&self) -> bool {
+        self.updates.iter().any(Update::has_secrets)
+    }
+
+    pub fn replaces_keys(&self) -> bool {
+        self.updates.iter().any(|update| update.keys.is_some())
+    }
+
+    /// The same decision on the same sides: what was shown is what would be done.
+    pub fn is_same(&self, other: &Resolution) -> bool {
+        let rows = |resolution: &Resolution| resolution.updates.iter().map(|update| update.row).collect::<Vec<_>>();
+        self.conflicts == other.conflicts && rows(self) == rows(other)
+    }
+}
+
+pub fn resolve(
+    plan: &Plan,
+    desired: &[DesiredProvider],
+    snapshot: &Snapshot,
+    request: &Request,
+    options: &PlanOptions,
+) -> Resolution {
+    let mut resolution = match request.action {
+        Action::Restore => restore(snapshot, request),
+        _ => settle(plan, desired, snapshot, request, options),
+    };
+    if !resolution.problems.is_empty() {
+        resolution.updates.clear();
+    }
+    if let Some(schema) = &snapshot.schema {
+        prepare(&mut resolution, schema, options);
+    }
+    resolution
+}
+
+fn settle(
+    plan: &Plan,
+    desired: &[DesiredProvider],
+    snapshot: &Snapshot,
+    request: &Request,
+    options: &PlanOptions,
+) -> Resolution {
+    let mut resolution = select(plan, desired, request);
+    if !resolution.problems.is_empty() || request.action == Action::TakeDatabase {
+        return resolution;
+    }
+    for of_provider in resolution.conflicts.chunk_by(|a, b| a.provider == b.provider) {
+        let found = desired.iter().find(|provider| provider.label() == of_provider[0].provider);
+        let Some((provider, row)) = found.and_then(|p| snapshot.rows.get(&p.name).map(|row| (p, row))) else {
+            continue;
+        };
+        match update(of_provider, provider, row, snapshot.schema.as_ref(), options) {
+            Ok(update) => resolution.updates.push(update),
+            Err(message) => {
+                let problem = Problem::new(Code::CannotResolve, message).provider(provider.label());
+                let keys = of_provider.iter().all(Conflict::would_empty);
+                let origin = if keys { &of_provider[0].origin } else { &provider.origins.kind };
+                resolution.problems.push(problem.variable(&origin.variable));
+            }
+        }
+    }
+    if resolution.problems.is_empty() {
+        let all = std::mem::take(&mut resolution.conflicts);
+        (resolution.kept, resolution.conflicts) = all.into_iter().partition(Conflict::would_empty);
+    }
+    resolution
+}
+
+/// Exactly the fields that differ, but never nothing in the place of stored credentials. `Err`: why not, and the way out.
+fn update(
+    conflicts: &[Conflict],
+    provider: &DesiredProvider,
+    row: &StoredProvider,
+    schema: Option<&Schema>,
+    options: &PlanOptions,
+) -> Result<Update, String> {
+    let stored = row.settings.as_ref().ok().and_then(Option::as_ref);
+    let taken = conflicts.iter().filter(|conflict| !conflict.would_empty()).map(|conflict| conflict.field);
+    let fields: Vec<Field> = taken.collect();
+    if fields.is_empty() && (provider.bedrock.is_some() || stored.is_none()) {
+        return Err(
+            "the environment sets no credentials, and those of the row are never replaced by nothing; set them in \
+                    the environment, or delete them in Coder; if only the database may hold them, choose \
+                    --compare-credentials=ignore"
+                .to_owned(),
+        );
+    }
+    let has = |field: Field| fields.contains(&field);
+    let of_bedrock = [Field::BedrockRegion, Field::BedrockCredentials];
+    let mut update = Update { fields: fields.clone(), ..Update::new(row, &provider.name) };
+    let bedrock_label = schema.is_some_and(|schema| schema.labels.contains(ProviderType::Bedrock.as_str()));
+    if has(Field::Type) {
+        may_change_type(provider, row, stored, options)?;
+        let kind = provider.stored_type(bedrock_label).to_owned();
+        let old = redact::kind(&row.kind, None);
+        update.audit.push(("type", old, redact::kind(&kind, Some(&provider.origins.kind))));
+        update.kind = Some(kind);
+    }
+    if has(Field::BaseUrl) {
+        let new = redact::base_url(&provider.base_url, Some(&provider.origins.base_url));
+        update.audit.push(("base_url", redact::base_url(&row.base_url, None), new));
+        update.base_url = Some(provider.base_url.clone());
+    }
+    if conflicts.iter().any(|conflict| of_bedrock.contains(&conflict.field)) {
+        let Some(wanted) = &provider.bedrock else {
+            return Err("the row holds Bedrock settings, and without them they would be lost; delete the provider in \
+                        Coder and create it anew, or give it another NAME in the environment"
+                .to_owned());
+        };
+        let (region, credentials) = (has(Field::BedrockRegion), has(Field::BedrockCredentials));
+        if region || credentials {
+            update.settings = Some(merged(wanted, stored, region, credentials).encode());
+        }
+    } else if has(Field::Type)
+        && let (Some(wanted), None) = (&provider.bedrock, stored)
+    {
+        update.settings = Some(wanted.encode());
+    }
+    if has(Field::ApiKeys) {
+        update.keys = Some((provider.keys.clone(), row.keys.as_ref().map_or(0, Vec::len)));
+    }
+    Ok(update)
+}
+
+/// What is stored, with what differs taken from the environment: models and unknown fields stay.
+fn merged(
+    wanted: &BedrockSettings,
+    stored: Option<&BedrockSettings>,
+    region: bool,
+    credentials: bool,
+) -> BedrockSettings {
+    let Some(stored) = stored else { return wanted.clone() };
+    let mut settings = stored.clone();
+    if region {
+        settings.region.clone_from(&wanted.region);
+    }
+    if credentials {
+        settings.access_key.clone_from(&wanted.access_key);
+        settings.access_key_secret.clone_from(&wanted.access_key_secret);
+    }
+    settings
+}
+
+/// Coder never changes a type. Here it is allowed only if nothing is lost by it and no key is sent to another vendor's
+/// endpoint unseen: keys are replaced by those of the environment, and Bedrock settings are never thrown away.
+fn may_change_type(
+    provider: &DesiredProvider,
+    row: &StoredProvider,
+    stored: Option<&BedrockSettings>,
+    options: &PlanOptions,
+) -> Result<(), String> {
+    let out =
+        "delete the provider in Coder and create it with the new type, or give it another NAME in the environment";
+    if stored.is_some() && provider.bedrock.is_none() {
+        return Err(format!("with the new type the row's Bedrock settings would be lost; {out}"));
+    }
+    let compared = options.compare_credentials != super::CompareCredentials::Ignore;
+    let readable = row.keys.as_ref().is_some_and(|keys| keys.iter().all(Result::is_ok));
+    if !compared || !readable {
+        return Err(format!(
+            "the row's keys were not compared, and a new type with the old keys would send them to another vendor; \
+             use --compare-credentials=warn, or {out}"
+        ));
+    }
+    let takes_keys = provider.kind.allows_keys() && provider.bedrock.is_none();
+    if takes_keys && provider.keys.is_empty() && row.keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
+        return Err(format!(
+            "the environment sets no keys, and the new type with the old ones would send them to another vendor; \
+             set the keys in the environment, or {out}"
+        ));
+    }
+    if !takes_keys && row.keys.as_ref().is_some_and(|keys| !keys.is_empty()) {
+        return Err(format!("the new type takes no keys, and the row's would be lost; {out}"));
+    }
+    Ok(())
+}
+
+fn restore(snapshot: &Snapshot, request: &Request) -> Resolution {
+    let mut resolution = Resolution::default();
+    for (at, name) in request.providers.iter().enumerate() {
+        let refused = |message: String| Problem::new(Code::CannotResolve, message);
+        match snapshot.rows.get(name) {
+            None => resolution.problems.push(refused(format!(
+                "there was never a provider of the {} name that was given; check the spelling",
+                redact::ordinal(at + 1)
+            ))),
+            // It is there: that is what was wanted.
+            Some(row) if !row.deleted => {}
+            Some(row) => {
+                let audit = [("deleted", "true", "false"), ("enabled", "false", "true")];
+                resolution.updates.push(Update {
+                    restore: true,
+                    audit: audit.map(|(column, old, new)| (column, old.to_owned(), new.to_owned())).into(),
+                    ..Update::new(row, name)
+                });
+            }
+        }
+        resolution.selected.push(name.clone());
+    }
+    resolution
+}
+
+/// How it is written in this database, or what of the database stands against it.
+fn prepare(resolution: &mut Resolution, schema: &Schema, options: &PlanOptions) {
+    resolution.audit = options.audit && schema.audit.as_ref().is_some_and(super::AuditTable::has_labels);
+    if resolution.updates.is_empty() {
+        return;
+    }
+    if schema.read_only {
+        let message = "the server is read only (a standby, or default_transaction_read_only); connect to the primary";
+        resolution.problems.push(Problem::new(Code::ReadOnly, message));
+    }
+    if !resolution.has_secrets() || schema.encryption.is_none() {
+        return;
+    }
+    match encrypt_with(schema, options, "a secret must be written", &mut resolution.problems) {
+        Encrypt::Plain | Encrypt::NotNow => {}
+        Encrypt::With(digest) => resolution.encrypt_with = Some(digest),
+        Encrypt::Pending => {
+            let message = "keys are given, but Coder has not registered one in this database yet; start Coder once with \
+                           them, or unset them if Coder has none";
+            let problem = Problem::new(Code::UnknownEncryptionKey, message);
+            resolution.problems.push(problem.variable("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS"));
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The use cases: what a command does with an environment and a database.
+
+pub mod export;
+pub mod prepare;
+pub mod resolve;
+pub mod seed;

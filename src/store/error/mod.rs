@@ -1,0 +1,205 @@
+//! What Postgres, or the way to it, refused: a code, whether to try again, and a sentence of our own.
+//!
+//! The server's words are never passed on: a detail holds the failing row, and with it a key. What is taken from an error is
+//! SQLSTATE, constraint, table, and whether a word that we know is in its message.
+
+mod classify;
+mod conditions;
+
+use std::fmt;
+
+use super::url::{ConnectOptions, Host};
+use crate::problem::{Code, Problem};
+use crate::provider::escape;
+
+/// Whether trying again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    No,
+    /// After a pause, on a fresh connection or another host, for as long as there is patience.
+    Wait,
+    /// The whole attempt again, soon, a few times only: somebody else was quicker.
+    Again,
+}
+
+/// Whom we spoke to, for messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// `db.coder.svc:5432`
+    pub host: String,
+    pub database: String,
+    pub role: String,
+}
+
+impl Endpoint {
+    pub fn new(options: &ConnectOptions, host: &Host) -> Self {
+        Endpoint {
+            host: host.to_string(),
+            database: escape::name(options.database()),
+            role: escape::name(options.user()),
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "database {} at {}", self.database, self.host)
+    }
+}
+
+/// One failure. Its Display is safe to show and ends with the next step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    pub code: Code,
+    pub retry: Retry,
+    pub sqlstate: Option<String>,
+    pub constraint: Option<String>,
+    /// The table, as far as it is one of those that we use.
+    pub table: Option<String>,
+    /// The connection is gone. After COMMIT was sent this means: nobody knows whether it took effect.
+    pub connection_lost: bool,
+    /// The variables, options or files to look at.
+    pub variables: Vec<String>,
+    words: Box<Words>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Words {
+    summary: String,
+    /// The summary without naming the server, for a list of servers.
+    cause: String,
+    next: String,
+    /// Further problems of the same attempt (several of one URL).
+    others: Vec<Problem>,
+}
+
+impl Error {
+    pub(super) const NO_ANSWER: &'static str = "no answer in time";
+
+    pub(super) fn new(code: Code, retry: Retry, summary: String, cause: String, next: impl Into<String>) -> Self {
+        Error {
+            code,
+            retry,
+            sqlstate: None,
+            constraint: None,
+            table: None,
+            connection_lost: false,
+            variables: Vec::new(),
+            words: Box::new(Words { summary, cause, next: next.into(), others: Vec::new() }),
+        }
+    }
+
+    /// An error of a statement on an established connection.
+    pub fn statement(error: &tokio_postgres::Error, endpoint: &Endpoint) -> Self {
+        classify::statement(error, endpoint)
+    }
+
+    /// An error of opening a connection. `host` and `roots` are the names that a message about TLS uses.
+    pub(super) fn connecting(error: &tokio_postgres::Error, endpoint: &Endpoint, host: &str, roots: &str) -> Self {
+        classify::connecting(error, endpoint, host, roots)
+    }
+
+    /// Nothing came back in time from a server that was reached.
+    pub fn timed_out(endpoint: &Endpoint) -> Self {
+        let cause = Self::NO_ANSWER.to_owned();
+        let summary = format!("{endpoint} does not answer: {cause}");
+        let mut error = Error::new(Code::Unreachable, Retry::Wait, summary, cause, classify::CHECK_SERVER);
+        error.connection_lost = true;
+        error
+    }
+
+    /// What cannot be tried again because of its configuration: URL, files, TLS.
+    pub fn from_problems(problems: Vec<Problem>) -> Self {
+        let mut problems = problems.into_iter();
+        let first = problems
+            .next()
+            .unwrap_or_else(|| Problem::new(Code::Internal, "a failure without a cause; please report it"));
+        let mut error = Error::new(first.code, Retry::No, first.message.clone(), first.message, "");
+        error.variables = first.variables;
+        error.words.others = problems.collect();
+        error
+    }
+
+    pub(super) fn cause(&self) -> &str {
+        &self.words.cause
+    }
+
+    /// The same error for a list of servers, which says the cause of each.
+    #[must_use]
+    pub(super) fn summed_up(mut self, summary: String) -> Self {
+        self.words.cause.clone_from(&summary);
+        self.words.summary = summary;
+        self
+    }
+
+    /// Nothing came back before the time was over.
+    pub(super) fn is_no_answer(&self) -> bool {
+        self.words.cause == Self::NO_ANSWER
+    }
+
+    /// SQLSTATE 42P01: the caller finds out what kind of database this is.
+    pub fn is_undefined_table(&self) -> bool {
+        self.sqlstate.as_deref() == Some("42P01")
+    }
+
+    /// The statement was the one that waits for the lock for seeding.
+    #[must_use]
+    pub(super) fn of_advisory_lock(self) -> Self {
+        if self.sqlstate.as_deref() != Some("55P03") {
+            return self;
+        }
+        let cause = "another session held the lock for seeding too long".to_owned();
+        Error {
+            code: Code::LockTimeout,
+            retry: Retry::No,
+            words: Box::new(Words {
+                summary: self.words.summary.replace(&self.words.cause, &cause),
+                cause,
+                next: "see who holds it in pg_locks (another seeder, a starting Coder), or raise --lock-timeout"
+                    .to_owned(),
+                others: Vec::new(),
+            }),
+            ..self
+        }
+    }
+
+    #[must_use]
+    pub fn with_retry(self, retry: Retry) -> Self {
+        Error { retry, ..self }
+    }
+
+    /// The same error, with what happened before it.
+    #[must_use]
+    pub fn after(mut self, what: &str) -> Self {
+        self.words.summary = format!("{} ({what})", self.words.summary);
+        self
+    }
+
+    pub fn into_problems(self) -> Vec<Problem> {
+        let first = Problem::new(self.code, self.to_string()).variables(self.variables);
+        let mut problems = vec![first];
+        problems.extend(self.words.others);
+        problems
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Words { summary, next, .. } = self.words.as_ref();
+        if next.is_empty() { f.write_str(summary) } else { write!(f, "{summary}; {next}") }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Error::from_problems(vec![problem])
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Problem::new(error.code, error.to_string()).variables(error.variables)
+    }
+}

@@ -1,0 +1,260 @@
+//! Where the database is and how to speak to it: a URL, a `key=value` list or the PG variables, read as Coder's driver
+//! (lib/pq) reads them. No I/O here: files that are named are read when connecting.
+
+mod assemble;
+mod fields;
+#[cfg(feature = "controller")]
+mod fingerprint;
+mod params;
+mod parse_conninfo;
+mod parse_url;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::problem::{Code, Problem};
+use crate::provider::escape;
+
+/// Looks up an environment variable.
+pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// Everything that is needed to connect, and nothing read from a file yet.
+#[derive(Clone)]
+pub struct ConnectOptions {
+    pub(super) hosts: Vec<Host>,
+    pub(super) database: String,
+    pub(super) user: String,
+    pub(super) password: Option<SecretString>,
+    pub(super) application_name: String,
+    pub(super) connect_timeout: Duration,
+    pub(super) target: TargetSession,
+    pub(super) ssl_mode: Option<SslMode>,
+    pub(super) ssl_sni: bool,
+    pub(super) ssl_direct: bool,
+    pub(super) channel_binding: ChannelBinding,
+    pub(super) root: Option<Pem>,
+    pub(super) identity: Option<Identity>,
+    pub(super) settings: Vec<(String, String)>,
+}
+
+/// One server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    pub place: Place,
+    pub port: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A name or an address; `address`, if given, is used instead of asking DNS for the name.
+    Tcp { name: String, address: Option<IpAddr> },
+    /// The directory of a Unix socket.
+    Socket(PathBuf),
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Tcp { name, .. } if name.contains(':') => write!(f, "[{}]:{}", escape::name(name), self.port),
+            Place::Tcp { name, .. } => write!(f, "{}:{}", escape::name(name), self.port),
+            Place::Socket(path) => write!(f, "{}/.s.PGSQL.{}", escape::name(&path.to_string_lossy()), self.port),
+        }
+    }
+}
+
+/// As written. What is verified depends on the root certificate too: [`ConnectOptions::verification`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SslMode {
+    Disable,
+    Prefer,
+    Require,
+    VerifyCa,
+    VerifyFull,
+}
+
+/// What is asked of the server's certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verification {
+    /// No TLS at all.
+    Plain,
+    /// TLS if the server has it, nothing verified.
+    Opportunistic,
+    /// TLS, nothing verified.
+    Encrypted,
+    /// Signed by a known CA.
+    Chain,
+    /// Signed by a known CA, for this host.
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetSession {
+    Any,
+    ReadWrite,
+    ReadOnly,
+    Primary,
+    Standby,
+    PreferStandby,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChannelBinding {
+    Disable,
+    Prefer,
+    Require,
+}
+
+/// Where certificates or a key come from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Pem {
+    File(PathBuf),
+    /// May be a private key: never shown.
+    Bytes(Vec<u8>),
+    /// The system's certificate store; only as root.
+    System,
+}
+
+impl fmt::Debug for Pem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Pem::File(path) => f.debug_tuple("File").field(path).finish(),
+            Pem::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+            Pem::System => f.write_str("System"),
+        }
+    }
+}
+
+/// A client certificate, possibly with its chain, and its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub certificate: Pem,
+    pub key: Pem,
+}
+
+/// Every variable that may be looked up.
+pub fn variables() -> impl Iterator<Item = &'static str> {
+    params::VARIABLES.iter().map(|(_, variable)| *variable).chain(["USER"])
+}
+
+impl ConnectOptions {
+    /// Reads a URL or a `key=value` list. `origin` is the variable, option or file it came from, for messages; `lookup`
+    /// finds the PG variables that fill what it leaves out. All problems of it come together.
+    pub fn parse(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<Self, Vec<Problem>> {
+        assemble::from_text(text.trim(), origin, lookup)
+    }
+
+    /// The PG variables alone; `PGHOST` (or `PGHOSTADDR`) must be there.
+    pub fn from_variables(lookup: Lookup<'_>) -> Result<Self, Vec<Problem>> {
+        if Self::has_variables(lookup) {
+            return assemble::from_pairs(Vec::new(), None, lookup);
+        }
+        Err(vec![Problem::new(
+            Code::DatabaseUrlMissing,
+            "no database is named; set CODER_PG_CONNECTION_URL, or --database-url, --database-url-file, DATABASE_URL or PGHOST",
+        )])
+    }
+
+    /// Whether the PG variables name a server, so that they count as given.
+    pub fn has_variables(lookup: Lookup<'_>) -> bool {
+        ["PGHOST", "PGHOSTADDR"].iter().any(|name| lookup(name).is_some_and(|value| !value.is_empty()))
+    }
+
+    /// Takes the place of the password of the URL.
+    pub fn set_password(&mut self, password: SecretString) {
+        self.password = Some(password);
+    }
+
+    /// Takes the place of `sslrootcert`.
+    pub fn set_root(&mut self, root: Pem) {
+        self.root = Some(root);
+    }
+
+    /// Takes the place of `sslcert` and `sslkey`.
+    pub fn set_identity(&mut self, identity: Identity) {
+        self.identity = Some(identity);
+    }
+
+    pub fn hosts(&self) -> &[Host] {
+        &self.hosts
+    }
+
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    pub fn has_password(&self) -> bool {
+        self.password.is_some()
+    }
+
+    /// Run-time parameters of the server (`search_path`, `statement_timeout`, …), in the order in which to set them, each
+    /// with `set_config(name, value, true)` in the transaction: PgBouncer refuses them at start-up.
+    pub fn settings(&self) -> &[(String, String)] {
+        &self.settings
+    }
+
+    /// `database coder at db.coder.svc:5432`, safe to show.
+    pub fn describe(&self) -> String {
+        let hosts: Vec<String> = self.hosts.iter().map(Host::to_string).collect();
+        format!("database {} at {}", escape::name(&self.database), hosts.join(", "))
+    }
+
+    /// What is asked of a server's certificate. As in libpq, a root certificate makes `require` verify the chain, and the
+    /// system's store makes the default `verify-full`.
+    pub fn verification(&self) -> Verification {
+        match (self.ssl_mode, &self.root) {
+            (Some(SslMode::Disable), _) => Verification::Plain,
+            (Some(SslMode::Prefer), _) => Verification::Opportunistic,
+            (Some(SslMode::VerifyCa), _) => Verification::Chain,
+            (Some(SslMode::VerifyFull), _) | (None, Some(Pem::System)) => Verification::Full,
+            (Some(SslMode::Require) | None, Some(_)) => Verification::Chain,
+            (Some(SslMode::Require) | None, None) => Verification::Encrypted,
+        }
+    }
+
+    /// Parameters that name a file or a socket of this machine, for whoever must open none.
+    pub fn uses_files(&self) -> Vec<&'static str> {
+        let is_file = |pem: &Pem| matches!(pem, Pem::File(_));
+        let mut names = Vec::new();
+        if self.hosts.iter().any(|host| matches!(host.place, Place::Socket(_))) {
+            names.push("host");
+        }
+        if self.root.as_ref().is_some_and(is_file) {
+            names.push("sslrootcert");
+        }
+        if let Some(identity) = &self.identity {
+            names.extend(is_file(&identity.certificate).then_some("sslcert"));
+            names.extend(is_file(&identity.key).then_some("sslkey"));
+        }
+        names
+    }
+}
+
+impl fmt::Debug for ConnectOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let settings: Vec<&String> = self.settings.iter().map(|(name, _)| name).collect();
+        f.debug_struct("ConnectOptions")
+            .field("hosts", &self.hosts)
+            .field("database", &self.database)
+            .field("user", &self.user)
+            .field("password", &self.password)
+            .field("application_name", &self.application_name)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("target", &self.target)
+            .field("ssl_mode", &self.ssl_mode)
+            .field("root", &self.root)
+            .field("identity", &self.identity)
+            .field("settings", &settings)
+            .finish_non_exhaustive()
+    }
+}

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use super::index::Key;
 use super::publish_events::CONTROLLER;
 use crate::kubernetes::client::{Failure, Refusal, call};
-use crate::kubernetes::crd::spec::{AIProviderSeed, AIProviderSeedStatus};
+use crate::kubernetes::crd::spec::AIProviderSeed;
+use crate::kubernetes::crd::status::AIProviderSeedStatus;
 
 /// The status has fewer fields than this.
 const MOST_UNKNOWN: usize = 40;

@@ -6,15 +6,17 @@ use std::time::Duration;
 use kube::Client;
 use tokio::time::{Instant, timeout};
 
+use super::database;
 use super::index::{Index, Key};
 use super::metrics::Metrics;
+use super::target::target;
 use crate::kubernetes::client::{Failure, Refusal};
 use crate::kubernetes::crd::reason::{Reason, Stop};
-use crate::kubernetes::crd::spec::{AIProviderSeedSpec, AgreementStatus, WorkloadRef};
+use crate::kubernetes::crd::spec::{AIProviderSeedSpec, WorkloadRef};
+use crate::kubernetes::crd::status::AgreementStatus;
 use crate::kubernetes::status::observation::Observed;
 use crate::kubernetes::workload::fetch;
-use crate::kubernetes::workload::inputs::{Target, Unfit, target};
-use crate::kubernetes::workload::objects::Names;
+use crate::kubernetes::workload::inputs::{Target, Unfit};
 use crate::kubernetes::workload::template::Workload;
 use crate::report;
 use crate::run::seed::{Ended, Run};
@@ -84,8 +86,7 @@ impl Checker<'_> {
 
     async fn observe(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Checked, Ending> {
         let reference = &spec.workload_ref;
-        let mut names = Names::default();
-        names.of_spec(spec);
+        let mut names = database::names(spec.database.as_ref());
         self.index.set(resource, (reference.kind.into(), &reference.name), &names);
         let workload = self.workload(&resource.0, reference).await?;
         let container = match workload.container(&reference.container) {

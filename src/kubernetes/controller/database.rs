@@ -1,14 +1,34 @@
 //! The database as the resource names it: a URL in a Secret, certificates as bytes. Nothing here opens a file.
 
-use crate::kubernetes::crd::reason::{Asker, Reason, Stop};
+use crate::kubernetes::crd::reason::{Reason, Stop};
 use crate::kubernetes::crd::spec::{Database, KeyRef};
-use crate::kubernetes::workload::objects::Objects;
+use crate::kubernetes::workload::objects::{Mention, Names, Objects};
 use crate::provider::redact;
 use crate::store::url::{ConnectOptions, Identity, Pem};
 
+/// The objects that a resource names by itself, whether or not they exist.
+pub fn names(database: Option<&Database>) -> Names {
+    let mut names = Names::default();
+    let Some(Database { url_secret_ref, ca, client_cert_secret_ref }) = database else { return names };
+    names.secrets.extend(url_secret_ref.as_ref().map(|reference| reference.name.clone()));
+    names.secrets.extend(client_cert_secret_ref.as_ref().map(|reference| reference.name.clone()));
+    let Some(ca) = ca else { return names };
+    names.secrets.extend(ca.secret_key_ref.as_ref().map(|reference| reference.name.clone()));
+    names.config_maps.extend(ca.config_map_key_ref.as_ref().map(|reference| reference.name.clone()));
+    names
+}
+
+fn secret_of_spec<'a>(objects: &'a Objects, reference: &KeyRef, field: &str) -> Result<&'a [u8], Stop> {
+    objects.required_secret_key(&reference.name, &reference.key, &Mention(field))
+}
+
+fn config_map_of_spec<'a>(objects: &'a Objects, reference: &KeyRef, field: &str) -> Result<&'a str, Stop> {
+    objects.required_config_map_key(&reference.name, &reference.key, &Mention(field))
+}
+
 /// `spec.database.urlSecretRef`. It stands alone: the container's PG variables belong to the container's URL.
 pub fn from_secret(reference: &KeyRef, objects: &Objects) -> Result<ConnectOptions, Stop> {
-    let bytes = objects.secret_of_spec(reference, "spec.database.urlSecretRef")?;
+    let bytes = secret_of_spec(objects, reference, "spec.database.urlSecretRef")?;
     let origin = format!("Secret {}, key {}", redact::name(&reference.name), redact::name(&reference.key));
     let unusable = |message: &str| Stop::new(Reason::DatabaseUnusable, format!("{origin}: {message}"));
     let text = std::str::from_utf8(bytes).map_err(|_| unusable("it is not UTF-8 text; write the URL as text"))?;
@@ -27,8 +47,8 @@ pub fn set_certificates(
     if let Some(ca) = &database.ca {
         let field = "spec.database.ca";
         let bytes = match (&ca.secret_key_ref, &ca.config_map_key_ref) {
-            (Some(reference), None) => objects.secret_of_spec(reference, field)?.to_vec(),
-            (None, Some(reference)) => objects.config_map_of_spec(reference, field)?.as_bytes().to_vec(),
+            (Some(reference), None) => secret_of_spec(objects, reference, field)?.to_vec(),
+            (None, Some(reference)) => config_map_of_spec(objects, reference, field)?.as_bytes().to_vec(),
             _ => {
                 let message = format!("{field} must have exactly one of secretKeyRef and configMapKeyRef");
                 return Err(Stop::new(Reason::InvalidSpec, message));
@@ -39,25 +59,10 @@ pub fn set_certificates(
     if let Some(reference) = &database.client_cert_secret_ref {
         let part = |key: &str| {
             let reference = KeyRef { name: reference.name.clone(), key: key.to_owned() };
-            let bytes = objects.secret_of_spec(&reference, "spec.database.clientCertSecretRef")?;
+            let bytes = secret_of_spec(objects, &reference, "spec.database.clientCertSecretRef")?;
             Ok::<_, Stop>(Pem::Bytes(bytes.to_vec()))
         };
         options.set_identity(Identity { certificate: part("tls.crt")?, key: part("tls.key")? });
     }
     Ok(())
-}
-
-/// A path in a URL is one of the pod's, and would be read as one of the controller's own.
-pub fn refuse_files(options: &ConnectOptions, asker: Asker) -> Result<(), Stop> {
-    let mut sentences = Vec::new();
-    for parameter in options.uses_files() {
-        let (what, next) = match parameter {
-            "host" => ("the host is a socket", asker.url()),
-            "sslrootcert" => ("sslrootcert names a file", asker.ca()),
-            "sslcert" => ("sslcert names a file", asker.identity()),
-            _ => continue,
-        };
-        sentences.push(format!("{what}, which only the pod can open; {next}"));
-    }
-    if sentences.is_empty() { Ok(()) } else { Err(Stop::new(Reason::DatabaseUnusable, sentences.join("; "))) }
 }

@@ -2,6 +2,7 @@
 
 pub mod apply_status;
 pub mod check;
+pub mod context;
 pub mod database;
 pub mod http;
 pub mod index;
@@ -12,5 +13,6 @@ pub mod readiness;
 pub mod reconcile;
 pub mod requested_writes;
 pub mod run;
+pub mod target;
 pub mod watch;
 pub mod write;

@@ -7,12 +7,13 @@ use kube::api::ObjectMeta;
 
 use super::apply_status::Statuses;
 use super::check::{Checked, Checker};
+use super::context::Context;
 use super::index::Key;
-use super::reconcile::Context;
 use super::write;
 use crate::kubernetes::client::Failure;
 use crate::kubernetes::crd::reason::Reason;
-use crate::kubernetes::crd::spec::{AIProviderSeedSpec, AIProviderSeedStatus, Mode};
+use crate::kubernetes::crd::spec::{AIProviderSeedSpec, Mode};
+use crate::kubernetes::crd::status::AIProviderSeedStatus;
 use crate::kubernetes::status::conditions::{RESOLVED, SEEDED, standing};
 use crate::kubernetes::status::observation::Seen;
 use crate::kubernetes::status::resolve_annotation::{self, Decision, RESOLVE_ANNOTATION};

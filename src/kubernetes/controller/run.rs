@@ -10,12 +10,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch as channel;
 use tokio::task::JoinHandle;
 
+use super::context::{Context, Scope};
 use super::http::Admin;
 use super::lease::Election;
 use super::metrics::Metrics;
 use super::readiness::Readiness;
-use super::reconcile::Context;
-use super::watch::{self, Scope, describe};
+use super::watch::{self, describe};
 use super::write;
 use crate::kubernetes::client::{call, client};
 use crate::kubernetes::crd::spec::AIProviderSeed;

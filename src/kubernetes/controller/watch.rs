@@ -11,45 +11,19 @@ use futures::{Stream, StreamExt};
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::Resource;
 use kube::api::{Api, ObjectMeta, PartialObjectMeta};
 use kube::runtime::controller::{Config, ReconcileRequest, applier};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Predicate, WatchStreamExt, predicates};
-use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
+use super::context::{Context, Guarded, Scope, key_of};
 use super::index::Key;
-use super::reconcile::{Context, Guarded, key_of, on_error, reconcile};
+use super::reconcile::{on_error, reconcile};
 use crate::kubernetes::client::{Refusal, of_code};
 use crate::kubernetes::workload::objects::Kind;
-
-/// Where to look.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    Namespace(String),
-    All,
-}
-
-impl Scope {
-    pub fn label(&self) -> String {
-        match self {
-            Scope::Namespace(name) => format!("namespace {name}"),
-            Scope::All => "all namespaces".to_owned(),
-        }
-    }
-
-    pub fn api<K>(&self, client: &Client) -> Api<K>
-    where
-        K: Resource<Scope = NamespaceResourceScope>,
-        K::DynamicType: Default,
-    {
-        match self {
-            Scope::Namespace(name) => Api::namespaced(client.clone(), name),
-            Scope::All => Api::all(client.clone()),
-        }
-    }
-}
 
 type Requests = BoxStream<'static, Result<ReconcileRequest<Guarded>, Infallible>>;
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::kubernetes::crd::spec::{AgreementStatus, Changed, MAX_AGREEMENTS};
+use crate::kubernetes::crd::status::{AgreementStatus, Changed, MAX_AGREEMENTS};
 use crate::report::minute;
 
 /// Both sides of one provider at one look, as hashes of their canonical records, which hold no credential.

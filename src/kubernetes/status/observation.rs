@@ -2,10 +2,10 @@
 
 use super::last_agreed::{self, Record};
 use crate::kubernetes::crd::reason::{Reason, Stop};
-use crate::kubernetes::crd::spec::{
-    AgreementStatus, ConflictStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus, WorkloadKind,
+use crate::kubernetes::crd::spec::WorkloadKind;
+use crate::kubernetes::crd::status::{
+    AgreementStatus, ConflictStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus,
 };
-use crate::kubernetes::workload::objects::Kind;
 use crate::kubernetes::workload::template::Workload;
 use crate::options::BlockOn;
 use crate::plan::{Conflict, Field, State};
@@ -81,15 +81,6 @@ impl Related {
 impl From<&Workload> for Related {
     fn from(workload: &Workload) -> Self {
         Related { kind: workload.kind, name: workload.name.clone(), uid: workload.uid.clone() }
-    }
-}
-
-impl From<WorkloadKind> for Kind {
-    fn from(kind: WorkloadKind) -> Self {
-        match kind {
-            WorkloadKind::Deployment => Kind::Deployment,
-            WorkloadKind::StatefulSet => Kind::StatefulSet,
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use sha2::{Digest, Sha256};
 
 use super::observation::Seen;
 use super::write_result::{Deed, Word};
-use crate::kubernetes::crd::spec::{AIProviderSeedStatus, ProviderState};
+use crate::kubernetes::crd::status::{AIProviderSeedStatus, ProviderState};
 use crate::options::resolve::is_id;
 use crate::provider::{hex, redact};
 
@@ -113,7 +113,7 @@ pub fn gone(id: &str, before: Option<&AIProviderSeedStatus>, seen: &Seen) -> Dee
 mod tests {
     use super::super::observation::Disagreement;
     use super::*;
-    use crate::kubernetes::crd::spec::{ConflictStatus, ProviderStatus};
+    use crate::kubernetes::crd::status::{ConflictStatus, ProviderStatus};
 
     fn seen(ids: &[(&str, &str)]) -> Seen {
         let conflict = |(id, provider): &(&str, &str)| {

@@ -5,13 +5,12 @@ use kube::config::{KubeConfigOptions, KubeconfigError};
 use kube::{Client, Config};
 
 use super::fetch;
-use super::inputs::{Inside, Target, Unfit, from_environment, is_of_unknown_database};
+use super::inputs::{Inside, Target, Unfit, from_environment, is_of_unknown_database, refuse_files};
 use super::manifests::Manifests;
 use super::objects::{Names, Objects};
 use super::template::Workload;
 use crate::env::{Variable, is_of_provider};
 use crate::kubernetes::client::{self, Failure, Refusal};
-use crate::kubernetes::controller::database::refuse_files;
 use crate::kubernetes::crd::reason::{Asker, Reason, Stop};
 use crate::kubernetes::crd::spec::{DEFAULT_CONTAINER, WorkloadKind};
 use crate::options::args::Texts;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Container;
 
 use crate::kubernetes::crd::reason::{Reason, Stop};
-use crate::kubernetes::crd::spec::{AIProviderSeedSpec, KeyRef};
+use crate::kubernetes::crd::spec::WorkloadKind;
 use crate::provider::redact;
 
 /// The kinds of object that a check may use.
@@ -28,6 +28,15 @@ impl Kind {
     }
 }
 
+impl From<WorkloadKind> for Kind {
+    fn from(kind: WorkloadKind) -> Self {
+        match kind {
+            WorkloadKind::Deployment => Kind::Deployment,
+            WorkloadKind::StatefulSet => Kind::StatefulSet,
+        }
+    }
+}
+
 /// By name. No `Debug`: it is full of secrets. `None`: there is no such object.
 #[derive(Default)]
 pub struct Objects {
@@ -37,7 +46,7 @@ pub struct Objects {
     pub partial: bool,
 }
 
-/// The names that a container and a resource mention, whether or not they exist.
+/// The names that a container or a resource mentions, whether or not they exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
     pub secrets: BTreeSet<String>,
@@ -54,16 +63,6 @@ impl Names {
             self.secrets.extend(from.secret_key_ref.as_ref().map(|reference| reference.name.clone()));
             self.config_maps.extend(from.config_map_key_ref.as_ref().map(|reference| reference.name.clone()));
         }
-    }
-
-    pub fn of_spec(&mut self, spec: &AIProviderSeedSpec) {
-        let Some(database) = &spec.database else { return };
-        self.secrets.extend(database.url_secret_ref.as_ref().map(|reference| reference.name.clone()));
-        self.secrets.extend(database.client_cert_secret_ref.as_ref().map(|reference| reference.name.clone()));
-        let ca = database.ca.as_ref();
-        self.secrets.extend(ca.and_then(|ca| ca.secret_key_ref.as_ref()).map(|reference| reference.name.clone()));
-        self.config_maps
-            .extend(ca.and_then(|ca| ca.config_map_key_ref.as_ref()).map(|reference| reference.name.clone()));
     }
 }
 
@@ -128,17 +127,14 @@ impl Objects {
         }
     }
 
-    /// A key of a Secret that the resource itself names.
-    pub fn secret_of_spec(&self, reference: &KeyRef, field: &str) -> Result<&[u8], Stop> {
-        let by = Mention(field);
-        let found = self.secret_key(&reference.name, &reference.key, false, &by)?;
-        found.ok_or_else(|| key_missing(Kind::Secret, &reference.name, &reference.key, &by))
+    /// A key that must be there.
+    pub fn required_secret_key(&self, name: &str, key: &str, by: &Mention<'_>) -> Result<&[u8], Stop> {
+        self.secret_key(name, key, false, by)?.ok_or_else(|| key_missing(Kind::Secret, name, key, by))
     }
 
-    pub fn config_map_of_spec(&self, reference: &KeyRef, field: &str) -> Result<&str, Stop> {
-        let by = Mention(field);
-        let found = self.config_map_key(&reference.name, &reference.key, false, &by)?;
-        found.ok_or_else(|| key_missing(Kind::ConfigMap, &reference.name, &reference.key, &by))
+    /// A key that must be there.
+    pub fn required_config_map_key(&self, name: &str, key: &str, by: &Mention<'_>) -> Result<&str, Stop> {
+        self.config_map_key(name, key, false, by)?.ok_or_else(|| key_missing(Kind::ConfigMap, name, key, by))
     }
 }
 

@@ -7,7 +7,8 @@ use super::container_env::Pod;
 use super::objects::Objects;
 use crate::env::is_of_provider;
 use crate::kubernetes::crd::reason::{Asker, Reason, Stop};
-use crate::kubernetes::crd::spec::{MAX_VARIABLES, WorkloadKind};
+use crate::kubernetes::crd::spec::WorkloadKind;
+use crate::kubernetes::crd::status::MAX_VARIABLES;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 

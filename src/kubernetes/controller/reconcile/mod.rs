@@ -1,36 +1,28 @@
 //! A resource to its status and Events: check, next status, write it if something but time differs, then the Events.
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
-use kube::Client;
-use kube::core::DeserializeGuard;
 use kube::runtime::controller::Action;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
-use super::apply_status::{Statuses, is_newer};
+use super::apply_status::Statuses;
 use super::check::Checker;
-use super::index::{Index, Key};
-use super::metrics::Metrics;
+use super::context::{Context, Guarded, key_of};
+use super::index::Key;
 use super::publish_events;
-use super::readiness::Readiness;
 use super::requested_writes::{Asked, Asking, Handled};
-use super::watch::Scope;
-use super::write;
 use crate::kubernetes::client::{Failure, Refusal};
 use crate::kubernetes::crd::reason::{Reason, Standing, Stop};
-use crate::kubernetes::crd::spec::{AIProviderSeed, AIProviderSeedStatus, RECONCILE_ANNOTATION};
+use crate::kubernetes::crd::spec::RECONCILE_ANNOTATION;
+use crate::kubernetes::crd::status::AIProviderSeedStatus;
 use crate::kubernetes::status::conditions::{Look, Next, next};
 use crate::kubernetes::status::observation::{Observed, Seen};
 use crate::provider::redact;
-use crate::store::pool::Pool;
-
-pub type Guarded = DeserializeGuard<AIProviderSeed>;
 
 /// A whole check, whatever happens in it.
 const LIMIT: Duration = Duration::from_secs(90);
@@ -41,100 +33,6 @@ const BACKOFF: Duration = Duration::from_secs(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 /// The token is repeated in the status, so it may not be of any size.
 const TOKEN: usize = 256;
-
-pub struct Context {
-    pub client: Client,
-    pub pool: Pool,
-    pub metrics: Arc<Metrics>,
-    pub readiness: Arc<Readiness>,
-    pub index: Index,
-    /// Checks at once, over all namespaces.
-    pub permits: Semaphore,
-    /// Without it nothing is ever written to a database.
-    pub allow_writes: bool,
-    /// Writes at once. They hold no permit of the checks: a lock that somebody holds must not stop those.
-    pub writers: Semaphore,
-    /// Who reports Events.
-    pub instance: String,
-    memory: Mutex<HashMap<Key, Memory>>,
-}
-
-/// What is remembered of a resource between two checks. Nothing is lost if it is lost.
-#[derive(Default)]
-struct Memory {
-    /// What we wrote last, because the watch may bring it later than the next check comes.
-    written: Option<Written>,
-    failures: u32,
-}
-
-#[derive(Clone)]
-struct Written {
-    uid: Option<String>,
-    version: Option<String>,
-    status: AIProviderSeedStatus,
-}
-
-impl Context {
-    pub fn new(
-        client: Client,
-        metrics: Arc<Metrics>,
-        readiness: Arc<Readiness>,
-        most: usize,
-        allow_writes: bool,
-        instance: String,
-    ) -> Self {
-        Context {
-            client,
-            pool: Pool::default(),
-            metrics,
-            readiness,
-            index: Index::default(),
-            permits: Semaphore::new(most),
-            allow_writes,
-            writers: Semaphore::new(usize::from(write::WRITERS)),
-            instance,
-            memory: Mutex::default(),
-        }
-    }
-
-    /// The resource is gone.
-    pub fn forget(&self, resource: &Key) {
-        self.index.remove(resource);
-        self.metrics.remove(resource);
-        self.memory().remove(resource);
-    }
-
-    /// Of this scope, only these resources are there.
-    pub fn retain(&self, scope: &Scope, there: &HashSet<Key>) {
-        let inside = |key: &Key| match scope {
-            Scope::Namespace(namespace) => key.0 == *namespace,
-            Scope::All => true,
-        };
-        let gone: Vec<Key> = self.memory().keys().filter(|key| inside(key) && !there.contains(*key)).cloned().collect();
-        gone.iter().for_each(|key| self.forget(key));
-    }
-
-    fn memory(&self) -> MutexGuard<'_, HashMap<Key, Memory>> {
-        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn failed(&self, resource: &Key) -> u32 {
-        let mut memory = self.memory();
-        let failures = &mut memory.entry(resource.clone()).or_default().failures;
-        *failures = failures.saturating_add(1);
-        *failures
-    }
-
-    fn succeeded(&self, resource: &Key) {
-        if let Some(memory) = self.memory().get_mut(resource) {
-            memory.failures = 0;
-        }
-    }
-}
-
-pub fn key_of(meta: &ObjectMeta) -> Key {
-    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
-}
 
 /// For kube's controller. An error is logged here, and [`on_error`] decides when to come back.
 pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Failure> {
@@ -210,7 +108,7 @@ impl Reconciling<'_> {
             Ok(seed) => seed,
             Err(invalid) => return self.malformed(&invalid.error).await,
         };
-        let mut old = self.known(seed.status.as_ref());
+        let mut old = self.context.latest_status(self.resource, self.meta, seed.status.as_ref());
         if seed.spec.suspend {
             let asked = Asked::unseen(self.meta, old.as_ref(), "spec.suspend is true");
             self.conclude(old.as_ref(), &Observed::suspended(), asked).await?;
@@ -243,32 +141,11 @@ impl Reconciling<'_> {
             redact::cut(&redact::escape(error), 300)
         );
         let statuses = Statuses::new(&self.context.client, self.resource);
-        let old = self.known(statuses.read().await?.as_ref());
+        let old = self.context.latest_status(self.resource, self.meta, statuses.read().await?.as_ref());
         let observed = Observed::stopped(Stop::new(Reason::InvalidSpec, message));
         let asked = Asked::unseen(self.meta, old.as_ref(), "the spec cannot be read; see Ready");
         self.conclude(old.as_ref(), &observed, asked).await?;
         Ok((Reason::InvalidSpec, Action::await_change()))
-    }
-
-    /// The newer of what the watch brought and what we wrote.
-    fn known(&self, watched: Option<&AIProviderSeedStatus>) -> Option<AIProviderSeedStatus> {
-        let written = self.context.memory().get(self.resource).and_then(|memory| memory.written.clone());
-        match written.filter(|written| written.uid == self.meta.uid) {
-            Some(written) if !is_newer(self.meta.resource_version.as_deref(), written.version.as_deref()) => {
-                Some(written.status)
-            }
-            _ => watched.cloned(),
-        }
-    }
-
-    /// Keeps times that were not worth a write, so that the next agreement's is not an hour old.
-    fn note(&self, status: &AIProviderSeedStatus) {
-        let watched = self.meta.resource_version.clone();
-        let mut memory = self.context.memory();
-        let written = &mut memory.entry(self.resource.clone()).or_default().written;
-        let ours = written.take().filter(|written| written.uid == self.meta.uid).and_then(|written| written.version);
-        let version = if is_newer(watched.as_deref(), ours.as_deref()) { watched } else { ours.or(watched) };
-        *written = Some(Written { uid: self.meta.uid.clone(), version, status: status.clone() });
     }
 
     async fn conclude(
@@ -279,7 +156,7 @@ impl Reconciling<'_> {
     ) -> Result<AIProviderSeedStatus, Failure> {
         let context = self.context;
         // From here on there is something to forget when the resource goes away.
-        context.memory().entry(self.resource.clone()).or_default();
+        context.remember(self.resource);
         let token = self.meta.annotations.as_ref().and_then(|all| all.get(RECONCILE_ANNOTATION));
         let now = Time(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
         let look = Look {
@@ -305,15 +182,14 @@ impl Reconciling<'_> {
         }
         if !write {
             tracing::debug!(reason = observed.reason.as_str(), "nothing new");
-            self.note(&status);
+            context.keep_unwritten(self.resource, self.meta, &status);
             return Ok(status);
         }
         let statuses = Statuses::new(&context.client, self.resource);
         let answer = statuses.write(self.meta, &status).await.inspect_err(|_| context.metrics.status_write(false))?;
         context.metrics.status_write(true);
         context.readiness.definition(answer.lost.as_deref());
-        let written = Written { uid: self.meta.uid.clone(), version: answer.version, status: status.clone() };
-        context.memory().entry(self.resource.clone()).or_default().written = Some(written);
+        context.keep_written(self.resource, self.meta, answer.version, &status);
         let reason = observed.reason.as_str();
         match observed.reason.is_failure() || observed.blocked {
             true => tracing::warn!(reason, conflicts = number, "{}", observed.message),

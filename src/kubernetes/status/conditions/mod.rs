@@ -9,7 +9,7 @@ use super::last_agreed::{remember, renew};
 use super::observation::{Disagreement, Observed, Related, Seen, in_sync};
 use super::write_result::{Answer, Word};
 use crate::kubernetes::crd::reason::{Reason, Standing};
-use crate::kubernetes::crd::spec::{
+use crate::kubernetes::crd::status::{
     AIProviderSeedStatus, ConflictStatus, MAX_CONFLICTS, MAX_PROVIDERS, MAX_WARNINGS, ProviderState, ProviderStatus,
     Summary,
 };

@@ -3,7 +3,7 @@
 
 use super::observation::{Observed, Seen};
 use crate::kubernetes::crd::reason::Reason;
-use crate::kubernetes::crd::spec::ProviderState;
+use crate::kubernetes::crd::status::ProviderState;
 use crate::plan::resolve::Resolution;
 use crate::plan::{Conflict, State};
 use crate::problem::{Code, Outcome, Problem};

@@ -1,6 +1,6 @@
 use super::*;
 use crate::kubernetes::crd::reason::Stop;
-use crate::kubernetes::crd::spec::ProviderStatus;
+use crate::kubernetes::crd::status::ProviderStatus;
 use crate::plan::{Field, Value};
 use crate::provider::{Origin, Presence, Source};
 use crate::report::Command;

@@ -244,7 +244,7 @@ async fn a_status_that_cannot_be_written_has_no_event_and_is_tried_again() {
         assert!(failure.to_string().starts_with("cannot write the status of AIProviderSeed coder in namespace team: "));
         assert!(server.told().iter().all(|call| !call.starts_with("event")));
         on_error(guarded(&minimal()), &failure, Arc::clone(&context));
-        assert_eq!(context.memory()[&("team".to_owned(), "coder".to_owned())].failures, 1);
+        assert_eq!(context.failures(&("team".to_owned(), "coder".to_owned())), 1);
         server.faults.lock().unwrap().clear();
         reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap();
         assert_eq!(server.told().last().map(String::as_str), Some("event WorkloadNotFound"));

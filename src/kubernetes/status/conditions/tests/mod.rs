@@ -5,7 +5,8 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::*;
 use crate::kubernetes::crd::reason::Stop;
-use crate::kubernetes::crd::spec::{WarningStatus, WorkloadKind};
+use crate::kubernetes::crd::spec::WorkloadKind;
+use crate::kubernetes::crd::status::WarningStatus;
 use crate::kubernetes::status::last_agreed::Record;
 use crate::kubernetes::status::write_result::{Deed, Word};
 

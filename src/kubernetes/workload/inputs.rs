@@ -1,5 +1,5 @@
-//! From a pod template and the objects it mentions to all that a check needs before the database is asked: desired providers,
-//! options, and where the database is. Function of values; the objects are fetched elsewhere.
+//! From a pod template and the objects it mentions to the providers, options and database of one container, for the controller
+//! and for `diff --from`. Functions of values; the objects are fetched elsewhere.
 
 use std::cell::RefCell;
 
@@ -10,15 +10,13 @@ use super::container_args;
 use super::objects::Objects;
 use super::template::Workload;
 use crate::env::{Known, Variable, look_up};
-use crate::kubernetes::controller::database;
 use crate::kubernetes::crd::reason::{Asker, Reason, Stop};
-use crate::kubernetes::crd::spec::{AIProviderSeedSpec, BlockOn as BlockOnWord, CompareCredentials as CompareWord};
 use crate::options::args::Texts;
-use crate::options::{self, BlockOn, DatabaseSource, Options};
-use crate::plan::{Access, CompareCredentials};
-use crate::problem::{Code, Outcome, Problem};
-use crate::run::prepare::{Prepared, Refused, authentication, prepare_with};
-use crate::store::connect::{Connector, Source};
+use crate::options::{self, DatabaseSource, Options};
+use crate::plan::Access;
+use crate::problem::{Code, Problem};
+use crate::run::prepare::{Prepared, Refused, prepare_with};
+use crate::store::connect::Connector;
 use crate::store::url::ConnectOptions;
 
 /// All that is known before the database is asked.
@@ -38,27 +36,6 @@ impl From<Stop> for Unfit {
     fn from(stop: Stop) -> Self {
         Unfit::Stopped(stop)
     }
-}
-
-pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects) -> Result<Target, Unfit> {
-    let container = workload.container(&spec.workload_ref.container)?;
-    let (inside, texts) = Inside::of(workload, container, objects)?;
-    let (mut options, mut problems, warnings) = options::parse(texts, None, &inside.variables);
-    if spec.url_secret_ref().is_some() {
-        // Nobody asks where the container would find its database.
-        problems.retain(|problem| !is_of_unknown_database(problem));
-    }
-    take_options(spec, &mut options);
-    inside.prepare(&mut options, problems, warnings, |options, problems| {
-        problems.extend(authentication(options, &inside.variables));
-        match connection(spec, options, &inside.variables, objects)? {
-            Ok(options) => Ok(Some(Connector::new(Source::given(options)))),
-            Err(found) => {
-                problems.extend(found);
-                Ok(None)
-            }
-        }
-    })
 }
 
 /// What a container sees.
@@ -136,52 +113,6 @@ fn is_of_database(name: &str) -> bool {
     option || ["CODER_PG_CONNECTION_URL", "DATABASE_URL"].contains(&name)
 }
 
-fn take_options(spec: &AIProviderSeedSpec, options: &mut Options) {
-    let Some(given) = &spec.options else { return };
-    if let Some(compare) = given.compare_credentials {
-        options.compare_credentials = match compare {
-            CompareWord::Ignore => CompareCredentials::Ignore,
-            CompareWord::Warn => CompareCredentials::Warn,
-            CompareWord::Fail => CompareCredentials::Fail,
-        };
-    }
-    if given.block_on.contains(&BlockOnWord::All) {
-        options.block_on = BlockOn::all();
-    } else if !given.block_on.is_empty() {
-        let outcome = |word: &BlockOnWord| match word {
-            BlockOnWord::Invalid => Some(Outcome::Invalid),
-            BlockOnWord::Conflict => Some(Outcome::Conflict),
-            BlockOnWord::Unavailable => Some(Outcome::Unavailable),
-            BlockOnWord::Unusable => Some(Outcome::Unusable),
-            BlockOnWord::Locked => Some(Outcome::Locked),
-            BlockOnWord::All | BlockOnWord::None => None,
-        };
-        options.block_on = BlockOn::of(given.block_on.iter().filter_map(outcome));
-    }
-}
-
-/// Where the database is: what the resource says, or else what the container's environment says, with the resource's
-/// certificates. No file and no socket is ever opened for it.
-fn connection(
-    spec: &AIProviderSeedSpec,
-    options: &Options,
-    variables: &[Variable],
-    objects: &Objects,
-) -> Result<Result<ConnectOptions, Vec<Problem>>, Stop> {
-    let found = match spec.url_secret_ref() {
-        Some(reference) => Ok(database::from_secret(reference, objects)?),
-        None => from_environment(options, variables, Asker::Resource)?,
-    };
-    match found {
-        Err(problems) => Ok(Err(problems)),
-        Ok(mut connect) => {
-            database::set_certificates(&mut connect, spec.database.as_ref(), objects)?;
-            database::refuse_files(&connect, Asker::Resource)?;
-            Ok(Ok(connect))
-        }
-    }
-}
-
 /// Where the container's own environment says it is.
 pub fn from_environment(
     options: &Options,
@@ -213,5 +144,17 @@ pub fn from_environment(
     Ok(if unknown.is_empty() { found } else { Err(unknown) })
 }
 
-#[cfg(test)]
-mod tests;
+/// A path in a URL is one of the pod's, and would be read as one of the controller's own.
+pub fn refuse_files(options: &ConnectOptions, asker: Asker) -> Result<(), Stop> {
+    let mut sentences = Vec::new();
+    for parameter in options.uses_files() {
+        let (what, next) = match parameter {
+            "host" => ("the host is a socket", asker.url()),
+            "sslrootcert" => ("sslrootcert names a file", asker.ca()),
+            "sslcert" => ("sslcert names a file", asker.identity()),
+            _ => continue,
+        };
+        sentences.push(format!("{what}, which only the pod can open; {next}"));
+    }
+    if sentences.is_empty() { Ok(()) } else { Err(Stop::new(Reason::DatabaseUnusable, sentences.join("; "))) }
+}

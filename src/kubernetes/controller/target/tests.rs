@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::*;
 use crate::kubernetes::crd::spec::WorkloadKind;
+use crate::problem::Code;
 
 const URL: &str = "postgres://u:p@db:5432/coder";
 

@@ -1,0 +1,89 @@
+//! All that a check needs before the database is asked: the container's inputs with what the resource itself says. Functions of
+//! values.
+
+use crate::env::Variable;
+use crate::kubernetes::crd::reason::{Asker, Stop};
+use crate::kubernetes::crd::spec::{AIProviderSeedSpec, BlockOn as BlockOnWord, CompareCredentials as CompareWord};
+use crate::kubernetes::workload::inputs::{
+    Inside, Target, Unfit, from_environment, is_of_unknown_database, refuse_files,
+};
+use crate::kubernetes::workload::objects::Objects;
+use crate::kubernetes::workload::template::Workload;
+use crate::options::{self, BlockOn, Options};
+use crate::plan::CompareCredentials;
+use crate::problem::{Outcome, Problem};
+use crate::run::prepare::authentication;
+use crate::store::connect::{Connector, Source};
+use crate::store::url::ConnectOptions;
+
+use super::database;
+
+pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects) -> Result<Target, Unfit> {
+    let container = workload.container(&spec.workload_ref.container)?;
+    let (inside, texts) = Inside::of(workload, container, objects)?;
+    let (mut options, mut problems, warnings) = options::parse(texts, None, &inside.variables);
+    if spec.url_secret_ref().is_some() {
+        // Nobody asks where the container would find its database.
+        problems.retain(|problem| !is_of_unknown_database(problem));
+    }
+    take_options(spec, &mut options);
+    inside.prepare(&mut options, problems, warnings, |options, problems| {
+        problems.extend(authentication(options, &inside.variables));
+        match connection(spec, options, &inside.variables, objects)? {
+            Ok(options) => Ok(Some(Connector::new(Source::given(options)))),
+            Err(found) => {
+                problems.extend(found);
+                Ok(None)
+            }
+        }
+    })
+}
+
+fn take_options(spec: &AIProviderSeedSpec, options: &mut Options) {
+    let Some(given) = &spec.options else { return };
+    if let Some(compare) = given.compare_credentials {
+        options.compare_credentials = match compare {
+            CompareWord::Ignore => CompareCredentials::Ignore,
+            CompareWord::Warn => CompareCredentials::Warn,
+            CompareWord::Fail => CompareCredentials::Fail,
+        };
+    }
+    if given.block_on.contains(&BlockOnWord::All) {
+        options.block_on = BlockOn::all();
+    } else if !given.block_on.is_empty() {
+        let outcome = |word: &BlockOnWord| match word {
+            BlockOnWord::Invalid => Some(Outcome::Invalid),
+            BlockOnWord::Conflict => Some(Outcome::Conflict),
+            BlockOnWord::Unavailable => Some(Outcome::Unavailable),
+            BlockOnWord::Unusable => Some(Outcome::Unusable),
+            BlockOnWord::Locked => Some(Outcome::Locked),
+            BlockOnWord::All | BlockOnWord::None => None,
+        };
+        options.block_on = BlockOn::of(given.block_on.iter().filter_map(outcome));
+    }
+}
+
+/// Where the database is: what the resource says, or else what the container's environment says, with the resource's
+/// certificates. No file and no socket is ever opened for it.
+fn connection(
+    spec: &AIProviderSeedSpec,
+    options: &Options,
+    variables: &[Variable],
+    objects: &Objects,
+) -> Result<Result<ConnectOptions, Vec<Problem>>, Stop> {
+    let found = match spec.url_secret_ref() {
+        Some(reference) => Ok(database::from_secret(reference, objects)?),
+        None => from_environment(options, variables, Asker::Resource)?,
+    };
+    match found {
+        Err(problems) => Ok(Err(problems)),
+        Ok(mut connect) => {
+            database::set_certificates(&mut connect, spec.database.as_ref(), objects)?;
+            refuse_files(&connect, Asker::Resource)?;
+            Ok(Ok(connect))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -65,4 +65,14 @@ mod tests {
             assert_eq!(within, None, "{quoted}");
         }
     }
+
+    /// Nothing is substituted or run: neither here nor in a shell.
+    #[test]
+    fn a_shell_reads_back_what_was_quoted() {
+        for value in ["$HOME it's", "$(id) 'x'", "`id` it's $HOME", "\\ \"q\" $", "plain", "two words"] {
+            let script = format!("V={}\nprintf %s \"$V\"", quote(value));
+            let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8_lossy(&output.stdout), value, "{script}");
+        }
+    }
 }

@@ -11,13 +11,13 @@ demo: ## See it at work: takes a Postgres along, seeds, shows a conflict
 # Every test on one version of Postgres, then the case file on the oldest and the newest that are supported.
 test: ## Run everything there is
 	cargo test
-	cargo test --features failpoints --test crash --test stress_server
-	POSTGRES_VERSION=13 cargo test --test cases
-	POSTGRES_VERSION=18 cargo test --test cases
+	cargo test --features failpoints --test stress
+	POSTGRES_VERSION=13 cargo test --test it cases::
+	POSTGRES_VERSION=18 cargo test --test it cases::
 
 # The same tests of faults as in `make test`, far more often; on loopback only, and at most 15 minutes.
 stress: ## Kill it, cut it, freeze it, race it, restart its server
-	STRESS=1 timeout 900 cargo test --features failpoints --test crash --test 'stress_*'
+	STRESS=1 timeout 900 cargo test --features failpoints --test stress -- crash:: killed:: server:: together::
 
 # Compares with other programs in one run and writes docs/performance.md. Nothing else should run meanwhile.
 bench: ## Measure time, memory and size

@@ -1,4 +1,4 @@
-//! What the golden files of tests/golden.rs cannot show: properties, and what is rare.
+//! What the golden files of tests/it/golden.rs cannot show: properties, and what is rare.
 
 use proptest::prelude::*;
 

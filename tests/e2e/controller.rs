@@ -2,7 +2,7 @@
 
 use super::cluster::{self, Place, until};
 use super::shown;
-use super::support::Variant;
+use crate::support::Variant;
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]

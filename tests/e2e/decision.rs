@@ -2,7 +2,7 @@
 
 use super::cluster::Place;
 use super::shown;
-use super::support::{Variant, roles};
+use crate::support::{Variant, roles};
 use serde_json::Value;
 
 /// A new pod that stays in Init with the exit code 3: its name and the conflict's id.

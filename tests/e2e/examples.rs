@@ -1,7 +1,7 @@
 //! The manifests of deploy/ as they are, without Helm.
 
 use super::cluster::Place;
-use super::support::Variant;
+use crate::support::Variant;
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]

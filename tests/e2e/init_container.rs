@@ -1,7 +1,7 @@
 //! The init container in Coder's Deployment, and the Jobs beside it.
 
 use super::cluster::{Place, host, own_server, until};
-use super::support::{Mode, Variant};
+use crate::support::{Mode, Variant};
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]

@@ -1,5 +1,5 @@
 //! What people see, for the README: excerpts in tests/e2e/shown, which every run compares with what it gets.
-//! `UPDATE_FILES=1 make e2e` writes them anew, and `UPDATE_DOCS=1 cargo test --test docs` takes them into the pages.
+//! `UPDATE_FILES=1 make e2e` writes them anew, and `UPDATE_DOCS=1 cargo test --test it docs_examples` takes them into the pages.
 
 use std::path::Path;
 

@@ -7,17 +7,22 @@ mod archive;
 pub mod binary;
 mod case_checks;
 pub mod cases;
+pub mod certificates;
 #[cfg(feature = "controller")]
 pub mod clock;
 #[cfg(feature = "controller")]
 pub mod controller;
 pub mod database;
 #[cfg(feature = "controller")]
+pub mod helm;
+#[cfg(feature = "controller")]
 pub mod kubernetes;
+pub mod markdown;
 pub mod pgbouncer;
 pub mod postgres;
 mod process;
 pub mod proxy;
+pub mod resolution;
 pub mod roles;
 pub mod rows;
 pub mod terminal;

@@ -1,0 +1,326 @@
+//! `diff --from -`: manifests as helm and kubectl print them; what is not among them is not known, and no error.
+
+use crate::support::controller::{deployment, secret};
+use crate::support::helm::{read, stdout, try_template};
+use crate::support::kubernetes::tools::tool;
+use crate::support::{Cluster, Finished, Run, Server, Variant};
+use serde_json::{Value, json};
+
+const ROW: &str =
+    "insert into ai_providers (type, name, base_url) values ('openai', 'openai', 'https://api.openai.com/v1')";
+const EXAMPLE: [&str; 2] =
+    ["deploy/examples/init-container/deployment.yaml", "deploy/examples/init-container/environment.yaml"];
+
+fn diff(manifests: impl Into<String>) -> Run {
+    Run::diff().json().arg("--from=-").stdin(manifests)
+}
+
+fn offline(manifests: impl Into<String>) -> Run {
+    diff(manifests).arg("--offline")
+}
+
+fn messages(finished: &Finished, list: &str) -> Vec<String> {
+    let list = finished.json()[list].as_array().unwrap().clone();
+    list.iter().map(|problem| problem["message"].as_str().unwrap().to_owned()).collect()
+}
+
+fn states(finished: &Finished) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let json = finished.json();
+    json["providers"].as_array().unwrap().iter().map(|p| (text(&p["name"]), text(&p["state"]))).collect()
+}
+
+/// The Deployment with this environment, and other objects, as one stream.
+fn stream(env: Value, others: &[Value]) -> String {
+    let documents = [deployment("coder", &env, &["seed"])].into_iter().chain(others.iter().cloned());
+    documents.map(|document| format!("---\n{document}\n")).collect()
+}
+
+fn config_map(name: &str, data: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data})
+}
+
+fn example() -> String {
+    EXAMPLE.map(read).join("\n---\n")
+}
+
+#[test]
+fn a_complete_stream_is_compared() {
+    let database = Server::shared().database(Variant::Current);
+    database.execute(ROW);
+    let finished = diff(example()).arg("--database-url").arg(database.url()).run().expect(0);
+    // The stored row has no key, and the Secret is among the manifests.
+    assert_eq!(states(&finished), [("openai".to_owned(), "credentials_differ".to_owned())]);
+    let from = &finished.json()["from"];
+    assert_eq!(from["variables"]["CODER_AIBRIDGE_PROVIDER_0_BASE_URL"], {
+        "ConfigMap coder-ai-providers, key CODER_AIBRIDGE_PROVIDER_0_BASE_URL"
+    });
+    assert!(!finished.everything().contains("put-the-key-here"), "{finished}");
+    let other = example().replace("https://api.openai.com/v1", "https://other.example/v1");
+    let run = Run::diff().arg("--from=-").stdin(other).arg("--database-url").arg(database.url());
+    let finished = run.run().expect(3);
+    let origin = "ConfigMap coder-ai-providers, key CODER_AIBRIDGE_PROVIDER_0_BASE_URL";
+    assert!(finished.stdout.contains(origin), "{finished}");
+}
+
+#[test]
+fn what_helm_makes_of_coders_values() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let values = ["--values", "deploy/coder/values.yaml"];
+    let rendered = stdout(try_template("coder", "tests/data/chart/coder", &values));
+    // Neither the Secret nor the ConfigMap of the providers is part of a chart.
+    let finished = offline(&rendered).run().expect(0);
+    assert!(finished.json()["from"]["workload"] == "Deployment coder", "{finished}");
+    let missing = messages(&finished, "warnings");
+    assert!(
+        missing.iter().any(|m| m.starts_with("Secret coder-ai-providers, which envFrom of container")),
+        "{finished}"
+    );
+    assert!(finished.codes("warnings").iter().all(|code| code == "not_in_manifests"), "{finished}");
+    let finished = Run::diff().arg("--from=-").arg("--offline").stdin(&rendered).run().expect(0);
+    assert!(finished.stdout.starts_with("nothing was compared: the providers are not known"), "{finished}");
+    // With them it is whole.
+    let environment = read(EXAMPLE[1]);
+    let finished = offline(format!("{rendered}\n---\n{environment}")).run().expect(0);
+    assert_eq!(finished.json()["from"]["variables"]["CODER_AIBRIDGE_PROVIDER_0_KEY"], {
+        "Secret coder-ai-providers, key CODER_AIBRIDGE_PROVIDER_0_KEY"
+    });
+    assert_eq!(finished.codes("warnings"), ["not_in_manifests"], "the encryption keys: {finished}");
+}
+
+#[test]
+fn what_helm_makes_of_the_named_template() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let rendered = read("tests/data/chart/golden/parent.yaml");
+    offline(rendered).run().expect(0);
+}
+
+#[test]
+fn what_kubectl_prints() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    namespace.apply(&example());
+    let everything = ["get", "deployments,secrets,configmaps", "-o"];
+    let finished = |format: &str, text: String| {
+        let finished = offline(text).run().expect(0);
+        assert_eq!(finished.json()["from"]["namespace"], namespace.name(), "{format}");
+        assert_eq!(finished.codes("warnings"), [""; 0], "{format}: {finished}");
+    };
+    for format in ["yaml", "json"] {
+        let list = namespace.kubectl(&[&everything[..], &[format]].concat()).ok();
+        assert!(list.contains("List"));
+        finished(format, list);
+        // One after the other, as two commands before a pipe print them.
+        let get = |kind: &str, name: &str| namespace.kubectl(&["get", kind, name, "-o", format]).ok();
+        let parts = [
+            get("deployment", "coder"),
+            get("secret", "coder-ai-providers"),
+            get("secret", "coder-db-url"),
+            get("configmap", "coder-ai-providers"),
+        ];
+        finished(format, parts.join(if format == "yaml" { "---\n" } else { "\n" }));
+    }
+}
+
+fn from(kind: &str, name: &str, key: &str) -> Value {
+    json!({kind: {"name": name, "key": key}})
+}
+
+fn literal(number: usize, name: &str, url: &str) -> Vec<Value> {
+    let variable =
+        |field: &str, value: &str| json!({"name": format!("CODER_AIBRIDGE_PROVIDER_{number}_{field}"), "value": value});
+    vec![variable("TYPE", "openai"), variable("NAME", name), variable("BASE_URL", url)]
+}
+
+#[test]
+fn unknown_values_are_no_error() {
+    let database = Server::shared().database(Variant::Current);
+    database.execute(ROW);
+    database.execute("insert into ai_provider_keys (provider_id, api_key) select id, 'sk-stored' from ai_providers");
+    let mut env = literal(0, "openai", "https://api.openai.com/v1");
+    env.push(
+        json!({"name": "CODER_AIBRIDGE_PROVIDER_0_KEYS", "valueFrom": from("secretKeyRef", "coder-ai", "openai")}),
+    );
+    env.extend(literal(1, "claude", "").into_iter().take(2));
+    env.push(
+        json!({"name": "CODER_AIBRIDGE_PROVIDER_1_BASE_URL", "valueFrom": from("secretKeyRef", "coder-ai", "url")}),
+    );
+    env.push(json!({"name": "CODER_AIBRIDGE_PROVIDER_1_KEY", "value": "sk-canary"}));
+    env.push(json!({"name": "CODER_PG_CONNECTION_URL", "valueFrom": from("secretKeyRef", "db", "url")}));
+    let run = diff(stream(json!(env), &[])).arg("--compare-credentials=fail");
+    // Where the database is must be known, or not be asked for.
+    let finished = run.run().expect(2);
+    assert_eq!(finished.codes("problems"), ["environment_unknown"]);
+    assert!(
+        messages(&finished, "problems")[0]
+            .contains("Secret db, key url, which is not among the manifests; give --database-url, or --offline"),
+        "{finished}"
+    );
+    let finished = run.clone().arg("--database-url").arg(database.url()).run().expect(0);
+    let expected = [("openai", "in_sync"), ("claude", "unknown")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    assert_eq!(states(&finished), expected);
+    assert_eq!(finished.json()["providers"][1]["hash"], json!({"environment": null, "database": null}));
+    assert_eq!(finished.codes("warnings"), ["credentials_not_compared", "not_in_manifests"]);
+    assert!(
+        messages(&finished, "warnings")[1]
+            .contains("Secret coder-ai, key url, which is not among the manifests, so the provider cannot be compared")
+    );
+    let finished = run.clone().arg("--offline").run().expect(0);
+    assert_eq!(finished.codes("warnings"), ["credentials_not_compared", "not_in_manifests"]);
+    assert!(!finished.everything().contains("canary"));
+    // What is known is judged all the same.
+    database.execute("update ai_providers set base_url = 'https://other.example/v1'");
+    let finished = run.arg("--database-url").arg(database.url()).run().expect(3);
+    assert_eq!(finished.json()["conflicts"].as_array().unwrap().len(), 1);
+    assert_eq!(finished.json()["conflicts"][0]["field"], "base_url");
+}
+
+#[test]
+fn a_secret_that_may_set_anything_takes_no_conclusion_from_what_is_absent() {
+    let env_from = |env: Vec<Value>| {
+        let mut workload = deployment("coder", &json!(env), &["seed", "--strict", "--require-providers=3"]);
+        let init = &mut workload["spec"]["template"]["spec"]["initContainers"][0];
+        init["envFrom"] = json!([{"secretRef": {"name": "coder-ai"}}]);
+        workload
+    };
+    let type_ =
+        |number: usize, kind: &str| json!({"name": format!("CODER_AIBRIDGE_PROVIDER_{number}_TYPE"), "value": kind});
+    let mut env = literal(0, "openai", "https://api.openai.com/v1");
+    // No URL, no type, no settings, a number left out: the Secret may have them.
+    env.extend([type_(1, "azure"), type_(2, "bedrock"), type_(4, "google")]);
+    env.push(json!({"name": "CODER_AIBRIDGE_PROVIDER_5_NAME", "value": "none"}));
+    let workload = env_from(env);
+    let finished = offline(workload.to_string()).run().expect(0);
+    let unknown: Vec<String> = states(&finished).into_iter().map(|(name, _)| name).collect();
+    assert_eq!(unknown, ["azure", "bedrock", "google", "none"]);
+    assert_eq!(finished.codes("warnings"), ["not_in_manifests"]);
+    // With the Secret every one of them is told.
+    let whole = format!("{workload}\n{}", secret("coder-ai", json!({"ELSE": "x"})));
+    let found = offline(whole).run().expect(2).codes("problems");
+    for code in ["type_required", "bedrock_required", "index_gap", "base_url_suspicious"] {
+        assert!(found.iter().any(|found| found == code), "{code} is not among {found:?}");
+    }
+    // What stands there and is wrong is told with and without it.
+    let wrong = env_from(vec![type_(0, "opnai")]);
+    assert_eq!(offline(wrong.to_string()).run().expect(2).codes("problems"), ["unknown_type"]);
+}
+
+#[test]
+fn older_variables_whose_values_are_unknown() {
+    let database = Server::shared().database(Variant::Current);
+    database.execute(&ROW.replace("openai.com/v1", "openai.com/v1/"));
+    let secret = |name: &str| json!({"name": name, "valueFrom": from("secretKeyRef", "coder-ai", "x")});
+    let run = |env: Value| diff(stream(env, &[])).arg("--database-url").arg(database.url()).run();
+    let finished = run(json!([secret("CODER_AIBRIDGE_OPENAI_KEY")])).expect(0);
+    assert_eq!(states(&finished), [("openai".to_owned(), "in_sync".to_owned())]);
+    let finished =
+        run(json!([secret("CODER_AIBRIDGE_OPENAI_KEY"), secret("CODER_AIBRIDGE_OPENAI_BASE_URL")])).expect(0);
+    assert_eq!(states(&finished), [("openai".to_owned(), "unknown".to_owned())]);
+    let finished = run(json!([secret("CODER_AIBRIDGE_BEDROCK_REGION")])).expect(0);
+    assert_eq!(states(&finished), [("anthropic".to_owned(), "unknown".to_owned())]);
+}
+
+#[test]
+fn one_of_several_workloads() {
+    let workload = |name: &str, url: &str| deployment(name, &json!(literal(0, name, url)), &["seed"]);
+    let two = format!("---\n{}\n---\n{}\n", workload("one", "https://a.example/"), workload("two", "nonsense"));
+    let finished = offline(&two).run().expect(2);
+    assert_eq!(finished.codes("problems"), ["workload_ambiguous"]);
+    let message = &messages(&finished, "problems")[0];
+    assert!(
+        message.contains("Deployment one, Deployment two; choose one, for example with --from -:deployment/one"),
+        "{message}"
+    );
+    let choose = |from: &str| Run::diff().json().arg("--offline").arg("--from").arg(from).stdin(&two).run();
+    assert_eq!(choose("-:deploy/one").expect(0).json()["from"]["workload"], "Deployment one");
+    assert!(choose("-:deployment/two").expect(0).codes("warnings").contains(&"base_url_suspicious".to_owned()));
+    let finished = choose("-:statefulset/one").expect(2);
+    assert_eq!(finished.codes("problems"), ["workload_not_found"]);
+    assert!(messages(&finished, "problems")[0].contains("there are: Deployment one, Deployment two"), "{finished}");
+    // The same name in two namespaces, each with the Secret of its own.
+    let mut documents = Vec::new();
+    for namespace in ["a", "b"] {
+        let env = json!([{"name": "CODER_AIBRIDGE_PROVIDER_0_TYPE", "valueFrom": from("secretKeyRef", "ai", "type")}]);
+        let kind = if namespace == "a" { "openai" } else { "nonsense" };
+        for mut object in [deployment("coder", &env, &["seed"]), secret("ai", json!({"type": kind}))] {
+            object["metadata"]["namespace"] = json!(namespace);
+            documents.push(object.to_string());
+        }
+    }
+    let both = documents.join("\n---\n");
+    let both = format!("---\n{both}");
+    offline(&both).run().expect(2);
+    offline(&both).arg("--namespace=a").run().expect(0);
+    let finished = offline(&both).arg("-n").arg("b").run().expect(2);
+    assert_eq!(finished.codes("problems"), ["unknown_type"]);
+    // Beside one that leaves its namespace open, and there twice: the last one counts, as kubectl would apply them.
+    let open = stream(json!(literal(0, "openai", "https://a.example/")), &[]);
+    let finished = offline(open.clone() + &both).arg("-n").arg("b").run().expect(2);
+    assert_eq!(finished.codes("problems"), ["unknown_type"]);
+    let bad = stream(json!(literal(0, "openai", "nonsense")), &[]);
+    assert!(offline(open.clone() + &bad).run().expect(0).codes("warnings").contains(&"base_url_suspicious".to_owned()));
+    assert!(!offline(bad + &open).run().expect(0).codes("warnings").contains(&"base_url_suspicious".to_owned()));
+}
+
+#[test]
+fn streams_that_cannot_be_read_are_told_with_their_place_and_nothing_else() {
+    let good = deployment("coder", &json!([]), &[]);
+    let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: ai}\ndata:\n  key: sk-canary-not-base64\n";
+    for (stream, code, says) in [
+        (
+            format!("---\n# one\n---\n{good}\n---\na: sk-canary\n b: [sk-canary\n"),
+            "manifest_invalid",
+            "document 2 is no valid YAML, line ",
+        ),
+        (format!("{good}\n{{\"a\": sk-canary}}"), "manifest_invalid", "document 2 is no valid JSON, line 2"),
+        (
+            format!("---\n{good}\n---\n{secret}"),
+            "manifest_invalid",
+            "document 2: Secret ai has a value of the wrong type (base64 in data",
+        ),
+        (
+            "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: \"\\e[31m\"}\n".to_owned(),
+            "manifest_invalid",
+            "without a name",
+        ),
+        (String::new(), "workload_not_found", "did the command before the pipe fail?"),
+        (
+            format!("---\n{secret}").replace("sk-canary-not-base64", "a2V5"),
+            "workload_not_found",
+            "no Deployment and no StatefulSet among 1 document",
+        ),
+        (
+            good.to_string().replace("ai-provider-seed", "else"),
+            "container_not_found",
+            "no container ai-provider-seed in Deployment coder",
+        ),
+    ] {
+        let finished = offline(stream).run().expect(2);
+        assert_eq!(finished.codes("problems"), [code], "{says}");
+        assert!(messages(&finished, "problems")[0].contains(says), "{says}: {finished}");
+        assert!(!finished.everything().contains("canary"), "{finished}");
+    }
+    // The line is the one of the whole stream.
+    let finished = offline("---\na: 1\n---\nb: 1\nc: [\n").run().expect(2);
+    let message = &messages(&finished, "problems")[0];
+    assert!(
+        message.contains("document 2") && ["line 5", "line 6"].iter().any(|line| message.contains(line)),
+        "{message}"
+    );
+}
+
+#[test]
+fn names_that_nobody_checked_do_not_reach_the_terminal_raw() {
+    let env = json!([
+        {"name": "CODER_AIBRIDGE_PROVIDER_0_TYPE", "value": "openai"},
+        {"name": "CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "valueFrom": from("secretKeyRef", "a\u{1b}[31m", "b\u{202e}")},
+    ]);
+    let maps = [config_map("x", json!({"y\u{1b}": "z"}))];
+    let finished = Run::diff().arg("--from=-").arg("--offline").stdin(stream(env, &maps)).run().expect(0);
+    assert!(!finished.everything().contains(['\u{1b}', '\u{202e}']), "{finished}");
+    assert!(finished.stdout.contains("Secret a\\u{1b}[31m, key b\\u{202e}"), "{finished}");
+}

@@ -1,0 +1,80 @@
+//! Of two controllers one works: the holder of the Lease, until it ends or loses it.
+
+use crate::support::controller::{Controller, reason, seed};
+use crate::support::kubernetes::eventually;
+use crate::support::{Cluster, Namespace};
+use serde_json::json;
+
+fn start(namespace: &Namespace) -> Controller {
+    start_with(namespace, &["--leader-elect"])
+}
+
+fn start_with(namespace: &Namespace, arguments: &[&str]) -> Controller {
+    let controller = Controller::start_as(namespace.kubeconfig(), arguments);
+    controller.wait_ready();
+    controller
+}
+
+fn holder(namespace: &Namespace) -> Option<String> {
+    holder_of(namespace, "ai-provider-seed")
+}
+
+fn holder_of(namespace: &Namespace, lease: &str) -> Option<String> {
+    let output = namespace.kubectl(&["get", "lease", lease, "-o", "jsonpath={.spec.holderIdentity}"]);
+    Some(output.stdout).filter(|holder| output.code == 0 && !holder.is_empty())
+}
+
+fn add(namespace: &Namespace, name: &str) {
+    namespace.apply(&seed(name, json!({"workloadRef": {"name": "absent"}})).to_string());
+}
+
+#[test]
+fn one_works_the_other_waits_and_follows() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    let first = start(&namespace);
+    let holding = eventually("somebody holds the lease", || holder(&namespace));
+    // The second is ready too, or else no rollout would end; but it looks at nothing.
+    let second = start(&namespace);
+    add(&namespace, "a");
+    reason(&namespace, "a", "WorkloadNotFound");
+    // Counted after the status was written.
+    eventually("the first has looked", || (first.metric("ai_provider_seed_reconciles_total") >= 1.0).then_some(()));
+    assert_eq!(second.metric("ai_provider_seed_reconciles_total"), 0.0);
+    assert_eq!(holder(&namespace), Some(holding.clone()));
+
+    // One that ends in order gives it back, so that the other need not wait for its time.
+    first.stop().expect(0);
+    let stopped = std::time::Instant::now();
+    eventually("the other holds it", || holder(&namespace).filter(|now| *now != holding));
+    assert!(stopped.elapsed() < std::time::Duration::from_secs(10), "{:?}", stopped.elapsed());
+    add(&namespace, "b");
+    reason(&namespace, "b", "WorkloadNotFound");
+    second.stop().expect(0);
+}
+
+#[test]
+fn two_with_leases_of_their_own_do_not_wait_for_each_other() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    let _one = start_with(&namespace, &["--leader-elect", "--lease-name=one"]);
+    let _other = start_with(&namespace, &["--leader-elect", "--lease-name=other"]);
+    let holders = ["one", "other"].map(|lease| eventually("somebody holds the lease", || holder_of(&namespace, lease)));
+    assert_ne!(holders[0], holders[1]);
+    assert_eq!(holder(&namespace), None, "nobody asks for the usual one");
+}
+
+#[test]
+fn whoever_loses_it_ends() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    let controller = start(&namespace);
+    eventually("it holds the lease", || holder(&namespace));
+    let stolen = r#"{"spec": {"holderIdentity": "thief", "leaseDurationSeconds": 3600}}"#;
+    namespace.kubectl(&["patch", "lease", "ai-provider-seed", "--type=merge", "-p", stolen]).ok();
+    let finished = controller.wait().expect(4);
+    assert!(finished.stderr.contains("the lease ai-provider-seed is lost; this controller stops"), "{finished}");
+    // Nothing is done any more, and nobody else's lease is touched.
+    add(&namespace, "late");
+    assert_eq!(holder(&namespace).as_deref(), Some("thief"));
+}

@@ -1,0 +1,27 @@
+//! The controller, the definition and `diff --from` beside a real API server and a real Postgres.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // helpers outside #[test] functions
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod agreement;
+mod chart_cluster;
+mod crd;
+mod faults;
+mod from;
+mod from_agreement;
+mod from_manifests;
+mod from_watch;
+mod inputs;
+mod lease;
+mod lifecycle;
+mod outage;
+mod rbac;
+mod resolve;
+mod resolve_races;
+mod scope;
+mod seeds;
+mod settling;
+mod support_kubernetes;
+mod tls;
+mod who_changed;

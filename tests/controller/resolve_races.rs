@@ -1,0 +1,173 @@
+//! Decisions by annotation when others are at work too: two controllers, a held lock, a lost lease, a crash, a role without
+//! rights.
+
+use super::settling::{audited, env, resource, wait_for_waiters, workload};
+use crate::support::controller::{
+    Controller, check_now, condition, conditions, decide, deployment, get, message, notes, reason, secret,
+};
+use crate::support::kubernetes::eventually;
+use crate::support::resolution::{self, OLD_URL, URL, database, openai, row, unchanged};
+use crate::support::roles::{DIFF, RESOLVE, SEED};
+use crate::support::{Cluster, Namespace, Snapshot};
+use serde_json::json;
+
+fn conflict(namespace: &Namespace) -> String {
+    reason(namespace, "coder", "Conflict").conflicts[0].id.clone()
+}
+
+#[test]
+fn two_controllers_carry_it_out_once() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
+    workload(&namespace, "coder", &database, &[], json!({}));
+    let controllers = [Controller::writing(&namespace), Controller::writing(&namespace)];
+    let id = conflict(&namespace);
+    let holder = database.lock();
+    decide(&namespace, "coder", &format!("{id}:environment"));
+    wait_for_waiters(&database, 2);
+    drop(holder);
+    let status = condition(&namespace, "coder", "Ready", "InSync");
+    assert_eq!(status.last_handled_resolve, Some(format!("{id}:environment")));
+    let writes =
+        |controller: &Controller| controller.metric("ai_provider_seed_database_writes_total{result=\"Resolved\"}");
+    eventually("one of them did it", || (controllers.iter().map(writes).sum::<f64>() == 1.0).then_some(()));
+    for controller in controllers {
+        controller.stop().expect(0);
+    }
+    assert_eq!((&row(&database)["base_url"], audited(&database)), (&json!(URL), 1));
+    let resolved = notes(&namespace).iter().filter(|note| note.starts_with("Resolved: ")).count();
+    assert_eq!(resolved, 1, "{:?}", notes(&namespace));
+}
+
+#[test]
+fn who_waits_for_the_lock_stops_nobody_and_comes_back() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
+    let short = ("AI_PROVIDER_SEED_LOCK_TIMEOUT", "2s");
+    workload(&namespace, "coder", &database, &[short], json!({}));
+    let other = resolution::database(&openai(URL, &["sk-canary-new"]));
+    workload(&namespace, "other", &other, &[], json!({}));
+    let controller = Controller::start_as(namespace.kubeconfig(), &["--allow-writes", "--concurrency=1"]);
+    controller.wait_ready();
+    let id = conflict(&namespace);
+    reason(&namespace, "other", "InSync");
+    let holder = database.lock();
+    decide(&namespace, "coder", &format!("{id}:environment"));
+    wait_for_waiters(&database, 1);
+    // With one check at a time, the other is checked while this one waits.
+    check_now(&namespace, "other");
+    let waiting = get(&namespace, "coder").status.unwrap();
+    assert!(
+        !conditions(&waiting).iter().any(|condition| condition.starts_with("Resolved")),
+        "it still waits: {waiting:?}"
+    );
+    let failed = condition(&namespace, "coder", "Resolved", "ResolveFailed");
+    assert_eq!(failed.last_handled_resolve, None);
+    assert!(conditions(&failed).contains(&"Resolved=Unknown ResolveFailed".to_owned()), "{failed:?}");
+    let text = message(&failed, "Resolved");
+    assert!(text.contains("another session held the lock") && text.ends_with("it is tried again"), "{text}");
+    // Tried again by itself, and told once.
+    wait_for_waiters(&database, 1);
+    drop(holder);
+    condition(&namespace, "coder", "Resolved", "Resolved");
+    assert_eq!((&row(&database)["base_url"], audited(&database)), (&json!(URL), 1));
+    let failures = notes(&namespace).iter().filter(|note| note.starts_with("ResolveFailed: ")).count();
+    assert_eq!(failures, 1, "{:?}", notes(&namespace));
+    controller.stop().expect(0);
+}
+
+#[test]
+fn a_lost_lease_stops_before_the_commit() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
+    workload(&namespace, "coder", &database, &[], json!({}));
+    let start = || {
+        let controller = Controller::start_as(namespace.kubeconfig(), &["--allow-writes", "--leader-elect"]);
+        controller.wait_ready();
+        controller
+    };
+    let controller = start();
+    let id = conflict(&namespace);
+    let before = Snapshot::of(&database);
+    let holder = database.lock();
+    decide(&namespace, "coder", &format!("{id}:environment"));
+    wait_for_waiters(&database, 1);
+    let stolen = r#"{"spec": {"holderIdentity": "thief", "leaseDurationSeconds": 2}}"#;
+    namespace.kubectl(&["patch", "lease", "ai-provider-seed", "--type=merge", "-p", stolen]).ok();
+    controller.wait().expect(4);
+    drop(holder);
+    let ours = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'ai-provider-seed'";
+    eventually("its backend is gone", || (database.json(ours) == 0).then_some(()));
+    unchanged(&database, &before);
+    // Whoever holds the lease next carries it out.
+    let controller = start();
+    condition(&namespace, "coder", "Resolved", "Resolved");
+    assert_eq!((&row(&database)["base_url"], audited(&database)), (&json!(URL), 1));
+    controller.stop().expect(0);
+}
+
+/// The change is committed, and the status that should remember it cannot be written.
+#[test]
+fn a_crash_between_the_commit_and_the_status_does_nothing_twice() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
+    workload(&namespace, "coder", &database, &[], json!({}));
+    let controller = Controller::start(&namespace);
+    let id = conflict(&namespace);
+    controller.stop().expect(0);
+    decide(&namespace, "coder", &format!("{id}:environment"));
+    let rules = json!([{"apiGroups": ["*"], "resources": [
+        "aiproviderseeds", "deployments", "statefulsets", "secrets", "configmaps", "events"
+    ], "verbs": ["*"]}]);
+    let account = namespace.account_with("no-status", &rules);
+    let controller = Controller::start_as(&account.kubeconfig, &["--allow-writes"]);
+    eventually("it is committed", || (row(&database)["base_url"] == URL).then_some(()));
+    eventually("the status is refused", || {
+        (controller.get("/livez").is_some() && controller.metric("ai_provider_seed_status_writes_total") >= 1.0)
+            .then_some(())
+    });
+    controller.kill();
+    assert_eq!(get(&namespace, "coder").status.unwrap().last_handled_resolve, None);
+    let before = Snapshot::of(&database);
+    let controller = Controller::writing(&namespace);
+    let status = condition(&namespace, "coder", "Resolved", "Resolved");
+    let already = format!("conflict {id} is already settled: both sides agree, so nothing had to be written");
+    assert_eq!(message(&status, "Resolved"), already);
+    assert_eq!(conditions(&status)[0], "Ready=True InSync");
+    assert_eq!(status.last_handled_resolve, Some(format!("{id}:environment")));
+    unchanged(&database, &before);
+    assert_eq!(before.audit.len(), 1);
+    controller.stop().expect(0);
+}
+
+#[test]
+fn the_role_decides_what_it_may() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-old"])));
+    database.grant_roles();
+    let login = format!("writer_{}", database.name());
+    database.execute(&format!("create role {login} login password '{login}' in role {SEED}, {RESOLVE}"));
+    let url = |role: &str| secret("controller-db", json!({"url": database.url_as(role, role)})).to_string();
+    namespace.apply(&url(DIFF));
+    namespace.apply(&deployment("coder", &env("postgres://nobody@localhost/x", URL, &[]), &["seed"]).to_string());
+    resource(&namespace, "coder", json!({"database": {"urlSecretRef": {"name": "controller-db", "key": "url"}}}));
+    let controller = Controller::writing(&namespace);
+    let id = conflict(&namespace);
+    let before = Snapshot::of(&database);
+    decide(&namespace, "coder", &format!("{id}:environment"));
+    let status = condition(&namespace, "coder", "Resolved", "ResolveRefused");
+    let text = message(&status, "Resolved");
+    assert!(text.contains("role ai_provider_diff may not update ai_providers; connect as one that may"), "{text}");
+    assert_eq!(conditions(&status)[0], "Ready=False Conflict");
+    unchanged(&database, &before);
+
+    // The role that role.sql describes for a controller that writes.
+    namespace.apply(&url(&login));
+    decide(&namespace, "coder", "");
+    eventually("it is forgotten", || get(&namespace, "coder").status?.last_handled_resolve.is_none().then_some(()));
+    decide(&namespace, "coder", &format!("{id}:environment"));
+    condition(&namespace, "coder", "Resolved", "Resolved");
+    assert_eq!((&row(&database)["base_url"], audited(&database)), (&json!(URL), 3));
+    controller.stop().expect(0);
+    database.execute(&format!("drop role {login}"));
+}

@@ -1,0 +1,55 @@
+//! What the tests of a controller that writes share: the workload of `resolution`'s environment beside its rows.
+
+use serde_json::{Value, json};
+
+use crate::support::controller::{deployment, get, notes, seed};
+use crate::support::resolution::URL;
+use crate::support::{Database, Finished, Namespace, Snapshot};
+
+const SECRETS: [&str; 3] = ["sk-canary", "postgres://", "MDEyMzQ1"];
+
+/// OpenAI at `url` with the key `sk-canary-new`, as in `resolution::run`, and what a test adds.
+pub fn env(database_url: &str, url: &str, more: &[(&str, &str)]) -> Value {
+    let given = [
+        ("CODER_PG_CONNECTION_URL", database_url),
+        ("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai"),
+        ("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", url),
+        ("CODER_AIBRIDGE_PROVIDER_0_KEYS", "sk-canary-new"),
+    ];
+    given.iter().chain(more).map(|(name, value)| json!({"name": name, "value": value})).collect()
+}
+
+/// A workload with that environment, and its resource.
+pub fn workload(namespace: &Namespace, name: &str, database: &Database, more: &[(&str, &str)], spec: Value) {
+    namespace.apply(&deployment(name, &env(&database.url(), URL, more), &["seed"]).to_string());
+    resource(namespace, name, spec);
+}
+
+pub fn resource(namespace: &Namespace, name: &str, spec: Value) {
+    let mut whole = json!({"workloadRef": {"name": name}});
+    whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
+    namespace.apply(&seed(name, whole).to_string());
+}
+
+/// How many rows of what kind the audit log has.
+pub fn audited(database: &Database) -> usize {
+    Snapshot::of(database).audit.len()
+}
+
+/// No secret in what the controller and the resource say, nor in `more`.
+#[track_caller]
+pub fn nothing_secret(namespace: &Namespace, finished: &Finished, more: &str) {
+    let status = serde_json::to_string(&get(namespace, "coder").status).unwrap();
+    for text in [&finished.stderr, &status, &notes(namespace).concat(), more] {
+        assert!(SECRETS.iter().all(|secret| !text.contains(secret)), "a secret is in {text}");
+    }
+}
+
+/// Until somebody waits for the lock that others hold.
+pub fn wait_for_waiters(database: &Database, number: u64) {
+    let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted and database =
+        (select oid from pg_database where datname = current_database())";
+    crate::support::kubernetes::eventually("somebody waits for the lock", || {
+        (database.json(waiting) == number).then_some(())
+    });
+}

@@ -1,0 +1,13 @@
+//! Real pods on a real cluster: `make e2e`, which builds the image and finds or starts a cluster. `cargo test` leaves these out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // helpers outside #[test] functions
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod cluster;
+mod controller;
+mod decision;
+mod examples;
+mod init_container;
+mod password;
+mod shown;

@@ -1,0 +1,22 @@
+//! Coder's rules from the environment to the rows: tests/data/cases.json, run through the built program on a real
+//! Postgres. `make test` runs this file on three versions of it.
+//!
+//! Beside what the file says, after every step: `diff` said before what `seed` then did (and wrote nothing), each new row
+//! has its one audit row, a second run writes nothing, no failed run writes anything, and no credential was printed.
+
+use crate::support::cases::{ConnectAs, run_all};
+
+#[test]
+fn every_case_holds() {
+    run_all(ConnectAs::SUPERUSER);
+}
+
+#[test]
+fn every_case_holds_for_the_small_roles() {
+    run_all(ConnectAs::SMALL_ROLES);
+}
+
+#[test]
+fn every_case_holds_for_small_roles_made_before_the_tables() {
+    run_all(ConnectAs::SMALL_ROLES_BEFORE_TABLES);
+}

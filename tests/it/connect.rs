@@ -1,0 +1,299 @@
+//! Finding a server, waiting for one, and what its errors become.
+
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use crate::support::{Mode, Options, PgBouncer, Proxy, Server};
+use ai_provider_seed::problem::Code;
+use ai_provider_seed::store::connect::{Connector, Patience, Session, Source, Want, full_jitter};
+use ai_provider_seed::store::error::{Error, Retry};
+use ai_provider_seed::store::url::ConnectOptions;
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn options(text: &str) -> ConnectOptions {
+    ConnectOptions::parse(&format!("user=postgres dbname=postgres sslmode=disable {text}"), "X", &|_| None).unwrap()
+}
+
+fn connector(text: &str) -> Connector {
+    Connector::new(Source::given(options(text)))
+}
+
+async fn once(connector: &Connector, want: Want) -> Result<Session, Error> {
+    connector.connect_once(tokio::time::Instant::now() + Duration::from_secs(20), want).await
+}
+
+/// The port of the server that was found.
+fn port(text: &str, want: Want) -> Result<u16, Error> {
+    block_on(async { Ok(once(&connector(text), want).await?.host.port) })
+}
+
+fn closed_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Takes connections and never says a word.
+fn silent() -> (TcpListener, u16) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    (listener, port)
+}
+
+#[test]
+fn a_session_knows_its_server_and_costs_no_round_trip() {
+    let server = Server::shared();
+    let proxy = Proxy::new().start(server.port());
+    block_on(async {
+        let session =
+            once(&connector(&format!("host=127.0.0.1 port={}", proxy.port())), Want::ReadWrite).await.unwrap();
+        assert!(session.server_version.is_some_and(|version| version >= 13));
+        if session.server_version >= Some(14) {
+            assert_eq!((session.in_hot_standby, session.read_only), (Some(false), Some(false)));
+        }
+        assert!(!session.is_read_only());
+        assert_eq!(session.endpoint.to_string(), format!("database postgres at 127.0.0.1:{}", proxy.port()));
+        let query = "select application_name from pg_stat_activity where pid = pg_backend_pid()";
+        let rows = session.client.query_typed(query, &[]).await.unwrap();
+        assert_eq!(rows[0].get::<_, String>(0), "ai-provider-seed");
+        session.close().await;
+    });
+    assert_eq!(proxy.round_trips(), [1]);
+}
+
+#[test]
+fn a_dropped_session_leaves_no_backend() {
+    let server = Server::shared();
+    let text = format!("host=127.0.0.1 port={} application_name=dropped", server.port());
+    block_on(async { drop(once(&connector(&text), Want::Any).await.unwrap()) });
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let count = "select count(*) from pg_stat_activity where application_name = 'dropped'";
+    while server.attach("postgres").json(count) != 0 {
+        assert!(Instant::now() < deadline, "the backend is still there");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn hosts_are_tried_in_order_and_each_failure_is_told() {
+    let (server, closed, (_listener, silent)) = (Server::shared(), closed_port(), silent());
+    let open = server.port();
+    assert_eq!(port(&format!("host=127.0.0.1,127.0.0.1 port={closed},{open}"), Want::Any), Ok(open));
+    let text = format!("host=127.0.0.1,db.invalid,127.0.0.1 port={silent},{open},{open} connect_timeout=1");
+    assert_eq!(port(&text, Want::Any), Ok(open));
+
+    let text = format!("host=127.0.0.1,db.invalid,127.0.0.1 port={closed},5432,{silent} connect_timeout=1");
+    let error = port(&text, Want::Any).unwrap_err();
+    assert_eq!((error.code, error.retry), (Code::Unreachable, Retry::Wait));
+    let message = error.to_string();
+    assert!(message.starts_with("no host of database postgres can be used: "), "{message}");
+    assert!(message.contains(&format!("127.0.0.1:{closed}: connection refused; ")), "{message}");
+    assert!(message.contains("db.invalid:5432: its name cannot be resolved ("), "{message}");
+    assert!(
+        message.contains(&format!("127.0.0.1:{silent}: no answer in time; check that the server runs")),
+        "{message}"
+    );
+}
+
+#[test]
+fn one_host_is_told_with_its_cause_and_the_next_step() {
+    let closed = closed_port();
+    let message = port(&format!("host=127.0.0.1 port={closed}"), Want::Any).unwrap_err().to_string();
+    let expected = format!(
+        "cannot reach database postgres at 127.0.0.1:{closed}: connection refused; \
+         check that the server runs and that host, port and network policies are right"
+    );
+    assert_eq!(message, expected);
+    let message = port("host=/nowhere", Want::Any).unwrap_err().to_string();
+    assert!(message.contains("at /nowhere/.s.PGSQL.5432: there is no such socket"), "{message}");
+    let message = port("host=db.invalid", Want::Any).unwrap_err().to_string();
+    assert!(message.contains("cannot be resolved") && message.contains("DNS"), "{message}");
+}
+
+#[test]
+fn attributes_and_wishes_choose_the_server() {
+    let primary = Server::start(Options::new());
+    let standby = primary.standby();
+    let (p, s) = (primary.port(), standby.port());
+    let both = format!("host=127.0.0.1,127.0.0.1 port={s},{p}");
+    for (attribute, want, expected) in [
+        ("any", Want::Any, s),
+        ("any", Want::ReadWrite, p),
+        ("read-write", Want::Any, p),
+        ("primary", Want::Any, p),
+        ("read-only", Want::Any, s),
+        ("standby", Want::Any, s),
+        ("prefer-standby", Want::Any, s),
+        ("prefer-standby", Want::ReadWrite, p),
+    ] {
+        assert_eq!(
+            port(&format!("{both} target_session_attrs={attribute}"), want),
+            Ok(expected),
+            "{attribute} {want:?}"
+        );
+    }
+    let alone = format!("host=127.0.0.1 port={s}");
+    for (attribute, want) in [("any", Want::ReadWrite), ("primary", Want::Any), ("read-write", Want::Any)] {
+        // An only host of version 13 does not tell, and is not asked.
+        if attribute == "any" && std::env::var("POSTGRES_VERSION").as_deref() == Ok("13") {
+            assert_eq!(port(&alone, want), Ok(s));
+            continue;
+        }
+        let error = port(&format!("{alone} target_session_attrs={attribute}"), want).unwrap_err();
+        assert_eq!((error.code, error.retry), (Code::ReadOnly, Retry::Wait));
+        assert!(error.to_string().contains("it is a standby"), "{error}");
+    }
+    let alone = format!("host=127.0.0.1 port={p}");
+    assert_eq!(port(&format!("{alone} target_session_attrs=prefer-standby"), Want::Any), Ok(p));
+    assert_eq!(port(&format!("{alone} target_session_attrs=standby"), Want::Any).unwrap_err().code, Code::ReadOnly);
+
+    // A write that a standby refuses, whatever it said before.
+    let error = block_on(async {
+        let session = once(&connector(&format!("host=127.0.0.1 port={s}")), Want::Any).await.unwrap();
+        session.error(&session.client.batch_execute("create table t ()").await.unwrap_err())
+    });
+    assert_eq!((error.code, error.retry, error.sqlstate.as_deref()), (Code::ReadOnly, Retry::Wait, Some("25006")));
+}
+
+#[test]
+fn a_server_that_only_reads_by_default_is_no_server_to_write_to() {
+    let server = Server::start(Options::new().setting("default_transaction_read_only", "on"));
+    let text = format!("host=127.0.0.1 port={}", server.port());
+    assert_eq!(port(&format!("{text} target_session_attrs=read-only"), Want::Any), Ok(server.port()));
+    let error = port(&format!("{text} target_session_attrs=read-write"), Want::Any).unwrap_err();
+    assert!(error.to_string().contains("it is read-only"), "{error}");
+}
+
+#[test]
+fn a_late_server_is_waited_for() {
+    let server = Server::start(Options::new());
+    let connector = connector(&format!("host=127.0.0.1 port={}", server.port()));
+    server.stop(Mode::Fast);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(700));
+            server.start_again();
+        });
+        let mut patience = Patience::new(Duration::from_secs(60), full_jitter);
+        block_on(connector.wait_and_connect(&mut patience, Want::ReadWrite)).unwrap();
+        assert!(patience.attempts() > 0);
+    });
+}
+
+#[test]
+fn waiting_ends_in_time_with_the_last_cause() {
+    let (_listener, silent) = silent();
+    for text in [format!("host=127.0.0.1 port={}", closed_port()), format!("host=127.0.0.1 port={silent}")] {
+        let started = Instant::now();
+        let mut patience = Patience::new(Duration::from_secs(1), full_jitter);
+        let error = block_on(connector(&text).wait_and_connect(&mut patience, Want::Any)).unwrap_err();
+        assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
+        assert_eq!(error.code, Code::Unreachable);
+    }
+    let mut patience = Patience::new(Duration::from_millis(500), |_| Duration::from_millis(100));
+    let connector = connector(&format!("host=127.0.0.1 port={}", closed_port()));
+    let error = block_on(connector.wait_and_connect(&mut patience, Want::Any)).unwrap_err().to_string();
+    assert!(error.contains("connection refused (tried ") && error.contains(" times in "), "{error}");
+}
+
+#[test]
+fn what_waiting_cannot_help_ends_at_once() {
+    let started = Instant::now();
+    let text = format!("host=127.0.0.1 port={} sslmode=require", Server::shared().port());
+    let mut patience = Patience::new(Duration::from_secs(60), full_jitter);
+    let error = block_on(connector(&text).wait_and_connect(&mut patience, Want::Any)).unwrap_err();
+    assert_eq!(error.code, Code::Tls);
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[test]
+fn files_are_read_at_each_attempt() {
+    let server = Server::start(Options::new().scram());
+    let directory = tempfile::tempdir().unwrap();
+    let (url, password) = (directory.path().join("url"), directory.path().join("password"));
+    let source =
+        Source::url_file(&url, "--database-url-file", &|_| None).password_file(&password, "--database-password-file");
+    let connector = Connector::new(source);
+    let attempt = || block_on(once(&connector, Want::Any)).map(|session| session.host.port);
+
+    let error = attempt().unwrap_err();
+    assert_eq!((error.code, error.retry), (Code::DatabaseUrlMissing, Retry::No));
+    assert_eq!(error.variables, ["--database-url-file"]);
+    std::fs::write(&url, format!("postgres://postgres@127.0.0.1:{}/postgres?sslmode=disable\n", server.port()))
+        .unwrap();
+    let error = attempt().unwrap_err();
+    assert_eq!((error.code, error.variables), (Code::InvalidOption, vec!["--database-password-file".to_owned()]));
+    std::fs::write(&password, "old\n").unwrap();
+    let error = attempt().unwrap_err();
+    assert_eq!(
+        (error.code, error.retry, error.sqlstate.as_deref()),
+        (Code::AuthenticationFailed, Retry::Wait, Some("28P01"))
+    );
+    assert!(error.to_string().contains("the password of role postgres was refused"), "{error}");
+    std::fs::write(&password, "postgres\n").unwrap();
+    assert_eq!(attempt(), Ok(server.port()));
+    std::fs::write(&url, "postgres://u@h:0/d?sslmode=allow").unwrap();
+    let problems = attempt().unwrap_err().into_problems();
+    assert_eq!(problems.len(), 2);
+    assert!(problems.iter().all(|problem| problem.variables == ["--database-url-file"]));
+    std::fs::write(&url, [0xff]).unwrap();
+    assert!(attempt().unwrap_err().to_string().contains("not UTF-8"));
+}
+
+#[test]
+fn a_password_that_is_asked_for_and_not_given() {
+    let server = Server::start(Options::new().scram());
+    let error = port(&format!("host=127.0.0.1 port={}", server.port()), Want::Any).unwrap_err();
+    assert_eq!((error.code, error.retry), (Code::AuthenticationFailed, Retry::Wait));
+    assert!(error.to_string().contains("asks for a password and none is given"), "{error}");
+}
+
+#[test]
+fn who_and_what_is_not_there() {
+    let place = format!("host=127.0.0.1 port={}", Server::shared().port());
+    let error = port(&format!("{place} dbname=nowhere"), Want::Any).unwrap_err();
+    assert_eq!((error.code, error.retry), (Code::Unreachable, Retry::Wait));
+    assert!(error.to_string().contains("there is no database nowhere; create it"), "{error}");
+    let error = port(&format!("{place} user=nobody"), Want::Any).unwrap_err();
+    assert_eq!((error.code, error.sqlstate.as_deref()), (Code::AuthenticationFailed, Some("28000")));
+    assert!(error.to_string().contains("role nobody was refused"), "{error}");
+}
+
+#[test]
+fn something_else_than_postgres_on_the_port() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let place = format!("host=127.0.0.1 port={}", listener.local_addr().unwrap().port());
+    let answers = std::thread::spawn(move || {
+        for stream in listener.incoming().take(2) {
+            use std::io::{Read, Write};
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 1024]);
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+        }
+    });
+    for sslmode in ["disable", "require"] {
+        let error = port(&format!("{place} sslmode={sslmode}"), Want::Any).unwrap_err();
+        assert!(matches!(error.code, Code::Unreachable | Code::Tls), "{error}");
+    }
+    answers.join().unwrap();
+}
+
+#[test]
+fn pgbouncer_takes_a_url_with_settings() {
+    let server = Server::shared();
+    let Some(bouncer) = PgBouncer::start(server, &[("postgres", "postgres")]) else { return };
+    let text =
+        format!("host=127.0.0.1 port={} password=postgres search_path=coder statement_timeout=5s", bouncer.port());
+    block_on(async {
+        let session = once(&connector(&text), Want::ReadWrite).await.unwrap();
+        let settings =
+            [("search_path", "coder"), ("statement_timeout", "5s")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+        assert_eq!(session.settings, settings);
+        assert_eq!(session.client.query_typed("select 1", &[]).await.unwrap().len(), 1);
+    });
+    let error = port(&text.replace("password=postgres", "password=wrong"), Want::Any).unwrap_err();
+    assert_eq!(error.code, Code::AuthenticationFailed, "{error}");
+    let error = port(&format!("{text} dbname=nowhere"), Want::Any).unwrap_err();
+    assert!(error.code == Code::Unreachable && error.to_string().contains("nowhere"), "{error}");
+}

@@ -1,0 +1,31 @@
+//! The built program beside a real Postgres: commands, options, connections, privileges, output.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // helpers outside #[test] functions
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod canary;
+mod cases;
+mod codes;
+mod connect;
+mod docs_examples;
+mod edges;
+mod export;
+mod golden;
+mod golden_resolve;
+mod limits;
+mod options;
+mod postgres_errors;
+mod privileges;
+mod read_only;
+mod resolve;
+mod resolve_database;
+mod resolve_races;
+mod role_sql;
+mod schema;
+mod support_postgres;
+mod support_proxy;
+mod terminal;
+mod tls;
+mod waiting;
+mod watch;

@@ -1,0 +1,344 @@
+//! deploy/postgres/role.sql grants what is needed and nothing else: each grant is taken away once, and what the program then
+//! says to run makes it work again.
+
+use crate::support::roles::{DIFF, RESOLVE, SEED};
+use crate::support::{Database, Finished, Run, Server, Snapshot, Variant};
+use serde_json::{Value, json};
+
+/// What aclexplode finds for one of the roles in this database, as `insert on ai_providers`.
+fn grants(database: &Database, role: &str) -> Vec<String> {
+    let query = format!(
+        "select coalesce(json_agg(what order by what), '[]') from (
+           select lower(privilege_type) || ' on ' || relname from pg_class, aclexplode(relacl) where grantee = '{role}'::regrole
+           union all
+           select lower(privilege_type) || ' on schema ' || nspname from pg_namespace, aclexplode(nspacl)
+            where grantee = '{role}'::regrole
+           union all
+           select lower(privilege_type) || ' on database ' || datname from pg_database, aclexplode(datacl)
+            where grantee = '{role}'::regrole and datname = current_database()
+           union all
+           select 'column ' || attname from pg_attribute, aclexplode(attacl) where grantee = '{role}'::regrole
+           union all
+           select 'default for ' || privilege_type from pg_default_acl, aclexplode(defaclacl) where grantee = '{role}'::regrole
+           union all
+           select 'member of ' || roleid::regrole from pg_auth_members where member = '{role}'::regrole
+         ) as found (what)"
+    );
+    let list = database.json(&query);
+    list.as_array().unwrap().iter().map(|what| what.as_str().unwrap().to_owned()).collect()
+}
+
+fn readers_grants(database: &Database) -> Vec<String> {
+    let name = database.name();
+    vec![
+        format!("connect on database {name}"),
+        "select on ai_provider_keys".into(),
+        "select on ai_providers".into(),
+        "select on dbcrypt_keys".into(),
+        "usage on schema public".into(),
+    ]
+}
+
+fn seeders_grants(database: &Database) -> Vec<String> {
+    let inserts = ["ai_provider_keys", "ai_providers", "audit_logs"].map(|table| format!("insert on {table}"));
+    let mut all = [readers_grants(database), inserts.to_vec()].concat();
+    all.sort();
+    all
+}
+
+fn resolvers_grants(database: &Database) -> Vec<String> {
+    let changes =
+        ["update on ai_providers", "insert on ai_provider_keys", "delete on ai_provider_keys", "insert on audit_logs"];
+    let mut all = [readers_grants(database), changes.map(str::to_owned).to_vec()].concat();
+    all.sort();
+    all
+}
+
+fn database() -> Database<'static> {
+    let database = Server::shared().database(Variant::Current);
+    database.grant_roles();
+    database
+}
+
+const URL: &str = "https://api.openai.com/v1/";
+
+/// `openai` is there, equal to what `run` wants.
+fn seeded() -> Database<'static> {
+    let database = database();
+    database.execute(&format!(
+        "insert into ai_providers (type, name, base_url) values ('openai', 'openai', '{URL}');
+         insert into ai_provider_keys (provider_id, api_key) select id, 'sk-one' from ai_providers"
+    ));
+    database
+}
+
+fn run(command: &str, database: &Database, role: &str) -> Run {
+    Run::new([command])
+        .json()
+        .env("CODER_AIBRIDGE_OPENAI_KEY", "sk-one")
+        .arg("--wait=0")
+        .database(database.url_of(role))
+}
+
+fn problem(finished: &Finished) -> String {
+    let json = finished.json();
+    assert_eq!(finished.codes("problems"), ["permission_denied"], "{finished}");
+    assert_eq!(
+        (&json["outcome"], &json["blocked"], &json["written"]),
+        (&json!("unusable"), &json!(true), &json!(false))
+    );
+    json["problems"][0]["message"].as_str().unwrap().to_owned()
+}
+
+/// `run: grant …` as the message says it.
+fn advice(message: &str) -> String {
+    let (_, advice) = message.split_once("run: ").unwrap_or_else(|| panic!("no advice in: {message}"));
+    advice.split([',', '(', ';']).next().unwrap().trim().to_owned()
+}
+
+#[test]
+fn the_file_grants_exactly_this() {
+    let database = database();
+    assert_eq!(grants(&database, SEED), seeders_grants(&database));
+    assert_eq!(grants(&database, DIFF), readers_grants(&database));
+    assert_eq!(grants(&database, RESOLVE), resolvers_grants(&database));
+    let roles = "select json_agg(distinct rolsuper or rolcreatedb or rolcreaterole or rolreplication or rolbypassrls)
+                   from pg_roles where rolname in ('ai_provider_seed', 'ai_provider_diff', 'ai_provider_resolve')";
+    assert_eq!(database.json(roles), json!([false]));
+}
+
+#[test]
+fn each_grant_is_needed_and_the_message_names_it() {
+    for (command, role, all) in [
+        ("seed", SEED, seeders_grants as fn(&Database) -> Vec<String>),
+        ("diff", DIFF, readers_grants as fn(&Database) -> Vec<String>),
+    ] {
+        for position in 0..all(&database()).len() {
+            let database = database();
+            let grant = all(&database).swap_remove(position);
+            database.execute(&format!("revoke {grant} from {role}"));
+            let before = Snapshot::of(&database);
+            let refused = run(command, &database, role).run().expect(5);
+            let message = problem(&refused);
+            assert!(message.contains(&format!("role {role} may not ")), "{message}");
+            assert_eq!(advice(&message), format!("grant {grant} to {role}"), "{message}");
+            assert!(refused.termination.as_ref().unwrap().contains(&advice(&message)), "{refused}");
+            assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
+
+            database.execute(&advice(&message));
+            run(command, &database, role).run().expect(if command == "seed" { 0 } else { 1 });
+        }
+    }
+}
+
+/// Another URL and other keys: everything that resolve ever writes.
+fn changed() -> (Database<'static>, Run) {
+    let database = seeded();
+    database.execute(
+        "update ai_providers set base_url = 'https://other.example/'; update ai_provider_keys set api_key = 'sk-other'",
+    );
+    let diff = run("diff", &database, DIFF).database(database.url()).run();
+    let id = diff.json()["conflicts"][0]["id"].as_str().unwrap().to_owned();
+    let run = run("resolve", &database, RESOLVE).arg("--take=environment").arg("--yes").arg("--conflict").arg(id);
+    (database, run)
+}
+
+#[test]
+fn each_grant_of_resolve_is_needed_and_the_message_names_it() {
+    for position in 0..resolvers_grants(&database()).len() {
+        let (database, run) = changed();
+        let grant = resolvers_grants(&database).swap_remove(position);
+        database.execute(&format!("revoke {grant} from {RESOLVE}"));
+        let before = Snapshot::of(&database);
+        let message = problem(&run.run().expect(5));
+        assert_eq!(advice(&message), format!("grant {grant} to {RESOLVE}"), "{message}");
+        assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
+        database.execute(&advice(&message));
+        run.run().expect(0);
+        assert_eq!(Snapshot::of(&database).keys_of(&before.providers[0]["id"]), ["sk-one"]);
+    }
+}
+
+#[test]
+fn the_role_of_the_init_container_cannot_resolve_and_export_needs_only_a_reader() {
+    let (database, changing) = changed();
+    for role in [SEED, DIFF] {
+        let refused = changing.clone().database(database.url_of(role)).run().expect(5);
+        assert_eq!(refused.codes("problems")[0], "permission_denied");
+        assert!(
+            advice(refused.json()["problems"][0]["message"].as_str().unwrap())
+                .starts_with("grant update on ai_providers")
+        );
+    }
+    // Only what the decision needs is asked for: the keys are the same now.
+    database.execute("update ai_provider_keys set api_key = 'sk-one'");
+    database.execute("revoke insert, delete on ai_provider_keys from ai_provider_resolve");
+    let id = run("diff", &database, DIFF).run().json()["conflicts"][0]["id"].as_str().unwrap().to_owned();
+    let resolve = run("resolve", &database, RESOLVE).arg("--take=environment").arg("--yes").arg("--conflict").arg(id);
+    resolve.run().expect(0);
+    let export = Run::new(["export"]).arg("--show-secrets").arg("--wait=0").database(database.url_of(DIFF));
+    assert!(export.run().expect(0).stdout.contains("sk-one"));
+}
+
+#[test]
+fn all_that_is_missing_is_said_at_once() {
+    let database = database();
+    let refused = run("seed", &database, DIFF).run().expect(5);
+    let json = refused.json();
+    let advices: Vec<String> =
+        json["problems"].as_array().unwrap().iter().map(|p| advice(p["message"].as_str().unwrap())).collect();
+    let grant = |table: &str| format!("grant insert on {table} to {DIFF}");
+    assert_eq!(advices, ["ai_providers", "ai_provider_keys", "audit_logs"].map(grant));
+}
+
+#[test]
+fn a_role_whose_name_needs_quotes_gets_a_grant_that_can_be_run() {
+    let database = database();
+    database.execute("create role \"seed-er@example.com\" login; grant ai_provider_diff to \"seed-er@example.com\"");
+    let run = run("seed", &database, DIFF).arg("--audit=off").database(database.url_as("seed-er%40example.com", ""));
+    let json = run.run().expect(5).json();
+    for problem in json["problems"].as_array().unwrap() {
+        let advice = advice(problem["message"].as_str().unwrap());
+        assert!(advice.ends_with("to \"seed-er@example.com\""), "{advice}");
+        database.execute(&advice);
+    }
+    run.run().expect(0);
+    database.execute("drop owned by \"seed-er@example.com\"; drop role \"seed-er@example.com\"");
+}
+
+#[test]
+fn the_server_refuses_what_was_not_granted() {
+    let database = seeded();
+    database.execute("create table users (id int); insert into users values (1)");
+    let provider = "insert into ai_providers (type, name, base_url) values ('openai', 'x', '')";
+    let never = [
+        "update ai_providers set enabled = false",
+        "update ai_providers set deleted = true",
+        "delete from ai_providers",
+        "truncate ai_providers cascade",
+        "update ai_provider_keys set api_key = ''",
+        "delete from ai_provider_keys",
+        "insert into dbcrypt_keys (number, test) values (1, '')",
+        "update dbcrypt_keys set revoked_key_digest = active_key_digest",
+        "select from audit_logs",
+        "delete from audit_logs",
+        "select from users",
+        "insert into users values (2)",
+        "drop table ai_providers",
+        "create table mine (id int)",
+    ];
+    let inserts = [provider, "insert into ai_provider_keys (provider_id, api_key) select id, '' from ai_providers"];
+    let before = Snapshot::of(&database);
+    let resolve: Vec<&str> = never
+        .iter()
+        .copied()
+        .filter(|sql| !sql.starts_with("update ai_providers ") && *sql != "delete from ai_provider_keys")
+        .collect();
+    let resolve = [&resolve[..], &[provider]].concat();
+    for (role, refused) in [(SEED, &never[..]), (DIFF, &[&never[..], &inserts[..]].concat()), (RESOLVE, &resolve)] {
+        for sql in refused {
+            let mut client = postgres::Client::connect(&database.url_of(role), postgres::NoTls).unwrap();
+            let error = client.batch_execute(sql).expect_err(sql);
+            assert_eq!(
+                error.code(),
+                Some(&postgres::error::SqlState::INSUFFICIENT_PRIVILEGE),
+                "{role}: {sql}: {error:?}"
+            );
+        }
+    }
+    assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
+}
+
+#[test]
+fn a_reader_that_seeds_is_fine_while_nothing_is_missing() {
+    let database = seeded();
+    let finished = run("seed", &database, DIFF).run().expect(0);
+    assert_eq!(finished.json()["providers"][0]["state"], "in_sync");
+    assert_eq!(finished.codes("warnings"), [""; 0]);
+    run("diff", &database, DIFF).run().expect(0);
+}
+
+#[test]
+fn a_conflict_is_reported_whatever_may_be_inserted() {
+    let database = seeded();
+    database.execute("update ai_providers set base_url = 'https://other.example/'; revoke insert on ai_providers from ai_provider_seed");
+    assert_eq!(run("seed", &database, SEED).run().expect(3).json()["outcome"], "conflict");
+}
+
+#[test]
+fn diff_with_a_reader_says_nothing_of_inserts_and_with_half_a_seeder_does() {
+    let database = database();
+    let finished = run("diff", &database, DIFF).run().expect(1);
+    assert_eq!(finished.codes("warnings"), [""; 0]);
+    database.execute("revoke insert on audit_logs from ai_provider_seed");
+    let finished = run("diff", &database, SEED).run().expect(1);
+    assert_eq!(finished.codes("warnings"), ["cannot_insert"]);
+    assert!(finished.stdout.contains("grant insert on audit_logs to ai_provider_seed, or turn audit rows off"));
+}
+
+/// Only what this plan needs can fail it.
+#[test]
+fn what_a_plan_does_not_need_is_not_missed() {
+    let created = |run: Run, database: &Database, audit: usize| {
+        let finished = run.run().expect(0);
+        assert_eq!(finished.json()["providers"][0]["state"], "created", "{finished}");
+        assert_eq!(finished.codes("warnings"), [""; 0]);
+        assert_eq!(Snapshot::of(database).audit.len(), audit);
+    };
+    let none = "revoke select on dbcrypt_keys, ai_provider_keys from ai_provider_seed";
+    let copilot = |database: &Database, role: &str| {
+        let variables = [("CODER_AIBRIDGE_PROVIDER_0_TYPE", "copilot"), ("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", URL)];
+        Run::seed().json().envs(variables).database(database.url_of(role)).arg("--wait=0")
+    };
+
+    // Nothing is missing: no key of Coder's encryption is looked at, and nothing is inserted.
+    let in_sync = seeded();
+    in_sync.execute(
+        "revoke select on dbcrypt_keys from ai_provider_seed;
+         revoke insert on ai_providers, ai_provider_keys, audit_logs from ai_provider_seed",
+    );
+    assert_eq!(run("seed", &in_sync, SEED).run().expect(0).codes("warnings"), [""; 0]);
+
+    // Keys are not compared: they are not read, but may be written.
+    let ignoring = database();
+    ignoring.execute("revoke select on ai_provider_keys from ai_provider_seed");
+    created(run("seed", &ignoring, SEED).arg("--compare-credentials=ignore"), &ignoring, 2);
+
+    // Nothing secret is missing.
+    let open = database();
+    open.execute(&format!("{none}; revoke insert on ai_provider_keys from ai_provider_seed"));
+    created(copilot(&open, SEED).arg("--compare-credentials=ignore"), &open, 1);
+
+    // No audit rows.
+    let silent = database();
+    silent.execute("revoke insert on audit_logs from ai_provider_seed");
+    let message = problem(&run("seed", &silent, SEED).run().expect(5));
+    assert!(message.ends_with(", or turn audit rows off with --audit=off"), "{message}");
+    created(run("seed", &silent, SEED).arg("--audit=off"), &silent, 0);
+}
+
+/// Reads are refused one table at a time, whoever asks.
+#[test]
+fn permission_denied_on_each_table_for_seed_and_diff() {
+    for command in ["seed", "diff"] {
+        for table in ["ai_providers", "ai_provider_keys", "dbcrypt_keys"] {
+            let database = database();
+            database.execute(&format!("revoke select on {table} from ai_provider_seed"));
+            let finished = run(command, &database, SEED).run().expect(5);
+            let message = problem(&finished);
+            assert!(message.contains(&format!("role ai_provider_seed may not read {table}")), "{message}");
+            assert_eq!(advice(&message), format!("grant select on {table} to ai_provider_seed"));
+            assert!(finished.elapsed.as_secs() < 20, "waiting does not help: {finished}");
+        }
+    }
+}
+
+#[test]
+fn a_document_of_a_refusal_keeps_its_keys() {
+    let database = database();
+    database.execute("revoke select on ai_providers from ai_provider_seed");
+    let json = run("seed", &database, SEED).run().expect(5).json();
+    let lists = ["providers", "conflicts", "warnings"].map(|list| json[list].clone());
+    assert_eq!(lists, [json!([]), json!([]), json!([])]);
+    assert_eq!(json["problems"][0]["variables"], Value::Array(Vec::new()));
+}

@@ -1,0 +1,234 @@
+//! Files that are read again, waiting, locks and the limits of time, through the built program.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::support::roles::SEED;
+use crate::support::{Database, Fault, Finished, Options, Proxy, Run, Server, Snapshot, Variant};
+use serde_json::{Value, json};
+
+const KEY: &str = "sk-Zq7vXw2LkPm4Rt8s";
+const PASSWORD: &str = "pw-Jh5dNc9BxQf3";
+
+fn base() -> Run {
+    Run::seed()
+        .env("AI_PROVIDER_SEED_OUTPUT", "json")
+        .env("AI_PROVIDER_SEED_WAIT", "0")
+        .env("CODER_AIBRIDGE_OPENAI_KEY", KEY)
+}
+
+fn database() -> Database<'static> {
+    Server::shared().database(Variant::Current)
+}
+
+/// Runs it, and no secret is anywhere.
+fn go(run: &Run, code: i32) -> Finished {
+    let finished = run.run().expect(code);
+    let everything = finished.everything();
+    for secret in [KEY, PASSWORD] {
+        assert!(!everything.contains(&secret[..12]), "a secret was printed\n{finished}");
+    }
+    finished
+}
+
+fn only_problem(finished: &Finished, code: &str) -> Value {
+    assert_eq!(finished.codes("problems"), [code], "{finished}");
+    finished.json()["problems"][0].clone()
+}
+
+fn message(finished: &Finished, code: &str) -> String {
+    only_problem(finished, code)["message"].as_str().unwrap().to_owned()
+}
+
+/// A port where nobody listens.
+fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn file(contents: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), contents).unwrap();
+    file
+}
+
+/// As the kubelet does it: a new file takes the place of the old one.
+fn replace(path: &Path, contents: &str) {
+    let new = path.with_extension("new");
+    std::fs::write(&new, contents).unwrap();
+    std::fs::rename(new, path).unwrap();
+}
+
+#[test]
+fn a_password_that_is_rotated_while_we_wait() {
+    let server = Server::start(Options::new().scram());
+    let database = server.database(Variant::Current);
+    database.execute(&format!("create role app superuser login password '{PASSWORD}'"));
+    let url = database.url_as("app", "old-and-wrong");
+    let secret = file("old-and-wrong-too\n");
+    let run = base().database(&url).arg("--database-password-file").arg(secret.path());
+    let refused = message(&go(&run, 4), "authentication_failed");
+    assert!(refused.contains("role app") && refused.contains("rotation"), "{refused}");
+
+    let started = run.env("AI_PROVIDER_SEED_WAIT", "30s").start();
+    std::thread::sleep(Duration::from_secs(1));
+    replace(secret.path(), &format!("{PASSWORD}\n"));
+    let finished = started.wait().expect(0);
+    assert!(finished.elapsed > Duration::from_secs(1) && !finished.everything().contains(PASSWORD), "{finished}");
+    assert_eq!(finished.json()["providers"][0]["state"], "created");
+
+    // The whole URL in a file, the same way.
+    let secret = file(&url);
+    let run = base().arg("--database-url-file").arg(secret.path());
+    go(&run, 4);
+    let started = run.env("AI_PROVIDER_SEED_WAIT", "30s").start();
+    std::thread::sleep(Duration::from_secs(1));
+    replace(secret.path(), &database.url_as("app", PASSWORD));
+    assert_eq!(started.wait().expect(0).json()["providers"][0]["state"], "in_sync");
+}
+
+#[test]
+fn files_that_are_not_there_or_hold_nothing() {
+    let database = database();
+    for (option, contents, code) in [
+        ("--database-password-file", None, "invalid_option"),
+        ("--database-password-file", Some(""), "invalid_option"),
+        ("--database-url-file", None, "database_url_missing"),
+        ("--database-url-file", Some(""), "database_url_missing"),
+        ("--database-url-file", Some(PASSWORD), "database_url_invalid"),
+    ] {
+        let secret = file(contents.unwrap_or_default());
+        let path = if contents.is_some() { secret.path() } else { Path::new("/nowhere/secret") };
+        let finished = go(&base().database(database.url()).arg(option).arg(path), 2);
+        let problem = only_problem(&finished, code);
+        assert!(problem["variables"][0].as_str().unwrap().contains("database"), "{problem}");
+    }
+}
+
+#[test]
+fn tokens_of_a_cloud_come_from_a_file_only() {
+    let database = database();
+    let run = base().env("CODER_PG_AUTH", "awsiamrds").database(database.url());
+    let finished = go(&run, 2);
+    let problem = only_problem(&finished, "authentication_unsupported");
+    assert_eq!(problem["variables"], json!(["CODER_PG_AUTH"]));
+    assert!(problem["message"].as_str().unwrap().contains("--database-password-file"), "{problem}");
+    let token = file("token");
+    go(&run.clone().arg("--database-password-file").arg(token.path()), 0);
+    let url = file(&database.url());
+    go(&run.arg("--database-url-file").arg(url.path()), 0);
+}
+
+#[test]
+fn no_waiting_is_one_try() {
+    let url = format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/coder", closed_port());
+    for wait in ["0", "0s"] {
+        let finished = go(&base().database(&url).env("AI_PROVIDER_SEED_WAIT", wait), 4);
+        assert!(finished.elapsed < Duration::from_secs(2) && !finished.everything().contains("tried"), "{finished}");
+        assert!(message(&finished, "unreachable").contains("connection refused"));
+    }
+    let finished = go(&base().database(&url).env("AI_PROVIDER_SEED_WAIT", "1s"), 4);
+    assert!(finished.elapsed > Duration::from_millis(800) && finished.elapsed < Duration::from_secs(4), "{finished}");
+    assert!(message(&finished, "unreachable").contains("tried"));
+}
+
+/// Somebody who holds the lock until dropped, and the number of its backend.
+fn holder(database: &Database) -> (postgres::Client, i32) {
+    let mut client = database.client();
+    client.batch_execute("set application_name = 'coderd'; begin; select pg_advisory_xact_lock(10)").unwrap();
+    let pid = client.query_one("select pg_backend_pid()", &[]).unwrap().get(0);
+    (client, pid)
+}
+
+#[test]
+fn a_lock_that_somebody_holds() {
+    let database = database();
+    database.grant_roles();
+    for url in [database.url(), database.url_of(SEED)] {
+        database.execute("delete from ai_providers");
+        let before = Snapshot::of(&database);
+        let (client, pid) = holder(&database);
+        // Waiting for the database is something else, and does not help.
+        let run = base().database(&url).env("AI_PROVIDER_SEED_WAIT", "20s");
+        let finished = go(&run.clone().arg("--lock-timeout=500ms"), 6);
+        assert!(
+            finished.elapsed > Duration::from_millis(500) && finished.elapsed < Duration::from_secs(4),
+            "{finished}"
+        );
+        let message = message(&finished, "lock_timeout");
+        for said in ["--lock-timeout", &format!("backend {pid}"), "application coderd", "role checks"] {
+            assert!(message.contains(said), "{message}");
+        }
+        assert!(finished.termination.unwrap().contains(&format!("backend {pid}")));
+        assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
+
+        let started = run.arg("--lock-timeout=20s").start();
+        std::thread::sleep(Duration::from_secs(1));
+        drop(client);
+        let finished = started.wait().expect(0);
+        assert!(finished.elapsed > Duration::from_secs(1), "{finished}");
+        assert_eq!(finished.json()["providers"][0]["state"], "created");
+    }
+}
+
+#[test]
+fn a_lock_matters_only_where_something_is_missing() {
+    let database = database();
+    go(&base().database(database.url()), 0);
+    let (_client, _) = holder(&database);
+    go(&base().database(database.url()).arg("--lock-timeout=0"), 0);
+    let conflict = base().database(database.url()).env("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://x.example/");
+    go(&conflict.arg("--lock-timeout=0"), 3);
+    let missing = Run::diff().database(database.url()).env("CODER_AIBRIDGE_ANTHROPIC_KEY", KEY);
+    go(&missing, 1);
+}
+
+/// A migration of Coder's holds a table, for reading or only for writing: that is said, and not that the network is broken.
+#[test]
+fn a_table_that_somebody_has_locked() {
+    let database = database();
+    let mut client = database.client();
+    for (mode, lock_timeout) in [("access exclusive", "500ms"), ("share", "500ms"), ("share", "30s")] {
+        client.batch_execute(&format!("begin; lock table ai_providers in {mode} mode")).unwrap();
+        let run = base().database(database.url()).arg("--lock-timeout").arg(lock_timeout);
+        let finished = go(&run, 5);
+        assert!(finished.elapsed < Duration::from_secs(10), "{finished}");
+        assert!(message(&finished, "server_error").contains("pg_locks"), "{finished}");
+        client.batch_execute("rollback").unwrap();
+        assert!(Snapshot::of(&database).providers.is_empty());
+    }
+}
+
+/// Connections are taken and nothing ever comes back.
+#[test]
+fn a_black_hole_ends_in_time() {
+    let hole = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = hole.local_addr().unwrap().port();
+    let url = format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}/coder?sslmode=disable");
+    let run = base().database(&url).arg("--lock-timeout=1s").limit(Duration::from_secs(40));
+    let finished = go(&run.clone().env("AI_PROVIDER_SEED_WAIT", "2s"), 4);
+    assert!(finished.elapsed >= Duration::from_millis(1500) && finished.elapsed < Duration::from_secs(5), "{finished}");
+    assert!(message(&finished, "unreachable").contains("no answer in time"), "{finished}");
+    let finished = go(&run.database(format!("{url}&connect_timeout=2")), 4);
+    assert!(finished.elapsed < Duration::from_secs(5), "{finished}");
+}
+
+/// The server falls silent after the connection is there.
+#[test]
+fn a_server_that_falls_silent_ends_in_time() {
+    let database = database();
+    let run = |statement: &'static str| {
+        let proxy = Proxy::new().fault(Fault::Stall(statement)).start(Server::shared().port());
+        let run = base().database(database.url_at(proxy.port(), "postgres", "postgres"));
+        let finished = run.arg("--lock-timeout=1s").limit(Duration::from_secs(40)).run();
+        assert!(finished.elapsed < Duration::from_secs(33), "{finished}");
+        finished
+    };
+    for statement in ["begin read only", "pg_advisory_xact_lock"] {
+        assert!(message(&run(statement).expect(4), "unreachable").contains("does not answer"));
+    }
+    // The server ends the transaction that it hears nothing of, and the next attempt finds the way free.
+    let finished = run("insert into ai_providers").expect(0);
+    assert!(finished.stderr.contains("ended our idle connection"), "{finished}");
+    assert_eq!(Snapshot::of(&database).providers.len(), 1);
+}

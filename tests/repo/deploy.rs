@@ -1,0 +1,281 @@
+//! The manifests of deploy/, the values for Coder's chart, and the template of the init container for other charts.
+//! chart_cluster.rs gives the same objects to a real API server.
+
+use crate::support::Run;
+use crate::support::helm::{
+    self, CHART, assert_current, copy, error, find, objects, read, root, template, try_template, yaml,
+};
+use crate::support::kubernetes::tools::tool;
+use serde_json::{Value, json};
+
+#[test]
+fn the_template_of_the_init_container_works_in_another_chart() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let chart = parent();
+    let path = chart.path().to_str().unwrap();
+    let text = helm::stdout(try_template("workload", path, &[]));
+    assert_current("tests/data/chart/golden/parent.yaml", &text);
+    let options = json!({"more": {"name": "seed", "image": "x:1", "args": ["seed", "--wait=5m"],
+        "volumeMounts": [{"name": "ca", "mountPath": "/ca"}], "resources": {"limits": {"memory": "1Gi"}}}});
+    let text = helm::stdout(try_template("workload", path, &["--set-json", &format!("more={}", options["more"])]));
+    let container = &objects(&text)[0]["spec"]["template"]["spec"]["initContainers"][0];
+    for key in ["name", "image", "args", "volumeMounts", "resources"] {
+        assert_eq!(container[key], options["more"][key]);
+    }
+    for (wrong, expected) in [("more.volumeMount=x", "knows no \"volumeMount\""), ("seed.tpyo=1", "tpyo")] {
+        let refused = try_template("workload", path, &["--set", wrong]);
+        assert!(!refused.status.success() && error(&refused).contains(expected), "{}", error(&refused));
+    }
+}
+
+/// tests/data/chart/parent with our chart as its dependency.
+fn parent() -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    copy(&root("tests/data/chart/parent"), directory.path());
+    copy(&root(CHART), &directory.path().join("charts/ai-provider-seed"));
+    directory
+}
+
+fn coder(arguments: &[&str]) -> Vec<Value> {
+    let fixed = ["--values", "deploy/coder/values.yaml", "--api-versions", "aiproviders.dev/v1alpha1"];
+    objects(&helm::stdout(try_template("coder", "tests/data/chart/coder", &[&fixed, arguments].concat())))
+}
+
+#[test]
+fn the_values_for_coders_chart_bring_all_that_an_init_container_does_not_inherit() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let objects = coder(&[]);
+    let pod = &find(&objects, "Deployment")["spec"]["template"]["spec"];
+    let container = &pod["initContainers"][0];
+    let job = find(&objects, "Job");
+    let once = &job["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(job["metadata"]["annotations"]["helm.sh/hook"], "post-install");
+    assert_eq!(once["args"], json!(["seed", "--if-schema-missing=wait", "--wait=10m"]));
+    // Helm waits for the Job, and has to be told to wait longer than the Job does.
+    let head = read("deploy/coder/values.yaml");
+    let command = head.lines().find(|line| line.contains("helm install")).unwrap();
+    assert!(command.ends_with(" --timeout 15m"), "{command}");
+    // But for its arguments the Job's container is the init container.
+    let mut same = once.clone();
+    same["args"] = container["args"].clone();
+    assert_eq!(&same, container);
+    for volumes in [&pod["volumes"], &job["spec"]["template"]["spec"]["volumes"]] {
+        assert_eq!(volumes[0]["name"], container["volumeMounts"][0]["name"]);
+    }
+    assert_eq!(container["securityContext"]["runAsUser"], Value::Null, "OpenShift refuses a user it has not chosen");
+    let from = container["envFrom"].as_array().unwrap();
+    assert_eq!(from.last().unwrap()["configMapRef"], json!({"name": "ai-provider-seed-override", "optional": true}));
+    assert_eq!(
+        find(&objects, "AIProviderSeed")["spec"]["workloadRef"]["name"],
+        find(&objects, "Deployment")["metadata"]["name"]
+    );
+    // Where the kind is not known yet, the rest is installed all the same.
+    let text = helm::stdout(try_template("coder", "tests/data/chart/coder", &["--values", "deploy/coder/values.yaml"]));
+    assert!(!text.contains("AIProviderSeed"));
+}
+
+/// Every container of ours in deploy/, with the name of its file.
+fn our_containers() -> Vec<(String, Value)> {
+    let mut manifests = vec![("deploy/coder/values.yaml".to_owned(), coder(&[]))];
+    for path in [
+        "deploy/coder/diff-job.yaml",
+        "deploy/coder/resolve-job.yaml",
+        "deploy/examples/init-container/deployment.yaml",
+    ] {
+        manifests.push((path.to_owned(), objects(&read(path))));
+    }
+    manifests.push(("charts".to_owned(), objects(&template(&[]))));
+    let mut found = Vec::new();
+    for (path, objects) in manifests {
+        for object in objects {
+            let pod = &object["spec"]["template"]["spec"];
+            for list in ["initContainers", "containers"] {
+                for container in pod[list].as_array().into_iter().flatten() {
+                    if container["image"].as_str().is_some_and(|image| image.contains("/ai-provider-seed:")) {
+                        let mut container = container.clone();
+                        container["pod"] = pod["securityContext"].clone();
+                        found.push((path.clone(), container));
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(found.len(), 6);
+    found
+}
+
+#[test]
+fn every_container_of_ours_is_restricted_and_has_options_that_exist() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    for (path, container) in our_containers() {
+        let own = &container["securityContext"];
+        let either = |key: &str| if own[key].is_null() { &container["pod"][key] } else { &own[key] };
+        assert_eq!(either("runAsNonRoot"), true, "{path}");
+        assert_eq!(either("seccompProfile")["type"], "RuntimeDefault", "{path}");
+        assert_eq!(either("runAsUser"), &Value::Null, "{path}");
+        assert_eq!(own["allowPrivilegeEscalation"], false, "{path}");
+        assert_eq!(own["readOnlyRootFilesystem"], true, "{path}");
+        assert_eq!(own["capabilities"]["drop"], json!(["ALL"]), "{path}");
+        assert!(container["resources"]["limits"]["memory"].is_string(), "{path}");
+        let image = container["image"].as_str().unwrap();
+        assert!(
+            image.ends_with(&format!(":{version}")) || image.ends_with(&format!(":{version}-init")),
+            "{path}: {image}"
+        );
+        let arguments = container["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap());
+        if container["name"] != "controller" {
+            // Nothing is desired, so it ends before it connects; for `resolve` that is a problem, but the only one.
+            let finished = Run::new(arguments).json().run();
+            let problems = if container["name"] == "resolve" { &["nothing_desired"][..] } else { &[] };
+            assert_eq!(finished.codes("problems"), problems, "{path}: {finished}");
+        }
+    }
+}
+
+#[test]
+fn the_pages_say_how_to_run_the_job_and_make_what_it_needs() {
+    let text = read("deploy/coder/resolve-job.yaml");
+    let commands: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
+    assert_eq!(commands.len(), 3);
+    let values = read("deploy/coder/values.yaml");
+    let job = yaml(&text);
+    let env = job["spec"]["template"]["spec"]["containers"][0]["env"].as_array().unwrap();
+    let secrets: Vec<_> = env
+        .iter()
+        .map(|variable| &variable["valueFrom"]["secretKeyRef"])
+        .filter(|secret| secret["optional"] != true)
+        .map(|secret| secret["name"].as_str().unwrap())
+        .filter(|name| !values.contains(&format!("Secret {name},")))
+        .collect();
+    assert_eq!(secrets, ["coder-resolve-db-url"]);
+    for path in ["docs/resolve.md", "docs/runbooks/three-in-the-morning.md"] {
+        let page = read(path);
+        // The runbook takes a copy of the file that has the id in it.
+        for command in commands.iter().map(|command| command.split(" -f ").next().unwrap()) {
+            assert!(page.contains(command), "{path}: {command}");
+        }
+        for secret in &secrets {
+            assert!(page.contains(&format!("kubectl create secret generic {secret} -n coder")), "{path}: {secret}");
+        }
+        assert!(page.contains("\\password ai_provider_resolve\nalter role ai_provider_resolve login;"), "{path}");
+    }
+}
+
+#[test]
+fn the_controllers_manifests_are_the_charts() {
+    if tool("helm").is_none() {
+        return;
+    }
+    let text = template(&["--set", "crd.install=true"]);
+    let ours = |line: &&str| {
+        !["helm.sh/chart:", "helm.sh/resource-policy:", "app.kubernetes.io/managed-by:", "# Source:"]
+            .iter()
+            .any(|helms| line.trim_start().starts_with(helms))
+    };
+    let text: String = text.lines().filter(ours).map(|line| format!("{line}\n")).collect();
+    // What is left of the annotations of the definition is an empty mapping.
+    let text = text.replace("  annotations:\n  labels:\n", "  labels:\n");
+    let (definition, others): (Vec<&str>, Vec<&str>) = text
+        .split("---\n")
+        .filter(|document| !document.is_empty())
+        .partition(|d| d.contains("kind: CustomResourceDefinition"));
+    let head = "# Made from the chart with its default values; tests/repo/deploy.rs keeps it so. Do not edit.\n";
+    assert_current("deploy/controller/crd.yaml", &format!("{head}{}", definition.concat()));
+    assert_current("deploy/controller/controller.yaml", &format!("{head}{}", others.join("---\n")));
+}
+
+#[test]
+fn what_the_readme_puts_into_a_secret_is_secret() {
+    let page = read("README.md");
+    let section = page.split_once("## In Coder's chart").unwrap().1;
+    let first = section.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let objects = objects(first);
+    let keys =
+        |kind: &str, data: &str| find(&objects, kind)[data].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let (open, secret) = (keys("ConfigMap", "data"), keys("Secret", "stringData"));
+    assert!(open.iter().all(|name| ["_TYPE", "_NAME", "_BASE_URL"].iter().any(|end| name.ends_with(end))), "{open:?}");
+    assert!(!secret.is_empty() && secret.iter().all(|name| name.ends_with("_KEYS")), "{secret:?}");
+    // The container of the next block takes both.
+    let values = yaml(section.split("```yaml\n").nth(2).unwrap().split("```").next().unwrap());
+    let from = &values["coder"]["initContainers"][0]["envFrom"];
+    for (place, reference) in ["configMapRef", "secretRef"].iter().enumerate() {
+        assert_eq!(from[place][reference]["name"], "coder-ai-providers");
+    }
+    // One spelling: another one would be a conflict to whoever follows the examples in turn.
+    assert!(!page.contains("https://api.openai.com/v1/"));
+}
+
+#[test]
+fn argo_cd_gets_the_health_check_that_is_shown() {
+    let shown = read("deploy/examples/argocd/health.lua");
+    let config = yaml(&read("deploy/examples/argocd/argocd-cm.yaml"));
+    let installed =
+        config["data"]["resource.customizations.health.aiproviders.dev_AIProviderSeed"].as_str().unwrap().to_owned();
+    assert_eq!(installed, shown.split_once('\n').unwrap().1);
+}
+
+#[test]
+fn argo_cd_sees_what_the_conditions_say() {
+    let lua =
+        ["lua5.4", "lua5.3", "lua"].into_iter().find(|lua| std::process::Command::new(lua).arg("-v").output().is_ok());
+    let Some(lua) = lua else {
+        eprintln!("skipped: needs Lua (Debian: lua5.4)");
+        return;
+    };
+    let condition =
+        |kind: &str, status: &str| format!("{{type=\"{kind}\", status=\"{status}\", message=\"{kind} {status}\"}}");
+    for (conditions, seen, expected) in [
+        (vec![], 1, "Progressing"),
+        (vec![condition("Ready", "True"), condition("InSync", "True")], 1, "Healthy"),
+        (vec![condition("Ready", "True")], 0, "Progressing"),
+        (vec![condition("Ready", "False"), condition("Stalled", "True")], 1, "Degraded"),
+        (vec![condition("Ready", "False"), condition("Reconciling", "True")], 1, "Progressing"),
+        (vec![condition("Ready", "Unknown"), condition("Suspended", "True")], 1, "Suspended"),
+        (vec![condition("Ready", "Unknown"), condition("Reconciling", "True")], 1, "Progressing"),
+    ] {
+        let object = format!(
+            "obj = {{metadata={{generation=1}}, status={{observedGeneration={seen}, conditions={{{}}}}}}}",
+            conditions.join(", ")
+        );
+        let check = read("deploy/examples/argocd/health.lua");
+        let program = format!("{object}\nlocal function check()\n{check}\nend\nprint(check().status)");
+        let output = std::process::Command::new(lua).args(["-e", &program]).output().expect("start Lua");
+        assert_eq!(helm::stdout(output).trim(), expected, "{object}");
+    }
+}
+
+#[test]
+fn every_kustomization_can_be_built() {
+    if tool("helm").is_none() {
+        return;
+    }
+    for directory in
+        ["controller", "examples/init-container", "examples/postgres", "examples/sidecar", "examples/argocd"]
+    {
+        let path = root("deploy").join(directory);
+        let output = std::process::Command::new(tool("kubectl").unwrap())
+            .arg("kustomize")
+            .arg(&path)
+            .output()
+            .expect("start kubectl");
+        let objects = objects(&helm::stdout(output));
+        assert!(!objects.is_empty());
+        if directory.ends_with("sidecar") {
+            let names =
+                find(&objects, "Deployment")["spec"]["template"]["spec"]["initContainers"].as_array().unwrap().iter();
+            let names: Vec<_> = names.map(|container| container["name"].as_str().unwrap().to_owned()).collect();
+            assert_eq!(
+                names,
+                ["database-proxy", "ai-provider-seed"],
+                "what gives the network stands before what needs it"
+            );
+        }
+    }
+}

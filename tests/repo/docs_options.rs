@@ -1,0 +1,41 @@
+//! The tables of the options that `diff`, `resolve`, `export` and `controller` alone have are complete.
+
+use std::collections::BTreeMap;
+
+use crate::support::Run;
+use crate::support::markdown::Page;
+
+/// Those that have options of their own.
+const COMMANDS: &[&str] = if cfg!(feature = "controller") {
+    &["diff", "resolve", "export", "controller"]
+} else {
+    &["diff", "resolve", "export"]
+};
+
+/// Option and the default that the help names.
+fn options(command: &str) -> BTreeMap<String, String> {
+    let help = Run::new([command, "--help"]).run().expect(0).stdout;
+    let long = |line: &'_ str| line.find("--").filter(|at| line.starts_with('-') && *at <= 4);
+    let lines = help.lines().map(str::trim).filter_map(|line| long(line).map(|at| line[at..].to_owned()));
+    let options = lines.map(|line| {
+        let default = line.rsplit_once("[default: ").map_or("–", |(_, rest)| rest.trim_end_matches(']'));
+        (line.split([' ', '[', '=']).next().unwrap().to_owned(), default.to_owned())
+    });
+    options.filter(|(name, _)| name != "--help").collect()
+}
+
+#[test]
+fn tables_of_options_are_complete() {
+    let page = Page::read("docs/configuration.md");
+    let of_seed = options("seed");
+    for command in COMMANDS {
+        let rows = page.rows_below(&format!("Options of {command}"));
+        let documented: BTreeMap<String, String> =
+            rows.iter().map(|row| (row[0].clone(), row[row.len() - 2].clone())).collect();
+        let own: BTreeMap<String, String> = options(command)
+            .into_iter()
+            .filter(|(name, _)| !of_seed.contains_key(name) && name != "--offline")
+            .collect();
+        assert_eq!(documented, own, "{command}");
+    }
+}

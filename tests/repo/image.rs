@@ -1,0 +1,148 @@
+//! What makes the image, as far as it can be checked without building it: the packing, the Dockerfile, the release workflow.
+
+use serde_json::{Value, json};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+fn output(command: &mut Command) -> Vec<u8> {
+    let output = command.output().expect("start");
+    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    output.stdout
+}
+
+fn file_of(archive: &Path, name: &str) -> Vec<u8> {
+    output(Command::new("tar").arg("-xOf").arg(archive).arg(name))
+}
+
+#[test]
+fn the_same_files_are_the_same_image_at_any_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = directory.path().join("files");
+    fs::create_dir_all(files.join("etc/ssl")).unwrap();
+    fs::write(files.join("program"), "first").unwrap();
+    fs::set_permissions(files.join("program"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(files.join("etc/ssl/roots"), "roots").unwrap();
+    let pack = |to: &str| {
+        let archive = directory.path().join(to);
+        let id = output(
+            Command::new(root("hack/pack")).arg(&archive).args(["example/image:1", "arm64"]).arg(&files).args([
+                "/program",
+                "a=b",
+                "url=https://example.com/?x=y",
+            ]),
+        );
+        (String::from_utf8(id).unwrap().trim().to_owned(), archive)
+    };
+    let (id, archive) = pack("one.tar");
+    // Written again later, by whoever: only names, modes and contents count.
+    fs::write(files.join("program"), "first").unwrap();
+    let (again, other) = pack("two.tar");
+    assert_eq!(id, again);
+    assert_eq!(fs::read(&archive).unwrap(), fs::read(other).unwrap());
+
+    let manifest: Value = serde_json::from_slice(&file_of(&archive, "manifest.json")).unwrap();
+    assert_eq!(manifest[0]["RepoTags"], json!(["example/image:1"]));
+    let config: Value = serde_json::from_slice(&file_of(&archive, manifest[0]["Config"].as_str().unwrap())).unwrap();
+    assert_eq!(config["architecture"], "arm64");
+    assert_eq!(config["config"]["User"], "65532:65532");
+    assert_eq!(config["config"]["Entrypoint"], json!(["/program"]));
+    assert_eq!(config["config"]["Labels"], json!({"a": "b", "url": "https://example.com/?x=y"}));
+    let layer = directory.path().join("layer.tar");
+    fs::write(&layer, file_of(&archive, "layer.tar")).unwrap();
+    let listed = String::from_utf8(output(Command::new("tar").arg("-tvf").arg(&layer))).unwrap();
+    assert!(listed.lines().all(|line| line.contains(" 0/0 ")), "{listed}");
+    let names: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().last()).collect();
+    assert_eq!(names, ["etc/", "etc/ssl/", "etc/ssl/roots", "program"]);
+    let digest = output(Command::new("sha256sum").arg(&layer));
+    let digest = format!("sha256:{}", &String::from_utf8(digest).unwrap()[..64]);
+    assert_eq!(config["rootfs"]["diff_ids"], json!([digest]));
+}
+
+#[test]
+fn dockerfile_and_script_describe_the_same_image() {
+    let (dockerfile, script) =
+        (fs::read_to_string(root("Dockerfile")).unwrap(), fs::read_to_string(root("hack/image")).unwrap());
+    for label in ["title", "source", "licenses", "version", "revision"] {
+        let label = format!("org.opencontainers.image.{label}=");
+        assert!(dockerfile.contains(&label) && script.contains(&label), "{label}");
+    }
+    for text in ["FROM scratch AS base", "USER 65532:65532", "ENTRYPOINT [\"/ai-provider-seed\"]", "AS init", "AS full"]
+    {
+        assert!(dockerfile.contains(text), "{text}");
+    }
+    assert!(dockerfile.contains(&format!("ARG VERSION={} ", env!("CARGO_PKG_VERSION"))));
+    // Only what is copied goes to the builder.
+    let ignored = fs::read_to_string(root(".dockerignore")).unwrap();
+    assert_eq!(ignored.lines().next(), Some("*"));
+}
+
+#[test]
+fn images_that_build_are_pinned_by_digest() {
+    let pinned = |reference: &str| {
+        let digest = reference.split_once("@sha256:").map(|(_, digest)| digest.trim()).unwrap_or_default();
+        assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{reference}");
+    };
+    let dockerfile = fs::read_to_string(root("Dockerfile")).unwrap();
+    // A syntax line would fetch whatever reads the file.
+    assert!(!dockerfile.contains("syntax="));
+    let base: Vec<&str> = dockerfile.lines().filter_map(|line| line.strip_prefix("ARG RUST_IMAGE=")).collect();
+    assert_eq!(base.len(), 1);
+    pinned(base[0]);
+    let ours = ["${RUST_IMAGE}", "build", "scratch", "base"];
+    for from in dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")) {
+        let image = from.split(' ').find(|word| !word.starts_with("--")).unwrap();
+        assert!(ours.contains(&image), "{from}");
+    }
+    let workflow = fs::read_to_string(root(".github/workflows/release.yml")).unwrap();
+    for name in ["BUILDKIT", "SBOM_GENERATOR"] {
+        pinned(workflow.split_once(&format!(" {name}: ")).unwrap().1.lines().next().unwrap());
+        assert!(workflow.contains(&format!("=${name}\"")), "{name} is not used");
+    }
+    assert!(!workflow.contains("--sbom=true"));
+}
+
+#[test]
+fn nothing_is_published_that_was_not_tested_or_not_pushed() {
+    let workflow = fs::read_to_string(root(".github/workflows/release.yml")).unwrap();
+    let workflow: serde_json::Value = serde_saphyr::from_str(&workflow).unwrap();
+    assert_eq!(workflow["jobs"]["release"]["needs"], "test");
+    let steps = workflow["jobs"]["test"]["steps"].as_array().unwrap();
+    let commands: Vec<_> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
+    assert_eq!(commands, ["make test", "make lint"]);
+    // GitHub starts bash with pipefail only where it is named.
+    assert_eq!(workflow["defaults"]["run"]["shell"], "bash");
+}
+
+#[test]
+fn an_image_without_a_list_of_dependencies_has_to_be_asked_for() {
+    let directory = tempfile::tempdir().unwrap();
+    // A cargo without cargo-auditable; if it were asked to build, that would be said.
+    let cargo = directory.path().join("cargo");
+    fs::write(&cargo, "#!/bin/sh\necho \"$@\" >>\"$(dirname \"$0\")/asked\"\nexit 101\n").unwrap();
+    fs::set_permissions(&cargo, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", directory.path().display(), std::env::var("PATH").unwrap());
+    let refused = Command::new(root("hack/image")).env("PATH", path).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("--without-sbom"), "{refused:?}");
+    assert_eq!(fs::read_to_string(directory.path().join("asked")).unwrap(), "auditable --version\n");
+}
+
+#[test]
+fn actions_are_pinned_to_a_commit() {
+    let workflow = fs::read_to_string(root(".github/workflows/release.yml")).unwrap();
+    let uses: Vec<&str> =
+        workflow.lines().filter_map(|line| line.split_once("uses: ")).map(|(_, action)| action).collect();
+    assert!(uses.len() >= 2);
+    for action in uses {
+        let (_, pin) = action.split_once('@').unwrap();
+        let (commit, version) = pin.split_once(" # v").unwrap_or_else(|| panic!("{action}: which version is that?"));
+        assert!(commit.len() == 40 && commit.bytes().all(|byte| byte.is_ascii_hexdigit()), "{action}");
+        assert!(!version.is_empty());
+    }
+}

@@ -1,0 +1,15 @@
+//! The repository itself: pages, chart, manifests, images, layers. No server is started.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)] // helpers outside #[test] functions
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[cfg(feature = "controller")]
+mod chart;
+mod codes;
+#[cfg(feature = "controller")]
+mod deploy;
+mod docs;
+mod docs_options;
+mod image;
+mod proof;

@@ -1,0 +1,104 @@
+//! Helm, and what is checked of its output. A test file uses a part of it.
+#![allow(dead_code)]
+
+use crate::support::kubernetes::tools::tool;
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// What `helm template` takes for the cluster's version; one built from source does not know any.
+pub const KUBE_VERSION: &str = "1.36.0";
+
+pub fn root(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+pub fn read(path: &str) -> String {
+    fs::read_to_string(root(path)).unwrap_or_else(|error| panic!("read {path}: {error}"))
+}
+
+pub const CHART: &str = "charts/ai-provider-seed";
+
+/// `helm` in the project's directory.
+pub fn command() -> Command {
+    let mut command = Command::new(tool("helm").expect("there is helm where there is a cluster, or on the PATH"));
+    command
+        .current_dir(root(""))
+        .env("HELM_CACHE_HOME", root("target/helm"))
+        .env("HELM_CONFIG_HOME", root("target/helm"));
+    command
+}
+
+pub fn helm<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Output {
+    command().args(arguments).output().expect("start helm")
+}
+
+/// Its standard output, or the test fails with what it said.
+pub fn stdout(output: Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
+    text(&output.stdout)
+}
+
+/// What it said against them.
+pub fn error(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// The chart with these arguments, as release `ai-provider-seed` in the namespace `coder`.
+pub fn template(arguments: &[&str]) -> String {
+    stdout(try_template("ai-provider-seed", CHART, arguments))
+}
+
+pub fn try_template(release: &str, chart: &str, arguments: &[&str]) -> Output {
+    let fixed = ["template", release, chart, "--namespace", "coder", "--kube-version", KUBE_VERSION];
+    helm(fixed.iter().chain(arguments))
+}
+
+pub fn yaml(text: &str) -> Value {
+    serde_saphyr::from_str(text).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// The objects of a stream of documents.
+pub fn objects(text: &str) -> Vec<Value> {
+    let documents = text.split("\n---").map(|document| document.trim_start_matches("---"));
+    documents.map(|document| yaml(&format!("{document}\n"))).filter(|object| !object.is_null()).collect()
+}
+
+/// The first object of a kind.
+pub fn find<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
+    objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("there is no {kind}"))
+}
+
+/// A file that is made from others is current; `UPDATE_FILES=1 cargo test --test repo` makes it so.
+pub fn assert_current(path: &str, text: &str) {
+    if std::env::var_os("UPDATE_FILES").is_some() {
+        fs::create_dir_all(root(path).parent().unwrap()).unwrap();
+        fs::write(root(path), text).unwrap();
+        return;
+    }
+    let found = fs::read_to_string(root(path)).unwrap_or_default();
+    if found != text {
+        let line = found.lines().zip(text.lines()).position(|(a, b)| a != b);
+        let line = line.unwrap_or(found.lines().count().min(text.lines().count()));
+        let at = |text: &str| text.lines().nth(line).unwrap_or("(end)").to_owned();
+        panic!(
+            "{path} is not current at line {}; run UPDATE_FILES=1 cargo test --test repo\n  in the file  {}\n  should be    {}",
+            line + 1,
+            at(&found),
+            at(text)
+        );
+    }
+}
+
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => copy(&entry.path(), &target),
+            false => fs::copy(entry.path(), &target).map(drop).unwrap(),
+        }
+    }
+}

@@ -153,8 +153,8 @@ fn environment(bytes: &[u8]) {
         environment
     };
     let (environment, mut again) = (read(), read());
-    printable(&environment.problems);
-    printable(&environment.warnings);
+    printable(&environment.findings.problems);
+    printable(&environment.findings.warnings);
     let records = |environment: &Environment| -> Vec<(String, String)> {
         environment.providers.iter().map(|provider| (provider.name.clone(), provider.canonical().hash())).collect()
     };
@@ -164,13 +164,13 @@ fn environment(bytes: &[u8]) {
             let (a, b) = (a.canonical(), b.canonical());
             assert_eq!(a == b, a.hash() == b.hash(), "equal hashes for equal records only");
         }
-        if environment.problems.is_empty() {
+        if environment.findings.problems.is_empty() {
             assert!(ai_provider_seed::provider::check_name(&a.name).is_ok() && a.keys.len() <= 5);
         }
     }
     again.strict();
     again.require(2, "X");
-    printable(&again.problems);
+    printable(&again.findings.problems);
 }
 
 fn printable(problems: &[Problem]) {

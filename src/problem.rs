@@ -234,3 +234,24 @@ impl Problem {
         self
     }
 }
+
+/// What a run found: problems stop it, warnings do not.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    pub problems: Vec<Problem>,
+    pub warnings: Vec<Problem>,
+}
+
+impl Findings {
+    /// Appends what the other holds.
+    pub fn extend(&mut self, other: Findings) {
+        self.problems.extend(other.problems);
+        self.warnings.extend(other.warnings);
+    }
+}
+
+impl From<Vec<Problem>> for Findings {
+    fn from(problems: Vec<Problem>) -> Findings {
+        Findings { problems, warnings: Vec::new() }
+    }
+}

@@ -14,7 +14,7 @@ use crate::env::Variable;
 use crate::options::args::ExportTexts;
 use crate::options::export::Wanted;
 use crate::options::{self, Format, Options};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact;
 use crate::report::export::{Export, HEAD, Secrets, Stored, export, render};
 use crate::report::{self, Command, Report, Style};
@@ -23,23 +23,29 @@ use crate::run::prepare::prepare_reader;
 use crate::store::snapshot::Live;
 
 pub fn command(mut texts: ExportTexts, variables: &[Variable]) -> u8 {
-    let (options, mut problems, warnings) = options::parse(std::mem::take(&mut texts.texts), None, variables);
+    let (options, Findings { mut problems, warnings }) =
+        options::parse(std::mem::take(&mut texts.texts), None, variables);
     log_to_stderr(options.log_format, options.log_level);
     let wanted = options::export::parse(&texts, &mut problems);
     let (keyring, connector) = match prepare_reader(&options, variables, problems) {
         Ok(ready) => ready,
-        Err(problems) => return failed(Report::new(Command::Export, problems, warnings), &options),
+        Err(problems) => return failed(Report::new(Command::Export, Findings { problems, warnings }), &options),
     };
     let run = Run { keyring: &keyring, wait: options.wait };
     let live = match in_runtime(read(&run, &connector)) {
         Ok(Ok(live)) => live,
-        Ok(Err(error)) => return failed(Report::new(Command::Export, error.into_problems(), warnings), &options),
+        Ok(Err(error)) => {
+            return failed(
+                Report::new(Command::Export, Findings { problems: error.into_problems(), warnings }),
+                &options,
+            );
+        }
         Err(exit_code) => return exit_code,
     };
     let (stored, mut unknown) = choose(&live, &wanted);
     let mut found = export(&stored, wanted.secrets != Secrets::Named);
-    found.problems.append(&mut unknown);
-    found.warnings.splice(0..0, warnings);
+    found.findings.problems.append(&mut unknown);
+    found.findings.warnings.splice(0..0, warnings);
     finish(&found, &wanted, &options)
 }
 
@@ -62,16 +68,16 @@ fn choose<'a>(live: &'a [Live], wanted: &Wanted) -> (Vec<Stored<'a>>, Vec<Proble
 
 fn finish(found: &Export, wanted: &Wanted, options: &Options) -> u8 {
     let rendered = render(found, wanted.format, wanted.secrets);
-    let mut problems = found.problems.clone();
+    let mut findings = found.findings.clone();
     if let Some(path) = &wanted.file
         && let Err(what) = write_private(path, rendered.secrets.expose_secret())
     {
         let message = format!("{what}; nothing was exported");
-        problems.push(Problem::new(Code::InvalidOption, message).variable("--secrets-file"));
-        return failed(Report::new(Command::Export, problems, found.warnings.clone()), options);
+        findings.problems.push(Problem::new(Code::InvalidOption, message).variable("--secrets-file"));
+        return failed(Report::new(Command::Export, findings), options);
     }
-    let mut report = Report::new(Command::Export, problems, found.warnings.clone());
-    report.blocked = !report.problems.is_empty();
+    let mut report = Report::new(Command::Export, findings);
+    report.blocked = !report.findings.problems.is_empty();
     let text = rendered.text.expose_secret();
     match options.output {
         Format::Json => print(&(json(found, wanted, &report, text) + "\n")),
@@ -82,7 +88,7 @@ fn finish(found: &Export, wanted: &Wanted, options: &Options) -> u8 {
         }
         Format::Text => print(text),
     }
-    if options.output == Format::Text && !(report.problems.is_empty() && report.warnings.is_empty()) {
+    if options.output == Format::Text && !(report.findings.problems.is_empty() && report.findings.warnings.is_empty()) {
         print_error(&report::remarks(&report, Style { colour: may_colour() }));
     }
     report.exit_code()
@@ -138,8 +144,8 @@ fn json(found: &Export, wanted: &Wanted, report: &Report, text: &str) -> String 
         providers: providers.collect(),
         text,
         secrets_file: wanted.file.as_ref().map(|path| redact::name(&path.to_string_lossy())),
-        problems: &report.problems,
-        warnings: &report.warnings,
+        problems: &report.findings.problems,
+        warnings: &report.findings.warnings,
     };
     serde_json::to_string(&document).unwrap_or_default()
 }

@@ -19,9 +19,9 @@ use crate::env::Variable;
 use crate::options::args::{Arguments, Command, Texts, usage_message};
 use crate::options::{self, Format, Options};
 use crate::plan::Access;
-use crate::problem::{Code, Outcome, Problem};
+use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::report::{self, Report, Style};
-use crate::run::prepare::{Prepared, Refused, prepare};
+use crate::run::prepare::{Prepared, prepare};
 use crate::run::seed::{self, Run};
 
 /// The whole program. A panic, in whatever thread, ends it with exit code 70 and without the panic's text, which may hold
@@ -100,13 +100,13 @@ fn crd() -> u8 {
 }
 
 fn seed(texts: Texts, variables: &[Variable]) -> u8 {
-    let (options, problems, warnings) = options::parse(texts, None, variables);
+    let (options, findings) = options::parse(texts, None, variables);
     log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
     let guard = guard(&options, Duration::ZERO);
-    let prepared = prepare(&options, Access::Write, variables, problems, warnings);
+    let prepared = prepare(&options, Access::Write, variables, findings);
     let report = block_on(look(report::Command::Seed, &options, prepared))
-        .unwrap_or_else(|problem| Report::new(report::Command::Seed, vec![problem], Vec::new()));
+        .unwrap_or_else(|problem| Report::new(report::Command::Seed, vec![problem]));
     log_end(&report, started);
     finish(report, &options, Some(&guard))
 }
@@ -134,13 +134,16 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
 }
 
 /// Asks the database, if there is anything to ask.
-async fn look(command: report::Command, options: &Options, prepared: Result<Prepared, Refused>) -> Report {
+async fn look(command: report::Command, options: &Options, prepared: Result<Prepared, Findings>) -> Report {
     let prepared = match prepared {
         Ok(prepared) => prepared,
-        Err(Refused { problems, warnings }) => return Report::new(command, problems, warnings),
+        Err(findings) => return Report::new(command, findings),
     };
     let mut report = match &prepared.connector {
-        None => Report { desired: prepared.desired.len(), ..Report::new(command, Vec::new(), prepared.warnings) },
+        None => {
+            let findings = Findings { warnings: prepared.warnings, ..Findings::default() };
+            Report { desired: prepared.desired.len(), ..Report::new(command, findings) }
+        }
         Some(connector) => {
             let run = Run {
                 desired: &prepared.desired,
@@ -213,8 +216,8 @@ fn log_end(report: &Report, started: Instant) {
         written = report.written,
         providers = report.providers.len(),
         conflicts = report.conflicts.len(),
-        problems = report.problems.len(),
-        warnings = report.warnings.len(),
+        problems = report.findings.problems.len(),
+        warnings = report.findings.warnings.len(),
         database = report.database.as_deref().unwrap_or("not connected"),
         took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         "{} ended",
@@ -269,7 +272,7 @@ fn usage(error: &clap::Error, arguments: &[OsString], variables: &[Variable]) ->
     let (options, ..) = options::parse(texts_of_usage(arguments), None, variables);
     log_to_stderr(options.log_format, options.log_level);
     let problem = Problem::new(Code::InvalidOption, usage_message(error));
-    finish(Report::new(command_of(arguments), vec![problem], Vec::new()), &options, None)
+    finish(Report::new(command_of(arguments), vec![problem]), &options, None)
 }
 
 /// Of arguments that cannot be understood: a decision that was mistyped must not pass for one that was carried out.

@@ -10,22 +10,22 @@ use crate::options::args::ResolveTexts;
 use crate::options::{self, Format, Options, resolve};
 use crate::plan::Access;
 use crate::plan::resolve::{Action, Request, Resolution};
-use crate::problem::{Code, Outcome, Problem};
+use crate::problem::{Code, Findings, Outcome};
 use crate::report::{Command, Report, Settled, Style};
-use crate::run::prepare::{Prepared, Refused, prepare, prepare_reader};
+use crate::run::prepare::{Prepared, prepare, prepare_reader};
 use crate::run::resolve::{Ended, Run};
 use crate::store::connect::Connector;
 
 pub fn command(mut texts: ResolveTexts, variables: &[Variable]) -> u8 {
-    let (options, mut problems, warnings) = options::parse(std::mem::take(&mut texts.texts), None, variables);
+    let (options, mut findings) = options::parse(std::mem::take(&mut texts.texts), None, variables);
     log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
     let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    let request = resolve::parse(&texts, can_ask, &mut problems);
+    let request = resolve::parse(&texts, can_ask, &mut findings.problems);
     let ask = request.action != Action::TakeDatabase && !texts.yes && !texts.dry_run;
-    let settled = match ready(&options, &request, variables, problems, warnings) {
-        Err(Refused { problems, warnings }) => {
-            let report = Report::new(Command::Resolve, problems, warnings);
+    let settled = match ready(&options, &request, variables, findings) {
+        Err(findings) => {
+            let report = Report::new(Command::Resolve, findings);
             Ok(Settled::new(report, request.action, texts.dry_run, None, Vec::new()))
         }
         Ok((prepared, connector)) => {
@@ -54,21 +54,20 @@ fn ready(
     options: &Options,
     request: &Request,
     variables: &[Variable],
-    problems: Vec<Problem>,
-    warnings: Vec<Problem>,
-) -> Result<(Prepared, Connector), Refused> {
-    let mut prepared = prepare(options, Access::Read, variables, problems, warnings)?;
+    of_options: Findings,
+) -> Result<(Prepared, Connector), Findings> {
+    let mut prepared = prepare(options, Access::Read, variables, of_options)?;
     if let Some(connector) = prepared.connector.take() {
         return Ok((prepared, connector));
     }
     let (nothing, warnings): (Vec<_>, Vec<_>) =
         std::mem::take(&mut prepared.warnings).into_iter().partition(|w| w.code == Code::NothingDesired);
     if request.action != Action::Restore {
-        return Err(Refused { problems: nothing, warnings });
+        return Err(Findings { problems: nothing, warnings });
     }
     match prepare_reader(options, variables, Vec::new()) {
         Ok((keyring, connector)) => Ok((Prepared { keyring, warnings, ..prepared }, connector)),
-        Err(problems) => Err(Refused { problems, warnings }),
+        Err(problems) => Err(Findings { problems, warnings }),
     }
 }
 
@@ -111,9 +110,10 @@ impl Decided<'_> {
         };
         let Ended { plan, resolution, lines, error, written, unknown, database } = in_runtime(run.run(connector))?;
         let failed = error.map(|error| error.into_problems());
-        let problems = failed.or_else(|| resolution.as_ref().map(|r| r.problems.clone())).unwrap_or_default();
-        let report = Report::new(Command::Resolve, problems, prepared.warnings.clone());
-        let report = report.warned(resolution.iter().flat_map(|r| r.warnings.iter().cloned()));
+        let problems = failed.or_else(|| resolution.as_ref().map(|r| r.findings.problems.clone())).unwrap_or_default();
+        let of_resolution = resolution.iter().flat_map(|r| &r.findings.warnings);
+        let warnings = prepared.warnings.iter().chain(of_resolution).cloned().collect();
+        let report = Report::new(Command::Resolve, Findings { problems, warnings });
         let mut report = report.with_plan(&prepared.desired, plan.unwrap_or_default());
         report.written = written;
         report.unknown = unknown;

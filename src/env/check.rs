@@ -9,7 +9,7 @@ use super::indexed::{Fields, List, Suffix};
 use super::partial::Unknown;
 use super::suggest::nearest;
 use super::variable::Variable;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact::{self, count};
 use crate::provider::{
     BedrockSettings, DesiredProvider, NameError, Origin, Origins, Presence, ProviderType, check_name,
@@ -23,8 +23,8 @@ const JUDGED: usize = 50;
 const FEDERATION: [Suffix; 3] = [Suffix::FederationRuleId, Suffix::OrganizationId, Suffix::IdentityTokenFile];
 
 /// Adds what is wrong with it; `Some` if it is a provider all the same (the caller drops it if there is any problem).
-pub fn check(fields: &Fields, problems: &mut Vec<Problem>, warnings: &mut Vec<Problem>) -> Option<DesiredProvider> {
-    let mut check = Check { fields, problems, warnings };
+pub fn check(fields: &Fields, findings: &mut Findings) -> Option<DesiredProvider> {
+    let mut check = Check { fields, findings };
     if fields.unreadable {
         // What can be read is judged; what seems to be missing may be what cannot.
         if fields.variable(Suffix::Type).is_some() {
@@ -57,8 +57,7 @@ pub fn name<'a>(fields: &Fields<'a>) -> &'a str {
 
 /// What can be said of a provider that cannot be compared.
 pub fn unknown(fields: &Fields) -> Unknown {
-    let (mut problems, mut warnings) = (Vec::new(), Vec::new());
-    let check = Check { fields, problems: &mut problems, warnings: &mut warnings };
+    let check = Check { fields, findings: &mut Findings::default() };
     let labelled = check.with_provider(Problem::new(Code::NotInManifests, String::new()));
     // What is not known may be the name.
     let name = labelled.provider.filter(|_| !fields.unknown || !fields.text(Suffix::Name).is_empty());
@@ -78,19 +77,18 @@ pub fn name_variable(fields: &Fields) -> String {
 
 struct Check<'a, 'b> {
     fields: &'a Fields<'a>,
-    problems: &'b mut Vec<Problem>,
-    warnings: &'b mut Vec<Problem>,
+    findings: &'b mut Findings,
 }
 
 impl Check<'_, '_> {
     fn problem(&mut self, code: Code, message: String, variables: impl IntoIterator<Item = String>) {
         let problem = Problem::new(code, message).index(self.fields.index).variables(variables);
-        self.problems.push(self.with_provider(problem));
+        self.findings.problems.push(self.with_provider(problem));
     }
 
     fn warning(&mut self, code: Code, message: String, variable: String) {
         let problem = Problem::new(code, message).index(self.fields.index).variable(variable);
-        self.warnings.push(self.with_provider(problem));
+        self.findings.warnings.push(self.with_provider(problem));
     }
 
     fn with_provider(&self, problem: Problem) -> Problem {
@@ -132,7 +130,7 @@ impl Check<'_, '_> {
             None => format!("{what}; one of {} is expected", known.join(", ")),
         };
         self.problem(Code::UnknownType, message, [variable]);
-        if let Some(problem) = self.problems.last_mut() {
+        if let Some(problem) = self.findings.problems.last_mut() {
             problem.suggestion = meant.map(str::to_owned);
         }
         None

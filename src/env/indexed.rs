@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::names::behind;
 use super::suggest::nearest_suffix;
 use super::variable::Variable;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,20 +146,15 @@ impl<'a> Fields<'a> {
 }
 
 /// The groups of one prefix in the order of their numbers.
-pub fn group<'a>(
-    prefix: &'static str,
-    variables: &'a [Variable],
-    problems: &mut Vec<Problem>,
-    warnings: &mut Vec<Problem>,
-) -> Vec<Fields<'a>> {
+pub fn group<'a>(prefix: &'static str, variables: &'a [Variable], findings: &mut Findings) -> Vec<Fields<'a>> {
     let mut named: Vec<(i64, Cow<'_, str>, &Variable)> = Vec::new();
     for variable in variables {
         let Some(remainder) = behind(prefix, &variable.name) else { continue };
-        problems.extend(variable.unreadable());
+        findings.problems.extend(variable.unreadable());
         let number = remainder.split_once('_').and_then(|(number, _)| number.parse::<i64>().ok());
         match number.filter(|number| *number >= 0) {
             Some(number) => named.push((number, remainder, variable)),
-            None => problems.push(malformed(prefix, &remainder, variable)),
+            None => findings.problems.push(malformed(prefix, &remainder, variable)),
         }
     }
     // The sort is stable: variables of the same spelling keep the order of the environment, and the last one wins.
@@ -171,17 +166,17 @@ pub fn group<'a>(
         let next = groups.last().map_or(0, |group| group.index + 1);
         if groups.last().is_none_or(|group| group.index != index) {
             if index != next {
-                problems.push(gap(next, index, variable));
+                findings.problems.push(gap(next, index, variable));
             }
             groups.push(Fields::new(prefix, index));
         }
         let Some(group) = groups.last_mut() else { continue };
         let suffix = remainder.split_once('_').map_or("", |(_, suffix)| suffix);
         match SUFFIXES.iter().find(|(text, _)| *text == suffix) {
-            Some((_, suffix)) => group.put(*suffix, variable, problems),
+            Some((_, suffix)) => group.put(*suffix, variable, &mut findings.problems),
             // Its name cannot be read, so it may be any field.
             None if variable.value().is_none() && !variable.is_unknown() => group.unreadable = true,
-            None => warnings.push(unknown(prefix, index, suffix, variable)),
+            None => findings.warnings.push(unknown(prefix, index, suffix, variable)),
         }
     }
     groups

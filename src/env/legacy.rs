@@ -6,7 +6,7 @@ use super::endpoint::{bedrock_without_credentials, suspicious_url};
 use super::names::FAMILIES;
 use super::partial::Unknown;
 use super::variable::{Variable, look_up};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::{BedrockSettings, DesiredProvider, Origin, Origins, Presence, ProviderType};
 
 const OPENAI_URL: &str = "https://api.openai.com/v1/";
@@ -56,12 +56,7 @@ impl<'a> Field<'a> {
 }
 
 /// The older providers, in name order. `Err` holds nothing: what is wrong was added to `problems`.
-pub fn read(
-    variables: &[Variable],
-    problems: &mut Vec<Problem>,
-    warnings: &mut Vec<Problem>,
-    unknown: &mut Vec<Unknown>,
-) -> Vec<DesiredProvider> {
+pub fn read(variables: &[Variable], findings: &mut Findings, unknown: &mut Vec<Unknown>) -> Vec<DesiredProvider> {
     let family = family(variables);
     let [aibridge, gateway] = FAMILIES;
     // Decided per variable: the newer spelling if it is not empty, else the older one. Mixing is no error.
@@ -91,7 +86,9 @@ pub fn read(
     if !key.text().is_empty() && !configured.is_empty() {
         let message = "the Anthropic key and the Bedrock variables exclude each other; unset one or the other";
         let variables = [key.spelled()].into_iter().chain(configured.iter().cloned());
-        problems.push(Problem::new(Code::LegacyKeyWithBedrock, message).provider("anthropic").variables(variables));
+        findings
+            .problems
+            .push(Problem::new(Code::LegacyKeyWithBedrock, message).provider("anthropic").variables(variables));
     }
     if !configured.is_empty() {
         let settings = BedrockSettings {
@@ -104,7 +101,7 @@ pub fn read(
         };
         if !settings.is_configured() {
             let warning = Problem::new(Code::BedrockWithoutCredentials, bedrock_without_credentials());
-            warnings.push(warning.provider("anthropic").variable(bedrock.url.spelled()));
+            findings.warnings.push(warning.provider("anthropic").variable(bedrock.url.spelled()));
         }
         providers.push(DesiredProvider {
             index: None,
@@ -139,8 +136,8 @@ pub fn read(
             false => providers.push(openai),
         }
     }
-    providers.iter().for_each(|provider| url_warning(provider, warnings));
-    unreadable(variables, problems);
+    providers.iter().for_each(|provider| url_warning(provider, &mut findings.warnings));
+    unreadable(variables, &mut findings.problems);
     providers
 }
 

@@ -19,7 +19,7 @@ pub use variable::{Variable, look_up};
 
 use std::collections::BTreeMap;
 
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, redact};
 
 /// What the environment says.
@@ -28,8 +28,7 @@ pub struct Environment {
     /// In name order. Two of one name only where the database must decide: an indexed one of a type that it may not know,
     /// and an older one.
     pub providers: Vec<DesiredProvider>,
-    pub problems: Vec<Problem>,
-    pub warnings: Vec<Problem>,
+    pub findings: Findings,
     /// Providers that cannot be compared, because not all of their variables are known. Each has a problem until
     /// [`Environment::tolerate`].
     pub unknown: Vec<Unknown>,
@@ -38,33 +37,33 @@ pub struct Environment {
 impl Environment {
     pub fn read(variables: &[Variable]) -> Environment {
         let mut environment = Environment::default();
-        let Environment { providers, problems, warnings, unknown } = &mut environment;
+        let Environment { providers, findings, unknown } = &mut environment;
         let mut prefixes_used = Vec::new();
         for prefix in names::PREFIXES {
-            let groups = indexed::group(prefix, variables, problems, warnings);
+            let groups = indexed::group(prefix, variables, findings);
             prefixes_used.extend(groups.first().map(|_| prefix));
-            duplicate_names(&groups, problems);
+            duplicate_names(&groups, &mut findings.problems);
             providers.reserve(groups.len());
-            providers.extend(groups.iter().filter_map(|fields| check::check(fields, problems, warnings)));
+            providers.extend(groups.iter().filter_map(|fields| check::check(fields, findings)));
             unknown.extend(groups.iter().filter(|fields| fields.unknown).map(check::unknown));
         }
         if let [aibridge, gateway] = prefixes_used[..] {
             let message = format!("{aibridge}* and {gateway}* cannot be mixed; move all providers to {gateway}*");
-            problems.push(
+            findings.problems.push(
                 Problem::new(Code::MixedPrefixes, message).variables([format!("{aibridge}*"), format!("{gateway}*")]),
             );
         }
-        let legacy = legacy::read(variables, problems, warnings, unknown);
-        legacy_names(providers, &legacy, problems);
+        let legacy = legacy::read(variables, findings, unknown);
+        legacy_names(providers, &legacy, &mut findings.problems);
         providers.extend(legacy);
         // Stable: of two with one name the indexed one comes first.
         providers.sort_by(|a, b| a.name.cmp(&b.name));
         // In the order of the providers; what belongs to none comes last.
-        problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));
-        warnings.extend(variables.iter().filter_map(near_miss));
-        if providers.is_empty() && unknown.is_empty() && problems.is_empty() {
+        findings.problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));
+        findings.warnings.extend(variables.iter().filter_map(near_miss));
+        if providers.is_empty() && unknown.is_empty() && findings.problems.is_empty() {
             let message = "no provider variable is set, so there is nothing to seed; is the Secret or envFrom there?";
-            warnings.push(Problem::new(Code::NothingDesired, message));
+            findings.warnings.push(Problem::new(Code::NothingDesired, message));
         }
         environment
     }
@@ -72,9 +71,9 @@ impl Environment {
     /// `--strict`: these warnings stop the start.
     pub fn strict(&mut self) {
         let (stops, stays) =
-            std::mem::take(&mut self.warnings).into_iter().partition(|w| Code::STRICT.contains(&w.code));
-        self.warnings = stays;
-        self.problems.extend::<Vec<_>>(stops);
+            std::mem::take(&mut self.findings.warnings).into_iter().partition(|w| Code::STRICT.contains(&w.code));
+        self.findings.warnings = stays;
+        self.findings.problems.extend::<Vec<_>>(stops);
     }
 
     /// Without a database nobody knows whether an indexed provider whose type is newer is skipped, or in the way of an older
@@ -85,7 +84,7 @@ impl Environment {
             indexed.name == legacy.name && legacy.index.is_none() && !indexed.kind.in_every_schema()
         };
         let same_name = self.providers.windows(2).filter(undecided);
-        self.warnings.extend(same_name.map(|pair| legacy_name_conflict(&pair[0], &pair[1])));
+        self.findings.warnings.extend(same_name.map(|pair| legacy_name_conflict(&pair[0], &pair[1])));
     }
 
     /// `--require-providers`: catches a Secret or an envFrom that was not there.
@@ -96,7 +95,7 @@ impl Environment {
                 "{} in the environment, at least {least} required; is the Secret or envFrom there?",
                 redact::count(number, "provider")
             );
-            self.problems.push(Problem::new(Code::TooFewProviders, message).variable(option));
+            self.findings.problems.push(Problem::new(Code::TooFewProviders, message).variable(option));
         }
     }
 }

@@ -4,7 +4,7 @@
 use super::names::{PREFIXES, upper};
 use super::variable::Variable;
 use super::{Environment, check, indexed};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, Presence, redact};
 
 /// How much of the environment is known.
@@ -49,9 +49,9 @@ impl Environment {
     /// Unknown values are warnings from here on.
     pub fn tolerate(&mut self, variables: &[Variable], missing: &[String]) {
         let (unknown, others) =
-            std::mem::take(&mut self.problems).into_iter().partition(|p| p.code == Code::EnvironmentUnknown);
-        self.problems = others;
-        self.warnings.extend::<Vec<_>>(unknown.into_iter().map(tolerated).collect());
+            std::mem::take(&mut self.findings.problems).into_iter().partition(|p| p.code == Code::EnvironmentUnknown);
+        self.findings.problems = others;
+        self.findings.warnings.extend::<Vec<_>>(unknown.into_iter().map(tolerated).collect());
         if missing.is_empty() {
             return;
         }
@@ -60,28 +60,28 @@ impl Environment {
             let url = &provider.origins.base_url;
             provider.index.is_some() && provider.bedrock.is_none() && url.presence == Presence::Unset
         };
-        let of_problems = self.problems.iter().filter(absent).map(|problem| problem.index);
+        let of_problems = self.findings.problems.iter().filter(absent).map(|problem| problem.index);
         let of_providers = self.providers.iter().filter(no_url).map(|provider| provider.index);
         let mut indexes: Vec<Option<u64>> = of_problems.chain(of_providers).filter(Option::is_some).collect();
         indexes.sort();
         indexes.dedup();
         let is_unknown = |index: Option<u64>| index.is_some() && indexes.contains(&index);
         // Their mistakes were told when the environment was read.
-        let groups = PREFIXES.map(|prefix| indexed::group(prefix, variables, &mut Vec::new(), &mut Vec::new()));
+        let groups = PREFIXES.map(|prefix| indexed::group(prefix, variables, &mut Findings::default()));
         let fields = groups.iter().flatten().filter(|fields| is_unknown(Some(fields.index)));
         self.unknown.extend(fields.map(check::unknown));
         self.providers.retain(|provider| !is_unknown(provider.index));
-        self.problems.retain(|problem| !OF_ABSENCE.contains(&problem.code));
+        self.findings.problems.retain(|problem| !OF_ABSENCE.contains(&problem.code));
         let stays = |warning: &Problem| {
             let of_url = warning.code == Code::BaseUrlSuspicious && is_unknown(warning.index);
             !(of_url || OF_ABSENCE.contains(&warning.code))
         };
-        self.warnings.retain(stays);
+        self.findings.warnings.retain(stays);
         for provider in &mut self.providers {
             let access_key = provider.bedrock.as_ref().and_then(|settings| settings.access_key.as_ref());
             provider.credentials_unknown |= provider.keys.is_empty() && access_key.is_none();
         }
-        self.warnings.extend(missing.iter().map(|object| {
+        self.findings.warnings.extend(missing.iter().map(|object| {
             let message = format!(
                 "{object}, is not among the manifests, so what it sets is not known; add it, or compare in the cluster"
             );

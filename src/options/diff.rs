@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::args::{DiffTexts, Texts};
 use super::{Options, Reader, duration, variable_name};
 use crate::env::Variable;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact;
 
 /// More often is of no use to anybody, and a burden to a database.
@@ -123,7 +123,7 @@ pub fn of_this_run(
     let own = |variable: &&Variable| variable.name.starts_with("PG") || names.contains(&variable.name);
     let variables: Vec<Variable> = variables.iter().filter(own).cloned().collect();
     let waits = waits || variables.iter().any(|v| v.name == variable_name("wait") && v.value() != Some(""));
-    let (mut options, problems, _) = super::parse(texts, Some(offline), &variables);
+    let (mut options, Findings { problems, .. }) = super::parse(texts, Some(offline), &variables);
     if !waits {
         options.wait = WAIT;
     }

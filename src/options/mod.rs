@@ -15,7 +15,7 @@ use secrecy::SecretString;
 use crate::env::{Variable, nearest};
 use crate::options::args::Texts;
 use crate::plan::CompareCredentials;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact;
 
 pub const PREFIX: &str = "AI_PROVIDER_SEED_";
@@ -76,11 +76,7 @@ pub enum Format {
 /// Reads all options, as far as they can be read: what cannot keeps its default and adds a problem.
 ///
 /// `offline` is the flag of a command that has it: for `seed`, a variable that turned it into a dry run would be a trap.
-pub fn parse(
-    texts: Texts,
-    offline: Option<Option<String>>,
-    variables: &[Variable],
-) -> (Options, Vec<Problem>, Vec<Problem>) {
+pub fn parse(texts: Texts, offline: Option<Option<String>>, variables: &[Variable]) -> (Options, Findings) {
     let mut reader = Reader { variables, known: Vec::new(), problems: Vec::new() };
     // Exhaustive on purpose: an option that is declared but not read does not compile.
     let Texts {
@@ -138,7 +134,7 @@ pub fn parse(
         password_file: reader.read("database-password-file", database_password_file, None, path),
     };
     let warnings = reader.unknown_variables();
-    (options, reader.problems, warnings)
+    (options, Findings { problems: reader.problems, warnings })
 }
 
 /// How the variable of an option is called.

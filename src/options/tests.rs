@@ -6,13 +6,13 @@ fn variables(pairs: &[(&str, &str)]) -> Vec<Variable> {
     pairs.iter().map(|(name, value)| Variable::new(*name, *value, Source::Process)).collect()
 }
 
-fn from(pairs: &[(&str, &str)]) -> (Options, Vec<Problem>, Vec<Problem>) {
+fn from(pairs: &[(&str, &str)]) -> (Options, Findings) {
     parse(Texts::default(), None, &variables(pairs))
 }
 
 #[test]
 fn defaults() {
-    let (options, problems, warnings) = from(&[]);
+    let (options, Findings { problems, warnings }) = from(&[]);
     assert_eq!((options.wait, options.lock_timeout), (Duration::from_secs(120), Duration::from_secs(30)));
     assert_eq!(options.compare_credentials, CompareCredentials::Warn);
     assert_eq!(options.if_schema_missing, IfSchemaMissing::Auto);
@@ -26,7 +26,7 @@ fn defaults() {
 fn a_flag_beats_its_variable_and_an_empty_variable_is_unset() {
     let texts = Texts { wait: Some("5".into()), ..Texts::default() };
     let given = variables(&[("AI_PROVIDER_SEED_WAIT", "7s"), ("AI_PROVIDER_SEED_LOCK_TIMEOUT", "")]);
-    let (options, problems, _) = parse(texts, None, &given);
+    let (options, Findings { problems, .. }) = parse(texts, None, &given);
     assert_eq!((options.wait, options.lock_timeout), (Duration::from_secs(5), Duration::from_secs(30)));
     assert!(problems.is_empty());
 }
@@ -56,7 +56,7 @@ fn durations() {
 
 #[test]
 fn an_invalid_option_names_its_place_and_does_not_echo_the_text() {
-    let (options, problems, _) =
+    let (options, Findings { problems, .. }) =
         from(&[("AI_PROVIDER_SEED_WAIT", "sk-secret"), ("AI_PROVIDER_SEED_OUTPUT", "sk-secret")]);
     assert_eq!(options.wait, Duration::from_secs(120));
     assert_eq!(problems.len(), 2);
@@ -66,7 +66,7 @@ fn an_invalid_option_names_its_place_and_does_not_echo_the_text() {
 
 #[test]
 fn an_unknown_option_variable_is_a_warning_with_a_suggestion() {
-    let (_, _, warnings) = from(&[
+    let (_, Findings { warnings, .. }) = from(&[
         ("AI_PROVIDER_SEED_BLOCKON", "none"),
         ("AI_PROVIDER_SEED_SERVICE_HOST", "10.0.0.1"),
         ("AI_PROVIDER_SEED_PORT_8080_TCP", "x"),
@@ -93,11 +93,11 @@ fn the_database_is_found_in_the_documented_order() {
     assert_eq!(origin(&[("CODER_PG_CONNECTION_URL", " \n"), ("PGHOST", "h")]), "PG");
     assert_eq!(origin(&[("AI_PROVIDER_SEED_DATABASE_URL_FILE", "/f"), all[1]]), "AI_PROVIDER_SEED_DATABASE_URL_FILE");
 
-    let (_, problems, _) = from(&[all[0], ("AI_PROVIDER_SEED_DATABASE_URL_FILE", "/f")]);
+    let (_, Findings { problems, .. }) = from(&[all[0], ("AI_PROVIDER_SEED_DATABASE_URL_FILE", "/f")]);
     assert_eq!(problems[0].code, Code::InvalidOption);
 
     let texts = Texts { database_url_file: Some("/f".into()), ..Texts::default() };
-    let (options, problems, _) = parse(texts, None, &variables(&all));
+    let (options, Findings { problems, .. }) = parse(texts, None, &variables(&all));
     assert!(matches!(options.database, DatabaseSource::File { .. }) && problems.is_empty());
 }
 

@@ -77,14 +77,14 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
         Encrypt::Plain
     };
 
-    plan.problems.append(&mut against.schema);
+    plan.findings.problems.append(&mut against.schema);
     match options.access {
-        Access::Write => plan.problems.append(&mut against.access),
+        Access::Write => plan.findings.problems.append(&mut against.access),
         // Another role may well be allowed to; say it, and go on. One that may insert nowhere is meant to be a reader.
         Access::Read => {
             let worth_saying = |problem: &Problem| against.inserts || problem.code != Code::PermissionDenied;
             let said = against.access.into_iter().filter(worth_saying);
-            plan.warnings.extend(said.map(|problem| Problem { code: Code::CannotInsert, ..problem }));
+            plan.findings.warnings.extend(said.map(|problem| Problem { code: Code::CannotInsert, ..problem }));
         }
     }
     let encrypt_with = match encrypt_with {
@@ -93,7 +93,7 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
         Encrypt::Pending => {
             let message = "keys are given, but Coder has not registered one in this database yet, so nothing is inserted; \
                            Coder registers it when it starts, and the next start of this pod inserts the providers";
-            plan.warnings.push(Problem::new(Code::EncryptionPending, message).variable(KEYS_VARIABLE));
+            plan.findings.warnings.push(Problem::new(Code::EncryptionPending, message).variable(KEYS_VARIABLE));
             return;
         }
         Encrypt::NotNow => return,

@@ -17,7 +17,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::env::legacy_name_conflict;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, redact};
 
 /// `--compare-credentials`
@@ -79,8 +79,7 @@ pub struct Entry {
 pub struct Plan {
     pub entries: Vec<Entry>,
     pub conflicts: Vec<Conflict>,
-    pub problems: Vec<Problem>,
-    pub warnings: Vec<Problem>,
+    pub findings: Findings,
     /// The schema was not read, and this plan is only final with it.
     pub needs_schema: bool,
     /// What to insert: `None` if nothing is missing or something stands against it.
@@ -93,7 +92,7 @@ impl Plan {
     }
 
     pub fn blocks(&self) -> bool {
-        !self.problems.is_empty() || self.conflicts.iter().any(|conflict| conflict.blocking)
+        !self.findings.problems.is_empty() || self.conflicts.iter().any(|conflict| conflict.blocking)
     }
 }
 
@@ -105,7 +104,7 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
         match knows_type(provider, row, snapshot.schema.as_ref()) {
             Some(true) => {}
             Some(false) => {
-                plan.warnings.push(unsupported(provider));
+                plan.findings.warnings.push(unsupported(provider));
                 plan.entries.push(entry(at, provider, State::Unsupported));
                 continue;
             }
@@ -118,13 +117,13 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
         match row {
             None => plan.entries.push(entry(at, provider, State::Missing)),
             Some(row) if row.deleted => {
-                plan.warnings.push(deleted(provider));
+                plan.findings.warnings.push(deleted(provider));
                 plan.entries.push(Entry { id: Some(row.id), ..entry(at, provider, State::Deleted) });
             }
             Some(row) => compare(&mut plan, at, provider, row, options),
         }
     }
-    plan.problems.extend(legacy_conflicts);
+    plan.findings.problems.extend(legacy_conflicts);
     if plan.missing().next().is_some() {
         insert::decide(&mut plan, desired, snapshot.schema.as_ref(), options);
     }
@@ -145,18 +144,18 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
     let options = if provider.credentials_unknown { &ignoring } else { options };
     let settings = match &row.settings {
         Ok(settings) => settings.as_ref(),
-        Err(unreadable) => return plan.problems.push(unreadable_settings(provider, unreadable)),
+        Err(unreadable) => return plan.findings.problems.push(unreadable_settings(provider, unreadable)),
     };
     let keys = match stored_keys(row, options.compare_credentials) {
         Ok(keys) => keys,
         Err(unreadable) if options.compare_credentials == CompareCredentials::Fail => {
-            plan.problems.push(unreadable_keys(provider, unreadable));
+            plan.findings.problems.push(unreadable_keys(provider, unreadable));
             None
         }
         Err(_) => {
             let message = "a stored key is encrypted and cannot be read, so the keys were not compared; \
                            set CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS as for Coder";
-            plan.warnings.push(about(provider, Code::CredentialsNotCompared, message));
+            plan.findings.warnings.push(about(provider, Code::CredentialsNotCompared, message));
             None
         }
     };

@@ -100,8 +100,8 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         written: report.written,
         providers: providers.chain(unknown).collect(),
         conflicts: conflicts.collect(),
-        problems: &report.problems,
-        warnings: &report.warnings,
+        problems: &report.findings.problems,
+        warnings: &report.findings.warnings,
         from: report.place.as_ref(),
     }
 }

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 use crate::env::Unknown;
 use crate::plan::{Conflict, Plan, State};
-use crate::problem::{Code, Outcome, Problem};
+use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::provider::{DesiredProvider, redact};
 
 /// Where the pages on outcomes and codes are.
@@ -84,8 +84,7 @@ pub struct Report {
     /// Of which not enough is known to compare them.
     pub unknown_providers: Vec<Unknown>,
     pub conflicts: Vec<Conflict>,
-    pub problems: Vec<Problem>,
-    pub warnings: Vec<Problem>,
+    pub findings: Findings,
     /// `database coder at db.coder.svc:5432`, once one was reached.
     pub database: Option<String>,
     /// `--from`: whose environment it is.
@@ -94,7 +93,7 @@ pub struct Report {
 
 impl Report {
     /// Nothing was read from a database.
-    pub fn new(command: Command, problems: Vec<Problem>, warnings: Vec<Problem>) -> Report {
+    pub fn new(command: Command, findings: impl Into<Findings>) -> Report {
         let mut report = Report {
             command,
             outcome: Outcome::Ok,
@@ -105,8 +104,7 @@ impl Report {
             providers: Vec::new(),
             unknown_providers: Vec::new(),
             conflicts: Vec::new(),
-            problems,
-            warnings,
+            findings: findings.into(),
             database: None,
             place: None,
         };
@@ -114,17 +112,11 @@ impl Report {
         report
     }
 
-    pub fn warned(mut self, warnings: impl IntoIterator<Item = Problem>) -> Report {
-        self.warnings.extend(warnings);
-        self
-    }
-
     pub fn with_plan(mut self, desired: &[DesiredProvider], plan: Plan) -> Report {
         self.providers =
             plan.entries.iter().filter_map(|entry| Some(provider(desired.get(entry.desired)?, entry))).collect();
         self.conflicts = plan.conflicts;
-        self.problems.extend(plan.problems);
-        self.warnings.extend(plan.warnings);
+        self.findings.extend(plan.findings);
         self.conclude();
         if self.command == Command::Diff && self.outcome == Outcome::Ok && plan.insert.is_some() {
             self.outcome = Outcome::Changes;
@@ -137,8 +129,8 @@ impl Report {
         use Outcome::{Internal, Invalid, Locked, Unavailable, Unusable};
         let of_problems = [Internal, Invalid, Unavailable, Unusable, Locked]
             .into_iter()
-            .find(|outcome| self.problems.iter().any(|problem| outcome_of(problem) == *outcome));
-        let moved = self.problems.iter().any(|problem| outcome_of(problem) == Outcome::Conflict);
+            .find(|outcome| self.findings.problems.iter().any(|problem| outcome_of(problem) == *outcome));
+        let moved = self.findings.problems.iter().any(|problem| outcome_of(problem) == Outcome::Conflict);
         // What is left of the others is shown, and is not what `resolve` was asked for.
         let blocks = |conflict: &Conflict| conflict.blocking && self.command != Command::Resolve;
         let conflict = (moved || self.conflicts.iter().any(blocks)).then_some(Outcome::Conflict);
@@ -151,11 +143,11 @@ impl Report {
 
     /// `--from` came to no environment, so nothing is said about a start.
     pub fn has_no_workload(&self) -> bool {
-        self.problems.iter().any(|problem| Code::NO_WORKLOAD.contains(&problem.code))
+        self.findings.problems.iter().any(|problem| Code::NO_WORKLOAD.contains(&problem.code))
     }
 
     pub fn has_warning(&self, code: Code) -> bool {
-        self.warnings.iter().any(|warning| warning.code == code)
+        self.findings.warnings.iter().any(|warning| warning.code == code)
     }
 
     /// The conflict ids, each once, in the order of the providers.

@@ -153,7 +153,7 @@ impl Settled {
         let is_of = |change: &Change, warning: &Problem| {
             warning.provider.as_ref() == Some(&change.provider) && change.fields.contains(&Field::BaseUrl)
         };
-        self.report.warnings.iter().filter(move |warning| match warning.code {
+        self.report.findings.warnings.iter().filter(move |warning| match warning.code {
             Code::ConflictMoved => true,
             Code::BaseUrlSuspicious => self.changes.iter().any(|change| is_of(change, warning)),
             _ => false,

@@ -40,14 +40,14 @@ pub fn text(report: &Report, style: Style) -> String {
     if !good {
         unknown(&mut out, report, style);
     }
-    if !report.problems.is_empty() {
+    if !report.findings.problems.is_empty() {
         out.push('\n');
-        problems(&mut out, &report.problems);
+        problems(&mut out, &report.findings.problems);
     }
     conflicts(&mut out, report, style);
-    if !report.warnings.is_empty() {
-        let _ = writeln!(out, "\n{}", style.paint("33", &count(report.warnings.len(), "warning")));
-        problems(&mut out, &report.warnings);
+    if !report.findings.warnings.is_empty() {
+        let _ = writeln!(out, "\n{}", style.paint("33", &count(report.findings.warnings.len(), "warning")));
+        problems(&mut out, &report.findings.warnings);
     }
     place(&mut out, report);
     if !good || !report.conflicts.is_empty() {
@@ -59,7 +59,7 @@ pub fn text(report: &Report, style: Style) -> String {
 /// Problems and warnings alone, for standard error: what is printed beside them is for a program.
 pub fn remarks(report: &Report, style: Style) -> String {
     let mut out = String::new();
-    for (title, list) in [("problem", &report.problems), ("warning", &report.warnings)] {
+    for (title, list) in [("problem", &report.findings.problems), ("warning", &report.findings.warnings)] {
         if !list.is_empty() {
             let _ = writeln!(out, "\n{}", style.paint("33", &count(list.len(), title)));
             problems(&mut out, list);
@@ -74,7 +74,11 @@ pub(super) fn headline(report: &Report, style: Style) -> String {
     let sentence = match report.outcome {
         Outcome::Ok | Outcome::Changes => return good(report),
         Outcome::Invalid => {
-            format!("{} in the {}", count(report.problems.len(), "problem"), place_of(&report.problems))
+            format!(
+                "{} in the {}",
+                count(report.findings.problems.len(), "problem"),
+                place_of(&report.findings.problems)
+            )
         }
         Outcome::Conflict if report.command == Command::Resolve => {
             "the decision does not fit what is there now".to_owned()

@@ -16,13 +16,17 @@ const IDS: usize = 8;
 pub fn termination_message(report: &Report) -> String {
     match report.outcome {
         Outcome::Ok | Outcome::Changes => success(report),
-        Outcome::Conflict if report.problems.is_empty() => conflicts(report),
+        Outcome::Conflict if report.findings.problems.is_empty() => conflicts(report),
         outcome => problems(report, outcome),
     }
 }
 
 fn problems(report: &Report, outcome: Outcome) -> String {
-    let number = if report.problems.len() > 1 { count(report.problems.len(), "problem") + ": " } else { String::new() };
+    let number = if report.findings.problems.len() > 1 {
+        count(report.findings.problems.len(), "problem") + ": "
+    } else {
+        String::new()
+    };
     let anyway = if report.command.guards_a_start()
         && report.blocked
         && outcome != Outcome::Internal
@@ -32,7 +36,7 @@ fn problems(report: &Report, outcome: Outcome) -> String {
     } else {
         String::new()
     };
-    let facts: Vec<String> = report.problems.iter().map(sentence).collect();
+    let facts: Vec<String> = report.findings.problems.iter().map(sentence).collect();
     // Said where it is not what everybody would think.
     let written = if report.blocked && (report.unknown || report.written) {
         format!("; {}", written(report))
@@ -59,7 +63,7 @@ fn conflicts(report: &Report) -> String {
 /// After a success: what deserves a look, differing credentials that do not block first.
 fn success(report: &Report) -> String {
     let differing = report.conflicts.iter().map(conflict_sentence);
-    let facts: Vec<String> = differing.chain(report.warnings.iter().map(sentence)).collect();
+    let facts: Vec<String> = differing.chain(report.findings.warnings.iter().map(sentence)).collect();
     if facts.is_empty() {
         return String::new();
     }

@@ -24,7 +24,7 @@ fn conflict(provider: &str, id: &str, field: Field, environment: &str, database:
 }
 
 fn conflicting(conflicts: Vec<Conflict>, blocked: bool) -> Report {
-    let mut report = Report::new(Command::Seed, Vec::new(), Vec::new());
+    let mut report = Report::new(Command::Seed, Findings::default());
     report.conflicts = conflicts;
     report.conclude();
     report.blocked = blocked;
@@ -121,8 +121,8 @@ fn credentials_are_counted_and_told_apart() {
 #[test]
 fn the_outcome_is_the_first_that_applies() {
     let with = |codes: &[Code], conflict_too: bool| {
-        let problems = codes.iter().map(|code| Problem::new(*code, "x")).collect();
-        let mut report = Report::new(Command::Seed, problems, Vec::new());
+        let problems: Vec<Problem> = codes.iter().map(|code| Problem::new(*code, "x")).collect();
+        let mut report = Report::new(Command::Seed, problems);
         if conflict_too {
             report.conflicts = vec![conflict("a", "1", Field::BaseUrl, "x", "y")];
         }
@@ -164,7 +164,7 @@ fn colour_only_where_it_is_wanted() {
 fn a_lost_commit_is_never_called_unwritten() {
     for blocked in [true, false] {
         for problems in [Vec::new(), vec![Problem::new(Code::Unreachable, "gone")]] {
-            let mut report = Report::new(Command::Seed, problems, Vec::new());
+            let mut report = Report::new(Command::Seed, problems);
             report.conflicts = vec![conflict("a", "1", Field::BaseUrl, "x", "y")];
             report.conclude();
             (report.blocked, report.unknown) = (blocked, true);
@@ -179,7 +179,7 @@ fn a_lost_commit_is_never_called_unwritten() {
 #[test]
 fn json_has_every_key() {
     let problem = Problem::new(Code::ServerError, "x");
-    let report = Report::new(Command::Seed, vec![problem], Vec::new());
+    let report = Report::new(Command::Seed, vec![problem]);
     let line = json(&report);
     assert!(!line.contains('\n'));
     let document: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -231,8 +231,8 @@ proptest! {
     fn problems_are_cut_and_the_next_step_stays(
         messages in prop::collection::vec("[ -~]{1,400}", 1..40), code in 0..Code::ALL.len(), blocked: bool,
     ) {
-        let problems = messages.iter().map(|message| Problem::new(Code::ALL[code], message).variable("VARIABLE")).collect();
-        let mut report = Report::new(Command::Seed, problems, Vec::new());
+        let problems: Vec<Problem> = messages.iter().map(|message| Problem::new(Code::ALL[code], message).variable("VARIABLE")).collect();
+        let mut report = Report::new(Command::Seed, problems);
         report.blocked = blocked;
         let message = termination_message(&report);
         prop_assert!(message.len() <= 1024 && message.contains("https://aiproviders.dev/docs/outcomes#"));

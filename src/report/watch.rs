@@ -26,9 +26,9 @@ pub fn table(now: &Seen, before: Option<&Seen>, style: Style) -> String {
         _ => report,
     };
     providers(&mut out, shown, style);
-    let lines = report.problems.iter().map(problem_sentence);
+    let lines = report.findings.problems.iter().map(problem_sentence);
     let lines = lines.chain(shown.conflicts.iter().map(conflict_sentence));
-    let lines = lines.chain(report.warnings.iter().map(problem_sentence));
+    let lines = lines.chain(report.findings.warnings.iter().map(problem_sentence));
     for line in lines {
         out.push('\n');
         for line in wrap(&line, WIDTH - 2) {

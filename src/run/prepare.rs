@@ -6,7 +6,7 @@ use secrecy::ExposeSecret;
 use crate::env::{Environment, Known, Unknown, Variable, look_up, read_file};
 use crate::options::{DatabaseSource, Options};
 use crate::plan::{Access, CompareCredentials, PlanOptions};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::DesiredProvider;
 use crate::store::connect::{Connector, Source};
 use crate::store::dbcrypt::{self, Keyring};
@@ -23,21 +23,15 @@ pub struct Prepared {
     pub connector: Option<Connector>,
 }
 
-/// Every problem and every warning of the environment.
-pub struct Refused {
-    pub problems: Vec<Problem>,
-    pub warnings: Vec<Problem>,
-}
-
+/// `Err`: every problem and every warning of the arguments and the environment.
 pub fn prepare(
     options: &Options,
     access: Access,
     variables: &[Variable],
-    problems: Vec<Problem>,
-    option_warnings: Vec<Problem>,
-) -> Result<Prepared, Refused> {
+    of_options: Findings,
+) -> Result<Prepared, Findings> {
     let connect = |problems: &mut Vec<Problem>| connector(options, variables, problems);
-    prepare_with(options, access, (variables, Known::Whole), problems, option_warnings, connect)
+    prepare_with(options, access, (variables, Known::Whole), of_options, connect)
 }
 
 /// The same with another way to the database. `connect` adds its problems to those of the environment.
@@ -45,29 +39,29 @@ pub fn prepare_with(
     options: &Options,
     access: Access,
     (variables, known): (&[Variable], Known<'_>),
-    mut problems: Vec<Problem>,
-    option_warnings: Vec<Problem>,
+    of_options: Findings,
     connect: impl FnOnce(&mut Vec<Problem>) -> Option<Connector>,
-) -> Result<Prepared, Refused> {
+) -> Result<Prepared, Findings> {
+    let Findings { mut problems, warnings: option_warnings } = of_options;
     let mut environment = match &options.env_file {
         None => Environment::read(variables),
         Some(path) => match read_file(path) {
             Ok(variables) => Environment::read(&variables),
-            Err(problem) => Environment { problems: vec![problem], ..Environment::default() },
+            Err(problem) => Environment { findings: vec![problem].into(), ..Environment::default() },
         },
     };
     if let Known::Partly(missing) = known {
         environment.tolerate(variables, missing);
         if options.compare_credentials == CompareCredentials::Ignore {
-            environment.warnings.retain(|warning| warning.code != Code::CredentialsNotCompared);
+            environment.findings.warnings.retain(|warning| warning.code != Code::CredentialsNotCompared);
         }
     }
-    environment.warnings.extend(option_warnings);
+    environment.findings.warnings.extend(option_warnings);
     if options.strict {
         environment.strict();
     }
     // An environment that could not be read says nothing about its number of providers.
-    if problems.is_empty() && environment.problems.is_empty() && !matches!(known, Known::Partly([_, ..])) {
+    if problems.is_empty() && environment.findings.problems.is_empty() && !matches!(known, Known::Partly([_, ..])) {
         environment.require(options.require_providers, &options.require_origin);
     }
     let mut of_keyring = Vec::new();
@@ -75,21 +69,20 @@ pub fn prepare_with(
     for problem in of_keyring {
         if matches!(known, Known::Partly(_)) && problem.code == Code::EnvironmentUnknown {
             let message = format!("{}, so nothing that is encrypted in the database can be read", problem.message);
-            environment.warnings.push(Problem { code: Code::NotInManifests, message, ..problem });
+            environment.findings.warnings.push(Problem { code: Code::NotInManifests, message, ..problem });
         } else {
             problems.push(problem);
         }
     }
-    let nothing = environment.providers.is_empty() && environment.problems.is_empty();
+    let nothing = environment.providers.is_empty() && environment.findings.problems.is_empty();
     let connector = if options.offline || nothing { None } else { connect(&mut problems) };
     if options.offline {
         environment.warn_of_undecided();
     }
-    let mut all = environment.problems;
-    all.append(&mut problems);
-    let warnings = environment.warnings;
-    if !all.is_empty() {
-        return Err(Refused { problems: all, warnings });
+    environment.findings.problems.append(&mut problems);
+    let findings = environment.findings;
+    if !findings.problems.is_empty() {
+        return Err(findings);
     }
     let plan = PlanOptions {
         compare_credentials: options.compare_credentials,
@@ -97,6 +90,7 @@ pub fn prepare_with(
         access,
         keys_given: !keyring.is_empty(),
     };
+    let warnings = findings.warnings;
     Ok(Prepared { desired: environment.providers, unknown: environment.unknown, keyring, plan, warnings, connector })
 }
 

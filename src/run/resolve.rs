@@ -101,14 +101,14 @@ impl Run<'_> {
         let mut plan = plan(self.desired, snapshot, &self.plan);
         // What is missing is none of our business, nor what stands against its insert; that belongs to no provider.
         plan.insert = None;
-        plan.problems.retain(|problem| problem.provider.is_some());
-        plan.warnings.retain(|warning| warning.provider.is_some());
+        plan.findings.problems.retain(|problem| problem.provider.is_some());
+        plan.findings.warnings.retain(|warning| warning.provider.is_some());
         let resolution = resolve(&plan, self.desired, snapshot, self.request, &self.plan);
         if self.request.action == Action::TakeDatabase {
             ended.lines = lines(&resolution.conflicts, self.desired, snapshot);
         }
         ended.resolution = Some(resolution);
-        plan.problems.clear();
+        plan.findings.problems.clear();
         ended.plan = Some(plan);
     }
 }
@@ -154,13 +154,13 @@ impl Attempt<'_> {
             return Ok(false);
         };
         if self.run.shown.is_some_and(|shown| !shown.is_same(resolution)) {
-            resolution.problems.push(moved());
+            resolution.findings.problems.push(moved());
         }
-        if resolution.problems.is_empty() {
+        if resolution.findings.problems.is_empty() {
             let lacking = within(FLIGHT, self.session, rows::lacking_grants(self.session, resolution)).await?;
-            resolution.problems.extend(lacking);
+            resolution.findings.problems.extend(lacking);
         }
-        Ok(resolution.problems.is_empty())
+        Ok(resolution.findings.problems.is_empty())
     }
 
     async fn write(&mut self, ended: &mut Ended) -> Result<(), Error> {
@@ -180,10 +180,10 @@ impl Attempt<'_> {
         let Some(resolution) = ended.resolution.as_mut() else { return Ok(()) };
         // Nothing left: somebody else was quicker, and that is what was wanted.
         let left = !resolution.updates.is_empty();
-        if left && !before.is_some_and(|before| before.is_same(resolution)) && resolution.problems.is_empty() {
-            resolution.problems.push(moved());
+        if left && !before.is_some_and(|before| before.is_same(resolution)) && resolution.findings.problems.is_empty() {
+            resolution.findings.problems.push(moved());
         }
-        if !resolution.problems.is_empty() || resolution.updates.is_empty() {
+        if !resolution.findings.problems.is_empty() || resolution.updates.is_empty() {
             insert::rollback(self.session).await;
             return Ok(());
         }

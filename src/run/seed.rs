@@ -7,7 +7,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::options::IfSchemaMissing;
 use crate::plan::{Access, Plan, PlanOptions, Snapshot, State, plan};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::DesiredProvider;
 use crate::report::{self, Report};
 use crate::store::connect::{Connector, Patience, Session, Want, full_jitter};
@@ -58,9 +58,10 @@ impl Ended {
         let plan = self.plan.map(|plan| match problems.is_empty() {
             true => plan,
             // The error took the place of what the plan had against it.
-            false => Plan { problems: Vec::new(), insert: None, ..plan },
+            false => Plan { insert: None, findings: Findings { problems: Vec::new(), ..plan.findings }, ..plan },
         });
-        let mut report = Report::new(command, problems, warnings).with_plan(desired, plan.unwrap_or_default());
+        let mut report =
+            Report::new(command, Findings { problems, warnings }).with_plan(desired, plan.unwrap_or_default());
         report.written = self.written;
         report.unknown = self.unknown;
         report.desired = desired.len();
@@ -162,8 +163,8 @@ impl Run<'_> {
              providers. If that is not Coder's database, correct the URL"
         );
         // Which types it will know is decided when Coder has migrated.
-        pending.warnings = std::mem::take(&mut pending.problems);
-        pending.warnings.push(Problem::new(Code::SchemaPending, message));
+        pending.findings.warnings = std::mem::take(&mut pending.findings.problems);
+        pending.findings.warnings.push(Problem::new(Code::SchemaPending, message));
         pending
     }
 }
@@ -272,7 +273,7 @@ impl Attempt<'_> {
                 "{} is read only; nothing is missing now, but nothing could be inserted",
                 self.session.endpoint
             );
-            plan.warnings.push(Problem::new(Code::CannotInsert, message));
+            plan.findings.warnings.push(Problem::new(Code::CannotInsert, message));
         }
     }
 
@@ -327,6 +328,7 @@ async fn within<T>(
 /// Everything but the server fits: another host, or the same one after a fail-over, may do.
 fn only_read_only(plan: &Plan, session: &Session) -> Option<Error> {
     let conflict = plan.conflicts.iter().any(|conflict| conflict.blocking);
-    let read_only = !plan.problems.is_empty() && plan.problems.iter().all(|problem| problem.code == Code::ReadOnly);
+    let read_only = !plan.findings.problems.is_empty()
+        && plan.findings.problems.iter().all(|problem| problem.code == Code::ReadOnly);
     (read_only && !conflict).then(|| snapshot::read_only(session))
 }

@@ -14,7 +14,7 @@ use crate::options::args::DiffTexts;
 use crate::options::diff::{Own, parse};
 use crate::options::{self, Options};
 use crate::plan::Access;
-use crate::problem::Problem;
+use crate::problem::Findings;
 use crate::report::{self, Command, Report};
 use crate::run::prepare::prepare;
 
@@ -27,18 +27,19 @@ pub fn command(mut texts: DiffTexts, variables: &[Variable]) -> u8 {
         // Of this process's environment nothing is to be said.
         let (options, ..) = options::parse(texts, Some(offline), variables);
         log_to_stderr(options.log_format, options.log_level);
-        return finish(Report::new(Command::Diff, problems, Vec::new()), &options, None);
+        return finish(Report::new(Command::Diff, problems), &options, None);
     }
     #[cfg(feature = "controller")]
     if let Some(from) = own.from {
         return remote::command(from, own.watch, texts, offline, variables, problems);
     }
     let Own { watch, .. } = own;
-    let (options, of_options, warnings) = options::parse(texts, Some(offline), variables);
+    let (options, of_options) = options::parse(texts, Some(offline), variables);
     log_to_stderr(options.log_format, options.log_level);
-    problems.extend(of_options);
-    let local = Local { options, variables, problems, warnings };
-    match watch.filter(|_| local.problems.is_empty()) {
+    let mut findings = Findings::from(problems);
+    findings.extend(of_options);
+    let local = Local { options, variables, findings };
+    match watch.filter(|_| local.findings.problems.is_empty()) {
         Some(every) => again(local, every),
         None => once(local, Duration::ZERO),
     }
@@ -54,14 +55,12 @@ trait Look {
 struct Local<'a> {
     options: Options,
     variables: &'a [Variable],
-    problems: Vec<Problem>,
-    warnings: Vec<Problem>,
+    findings: Findings,
 }
 
 impl Look for Local<'_> {
     async fn look(&mut self) -> (Report, Options) {
-        let (problems, warnings) = (self.problems.clone(), self.warnings.clone());
-        let prepared = prepare(&self.options, Access::Read, self.variables, problems, warnings);
+        let prepared = prepare(&self.options, Access::Read, self.variables, self.findings.clone());
         (look(Command::Diff, &self.options, prepared).await, self.options.clone())
     }
 
@@ -75,7 +74,7 @@ fn once(mut looker: impl Look, more: Duration) -> u8 {
     let started = Instant::now();
     let guard = guard(looker.options(), more);
     let (report, options) = block_on(looker.look())
-        .unwrap_or_else(|problem| (Report::new(Command::Diff, vec![problem], Vec::new()), looker.options().clone()));
+        .unwrap_or_else(|problem| (Report::new(Command::Diff, vec![problem]), looker.options().clone()));
     log_end(&report, started);
     finish(report, &options, Some(&guard))
 }
@@ -110,7 +109,7 @@ fn again(mut looker: impl Look, every: Duration) -> u8 {
     });
     let ended = match ended {
         Ok(ended) => ended,
-        Err(problem) => return finish(Report::new(Command::Diff, vec![problem], Vec::new()), looker.options(), None),
+        Err(problem) => return finish(Report::new(Command::Diff, vec![problem]), looker.options(), None),
     };
     let Some(report) = last else { return ended };
     if let Some(path) = termination_log {

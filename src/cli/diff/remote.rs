@@ -37,7 +37,7 @@ pub fn command(
         false => String::new(),
     };
     if !problems.is_empty() {
-        return finish(Report::new(Command::Diff, problems, Vec::new()), &without_workload(&local), None);
+        return finish(Report::new(Command::Diff, problems), &without_workload(&local), None);
     }
     let remote = Remote { from, manifests, local, source: None };
     match watch {
@@ -58,14 +58,14 @@ impl Look for Remote {
         let answer = match self.answer().await {
             Ok(answer) => answer,
             Err(problem) => {
-                return (Report::new(Command::Diff, vec![problem], Vec::new()), without_workload(&self.local));
+                return (Report::new(Command::Diff, vec![problem]), without_workload(&self.local));
             }
         };
         let Answer { place, options, prepared, database_of_container } = answer;
         let mut report = look(Command::Diff, &options, prepared).await;
         report.place = Some(place);
         if database_of_container {
-            report.problems.iter_mut().for_each(meant_for_the_pod);
+            report.findings.problems.iter_mut().for_each(meant_for_the_pod);
         }
         (report, options)
     }

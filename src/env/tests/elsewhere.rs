@@ -64,7 +64,12 @@ fn what_follows_from_absence_is_taken_back() {
         let environment = tolerated(&variables(pairs), missing);
         let codes = |problems: &[Problem]| lines(problems).join(", ");
         let names = environment.unknown.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
-        (codes(&environment.problems), codes(&environment.warnings), names, environment.providers.len())
+        (
+            codes(&environment.findings.problems),
+            codes(&environment.findings.warnings),
+            names,
+            environment.providers.len(),
+        )
     };
     let secret = ["Secret ai, which envFrom of container x mentions".to_owned()];
     let url = ("0_BASE_URL", "https://ai.example/v1");
@@ -110,7 +115,7 @@ fn what_an_unknown_value_means() {
     ] {
         let environment = tolerated(&with_elsewhere(&[("0_TYPE", "anthropic")], &format!("{AIBRIDGE}{name}")), &[]);
         let is = |warning: &&Problem| warning.message.contains("Secret ai");
-        let warning = environment.warnings.iter().find(is).unwrap();
+        let warning = environment.findings.warnings.iter().find(is).unwrap();
         assert_eq!(warning.code, code, "{name}");
         assert!(warning.message.ends_with(so), "{}", warning.message);
     }

@@ -20,7 +20,7 @@ fn printable(text: &str) -> bool {
 fn not_unicode_is_said_once_and_hides_nothing_else() {
     let name = b"CODER_AIBRIDGE_PROVIDER_0_KEY";
     let environment = Environment::read(&[os(b"CODER_AIBRIDGE_PROVIDER_0_TYPE", b"openai"), os(name, b"k\xff")]);
-    assert_eq!(lines(&environment.problems), ["not_unicode 0_KEY"]);
+    assert_eq!(lines(&environment.findings.problems), ["not_unicode 0_KEY"]);
 
     // What is readable beside it is judged; what seems to be missing is not.
     let mut given = variables(&[("0_TYPE", "opnai"), ("0_NAME", "Bad"), ("1_KEYS", "a,a"), ("2_TYPE", "openai")]);
@@ -29,7 +29,7 @@ fn not_unicode_is_said_once_and_hides_nothing_else() {
     given.push(os(b"CODER_AIBRIDGE_PROVIDER_3_NAME", b"\xff"));
     let environment = Environment::read(&given);
     assert_eq!(
-        lines(&environment.problems),
+        lines(&environment.findings.problems),
         [
             "duplicate_key[1] 1_KEYS",
             "invalid_name[0] 0_NAME",
@@ -41,11 +41,11 @@ fn not_unicode_is_said_once_and_hides_nothing_else() {
     );
 
     let environment = Environment::read(&[os(b"CODER_AIBRIDGE_PROVIDER_0_\xffTYPE", b"openai")]);
-    assert_eq!(environment.problems[0].code, Code::NotUnicode);
+    assert_eq!(environment.findings.problems[0].code, Code::NotUnicode);
     assert!(printable(&said(&environment)));
     let environment = Environment::read(&[os(b"CODER_AIBRIDGE_OPENAI_KEY", b"\xff")]);
-    assert_eq!(lines(&environment.problems), ["not_unicode CODER_AIBRIDGE_OPENAI_KEY"]);
-    assert_eq!(Environment::read(&[os(b"LS_COLORS", b"\xff")]).problems, []);
+    assert_eq!(lines(&environment.findings.problems), ["not_unicode CODER_AIBRIDGE_OPENAI_KEY"]);
+    assert_eq!(Environment::read(&[os(b"LS_COLORS", b"\xff")]).findings.problems, []);
 }
 
 #[test]
@@ -147,7 +147,7 @@ proptest! {
         }
         prop_assert!(printable(&said(&environment)), "{}", said(&environment));
         // A run that has no problem has providers that Coder would take.
-        if environment.problems.is_empty() {
+        if environment.findings.problems.is_empty() {
             for provider in &environment.providers {
                 prop_assert!(crate::provider::check_name(&provider.name).is_ok());
                 prop_assert!(provider.keys.len() <= 5 && (provider.keys.is_empty() || provider.bedrock.is_none()));

@@ -41,9 +41,9 @@ fn structure() {
     for (pairs, expected) in table {
         assert_problems(pairs, expected);
     }
-    let gap = &read(&[("0_TYPE", "openai"), ("5_TYPE", "azure")]).problems[0].message;
+    let gap = &read(&[("0_TYPE", "openai"), ("5_TYPE", "azure")]).findings.problems[0].message;
     assert_eq!(gap, "indices 1 to 4 are missing: providers are numbered from 0 without gaps");
-    let gap = &read(&[("0_TYPE", "openai"), ("2_TYPE", "azure")]).problems[0].message;
+    let gap = &read(&[("0_TYPE", "openai"), ("2_TYPE", "azure")]).findings.problems[0].message;
     assert_eq!(gap, "index 1 is missing: providers are numbered from 0 without gaps");
 }
 
@@ -105,7 +105,7 @@ fn a_credential_given_twice_names_both_spellings() {
     ] {
         let line = format!("singular_and_plural[0] {first} {second}");
         let environment = assert_problems(&[("0_TYPE", "openai"), (first, "a"), (second, "b")], &[&line]);
-        let message = &environment.problems[0].message;
+        let message = &environment.findings.problems[0].message;
         assert!(message.contains(first) && message.contains(second), "{message}");
     }
     for suffix in ["BEDROCK_ACCESS_KEY", "BEDROCK_ACCESS_KEY_SECRET"] {
@@ -193,9 +193,9 @@ fn warnings() {
         assert_warnings(pairs, expected);
     }
     let only_url = [("0_TYPE", "bedrock"), ("0_BEDROCK_BASE_URL", "https://b.example")];
-    assert!(read(&only_url).warnings[0].message.starts_with("only a Bedrock URL is set"));
+    assert!(read(&only_url).findings.warnings[0].message.starts_with("only a Bedrock URL is set"));
     let meant = |name| {
-        let warnings = read(&[("0_TYPE", "openai"), key, url, (name, "x")]).warnings;
+        let warnings = read(&[("0_TYPE", "openai"), key, url, (name, "x")]).findings.warnings;
         warnings[0].suggestion.clone().map(|name| name.replace(AIBRIDGE, ""))
     };
     assert_eq!(meant("0_KEYZ").as_deref(), Some("0_KEYS"));
@@ -214,34 +214,34 @@ fn strict_turns_four_warnings_into_problems_and_only_those() {
     ]);
     environment.strict();
     let codes = |problems: &[Problem]| problems.iter().map(|problem| problem.code).collect::<Vec<_>>();
-    let mut problems = codes(&environment.problems);
+    let mut problems = codes(&environment.findings.problems);
     problems.sort();
     assert_eq!(problems, [Code::UnknownVariable, Code::ProviderWithoutKeys, Code::BaseUrlSuspicious]);
-    let mut warnings = codes(&environment.warnings);
+    let mut warnings = codes(&environment.findings.warnings);
     warnings.sort();
     assert_eq!(warnings, [Code::BaseUrlIgnored, Code::BedrockWithoutCredentials]);
 
     let mut nothing = read(&[]);
     nothing.strict();
-    assert_eq!(codes(&nothing.problems), [Code::NothingDesired]);
+    assert_eq!(codes(&nothing.findings.problems), [Code::NothingDesired]);
 }
 
 #[test]
 fn too_few_providers() {
     let mut environment = read(&[("0_TYPE", "openai"), ("0_KEY", "k")]);
     environment.require(1, "X");
-    assert_eq!(environment.problems, []);
+    assert_eq!(environment.findings.problems, []);
     environment.require(2, "X");
-    assert_eq!(lines(&environment.problems), ["too_few_providers X"]);
+    assert_eq!(lines(&environment.findings.problems), ["too_few_providers X"]);
     // One that cannot be compared is there all the same.
     let mut given = variables(&[("0_TYPE", "openai"), ("1_NAME", "other")]);
     given.push(Variable::in_pod("CODER_AIBRIDGE_PROVIDER_1_TYPE", "it comes from fieldRef metadata.name"));
     let mut environment = Environment::read(&given);
-    environment.problems.clear();
+    environment.findings.problems.clear();
     environment.require(2, "X");
-    assert_eq!(environment.problems, []);
+    assert_eq!(environment.findings.problems, []);
     environment.require(3, "X");
-    assert_eq!(environment.problems[0].message.split(',').next(), Some("2 providers in the environment"));
+    assert_eq!(environment.findings.problems[0].message.split(',').next(), Some("2 providers in the environment"));
 }
 
 /// The name decides how a provider is called in what is said of it.
@@ -253,7 +253,7 @@ fn a_name_is_told_unless_it_may_be_a_secret() {
         let more = variables(from_secret).into_iter();
         given.extend(more.map(|v| Variable::new(v.name.clone(), v.value().unwrap_or_default(), secret.clone())));
         let environment = Environment::read(&given);
-        let said = environment.problems.into_iter().chain(environment.warnings).next().unwrap();
+        let said = environment.findings.problems.into_iter().chain(environment.findings.warnings).next().unwrap();
         (said.provider, environment.providers.first().map(DesiredProvider::label))
     };
     let text = |text: &str| Some(text.to_owned());
@@ -272,7 +272,7 @@ fn mixed_prefixes() {
     let gateway = ("CODER_AI_GATEWAY_PROVIDER_0_TYPE", "azure");
     let environment =
         assert_problems(&[("0_TYPE", "openai"), gateway], &["mixed_prefixes * CODER_AI_GATEWAY_PROVIDER_*"]);
-    assert!(environment.problems[0].message.contains("move all providers to CODER_AI_GATEWAY_PROVIDER_*"));
+    assert!(environment.findings.problems[0].message.contains("move all providers to CODER_AI_GATEWAY_PROVIDER_*"));
     // Each is numbered on its own.
     assert_problems(&[gateway], &[]);
     assert_problems(

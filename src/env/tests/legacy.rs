@@ -136,7 +136,7 @@ fn a_name_of_an_older_provider() {
         assert_eq!(environment.providers[0].index, Some(0));
         // Offline nobody decides, so it is a warning.
         environment.warn_of_undecided();
-        assert!(environment.warnings.iter().any(|warning| warning.code == Code::LegacyNameConflict));
+        assert!(environment.findings.warnings.iter().any(|warning| warning.code == Code::LegacyNameConflict));
     }
 }
 
@@ -147,7 +147,7 @@ fn a_name_that_only_the_database_can_decide_about() {
         let mut environment = read(pairs);
         environment.warn_of_undecided();
         let is = |warning: &&Problem| warning.code == Code::LegacyNameConflict;
-        environment.warnings.iter().filter(is).count()
+        environment.findings.warnings.iter().filter(is).count()
     };
     let legacy = ("CODER_AIBRIDGE_OPENAI_KEY", "k");
     assert_eq!(warned(&[("0_TYPE", "azure"), ("0_NAME", "openai"), legacy]), 1);

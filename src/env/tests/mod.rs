@@ -49,14 +49,24 @@ fn lines(problems: &[Problem]) -> Vec<String> {
 #[track_caller]
 fn assert_problems(pairs: &[(&str, &str)], expected: &[&str]) -> Environment {
     let environment = read(pairs);
-    assert_eq!(lines(&environment.problems), sorted(expected), "{pairs:?}: {:?}", environment.problems);
+    assert_eq!(
+        lines(&environment.findings.problems),
+        sorted(expected),
+        "{pairs:?}: {:?}",
+        environment.findings.problems
+    );
     environment
 }
 
 #[track_caller]
 fn assert_warnings(pairs: &[(&str, &str)], expected: &[&str]) -> Environment {
     let environment = assert_problems(pairs, &[]);
-    assert_eq!(lines(&environment.warnings), sorted(expected), "{pairs:?}: {:?}", environment.warnings);
+    assert_eq!(
+        lines(&environment.findings.warnings),
+        sorted(expected),
+        "{pairs:?}: {:?}",
+        environment.findings.warnings
+    );
     environment
 }
 
@@ -72,5 +82,5 @@ fn said(environment: &Environment) -> String {
         let more = [problem.provider.clone(), problem.suggestion.clone()].into_iter().flatten();
         more.chain(problem.variables.iter().cloned()).chain([problem.message.clone()]).collect::<Vec<_>>().join(" ")
     };
-    environment.problems.iter().chain(&environment.warnings).map(of).collect::<Vec<_>>().join("\n")
+    environment.findings.problems.iter().chain(&environment.findings.warnings).map(of).collect::<Vec<_>>().join("\n")
 }

@@ -120,7 +120,7 @@ fn federation() {
         &[("0_TYPE", "openai"), ("0_KEY", "k"), ("0_SERVICE_ACCOUNT_ID", "s"), ("0_WORKSPACE_ID", "w"), URL],
         &[],
     );
-    assert_eq!(environment.warnings, []);
+    assert_eq!(environment.findings.warnings, []);
 
     let environment =
         assert_warnings(&with(&[("0_TYPE", "anthropic"), URL]), &["federation_not_stored[0] 0_FEDERATION_RULE_ID"]);
@@ -192,22 +192,22 @@ fn all_problems_of_a_run_are_found_together() {
     given.push(Variable::in_pod("CODER_AIBRIDGE_BEDROCK_MODEL", "it comes from fieldRef metadata.name"));
     let mut environment = Environment::read(&given);
     environment.require(10, "AI_PROVIDER_SEED_REQUIRE_PROVIDERS");
-    let mut found: Vec<Code> = environment.problems.iter().map(|problem| problem.code).collect();
+    let mut found: Vec<Code> = environment.findings.problems.iter().map(|problem| problem.code).collect();
     found.sort();
     found.dedup();
     // What remains is not of the environment, or is in `without_a_type…`.
     let others = [Code::EncryptionKeyInvalid, Code::EnvFileInvalid, Code::InvalidOption];
     let expected: Vec<Code> =
         Code::ALL.iter().copied().filter(|code| *code < Code::DatabaseUrlInvalid && !others.contains(code)).collect();
-    assert_eq!(found, expected, "{:#?}", environment.problems);
-    for problem in &environment.problems {
+    assert_eq!(found, expected, "{:#?}", environment.findings.problems);
+    for problem in &environment.findings.problems {
         assert!(!problem.variables.is_empty(), "{problem:?}");
     }
 }
 
 #[test]
 fn messages_help() {
-    let message = |pairs: &[(&str, &str)]| read(pairs).problems[0].message.clone();
+    let message = |pairs: &[(&str, &str)]| read(pairs).findings.problems[0].message.clone();
     assert_eq!(message(&[("0_TYPE", "opnai")]), "unknown type \"opnai\"; did you mean \"openai\"?");
     assert_eq!(message(&[("0_TYPE", " OPENAI ")]), "unknown type of 8 characters; did you mean \"openai\"?");
     assert_eq!(
@@ -220,7 +220,7 @@ fn messages_help() {
         "the 3rd key is the same as the 1st; remove one of them"
     );
     // As many as Coder takes are none too many.
-    assert_eq!(read(&[("0_TYPE", "openai"), ("0_KEYS", "1,2,3,4,5")]).problems, []);
+    assert_eq!(read(&[("0_TYPE", "openai"), ("0_KEYS", "1,2,3,4,5")]).findings.problems, []);
     let bedrock = [("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1"), ("0_KEY", "k")];
     assert_eq!(message(&bedrock), "type bedrock takes no keys; use the BEDROCK_* fields");
     assert_eq!(message(&[("0_TYPE", "copilot"), ("0_KEY", "k")]), "type copilot takes no keys; remove it");
@@ -235,7 +235,7 @@ fn messages_help() {
     }
     assert!(message(&[("0_TYPE", "openai"), ("0_KEYS", "a,,b")]).starts_with("the 2nd key is empty"));
     assert!(message(&[("0_TYPE", "openai"), ("0_KEY", "")]).starts_with("set, but empty"));
-    assert_eq!(read(&[("0_TYPE", "opnai")]).problems[0].suggestion.as_deref(), Some("openai"));
+    assert_eq!(read(&[("0_TYPE", "opnai")]).findings.problems[0].suggestion.as_deref(), Some("openai"));
     // A known type is not a secret; a key in the wrong place is, even one that could be a name.
     for pairs in
         [&[("0_TYPE", "sk-0123456789"), ("0_NAME", "sk-ABCDEFGHIJ")], &[("0_TYPE", "sk-0123456789"), ("0_KEY", "")]]

@@ -9,11 +9,10 @@ use crate::kubernetes::crd::status::{
 use crate::kubernetes::workload::template::Workload;
 use crate::options::BlockOn;
 use crate::plan::{Conflict, Field, State};
-use crate::problem::{Code, Outcome, Problem};
+use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::provider::redact::{count, fit};
 use crate::provider::{Presence, Source, redact};
 use crate::report::{Provider, Report, advice, conflict_facts, conflict_sentence, good, problem_sentence, value};
-use crate::run::prepare::Refused;
 use crate::store::Retry;
 
 /// Far below what the API server takes, and more than anybody reads.
@@ -112,7 +111,7 @@ impl Observed {
         Observed::new(stop.reason, stop.message, Seen::Unread)
     }
 
-    pub fn refused(refused: &Refused) -> Self {
+    pub fn refused(refused: &Findings) -> Self {
         let mut observed = problems(&refused.problems);
         observed.warnings = warnings(&refused.warnings);
         observed
@@ -130,15 +129,15 @@ impl Observed {
         let mut observed = match report.outcome {
             Outcome::Ok | Outcome::Changes => agreed(report, memory),
             Outcome::Conflict => conflict(report, block_on.blocks(Outcome::Conflict), workload, memory),
-            Outcome::Invalid => problems(&report.problems),
+            Outcome::Invalid => problems(&report.findings.problems),
             Outcome::Unavailable | Outcome::Locked if retry != Retry::No => {
-                Observed::new(Reason::DatabaseUnreachable, sentences(&report.problems), Seen::Unread)
+                Observed::new(Reason::DatabaseUnreachable, sentences(&report.findings.problems), Seen::Unread)
             }
             Outcome::Unavailable | Outcome::Unusable | Outcome::Locked | Outcome::Internal => {
-                Observed::new(Reason::DatabaseUnusable, sentences(&report.problems), Seen::Unread)
+                Observed::new(Reason::DatabaseUnusable, sentences(&report.findings.problems), Seen::Unread)
             }
         };
-        observed.warnings = warnings(&report.warnings);
+        observed.warnings = warnings(&report.findings.warnings);
         observed.would_insert = report.outcome == Outcome::Changes;
         observed
     }
@@ -179,7 +178,7 @@ fn problems(problems: &[Problem]) -> Observed {
 }
 
 fn agreed(report: &Report, memory: &[AgreementStatus]) -> Observed {
-    let warning = |code| report.warnings.iter().find(|warning: &&Problem| warning.code == code);
+    let warning = |code| report.findings.warnings.iter().find(|warning: &&Problem| warning.code == code);
     let differing = || report.conflicts.iter().map(conflict_sentence).collect::<Vec<_>>().join("; ");
     let (reason, message) = if let Some(pending) = warning(Code::SchemaPending) {
         (Reason::SchemaPending, pending.message.clone())

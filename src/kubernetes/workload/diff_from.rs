@@ -16,10 +16,10 @@ use crate::kubernetes::crd::spec::{DEFAULT_CONTAINER, WorkloadKind};
 use crate::options::args::Texts;
 use crate::options::diff::{From, Kind, Place, Workload as Wanted, with_flags};
 use crate::options::{self, BlockOn, DatabaseSource, Options};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::{Source, redact};
 use crate::report;
-use crate::run::prepare::{Prepared, Refused, authentication, connector};
+use crate::run::prepare::{Prepared, authentication, connector};
 use crate::store::connect::{Connector, Source as DatabaseAt};
 use crate::store::dbcrypt;
 
@@ -46,7 +46,7 @@ pub enum Whence {
 pub struct Answer {
     pub place: report::Place,
     pub options: Options,
-    pub prepared: Result<Prepared, Refused>,
+    pub prepared: Result<Prepared, Findings>,
     /// The connection is the container's own.
     pub database_of_container: bool,
 }
@@ -168,18 +168,17 @@ fn of_stop(stop: Stop) -> Problem {
 fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local) -> Result<Answer, Problem> {
     let container = workload.container_for(container, Asker::CommandLine).map_err(of_stop)?;
     let (inside, texts) = Inside::of(workload, container, objects).map_err(of_stop)?;
-    let (mut options, mut problems, mut warnings) =
-        options::parse(with_flags(&local.flags, texts), None, &inside.variables);
+    let (mut options, mut findings) = options::parse(with_flags(&local.flags, texts), None, &inside.variables);
     take_this_run(&mut options, &local.options);
     let elsewhere = local.gives_database() || options.offline;
     if elsewhere {
-        problems.retain(|problem| !is_of_unknown_database(problem));
+        findings.problems.retain(|problem| !is_of_unknown_database(problem));
     }
     if objects.partial {
         let unknown = |p: &Problem| p.code == Code::EnvironmentUnknown && !is_of_unknown_database(p);
-        let (unknown, others) = problems.into_iter().partition(unknown);
-        problems = others;
-        warnings.extend::<Vec<_>>(unknown.into_iter().map(default_counts).collect());
+        let (unknown, others) = findings.problems.into_iter().partition(unknown);
+        findings.problems = others;
+        findings.warnings.extend::<Vec<_>>(unknown.into_iter().map(default_counts).collect());
     }
     let connect = |options: &Options, problems: &mut Vec<Problem>| {
         if local.gives_database() {
@@ -206,9 +205,9 @@ fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local
             }
         }
     };
-    let prepared = match inside.prepare(&mut options, problems, warnings, connect) {
+    let prepared = match inside.prepare(&mut options, findings, connect) {
         Ok(Target { prepared, .. }) => Ok(prepared),
-        Err(Unfit::Stopped(stop)) => Err(Refused { problems: vec![of_stop(stop)], warnings: Vec::new() }),
+        Err(Unfit::Stopped(stop)) => Err(vec![of_stop(stop)].into()),
         Err(Unfit::Refused(refused)) => Err(told(refused, objects.partial)),
     };
     let place = place(workload, &container.name, &inside.variables, elsewhere);
@@ -232,7 +231,7 @@ fn default_counts(problem: Problem) -> Problem {
 }
 
 /// What follows from an unknown value need not be true, so only the unknown ones are told then.
-fn told(mut refused: Refused, manifests: bool) -> Refused {
+fn told(mut refused: Findings, manifests: bool) -> Findings {
     let is_unknown = |problem: &Problem| problem.code == Code::EnvironmentUnknown;
     if refused.problems.iter().any(is_unknown) {
         refused.problems.retain(is_unknown);

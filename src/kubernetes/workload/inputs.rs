@@ -14,8 +14,8 @@ use crate::kubernetes::crd::reason::{Asker, Reason, Stop};
 use crate::options::args::Texts;
 use crate::options::{self, DatabaseSource, Options};
 use crate::plan::Access;
-use crate::problem::{Code, Problem};
-use crate::run::prepare::{Prepared, Refused, prepare_with};
+use crate::problem::{Code, Findings, Problem};
+use crate::run::prepare::{Prepared, prepare_with};
 use crate::store::connect::Connector;
 use crate::store::url::ConnectOptions;
 
@@ -29,7 +29,7 @@ pub struct Target {
 pub enum Unfit {
     Stopped(Stop),
     /// The environment's own problems, as a seed would print them.
-    Refused(Refused),
+    Refused(Findings),
 }
 
 impl From<Stop> for Unfit {
@@ -67,11 +67,10 @@ impl<'a> Inside<'a> {
     pub fn prepare(
         &self,
         options: &mut Options,
-        mut problems: Vec<Problem>,
-        warnings: Vec<Problem>,
+        mut findings: Findings,
         connect: impl FnOnce(&Options, &mut Vec<Problem>) -> Result<Option<Connector>, Stop>,
     ) -> Result<Target, Unfit> {
-        problems.extend(self.usage.clone());
+        findings.problems.extend(self.usage.clone());
         // The message goes to the container, not to this process.
         options.termination_log = None;
         if options.env_file.is_some() {
@@ -87,7 +86,7 @@ impl<'a> Inside<'a> {
             })
         };
         let known = if self.objects.partial { Known::Partly(&self.missing) } else { Known::Whole };
-        let prepared = prepare_with(options, Access::Read, (&self.variables, known), problems, warnings, connect);
+        let prepared = prepare_with(options, Access::Read, (&self.variables, known), findings, connect);
         let also_seeds = self.workload.also_seeds(self.container, self.objects);
         match (prepared, stopped) {
             (Err(mut refused), _) => {

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use self::select::select;
 use super::insert::{Encrypt, encrypt_with};
 use super::{Conflict, Field, Plan, PlanOptions, Schema, Snapshot, StoredProvider};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::{BedrockSettings, DesiredProvider, ProviderType, redact};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +79,7 @@ pub struct Resolution {
     /// Stored credentials for which the environment has none: left as they are.
     pub kept: Vec<Conflict>,
     pub updates: Vec<Update>,
-    pub problems: Vec<Problem>,
-    pub warnings: Vec<Problem>,
+    pub findings: Findings,
     /// The digest of the key to encrypt with; `None`: plain.
     pub encrypt_with: Option<String>,
     pub audit: bool,
@@ -113,7 +112,7 @@ pub fn resolve(
         Action::Restore => restore(snapshot, request),
         _ => settle(plan, desired, snapshot, request, options),
     };
-    if !resolution.problems.is_empty() {
+    if !resolution.findings.problems.is_empty() {
         resolution.updates.clear();
     }
     if let Some(schema) = &snapshot.schema {
@@ -130,7 +129,7 @@ fn settle(
     options: &PlanOptions,
 ) -> Resolution {
     let mut resolution = select(plan, desired, request);
-    if !resolution.problems.is_empty() || request.action == Action::TakeDatabase {
+    if !resolution.findings.problems.is_empty() || request.action == Action::TakeDatabase {
         return resolution;
     }
     for of_provider in resolution.conflicts.chunk_by(|a, b| a.provider == b.provider) {
@@ -144,11 +143,11 @@ fn settle(
                 let problem = Problem::new(Code::CannotResolve, message).provider(provider.label());
                 let keys = of_provider.iter().all(Conflict::would_empty);
                 let origin = if keys { &of_provider[0].origin } else { &provider.origins.kind };
-                resolution.problems.push(problem.variable(&origin.variable));
+                resolution.findings.problems.push(problem.variable(&origin.variable));
             }
         }
     }
-    if resolution.problems.is_empty() {
+    if resolution.findings.problems.is_empty() {
         let all = std::mem::take(&mut resolution.conflicts);
         (resolution.kept, resolution.conflicts) = all.into_iter().partition(Conflict::would_empty);
     }
@@ -269,7 +268,7 @@ fn restore(snapshot: &Snapshot, request: &Request) -> Resolution {
     for (at, name) in request.providers.iter().enumerate() {
         let refused = |message: String| Problem::new(Code::CannotResolve, message);
         match snapshot.rows.get(name) {
-            None => resolution.problems.push(refused(format!(
+            None => resolution.findings.problems.push(refused(format!(
                 "there was never a provider of the {} name that was given; check the spelling",
                 redact::ordinal(at + 1)
             ))),
@@ -297,19 +296,19 @@ fn prepare(resolution: &mut Resolution, schema: &Schema, options: &PlanOptions) 
     }
     if schema.read_only {
         let message = "the server is read only (a standby, or default_transaction_read_only); connect to the primary";
-        resolution.problems.push(Problem::new(Code::ReadOnly, message));
+        resolution.findings.problems.push(Problem::new(Code::ReadOnly, message));
     }
     if !resolution.has_secrets() || schema.encryption.is_none() {
         return;
     }
-    match encrypt_with(schema, options, "a secret must be written", &mut resolution.problems) {
+    match encrypt_with(schema, options, "a secret must be written", &mut resolution.findings.problems) {
         Encrypt::Plain | Encrypt::NotNow => {}
         Encrypt::With(digest) => resolution.encrypt_with = Some(digest),
         Encrypt::Pending => {
             let message = "keys are given, but Coder has not registered one in this database yet; start Coder once with \
                            them, or unset them if Coder has none";
             let problem = Problem::new(Code::UnknownEncryptionKey, message);
-            resolution.problems.push(problem.variable("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS"));
+            resolution.findings.problems.push(problem.variable("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS"));
         }
     }
 }

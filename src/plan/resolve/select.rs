@@ -15,10 +15,10 @@ pub fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Re
                 "the environment describes no provider of the {} name that was given; check the spelling",
                 redact::ordinal(at + 1)
             );
-            resolution.problems.push(Problem::new(Code::InvalidOption, message).variable("PROVIDER"));
+            resolution.findings.problems.push(Problem::new(Code::InvalidOption, message).variable("PROVIDER"));
             continue;
         };
-        resolution.problems.extend(
+        resolution.findings.problems.extend(
             plan.entries
                 .iter()
                 .find(|e| e.desired == position)
@@ -31,7 +31,10 @@ pub fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Re
         false => desired.iter().filter(|p| request.providers.contains(&p.name)).map(DesiredProvider::label).collect(),
     };
     let in_scope = |name: &Option<String>| name.as_ref().is_none_or(|name| labels.contains(name));
-    resolution.problems.extend(plan.problems.iter().filter(|problem| in_scope(&problem.provider)).cloned());
+    resolution
+        .findings
+        .problems
+        .extend(plan.findings.problems.iter().filter(|problem| in_scope(&problem.provider)).cloned());
     let scope: Vec<&Conflict> = plan.conflicts.iter().filter(|c| labels.contains(&c.provider)).collect();
     let given = |conflict: &&&Conflict| request.conflicts.contains(&conflict.id);
     let moved = request.conflicts.iter().any(|id| scope.iter().all(|conflict| conflict.id != *id));
@@ -41,17 +44,17 @@ pub fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Re
         true => scope.iter().map(|conflict| (*conflict).clone()).collect(),
         false => scope.iter().filter(given).map(|conflict| (*conflict).clone()).collect(),
     };
-    if moved && scope.is_empty() && resolution.problems.is_empty() {
+    if moved && scope.is_empty() && resolution.findings.problems.is_empty() {
         let asked = plan.entries.iter().filter(|entry| labels.contains(&desired[entry.desired].label()));
         let states = asked.filter_map(|entry| Some(elsewhere(&desired[entry.desired], not_there(entry.state)?)));
-        resolution.problems.extend(states);
-        if resolution.problems.is_empty() {
+        resolution.findings.problems.extend(states);
+        if resolution.findings.problems.is_empty() {
             let message = "an id that was named is not known; nothing differs, so nothing was done";
-            resolution.warnings.push(Problem::new(Code::ConflictMoved, message).variable("--conflict"));
+            resolution.findings.warnings.push(Problem::new(Code::ConflictMoved, message).variable("--conflict"));
         }
     }
     // With nothing left to settle, somebody else has settled it: that is what was wanted.
-    if moved && !scope.is_empty() && resolution.problems.is_empty() {
+    if moved && !scope.is_empty() && resolution.findings.problems.is_empty() {
         let of_others = |id: &String| plan.conflicts.iter().any(|conflict| conflict.id == *id);
         let message = match request.conflicts.iter().all(of_others) {
             true => {
@@ -63,16 +66,16 @@ pub fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Re
                  was done; look at what is there now, and name its id (an id also depends on --compare-credentials)"
             }
         };
-        resolution.problems.push(Problem::new(Code::ConflictMoved, message).variable("--conflict"));
+        resolution.findings.problems.push(Problem::new(Code::ConflictMoved, message).variable("--conflict"));
     }
-    if let Some(conflict) = not_named.filter(|_| resolution.problems.is_empty()) {
+    if let Some(conflict) = not_named.filter(|_| resolution.findings.problems.is_empty()) {
         let message = format!(
             "it is named, and its conflict is not, so nothing was done; name that too (--conflict {}), or leave the \
              provider out",
             conflict.id
         );
         let problem = Problem::new(Code::ConflictMoved, message).provider(&conflict.provider);
-        resolution.problems.push(problem);
+        resolution.findings.problems.push(problem);
     }
     let names = desired.iter().filter(|p| resolution.conflicts.iter().any(|c| c.provider == p.label()));
     let more: Vec<String> = names.map(|p| p.name.clone()).filter(|name| !resolution.selected.contains(name)).collect();

@@ -45,23 +45,29 @@ fn a_stored_key_that_cannot_be_read() {
     let rows = snapshot([("openai", encrypted.clone())]);
 
     let warn = plan(&openai(), &rows, &WRITE);
-    assert_eq!((states(&warn), codes(&warn.warnings)), (vec![State::InSync], vec![Code::CredentialsNotCompared]));
+    assert_eq!(
+        (states(&warn), codes(&warn.findings.warnings)),
+        (vec![State::InSync], vec![Code::CredentialsNotCompared])
+    );
     let fail = plan(&openai(), &rows, &FAIL);
-    assert_eq!(codes(&fail.problems), [Code::EncryptionKeyRequired]);
+    assert_eq!(codes(&fail.findings.problems), [Code::EncryptionKeyRequired]);
     // Not asked for, so it does not matter.
     let ignore = plan(&openai(), &rows, &IGNORE);
-    assert!(ignore.warnings.is_empty() && !ignore.blocks());
+    assert!(ignore.findings.warnings.is_empty() && !ignore.blocks());
 
     encrypted.keys = Some(vec![Err(Unreadable::KeyUnknown { digest: "6a193b3".into() })]);
     let fail = plan(&openai(), &snapshot([("openai", encrypted)]), &FAIL);
-    assert_eq!(codes(&fail.problems), [Code::UnknownEncryptionKey]);
-    assert!(fail.problems[0].message.contains("no given key opens it") && fail.problems[0].message.contains("6a193b3"));
+    assert_eq!(codes(&fail.findings.problems), [Code::UnknownEncryptionKey]);
+    assert!(
+        fail.findings.problems[0].message.contains("no given key opens it")
+            && fail.findings.problems[0].message.contains("6a193b3")
+    );
 
     let mut damaged = row("openai", URL, &[]);
     damaged.keys = Some(vec![Err(Unreadable::Damaged { digest: "6a193b3".into() })]);
     let fail = plan(&openai(), &snapshot([("openai", damaged)]), &FAIL);
-    assert_eq!(codes(&fail.problems), [Code::UnknownEncryptionKey]);
-    assert!(fail.problems[0].message.contains("it is damaged"), "{}", fail.problems[0].message);
+    assert_eq!(codes(&fail.findings.problems), [Code::UnknownEncryptionKey]);
+    assert!(fail.findings.problems[0].message.contains("it is damaged"), "{}", fail.findings.problems[0].message);
 }
 
 /// As `diff --from -` reads a Secret that is not among the manifests.

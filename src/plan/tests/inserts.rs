@@ -36,13 +36,13 @@ fn the_live_schema_decides_how() {
 fn columns() {
     let mut lacks = schema();
     lacks.providers.columns.remove("settings");
-    assert_eq!(codes(&missing(&openai(), lacks, &WRITE).problems), [Code::SchemaUnsupported]);
+    assert_eq!(codes(&missing(&openai(), lacks, &WRITE).findings.problems), [Code::SchemaUnsupported]);
 
     let mut asks = schema();
     asks.keys.columns.insert("weight".into(), Column { required: true, insertable: true });
     let plan = missing(&openai(), asks.clone(), &WRITE);
-    assert_eq!(codes(&plan.problems), [Code::SchemaUnsupported]);
-    assert!(plan.problems[0].message.contains("ai_provider_keys.weight") && plan.insert.is_none());
+    assert_eq!(codes(&plan.findings.problems), [Code::SchemaUnsupported]);
+    assert!(plan.findings.problems[0].message.contains("ai_provider_keys.weight") && plan.insert.is_none());
     // No key is inserted, so that table does not matter; nor does a new column with a default.
     assert!(missing(&copilot(), asks.clone(), &WRITE).insert.is_some());
     asks.keys.columns.insert("weight".into(), Column { required: false, insertable: true });
@@ -51,7 +51,7 @@ fn columns() {
     let mut audit = schema();
     audit.audit.as_mut().unwrap().table.columns.insert("new".into(), Column { required: true, insertable: true });
     let plan = missing(&openai(), audit.clone(), &WRITE);
-    assert!(plan.problems[0].message.ends_with("or turn audit rows off with --audit=off"));
+    assert!(plan.findings.problems[0].message.ends_with("or turn audit rows off with --audit=off"));
     assert!(missing(&openai(), audit, &PlanOptions { audit: false, ..WRITE }).insert.is_some());
 }
 
@@ -70,16 +70,19 @@ fn a_writer_needs_grants_and_a_reader_is_told() {
     ];
     for (name, table) in tables {
         let plan = missing(&openai(), refuse(table), &WRITE);
-        assert_eq!(codes(&plan.problems), [Code::PermissionDenied]);
+        assert_eq!(codes(&plan.findings.problems), [Code::PermissionDenied]);
         let grant = format!("grant insert on {name} to seeder");
-        assert!(plan.problems[0].message.contains(&grant), "{}", plan.problems[0].message);
+        assert!(plan.findings.problems[0].message.contains(&grant), "{}", plan.findings.problems[0].message);
         let plan = missing(&openai(), refuse(table), &READ);
-        assert_eq!((codes(&plan.warnings), plan.insert.is_some()), (vec![Code::CannotInsert], true));
+        assert_eq!((codes(&plan.findings.warnings), plan.insert.is_some()), (vec![Code::CannotInsert], true));
     }
     assert!(missing(&copilot(), refuse(|schema| &mut schema.keys), &WRITE).insert.is_some());
-    assert_eq!(codes(&missing(&openai(), Schema { read_only: true, ..schema() }, &WRITE).problems), [Code::ReadOnly]);
     assert_eq!(
-        codes(&missing(&openai(), Schema { read_only: true, ..schema() }, &READ).warnings),
+        codes(&missing(&openai(), Schema { read_only: true, ..schema() }, &WRITE).findings.problems),
+        [Code::ReadOnly]
+    );
+    assert_eq!(
+        codes(&missing(&openai(), Schema { read_only: true, ..schema() }, &READ).findings.warnings),
         [Code::CannotInsert]
     );
     // One that may insert nowhere is meant to be a reader: that the server is one too is worth saying, the grants are not.
@@ -89,13 +92,13 @@ fn a_writer_needs_grants_and_a_reader_is_told() {
         table.columns.values_mut().for_each(|column| column.insertable = false);
     }
     let plan = missing(&openai(), reader, &READ);
-    assert_eq!(codes(&plan.warnings), [Code::CannotInsert]);
-    assert!(plan.warnings[0].message.contains("read only"), "{}", plan.warnings[0].message);
+    assert_eq!(codes(&plan.findings.warnings), [Code::CannotInsert]);
+    assert!(plan.findings.warnings[0].message.contains("read only"), "{}", plan.findings.warnings[0].message);
     // Nothing is missing: nothing of this matters.
     let row = row("openai", URL, &["sk-one"]);
     let there =
         super::plan(&openai(), &with(refuse(|schema| &mut schema.providers), snapshot([("openai", row)])), &WRITE);
-    assert!(there.problems.is_empty() && there.warnings.is_empty());
+    assert!(there.findings.problems.is_empty() && there.findings.warnings.is_empty());
 }
 
 /// Which key encrypts, or why none does.
@@ -136,7 +139,7 @@ fn encryption() {
         };
         let schema = Schema { encryption: Some(Ok(encryption)), ..schema() };
         let plan = missing(&openai(), schema.clone(), &PlanOptions { keys_given: !given.is_empty(), ..WRITE });
-        let is = match (&plan.insert, plan.problems.first(), plan.warnings.first()) {
+        let is = match (&plan.insert, plan.findings.problems.first(), plan.findings.warnings.first()) {
             (Some(Insert { encrypt_with: None, .. }), None, None) => Plain,
             (Some(Insert { encrypt_with: Some(digest), .. }), None, None) if digest == "aaaaaaa" => With("aaaaaaa"),
             (Some(Insert { encrypt_with: Some(_), .. }), None, None) => With("bbbbbbb"),
@@ -147,11 +150,11 @@ fn encryption() {
         assert_eq!(is, expected, "active {active:?}, revoked {revoked:?}, usable {usable:?}, given {given:?}");
         // Nothing to encrypt: nothing of this matters.
         let plan = missing(&copilot(), schema, &PlanOptions { keys_given: !given.is_empty(), ..WRITE });
-        assert!(plan.insert.is_some_and(|insert| insert.encrypt_with.is_none()) && plan.warnings.is_empty());
+        assert!(plan.insert.is_some_and(|insert| insert.encrypt_with.is_none()) && plan.findings.warnings.is_empty());
     }
     let refused = Schema { encryption: Some(Err(())), ..schema() };
     let plan = missing(&openai(), refused.clone(), &WRITE);
-    assert_eq!(codes(&plan.problems), [Code::PermissionDenied]);
-    assert!(plan.problems[0].message.contains("grant select on dbcrypt_keys to seeder"));
+    assert_eq!(codes(&plan.findings.problems), [Code::PermissionDenied]);
+    assert!(plan.findings.problems[0].message.contains("grant select on dbcrypt_keys to seeder"));
     assert!(missing(&copilot(), refused, &WRITE).insert.is_some());
 }

@@ -36,7 +36,7 @@ fn desired(pairs: &[(&str, &str)]) -> Vec<DesiredProvider> {
     let given: Vec<Variable> =
         pairs.iter().map(|(name, value)| Variable::new(full(name), *value, Source::Process)).collect();
     let environment = Environment::read(&given);
-    assert_eq!(environment.problems, []);
+    assert_eq!(environment.findings.problems, []);
     environment.providers
 }
 

@@ -32,8 +32,8 @@ fn a_type_is_taken_only_where_nothing_is_lost() {
         let name = desired[0].name.clone();
         let rows = with(schema(), Snapshot { rows: [(name, row)].into(), schema: None });
         let resolution = decide(desired, &rows, Action::TakeEnvironment, options);
-        assert_eq!(resolution.updates.is_empty(), !resolution.problems.is_empty());
-        codes(&resolution.problems)
+        assert_eq!(resolution.updates.is_empty(), !resolution.findings.problems.is_empty());
+        codes(&resolution.findings.problems)
     };
     let none: [Code; 0] = [];
     assert_eq!(refused(&openai(), row("azure", URL, &["sk-old"]), &WRITE), none);
@@ -47,7 +47,7 @@ fn a_type_is_taken_only_where_nothing_is_lost() {
     // Each for its own reason.
     let why = |desired: &[DesiredProvider], row: StoredProvider| {
         let rows = with(schema(), Snapshot { rows: [(desired[0].name.clone(), row)].into(), schema: None });
-        decide(desired, &rows, Action::TakeEnvironment, &WRITE).problems[0].message.clone()
+        decide(desired, &rows, Action::TakeEnvironment, &WRITE).findings.problems[0].message.clone()
     };
     let no_keys = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL)]);
     assert!(why(&bedrock(), row("openai", "", &["sk-old"])).contains("the new type takes no keys"));
@@ -62,7 +62,7 @@ fn a_type_is_taken_only_where_nothing_is_lost() {
 fn taking_the_database_updates_nothing() {
     let rows = with(schema(), snapshot([("openai", row("openai", "https://other.example/", &[]))]));
     let resolution = decide(&openai(), &rows, Action::TakeDatabase, &WRITE);
-    assert_eq!((resolution.updates.len(), resolution.conflicts.len(), resolution.problems.len()), (0, 2, 0));
+    assert_eq!((resolution.updates.len(), resolution.conflicts.len(), resolution.findings.problems.len()), (0, 2, 0));
 }
 
 #[test]
@@ -72,13 +72,13 @@ fn stored_keys_are_never_replaced_by_nothing() {
     for options in [WRITE, FAIL] {
         let take = |rows: &Snapshot| decide(&none, rows, Action::TakeEnvironment, &options);
         let other = take(&rows("openai", "https://other.example/"));
-        let [update] = &other.updates[..] else { panic!("{:?}", other.problems) };
+        let [update] = &other.updates[..] else { panic!("{:?}", other.findings.problems) };
         assert!(update.base_url.is_some() && update.keys.is_none());
         assert_eq!(update.fields, [Field::BaseUrl]);
         assert_eq!((other.conflicts.len(), other.kept[0].field), (1, Field::ApiKeys));
         // Nothing else differs, or the old keys would go to the vendor of another type.
         for refused in [take(&rows("openai", URL)), take(&rows("azure", URL))] {
-            assert_eq!((codes(&refused.problems), refused.updates.len()), (vec![Code::CannotResolve], 0));
+            assert_eq!((codes(&refused.findings.problems), refused.updates.len()), (vec![Code::CannotResolve], 0));
         }
     }
     // The same for the pair of Bedrock.
@@ -92,14 +92,14 @@ fn stored_keys_are_never_replaced_by_nothing() {
     let settings = moved.updates[0].settings.as_ref().unwrap().expose_secret();
     assert!(settings.contains("us-east-1") && settings.contains("secret"));
     let refused = decide(&aws, &stored("us-east-1"), Action::TakeEnvironment, &WRITE);
-    assert_eq!(codes(&refused.problems), [Code::CannotResolve]);
+    assert_eq!(codes(&refused.findings.problems), [Code::CannotResolve]);
 }
 
 #[test]
 fn other_keys_are_replaced_by_those_of_the_environment() {
     let rows = with(schema(), snapshot([("openai", row("openai", URL, &["sk-old", "sk-older"]))]));
     let resolution = decide(&openai(), &rows, Action::TakeEnvironment, &WRITE);
-    let [update] = &resolution.updates[..] else { panic!("{:?}", resolution.problems) };
+    let [update] = &resolution.updates[..] else { panic!("{:?}", resolution.findings.problems) };
     let (keys, before) = update.keys.as_ref().unwrap();
     let keys: Vec<&str> = keys.iter().map(ExposeSecret::expose_secret).collect();
     assert_eq!((keys, *before, resolution.kept.len()), (vec!["sk-one"], 2, 0));
@@ -139,11 +139,11 @@ fn an_id_that_is_not_known_is_no_success_unless_all_is_in_sync() {
     let deleted = StoredProvider { deleted: true, ..there.clone() };
     for providers in [&[][..], &["openai"]] {
         let gone = named(providers, &snapshot([("openai", deleted.clone())]));
-        assert_eq!(codes(&gone.problems), [Code::ConflictMoved]);
-        assert!(gone.problems[0].message.contains("--restore"));
-        assert_eq!(codes(&named(providers, &snapshot([])).problems), [Code::ConflictMoved]);
+        assert_eq!(codes(&gone.findings.problems), [Code::ConflictMoved]);
+        assert!(gone.findings.problems[0].message.contains("--restore"));
+        assert_eq!(codes(&named(providers, &snapshot([])).findings.problems), [Code::ConflictMoved]);
         let same = named(providers, &snapshot([("openai", there.clone())]));
-        assert_eq!((same.problems.len(), codes(&same.warnings)), (0, vec![Code::ConflictMoved]));
+        assert_eq!((same.findings.problems.len(), codes(&same.findings.warnings)), (0, vec![Code::ConflictMoved]));
     }
 }
 
@@ -165,7 +165,7 @@ fn a_decision_is_about_what_it_names() {
         let resolution = resolve(&plan, &desired, &rows, &Request { action, providers, conflicts }, &WRITE);
         let about: Vec<String> = resolution.conflicts.iter().map(|conflict| conflict.provider.clone()).collect();
         let updated: Vec<String> = resolution.updates.iter().map(|update| update.name.clone()).collect();
-        (codes(&resolution.problems), resolution.selected, about, updated)
+        (codes(&resolution.findings.problems), resolution.selected, about, updated)
     };
     let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     let environment = Action::TakeEnvironment;
@@ -187,7 +187,7 @@ fn a_decision_is_about_what_it_names() {
     let why = |providers: &[&str], conflicts: Vec<String>| {
         let providers = providers.iter().map(|name| (*name).to_owned()).collect();
         let request = Request { action: environment, providers, conflicts };
-        resolve(&plan, &desired, &rows, &request, &WRITE).problems[0].message.clone()
+        resolve(&plan, &desired, &rows, &request, &WRITE).findings.problems[0].message.clone()
     };
     let not_named = why(&["azure", "openai"], vec![id("azure")]);
     assert!(
@@ -214,7 +214,7 @@ fn a_provider_that_can_have_no_conflict_is_told_why() {
     let rows = with(schema(), snapshot([("openai", row("openai", URL, &[]))]));
     let named = |name: &str| {
         let request = Request { action: Action::TakeDatabase, providers: vec![name.to_owned()], conflicts: Vec::new() };
-        codes(&resolve(&plan(&two, &rows, &WRITE), &two, &rows, &request, &WRITE).problems)
+        codes(&resolve(&plan(&two, &rows, &WRITE), &two, &rows, &request, &WRITE).findings.problems)
     };
     assert_eq!((named("openai"), named("anthropic")), (vec![], vec![Code::ConflictMoved]));
 
@@ -226,9 +226,17 @@ fn a_provider_that_can_have_no_conflict_is_told_why() {
         conflicts: vec!["deadbeef0000".to_owned()],
     };
     let resolution = resolve(&plan(&azure, &rows, &WRITE), &azure, &rows, &request, &WRITE);
-    assert!(codes(&resolution.problems).iter().all(|code| *code == Code::ConflictMoved), "{:?}", resolution.problems);
+    assert!(
+        codes(&resolution.findings.problems).iter().all(|code| *code == Code::ConflictMoved),
+        "{:?}",
+        resolution.findings.problems
+    );
     let upgrade = "this database does not know its type; upgrade Coder or remove it";
-    assert!(resolution.problems.iter().any(|problem| problem.message == upgrade), "{:?}", resolution.problems);
+    assert!(
+        resolution.findings.problems.iter().any(|problem| problem.message == upgrade),
+        "{:?}",
+        resolution.findings.problems
+    );
 }
 
 #[test]
@@ -239,14 +247,14 @@ fn a_deleted_row_comes_back_by_name_and_a_live_one_has_nothing_to_do() {
         resolve(&plan(&openai(), &rows, &WRITE), &openai(), &rows, &request, &WRITE)
     };
     let live = restore(row("openai", URL, &["sk-one"]), "openai");
-    assert_eq!((live.problems.len(), live.updates.len(), live.selected.len()), (0, 0, 1));
+    assert_eq!((live.findings.problems.len(), live.updates.len(), live.selected.len()), (0, 0, 1));
     let back = restore(deleted(row("openai", URL, &["sk-one"])), "openai");
-    let [update] = &back.updates[..] else { panic!("{:?}", back.problems) };
+    let [update] = &back.updates[..] else { panic!("{:?}", back.findings.problems) };
     assert!(update.restore && update.keys.is_none() && update.base_url.is_none() && update.fields.is_empty());
     let audit: Vec<(&str, &str, &str)> = update.audit.iter().map(|(c, old, new)| (*c, &old[..], &new[..])).collect();
     assert_eq!(audit, [("deleted", "true", "false"), ("enabled", "false", "true")]);
     let never = restore(deleted(row("openai", URL, &[])), "opnai");
-    assert_eq!((codes(&never.problems), never.updates.len()), (vec![Code::CannotResolve], 0));
+    assert_eq!((codes(&never.findings.problems), never.updates.len()), (vec![Code::CannotResolve], 0));
 }
 
 /// What of the database stands against an update, and only against one that there is.
@@ -265,8 +273,8 @@ fn how_an_update_is_written() {
     assert!(take(schema(), other, &["sk-one"]).audit);
     assert!(!take(Schema { audit: Some(no_labels), ..schema() }, other, &["sk-one"]).audit);
     let standby = || Schema { read_only: true, ..schema() };
-    assert_eq!(codes(&take(standby(), other, &["sk-one"]).problems), [Code::ReadOnly]);
-    assert!(take(standby(), URL, &["sk-one"]).problems.is_empty());
+    assert_eq!(codes(&take(standby(), other, &["sk-one"]).findings.problems), [Code::ReadOnly]);
+    assert!(take(standby(), URL, &["sk-one"]).findings.problems.is_empty());
     // Encrypted where the database is, and only what is secret.
     let encrypted = |usable: bool| {
         let active = ["aaaaaaa".to_owned()];
@@ -276,11 +284,11 @@ fn how_an_update_is_written() {
     };
     assert_eq!(take(encrypted(true), URL, &["sk-two"]).encrypt_with.as_deref(), Some("aaaaaaa"));
     assert_eq!(take(encrypted(true), other, &["sk-one"]).encrypt_with, None);
-    assert_eq!(codes(&take(encrypted(false), URL, &["sk-two"]).problems), [Code::EncryptionKeyRequired]);
-    assert!(take(encrypted(false), other, &["sk-one"]).problems.is_empty());
+    assert_eq!(codes(&take(encrypted(false), URL, &["sk-two"]).findings.problems), [Code::EncryptionKeyRequired]);
+    assert!(take(encrypted(false), other, &["sk-one"]).findings.problems.is_empty());
     // No look at the encryption is needed where nothing is secret.
     let unread = take(Schema { encryption: None, ..schema() }, other, &["sk-one"]);
-    assert_eq!((unread.problems.len(), unread.updates.len()), (0, 1));
+    assert_eq!((unread.findings.problems.len(), unread.updates.len()), (0, 1));
 }
 
 proptest! {
@@ -309,7 +317,7 @@ proptest! {
         let resolution = decide(&desired, &rows(stored.clone()), Action::TakeEnvironment, &options);
         let before = plan(&desired, &rows(stored.clone()), &options).conflicts;
         match &resolution.updates[..] {
-            [] => prop_assert!(before.is_empty() || !resolution.problems.is_empty()),
+            [] => prop_assert!(before.is_empty() || !resolution.findings.problems.is_empty()),
             [update] => {
                 let after = applied(update, &stored);
                 let left = plan(&desired, &rows(after.clone()), &options).conflicts;

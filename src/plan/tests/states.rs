@@ -9,7 +9,7 @@ fn in_sync_needs_nothing_but_the_rows() {
     let entry = &plan.entries[0];
     assert_eq!(entry.id.map(|id| id.to_string()).as_deref(), Some(ROW));
     assert_eq!(entry.database_hash.as_deref(), Some(entry.environment_hash.as_str()));
-    assert!(plan.insert.is_none() && plan.warnings.is_empty());
+    assert!(plan.insert.is_none() && plan.findings.warnings.is_empty());
 }
 
 #[test]
@@ -47,9 +47,14 @@ fn a_deletion_sticks_and_a_deleted_row_is_not_compared() {
     let mut gone = deleted(row("anthropic", "https://other/", &["other"]));
     gone.settings = Err(Unreadable::KeyRequired);
     let plan = plan(&openai(), &snapshot([("openai", gone)]), &FAIL);
-    assert_eq!((states(&plan), codes(&plan.warnings)), (vec![State::Deleted], vec![Code::PreviouslyDeleted]));
-    assert!(plan.problems.is_empty() && plan.conflicts.is_empty() && !plan.needs_schema && plan.insert.is_none());
-    assert_eq!((plan.warnings[0].provider.as_deref(), plan.warnings[0].index), (Some("openai"), Some(0)));
+    assert_eq!((states(&plan), codes(&plan.findings.warnings)), (vec![State::Deleted], vec![Code::PreviouslyDeleted]));
+    assert!(
+        plan.findings.problems.is_empty() && plan.conflicts.is_empty() && !plan.needs_schema && plan.insert.is_none()
+    );
+    assert_eq!(
+        (plan.findings.warnings[0].provider.as_deref(), plan.findings.warnings[0].index),
+        (Some("openai"), Some(0))
+    );
     assert_eq!(plan.entries[0].id.map(|id| id.to_string()).as_deref(), Some(ROW));
     assert!(plan.entries[0].database_hash.is_none());
 }
@@ -73,11 +78,11 @@ fn unsupported_comes_before_conflicts_and_deletions() {
     for row in [row("openai", "https://other/", &[]), deleted(row("openai", URL, &[]))] {
         let plan = plan(&azure, &with(first_schema(), snapshot([("x", row)])), &FAIL);
         assert_eq!(
-            (states(&plan), codes(&plan.warnings)),
+            (states(&plan), codes(&plan.findings.warnings)),
             (vec![State::Unsupported], vec![Code::UnsupportedByDatabase])
         );
         assert!(!plan.blocks() && plan.conflicts.is_empty() && plan.insert.is_none());
-        assert_eq!(plan.warnings[0].variables, ["CODER_AIBRIDGE_PROVIDER_0_TYPE"]);
+        assert_eq!(plan.findings.warnings[0].variables, ["CODER_AIBRIDGE_PROVIDER_0_TYPE"]);
     }
     let row = row("openai", URL, &["k"]);
     let known = plan(&azure, &with(schema(), snapshot([("x", row)])), &WRITE);
@@ -96,12 +101,12 @@ fn a_legacy_name_is_a_conflict_only_if_the_type_is_known() {
     assert!(plan(&both, &Snapshot::default(), &WRITE).needs_schema);
     let skipped = plan(&both, &with(first_schema(), Snapshot::default()), &WRITE);
     assert_eq!(states(&skipped), [State::Unsupported, State::Missing]);
-    assert!(skipped.problems.is_empty());
+    assert!(skipped.findings.problems.is_empty());
     assert_eq!(skipped.insert.unwrap().providers, [1]);
     let refused = plan(&both, &with(schema(), Snapshot::default()), &WRITE);
-    assert_eq!(codes(&refused.problems), [Code::LegacyNameConflict]);
-    assert_eq!(refused.problems[0].variables, ["CODER_AIBRIDGE_PROVIDER_0_NAME", "CODER_AIBRIDGE_OPENAI_KEY"]);
-    assert_eq!(refused.problems[0].index, Some(0));
+    assert_eq!(codes(&refused.findings.problems), [Code::LegacyNameConflict]);
+    assert_eq!(refused.findings.problems[0].variables, ["CODER_AIBRIDGE_PROVIDER_0_NAME", "CODER_AIBRIDGE_OPENAI_KEY"]);
+    assert_eq!(refused.findings.problems[0].index, Some(0));
     assert!(refused.insert.is_none());
 }
 
@@ -126,8 +131,8 @@ fn unreadable_settings() {
     let stored = |unreadable| StoredProvider { settings: Err(unreadable), ..row("bedrock", "", &[]) };
     let of = |unreadable| {
         let plan = plan(&bedrock(), &snapshot([("aws", stored(unreadable))]), &IGNORE);
-        assert!(plan.blocks() && plan.problems[0].provider.as_deref() == Some("aws"));
-        (plan.problems[0].code, plan.problems[0].variables[0].clone())
+        assert!(plan.blocks() && plan.findings.problems[0].provider.as_deref() == Some("aws"));
+        (plan.findings.problems[0].code, plan.findings.problems[0].variables[0].clone())
     };
     let keys = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
     let settings = crate::provider::SettingsError::VersionUnsupported;

@@ -15,7 +15,7 @@ use std::str::FromStr;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::plan::{StoredProvider, Unreadable};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::{BedrockSettings, ProviderType, check_name, redact};
 
 /// The newer prefix: with it a Coder that seeds by itself reads the same.
@@ -63,9 +63,8 @@ pub struct Exported {
 #[derive(Default)]
 pub struct Export {
     pub providers: Vec<Exported>,
-    /// Providers that variables cannot describe.
-    pub problems: Vec<Problem>,
-    pub warnings: Vec<Problem>,
+    /// Providers that variables cannot describe are its problems.
+    pub findings: Findings,
 }
 
 /// `with_secrets`: their values are wanted, so all of them must be readable.
@@ -78,7 +77,7 @@ pub fn export(stored: &[Stored], with_secrets: bool) -> Export {
                 let variable = |(suffix, value)| Variable { name: format!("{PREFIX}{index}_{suffix}"), value };
                 let variables = fields.into_iter().map(variable).collect();
                 export.providers.push(Exported { name: provider.name.to_owned(), index, variables });
-                export.warnings.extend(lost(provider).map(|what| {
+                export.findings.warnings.extend(lost(provider).map(|what| {
                     let message = format!("{what} is not in the export: no variable says it; set it again in Coder");
                     Problem::new(Code::NotInExport, message).provider(provider.name)
                 }));
@@ -86,7 +85,7 @@ pub fn export(stored: &[Stored], with_secrets: bool) -> Export {
             Err((code, message)) => {
                 let problem = Problem::new(code, message);
                 let named = check_name(provider.name).is_ok();
-                export.problems.push(if named { problem.provider(provider.name) } else { problem });
+                export.findings.problems.push(if named { problem.provider(provider.name) } else { problem });
             }
         }
     }

@@ -53,6 +53,7 @@ pub fn render(export: &Export, format: Format, secrets: Secrets) -> Rendered {
         Format::Manifest => manifest::manifest(export, secrets),
     };
     let left_out: String = export
+        .findings
         .problems
         .iter()
         .map(|problem| {

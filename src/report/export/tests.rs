@@ -31,7 +31,7 @@ fn stored<'a>(name: &'a str, row: &'a StoredProvider) -> Stored<'a> {
 /// `Err`: it was left out.
 fn round_trip(name: &str, row: &StoredProvider) -> Result<State, Code> {
     let export = export(&[stored(name, row)], true);
-    let Some(provider) = export.providers.first() else { return Err(export.problems[0].code) };
+    let Some(provider) = export.providers.first() else { return Err(export.findings.problems[0].code) };
     for variable in &provider.variables {
         let Value::Plain(value) = &variable.value else { continue };
         assert!(value.chars().all(|c| matches!(c, ' '..='~')), "printed");
@@ -39,7 +39,7 @@ fn round_trip(name: &str, row: &StoredProvider) -> Result<State, Code> {
     let text = render(&export, Format::Env, Secrets::Shown).text;
     let variables = parse_dotenv(text.expose_secret()).unwrap_or_else(|error| panic!("{error}"));
     let environment = Environment::read(&variables);
-    assert_eq!(environment.problems, []);
+    assert_eq!(environment.findings.problems, []);
     let snapshot = Snapshot { rows: [(name.to_owned(), row.clone())].into(), schema: None };
     let plan = plan(&environment.providers, &snapshot, &OPTIONS);
     assert_eq!((plan.entries.len(), plan.conflicts), (1, vec![]));
@@ -79,7 +79,7 @@ fn what_variables_cannot_say_is_left_out_with_a_reason() {
     encrypted.keys = Some(vec![Err(Unreadable::KeyRequired)]);
     assert_eq!(round_trip("a", &encrypted).err(), Some(Code::EncryptionKeyRequired));
     // That it is there can be said without reading it.
-    assert!(export(&[stored("a", &encrypted)], false).problems.is_empty());
+    assert!(export(&[stored("a", &encrypted)], false).findings.problems.is_empty());
     encrypted.settings = Err(Unreadable::Settings(crate::provider::SettingsError::TypeMissing));
     assert_eq!(round_trip("a", &encrypted).err(), Some(Code::CannotExport));
 }
@@ -90,7 +90,7 @@ fn what_is_lost_is_said() {
     settings.other.insert("role_arn".into(), "arn".into());
     let row = row("bedrock", "", &[], Some(settings));
     let export = export(&[Stored { name: "aws", row: &row, enabled: false, display_name: "Ours" }], true);
-    let said: Vec<&str> = export.warnings.iter().map(|warning| warning.message.as_str()).collect();
+    let said: Vec<&str> = export.findings.warnings.iter().map(|warning| warning.message.as_str()).collect();
     assert!(said[0].starts_with("its display name is not") && said[1].starts_with("that it is disabled"));
     assert!(said[2].starts_with("what its settings hold in role_arn"), "{said:?}");
 }

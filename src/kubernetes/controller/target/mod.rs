@@ -21,13 +21,13 @@ use super::database;
 pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects) -> Result<Target, Unfit> {
     let container = workload.container(&spec.workload_ref.container)?;
     let (inside, texts) = Inside::of(workload, container, objects)?;
-    let (mut options, mut problems, warnings) = options::parse(texts, None, &inside.variables);
+    let (mut options, mut findings) = options::parse(texts, None, &inside.variables);
     if spec.url_secret_ref().is_some() {
         // Nobody asks where the container would find its database.
-        problems.retain(|problem| !is_of_unknown_database(problem));
+        findings.problems.retain(|problem| !is_of_unknown_database(problem));
     }
     take_options(spec, &mut options);
-    inside.prepare(&mut options, problems, warnings, |options, problems| {
+    inside.prepare(&mut options, findings, |options, problems| {
         problems.extend(authentication(options, &inside.variables));
         match connection(spec, options, &inside.variables, objects)? {
             Ok(options) => Ok(Some(Connector::new(Source::given(options)))),

@@ -133,7 +133,7 @@ pub fn resolved(id: &str, ended: &resolve::Ended) -> Option<Deed> {
         });
     }
     let problems =
-        ended.resolution.as_ref().map(|resolution: &Resolution| &resolution.problems[..]).unwrap_or_default();
+        ended.resolution.as_ref().map(|resolution: &Resolution| &resolution.findings.problems[..]).unwrap_or_default();
     if problems.is_empty() || problems.iter().any(|problem| problem.code == Code::ConflictMoved) {
         return None;
     }
@@ -169,10 +169,10 @@ pub fn seeded(report: &Report) -> Option<Deed> {
                        the next check shows it";
         return Some(Deed::new(Word::SeedFailed, message));
     }
-    if report.problems.is_empty() {
+    if report.findings.problems.is_empty() {
         return None;
     }
-    let message = format!("nothing was inserted: {}; it is tried again", sentences(&report.problems));
+    let message = format!("nothing was inserted: {}; it is tried again", sentences(&report.findings.problems));
     Some(Deed::new(Word::SeedFailed, message))
 }
 

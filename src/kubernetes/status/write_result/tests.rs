@@ -27,7 +27,7 @@ fn resolution(problems: Vec<Problem>) -> resolve::Ended {
         conflict("openai", Field::BedrockRegion, "eu-central-1", ""),
     ];
     resolve::Ended {
-        resolution: Some(Resolution { conflicts, problems, ..Resolution::default() }),
+        resolution: Some(Resolution { conflicts, findings: problems.into(), ..Resolution::default() }),
         ..resolve::Ended::default()
     }
 }
@@ -74,9 +74,9 @@ fn what_a_run_of_resolve_came_to() {
 #[test]
 fn what_a_run_of_seed_came_to() {
     let said = |report: &Report| seeded(report).map(|deed| (deed.word, deed.message));
-    let mut report = Report::new(Command::Seed, Vec::new(), Vec::new());
+    let mut report = Report::new(Command::Seed, Vec::new());
     assert_eq!(said(&report), None);
-    report.problems = vec![Problem::new(Code::PermissionDenied, "why")];
+    report.findings.problems = vec![Problem::new(Code::PermissionDenied, "why")];
     let message = "nothing was inserted: why (permission_denied); it is tried again";
     assert_eq!(said(&report), Some((Word::SeedFailed, message.to_owned())));
     report.unknown = true;

@@ -18,7 +18,7 @@ use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact;
 use crate::report::export::{Export, HEAD, Secrets, Stored, export, render};
 use crate::report::{self, Command, Report, Style};
-use crate::run::export::{Run, read};
+use crate::run::export::ExportRun;
 use crate::run::prepare::prepare_reader;
 use crate::store::snapshot::Live;
 
@@ -31,8 +31,8 @@ pub fn command(mut texts: ExportTexts, variables: &[Variable]) -> u8 {
         Ok(ready) => ready,
         Err(problems) => return failed(Report::new(Command::Export, Findings { problems, warnings }), &options),
     };
-    let run = Run { keyring: &keyring, wait: options.wait };
-    let live = match in_runtime(read(&run, &connector)) {
+    let run = ExportRun { keyring: &keyring, wait: options.wait };
+    let live = match in_runtime(run.run(&connector)) {
         Ok(Ok(live)) => live,
         Ok(Err(error)) => {
             return failed(

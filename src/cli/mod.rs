@@ -20,9 +20,9 @@ use crate::options::args::{Arguments, Command, Texts, usage_message};
 use crate::options::{self, Format, Options};
 use crate::plan::Access;
 use crate::problem::{Code, Findings, Outcome, Problem};
-use crate::report::{self, Report, Style};
+use crate::report::{self, Report, RunResult, Style};
 use crate::run::prepare::{Prepared, prepare};
-use crate::run::seed::{self, Run};
+use crate::run::seed::{self, RunOutcome, SeedRun};
 
 /// The whole program. A panic, in whatever thread, ends it with exit code 70 and without the panic's text, which may hold
 /// anything.
@@ -145,7 +145,7 @@ async fn look(command: report::Command, options: &Options, prepared: Result<Prep
             Report { desired: prepared.desired.len(), ..Report::new(command, findings) }
         }
         Some(connector) => {
-            let run = Run {
+            let run = SeedRun {
                 desired: &prepared.desired,
                 keyring: &prepared.keyring,
                 plan: prepared.plan,
@@ -153,7 +153,10 @@ async fn look(command: report::Command, options: &Options, prepared: Result<Prep
                 lock_timeout: options.lock_timeout,
                 if_schema_missing: options.if_schema_missing,
             };
-            run.run(connector).await.report(command, &prepared.desired, prepared.warnings)
+            let RunOutcome { plan, error, written, commit_unknown, database } = run.run(connector).await;
+            let problems = error.map(|error| error.into_problems()).unwrap_or_default();
+            let result = RunResult { plan, problems, written, commit_unknown, database };
+            Report::of_run(command, &prepared.desired, prepared.warnings, result)
         }
     };
     report.unknown_providers = prepared.unknown;

@@ -11,9 +11,9 @@ use crate::options::{self, Format, Options, resolve};
 use crate::plan::Access;
 use crate::plan::resolve::{Action, Request, Resolution};
 use crate::problem::{Code, Findings, Outcome};
-use crate::report::{Command, Report, Settled, Style};
+use crate::report::{Command, Report, RunResult, Settled, Style};
 use crate::run::prepare::{Prepared, prepare, prepare_reader};
-use crate::run::resolve::{Ended, Run};
+use crate::run::resolve::{ResolveOutcome, ResolveRun};
 use crate::store::connect::Connector;
 
 pub fn command(mut texts: ResolveTexts, variables: &[Variable]) -> u8 {
@@ -98,7 +98,7 @@ impl Decided<'_> {
 
     fn run(&self, dry_run: bool, shown: Option<&Resolution>) -> Result<(Settled, Option<Resolution>), u8> {
         let Decided { options, request, prepared, connector } = self;
-        let run = Run {
+        let run = ResolveRun {
             desired: &prepared.desired,
             keyring: &prepared.keyring,
             plan: prepared.plan,
@@ -108,17 +108,14 @@ impl Decided<'_> {
             dry_run: dry_run || request.action == Action::TakeDatabase,
             shown,
         };
-        let Ended { plan, resolution, lines, error, written, unknown, database } = in_runtime(run.run(connector))?;
+        let outcome = in_runtime(run.run(connector))?;
+        let ResolveOutcome { plan, resolution, lines, error, written, commit_unknown, database } = outcome;
         let failed = error.map(|error| error.into_problems());
         let problems = failed.or_else(|| resolution.as_ref().map(|r| r.findings.problems.clone())).unwrap_or_default();
-        let of_resolution = resolution.iter().flat_map(|r| &r.findings.warnings);
+        let of_resolution = resolution.iter().flat_map(|resolution| &resolution.findings.warnings);
         let warnings = prepared.warnings.iter().chain(of_resolution).cloned().collect();
-        let report = Report::new(Command::Resolve, Findings { problems, warnings });
-        let mut report = report.with_plan(&prepared.desired, plan.unwrap_or_default());
-        report.written = written;
-        report.unknown = unknown;
-        report.desired = prepared.desired.len();
-        report.database = database;
+        let result = RunResult { plan, problems, written, commit_unknown, database };
+        let report = Report::of_run(Command::Resolve, &prepared.desired, warnings, result);
         Ok((Settled::new(report, request.action, dry_run, resolution.as_ref(), lines), resolution))
     }
 }

@@ -69,6 +69,17 @@ pub struct Provider {
     pub pattern: String,
 }
 
+/// How a run against a database ended, in plain values.
+pub struct RunResult {
+    /// The last plan, if there was one.
+    pub plan: Option<Plan>,
+    /// Of the error that ended the run; empty after a success.
+    pub problems: Vec<Problem>,
+    pub written: bool,
+    pub commit_unknown: bool,
+    pub database: Option<String>,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     pub command: Command,
@@ -77,7 +88,7 @@ pub struct Report {
     pub blocked: bool,
     pub written: bool,
     /// The answer to a commit was lost: the rows may be there, or not.
-    pub unknown: bool,
+    pub commit_unknown: bool,
     /// Providers in the environment.
     pub desired: usize,
     pub providers: Vec<Provider>,
@@ -99,7 +110,7 @@ impl Report {
             outcome: Outcome::Ok,
             blocked: false,
             written: false,
-            unknown: false,
+            commit_unknown: false,
             desired: 0,
             providers: Vec::new(),
             unknown_providers: Vec::new(),
@@ -110,6 +121,19 @@ impl Report {
         };
         report.conclude();
         report
+    }
+
+    /// A run for `desired` providers, with the environment's `warnings`.
+    pub fn of_run(command: Command, desired: &[DesiredProvider], warnings: Vec<Problem>, result: RunResult) -> Report {
+        let RunResult { plan, problems, written, commit_unknown, database } = result;
+        let mut plan = plan.unwrap_or_default();
+        if !problems.is_empty() {
+            // The error took the place of the plan's own problems.
+            plan.findings.problems.clear();
+            plan.insert = None;
+        }
+        let report = Report::new(command, Findings { problems, warnings }).with_plan(desired, plan);
+        Report { written, commit_unknown, database, desired: desired.len(), ..report }
     }
 
     pub fn with_plan(mut self, desired: &[DesiredProvider], plan: Plan) -> Report {

@@ -121,7 +121,7 @@ fn disagreement(report: &Report) -> String {
 
 /// Never claims what is not known.
 pub fn written(report: &Report) -> &'static str {
-    match (report.unknown, report.written) {
+    match (report.commit_unknown, report.written) {
         (true, _) if report.command == Command::Resolve => {
             "the answer to the commit was lost, so the change may be there or not; ai-provider-seed diff finds out"
         }

@@ -38,7 +38,7 @@ fn problems(report: &Report, outcome: Outcome) -> String {
     };
     let facts: Vec<String> = report.findings.problems.iter().map(sentence).collect();
     // Said where it is not what everybody would think.
-    let written = if report.blocked && (report.unknown || report.written) {
+    let written = if report.blocked && (report.commit_unknown || report.written) {
         format!("; {}", written(report))
     } else {
         String::new()

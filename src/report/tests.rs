@@ -167,7 +167,7 @@ fn a_lost_commit_is_never_called_unwritten() {
             let mut report = Report::new(Command::Seed, problems);
             report.conflicts = vec![conflict("a", "1", Field::BaseUrl, "x", "y")];
             report.conclude();
-            (report.blocked, report.unknown) = (blocked, true);
+            (report.blocked, report.commit_unknown) = (blocked, true);
             for said in [text(&report, PLAIN), termination_message(&report)] {
                 assert!(!said.contains("nothing was written") && said.contains("the next start finds out"), "{said}");
             }

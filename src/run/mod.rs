@@ -3,4 +3,5 @@
 pub mod export;
 pub mod prepare;
 pub mod resolve;
+mod retry;
 pub mod seed;

@@ -1,37 +1,29 @@
-//! The use case: snapshot, plan, and only if something is missing: lock, snapshot, plan, apply, commit. `diff` is the same
+//! The use case `seed`: read, plan, and only if something is missing: lock, read, plan, insert, commit. `diff` is the same
 //! without the second half.
 
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
-
+use super::retry::{self, Limits, ROUND_TRIP_TIMEOUT, within, within_lock_timeout};
 use crate::options::IfSchemaMissing;
 use crate::plan::{Access, Plan, PlanOptions, Snapshot, State, plan};
-use crate::problem::{Code, Findings, Problem};
+use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
-use crate::report::{self, Report};
-use crate::store::connect::{Connector, Patience, Session, Want, full_jitter};
+use crate::store::connect::{Connector, Session, Want as SessionIntent};
 use crate::store::dbcrypt::Keyring;
 use crate::store::error::Endpoint;
 use crate::store::insert::{self, Ids};
-use crate::store::snapshot::{self, Absence, Depth, Request};
+use crate::store::lock::lock_and_read;
+use crate::store::schema::{self, MissingSchema};
+use crate::store::snapshot::{self, ReadRequest, ReadScope};
+use crate::store::transaction::rollback;
 use crate::store::{Error, Retry};
-
-/// One read, or one write with its commit, on a server that answers.
-const FLIGHT: Duration = Duration::from_secs(10);
-/// The server gives up before we do, and so says why.
-const SERVERS_LIMIT: Duration = Duration::from_secs(9);
-/// How much longer than wait and lock timeout together a whole run may take.
-const GRACE: Duration = Duration::from_secs(30);
-/// How long to look for what became of a commit whose answer was lost, even if `--wait` is over.
-const AFTER_LOST_COMMIT: Duration = Duration::from_secs(15);
 
 /// By when a run always ends, whatever happens.
 pub fn limit(wait: Duration, lock_timeout: Duration) -> Duration {
-    wait + lock_timeout + GRACE
+    Limits::of_write(wait, lock_timeout).total()
 }
 
-pub struct Run<'a> {
+pub struct SeedRun<'a> {
     pub desired: &'a [DesiredProvider],
     pub keyring: &'a Keyring,
     pub plan: PlanOptions,
@@ -40,100 +32,33 @@ pub struct Run<'a> {
     pub if_schema_missing: IfSchemaMissing,
 }
 
-/// What a run came to: the last plan, if there was one, and what ended it, if it was no success.
+/// The last plan of a run, if there was one, and the error that ended it, if it failed.
 #[derive(Default)]
-pub struct Ended {
+pub struct RunOutcome {
     pub plan: Option<Plan>,
     pub error: Option<Error>,
     pub written: bool,
-    /// The answer to a commit was lost, and nobody could be asked what became of it.
-    pub unknown: bool,
+    /// The answer to a commit was lost, and it could not be determined whether it took effect.
+    pub commit_unknown: bool,
     pub database: Option<String>,
 }
 
-impl Ended {
-    /// What a run came to, for `desired` providers and the environment's `warnings`.
-    pub fn report(self, command: report::Command, desired: &[DesiredProvider], warnings: Vec<Problem>) -> Report {
-        let problems = self.error.map(Error::into_problems).unwrap_or_default();
-        let plan = self.plan.map(|plan| match problems.is_empty() {
-            true => plan,
-            // The error took the place of what the plan had against it.
-            false => Plan { insert: None, findings: Findings { problems: Vec::new(), ..plan.findings }, ..plan },
-        });
-        let mut report =
-            Report::new(command, Findings { problems, warnings }).with_plan(desired, plan.unwrap_or_default());
-        report.written = self.written;
-        report.unknown = self.unknown;
-        report.desired = desired.len();
-        report.database = self.database;
-        report
-    }
-}
-
-impl Run<'_> {
+impl SeedRun<'_> {
     /// Always ends by wait + lock timeout + 30 s.
-    pub async fn run(&self, connector: &Connector) -> Ended {
-        let mut ended = Ended::default();
-        let deadline = Instant::now() + limit(self.wait, self.lock_timeout);
-        match timeout_at(deadline, self.attempts(connector, &mut ended)).await {
-            Ok(Ok(())) => ended.error = None,
-            Ok(Err(error)) => ended.error = Some(error),
-            Err(_) => {
-                let over = "the time limit of the whole run (wait + lock timeout + 30 s) is over";
-                let unknown = || Problem::new(Code::Unreachable, format!("{over}; look at the server's load")).into();
-                // What went wrong before tells more than the clock.
-                ended.error = Some(ended.error.take().map_or_else(unknown, |error| error.after(over)));
-            }
-        }
-        ended
+    pub async fn run(&self, connector: &Connector) -> RunOutcome {
+        let mut attempts = Attempts { run: self, ids: Ids::default(), outcome: RunOutcome::default() };
+        let limits = Limits::of_write(self.wait, self.lock_timeout);
+        let result = retry::run(&mut attempts, connector, &limits, SessionIntent::Any).await;
+        RunOutcome { error: result.err(), ..attempts.outcome }
     }
 
-    /// One look on an open session, for whoever keeps sessions: neither waiting nor a second try, and nothing is written. The
-    /// plan's access must be [`Access::Read`].
-    pub async fn observe(&self, session: &Session) -> Ended {
-        let mut ended = Ended { database: Some(session.endpoint.to_string()), ..Ended::default() };
+    /// One read on an open session, for a caller that keeps sessions: no wait, no retry, and nothing is written. The plan's
+    /// access must be [`Access::Read`].
+    pub async fn observe(&self, session: &Session) -> RunOutcome {
+        let mut outcome = RunOutcome { database: Some(session.endpoint.to_string()), ..RunOutcome::default() };
         let mut ids = Ids::default();
-        let mut attempt = Attempt { run: self, session, ids: &mut ids };
-        ended.error = attempt.run(&mut ended).await.err();
-        ended
-    }
-
-    async fn attempts(&self, connector: &Connector, ended: &mut Ended) -> Result<(), Error> {
-        let mut patience = Patience::new(self.wait, full_jitter);
-        let mut ids = Ids::default();
-        let mut want = Want::Any;
-        let mut extended = false;
-        loop {
-            let session = connector.wait_and_connect(&mut patience, want).await?;
-            ended.database = Some(session.endpoint.to_string());
-            let mut attempt = Attempt { run: self, session: &session, ids: &mut ids };
-            match attempt.run(ended).await {
-                Ok(()) => {
-                    session.close().await;
-                    return Ok(());
-                }
-                Err(error) => {
-                    ended.error = Some(error.clone());
-                    if ended.unknown && !extended {
-                        extended = true;
-                        patience.extend(AFTER_LOST_COMMIT);
-                    }
-                    // A row that is missing needs a server that takes writes; another host may be one, and is asked at once.
-                    let first = error.code == Code::ReadOnly && want == Want::Any;
-                    if error.code == Code::ReadOnly {
-                        want = Want::ReadWrite;
-                    }
-                    if first && connector.has_several_hosts() {
-                        continue;
-                    }
-                    drop(session);
-                    match patience.after(&error) {
-                        Some(pause) => tokio::time::sleep(pause).await,
-                        None => return Err(patience.exhausted(error)),
-                    }
-                }
-            }
-        }
+        outcome.error = Attempt { run: self, session, ids: &mut ids }.run(&mut outcome).await.err();
+        outcome
     }
 
     fn plan(&self, snapshot: &Snapshot, ids: &Ids) -> (Plan, bool) {
@@ -169,31 +94,50 @@ impl Run<'_> {
     }
 }
 
+struct Attempts<'a> {
+    run: &'a SeedRun<'a>,
+    ids: Ids,
+    outcome: RunOutcome,
+}
+
+impl retry::Attempt for Attempts<'_> {
+    type Output = ();
+
+    async fn attempt(&mut self, session: &Session) -> Result<(), Error> {
+        self.outcome.database = Some(session.endpoint.to_string());
+        Attempt { run: self.run, session, ids: &mut self.ids }.run(&mut self.outcome).await
+    }
+
+    fn commit_unknown(&self) -> bool {
+        self.outcome.commit_unknown
+    }
+}
+
 struct Attempt<'a> {
-    run: &'a Run<'a>,
+    run: &'a SeedRun<'a>,
     session: &'a Session,
     ids: &'a mut Ids,
 }
 
 impl Attempt<'_> {
-    async fn run(&mut self, ended: &mut Ended) -> Result<(), Error> {
-        let first = match self.read(Depth::Rows).await {
-            Err(error) if error.is_undefined_table() => return self.absent(ended).await,
+    async fn run(&mut self, outcome: &mut RunOutcome) -> Result<(), Error> {
+        let first = match self.read(ReadScope::Rows).await {
+            Err(error) if error.is_undefined_table() => return self.missing_schema(outcome).await,
             snapshot => snapshot?,
         };
-        self.judge(&first, ended);
-        let Some(light) = ended.plan.as_ref().filter(|plan| plan.needs_schema) else {
-            self.note_read_only(ended);
+        self.replan(&first, outcome);
+        let Some(light) = outcome.plan.as_ref().filter(|plan| plan.needs_schema) else {
+            self.note_read_only(outcome);
             return Ok(());
         };
         // Types that the database may not know are looked up first: where they are unsupported, there is nothing to lock for.
         let certain = light.missing().any(|at| self.run.desired[at].kind.in_every_schema());
         if !(certain && self.may_write(light)) {
-            self.read_schema(ended).await?;
+            self.read_schema(outcome).await?;
         }
-        match &ended.plan {
+        match &outcome.plan {
             Some(plan) if self.may_write(plan) && (plan.needs_schema || plan.insert.is_some()) => {
-                self.write(ended).await
+                self.write(outcome).await
             }
             Some(plan) => only_read_only(plan, self.session).map_or(Ok(()), Err),
             None => Ok(()),
@@ -205,50 +149,46 @@ impl Attempt<'_> {
     }
 
     /// The plan with labels, columns, privileges and encryption, without a lock.
-    async fn read_schema(&mut self, ended: &mut Ended) -> Result<(), Error> {
+    async fn read_schema(&mut self, outcome: &mut RunOutcome) -> Result<(), Error> {
         for _ in 0..2 {
-            let encryption = ended.plan.as_ref().is_some_and(|plan| self.run.needs_encryption(plan));
-            let snapshot = self.read(Depth::Schema { encryption }).await?;
-            self.judge(&snapshot, ended);
-            if !ended.plan.as_ref().is_some_and(|plan| plan.needs_schema) {
+            let encryption = outcome.plan.as_ref().is_some_and(|plan| self.run.needs_encryption(plan));
+            let snapshot = self.read(ReadScope::Schema { encryption }).await?;
+            self.replan(&snapshot, outcome);
+            if !outcome.plan.as_ref().is_some_and(|plan| plan.needs_schema) {
                 break;
             }
         }
         Ok(())
     }
 
-    async fn write(&mut self, ended: &mut Ended) -> Result<(), Error> {
+    async fn write(&mut self, outcome: &mut RunOutcome) -> Result<(), Error> {
         let run = self.run;
-        let mut encryption = ended.plan.as_ref().is_some_and(|plan| run.needs_encryption(plan));
+        let mut encryption = outcome.plan.as_ref().is_some_and(|plan| run.needs_encryption(plan));
         let request = self.request();
-        let depth = Depth::Schema { encryption };
-        let locked = insert::lock_and_read(self.session, &request, depth, run.lock_timeout);
-        let locked = within(run.lock_timeout + FLIGHT / 2, self.session, locked).await;
-        let mut snapshot = match locked {
-            Err(error) if error.code == Code::LockTimeout => return Err(self.with_holder(error).await),
-            snapshot => snapshot?,
-        };
-        self.judge(&snapshot, ended);
-        // Somebody removed a row in between, and now a provider with secrets is missing that was not.
-        if !encryption && ended.plan.as_ref().is_some_and(|plan| plan.needs_schema) {
+        let scope = ReadScope::Schema { encryption };
+        let locked = lock_and_read(self.session, &request, scope, run.lock_timeout);
+        let mut snapshot = within_lock_timeout(run.lock_timeout, self.session, locked).await?;
+        self.replan(&snapshot, outcome);
+        // A row was removed in between, and now a provider with secrets is missing that was not.
+        if !encryption && outcome.plan.as_ref().is_some_and(|plan| plan.needs_schema) {
             encryption = true;
-            let again = snapshot::read_locked(self.session, &request, Depth::Schema { encryption });
-            snapshot = within(FLIGHT, self.session, again).await?;
-            self.judge(&snapshot, ended);
+            let again = snapshot::read_locked(self.session, &request, ReadScope::Schema { encryption });
+            snapshot = within(ROUND_TRIP_TIMEOUT, self.session, again).await?;
+            self.replan(&snapshot, outcome);
         }
-        let Some(plan) = &mut ended.plan else { return Ok(()) };
+        let Some(plan) = &mut outcome.plan else { return Ok(()) };
         let Some(insert) = plan.insert.take() else {
-            insert::rollback(self.session).await;
+            rollback(self.session).await;
             return only_read_only(plan, self.session).map_or(Ok(()), Err);
         };
         // We hold the lock: an earlier commit of ours whose answer was lost is over, and it did not take effect. From here
-        // until there is an answer nobody knows, also if we are stopped in between.
-        ended.unknown = true;
+        // until there is an answer the outcome is unknown, also if we are stopped in between.
+        outcome.commit_unknown = true;
         let inserted = insert::insert_and_commit(self.session, run.desired, &insert, run.keyring, self.ids);
-        let inserted = within(FLIGHT, self.session, inserted).await;
-        ended.unknown = inserted.as_ref().is_err_and(|error| error.connection_lost);
+        let inserted = within(ROUND_TRIP_TIMEOUT, self.session, inserted).await;
+        outcome.commit_unknown = inserted.as_ref().is_err_and(|error| error.connection_lost);
         inserted?;
-        ended.written = true;
+        outcome.written = true;
         for entry in plan.entries.iter_mut().filter(|entry| insert.providers.contains(&entry.desired)) {
             entry.state = State::Created;
             entry.id = Some(self.ids.of(&run.desired[entry.desired].name));
@@ -257,17 +197,17 @@ impl Attempt<'_> {
         Ok(())
     }
 
-    fn judge(&self, snapshot: &Snapshot, ended: &mut Ended) {
+    fn replan(&self, snapshot: &Snapshot, outcome: &mut RunOutcome) {
         // Read under the lock, or found: only then is it certain that the lost commit did not, or did, take effect.
         let (plan, ours) = self.run.plan(snapshot, self.ids);
-        ended.unknown &= !ours;
-        ended.plan = Some(plan);
-        ended.written |= ours;
+        outcome.commit_unknown &= !ours;
+        outcome.plan = Some(plan);
+        outcome.written |= ours;
     }
 
     /// Nothing is missing, so it does not matter; but the next change of the environment would find out.
-    fn note_read_only(&self, ended: &mut Ended) {
-        let Some(plan) = ended.plan.as_mut() else { return };
+    fn note_read_only(&self, outcome: &mut RunOutcome) {
+        let Some(plan) = outcome.plan.as_mut() else { return };
         if self.run.plan.access == Access::Write && self.session.is_read_only() {
             let message = format!(
                 "{} is read only; nothing is missing now, but nothing could be inserted",
@@ -277,52 +217,34 @@ impl Attempt<'_> {
         }
     }
 
-    async fn absent(&self, ended: &mut Ended) -> Result<(), Error> {
-        let absence = within(FLIGHT, self.session, snapshot::classify_absence(self.session)).await?;
+    async fn missing_schema(&self, outcome: &mut RunOutcome) -> Result<(), Error> {
+        let missing = within(ROUND_TRIP_TIMEOUT, self.session, schema::classify_missing(self.session)).await?;
         let next = "start Coder, which creates the tables";
-        match (absence, self.run.if_schema_missing) {
-            (Absence::Pending { what }, IfSchemaMissing::Auto) => {
-                ended.plan = Some(self.run.pending(what, &self.session.endpoint));
+        match (missing, self.run.if_schema_missing) {
+            (MissingSchema::Pending { what }, IfSchemaMissing::Auto) => {
+                outcome.plan = Some(self.run.pending(what, &self.session.endpoint));
                 Ok(())
             }
-            (Absence::Pending { what }, IfSchemaMissing::Fail) => {
-                Err(snapshot::schema_missing(self.session, what, next))
+            (MissingSchema::Pending { what }, IfSchemaMissing::Fail) => Err(schema::missing(self.session, what, next)),
+            (MissingSchema::Pending { what }, IfSchemaMissing::Wait) => {
+                Err(schema::missing(self.session, what, next).with_retry(Retry::Wait))
             }
-            (Absence::Pending { what }, IfSchemaMissing::Wait) => {
-                Err(snapshot::schema_missing(self.session, what, next).with_retry(Retry::Wait))
-            }
-            (Absence::Wrong(error), IfSchemaMissing::Wait) => Err(error.with_retry(Retry::Wait)),
-            (Absence::Wrong(error), _) => Err(error),
+            (MissingSchema::Wrong(error), IfSchemaMissing::Wait) => Err(error.with_retry(Retry::Wait)),
+            (MissingSchema::Wrong(error), _) => Err(error),
         }
     }
 
-    async fn read(&self, depth: Depth) -> Result<Snapshot, Error> {
-        within(FLIGHT, self.session, snapshot::read(self.session, &self.request(), depth)).await
+    async fn read(&self, scope: ReadScope) -> Result<Snapshot, Error> {
+        within(ROUND_TRIP_TIMEOUT, self.session, snapshot::read(self.session, &self.request(), scope)).await
     }
 
-    fn request(&self) -> Request<'_> {
-        Request {
+    fn request(&self) -> ReadRequest<'_> {
+        ReadRequest {
             names: self.run.desired.iter().map(|provider| provider.name.as_str()).collect(),
             with_keys: self.run.plan.compare_credentials != crate::plan::CompareCredentials::Ignore,
             keyring: self.run.keyring,
-            statement_timeout_ms: SERVERS_LIMIT.as_millis(),
         }
     }
-
-    async fn with_holder(&self, error: Error) -> Error {
-        match timeout(FLIGHT / 5, insert::holder(self.session)).await {
-            Ok(Some(holder)) => error.after(&format!("held by {holder}")),
-            _ => error,
-        }
-    }
-}
-
-async fn within<T>(
-    limit: Duration,
-    session: &Session,
-    work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    timeout(limit, work).await.unwrap_or_else(|_| Err(Error::timed_out(&session.endpoint)))
 }
 
 /// Everything but the server fits: another host, or the same one after a fail-over, may do.
@@ -330,5 +252,5 @@ fn only_read_only(plan: &Plan, session: &Session) -> Option<Error> {
     let conflict = plan.conflicts.iter().any(|conflict| conflict.blocking);
     let read_only = !plan.findings.problems.is_empty()
         && plan.findings.problems.iter().all(|problem| problem.code == Code::ReadOnly);
-    (read_only && !conflict).then(|| snapshot::read_only(session))
+    (read_only && !conflict).then(|| schema::server_is_read_only(session))
 }

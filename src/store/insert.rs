@@ -1,7 +1,6 @@
-//! Writing: lock and read in one flight, insert and commit in another. All rows or none.
+//! Inserting what is missing: all rows and the commit in one round trip, under the lock. All rows or none.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::types::{ToSql, Type};
@@ -11,17 +10,9 @@ use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::Error;
 use super::failpoint::{Step, step};
-use super::snapshot::{ALL_ROWS, Depth, Request, TABLE_LOCK, apply_settings, read_locked};
-use crate::plan::{Insert, Snapshot};
+use crate::plan::Insert;
 use crate::problem::Code;
 use crate::provider::{DesiredProvider, redact};
-
-/// Coder's `LockIDAIProvidersEnvSeed`: whoever seeds holds it, whoever reads providers in newer releases waits for it.
-pub const LOCK: u32 = 10;
-/// Between two flights nothing happens but a few milliseconds of planning, so a holder that is silent for longer is gone.
-const IDLE: Duration = Duration::from_secs(5);
-/// Longer than the lock timeout, so that waiting for the lock ends as what it is.
-const BEYOND_LOCK: Duration = Duration::from_secs(10);
 
 /// The ids of the rows that this run makes. Kept over attempts: found in the database, they tell that a commit whose answer
 /// was lost did take effect.
@@ -36,42 +27,6 @@ impl Ids {
     pub fn made(&self, id: &Uuid) -> bool {
         self.0.values().any(|made| made == id)
     }
-}
-
-/// Begins the transaction, takes the lock and reads again, each statement with a snapshot from after the lock.
-pub async fn lock_and_read(
-    session: &Session,
-    request: &Request<'_>,
-    depth: Depth,
-    lock_timeout: Duration,
-) -> Result<Snapshot, Error> {
-    // Zero would mean no limit at all.
-    let lock = lock_timeout.max(Duration::from_millis(1)).as_millis();
-    let statement = (lock_timeout + BEYOND_LOCK).as_millis();
-    let idle = IDLE.as_millis();
-    let table = lock_timeout.min(TABLE_LOCK).as_millis().max(1);
-    // From version 14 on the server notices that a waiter has died, and leaves no ghost in the queue.
-    let check = match session.server_version {
-        Some(14..) => "set local client_connection_check_interval = '1s';",
-        _ => "",
-    };
-    let locked = format!(
-        "{ALL_ROWS}; set local lock_timeout = '{lock}ms'; set local statement_timeout = '{statement}ms'; \
-         set local idle_in_transaction_session_timeout = '{idle}ms'; {check} select pg_advisory_xact_lock({LOCK}); \
-         set local lock_timeout = '{table}ms'"
-    );
-    // Spelled out, whatever the database's default is: under repeatable read the snapshot would be from before the lock. Not
-    // "read write", which a standby refuses before it could be asked what it is.
-    let (begun, set, locked, snapshot) = tokio::join!(
-        step(Step::Begin, session.client.batch_execute("begin isolation level read committed")),
-        apply_settings(session),
-        step(Step::Lock, session.client.batch_execute(&locked)),
-        read_locked(session, request, depth),
-    );
-    begun.map_err(|error| session.error(&error))?;
-    set?;
-    locked.map_err(|error| session.error(&error).of_advisory_lock())?;
-    snapshot
 }
 
 /// Inserts, notifies and commits in one flight. An error of the insert turns the commit into a rollback.
@@ -98,14 +53,8 @@ pub async fn insert_and_commit(
     committed.map_err(|error| session.error(&error))
 }
 
-/// Ends a transaction in which nothing was written.
-pub async fn rollback(session: &Session) {
-    // If this fails the connection ends soon, and the transaction with it.
-    let _ = step(Step::Rollback, session.client.batch_execute("rollback")).await;
-}
-
 fn cannot_encrypt(session: &Session) -> Error {
-    super::schema::error(Code::Internal, &session.endpoint, "a value could not be encrypted", "please report it")
+    Error::of_database(Code::Internal, &session.endpoint, "a value could not be encrypted", "please report it")
 }
 
 /// The columns of all rows, as arrays.
@@ -276,28 +225,3 @@ const KEY_DIFF: &str = r#"('{"id":{"old":"","new":"' || id || '","secret":false}
     "api_key_key_id":{"old":null,"new":' || coalesce(to_json(api_key_key_id)::text, 'null') || ',"secret":false},
     "created_at":{"old":null,"new":' || to_json(created_at)::text || ',"secret":false},
     "updated_at":{"old":null,"new":' || to_json(created_at)::text || ',"secret":false}}')::jsonb"#;
-
-/// After a lock timeout: who holds it, as far as this role may see. Never an error of its own.
-pub async fn holder(session: &Session) -> Option<String> {
-    let sql = format!(
-        "select l.pid::text, coalesce(a.application_name, ''), coalesce(a.usename::text, '')
-           from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
-          where l.locktype = 'advisory' and l.granted and l.classid = 0 and l.objid = {LOCK} and l.objsubid = 1
-            and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
-          limit 1"
-    );
-    rollback(session).await;
-    let rows = step(Step::Holder, session.client.query_typed(&sql, &[])).await.ok()?;
-    let row = rows.first()?;
-    let text = |at: usize| row.try_get::<_, String>(at).map(|text| redact::name(&text)).unwrap_or_default();
-    if text(0).is_empty() {
-        return Some("a prepared transaction, see pg_prepared_xacts".to_owned());
-    }
-    let mut holder = format!("backend {}", text(0));
-    for (what, at) in [("application", 1), ("role", 2)] {
-        if !text(at).is_empty() {
-            holder.push_str(&format!(", {what} {}", text(at)));
-        }
-    }
-    Some(holder)
-}

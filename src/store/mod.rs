@@ -5,11 +5,13 @@ pub mod dbcrypt;
 pub mod error;
 pub mod failpoint;
 pub mod insert;
+pub(crate) mod lock;
 #[cfg(feature = "controller")]
 pub mod pool;
-mod schema;
+pub(crate) mod schema;
 pub mod snapshot;
 pub mod tls;
+pub(crate) mod transaction;
 pub mod update;
 pub mod url;
 

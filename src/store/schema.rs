@@ -7,16 +7,17 @@ use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::{Endpoint, Error, Retry};
 use super::failpoint::{Step, step};
-use super::snapshot::{Absence, Depth};
+use super::transaction::read_only;
 use crate::plan::{AuditTable, Column, Encryption, Schema};
 use crate::problem::Code;
 use crate::provider::redact;
 
-// What must be written because nothing else fills it. `icon` counts even where it may be NULL: Coder writes `''`.
+// `required`: must be written because nothing else fills it (`icon` counts even where it may be NULL: Coder writes `''`); in
+// the row of the server, whether it is read only.
 const SCHEMA: &str = "
-  select 'column', c.relname::text, a.attname::text,
-         (a.attnotnull or a.attname = 'icon') and not a.atthasdef and a.attidentity = '',
-         has_column_privilege(a.attrelid, a.attnum, 'insert')
+  select 'column' as kind, c.relname::text as relation, a.attname::text as name,
+         (a.attnotnull or a.attname = 'icon') and not a.atthasdef and a.attidentity = '' as required,
+         has_column_privilege(a.attrelid, a.attnum, 'insert') as insertable
     from pg_catalog.pg_attribute a join pg_catalog.pg_class c on c.oid = a.attrelid
    where a.attrelid in (to_regclass('ai_providers'), to_regclass('ai_provider_keys'), to_regclass('audit_logs'))
      and a.attnum > 0 and not a.attisdropped
@@ -32,38 +33,39 @@ const SCHEMA: &str = "
 
 const ENCRYPTION: &str = "select active_key_digest, revoked_key_digest, test from dbcrypt_keys";
 
-pub async fn read_if(session: &Session, keyring: &Keyring, depth: Depth) -> Result<Option<Schema>, Error> {
-    let Depth::Schema { encryption } = depth else { return Ok(None) };
+/// The encryption state too, where the keyring is given that it is compared with.
+pub async fn read(session: &Session, keyring: Option<&Keyring>) -> Result<Schema, Error> {
     // Encryption last: where it may not be read, the transaction is aborted, and the rest is there already.
     let (rows, encryption) = tokio::join!(step(Step::Schema, session.client.query_typed(SCHEMA, &[])), async {
-        if encryption { Some(step(Step::Encryption, session.client.query_typed(ENCRYPTION, &[])).await) } else { None }
+        let keyring = keyring?;
+        Some((keyring, step(Step::Encryption, session.client.query_typed(ENCRYPTION, &[])).await))
     });
     let rows = rows.map_err(|error| session.error(&error))?;
     let mut schema = Schema { role: session.endpoint.role.clone(), ..Schema::default() };
     for row in &rows {
         add(&mut schema, row).map_err(|error| session.error(&error))?;
     }
-    schema.encryption = match encryption.map(|result| result.map_err(|error| session.error(&error))) {
-        None => None,
-        Some(Ok(rows)) => Some(Ok(state(&rows, keyring).map_err(|error| session.error(&error))?)),
-        Some(Err(error)) if error.code == Code::PermissionDenied => Some(Err(())),
-        Some(Err(error)) => return Err(error),
-    };
-    Ok(Some(schema))
+    let Some((keyring, encryption)) = encryption else { return Ok(schema) };
+    schema.encryption = Some(match encryption.map_err(|error| session.error(&error)) {
+        Ok(rows) => Ok(state(&rows, keyring).map_err(|error| session.error(&error))?),
+        Err(error) if error.code == Code::PermissionDenied => Err(()),
+        Err(error) => return Err(error),
+    });
+    Ok(schema)
 }
 
 fn add(schema: &mut Schema, row: &Row) -> Result<(), tokio_postgres::Error> {
-    let (what, table, name): (&str, &str, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
-    let (first, second): (bool, bool) = (row.try_get(3)?, row.try_get(4)?);
-    let column = Column { required: first, insertable: second };
+    let (kind, relation, name): (&str, &str, &str) =
+        (row.try_get("kind")?, row.try_get("relation")?, row.try_get("name")?);
+    let column = Column { required: row.try_get("required")?, insertable: row.try_get("insertable")? };
     let audit = &mut schema.audit;
-    match (what, table) {
+    match (kind, relation) {
         ("column", "ai_providers") => _ = schema.providers.columns.insert(name.to_owned(), column),
         ("column", "ai_provider_keys") => _ = schema.keys.columns.insert(name.to_owned(), column),
         ("column", _) => _ = audit.get_or_insert_default().table.columns.insert(name.to_owned(), column),
         ("label", "ai_providers") => _ = schema.labels.insert(name.to_owned()),
         ("label", _) => audit.get_or_insert_default().note_label(name),
-        _ => schema.read_only = first,
+        _ => schema.read_only = column.required,
     }
     Ok(())
 }
@@ -82,8 +84,9 @@ fn state(rows: &[Row], keyring: &Keyring) -> Result<Encryption, tokio_postgres::
     let mut encryption = Encryption { first_given: keyring.first_digest().map(str::to_owned), ..Encryption::default() };
     let mut opened = Vec::new();
     for row in rows {
-        let (active, revoked): (Option<String>, Option<String>) = (row.try_get(0)?, row.try_get(1)?);
-        let mut test: String = row.try_get(2)?;
+        let (active, revoked): (Option<String>, Option<String>) =
+            (row.try_get("active_key_digest")?, row.try_get("revoked_key_digest")?);
+        let mut test: String = row.try_get("test")?;
         encryption.revoked.extend(revoked.filter(|digest| !digest.is_empty()));
         if let Some(digest) = active.filter(|digest| !digest.is_empty()) {
             if keyring.opens(&digest, &test) {
@@ -98,8 +101,8 @@ fn state(rows: &[Row], keyring: &Keyring) -> Result<Encryption, tokio_postgres::
     Ok(encryption)
 }
 
-/// A relation that somebody made: not the system's, not an extension's.
-pub struct Relation {
+/// A relation that is neither the system's nor an extension's.
+struct Relation {
     schema: String,
     name: String,
     may_use_schema: bool,
@@ -108,7 +111,8 @@ pub struct Relation {
 }
 
 const RELATIONS: &str = "
-  select n.nspname::text, c.relname::text, has_schema_privilege(n.oid, 'usage'), pg_table_is_visible(c.oid)
+  select n.nspname::text as schema, c.relname::text as name, has_schema_privilege(n.oid, 'usage') as may_use_schema,
+         pg_table_is_visible(c.oid) as visible
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
    where c.relkind in ('r', 'p', 'v', 'm', 'f')
      and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
@@ -117,19 +121,35 @@ const RELATIONS: &str = "
    order by c.relname in ('ai_providers', 'ai_provider_keys', 'schema_migrations') desc, 1, 2
    limit 50";
 
-pub async fn relations(session: &Session) -> Result<Vec<Relation>, Error> {
+async fn relations(session: &Session) -> Result<Vec<Relation>, Error> {
     let rows = step(Step::Relations, session.client.query_typed(RELATIONS, &[])).await;
     let rows = rows.map_err(|error| session.error(&error))?;
     let relation = |row: &Row| {
-        let (schema, name) = (row.try_get(0)?, row.try_get(1)?);
-        Ok(Relation { schema, name, may_use_schema: row.try_get(2)?, visible: row.try_get(3)? })
+        let (schema, name) = (row.try_get("schema")?, row.try_get("name")?);
+        let (may_use_schema, visible) = (row.try_get("may_use_schema")?, row.try_get("visible")?);
+        Ok(Relation { schema, name, may_use_schema, visible })
     };
     rows.iter().map(relation).collect::<Result<_, _>>().map_err(|error| session.error(&error))
 }
 
-pub fn judge(relations: &[Relation], endpoint: &Endpoint) -> Absence {
+/// What kind of database has no table `ai_providers`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MissingSchema {
+    /// An empty database, or one of Coder from before the tables: Coder will create them when it starts.
+    Pending { what: &'static str },
+    /// Something else is wrong.
+    Wrong(Error),
+}
+
+/// After "relation does not exist": what kind of database is this?
+pub async fn classify_missing(session: &Session) -> Result<MissingSchema, Error> {
+    let relations = read_only(session, relations(session)).await?;
+    Ok(classify(&relations, &session.endpoint))
+}
+
+fn classify(relations: &[Relation], endpoint: &Endpoint) -> MissingSchema {
     let all = |name: &'static str| relations.iter().filter(move |relation| relation.name == name);
-    let wrong = |code, what: &str, next: &str| Absence::Wrong(error(code, endpoint, what, next));
+    let wrong = |code, what: &str, next: &str| MissingSchema::Wrong(Error::of_database(code, endpoint, what, next));
     if all("ai_providers").any(|table| table.visible) {
         let what = "there is no table ai_provider_keys, but ai_providers is there";
         return wrong(Code::SchemaUnsupported, what, "let Coder finish its migrations, or look into its log");
@@ -146,15 +166,23 @@ pub fn judge(relations: &[Relation], endpoint: &Endpoint) -> Absence {
         return wrong(Code::SchemaMissing, &what, &format!("add search_path={schema} to the URL's parameters"));
     }
     if relations.is_empty() {
-        return Absence::Pending { what: "the database is empty" };
+        return MissingSchema::Pending { what: "the database is empty" };
     }
     if all("schema_migrations").next().is_some() {
-        return Absence::Pending { what: "this Coder database has no table ai_providers yet" };
+        return MissingSchema::Pending { what: "this Coder database has no table ai_providers yet" };
     }
     let what = "there is no table ai_providers, and the tables that are there are not Coder's";
     wrong(Code::SchemaMissing, what, "check the database name in the URL")
 }
 
-pub fn error(code: Code, endpoint: &Endpoint, what: &str, next: &str) -> Error {
-    Error::new(code, Retry::No, format!("{endpoint}: {what}"), what.to_owned(), next)
+/// There is no table, and that will not change by itself.
+pub fn missing(session: &Session, what: &str, next: &str) -> Error {
+    Error::of_database(Code::SchemaMissing, &session.endpoint, what, next)
+}
+
+/// Rows are missing, and this server takes no writes; another one, or this one after a fail-over, may.
+pub fn server_is_read_only(session: &Session) -> Error {
+    let next = "connect to the primary, or name all servers and target_session_attrs=read-write in the URL";
+    let what = "rows are missing, and the server is read only";
+    Error::of_database(Code::ReadOnly, &session.endpoint, what, next).with_retry(Retry::Wait)
 }

@@ -10,7 +10,8 @@ use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::{Error, Retry};
 use super::failpoint::{Step, step};
-use super::snapshot::{Depth, Request, apply_settings, read_locked};
+use super::snapshot::{ReadRequest, ReadScope, read_locked};
+use super::transaction::read_only;
 use crate::plan::Snapshot;
 use crate::plan::resolve::{Resolution, Update};
 use crate::problem::{Code, Problem};
@@ -18,12 +19,12 @@ use crate::provider::redact;
 
 /// Within the transaction that holds the advisory lock: the rows are locked too, since Coder's API does not take that lock,
 /// and then read again. A new key needs a lock on its provider's row, so none can come in between either.
-pub async fn lock_rows_and_read(session: &Session, request: &Request<'_>) -> Result<Snapshot, Error> {
+pub async fn lock_rows_and_read(session: &Session, request: &ReadRequest<'_>) -> Result<Snapshot, Error> {
     let sql = "select from ai_providers where name = any($1) order by id for update";
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&request.names, Type::TEXT_ARRAY)];
     let (locked, snapshot) = tokio::join!(
         step(Step::LockRows, session.client.query_typed(sql, &parameters)),
-        read_locked(session, request, Depth::Rows)
+        read_locked(session, request, ReadScope::Rows)
     );
     locked.map_err(|error| session.error(&error))?;
     snapshot
@@ -44,19 +45,14 @@ pub async fn lacking_grants(session: &Session, resolution: &Resolution) -> Resul
                                           else has_any_column_privilege(to_regclass(relation), privilege) end)
                 order by at";
     let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&privileges, Type::TEXT_ARRAY), (&tables, Type::TEXT_ARRAY)];
-    let (begun, set, rows, done) = tokio::join!(
-        step(Step::ReadBegin, session.client.batch_execute("begin read only")),
-        apply_settings(session),
-        step(Step::Grants, session.client.query_typed(sql, &parameters)),
-        step(Step::ReadEnd, session.client.batch_execute("commit")),
-    );
-    begun.map_err(|error| session.error(&error))?;
-    set?;
-    let rows = rows.map_err(|error| session.error(&error))?;
-    done.map_err(|error| session.error(&error))?;
+    let rows = read_only(session, async {
+        let rows = step(Step::Grants, session.client.query_typed(sql, &parameters)).await;
+        rows.map_err(|error| session.error(&error))
+    });
+    let rows = rows.await?;
     let role = &session.endpoint.role;
     let problem = |row: &tokio_postgres::Row| {
-        let (privilege, table): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
+        let (privilege, table): (&str, &str) = (row.try_get("privilege")?, row.try_get("relation")?);
         let or = if table == "audit_logs" { ", or turn audit rows off with --audit=off" } else { "" };
         let message = format!(
             "role {role} may not {privilege} {table}; connect as one that may (ai_provider_resolve of \
@@ -68,10 +64,10 @@ pub async fn lacking_grants(session: &Session, resolution: &Resolution) -> Resul
     rows.iter().map(problem).collect::<Result<_, _>>().map_err(|error| session.error(&error))
 }
 
-/// Changes the rows and returns the transaction's number, by which [`fate`] finds out about it. Nothing is committed yet.
+/// Changes the rows and returns the transaction's number, by which [`transaction_status`] finds out about it. Nothing is committed yet.
 pub async fn write(session: &Session, resolution: &Resolution, keyring: &Keyring) -> Result<String, Error> {
     let rows = Rows::new(resolution, keyring).ok_or_else(|| {
-        super::schema::error(Code::Internal, &session.endpoint, "a value could not be encrypted", "please report it")
+        Error::of_database(Code::Internal, &session.endpoint, "a value could not be encrypted", "please report it")
     })?;
     let sql = statement(resolution);
     let answer = step(Step::Change, session.client.query_typed(&sql, &rows.parameters())).await;
@@ -82,8 +78,7 @@ pub async fn write(session: &Session, resolution: &Resolution, keyring: &Keyring
         return Ok(text(2));
     }
     // Somebody removed a key without touching its provider: look again what there is now.
-    let error =
-        super::schema::error(Code::ServerError, &session.endpoint, "the rows changed meanwhile", "run it again");
+    let error = Error::of_database(Code::ServerError, &session.endpoint, "the rows changed meanwhile", "run it again");
     Err(error.with_retry(Retry::Again))
 }
 
@@ -94,22 +89,23 @@ pub async fn commit(session: &Session) -> Result<(), Error> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum TransactionStatus {
     Committed,
-    /// Rolled back, or so long ago that nobody knows.
+    /// Rolled back, or so long ago that the server has forgotten it.
     Aborted,
     InProgress,
 }
 
 /// What became of a transaction whose commit was not answered.
-pub async fn fate(session: &Session, transaction: &str) -> Result<Fate, Error> {
+pub async fn transaction_status(session: &Session, transaction: &str) -> Result<TransactionStatus, Error> {
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&transaction, Type::TEXT)];
-    let rows = step(Step::Fate, session.client.query_typed("select txid_status($1::bigint)", &parameters)).await;
+    let rows =
+        step(Step::Fate, session.client.query_typed("select txid_status($1::bigint) as status", &parameters)).await;
     let rows = rows.map_err(|error| session.error(&error))?;
-    Ok(match rows.first().and_then(|row| row.try_get::<_, Option<String>>(0).ok()).flatten().as_deref() {
-        Some("committed") => Fate::Committed,
-        Some("in progress") => Fate::InProgress,
-        _ => Fate::Aborted,
+    Ok(match rows.first().and_then(|row| row.try_get::<_, Option<String>>("status").ok()).flatten().as_deref() {
+        Some("committed") => TransactionStatus::Committed,
+        Some("in progress") => TransactionStatus::InProgress,
+        _ => TransactionStatus::Aborted,
     })
 }
 

@@ -18,8 +18,10 @@ use crate::kubernetes::status::observation::Observed;
 use crate::kubernetes::workload::fetch;
 use crate::kubernetes::workload::inputs::{Target, Unfit};
 use crate::kubernetes::workload::template::Workload;
-use crate::report;
-use crate::run::seed::{Ended, Run};
+use crate::problem::Problem;
+use crate::provider::DesiredProvider;
+use crate::report::{Command, Report, RunResult};
+use crate::run::seed::{RunOutcome, SeedRun};
 use crate::store::connect::Connector;
 use crate::store::pool::Pool;
 use crate::store::{Error, Retry};
@@ -123,9 +125,9 @@ impl Checker<'_> {
         let desired = prepared.desired.len();
         let mut hint = "";
         let ended = match &prepared.connector {
-            None => Ended::default(),
+            None => RunOutcome::default(),
             Some(connector) => {
-                let run = Run {
+                let run = SeedRun {
                     desired: &prepared.desired,
                     keyring: &prepared.keyring,
                     plan: prepared.plan,
@@ -143,7 +145,7 @@ impl Checker<'_> {
             self.metrics.database_error(error.code);
         }
         let retry = ended.error.as_ref().map_or(Retry::No, |error| error.retry);
-        let report = ended.report(report::Command::Diff, &prepared.desired, prepared.warnings.clone());
+        let report = report_of(Command::Diff, &prepared.desired, prepared.warnings.clone(), ended);
         let mut observed = Observed::report(&report, retry, &options.block_on, &workload.label(), self.memory);
         if observed.reason == Reason::DatabaseUnreachable {
             observed.message.push_str(hint);
@@ -152,8 +154,8 @@ impl Checker<'_> {
     }
 
     /// A session that died since its last use, or a server that is just failing over, gets a second try.
-    async fn ask(&self, run: &Run<'_>, connector: &Connector) -> Ended {
-        let mut last = Ended::default();
+    async fn ask(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {
+        let mut last = RunOutcome::default();
         for _ in 0..2 {
             last = self.ask_once(run, connector).await;
             match &last.error {
@@ -164,19 +166,26 @@ impl Checker<'_> {
         last
     }
 
-    async fn ask_once(&self, run: &Run<'_>, connector: &Connector) -> Ended {
+    async fn ask_once(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {
         let loan = match self.pool.take(connector, Instant::now() + CONNECT).await {
             Ok(loan) => loan,
-            Err(error) => return Ended { error: Some(error), ..Ended::default() },
+            Err(error) => return RunOutcome { error: Some(error), ..RunOutcome::default() },
         };
         let Ok(ended) = timeout(LOOK, run.observe(&loan.session)).await else {
-            return Ended { error: Some(Error::timed_out(&loan.session.endpoint)), ..Ended::default() };
+            return RunOutcome { error: Some(Error::timed_out(&loan.session.endpoint)), ..RunOutcome::default() };
         };
         if ended.error.is_none() {
             loan.give_back();
         }
         ended
     }
+}
+
+/// The report of a run of `seed`, or of its read alone.
+pub fn report_of(command: Command, desired: &[DesiredProvider], warnings: Vec<Problem>, outcome: RunOutcome) -> Report {
+    let RunOutcome { plan, error, written, commit_unknown, database } = outcome;
+    let problems = error.map(Error::into_problems).unwrap_or_default();
+    Report::of_run(command, desired, warnings, RunResult { plan, problems, written, commit_unknown, database })
 }
 
 fn is_local(connector: &Connector) -> bool {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube::api::ObjectMeta;
 
 use super::apply_status::Statuses;
-use super::check::{Checked, Checker};
+use super::check::{Checked, Checker, report_of};
 use super::context::Context;
 use super::index::Key;
 use super::write;
@@ -18,6 +18,7 @@ use crate::kubernetes::status::conditions::{RESOLVED, SEEDED, standing};
 use crate::kubernetes::status::observation::Seen;
 use crate::kubernetes::status::resolve_annotation::{self, Decision, RESOLVE_ANNOTATION};
 use crate::kubernetes::status::write_result::{self, Answer, Deed, Word};
+use crate::report::Command;
 
 /// While a first install waits for Coder's tables.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -199,7 +200,7 @@ impl Asking<'_> {
             if let Some(error) = &ended.error {
                 self.context.metrics.database_error(error.code);
             }
-            inserted = write_result::seeded(&write_result::report(ended, &target.prepared.desired));
+            inserted = write_result::seeded(&report_of(Command::Seed, &target.prepared.desired, Vec::new(), ended));
             inserted.iter().for_each(|deed| self.told(deed));
             checked.observed = self.checker.look(target, self.spec, workload).await;
         }

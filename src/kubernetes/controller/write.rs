@@ -14,10 +14,10 @@ pub const WRITERS: u16 = 4;
 const LOCK: Duration = Duration::from_secs(10);
 
 /// Takes the environment into the row, if the conflict is still the one that was named.
-pub async fn resolve(target: &Target, id: &str) -> resolve::Ended {
-    let Some(connector) = &target.prepared.connector else { return resolve::Ended::default() };
+pub async fn resolve(target: &Target, id: &str) -> resolve::ResolveOutcome {
+    let Some(connector) = &target.prepared.connector else { return resolve::ResolveOutcome::default() };
     let request = Request { action: Action::TakeEnvironment, providers: Vec::new(), conflicts: vec![id.to_owned()] };
-    let run = resolve::Run {
+    let run = resolve::ResolveRun {
         desired: &target.prepared.desired,
         keyring: &target.prepared.keyring,
         plan: target.prepared.plan,
@@ -31,9 +31,9 @@ pub async fn resolve(target: &Target, id: &str) -> resolve::Ended {
 }
 
 /// Inserts what is missing.
-pub async fn seed(target: &Target) -> seed::Ended {
-    let Some(connector) = &target.prepared.connector else { return seed::Ended::default() };
-    let run = seed::Run {
+pub async fn seed(target: &Target) -> seed::RunOutcome {
+    let Some(connector) = &target.prepared.connector else { return seed::RunOutcome::default() };
+    let run = seed::SeedRun {
         desired: &target.prepared.desired,
         keyring: &target.prepared.keyring,
         plan: PlanOptions { access: Access::Write, ..target.prepared.plan },

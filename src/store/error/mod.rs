@@ -89,6 +89,11 @@ impl Error {
         }
     }
 
+    /// What is wrong with a database that answers. Not to be tried again.
+    pub(super) fn of_database(code: Code, endpoint: &Endpoint, what: &str, next: &str) -> Self {
+        Error::new(code, Retry::No, format!("{endpoint}: {what}"), what.to_owned(), next)
+    }
+
     /// An error of a statement on an established connection.
     pub fn statement(error: &tokio_postgres::Error, endpoint: &Endpoint) -> Self {
         classify::statement(error, endpoint)

@@ -1,4 +1,4 @@
-//! The rows with our names and their keys, in one statement.
+//! Providers and their keys, in one statement: of given names, or all live ones.
 //!
 //! A backend that was just started looks up in its catalogs whatever a statement names, and that is most of what the read
 //! costs. So it joins, and nothing else: no sort, no aggregate, no cast but the enum's. What they would do is done here.
@@ -13,7 +13,6 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, ToSql, Type};
 use uuid::Uuid;
 
-use super::{Request, apply_settings};
 use crate::plan::{StoredProvider, Unreadable};
 use crate::provider::BedrockSettings;
 use crate::store::Error;
@@ -21,26 +20,45 @@ use crate::store::connect::Session;
 use crate::store::dbcrypt::Keyring;
 use crate::store::failpoint::{Step, step};
 
-/// What a deleted row held is nobody's business.
+/// What is asked for.
+pub struct ReadRequest<'a> {
+    pub names: Vec<&'a str>,
+    /// Keys only if they are compared, so that only then their table must be readable.
+    pub with_keys: bool,
+    pub keyring: &'a Keyring,
+}
+
+/// What a deleted row held is not read.
 const PROVIDER: &str = "
-  select p.name, p.id, p.type::text, p.deleted, p.updated_at, p.base_url,
-         case when not p.deleted then p.settings end,
-         case when not p.deleted then p.settings_key_id end";
+  select p.name, p.id, p.type::text as type, p.deleted, p.updated_at, p.base_url,
+         case when not p.deleted then p.settings end as settings,
+         case when not p.deleted then p.settings_key_id end as settings_key_id";
 const KEY: &str = ",
-         k.id, k.created_at, k.api_key, k.api_key_key_id";
-const SHOWN: &str = ", p.enabled, coalesce(p.display_name, p.name)";
-const FROM: &str = "
-    from ai_providers p";
+         k.id as key_id, k.created_at as key_created_at, k.api_key, k.api_key_key_id";
+/// What is not compared.
+const DESCRIPTION: &str = ", p.enabled, coalesce(p.display_name, p.name) as display_name";
 const JOIN: &str = "
          left join ai_provider_keys k on k.provider_id = p.id and not p.deleted";
-const WHERE: &str = "
-   where p.name = any($1)";
-const LIVE: &str = "
-   where not p.deleted";
 
-pub async fn read(session: &Session, request: &Request<'_>) -> Result<BTreeMap<String, StoredProvider>, Error> {
-    let (key, join) = if request.with_keys { (KEY, JOIN) } else { ("", "") };
-    let sql = [PROVIDER, key, FROM, join, WHERE].concat();
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Selection {
+    /// The rows of the names in `$1`, deleted ones too.
+    Named,
+    /// All live rows, with their description.
+    Live,
+}
+
+fn statement(selection: Selection, with_keys: bool) -> String {
+    let (key, join) = if with_keys { (KEY, JOIN) } else { ("", "") };
+    let (description, condition) = match selection {
+        Selection::Named => ("", "p.name = any($1)"),
+        Selection::Live => (DESCRIPTION, "not p.deleted"),
+    };
+    format!("{PROVIDER}{key}{description}\n    from ai_providers p{join}\n   where {condition}")
+}
+
+pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeMap<String, StoredProvider>, Error> {
+    let sql = statement(Selection::Named, request.with_keys);
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&request.names, Type::TEXT_ARRAY)];
     let rows = step(Step::Rows, session.client.query_typed(&sql, &parameters)).await;
     let rows = rows.map_err(|error| session.error(&error))?;
@@ -55,25 +73,17 @@ pub struct Live {
     pub display_name: String,
 }
 
-/// All live providers, in name order, for `export`.
-pub async fn read_live(session: &Session, request: &Request<'_>) -> Result<Vec<Live>, Error> {
-    let sql = [PROVIDER, KEY, SHOWN, FROM, JOIN, LIVE].concat();
-    let begin = format!("begin read only; set local statement_timeout = '{}ms'", request.statement_timeout_ms);
-    let (begun, set, rows, done) = tokio::join!(
-        step(Step::ReadBegin, session.client.batch_execute(&begin)),
-        apply_settings(session),
-        step(Step::Rows, session.client.query_typed(&sql, &[])),
-        step(Step::ReadEnd, session.client.batch_execute("commit")),
-    );
-    begun.map_err(|error| session.error(&error))?;
-    set?;
+/// In name order.
+pub async fn read_live(session: &Session, keyring: &Keyring) -> Result<Vec<Live>, Error> {
+    let request = ReadRequest { names: Vec::new(), with_keys: true, keyring };
+    let sql = statement(Selection::Live, request.with_keys);
+    let rows = step(Step::Rows, session.client.query_typed(&sql, &[])).await;
     let rows = rows.map_err(|error| session.error(&error))?;
-    done.map_err(|error| session.error(&error))?;
     let live = |(name, found): (&str, Found<'_>)| {
-        let (enabled, display_name) = (found.row.try_get(12)?, found.row.try_get(13)?);
-        Ok(Live { name: name.to_owned(), row: stored(found, request)?, enabled, display_name })
+        let (enabled, display_name) = (found.row.try_get("enabled")?, found.row.try_get("display_name")?);
+        Ok(Live { name: name.to_owned(), row: stored(found, &request)?, enabled, display_name })
     };
-    let found = found(&rows, request).map_err(|error| session.error(&error))?;
+    let found = found(&rows, &request).map_err(|error| session.error(&error))?;
     found.into_iter().map(live).collect::<Result<_, _>>().map_err(|error| session.error(&error))
 }
 
@@ -93,18 +103,21 @@ struct Key {
     key_id: Option<String>,
 }
 
-fn collect(rows: &[Row], request: &Request<'_>) -> Result<BTreeMap<String, StoredProvider>, tokio_postgres::Error> {
+fn collect(rows: &[Row], request: &ReadRequest<'_>) -> Result<BTreeMap<String, StoredProvider>, tokio_postgres::Error> {
     let found = found(rows, request)?;
     found.into_iter().map(|(name, found)| Ok((name.to_owned(), stored(found, request)?))).collect()
 }
 
 /// Of each name the live row, or else the one that was deleted last.
-fn found<'a>(rows: &'a [Row], request: &Request<'_>) -> Result<BTreeMap<&'a str, Found<'a>>, tokio_postgres::Error> {
+fn found<'a>(
+    rows: &'a [Row],
+    request: &ReadRequest<'_>,
+) -> Result<BTreeMap<&'a str, Found<'a>>, tokio_postgres::Error> {
     let mut found: BTreeMap<&str, Found<'a>> = BTreeMap::new();
     for row in rows {
-        let (name, id) = (row.try_get(0)?, row.try_get(1)?);
+        let (name, id) = (row.try_get("name")?, row.try_get("id")?);
         if found.get(name).is_none_or(|other| other.id != id) {
-            let (deleted, updated_at) = (row.try_get(3)?, row.try_get(4)?);
+            let (deleted, updated_at) = (row.try_get("deleted")?, row.try_get("updated_at")?);
             let rank = (deleted, Reverse(updated_at));
             if found.get(name).is_some_and(|other| (other.deleted, Reverse(other.updated_at)) <= rank) {
                 continue;
@@ -112,19 +125,19 @@ fn found<'a>(rows: &'a [Row], request: &Request<'_>) -> Result<BTreeMap<&'a str,
             found.insert(name, Found { id, deleted, updated_at, row, keys: Vec::new() });
         }
         // Without keys the join leaves one row, with nothing in its place.
-        let key_id: Option<Uuid> = if request.with_keys { row.try_get(8)? } else { None };
+        let key_id: Option<Uuid> = if request.with_keys { row.try_get("key_id")? } else { None };
         if let (Some(found), Some(id)) = (found.get_mut(name), key_id) {
-            let (created_at, text, key_id) = (row.try_get(9)?, row.try_get(10)?, row.try_get(11)?);
-            found.keys.push(Key { created_at, id, text, key_id });
+            let (created_at, text) = (row.try_get("key_created_at")?, row.try_get("api_key")?);
+            found.keys.push(Key { created_at, id, text, key_id: row.try_get("api_key_key_id")? });
         }
     }
     Ok(found)
 }
 
-fn stored(found: Found<'_>, request: &Request<'_>) -> Result<StoredProvider, tokio_postgres::Error> {
+fn stored(found: Found<'_>, request: &ReadRequest<'_>) -> Result<StoredProvider, tokio_postgres::Error> {
     let Found { id, deleted, updated_at, row, mut keys } = found;
-    let settings: Option<String> = row.try_get(6)?;
-    let settings_key: Option<&str> = row.try_get(7)?;
+    let settings: Option<String> = row.try_get("settings")?;
+    let settings_key: Option<&str> = row.try_get("settings_key_id")?;
     // Coder's order.
     keys.sort_unstable_by_key(|key| (key.created_at, key.id));
     let open_key = |mut key: Key| {
@@ -134,9 +147,9 @@ fn stored(found: Found<'_>, request: &Request<'_>) -> Result<StoredProvider, tok
     };
     Ok(StoredProvider {
         id,
-        kind: row.try_get(2)?,
+        kind: row.try_get("type")?,
         deleted,
-        base_url: row.try_get(5)?,
+        base_url: row.try_get("base_url")?,
         settings: decode_settings(settings.as_deref(), settings_key, request.keyring),
         keys: request.with_keys.then(|| keys.into_iter().map(open_key).collect()),
         updated_at: updated_at.to_string(),

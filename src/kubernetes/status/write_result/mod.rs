@@ -9,7 +9,7 @@ use crate::plan::{Conflict, State};
 use crate::problem::{Code, Outcome, Problem};
 use crate::provider::redact::fit;
 use crate::report::{Report, problem_sentence, value};
-use crate::run::{resolve, seed};
+use crate::run::resolve;
 use crate::store::Retry;
 
 /// Far below what the API server takes.
@@ -111,14 +111,14 @@ pub enum Answer {
 
 /// What a run of `resolve` for one conflict came to. `None`: the conflict was not there, so that [`super::decision::gone`] says
 /// what is.
-pub fn resolved(id: &str, ended: &resolve::Ended) -> Option<Deed> {
+pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<Deed> {
     let again = "it is tried again";
     if ended.written {
         let conflicts = ended.resolution.as_ref().map(|resolution| &resolution.conflicts[..]).unwrap_or_default();
         let tail = format!("; Coder was notified (conflict {id})");
         return Some(Deed::new(Word::Resolved, fit("took the environment: ", &changes(conflicts), &tail, MESSAGE)));
     }
-    if ended.unknown {
+    if ended.commit_unknown {
         let message = "the connection broke while the change was committed, and nobody could be asked what became of it; \
                        the next check shows it";
         return Some(Deed::new(Word::ResolveFailed, message));
@@ -164,7 +164,7 @@ pub fn seeded(report: &Report) -> Option<Deed> {
         let message = fit("inserted ", &names.join(", "), "; Coder was notified", MESSAGE);
         return Some(Deed::new(Word::Seeded, message));
     }
-    if report.unknown {
+    if report.commit_unknown {
         let message = "the connection broke while the rows were committed, and nobody could be asked what became of them; \
                        the next check shows it";
         return Some(Deed::new(Word::SeedFailed, message));
@@ -206,11 +206,6 @@ pub fn mode_seed(allow_writes: bool, deed: Option<Deed>, observed: &Observed, be
 
 fn sentences(problems: &[Problem]) -> String {
     problems.iter().map(problem_sentence).collect::<Vec<_>>().join("; ")
-}
-
-/// The report of a run of `seed`.
-pub fn report(ended: seed::Ended, desired: &[crate::provider::DesiredProvider]) -> Report {
-    ended.report(crate::report::Command::Seed, desired, Vec::new())
 }
 
 #[cfg(test)]

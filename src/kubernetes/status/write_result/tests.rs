@@ -21,30 +21,33 @@ fn conflict(provider: &str, field: Field, environment: &str, database: &str) -> 
     }
 }
 
-fn resolution(problems: Vec<Problem>) -> resolve::Ended {
+fn resolution(problems: Vec<Problem>) -> resolve::ResolveOutcome {
     let conflicts = vec![
         conflict("openai", Field::BaseUrl, "https://new/", "https://old/"),
         conflict("openai", Field::BedrockRegion, "eu-central-1", ""),
     ];
-    resolve::Ended {
+    resolve::ResolveOutcome {
         resolution: Some(Resolution { conflicts, findings: problems.into(), ..Resolution::default() }),
-        ..resolve::Ended::default()
+        ..resolve::ResolveOutcome::default()
     }
 }
 
-fn failed(code: Code) -> resolve::Ended {
-    resolve::Ended { error: Some(Problem::new(code, "why; what to do").into()), ..resolve::Ended::default() }
+fn failed(code: Code) -> resolve::ResolveOutcome {
+    resolve::ResolveOutcome {
+        error: Some(Problem::new(code, "why; what to do").into()),
+        ..resolve::ResolveOutcome::default()
+    }
 }
 
 #[test]
 fn what_a_run_of_resolve_came_to() {
-    let said = |ended: &resolve::Ended| resolved(ID, ended).map(|deed| (deed.word, deed.message));
-    let written = resolve::Ended { written: true, ..resolution(Vec::new()) };
+    let said = |ended: &resolve::ResolveOutcome| resolved(ID, ended).map(|deed| (deed.word, deed.message));
+    let written = resolve::ResolveOutcome { written: true, ..resolution(Vec::new()) };
     let message = "took the environment: openai base_url from https://old/ to https://new/, bedrock_region from (empty) to \
                    eu-central-1; Coder was notified (conflict 1805b03d0786)";
     assert_eq!(said(&written), Some((Word::Resolved, message.to_owned())));
     // Whoever does not know does not say that nothing was written.
-    let unknown = resolve::Ended { unknown: true, ..failed(Code::Unreachable) };
+    let unknown = resolve::ResolveOutcome { commit_unknown: true, ..failed(Code::Unreachable) };
     let (word, message) = said(&unknown).unwrap();
     assert!(word == Word::ResolveFailed && !message.contains("nothing was written"), "{message}");
     for (code, word) in [
@@ -79,7 +82,7 @@ fn what_a_run_of_seed_came_to() {
     report.findings.problems = vec![Problem::new(Code::PermissionDenied, "why")];
     let message = "nothing was inserted: why (permission_denied); it is tried again";
     assert_eq!(said(&report), Some((Word::SeedFailed, message.to_owned())));
-    report.unknown = true;
+    report.commit_unknown = true;
     let (word, message) = said(&report).unwrap();
     assert!(word == Word::SeedFailed && !message.contains("nothing was inserted"), "{message}");
 }

@@ -1,0 +1,81 @@
+//! The lock for seeding: one round trip begins the transaction, takes the lock and reads again.
+
+use std::time::Duration;
+
+use super::connect::Session;
+use super::error::Error;
+use super::failpoint::{Step, step};
+use super::snapshot::{ReadRequest, ReadScope, read_locked};
+use super::transaction::{ALL_ROWS, TABLE_LOCK_TIMEOUT, apply_settings, rollback};
+use crate::plan::Snapshot;
+use crate::provider::redact;
+
+/// Coder's `LockIDAIProvidersEnvSeed`: a seeder holds it, and newer releases of Coder wait for it before they read providers.
+const LOCK: u32 = 10;
+/// Between two round trips there are only a few milliseconds of planning, so a holder that is silent for longer is gone.
+const IDLE: Duration = Duration::from_secs(5);
+/// Longer than the lock timeout, so that waiting for the lock ends as what it is.
+const BEYOND_LOCK: Duration = Duration::from_secs(10);
+
+/// Begins the transaction, takes the lock and reads again, each statement with a snapshot from after the lock.
+pub async fn lock_and_read(
+    session: &Session,
+    request: &ReadRequest<'_>,
+    scope: ReadScope,
+    lock_timeout: Duration,
+) -> Result<Snapshot, Error> {
+    // Zero would mean no limit at all.
+    let lock = lock_timeout.max(Duration::from_millis(1)).as_millis();
+    let statement = (lock_timeout + BEYOND_LOCK).as_millis();
+    let idle = IDLE.as_millis();
+    let table = lock_timeout.min(TABLE_LOCK_TIMEOUT).as_millis().max(1);
+    // From version 14 on the server notices that a waiter has died, and leaves no ghost in the queue.
+    let check = match session.server_version {
+        Some(14..) => "set local client_connection_check_interval = '1s';",
+        _ => "",
+    };
+    let locked = format!(
+        "{ALL_ROWS}; set local lock_timeout = '{lock}ms'; set local statement_timeout = '{statement}ms'; \
+         set local idle_in_transaction_session_timeout = '{idle}ms'; {check} select pg_advisory_xact_lock({LOCK}); \
+         set local lock_timeout = '{table}ms'"
+    );
+    // Spelled out, whatever the database's default is: under repeatable read the snapshot would be from before the lock. Not
+    // "read write", which a standby refuses before it could be asked what it is.
+    let (begun, set, locked, snapshot) = tokio::join!(
+        step(Step::Begin, session.client.batch_execute("begin isolation level read committed")),
+        apply_settings(session),
+        step(Step::Lock, session.client.batch_execute(&locked)),
+        read_locked(session, request, scope),
+    );
+    begun.map_err(|error| session.error(&error))?;
+    set?;
+    locked.map_err(|error| session.error(&error).of_advisory_lock())?;
+    snapshot
+}
+
+/// After a lock timeout: who holds it, as far as this role may see. Never an error of its own.
+pub async fn holder(session: &Session) -> Option<String> {
+    let sql = format!(
+        "select l.pid::text as pid, coalesce(a.application_name, '') as application, coalesce(a.usename::text, '') as role
+           from pg_catalog.pg_locks l left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+          where l.locktype = 'advisory' and l.granted and l.classid = 0 and l.objid = {LOCK} and l.objsubid = 1
+            and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
+          limit 1"
+    );
+    rollback(session).await;
+    let rows = step(Step::Holder, session.client.query_typed(&sql, &[])).await.ok()?;
+    let row = rows.first()?;
+    let text = |name: &str| row.try_get::<_, String>(name).map(|text| redact::name(&text)).unwrap_or_default();
+    let pid = text("pid");
+    if pid.is_empty() {
+        return Some("a prepared transaction, see pg_prepared_xacts".to_owned());
+    }
+    let mut holder = format!("backend {pid}");
+    for column in ["application", "role"] {
+        let value = text(column);
+        if !value.is_empty() {
+            holder.push_str(&format!(", {column} {value}"));
+        }
+    }
+    Some(holder)
+}

@@ -1,0 +1,61 @@
+//! What every transaction has in common: the server's limits, the settings of the URL, and the single round trip of a read.
+
+use std::time::Duration;
+
+use tokio_postgres::types::Type;
+
+use super::connect::Session;
+use super::error::Error;
+use super::failpoint::{Step, step};
+
+/// Under row-level security an error, instead of a table that seems to have fewer rows than it has.
+pub const ALL_ROWS: &str = "set local row_security = off";
+
+/// The server gives up on a statement after this time. The client waits a second longer, so that the server can say why.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(9);
+
+/// How long to wait for a table that another session has locked (a migration, say): less than any other limit, so that the
+/// error says what the statement waited for.
+pub const TABLE_LOCK_TIMEOUT: Duration = Duration::from_secs(7);
+
+/// `begin read only` … `commit` around `statements`, which are sent with them in one round trip.
+pub async fn read_only<T>(session: &Session, statements: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let client = &session.client;
+    let begin = format!(
+        "begin read only; {ALL_ROWS}; set local statement_timeout = '{}ms'; set local lock_timeout = '{}ms'",
+        STATEMENT_TIMEOUT.as_millis(),
+        TABLE_LOCK_TIMEOUT.as_millis()
+    );
+    let (begun, set, read, done) = tokio::join!(
+        step(Step::ReadBegin, client.batch_execute(&begin)),
+        apply_settings(session),
+        statements,
+        step(Step::ReadEnd, client.batch_execute("commit")),
+    );
+    begun.map_err(|error| session.error(&error))?;
+    set?;
+    let read = read?;
+    done.map_err(|error| session.error(&error))?;
+    Ok(read)
+}
+
+/// Run-time parameters of the URL, for this transaction only: PgBouncer refuses them at start-up.
+pub async fn apply_settings(session: &Session) -> Result<(), Error> {
+    if session.settings.is_empty() {
+        return Ok(());
+    }
+    let (names, values): (Vec<&str>, Vec<&str>) =
+        session.settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).unzip();
+    let sql =
+        "select set_config(name, value, true) from unnest($1, $2) with ordinality as t (name, value, at) order by at";
+    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+        [(&names, Type::TEXT_ARRAY), (&values, Type::TEXT_ARRAY)];
+    let set = step(Step::Settings, session.client.query_typed(sql, &parameters)).await;
+    set.map(|_| ()).map_err(|error| session.error(&error))
+}
+
+/// Ends a transaction in which nothing was written.
+pub async fn rollback(session: &Session) {
+    // If this fails the connection ends soon, and the transaction with it.
+    let _ = step(Step::Rollback, session.client.batch_execute("rollback")).await;
+}

@@ -8,12 +8,8 @@ demo: ## See it at work: takes a Postgres along, seeds, shows a conflict
 	@cargo build --bins --examples
 	@cargo run --quiet --example demo
 
-# Every test on one version of Postgres, then the case file on the oldest and the newest that are supported.
 test: ## Run everything there is
-	cargo test
-	cargo test --features failpoints --test stress
-	POSTGRES_VERSION=13 cargo test --test it cases::
-	POSTGRES_VERSION=18 cargo test --test it cases::
+	@hack/test
 
 # The same tests of faults as in `make test`, far more often; on loopback only, and at most 15 minutes.
 stress: ## Kill it, cut it, freeze it, race it, restart its server

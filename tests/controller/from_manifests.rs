@@ -1,8 +1,7 @@
 //! `diff --from -`: manifests as helm and kubectl print them; what is not among them is not known, and no error.
 
 use crate::support::controller::{deployment, secret};
-use crate::support::helm::{read, stdout, try_template};
-use crate::support::kubernetes::tools::tool;
+use crate::support::helm::{self, read, stdout, try_template};
 use crate::support::{Cluster, Finished, Run, Server, Variant};
 use serde_json::{Value, json};
 
@@ -65,7 +64,7 @@ fn a_complete_stream_is_compared() {
 
 #[test]
 fn what_helm_makes_of_coders_values() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let values = ["--values", "deploy/coder/values.yaml"];
@@ -92,7 +91,7 @@ fn what_helm_makes_of_coders_values() {
 
 #[test]
 fn what_helm_makes_of_the_named_template() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let rendered = read("tests/data/chart/golden/parent.yaml");

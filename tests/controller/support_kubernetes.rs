@@ -56,6 +56,7 @@ fn what_is_stored_survives_a_crash_of_the_api_server() {
 
 /// Not a test by itself: the process that the next one kills.
 #[test]
+#[ignore = "run by the next test, which kills it"]
 fn sleeps_beside_a_cluster_when_asked_to() {
     let Some(file) = std::env::var_os("TELL_WHERE_THE_CLUSTER_IS") else { return };
     let cluster = Cluster::start().unwrap();
@@ -66,11 +67,12 @@ fn sleeps_beside_a_cluster_when_asked_to() {
 #[test]
 fn a_cluster_does_not_outlive_a_killed_test_process() {
     if tools::directory().is_none() {
+        crate::support::skip(tools::MISSING);
         return;
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut process = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "sleeps_beside_a_cluster_when_asked_to"])
+        .args(["--exact", "--ignored", "support_kubernetes::sleeps_beside_a_cluster_when_asked_to"])
         .env("TELL_WHERE_THE_CLUSTER_IS", file.path())
         .stdout(std::process::Stdio::null())
         .spawn()

@@ -130,7 +130,7 @@ fn a_login_and_a_password_are_left_alone() {
 #[test]
 fn psql_as_the_owner_of_the_tables() {
     if Command::new("psql").arg("--version").output().is_err() {
-        eprintln!("skipped: psql is not installed");
+        crate::support::skip("psql is not installed (Debian: postgresql-client)");
         return;
     }
     let server = Server::start(crate::support::Options::new());

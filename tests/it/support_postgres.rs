@@ -124,6 +124,7 @@ fn a_run_has_only_the_environment_it_was_given() {
 
 /// Not a test by itself: the process that the next test kills.
 #[test]
+#[ignore = "run by the next test, which kills it"]
 fn sleeps_beside_a_server_when_asked_to() {
     if let Some(path) = std::env::var_os("TELL_WHERE_THE_SERVER_IS") {
         let server = Server::start(Options::new());
@@ -136,7 +137,7 @@ fn sleeps_beside_a_server_when_asked_to() {
 fn a_server_does_not_outlive_a_killed_test_process() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut process = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "sleeps_beside_a_server_when_asked_to"])
+        .args(["--exact", "--ignored", "support_postgres::sleeps_beside_a_server_when_asked_to"])
         .env("TELL_WHERE_THE_SERVER_IS", file.path())
         .stdout(std::process::Stdio::null())
         .spawn()

@@ -164,7 +164,7 @@ fn the_system_store_is_where_ssl_cert_file_says() {
         [(&ca.pem, "connected"), (&other.pem, "not signed by a CA in the system's certificate store")]
     {
         let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_with_a_store_of_its_own", "--ignored", "--nocapture"])
+            .args(["--exact", "tls::child_with_a_store_of_its_own", "--ignored", "--nocapture"])
             .env("SSL_CERT_FILE", file(&directory, "store.crt", pem))
             .env("SSL_CERT_DIR", directory.path().join("none"))
             .env("TEST_PORT", server.port().to_string())

@@ -5,12 +5,13 @@ use crate::support::Run;
 use crate::support::helm::{
     self, CHART, assert_current, copy, error, find, objects, read, root, template, try_template, yaml,
 };
-use crate::support::kubernetes::tools::tool;
+use crate::support::kubernetes::tools::{self, tool};
+use crate::support::skip;
 use serde_json::{Value, json};
 
 #[test]
 fn the_template_of_the_init_container_works_in_another_chart() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let chart = parent();
@@ -45,7 +46,7 @@ fn coder(arguments: &[&str]) -> Vec<Value> {
 
 #[test]
 fn the_values_for_coders_chart_bring_all_that_an_init_container_does_not_inherit() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let objects = coder(&[]);
@@ -110,7 +111,7 @@ fn our_containers() -> Vec<(String, Value)> {
 
 #[test]
 fn every_container_of_ours_is_restricted_and_has_options_that_exist() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let version = env!("CARGO_PKG_VERSION");
@@ -170,7 +171,7 @@ fn the_pages_say_how_to_run_the_job_and_make_what_it_needs() {
 
 #[test]
 fn the_controllers_manifests_are_the_charts() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let text = template(&["--set", "crd.install=true"]);
@@ -226,7 +227,7 @@ fn argo_cd_sees_what_the_conditions_say() {
     let lua =
         ["lua5.4", "lua5.3", "lua"].into_iter().find(|lua| std::process::Command::new(lua).arg("-v").output().is_ok());
     let Some(lua) = lua else {
-        eprintln!("skipped: needs Lua (Debian: lua5.4)");
+        skip("Lua is not installed (Debian: lua5.4)");
         return;
     };
     let condition =
@@ -253,18 +254,12 @@ fn argo_cd_sees_what_the_conditions_say() {
 
 #[test]
 fn every_kustomization_can_be_built() {
-    if tool("helm").is_none() {
-        return;
-    }
+    let Some(kubectl) = tool("kubectl") else { return skip(tools::MISSING) };
     for directory in
         ["controller", "examples/init-container", "examples/postgres", "examples/sidecar", "examples/argocd"]
     {
         let path = root("deploy").join(directory);
-        let output = std::process::Command::new(tool("kubectl").unwrap())
-            .arg("kustomize")
-            .arg(&path)
-            .output()
-            .expect("start kubectl");
+        let output = std::process::Command::new(&kubectl).arg("kustomize").arg(&path).output().expect("start kubectl");
         let objects = objects(&helm::stdout(output));
         assert!(!objects.is_empty());
         if directory.ends_with("sidecar") {

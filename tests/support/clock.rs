@@ -11,10 +11,10 @@ pub struct Clock {
 impl Clock {
     /// `None`: the library is not installed (Debian: faketime).
     pub fn new() -> Option<Clock> {
-        let directories = std::fs::read_dir("/usr/lib").ok()?.flatten();
+        let directories = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
         let mut libraries = directories.map(|entry| entry.path().join("faketime/libfaketimeMT.so.1"));
         let Some(library) = libraries.find(|path| path.is_file()) else {
-            eprintln!("skipped: libfaketime is not installed");
+            super::skip("libfaketime is not installed (Debian: faketime)");
             return None;
         };
         let clock = Clock { library, file: tempfile::NamedTempFile::new().expect("create a file") };

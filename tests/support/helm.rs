@@ -1,7 +1,7 @@
 //! Helm, and what is checked of its output. A test file uses a part of it.
 #![allow(dead_code)]
 
-use crate::support::kubernetes::tools::tool;
+use crate::support::kubernetes::tools::{self, tool};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,6 +19,15 @@ pub fn read(path: &str) -> String {
 }
 
 pub const CHART: &str = "charts/ai-provider-seed";
+
+/// Whether there is no Helm, so that the test counts as skipped.
+pub fn is_missing() -> bool {
+    let missing = tool("helm").is_none();
+    if missing {
+        crate::support::skip(tools::MISSING);
+    }
+    missing
+}
 
 /// `helm` in the project's directory.
 pub fn command() -> Command {

@@ -63,26 +63,38 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The one of this test process, with our definition installed. None where there is no way to get kube-apiserver.
+    /// The one of this test process, with our definition installed. None, and the test counts as skipped, where there is
+    /// no way to get kube-apiserver.
     pub fn shared() -> Option<&'static Cluster> {
         static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
         let shared = SHARED.get_or_init(|| {
-            let cluster = Cluster { shared: true, ..Cluster::start()? };
+            let cluster = Cluster { shared: true, ..Cluster::start_in(tools::directory()?) };
             cluster.install_definition();
             Some(cluster)
         });
+        if shared.is_none() {
+            super::skip(tools::MISSING);
+        }
         shared.as_ref()
     }
 
     /// One of one's own, without our definition; ends when dropped. Costs a few seconds.
     pub fn start() -> Option<Cluster> {
-        let plane = ControlPlane::start(tools::directory()?);
+        let directory = tools::directory();
+        if directory.is_none() {
+            super::skip(tools::MISSING);
+        }
+        directory.map(Cluster::start_in)
+    }
+
+    fn start_in(bin: &Path) -> Cluster {
+        let plane = ControlPlane::start(bin);
         let (directory, port) = (plane.directory().to_owned(), plane.port);
         let (certificate, token) = (plane.certificate.clone(), plane.token.clone());
         let kubeconfig = directory.join("kubeconfig");
         write_kubeconfig(&kubeconfig, port, &certificate, &token, "default");
         let (plane, namespaces) = (Mutex::new(plane), AtomicUsize::new(0));
-        Some(Cluster { plane, directory, kubeconfig, port, certificate, token, shared: false, namespaces })
+        Cluster { plane, directory, kubeconfig, port, certificate, token, shared: false, namespaces }
     }
 
     /// Installs the definition that this build of the program prints, and waits until it is served.

@@ -25,6 +25,7 @@ pub mod proxy;
 pub mod resolution;
 pub mod roles;
 pub mod rows;
+pub mod skip;
 pub mod terminal;
 mod user;
 
@@ -36,3 +37,4 @@ pub use pgbouncer::PgBouncer;
 pub use postgres::{Mode, Options, Server};
 pub use proxy::{Fault, Proxy};
 pub use rows::Snapshot;
+pub use skip::skip;

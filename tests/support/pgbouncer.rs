@@ -14,10 +14,10 @@ pub struct PgBouncer {
 
 impl PgBouncer {
     /// For these roles and their passwords, at most two server connections per database and role, so that clients must
-    /// share them. None, and a word about it on standard error, where PgBouncer is not installed.
+    /// share them. None, and the test counts as skipped, where PgBouncer is not installed.
     pub fn start(server: &Server, roles: &[(&str, &str)]) -> Option<PgBouncer> {
         let Some(program) = program() else {
-            eprintln!("skipped: pgbouncer is not installed");
+            super::skip("PgBouncer is not installed (Debian: pgbouncer)");
             return None;
         };
         let directory = user::directory();

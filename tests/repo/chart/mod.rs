@@ -6,7 +6,6 @@ mod values;
 use crate::support::helm::{
     self, CHART, assert_current, copy, error, objects, read, root, template, try_template, yaml,
 };
-use crate::support::kubernetes::tools::tool;
 use ai_provider_seed::kubernetes::crd::rbac;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
@@ -33,7 +32,7 @@ fn with_values(values: &Value) -> Output {
 
 #[test]
 fn helm_has_nothing_to_say_against_the_chart() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     helm::stdout(helm::helm(["lint", "--strict", "--quiet", CHART]));
@@ -41,7 +40,7 @@ fn helm_has_nothing_to_say_against_the_chart() {
 
 #[test]
 fn every_combination_of_the_matrix_is_rendered_as_its_golden_file_says() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     for (name, values) in matrix() {
@@ -57,7 +56,7 @@ fn every_combination_of_the_matrix_is_rendered_as_its_golden_file_says() {
 
 #[test]
 fn no_value_is_without_effect() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let matrix = matrix();
@@ -79,7 +78,7 @@ fn no_value_is_without_effect() {
 
 #[test]
 fn a_typing_error_is_refused_wherever_it_stands() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     /// All places where a mapping stands that is not a free one (labels and the like).
@@ -136,7 +135,7 @@ fn the_schema_knows_the_values_and_no_others() {
 
 #[test]
 fn wrong_values_are_refused_with_their_name() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     for (values, named) in [
@@ -168,7 +167,7 @@ fn wrong_values_are_refused_with_their_name() {
 /// `null` deletes a default.
 #[test]
 fn a_default_that_is_taken_away_is_missed_by_its_name_or_not_at_all() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let (_, everything) = matrix().into_iter().find(|(name, _)| name == "everything").unwrap();
@@ -200,7 +199,7 @@ fn a_default_that_is_taken_away_is_missed_by_its_name_or_not_at_all() {
 
 #[test]
 fn no_two_installations_share_a_role_of_the_cluster() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let long = "n".repeat(63);
@@ -220,7 +219,7 @@ fn no_two_installations_share_a_role_of_the_cluster() {
 
 #[test]
 fn every_secret_of_the_cluster_only_if_asked_for() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let kinds = |arguments: &[&str]| {
@@ -235,7 +234,7 @@ fn every_secret_of_the_cluster_only_if_asked_for() {
 
 #[test]
 fn two_controllers_are_at_work_at_once_only_where_a_lease_keeps_one_of_them_waiting() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     for (elects, expected) in [("false", "Recreate"), ("true", "RollingUpdate")] {
@@ -246,7 +245,7 @@ fn two_controllers_are_at_work_at_once_only_where_a_lease_keeps_one_of_them_wait
 
 #[test]
 fn the_roles_are_those_that_the_controller_needs() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let rules = |rules: Vec<PolicyRule>| serde_json::to_value(rules).unwrap();
@@ -284,7 +283,7 @@ fn dashboard_and_alerts_ask_for_metrics_that_exist() {
 
 #[test]
 fn an_alert_is_about_this_release_and_no_other() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let expressions = |more: &[&str]| {
@@ -312,7 +311,7 @@ fn an_alert_is_about_this_release_and_no_other() {
 
 #[test]
 fn the_definition_is_the_generated_one_and_stays_when_the_chart_goes() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     let generated = read("crds/aiproviderseeds.yaml");
@@ -338,7 +337,7 @@ fn the_table_of_values_is_made_from_their_comments() {
 
 #[test]
 fn the_notes_name_the_commands_to_run_next() {
-    if tool("helm").is_none() {
+    if helm::is_missing() {
         return;
     }
     for (arguments, expected) in [

@@ -1,4 +1,4 @@
-//! Calls of the API server: each under a time limit, each failure with the name of what was wanted.
+//! Calls of the API server: each under a time limit, each error with the name of the call.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,9 +9,9 @@ use kube::{Client, Config};
 /// One call, on a server that answers.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// What the API server, or the way to it, said. A closed list: it is also a metric's label.
+/// How a call failed. A closed list: it is also a metric's label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
+pub enum ApiErrorKind {
     Unauthorized,
     Forbidden,
     NotFound,
@@ -31,74 +31,76 @@ pub enum Refusal {
     Other,
 }
 
-impl Refusal {
+impl ApiErrorKind {
     #[cfg(test)]
-    pub const ALL: [Refusal; 13] = [
-        Refusal::Unauthorized,
-        Refusal::Forbidden,
-        Refusal::NotFound,
-        Refusal::Gone,
-        Refusal::Expired,
-        Refusal::Conflict,
-        Refusal::Invalid,
-        Refusal::TooManyRequests,
-        Refusal::Unavailable,
-        Refusal::TimedOut,
-        Refusal::Unreachable,
-        Refusal::Tls,
-        Refusal::Other,
+    pub const ALL: [ApiErrorKind; 13] = [
+        ApiErrorKind::Unauthorized,
+        ApiErrorKind::Forbidden,
+        ApiErrorKind::NotFound,
+        ApiErrorKind::Gone,
+        ApiErrorKind::Expired,
+        ApiErrorKind::Conflict,
+        ApiErrorKind::Invalid,
+        ApiErrorKind::TooManyRequests,
+        ApiErrorKind::Unavailable,
+        ApiErrorKind::TimedOut,
+        ApiErrorKind::Unreachable,
+        ApiErrorKind::Tls,
+        ApiErrorKind::Other,
     ];
 
     pub fn as_str(self) -> &'static str {
         match self {
-            Refusal::Unauthorized => "unauthorized",
-            Refusal::Forbidden => "forbidden",
-            Refusal::NotFound => "not_found",
-            Refusal::Gone => "gone",
-            Refusal::Expired => "expired",
-            Refusal::Conflict => "conflict",
-            Refusal::Invalid => "invalid",
-            Refusal::TooManyRequests => "too_many_requests",
-            Refusal::Unavailable => "unavailable",
-            Refusal::TimedOut => "timed_out",
-            Refusal::Unreachable => "unreachable",
-            Refusal::Tls => "tls",
-            Refusal::Other => "other",
+            ApiErrorKind::Unauthorized => "unauthorized",
+            ApiErrorKind::Forbidden => "forbidden",
+            ApiErrorKind::NotFound => "not_found",
+            ApiErrorKind::Gone => "gone",
+            ApiErrorKind::Expired => "expired",
+            ApiErrorKind::Conflict => "conflict",
+            ApiErrorKind::Invalid => "invalid",
+            ApiErrorKind::TooManyRequests => "too_many_requests",
+            ApiErrorKind::Unavailable => "unavailable",
+            ApiErrorKind::TimedOut => "timed_out",
+            ApiErrorKind::Unreachable => "unreachable",
+            ApiErrorKind::Tls => "tls",
+            ApiErrorKind::Other => "other",
         }
     }
 
-    pub fn of(error: &kube::Error) -> Refusal {
+    pub fn of(error: &kube::Error) -> ApiErrorKind {
         match error {
             kube::Error::Api(status) => of_code(status.code),
-            kube::Error::HyperError(_) | kube::Error::Service(_) if is_of_certificate(error) => Refusal::Tls,
-            kube::Error::HyperError(_) | kube::Error::Service(_) => Refusal::Unreachable,
-            _ => Refusal::Other,
+            kube::Error::HyperError(_) | kube::Error::Service(_) if is_of_certificate(error) => ApiErrorKind::Tls,
+            kube::Error::HyperError(_) | kube::Error::Service(_) => ApiErrorKind::Unreachable,
+            _ => ApiErrorKind::Other,
         }
     }
 
     pub fn sentence(self) -> &'static str {
         match self {
-            Refusal::Unauthorized => {
+            ApiErrorKind::Unauthorized => {
                 "the API server does not accept the token or certificate (401); renew it in the kubeconfig, or look at the \
                  service account"
             }
-            Refusal::Forbidden => "the API server forbids it (403); grant it in the role of the controller",
-            Refusal::NotFound => "it is not there (404)",
-            Refusal::Gone => "it was deleted meanwhile",
-            Refusal::Expired => "the API server no longer knows the version that was asked for (410); it is read anew",
-            Refusal::Conflict => "somebody else changed it at the same time (409); it is tried again",
-            Refusal::Invalid => {
+            ApiErrorKind::Forbidden => "the API server forbids it (403); grant it in the role of the controller",
+            ApiErrorKind::NotFound => "it is not there (404)",
+            ApiErrorKind::Gone => "it was deleted meanwhile",
+            ApiErrorKind::Expired => {
+                "the API server no longer knows the version that was asked for (410); it is read anew"
+            }
+            ApiErrorKind::Conflict => "somebody else changed it at the same time (409); it is tried again",
+            ApiErrorKind::Invalid => {
                 "the API server finds it invalid (422); install the CustomResourceDefinition of this version"
             }
-            Refusal::TooManyRequests => "the API server has too much to do (429); it is tried again",
-            Refusal::Unavailable => "the API server is not available (5xx); it is tried again",
-            Refusal::TimedOut => "no answer in time; it is tried again",
-            Refusal::Unreachable => "the API server cannot be reached; it is tried again",
-            Refusal::Tls => {
+            ApiErrorKind::TooManyRequests => "the API server has too much to do (429); it is tried again",
+            ApiErrorKind::Unavailable => "the API server is not available (5xx); it is tried again",
+            ApiErrorKind::TimedOut => "no answer in time; it is tried again",
+            ApiErrorKind::Unreachable => "the API server cannot be reached; it is tried again",
+            ApiErrorKind::Tls => {
                 "the certificate of the API server is not accepted; check the server's name and certificate-authority in \
                  the kubeconfig"
             }
-            Refusal::Other => "the answer of the API server is not understood; it is tried again",
+            ApiErrorKind::Other => "the answer of the API server is not understood; it is tried again",
         }
     }
 }
@@ -118,39 +120,39 @@ fn is_of_certificate(error: &kube::Error) -> bool {
     false
 }
 
-pub fn of_code(code: u16) -> Refusal {
+pub fn of_code(code: u16) -> ApiErrorKind {
     match code {
-        401 => Refusal::Unauthorized,
-        403 => Refusal::Forbidden,
-        404 => Refusal::NotFound,
-        409 => Refusal::Conflict,
-        410 => Refusal::Expired,
-        400 | 422 => Refusal::Invalid,
-        429 => Refusal::TooManyRequests,
-        500..=599 => Refusal::Unavailable,
-        _ => Refusal::Other,
+        401 => ApiErrorKind::Unauthorized,
+        403 => ApiErrorKind::Forbidden,
+        404 => ApiErrorKind::NotFound,
+        409 => ApiErrorKind::Conflict,
+        410 => ApiErrorKind::Expired,
+        400 | 422 => ApiErrorKind::Invalid,
+        429 => ApiErrorKind::TooManyRequests,
+        500..=599 => ApiErrorKind::Unavailable,
+        _ => ApiErrorKind::Other,
     }
 }
 
 /// A call that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct ApiError {
     /// `get Secret coder-ai in namespace coder`
     pub call: String,
-    pub refusal: Refusal,
+    pub kind: ApiErrorKind,
     /// How long the API server asks to wait.
     pub retry_after: Option<Duration>,
     /// The fields that the API server's definition does not know: server-side apply refuses the whole for one of them.
-    pub undeclared: Vec<String>,
+    pub unknown_fields: Vec<String>,
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {}: {}", self.call, self.refusal.sentence())
+        write!(f, "cannot {}: {}", self.call, self.kind.sentence())
     }
 }
 
-impl std::error::Error for Failure {}
+impl std::error::Error for ApiError {}
 
 /// A client for these settings, and the namespace that they name.
 pub fn client(mut config: Config) -> Result<(Client, String), kube::Error> {
@@ -163,24 +165,24 @@ pub fn client(mut config: Config) -> Result<(Client, String), kube::Error> {
 }
 
 /// Waits for a call, but not for ever.
-pub async fn call<T>(name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
+pub async fn call<T>(name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
     within(LIMIT, name, call).await
 }
 
-async fn within<T>(limit: Duration, name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, Failure> {
-    let failure = |refusal| Failure { call: name.to_owned(), refusal, retry_after: None, undeclared: Vec::new() };
+async fn within<T>(limit: Duration, name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
+    let failed = |kind| ApiError { call: name.to_owned(), kind, retry_after: None, unknown_fields: Vec::new() };
     match tokio::time::timeout(limit, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
-            let (retry_after, undeclared) = (retry_after(&error), undeclared(&error));
-            Err(Failure { retry_after, undeclared, ..failure(Refusal::of(&error)) })
+            let (retry_after, unknown_fields) = (retry_after(&error), unknown_fields(&error));
+            Err(ApiError { retry_after, unknown_fields, ..failed(ApiErrorKind::of(&error)) })
         }
-        Err(_) => Err(failure(Refusal::TimedOut)),
+        Err(_) => Err(failed(ApiErrorKind::TimedOut)),
     }
 }
 
 /// `.status.summary.message`, of lines such as `.status.summary.message: field not declared in schema`.
-fn undeclared(error: &kube::Error) -> Vec<String> {
+fn unknown_fields(error: &kube::Error) -> Vec<String> {
     let kube::Error::Api(status) = error else { return Vec::new() };
     let path = |line: &str| {
         let path = line.strip_suffix(": field not declared in schema")?.rsplit(' ').next()?;
@@ -206,36 +208,36 @@ mod tests {
             let status = serde_json::json!({"code": code, "details": {"retryAfterSeconds": retry_after}});
             kube::Error::Api(serde_json::from_value::<Status>(status).unwrap().boxed())
         };
-        for (code, refusal) in [
-            (401, Refusal::Unauthorized),
-            (403, Refusal::Forbidden),
-            (404, Refusal::NotFound),
-            (409, Refusal::Conflict),
-            (410, Refusal::Expired),
-            (422, Refusal::Invalid),
-            (429, Refusal::TooManyRequests),
-            (500, Refusal::Unavailable),
-            (503, Refusal::Unavailable),
-            (418, Refusal::Other),
+        for (code, kind) in [
+            (401, ApiErrorKind::Unauthorized),
+            (403, ApiErrorKind::Forbidden),
+            (404, ApiErrorKind::NotFound),
+            (409, ApiErrorKind::Conflict),
+            (410, ApiErrorKind::Expired),
+            (422, ApiErrorKind::Invalid),
+            (429, ApiErrorKind::TooManyRequests),
+            (500, ApiErrorKind::Unavailable),
+            (503, ApiErrorKind::Unavailable),
+            (418, ApiErrorKind::Other),
         ] {
-            let failure = call::<()>("get X", async { Err(status(code, 7)) }).await.unwrap_err();
-            assert_eq!((failure.refusal, failure.retry_after), (refusal, Some(Duration::from_secs(7))));
-            assert!(failure.to_string().starts_with("cannot get X: "), "{failure}");
+            let error = call::<()>("get X", async { Err(status(code, 7)) }).await.unwrap_err();
+            assert_eq!((error.kind, error.retry_after), (kind, Some(Duration::from_secs(7))));
+            assert!(error.to_string().starts_with("cannot get X: "), "{error}");
         }
     }
 
     #[test]
     fn a_certificate_that_is_not_accepted_is_told_from_a_server_that_is_not_there() {
         use std::io::{Error, ErrorKind};
-        let of = |error: Error| Refusal::of(&kube::Error::Service(Box::new(error)));
+        let of = |error: Error| ApiErrorKind::of(&kube::Error::Service(Box::new(error)));
         let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-        assert_eq!(of(Error::other(Error::new(ErrorKind::InvalidData, certificate))), Refusal::Tls);
-        assert_eq!(of(Error::other(Error::from(ErrorKind::ConnectionRefused))), Refusal::Unreachable);
+        assert_eq!(of(Error::other(Error::new(ErrorKind::InvalidData, certificate))), ApiErrorKind::Tls);
+        assert_eq!(of(Error::other(Error::from(ErrorKind::ConnectionRefused))), ApiErrorKind::Unreachable);
     }
 
     #[tokio::test]
     async fn a_call_without_an_answer_ends() {
-        let failure = within::<()>(Duration::from_millis(5), "get X", std::future::pending()).await.unwrap_err();
-        assert_eq!(failure.refusal, Refusal::TimedOut);
+        let error = within::<()>(Duration::from_millis(5), "get X", std::future::pending()).await.unwrap_err();
+        assert_eq!(error.kind, ApiErrorKind::TimedOut);
     }
 }

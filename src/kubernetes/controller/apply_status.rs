@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::index::Key;
 use super::publish_events::CONTROLLER;
-use crate::kubernetes::client::{Failure, Refusal, call};
+use crate::kubernetes::client::{ApiError, ApiErrorKind, call};
 use crate::kubernetes::crd::spec::AIProviderSeed;
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
 
@@ -34,7 +34,7 @@ impl<'a> Statuses<'a> {
     }
 
     /// The status that is there, as far as it can be read. A list of one, so that no right is needed beyond those of the watch.
-    pub async fn read(&self) -> Result<Option<AIProviderSeedStatus>, Failure> {
+    pub async fn read(&self) -> Result<Option<AIProviderSeedStatus>, ApiError> {
         let (namespace, name) = self.resource;
         let what = format!("list AIProviderSeed {name} in namespace {namespace}");
         let only = ListParams::default().fields(&format!("metadata.name={name}"));
@@ -45,7 +45,7 @@ impl<'a> Statuses<'a> {
 
     /// By server-side apply. The uid goes along, so that a resource of the same name that came later is not meant. Where the
     /// definition is older than we are, what it does not know is left out: better a status without a field than none.
-    pub async fn write(&self, meta: &ObjectMeta, status: &AIProviderSeedStatus) -> Result<Answer, Failure> {
+    pub async fn write(&self, meta: &ObjectMeta, status: &AIProviderSeedStatus) -> Result<Answer, ApiError> {
         let (namespace, name) = self.resource;
         let mut patch = json!({
             "apiVersion": AIProviderSeed::api_version(&()),
@@ -60,21 +60,21 @@ impl<'a> Statuses<'a> {
             let patched = call(&what, self.api.patch_status(name, &parameters, &Patch::Apply(&patch))).await;
             match patched.map_err(gone) {
                 Ok(object) => return Ok(Answer { version: object.metadata.resource_version, lost }),
-                Err(failure) if failure.undeclared.is_empty() => return Err(failure),
-                Err(failure) => {
-                    failure.undeclared.iter().for_each(|path| remove(&mut patch, &segments(path)));
-                    lost = lost.or_else(|| failure.undeclared.into_iter().next());
+                Err(error) if error.unknown_fields.is_empty() => return Err(error),
+                Err(error) => {
+                    error.unknown_fields.iter().for_each(|path| remove(&mut patch, &segments(path)));
+                    lost = lost.or_else(|| error.unknown_fields.into_iter().next());
                 }
             }
         }
-        Err(Failure { call: what, refusal: Refusal::Invalid, retry_after: None, undeclared: Vec::new() })
+        Err(ApiError { call: what, kind: ApiErrorKind::Invalid, retry_after: None, unknown_fields: Vec::new() })
     }
 }
 
-fn gone(failure: Failure) -> Failure {
-    match failure.refusal {
-        Refusal::NotFound => Failure { refusal: Refusal::Gone, ..failure },
-        _ => failure,
+fn gone(error: ApiError) -> ApiError {
+    match error.kind {
+        ApiErrorKind::NotFound => ApiError { kind: ApiErrorKind::Gone, ..error },
+        _ => error,
     }
 }
 

@@ -10,7 +10,7 @@ use super::database;
 use super::index::{Index, Key};
 use super::metrics::Metrics;
 use super::target::target;
-use crate::kubernetes::client::{Failure, Refusal};
+use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{Reason, Stop};
 use crate::kubernetes::crd::spec::{AIProviderSeedSpec, WorkloadRef};
 use crate::kubernetes::crd::status::AgreementStatus;
@@ -57,7 +57,7 @@ impl From<Observed> for Checked {
 /// Why a check did not come to its end: something that the status tells, or that the API server must be asked again.
 enum Ending {
     Stopped(Stop),
-    Failed(Failure),
+    Failed(ApiError),
 }
 
 impl From<Stop> for Ending {
@@ -66,23 +66,23 @@ impl From<Stop> for Ending {
     }
 }
 
-impl From<Failure> for Ending {
-    fn from(failure: Failure) -> Self {
-        Ending::Failed(failure)
+impl From<ApiError> for Ending {
+    fn from(error: ApiError) -> Self {
+        Ending::Failed(error)
     }
 }
 
 impl Checker<'_> {
-    pub async fn check(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Checked, Failure> {
+    pub async fn check(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Checked, ApiError> {
         match self.observe(resource, spec).await {
             Ok(checked) => Ok(checked),
             Err(Ending::Stopped(stop)) => Ok(Observed::stopped(stop).into()),
             // That stays so until somebody grants it, and no condition may go on saying InSync meanwhile.
-            Err(Ending::Failed(failure)) if failure.refusal == Refusal::Forbidden => {
-                self.metrics.api_error(failure.refusal);
-                Ok(Observed::stopped(Stop::new(Reason::EnvironmentUnknown, failure.to_string())).into())
+            Err(Ending::Failed(error)) if error.kind == ApiErrorKind::Forbidden => {
+                self.metrics.api_error(error.kind);
+                Ok(Observed::stopped(Stop::new(Reason::EnvironmentUnknown, error.to_string())).into())
             }
-            Err(Ending::Failed(failure)) => Err(failure),
+            Err(Ending::Failed(error)) => Err(error),
         }
     }
 

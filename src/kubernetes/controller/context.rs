@@ -173,7 +173,7 @@ impl Context {
         self.memory()[resource].failures
     }
 
-    /// Counts a failure in a row; how many there are now.
+    /// Counts one more failure in a row; returns how many there are.
     pub fn failed(&self, resource: &Key) -> u32 {
         let mut memory = self.memory();
         let failures = &mut memory.entry(resource.clone()).or_default().failures;

@@ -10,7 +10,7 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 use tokio::time::Instant;
 
-use crate::kubernetes::client::{Failure, Refusal, call};
+use crate::kubernetes::client::{ApiError, ApiErrorKind, call};
 
 /// How long others wait after the last renewal that they saw.
 const DURATION: Duration = Duration::from_secs(15);
@@ -52,7 +52,7 @@ impl Election {
                     tracing::info!("another controller holds the lease {}; waiting", self.name);
                 }
                 Ok(false) => {}
-                Err(failure) => tracing::warn!("{failure}"),
+                Err(error) => tracing::warn!("{error}"),
             }
             tokio::time::sleep(PAUSE).await;
         }
@@ -68,7 +68,7 @@ impl Election {
             match tokio::time::timeout(left, self.round()).await {
                 Ok(Ok(true)) => renewed = began,
                 Ok(Ok(false)) => break,
-                Ok(Err(failure)) => tracing::warn!("{failure}"),
+                Ok(Err(error)) => tracing::warn!("{error}"),
                 Err(_) => break,
             }
         }
@@ -85,13 +85,13 @@ impl Election {
             spec.holder_identity = None;
             spec.lease_duration_seconds = Some(1);
         }
-        if let Err(failure) = self.replace(&lease).await {
-            tracing::warn!("{failure}");
+        if let Err(error) = self.replace(&lease).await {
+            tracing::warn!("{error}");
         }
     }
 
     /// Do we hold it now?
-    async fn round(&mut self) -> Result<bool, Failure> {
+    async fn round(&mut self) -> Result<bool, ApiError> {
         let current = self.get().await?;
         let lease = match step(current.as_ref(), (&self.name, &self.me), &mut self.seen, Instant::now()) {
             Step::Wait => return Ok(false),
@@ -107,17 +107,17 @@ impl Election {
         match put {
             Ok(()) => Ok(true),
             // Somebody was quicker. A holder looks again before it believes that.
-            Err(failure) if failure.refusal == Refusal::Conflict && !is_mine(current.as_ref(), &self.me) => Ok(false),
-            Err(failure) => Err(failure),
+            Err(error) if error.kind == ApiErrorKind::Conflict && !is_mine(current.as_ref(), &self.me) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
-    async fn get(&self) -> Result<Option<Lease>, Failure> {
+    async fn get(&self) -> Result<Option<Lease>, ApiError> {
         let what = format!("get Lease {} in namespace {}", self.name, self.namespace);
         call(&what, self.api.get_opt(&self.name)).await
     }
 
-    async fn replace(&self, lease: &Lease) -> Result<(), Failure> {
+    async fn replace(&self, lease: &Lease) -> Result<(), ApiError> {
         let what = format!("update Lease {} in namespace {}", self.name, self.namespace);
         call(&what, self.api.replace(&self.name, &PostParams::default(), lease)).await.map(|_| ())
     }

@@ -12,7 +12,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::index::Key;
-use crate::kubernetes::client::{Failure, Refusal};
+use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::Reason;
 use crate::kubernetes::status::write_result::Word;
 use crate::problem::Code;
@@ -76,14 +76,14 @@ impl Metrics {
     }
 
     /// The check came to no end, because of the API server.
-    pub fn failed(&self, failure: &Failure, took: Duration) {
+    pub fn failed(&self, error: &ApiError, took: Duration) {
         self.reconciles.get_or_create(&[("outcome", "Error")]).inc();
         self.duration.observe(took.as_secs_f64());
-        self.api_error(failure.refusal);
+        self.api_error(error.kind);
     }
 
-    pub fn api_error(&self, refusal: Refusal) {
-        self.api_errors.get_or_create(&[("class", refusal.as_str())]).inc();
+    pub fn api_error(&self, kind: ApiErrorKind) {
+        self.api_errors.get_or_create(&[("class", kind.as_str())]).inc();
     }
 
     pub fn database_error(&self, code: Code) {
@@ -156,7 +156,7 @@ mod tests {
         metrics.conflicts(&key, 0);
         metrics.checked(&key, Some(0), 0);
         metrics.database_error(Code::Tls);
-        metrics.api_error(Refusal::Other);
+        metrics.api_error(ApiErrorKind::Other);
         metrics.event(true);
         metrics.status_write(true);
         metrics.write(Word::Resolved);
@@ -174,7 +174,7 @@ mod tests {
         have.sort();
         told.sort_unstable();
         assert_eq!(have, told);
-        let unknown = Refusal::ALL.iter().find(|refusal| !page.contains(&format!("`{}`", refusal.as_str())));
-        assert_eq!(unknown.map(|refusal| refusal.as_str()), None);
+        let unknown = ApiErrorKind::ALL.iter().find(|kind| !page.contains(&format!("`{}`", kind.as_str())));
+        assert_eq!(unknown.map(|kind| kind.as_str()), None);
     }
 }

@@ -9,7 +9,7 @@ use kube::api::{Api, PostParams};
 use kube::{Client, Resource};
 use sha2::{Digest, Sha256};
 
-use crate::kubernetes::client::{Failure, call};
+use crate::kubernetes::client::{ApiError, call};
 use crate::kubernetes::crd::spec::AIProviderSeed;
 use crate::kubernetes::status::conditions::Notice;
 use crate::kubernetes::status::observation::Related;
@@ -70,7 +70,7 @@ fn suffix(notice: &Notice, meta: &ObjectMeta, at: Timestamp) -> String {
     hex(&hash.finalize())[..16].to_owned()
 }
 
-pub async fn publish(client: &Client, event: &Event) -> Result<(), Failure> {
+pub async fn publish(client: &Client, event: &Event) -> Result<(), ApiError> {
     let namespace = event.metadata.namespace.as_deref().unwrap_or_default();
     let api: Api<Event> = Api::namespaced(client.clone(), namespace);
     let name = format!("create an Event in namespace {namespace}");

@@ -10,7 +10,7 @@ use super::check::{Checked, Checker, report_of};
 use super::context::Context;
 use super::index::Key;
 use super::write;
-use crate::kubernetes::client::Failure;
+use crate::kubernetes::client::ApiError;
 use crate::kubernetes::crd::reason::Reason;
 use crate::kubernetes::crd::spec::{AIProviderSeedSpec, Mode};
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
@@ -81,14 +81,14 @@ fn stands(old: Option<&AIProviderSeedStatus>) -> Option<(&str, &str)> {
 }
 
 impl Asking<'_> {
-    pub async fn run(&self, checked: &mut Checked) -> Result<Asked, Failure> {
+    pub async fn run(&self, checked: &mut Checked) -> Result<Asked, ApiError> {
         let mut asked = Asked::default();
         self.decision(checked, &mut asked).await?;
         self.mode(checked, &mut asked).await;
         Ok(asked)
     }
 
-    async fn decision(&self, checked: &mut Checked, asked: &mut Asked) -> Result<(), Failure> {
+    async fn decision(&self, checked: &mut Checked, asked: &mut Asked) -> Result<(), ApiError> {
         let Some(text) = self.meta.annotations.as_ref().and_then(|all| all.get(RESOLVE_ANNOTATION)) else {
             (asked.handled, asked.resolved) = (Handled::Now(None), Answer::Forget);
             return Ok(());
@@ -139,7 +139,7 @@ impl Asking<'_> {
         token: &str,
         checked: &mut Checked,
         asked: &mut Asked,
-    ) -> Result<Option<Deed>, Failure> {
+    ) -> Result<Option<Deed>, ApiError> {
         // Until the database was read, the conditions say why it was not.
         let (Some((target, workload)), Seen::Found { .. }) = (&checked.target, &checked.observed.seen) else {
             asked.resolved = waiting(self.old, "environment or database cannot be read; see Ready");
@@ -174,7 +174,7 @@ impl Asking<'_> {
     }
 
     /// Did another controller handle it?
-    async fn another(&self, token: &str, asked: &mut Asked) -> Result<bool, Failure> {
+    async fn another(&self, token: &str, asked: &mut Asked) -> Result<bool, ApiError> {
         let fresh = Statuses::new(&self.context.client, self.resource).read().await?;
         let handled = is_handled(fresh.as_ref(), token);
         if handled {

@@ -168,13 +168,13 @@ impl Work {
         loop {
             let api = scope.api::<PartialObjectMeta<AIProviderSeed>>(&self.context.client);
             let answer = call("list", api.list(&ListParams::default().limit(1))).await;
-            let Err(failure) = answer else { break };
-            self.context.metrics.api_error(failure.refusal);
-            let message = describe(failure.refusal, "AIProviderSeeds", &label);
+            let Err(error) = answer else { break };
+            self.context.metrics.api_error(error.kind);
+            let message = describe(error.kind, "AIProviderSeeds", &label);
             self.context.readiness.failed(&label, message.clone());
-            if told != Some(failure.refusal) {
+            if told != Some(error.kind) {
                 tracing::warn!("{message}");
-                told = Some(failure.refusal);
+                told = Some(error.kind);
             }
             tokio::time::sleep(PAUSE).await;
         }

@@ -22,7 +22,7 @@ use serde::de::DeserializeOwned;
 use super::context::{Context, Guarded, Scope, key_of};
 use super::index::Key;
 use super::reconcile::{on_error, reconcile};
-use crate::kubernetes::client::{Refusal, of_code};
+use crate::kubernetes::client::{ApiErrorKind, of_code};
 use crate::kubernetes::workload::objects::Kind;
 
 type Requests = BoxStream<'static, Result<ReconcileRequest<Guarded>, Infallible>>;
@@ -59,12 +59,12 @@ fn resources(scope: &Scope, context: &Arc<Context>, writer: reflector::store::Wr
             Ok(Event::Delete(guarded)) => context.forget(&key_of(guarded.meta())),
             Ok(_) => {}
             Err(error) => {
-                context.metrics.api_error(refusal(error));
-                let message = describe(refusal(error), "AIProviderSeeds", &label);
-                if is_start(error) && refusal(error) != Refusal::Expired {
+                context.metrics.api_error(kind_of(error));
+                let message = describe(kind_of(error), "AIProviderSeeds", &label);
+                if is_start(error) && kind_of(error) != ApiErrorKind::Expired {
                     context.readiness.failed(&label, message.clone());
                 }
-                tell(refusal(error), &message);
+                tell(kind_of(error), &message);
             }
         }
     };
@@ -107,8 +107,8 @@ where
     requests(events, move |event| match event {
         Ok(event) => changes.of(&event).map(|object| (object.clone(), context.index.users(kind, &object))),
         Err(error) => {
-            context.metrics.api_error(refusal(&error));
-            tell(refusal(&error), &describe(refusal(&error), &format!("{}s", kind.as_str()), &label));
+            context.metrics.api_error(kind_of(&error));
+            tell(kind_of(&error), &describe(kind_of(&error), &format!("{}s", kind.as_str()), &label));
             None
         }
     })
@@ -166,28 +166,28 @@ fn is_start(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::InitialListFailed(_) | watcher::Error::WatchStartFailed(_))
 }
 
-fn refusal(error: &watcher::Error) -> Refusal {
+fn kind_of(error: &watcher::Error) -> ApiErrorKind {
     match error {
         watcher::Error::InitialListFailed(error)
         | watcher::Error::WatchStartFailed(error)
-        | watcher::Error::WatchFailed(error) => Refusal::of(error),
+        | watcher::Error::WatchFailed(error) => ApiErrorKind::of(error),
         watcher::Error::WatchError(status) => of_code(status.code),
-        watcher::Error::NoResourceVersion => Refusal::Other,
+        watcher::Error::NoResourceVersion => ApiErrorKind::Other,
     }
 }
 
 /// A watch that was away for long begins anew; that is its ordinary course.
-fn tell(refusal: Refusal, message: &str) {
-    match refusal {
-        Refusal::Expired => tracing::debug!("{message}"),
+fn tell(kind: ApiErrorKind, message: &str) {
+    match kind {
+        ApiErrorKind::Expired => tracing::debug!("{message}"),
         _ => tracing::warn!("{message}"),
     }
 }
 
 /// Why something cannot be watched, or listed for the first time.
-pub fn describe(refusal: Refusal, what: &str, scope: &str) -> String {
-    let cause = match refusal {
-        Refusal::NotFound => {
+pub fn describe(kind: ApiErrorKind, what: &str, scope: &str) -> String {
+    let cause = match kind {
+        ApiErrorKind::NotFound => {
             "the CustomResourceDefinition is not installed, or does not serve v1alpha1; apply the output of ai-provider-seed crd"
         }
         other => other.sentence(),

@@ -10,7 +10,7 @@ use super::manifests::Manifests;
 use super::objects::{Names, Objects};
 use super::template::Workload;
 use crate::env::{Variable, is_of_provider};
-use crate::kubernetes::client::{self, Failure, Refusal};
+use crate::kubernetes::client::{self, ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{Asker, Reason, Stop};
 use crate::kubernetes::crd::spec::{DEFAULT_CONTAINER, WorkloadKind};
 use crate::options::args::Texts;
@@ -73,7 +73,7 @@ impl Whence {
         match self {
             Whence::Manifests { workload, objects, container } => answer(workload, objects, container, local),
             Whence::Cluster { client, namespace, wanted, container } => {
-                let failed = |failure: Failure| of_failure(&failure, wanted, namespace);
+                let failed = |error: ApiError| of_failure(&error, wanted, namespace);
                 let found = fetch::workload(client, namespace, wanted.kind.into(), &wanted.name).await;
                 let Some(workload) = found.map_err(failed)? else {
                     let message = format!(
@@ -125,13 +125,13 @@ async fn client(context: Option<&str>) -> Result<(Client, String), Problem> {
     })
 }
 
-fn of_failure(failure: &Failure, wanted: &Wanted, namespace: &str) -> Problem {
-    let call = &failure.call;
-    let refused = match failure.refusal {
-        Refusal::Unauthorized => Some(
+fn of_failure(error: &ApiError, wanted: &Wanted, namespace: &str) -> Problem {
+    let call = &error.call;
+    let refused = match error.kind {
+        ApiErrorKind::Unauthorized => Some(
             "the API server does not accept the token or certificate (401); log in again, have somebody run it who may",
         ),
-        Refusal::Forbidden => {
+        ApiErrorKind::Forbidden => {
             Some("the API server forbids it (403); ask for this right, have somebody run it who has it")
         }
         _ => None,
@@ -140,11 +140,11 @@ fn of_failure(failure: &Failure, wanted: &Wanted, namespace: &str) -> Problem {
         let message = format!("cannot {call}: {refused}, or compare manifests with --from -");
         return Problem::new(Code::ClusterForbidden, message);
     }
-    let what = match failure.refusal {
-        Refusal::Unreachable => "the API server cannot be reached",
-        Refusal::Tls => "the certificate of the API server is not accepted",
-        Refusal::TimedOut => "the API server does not answer in time",
-        Refusal::TooManyRequests | Refusal::Unavailable => "the API server is not available now",
+    let what = match error.kind {
+        ApiErrorKind::Unreachable => "the API server cannot be reached",
+        ApiErrorKind::Tls => "the certificate of the API server is not accepted",
+        ApiErrorKind::TimedOut => "the API server does not answer in time",
+        ApiErrorKind::TooManyRequests | ApiErrorKind::Unavailable => "the API server is not available now",
         _ => "the login failed, or the answer is not understood",
     };
     let (kind, name) = (wanted.kind.as_str().to_ascii_lowercase(), &wanted.name);

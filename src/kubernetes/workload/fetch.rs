@@ -8,7 +8,7 @@ use kube::api::Api;
 
 use super::objects::{Names, Objects};
 use super::template::Workload;
-use crate::kubernetes::client::{Failure, call};
+use crate::kubernetes::client::{ApiError, call};
 use crate::kubernetes::crd::spec::WorkloadKind;
 
 /// `None`: there is none of this name.
@@ -17,7 +17,7 @@ pub async fn workload(
     namespace: &str,
     kind: WorkloadKind,
     name: &str,
-) -> Result<Option<Workload>, Failure> {
+) -> Result<Option<Workload>, ApiError> {
     let what = format!("get {} {name} in namespace {namespace}", kind.as_str());
     Ok(match kind {
         WorkloadKind::Deployment => {
@@ -31,7 +31,7 @@ pub async fn workload(
     })
 }
 
-pub async fn objects(client: &Client, namespace: &str, names: &Names) -> Result<Objects, Failure> {
+pub async fn objects(client: &Client, namespace: &str, names: &Names) -> Result<Objects, ApiError> {
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
     let secret = async |name: &String| {
@@ -39,12 +39,12 @@ pub async fn objects(client: &Client, namespace: &str, names: &Names) -> Result<
         let secret = call(&what, secrets.get_opt(name)).await?;
         let data = secret.map(|secret| secret.data.unwrap_or_default());
         let data = data.map(|data| data.into_iter().map(|(key, value)| (key, value.0)).collect());
-        Ok::<_, Failure>((name.clone(), data))
+        Ok::<_, ApiError>((name.clone(), data))
     };
     let map = async |name: &String| {
         let what = format!("get ConfigMap {name} in namespace {namespace}");
         let map = call(&what, maps.get_opt(name)).await?;
-        Ok::<_, Failure>((name.clone(), map.map(|map| map.data.unwrap_or_default())))
+        Ok::<_, ApiError>((name.clone(), map.map(|map| map.data.unwrap_or_default())))
     };
     let secrets = try_join_all(names.secrets.iter().map(secret));
     let config_maps = try_join_all(names.config_maps.iter().map(map));

@@ -16,7 +16,7 @@ use super::context::{Context, Guarded, key_of};
 use super::index::Key;
 use super::publish_events;
 use super::requested_writes::{Asked, Asking, Handled};
-use crate::kubernetes::client::{Failure, Refusal};
+use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{Reason, Standing, Stop};
 use crate::kubernetes::crd::spec::RECONCILE_ANNOTATION;
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
@@ -28,14 +28,14 @@ use crate::provider::redact;
 const LIMIT: Duration = Duration::from_secs(90);
 /// With a write in it, which has limits of its own.
 const WRITING_LIMIT: Duration = Duration::from_secs(240);
-/// The first pause after a failure that may mend itself; it doubles.
+/// The first pause after an error that may mend itself; it doubles.
 const BACKOFF: Duration = Duration::from_secs(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
 /// The token is repeated in the status, so it may not be of any size.
 const TOKEN: usize = 256;
 
 /// For kube's controller. An error is logged here, and [`on_error`] decides when to come back.
-pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, Failure> {
+pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, ApiError> {
     let meta = guarded.meta_of().clone();
     let resource = key_of(&meta);
     let span = tracing::info_span!(
@@ -54,7 +54,7 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
             Ok(result) => result,
             Err(_) => {
                 let call = format!("check {} in namespace {}", resource.1, resource.0);
-                Err(Failure { call, refusal: Refusal::TimedOut, retry_after: None, undeclared: Vec::new() })
+                Err(ApiError { call, kind: ApiErrorKind::TimedOut, retry_after: None, unknown_fields: Vec::new() })
             }
         };
         match result {
@@ -62,24 +62,24 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
                 context.metrics.reconciled(reason, started.elapsed());
                 Ok(action)
             }
-            Err(failure) if failure.refusal == Refusal::Gone => {
+            Err(error) if error.kind == ApiErrorKind::Gone => {
                 context.forget(&resource);
-                tracing::debug!("{failure}");
+                tracing::debug!("{error}");
                 Ok(Action::await_change())
             }
-            Err(failure) => {
-                context.metrics.failed(&failure, started.elapsed());
-                tracing::warn!("{failure}");
-                Err(failure)
+            Err(error) => {
+                context.metrics.failed(&error, started.elapsed());
+                tracing::warn!("{error}");
+                Err(error)
             }
         }
     };
     work.instrument(span).await
 }
 
-pub fn on_error(guarded: Arc<Guarded>, failure: &Failure, context: Arc<Context>) -> Action {
+pub fn on_error(guarded: Arc<Guarded>, error: &ApiError, context: Arc<Context>) -> Action {
     let failures = context.failed(&key_of(guarded.meta_of()));
-    let pause = backoff(failures, LONGEST_BACKOFF).max(failure.retry_after.unwrap_or_default().min(LONGEST_BACKOFF));
+    let pause = backoff(failures, LONGEST_BACKOFF).max(error.retry_after.unwrap_or_default().min(LONGEST_BACKOFF));
     Action::requeue(spread(pause))
 }
 
@@ -103,7 +103,7 @@ struct Reconciling<'a> {
 }
 
 impl Reconciling<'_> {
-    async fn run(&self, guarded: &Guarded, permit: Option<SemaphorePermit<'_>>) -> Result<(Reason, Action), Failure> {
+    async fn run(&self, guarded: &Guarded, permit: Option<SemaphorePermit<'_>>) -> Result<(Reason, Action), ApiError> {
         let seed = match &guarded.0 {
             Ok(seed) => seed,
             Err(invalid) => return self.malformed(&invalid.error).await,
@@ -135,7 +135,7 @@ impl Reconciling<'_> {
     }
 
     /// A resource that another version of the definition let in. Its status is read apart from its spec.
-    async fn malformed(&self, error: &str) -> Result<(Reason, Action), Failure> {
+    async fn malformed(&self, error: &str) -> Result<(Reason, Action), ApiError> {
         let message = format!(
             "the spec cannot be read ({}); correct it as kubectl explain aps.spec says",
             redact::cut(&redact::escape(error), 300)
@@ -153,7 +153,7 @@ impl Reconciling<'_> {
         old: Option<&AIProviderSeedStatus>,
         observed: &Observed,
         asked: Asked,
-    ) -> Result<AIProviderSeedStatus, Failure> {
+    ) -> Result<AIProviderSeedStatus, ApiError> {
         let context = self.context;
         // From here on there is something to forget when the resource goes away.
         context.remember(self.resource);
@@ -200,10 +200,10 @@ impl Reconciling<'_> {
             let event = publish_events::event(notice, self.meta, workload, &context.instance, Timestamp::now());
             match publish_events::publish(&context.client, &event).await {
                 Ok(()) => context.metrics.event(true),
-                Err(failure) => {
+                Err(error) => {
                     context.metrics.event(false);
-                    context.metrics.api_error(failure.refusal);
-                    tracing::warn!(event = notice.what.as_str(), "{failure}; the Event is lost, the status has it");
+                    context.metrics.api_error(error.kind);
+                    tracing::warn!(event = notice.what.as_str(), "{error}; the Event is lost, the status has it");
                 }
             }
         }

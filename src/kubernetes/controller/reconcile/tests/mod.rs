@@ -240,10 +240,10 @@ async fn a_status_that_cannot_be_written_has_no_event_and_is_tried_again() {
         let server = Arc::new(Server::default());
         server.fail(STATUS, code);
         let context = context(&server);
-        let failure = reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap_err();
-        assert!(failure.to_string().starts_with("cannot write the status of AIProviderSeed coder in namespace team: "));
+        let error = reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap_err();
+        assert!(error.to_string().starts_with("cannot write the status of AIProviderSeed coder in namespace team: "));
         assert!(server.told().iter().all(|call| !call.starts_with("event")));
-        on_error(guarded(&minimal()), &failure, Arc::clone(&context));
+        on_error(guarded(&minimal()), &error, Arc::clone(&context));
         assert_eq!(context.failures(&("team".to_owned(), "coder".to_owned())), 1);
         server.faults.lock().unwrap().clear();
         reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap();
@@ -272,9 +272,9 @@ async fn what_is_forbidden_is_no_longer_in_sync_and_what_is_down_is_tried_again(
     reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap();
     assert!(server.told().contains(&"status EnvironmentUnknown".to_owned()));
     server.fail(SECRET, 503);
-    let failure = reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap_err();
-    assert_eq!(failure.call, "get Secret ai in namespace team");
-    assert!(!format!("{failure} {failure:?}").contains("canary"));
+    let error = reconcile(guarded(&minimal()), Arc::clone(&context)).await.unwrap_err();
+    assert_eq!(error.call, "get Secret ai in namespace team");
+    assert!(!format!("{error} {error:?}").contains("canary"));
 }
 
 #[tokio::test]

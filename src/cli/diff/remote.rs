@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{Look, again, once};
 use crate::cli::{finish, log_to_stderr, look};
 use crate::env::Variable;
-use crate::kubernetes::workload::diff_from::{Answer, Local, Whence, without_workload};
+use crate::kubernetes::workload::diff_from::{Local, WorkloadInputs, WorkloadSource, without_workload};
 use crate::options::Options;
 use crate::options::args::Texts;
 use crate::options::diff::{From, Place, of_this_run};
@@ -50,7 +50,7 @@ struct Remote {
     from: From,
     manifests: String,
     local: Local,
-    source: Option<Whence>,
+    source: Option<WorkloadSource>,
 }
 
 impl Look for Remote {
@@ -61,7 +61,7 @@ impl Look for Remote {
                 return (Report::new(Command::Diff, vec![problem]), without_workload(&self.local));
             }
         };
-        let Answer { place, options, prepared, database_of_container } = answer;
+        let WorkloadInputs { place, options, prepared, database_of_container } = answer;
         let mut report = look(Command::Diff, &options, prepared).await;
         report.place = Some(place);
         if database_of_container {
@@ -76,10 +76,10 @@ impl Look for Remote {
 }
 
 impl Remote {
-    async fn answer(&mut self) -> Result<Answer, Problem> {
+    async fn answer(&mut self) -> Result<WorkloadInputs, Problem> {
         let source = match self.source.take() {
             Some(source) => source,
-            None => Whence::open(&self.from, &self.manifests).await?,
+            None => WorkloadSource::open(&self.from, &self.manifests).await?,
         };
         self.source.insert(source).answer(&self.local).await
     }

@@ -11,12 +11,12 @@ use super::index::{Index, Key};
 use super::metrics::Metrics;
 use super::target::target;
 use crate::kubernetes::client::{ApiError, ApiErrorKind};
-use crate::kubernetes::crd::reason::{Reason, Stop};
+use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::{AIProviderSeedSpec, WorkloadRef};
 use crate::kubernetes::crd::status::AgreementStatus;
 use crate::kubernetes::status::observation::Observed;
 use crate::kubernetes::workload::fetch;
-use crate::kubernetes::workload::inputs::{Target, Unfit};
+use crate::kubernetes::workload::inputs::{Target, TargetError};
 use crate::kubernetes::workload::template::Workload;
 use crate::problem::Problem;
 use crate::provider::DesiredProvider;
@@ -56,12 +56,12 @@ impl From<Observed> for Checked {
 
 /// Why a check did not come to its end: something that the status tells, or that the API server must be asked again.
 enum Ending {
-    Stopped(Stop),
+    Stopped(CheckStopped),
     Failed(ApiError),
 }
 
-impl From<Stop> for Ending {
-    fn from(stop: Stop) -> Self {
+impl From<CheckStopped> for Ending {
+    fn from(stop: CheckStopped) -> Self {
         Ending::Stopped(stop)
     }
 }
@@ -80,7 +80,7 @@ impl Checker<'_> {
             // That stays so until somebody grants it, and no condition may go on saying InSync meanwhile.
             Err(Ending::Failed(error)) if error.kind == ApiErrorKind::Forbidden => {
                 self.metrics.api_error(error.kind);
-                Ok(Observed::stopped(Stop::new(Reason::EnvironmentUnknown, error.to_string())).into())
+                Ok(Observed::stopped(CheckStopped::new(Reason::EnvironmentUnknown, error.to_string())).into())
             }
             Err(Ending::Failed(error)) => Err(error),
         }
@@ -103,8 +103,8 @@ impl Checker<'_> {
                 let observed = self.look(&target, spec, &workload).await;
                 return Ok(Checked { observed, target: Some((target, workload)) });
             }
-            Err(Unfit::Stopped(stop)) => Observed::stopped(stop),
-            Err(Unfit::Refused(refused)) => Observed::refused(&refused),
+            Err(TargetError::Stopped(stop)) => Observed::stopped(stop),
+            Err(TargetError::Refused(refused)) => Observed::refused(&refused),
         };
         Ok(observed.of_workload(&workload, &reference.container).into())
     }
@@ -115,7 +115,7 @@ impl Checker<'_> {
             let message = format!(
                 "{kind} {name} does not exist in namespace {namespace}; create it, or correct spec.workloadRef"
             );
-            Stop::new(Reason::WorkloadNotFound, message).into()
+            CheckStopped::new(Reason::WorkloadNotFound, message).into()
         })
     }
 

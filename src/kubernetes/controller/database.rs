@@ -1,6 +1,6 @@
 //! The database as the resource names it: a URL in a Secret, certificates as bytes. Nothing here opens a file.
 
-use crate::kubernetes::crd::reason::{Reason, Stop};
+use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::{Database, KeyRef};
 use crate::kubernetes::workload::objects::{Mention, Names, Objects};
 use crate::provider::redact;
@@ -18,19 +18,19 @@ pub fn names(database: Option<&Database>) -> Names {
     names
 }
 
-fn secret_of_spec<'a>(objects: &'a Objects, reference: &KeyRef, field: &str) -> Result<&'a [u8], Stop> {
+fn secret_of_spec<'a>(objects: &'a Objects, reference: &KeyRef, field: &str) -> Result<&'a [u8], CheckStopped> {
     objects.required_secret_key(&reference.name, &reference.key, &Mention(field))
 }
 
-fn config_map_of_spec<'a>(objects: &'a Objects, reference: &KeyRef, field: &str) -> Result<&'a str, Stop> {
+fn config_map_of_spec<'a>(objects: &'a Objects, reference: &KeyRef, field: &str) -> Result<&'a str, CheckStopped> {
     objects.required_config_map_key(&reference.name, &reference.key, &Mention(field))
 }
 
 /// `spec.database.urlSecretRef`. It stands alone: the container's PG variables belong to the container's URL.
-pub fn from_secret(reference: &KeyRef, objects: &Objects) -> Result<ConnectOptions, Stop> {
+pub fn from_secret(reference: &KeyRef, objects: &Objects) -> Result<ConnectOptions, CheckStopped> {
     let bytes = secret_of_spec(objects, reference, "spec.database.urlSecretRef")?;
     let origin = format!("Secret {}, key {}", redact::name(&reference.name), redact::name(&reference.key));
-    let unusable = |message: &str| Stop::new(Reason::DatabaseUnusable, format!("{origin}: {message}"));
+    let unusable = |message: &str| CheckStopped::new(Reason::DatabaseUnusable, format!("{origin}: {message}"));
     let text = std::str::from_utf8(bytes).map_err(|_| unusable("it is not UTF-8 text; write the URL as text"))?;
     ConnectOptions::parse(text, &origin, &|_| None).map_err(|problems| {
         let messages: Vec<&str> = problems.iter().map(|problem| problem.message.as_str()).collect();
@@ -42,7 +42,7 @@ pub fn set_certificates(
     options: &mut ConnectOptions,
     database: Option<&Database>,
     objects: &Objects,
-) -> Result<(), Stop> {
+) -> Result<(), CheckStopped> {
     let Some(database) = database else { return Ok(()) };
     if let Some(ca) = &database.ca {
         let field = "spec.database.ca";
@@ -51,7 +51,7 @@ pub fn set_certificates(
             (None, Some(reference)) => config_map_of_spec(objects, reference, field)?.as_bytes().to_vec(),
             _ => {
                 let message = format!("{field} must have exactly one of secretKeyRef and configMapKeyRef");
-                return Err(Stop::new(Reason::InvalidSpec, message));
+                return Err(CheckStopped::new(Reason::InvalidSpec, message));
             }
         };
         options.set_root(Pem::Bytes(bytes));
@@ -60,7 +60,7 @@ pub fn set_certificates(
         let part = |key: &str| {
             let reference = KeyRef { name: reference.name.clone(), key: key.to_owned() };
             let bytes = secret_of_spec(objects, &reference, "spec.database.clientCertSecretRef")?;
-            Ok::<_, Stop>(Pem::Bytes(bytes.to_vec()))
+            Ok::<_, CheckStopped>(Pem::Bytes(bytes.to_vec()))
         };
         options.set_identity(Identity { certificate: part("tls.crt")?, key: part("tls.key")? });
     }

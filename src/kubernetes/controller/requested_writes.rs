@@ -14,7 +14,7 @@ use crate::kubernetes::client::ApiError;
 use crate::kubernetes::crd::reason::Reason;
 use crate::kubernetes::crd::spec::{AIProviderSeedSpec, Mode};
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
-use crate::kubernetes::status::conditions::{RESOLVED, SEEDED, standing};
+use crate::kubernetes::status::conditions::{RESOLVED, SEEDED, find_condition};
 use crate::kubernetes::status::observation::Seen;
 use crate::kubernetes::status::resolve_annotation::{self, Decision, RESOLVE_ANNOTATION};
 use crate::kubernetes::status::write_result::{self, Answer, Deed, Word};
@@ -76,7 +76,7 @@ fn waiting(old: Option<&AIProviderSeedStatus>, why: &str) -> Answer {
 
 /// Reason and message of the condition Resolved.
 fn stands(old: Option<&AIProviderSeedStatus>) -> Option<(&str, &str)> {
-    let condition = standing(old?, RESOLVED)?;
+    let condition = find_condition(old?, RESOLVED)?;
     Some((&condition.reason, &condition.message))
 }
 
@@ -207,7 +207,7 @@ impl Asking<'_> {
         if self.context.allow_writes && checked.observed.reason == Reason::SchemaPending {
             checked.observed.message = write_result::PENDING.to_owned();
         }
-        let before = self.old.and_then(|old| standing(old, SEEDED)).map(|condition| condition.reason.as_str());
+        let before = self.old.and_then(|old| find_condition(old, SEEDED)).map(|condition| condition.reason.as_str());
         asked.seeded = write_result::mode_seed(self.context.allow_writes, inserted, &checked.observed, before);
         if let Answer::Say(deed) = &asked.seeded {
             match deed.word {

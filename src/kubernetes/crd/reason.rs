@@ -25,9 +25,9 @@ pub enum Reason {
     Suspended,
 }
 
-/// What a reason means to whoever waits: nothing, that we go on trying, or that somebody has to do something.
+/// How a resource goes on (kstatus): nothing to do, retrying, an operator has to act, or no checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Progress {
     Settled,
     Reconciling,
     Stalled,
@@ -96,19 +96,19 @@ impl Reason {
         )
     }
 
-    pub fn standing(self, blocked: bool) -> Standing {
+    pub fn progress(self, blocked: bool) -> Progress {
         match self {
-            Reason::Conflict if blocked => Standing::Stalled,
+            Reason::Conflict if blocked => Progress::Stalled,
             Reason::InSync
             | Reason::WouldSeed
             | Reason::CredentialsDiffer
             | Reason::Conflict
             | Reason::SchemaPending
-            | Reason::NothingDesired => Standing::Settled,
+            | Reason::NothingDesired => Progress::Settled,
             Reason::InvalidEnvironment
             | Reason::InvalidSpec
             | Reason::DatabaseUnusable
-            | Reason::EnvironmentUnknown => Standing::Stalled,
+            | Reason::EnvironmentUnknown => Progress::Stalled,
             Reason::WorkloadNotFound
             | Reason::ContainerNotFound
             | Reason::SecretNotFound
@@ -116,8 +116,8 @@ impl Reason {
             | Reason::ConfigMapNotFound
             | Reason::ConfigMapKeyMissing
             | Reason::DatabaseUnreachable
-            | Reason::Progressing => Standing::Reconciling,
-            Reason::Suspended => Standing::Suspended,
+            | Reason::Progressing => Progress::Reconciling,
+            Reason::Suspended => Progress::Suspended,
         }
     }
 }
@@ -128,16 +128,16 @@ impl fmt::Display for Reason {
     }
 }
 
-/// Who is told what to do next.
+/// The reader of a message; the next step depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Asker {
-    /// Whoever wrote an AIProviderSeed.
+pub enum Audience {
+    /// The author of an AIProviderSeed.
     Resource,
-    /// Whoever typed `diff --from`.
+    /// The caller of `diff --from`.
     CommandLine,
 }
 
-impl Asker {
+impl Audience {
     /// How to say where the database is.
     pub fn url(self) -> &'static str {
         self.or_flag("set spec.database.urlSecretRef")
@@ -153,28 +153,28 @@ impl Asker {
 
     fn or_flag(self, of_resource: &'static str) -> &'static str {
         match self {
-            Asker::Resource => of_resource,
-            Asker::CommandLine => "give --database-url with what this machine has",
+            Audience::Resource => of_resource,
+            Audience::CommandLine => "give --database-url with what this machine has",
         }
     }
 
     pub fn container(self) -> &'static str {
         match self {
-            Asker::Resource => "name the one that seeds in spec.workloadRef.container",
-            Asker::CommandLine => "name the one that seeds with --container",
+            Audience::Resource => "name the one that seeds in spec.workloadRef.container",
+            Audience::CommandLine => "name the one that seeds with --container",
         }
     }
 }
 
 /// Why a check ends before the database was read. The message is safe to show and ends with the next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stop {
+pub struct CheckStopped {
     pub reason: Reason,
     pub message: String,
 }
 
-impl Stop {
+impl CheckStopped {
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Stop { reason, message: message.into() }
+        CheckStopped { reason, message: message.into() }
     }
 }

@@ -1,7 +1,7 @@
 //! What a check came to, in the words of the status: from a stop, a refused environment or a finished report.
 
 use super::last_agreed::{self, Record};
-use crate::kubernetes::crd::reason::{Reason, Stop};
+use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::WorkloadKind;
 use crate::kubernetes::crd::status::{
     AgreementStatus, ConflictStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus,
@@ -107,7 +107,7 @@ impl Observed {
         Observed::new(Reason::Suspended, message, Seen::NotLooked)
     }
 
-    pub fn stopped(stop: Stop) -> Self {
+    pub fn stopped(stop: CheckStopped) -> Self {
         Observed::new(stop.reason, stop.message, Seen::Unread)
     }
 

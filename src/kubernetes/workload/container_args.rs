@@ -4,8 +4,8 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use k8s_openapi::api::core::v1::Container;
 
-use super::container_env::{Environment, Value};
-use crate::kubernetes::crd::reason::{Reason, Stop};
+use super::container_env::{ContainerEnv, EnvValue};
+use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::DEFAULT_CONTAINER;
 use crate::options::args::{Arguments, Command, DiffTexts, Texts, usage_message};
 use crate::problem::{Code, Problem};
@@ -15,7 +15,7 @@ const PROGRAM: &str = "ai-provider-seed";
 
 /// The options as texts, and what is wrong with the arguments. A container that runs another program (Coder itself, say) has
 /// options only in its variables.
-pub fn texts(container: &Container, environment: &Environment) -> Result<(Texts, Option<Problem>), Stop> {
+pub fn texts(container: &Container, environment: &ContainerEnv) -> Result<(Texts, Option<Problem>), CheckStopped> {
     let own_command = container.command.iter().flatten().count() > 0;
     let mut words = Vec::new();
     for (field, list) in [("command", &container.command), ("args", &container.args)] {
@@ -59,33 +59,33 @@ fn is_seed(word: Option<&String>) -> bool {
     word.is_some_and(|word| word == "seed" || word == "diff")
 }
 
-fn expand(word: &str, field: &str, container: &Container, environment: &Environment) -> Result<String, Stop> {
+fn expand(word: &str, field: &str, container: &Container, environment: &ContainerEnv) -> Result<String, CheckStopped> {
     let place = format!("{field} of container {}", redact::name(&container.name));
     match environment.expand(word) {
-        Value::Text(text, _) => Ok(text),
-        Value::NotUnicode(source) => {
+        EnvValue::Text(text, _) => Ok(text),
+        EnvValue::NotUnicode(source) => {
             let message =
                 format!("{place} contains a value of {source} that is not Unicode (UTF-8); set it again as text");
-            Err(Stop::new(Reason::InvalidEnvironment, message))
+            Err(CheckStopped::new(Reason::InvalidEnvironment, message))
         }
-        Value::Elsewhere(why, _) => {
+        EnvValue::Elsewhere(why, _) => {
             let message = format!("{place}: {why}, which is not among the manifests; add it, or give the flag here");
-            Err(Stop::new(Reason::EnvironmentUnknown, message))
+            Err(CheckStopped::new(Reason::EnvironmentUnknown, message))
         }
-        Value::InPod(why) => {
+        EnvValue::InPod(why) => {
             let message = format!("{place}: {why}, which is known only in the pod; write the option without it");
-            Err(Stop::new(Reason::EnvironmentUnknown, message))
+            Err(CheckStopped::new(Reason::EnvironmentUnknown, message))
         }
     }
 }
 
-fn wrapped(container: &Container) -> Stop {
+fn wrapped(container: &Container) -> CheckStopped {
     let message = format!(
         "the command of container {} does not start {PROGRAM} itself, so its options are not known; \
          call the program directly, with options in args or in AI_PROVIDER_SEED_* variables",
         redact::name(&container.name)
     );
-    Stop::new(Reason::EnvironmentUnknown, message)
+    CheckStopped::new(Reason::EnvironmentUnknown, message)
 }
 
 fn other_command(what: &str) -> String {
@@ -109,7 +109,7 @@ mod tests {
 
     fn block_on(container: &Container) -> Result<Option<String>, String> {
         let pod = Pod { namespace: "coder", service_links: true };
-        let environment = Environment::of(container, pod, &Objects::default()).unwrap();
+        let environment = ContainerEnv::of(container, pod, &Objects::default()).unwrap();
         match texts(container, &environment) {
             Ok((texts, None)) => Ok(texts.block_on),
             Ok((_, Some(problem))) => Err(problem.message),

@@ -5,13 +5,13 @@ use kube::config::{KubeConfigOptions, KubeconfigError};
 use kube::{Client, Config};
 
 use super::fetch;
-use super::inputs::{Inside, Target, Unfit, from_environment, is_of_unknown_database, refuse_files};
+use super::inputs::{ContainerInputs, Target, TargetError, from_environment, is_of_unknown_database, refuse_files};
 use super::manifests::Manifests;
 use super::objects::{Names, Objects};
 use super::template::Workload;
 use crate::env::{Variable, is_of_provider};
 use crate::kubernetes::client::{self, ApiError, ApiErrorKind};
-use crate::kubernetes::crd::reason::{Asker, Reason, Stop};
+use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::kubernetes::crd::spec::{DEFAULT_CONTAINER, WorkloadKind};
 use crate::options::args::Texts;
 use crate::options::diff::{From, Kind, Place, Workload as Wanted, with_flags};
@@ -37,13 +37,13 @@ impl Local {
 }
 
 /// Where the workload is looked for, time and again.
-pub enum Whence {
+pub enum WorkloadSource {
     Cluster { client: Client, namespace: String, wanted: Wanted, container: String },
     Manifests { workload: Box<Workload>, objects: Objects, container: String },
 }
 
 /// The environment of a workload, judged.
-pub struct Answer {
+pub struct WorkloadInputs {
     pub place: report::Place,
     pub options: Options,
     pub prepared: Result<Prepared, Findings>,
@@ -51,28 +51,28 @@ pub struct Answer {
     pub database_of_container: bool,
 }
 
-impl Whence {
+impl WorkloadSource {
     /// `manifests` is what stands on standard input, for [`Place::Manifests`].
-    pub async fn open(from: &From, manifests: &str) -> Result<Whence, Problem> {
+    pub async fn open(from: &From, manifests: &str) -> Result<WorkloadSource, Problem> {
         let container = from.container.clone().unwrap_or_else(|| DEFAULT_CONTAINER.to_owned());
         match &from.place {
             Place::Manifests(wanted) => {
                 let manifests = Manifests::read(manifests)?;
                 let (workload, objects) = manifests.choose(wanted.as_ref(), from.namespace.as_deref(), &container)?;
-                Ok(Whence::Manifests { workload: Box::new(workload), objects, container })
+                Ok(WorkloadSource::Manifests { workload: Box::new(workload), objects, container })
             }
             Place::Cluster(wanted) => {
                 let (client, own) = client(from.context.as_deref()).await?;
                 let namespace = from.namespace.clone().unwrap_or(own);
-                Ok(Whence::Cluster { client, namespace, wanted: wanted.clone(), container })
+                Ok(WorkloadSource::Cluster { client, namespace, wanted: wanted.clone(), container })
             }
         }
     }
 
-    pub async fn answer(&self, local: &Local) -> Result<Answer, Problem> {
+    pub async fn answer(&self, local: &Local) -> Result<WorkloadInputs, Problem> {
         match self {
-            Whence::Manifests { workload, objects, container } => answer(workload, objects, container, local),
-            Whence::Cluster { client, namespace, wanted, container } => {
+            WorkloadSource::Manifests { workload, objects, container } => answer(workload, objects, container, local),
+            WorkloadSource::Cluster { client, namespace, wanted, container } => {
                 let failed = |error: ApiError| of_failure(&error, wanted, namespace);
                 let found = fetch::workload(client, namespace, wanted.kind.into(), &wanted.name).await;
                 let Some(workload) = found.map_err(failed)? else {
@@ -85,7 +85,7 @@ impl Whence {
                     return Err(Problem::new(Code::WorkloadNotFound, message).variable("--from"));
                 };
                 let mut names = Names::default();
-                names.of_container(workload.container_for(container, Asker::CommandLine).map_err(of_stop)?);
+                names.of_container(workload.container_for(container, Audience::CommandLine).map_err(of_stop)?);
                 let objects = fetch::objects(client, namespace, &names).await.map_err(failed)?;
                 answer(&workload, &objects, container, local)
             }
@@ -152,7 +152,7 @@ fn of_failure(error: &ApiError, wanted: &Wanted, namespace: &str) -> Problem {
     Problem::new(Code::ClusterUnreachable, message)
 }
 
-fn of_stop(stop: Stop) -> Problem {
+fn of_stop(stop: CheckStopped) -> Problem {
     let code = match stop.reason {
         Reason::WorkloadNotFound => Code::WorkloadNotFound,
         Reason::ContainerNotFound => Code::ContainerNotFound,
@@ -165,10 +165,10 @@ fn of_stop(stop: Stop) -> Problem {
     Problem::new(code, stop.message)
 }
 
-fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local) -> Result<Answer, Problem> {
-    let container = workload.container_for(container, Asker::CommandLine).map_err(of_stop)?;
-    let (inside, texts) = Inside::of(workload, container, objects).map_err(of_stop)?;
-    let (mut options, mut findings) = options::parse(with_flags(&local.flags, texts), None, &inside.variables);
+fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local) -> Result<WorkloadInputs, Problem> {
+    let container = workload.container_for(container, Audience::CommandLine).map_err(of_stop)?;
+    let (inputs, texts) = ContainerInputs::of(workload, container, objects).map_err(of_stop)?;
+    let (mut options, mut findings) = options::parse(with_flags(&local.flags, texts), None, &inputs.variables);
     take_this_run(&mut options, &local.options);
     let elsewhere = local.gives_database() || options.offline;
     if elsewhere {
@@ -188,15 +188,15 @@ fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local
         if local.options.password_file.is_some() {
             of_container.password_file = None;
         } else {
-            problems.extend(authentication(options, &inside.variables));
+            problems.extend(authentication(options, &inputs.variables));
         }
-        match from_environment(&of_container, &inside.variables, Asker::CommandLine)? {
+        match from_environment(&of_container, &inputs.variables, Audience::CommandLine)? {
             Err(found) => {
                 problems.extend(found);
                 Ok(None)
             }
             Ok(found) => {
-                refuse_files(&found, Asker::CommandLine)?;
+                refuse_files(&found, Audience::CommandLine)?;
                 let source = DatabaseAt::given(found);
                 Ok(Some(Connector::new(match &local.options.password_file {
                     Some(path) => source.password_file(path, "--database-password-file"),
@@ -205,15 +205,15 @@ fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local
             }
         }
     };
-    let prepared = match inside.prepare(&mut options, findings, connect) {
+    let prepared = match inputs.prepare(&mut options, findings, connect) {
         Ok(Target { prepared, .. }) => Ok(prepared),
-        Err(Unfit::Stopped(stop)) => Err(vec![of_stop(stop)].into()),
-        Err(Unfit::Refused(refused)) => Err(told(refused, objects.partial)),
+        Err(TargetError::Stopped(stop)) => Err(vec![of_stop(stop)].into()),
+        Err(TargetError::Refused(refused)) => Err(told(refused, objects.partial)),
     };
-    let place = place(workload, &container.name, &inside.variables, elsewhere);
+    let place = place(workload, &container.name, &inputs.variables, elsewhere);
     // Local again: it is this process that leaves the message.
     options.termination_log.clone_from(&local.options.termination_log);
-    Ok(Answer { place, options, prepared, database_of_container: !elsewhere })
+    Ok(WorkloadInputs { place, options, prepared, database_of_container: !elsewhere })
 }
 
 fn take_this_run(options: &mut Options, local: &Options) {

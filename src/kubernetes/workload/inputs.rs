@@ -10,7 +10,7 @@ use super::container_args;
 use super::objects::Objects;
 use super::template::Workload;
 use crate::env::{Known, Variable, look_up};
-use crate::kubernetes::crd::reason::{Asker, Reason, Stop};
+use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::options::args::Texts;
 use crate::options::{self, DatabaseSource, Options};
 use crate::plan::Access;
@@ -26,20 +26,20 @@ pub struct Target {
 }
 
 /// Why it is not asked.
-pub enum Unfit {
-    Stopped(Stop),
+pub enum TargetError {
+    Stopped(CheckStopped),
     /// The environment's own problems, as a seed would print them.
     Refused(Findings),
 }
 
-impl From<Stop> for Unfit {
-    fn from(stop: Stop) -> Self {
-        Unfit::Stopped(stop)
+impl From<CheckStopped> for TargetError {
+    fn from(stop: CheckStopped) -> Self {
+        TargetError::Stopped(stop)
     }
 }
 
 /// What a container sees.
-pub struct Inside<'a> {
+pub struct ContainerInputs<'a> {
     workload: &'a Workload,
     container: &'a Container,
     objects: &'a Objects,
@@ -50,17 +50,17 @@ pub struct Inside<'a> {
     missing: Vec<String>,
 }
 
-impl<'a> Inside<'a> {
+impl<'a> ContainerInputs<'a> {
     /// And the options in its command and arguments, unread.
     pub fn of(
         workload: &'a Workload,
         container: &'a Container,
         objects: &'a Objects,
-    ) -> Result<(Inside<'a>, Texts), Stop> {
-        let environment = super::container_env::Environment::of(container, workload.pod(), objects)?;
+    ) -> Result<(ContainerInputs<'a>, Texts), CheckStopped> {
+        let environment = super::container_env::ContainerEnv::of(container, workload.pod(), objects)?;
         let (texts, usage) = container_args::texts(container, &environment)?;
         let variables = environment.variables();
-        Ok((Inside { workload, container, objects, variables, usage, missing: environment.missing }, texts))
+        Ok((ContainerInputs { workload, container, objects, variables, usage, missing: environment.missing }, texts))
     }
 
     /// The environment judged; `connect` says where the database is.
@@ -68,14 +68,14 @@ impl<'a> Inside<'a> {
         &self,
         options: &mut Options,
         mut findings: Findings,
-        connect: impl FnOnce(&Options, &mut Vec<Problem>) -> Result<Option<Connector>, Stop>,
-    ) -> Result<Target, Unfit> {
+        connect: impl FnOnce(&Options, &mut Vec<Problem>) -> Result<Option<Connector>, CheckStopped>,
+    ) -> Result<Target, TargetError> {
         findings.problems.extend(self.usage.clone());
         // The message goes to the container, not to this process.
         options.termination_log = None;
         if options.env_file.is_some() {
             let message = "--env-file names a file, which only the pod can read; give the variables as env or envFrom";
-            return Err(Stop::new(Reason::EnvironmentUnknown, message).into());
+            return Err(CheckStopped::new(Reason::EnvironmentUnknown, message).into());
         }
         let mut stopped = None;
         let of_options = &*options;
@@ -91,7 +91,7 @@ impl<'a> Inside<'a> {
         match (prepared, stopped) {
             (Err(mut refused), _) => {
                 refused.warnings.extend(also_seeds);
-                Err(Unfit::Refused(refused))
+                Err(TargetError::Refused(refused))
             }
             (Ok(_), Some(stop)) => Err(stop.into()),
             (Ok(mut prepared), None) => {
@@ -116,11 +116,11 @@ fn is_of_database(name: &str) -> bool {
 pub fn from_environment(
     options: &Options,
     variables: &[Variable],
-    asker: Asker,
-) -> Result<Result<ConnectOptions, Vec<Problem>>, Stop> {
+    audience: Audience,
+) -> Result<Result<ConnectOptions, Vec<Problem>>, CheckStopped> {
     let file = |option: &str| {
-        let message = format!("{option} names a file, which only the pod can read; {}", asker.url());
-        Stop::new(Reason::EnvironmentUnknown, message)
+        let message = format!("{option} names a file, which only the pod can read; {}", audience.url());
+        CheckStopped::new(Reason::EnvironmentUnknown, message)
     };
     if options.password_file.is_some() {
         return Err(file("--database-password-file"));
@@ -144,16 +144,16 @@ pub fn from_environment(
 }
 
 /// A path in a URL is one of the pod's, and would be read as one of the controller's own.
-pub fn refuse_files(options: &ConnectOptions, asker: Asker) -> Result<(), Stop> {
+pub fn refuse_files(options: &ConnectOptions, audience: Audience) -> Result<(), CheckStopped> {
     let mut sentences = Vec::new();
     for parameter in options.uses_files() {
         let (what, next) = match parameter {
-            "host" => ("the host is a socket", asker.url()),
-            "sslrootcert" => ("sslrootcert names a file", asker.ca()),
-            "sslcert" => ("sslcert names a file", asker.identity()),
+            "host" => ("the host is a socket", audience.url()),
+            "sslrootcert" => ("sslrootcert names a file", audience.ca()),
+            "sslcert" => ("sslcert names a file", audience.identity()),
             _ => continue,
         };
         sentences.push(format!("{what}, which only the pod can open; {next}"));
     }
-    if sentences.is_empty() { Ok(()) } else { Err(Stop::new(Reason::DatabaseUnusable, sentences.join("; "))) }
+    if sentences.is_empty() { Ok(()) } else { Err(CheckStopped::new(Reason::DatabaseUnusable, sentences.join("; "))) }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::Container;
 
-use crate::kubernetes::crd::reason::{Reason, Stop};
+use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::WorkloadKind;
 use crate::provider::redact;
 
@@ -86,7 +86,7 @@ impl Objects {
         name: &str,
         optional: bool,
         by: &Mention<'_>,
-    ) -> Result<Option<&BTreeMap<String, Vec<u8>>>, Stop> {
+    ) -> Result<Option<&BTreeMap<String, Vec<u8>>>, CheckStopped> {
         match self.secrets.get(name).and_then(Option::as_ref) {
             None if !optional => Err(not_found(Kind::Secret, name, by)),
             found => Ok(found),
@@ -98,14 +98,20 @@ impl Objects {
         name: &str,
         optional: bool,
         by: &Mention<'_>,
-    ) -> Result<Option<&BTreeMap<String, String>>, Stop> {
+    ) -> Result<Option<&BTreeMap<String, String>>, CheckStopped> {
         match self.config_maps.get(name).and_then(Option::as_ref) {
             None if !optional => Err(not_found(Kind::ConfigMap, name, by)),
             found => Ok(found),
         }
     }
 
-    pub fn secret_key(&self, name: &str, key: &str, optional: bool, by: &Mention<'_>) -> Result<Option<&[u8]>, Stop> {
+    pub fn secret_key(
+        &self,
+        name: &str,
+        key: &str,
+        optional: bool,
+        by: &Mention<'_>,
+    ) -> Result<Option<&[u8]>, CheckStopped> {
         let Some(data) = self.secret(name, optional, by)? else { return Ok(None) };
         match data.get(key) {
             None if !optional => Err(key_missing(Kind::Secret, name, key, by)),
@@ -119,7 +125,7 @@ impl Objects {
         key: &str,
         optional: bool,
         by: &Mention<'_>,
-    ) -> Result<Option<&str>, Stop> {
+    ) -> Result<Option<&str>, CheckStopped> {
         let Some(data) = self.config_map(name, optional, by)? else { return Ok(None) };
         match data.get(key) {
             None if !optional => Err(key_missing(Kind::ConfigMap, name, key, by)),
@@ -128,24 +134,30 @@ impl Objects {
     }
 
     /// A key that must be there.
-    pub fn required_secret_key(&self, name: &str, key: &str, by: &Mention<'_>) -> Result<&[u8], Stop> {
+    pub fn required_secret_key(&self, name: &str, key: &str, by: &Mention<'_>) -> Result<&[u8], CheckStopped> {
         self.secret_key(name, key, false, by)?.ok_or_else(|| key_missing(Kind::Secret, name, key, by))
     }
 
     /// A key that must be there.
-    pub fn required_config_map_key(&self, name: &str, key: &str, by: &Mention<'_>) -> Result<&str, Stop> {
+    pub fn required_config_map_key(&self, name: &str, key: &str, by: &Mention<'_>) -> Result<&str, CheckStopped> {
         self.config_map_key(name, key, false, by)?.ok_or_else(|| key_missing(Kind::ConfigMap, name, key, by))
     }
 }
 
-fn not_found(kind: Kind, name: &str, by: &Mention<'_>) -> Stop {
+fn not_found(kind: Kind, name: &str, by: &Mention<'_>) -> CheckStopped {
     let reason = if kind == Kind::Secret { Reason::SecretNotFound } else { Reason::ConfigMapNotFound };
     let (kind, name) = (kind.as_str(), redact::name(name));
-    Stop::new(reason, format!("{kind} {name}, which {} needs, does not exist; create it, or correct the name", by.0))
+    CheckStopped::new(
+        reason,
+        format!("{kind} {name}, which {} needs, does not exist; create it, or correct the name", by.0),
+    )
 }
 
-fn key_missing(kind: Kind, name: &str, key: &str, by: &Mention<'_>) -> Stop {
+fn key_missing(kind: Kind, name: &str, key: &str, by: &Mention<'_>) -> CheckStopped {
     let reason = if kind == Kind::Secret { Reason::SecretKeyMissing } else { Reason::ConfigMapKeyMissing };
     let (kind, name, key) = (kind.as_str(), redact::name(name), redact::name(key));
-    Stop::new(reason, format!("{kind} {name} has no key {key}, which {} needs; add it, or correct the key", by.0))
+    CheckStopped::new(
+        reason,
+        format!("{kind} {name} has no key {key}, which {} needs; add it, or correct the key", by.0),
+    )
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec};
 use super::container_env::Pod;
 use super::objects::Objects;
 use crate::env::is_of_provider;
-use crate::kubernetes::crd::reason::{Asker, Reason, Stop};
+use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::kubernetes::crd::spec::WorkloadKind;
 use crate::kubernetes::crd::status::MAX_VARIABLES;
 use crate::problem::{Code, Problem};
@@ -61,11 +61,11 @@ impl Workload {
         self.pod.init_containers.iter().flatten().chain(&self.pod.containers)
     }
 
-    pub fn container(&self, name: &str) -> Result<&Container, Stop> {
-        self.container_for(name, Asker::Resource)
+    pub fn container(&self, name: &str) -> Result<&Container, CheckStopped> {
+        self.container_for(name, Audience::Resource)
     }
 
-    pub fn container_for(&self, name: &str, asker: Asker) -> Result<&Container, Stop> {
+    pub fn container_for(&self, name: &str, audience: Audience) -> Result<&Container, CheckStopped> {
         self.containers().find(|container| container.name == name).ok_or_else(|| {
             let there: Vec<String> =
                 self.containers().map(|container| redact::name(&container.name)).take(20).collect();
@@ -73,10 +73,10 @@ impl Workload {
                 "{} has no container {}; {} (there are: {})",
                 self.label(),
                 redact::name(name),
-                asker.container(),
+                audience.container(),
                 there.join(", ")
             );
-            Stop::new(Reason::ContainerNotFound, message)
+            CheckStopped::new(Reason::ContainerNotFound, message)
         })
     }
 

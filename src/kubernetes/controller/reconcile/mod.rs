@@ -17,7 +17,7 @@ use super::index::Key;
 use super::publish_events;
 use super::requested_writes::{Asked, Asking, Handled};
 use crate::kubernetes::client::{ApiError, ApiErrorKind};
-use crate::kubernetes::crd::reason::{Reason, Standing, Stop};
+use crate::kubernetes::crd::reason::{CheckStopped, Progress, Reason};
 use crate::kubernetes::crd::spec::RECONCILE_ANNOTATION;
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
 use crate::kubernetes::status::conditions::{Look, Next, next};
@@ -142,7 +142,7 @@ impl Reconciling<'_> {
         );
         let statuses = Statuses::new(&self.context.client, self.resource);
         let old = self.context.latest_status(self.resource, self.meta, statuses.read().await?.as_ref());
-        let observed = Observed::stopped(Stop::new(Reason::InvalidSpec, message));
+        let observed = Observed::stopped(CheckStopped::new(Reason::InvalidSpec, message));
         let asked = Asked::unseen(self.meta, old.as_ref(), "the spec cannot be read; see Ready");
         self.conclude(old.as_ref(), &observed, asked).await?;
         Ok((Reason::InvalidSpec, Action::await_change()))
@@ -215,9 +215,9 @@ impl Reconciling<'_> {
         if let Some(longest) = come_back {
             return Action::requeue(spread(backoff(self.context.failed(self.resource), interval.min(longest))));
         }
-        let pause = match observed.reason.standing(observed.blocked) {
-            Standing::Reconciling => backoff(self.context.failed(self.resource), interval.min(LONGEST_BACKOFF)),
-            Standing::Settled | Standing::Stalled | Standing::Suspended => {
+        let pause = match observed.reason.progress(observed.blocked) {
+            Progress::Reconciling => backoff(self.context.failed(self.resource), interval.min(LONGEST_BACKOFF)),
+            Progress::Settled | Progress::Stalled | Progress::Suspended => {
                 self.context.succeeded(self.resource);
                 interval
             }

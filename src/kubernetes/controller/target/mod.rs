@@ -2,10 +2,10 @@
 //! values.
 
 use crate::env::Variable;
-use crate::kubernetes::crd::reason::{Asker, Stop};
+use crate::kubernetes::crd::reason::{Audience, CheckStopped};
 use crate::kubernetes::crd::spec::{AIProviderSeedSpec, BlockOn as BlockOnWord, CompareCredentials as CompareWord};
 use crate::kubernetes::workload::inputs::{
-    Inside, Target, Unfit, from_environment, is_of_unknown_database, refuse_files,
+    ContainerInputs, Target, TargetError, from_environment, is_of_unknown_database, refuse_files,
 };
 use crate::kubernetes::workload::objects::Objects;
 use crate::kubernetes::workload::template::Workload;
@@ -18,18 +18,18 @@ use crate::store::url::ConnectOptions;
 
 use super::database;
 
-pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects) -> Result<Target, Unfit> {
+pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects) -> Result<Target, TargetError> {
     let container = workload.container(&spec.workload_ref.container)?;
-    let (inside, texts) = Inside::of(workload, container, objects)?;
-    let (mut options, mut findings) = options::parse(texts, None, &inside.variables);
+    let (inputs, texts) = ContainerInputs::of(workload, container, objects)?;
+    let (mut options, mut findings) = options::parse(texts, None, &inputs.variables);
     if spec.url_secret_ref().is_some() {
         // Nobody asks where the container would find its database.
         findings.problems.retain(|problem| !is_of_unknown_database(problem));
     }
     take_options(spec, &mut options);
-    inside.prepare(&mut options, findings, |options, problems| {
-        problems.extend(authentication(options, &inside.variables));
-        match connection(spec, options, &inside.variables, objects)? {
+    inputs.prepare(&mut options, findings, |options, problems| {
+        problems.extend(authentication(options, &inputs.variables));
+        match connection(spec, options, &inputs.variables, objects)? {
             Ok(options) => Ok(Some(Connector::new(Source::given(options)))),
             Err(found) => {
                 problems.extend(found);
@@ -70,16 +70,16 @@ fn connection(
     options: &Options,
     variables: &[Variable],
     objects: &Objects,
-) -> Result<Result<ConnectOptions, Vec<Problem>>, Stop> {
+) -> Result<Result<ConnectOptions, Vec<Problem>>, CheckStopped> {
     let found = match spec.url_secret_ref() {
         Some(reference) => Ok(database::from_secret(reference, objects)?),
-        None => from_environment(options, variables, Asker::Resource)?,
+        None => from_environment(options, variables, Audience::Resource)?,
     };
     match found {
         Err(problems) => Ok(Err(problems)),
         Ok(mut connect) => {
             database::set_certificates(&mut connect, spec.database.as_ref(), objects)?;
-            refuse_files(&connect, Asker::Resource)?;
+            refuse_files(&connect, Audience::Resource)?;
             Ok(Ok(connect))
         }
     }

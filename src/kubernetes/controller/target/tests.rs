@@ -62,8 +62,8 @@ fn outcome(spec: &AIProviderSeedSpec, workload: &Workload) -> String {
             }
             None => "nothing".to_owned(),
         },
-        Err(Unfit::Stopped(stop)) => format!("{}: {}", stop.reason, stop.message),
-        Err(Unfit::Refused(refused)) => {
+        Err(TargetError::Stopped(stop)) => format!("{}: {}", stop.reason, stop.message),
+        Err(TargetError::Refused(refused)) => {
             let problems = refused.problems.iter().map(|p| format!("{} {}", p.code, p.variables.join(" ")));
             problems.collect::<Vec<_>>().join(", ")
         }

@@ -8,7 +8,7 @@ use k8s_openapi::jiff::SignedDuration;
 use super::last_agreed::{remember, renew};
 use super::observation::{Disagreement, Observed, Related, Seen, in_sync};
 use super::write_result::{Answer, Word};
-use crate::kubernetes::crd::reason::{Reason, Standing};
+use crate::kubernetes::crd::reason::{Progress, Reason};
 use crate::kubernetes::crd::status::{
     AIProviderSeedStatus, ConflictStatus, MAX_CONFLICTS, MAX_PROVIDERS, MAX_WARNINGS, ProviderState, ProviderStatus,
     Summary,
@@ -191,25 +191,25 @@ fn conditions(before: &AIProviderSeedStatus, observed: &Observed, look: &Look) -
     };
     let message = || observed.message.clone();
     let mut conditions = vec![condition("Ready", ready, message()), condition("InSync", synced, known)];
-    match observed.reason.standing(observed.blocked) {
-        Standing::Settled => {}
-        Standing::Reconciling => conditions.push(condition("Reconciling", "True", message())),
-        Standing::Stalled => conditions.push(condition("Stalled", "True", message())),
-        Standing::Suspended => conditions.push(condition("Suspended", "True", message())),
+    match observed.reason.progress(observed.blocked) {
+        Progress::Settled => {}
+        Progress::Reconciling => conditions.push(condition("Reconciling", "True", message())),
+        Progress::Stalled => conditions.push(condition("Stalled", "True", message())),
+        Progress::Suspended => conditions.push(condition("Suspended", "True", message())),
     }
     for (kind, answer) in [(RESOLVED, &look.resolved), (SEEDED, &look.seeded)] {
         conditions.extend(match answer {
             Answer::Forget => None,
             Answer::Say(deed) => Some(named(kind, deed.word.status(), deed.word.as_str(), deed.message.clone())),
             Answer::Keep => {
-                standing(before, kind).map(|old| named(kind, &old.status, &old.reason, old.message.clone()))
+                find_condition(before, kind).map(|old| named(kind, &old.status, &old.reason, old.message.clone()))
             }
         });
     }
     conditions
 }
 
-pub fn standing<'a>(status: &'a AIProviderSeedStatus, kind: &str) -> Option<&'a Condition> {
+pub fn find_condition<'a>(status: &'a AIProviderSeedStatus, kind: &str) -> Option<&'a Condition> {
     status.conditions.iter().find(|condition| condition.type_ == kind)
 }
 
@@ -283,7 +283,7 @@ fn notices(before: &AIProviderSeedStatus, observed: &Observed, look: &Look) -> V
         let Answer::Say(deed) = answer else { continue };
         let another = kind == RESOLVED && look.handled != before.last_handled_resolve;
         let refused = deed.word == Word::ResolveRefused;
-        let new = standing(before, kind)
+        let new = find_condition(before, kind)
             .is_none_or(|old| old.reason != deed.word.as_str() || (refused && old.message != deed.message));
         // What was inserted was inserted now; everything else stands until it changes.
         if deed.word.is_told() && (another || new || deed.word == Word::Seeded) {

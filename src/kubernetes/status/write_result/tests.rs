@@ -1,5 +1,5 @@
 use super::*;
-use crate::kubernetes::crd::reason::Stop;
+use crate::kubernetes::crd::reason::CheckStopped;
 use crate::kubernetes::crd::status::ProviderStatus;
 use crate::plan::{Field, Value};
 use crate::provider::{Origin, Presence, Source};
@@ -93,7 +93,7 @@ fn what_the_mode_says() {
         let providers =
             states.iter().map(|state| ProviderStatus { state: *state, ..ProviderStatus::default() }).collect();
         let seen = Seen::Found { providers, conflicts: Vec::new(), records: Vec::new() };
-        Observed { seen, ..Observed::stopped(Stop::new(reason, "m")) }
+        Observed { seen, ..Observed::stopped(CheckStopped::new(reason, "m")) }
     };
     let word = |allowed: bool, deed: Option<Deed>, observed: &Observed, before: Option<&str>| match mode_seed(
         allowed, deed, observed, before,
@@ -122,7 +122,7 @@ fn what_the_mode_says() {
     // What was inserted stays told until something is missing again; and nobody guesses about a database that was not read.
     assert_eq!(word(true, None, &observed(R::InSync, &[P::InSync]), Some("Seeded")), None);
     assert_eq!(word(true, None, &observed(R::WouldSeed, &[P::Missing]), Some("Seeded")), Some(Word::Waiting));
-    let unread = Observed::stopped(Stop::new(R::DatabaseUnreachable, "m"));
+    let unread = Observed::stopped(CheckStopped::new(R::DatabaseUnreachable, "m"));
     assert_eq!(word(true, None, &unread, Some("Seeded")), None);
 }
 

@@ -9,12 +9,12 @@ use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, EnvVarSource}
 use super::expand::{Piece, is_service_variable, pieces};
 use super::objects::{Kind, Mention, Objects};
 use crate::env::Variable;
-use crate::kubernetes::crd::reason::Stop;
+use crate::kubernetes::crd::reason::CheckStopped;
 use crate::provider::{Source, redact};
 
 /// What a variable holds. No `Debug`: any may be a secret.
 #[derive(Clone)]
-pub enum Value {
+pub enum EnvValue {
     Text(String, Source),
     NotUnicode(Source),
     /// Known only in the pod; where it comes from.
@@ -32,16 +32,16 @@ pub struct Pod<'a> {
 }
 
 #[derive(Default)]
-pub struct Environment {
-    values: BTreeMap<String, Value>,
+pub struct ContainerEnv {
+    values: BTreeMap<String, EnvValue>,
     /// Objects that were not given and may set any variable: `Secret coder-ai, which envFrom of container coder reads`.
     pub missing: Vec<String>,
     service_links: bool,
 }
 
-impl Environment {
-    pub fn of(container: &Container, pod: Pod<'_>, objects: &Objects) -> Result<Environment, Stop> {
-        let mut environment = Environment { service_links: pod.service_links, ..Environment::default() };
+impl ContainerEnv {
+    pub fn of(container: &Container, pod: Pod<'_>, objects: &Objects) -> Result<ContainerEnv, CheckStopped> {
+        let mut environment = ContainerEnv { service_links: pod.service_links, ..ContainerEnv::default() };
         for from in container.env_from.iter().flatten() {
             environment.add_all(from, container, objects)?;
         }
@@ -53,17 +53,17 @@ impl Environment {
 
     /// In the order of their names: the kubelet's own order is none.
     pub fn variables(&self) -> Vec<Variable> {
-        let variable = |(name, value): (&String, &Value)| match value {
-            Value::Text(text, source) => Variable::new(name, text, source.clone()),
-            Value::NotUnicode(source) => Variable::not_unicode(name, source.clone()),
-            Value::InPod(why) => Variable::in_pod(name, why),
-            Value::Elsewhere(why, source) => Variable::elsewhere(name, why, source.clone()),
+        let variable = |(name, value): (&String, &EnvValue)| match value {
+            EnvValue::Text(text, source) => Variable::new(name, text, source.clone()),
+            EnvValue::NotUnicode(source) => Variable::not_unicode(name, source.clone()),
+            EnvValue::InPod(why) => Variable::in_pod(name, why),
+            EnvValue::Elsewhere(why, source) => Variable::elsewhere(name, why, source.clone()),
         };
         self.values.iter().map(variable).collect()
     }
 
     /// The text with its references resolved. What a Secret has a part in is as secret as the Secret.
-    pub fn expand(&self, text: &str) -> Value {
+    pub fn expand(&self, text: &str) -> EnvValue {
         let (mut expanded, mut source) = (String::new(), Source::Container);
         for piece in pieces(text) {
             let name = match piece {
@@ -74,27 +74,27 @@ impl Environment {
                 Piece::Reference(name) => name,
             };
             match self.values.get(name) {
-                Some(Value::Text(text, of)) => {
+                Some(EnvValue::Text(text, of)) => {
                     expanded.push_str(text);
                     if of.is_secret() {
                         source = of.clone();
                     }
                 }
-                Some(Value::NotUnicode(of)) => return Value::NotUnicode(of.clone()),
-                Some(Value::Elsewhere(_, of)) => {
-                    return Value::Elsewhere(format!("it contains $({}) of {of}", redact::name(name)), of.clone());
+                Some(EnvValue::NotUnicode(of)) => return EnvValue::NotUnicode(of.clone()),
+                Some(EnvValue::Elsewhere(_, of)) => {
+                    return EnvValue::Elsewhere(format!("it contains $({}) of {of}", redact::name(name)), of.clone());
                 }
-                Some(Value::InPod(_)) => return Value::InPod(format!("it contains $({})", redact::name(name))),
+                Some(EnvValue::InPod(_)) => return EnvValue::InPod(format!("it contains $({})", redact::name(name))),
                 None if is_service_variable(name, self.service_links) => {
-                    return Value::InPod(format!("it contains $({}), a variable of a Service", redact::name(name)));
+                    return EnvValue::InPod(format!("it contains $({}), a variable of a Service", redact::name(name)));
                 }
                 None => expanded.extend(["$(", name, ")"]),
             }
         }
-        Value::Text(expanded, source)
+        EnvValue::Text(expanded, source)
     }
 
-    fn add_all(&mut self, from: &EnvFromSource, container: &Container, objects: &Objects) -> Result<(), Stop> {
+    fn add_all(&mut self, from: &EnvFromSource, container: &Container, objects: &Objects) -> Result<(), CheckStopped> {
         let by = format!("envFrom of container {}", redact::name(&container.name));
         let by = Mention(&by);
         let prefix = from.prefix.as_deref().unwrap_or_default();
@@ -106,7 +106,7 @@ impl Environment {
             let name = &reference.name;
             for (key, text) in objects.config_map(name, reference.optional == Some(true), &by)?.into_iter().flatten() {
                 let source = of_map(name, key);
-                self.put(format!("{prefix}{key}"), Value::Text(text.clone(), source));
+                self.put(format!("{prefix}{key}"), EnvValue::Text(text.clone(), source));
             }
         } else if let Some(reference) = &from.secret_ref {
             let name = &reference.name;
@@ -118,13 +118,19 @@ impl Environment {
     }
 
     /// A key that is no name of a variable is passed over. (Kubernetes 1.34 takes more names; none that is read here.)
-    fn put(&mut self, name: String, value: Value) {
+    fn put(&mut self, name: String, value: EnvValue) {
         if is_variable_name(&name) {
             self.values.insert(name, value);
         }
     }
 
-    fn add(&mut self, variable: &EnvVar, container: &Container, pod: Pod<'_>, objects: &Objects) -> Result<(), Stop> {
+    fn add(
+        &mut self,
+        variable: &EnvVar,
+        container: &Container,
+        pod: Pod<'_>,
+        objects: &Objects,
+    ) -> Result<(), CheckStopped> {
         let value = match (variable.value.as_deref().unwrap_or_default(), &variable.value_from) {
             ("", Some(from)) => {
                 let by = format!("env {} of container {}", redact::name(&variable.name), redact::name(&container.name));
@@ -149,18 +155,23 @@ fn elsewhere<'a>(from: &'a EnvFromSource, objects: &Objects) -> Option<(Kind, &'
     objects.has_elsewhere(kind, name, optional == Some(true)).then_some((kind, name))
 }
 
-fn value_from(from: &EnvVarSource, by: &Mention<'_>, pod: Pod<'_>, objects: &Objects) -> Result<Option<Value>, Stop> {
+fn value_from(
+    from: &EnvVarSource,
+    by: &Mention<'_>,
+    pod: Pod<'_>,
+    objects: &Objects,
+) -> Result<Option<EnvValue>, CheckStopped> {
     if let Some(field) = &from.field_ref {
         // The namespace is the one thing of a pod that is decided before there is one.
         return Ok(Some(match field.field_path.as_str() {
             "metadata.namespace" if !pod.namespace.is_empty() => {
-                Value::Text(pod.namespace.to_owned(), Source::Container)
+                EnvValue::Text(pod.namespace.to_owned(), Source::Container)
             }
-            path => Value::InPod(format!("it comes from fieldRef {}", redact::name(path))),
+            path => EnvValue::InPod(format!("it comes from fieldRef {}", redact::name(path))),
         }));
     }
     if let Some(field) = &from.resource_field_ref {
-        return Ok(Some(Value::InPod(format!("it comes from resourceFieldRef {}", redact::name(&field.resource)))));
+        return Ok(Some(EnvValue::InPod(format!("it comes from resourceFieldRef {}", redact::name(&field.resource)))));
     }
     if let Some(reference) = &from.config_map_key_ref {
         let (name, key) = (&reference.name, &reference.key);
@@ -169,7 +180,7 @@ fn value_from(from: &EnvVarSource, by: &Mention<'_>, pod: Pod<'_>, objects: &Obj
         }
         let text = objects.config_map_key(name, key, reference.optional == Some(true), by)?;
         let source = of_map(name, key);
-        return Ok(text.map(|text| Value::Text(text.to_owned(), source)));
+        return Ok(text.map(|text| EnvValue::Text(text.to_owned(), source)));
     }
     if let Some(reference) = &from.secret_key_ref {
         let (name, key) = (&reference.name, &reference.key);
@@ -180,11 +191,11 @@ fn value_from(from: &EnvVarSource, by: &Mention<'_>, pod: Pod<'_>, objects: &Obj
         return Ok(bytes.map(|bytes| of_secret(name, key, bytes)));
     }
     // fileKeyRef, and whatever a newer Kubernetes has.
-    Ok(Some(Value::InPod("it comes from a source that only the kubelet reads".to_owned())))
+    Ok(Some(EnvValue::InPod("it comes from a source that only the kubelet reads".to_owned())))
 }
 
-fn not_given(source: Source) -> Value {
-    Value::Elsewhere(format!("it comes from {source}"), source)
+fn not_given(source: Source) -> EnvValue {
+    EnvValue::Elsewhere(format!("it comes from {source}"), source)
 }
 
 /// Nobody has checked the names in a manifest from elsewhere.
@@ -192,11 +203,11 @@ fn of_map(name: &str, key: &str) -> Source {
     Source::ConfigMap { name: redact::name(name), key: redact::name(key) }
 }
 
-fn of_secret(name: &str, key: &str, bytes: &[u8]) -> Value {
+fn of_secret(name: &str, key: &str, bytes: &[u8]) -> EnvValue {
     let source = Source::Secret { name: redact::name(name), key: redact::name(key) };
     match std::str::from_utf8(bytes) {
-        Ok(text) => Value::Text(text.to_owned(), source),
-        Err(_) => Value::NotUnicode(source),
+        Ok(text) => EnvValue::Text(text.to_owned(), source),
+        Err(_) => EnvValue::NotUnicode(source),
     }
 }
 

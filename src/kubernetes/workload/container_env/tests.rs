@@ -24,15 +24,15 @@ pub fn objects() -> Objects {
 }
 
 /// `NAME=value (source)`, in order of the names.
-fn build(container: Json) -> Result<Vec<String>, Stop> {
+fn build(container: Json) -> Result<Vec<String>, CheckStopped> {
     let container: Container = serde_json::from_value(container).unwrap();
     let pod = Pod { namespace: "team-a", service_links: true };
-    let environment = Environment::of(&container, pod, &objects())?;
-    let line = |(name, value): (&String, &Value)| match value {
-        Value::Text(text, source) => format!("{name}={text} ({source})"),
-        Value::NotUnicode(source) => format!("{name} not Unicode ({source})"),
-        Value::InPod(why) => format!("{name} in pod: {why}"),
-        Value::Elsewhere(why, _) => format!("{name} elsewhere: {why}"),
+    let environment = ContainerEnv::of(&container, pod, &objects())?;
+    let line = |(name, value): (&String, &EnvValue)| match value {
+        EnvValue::Text(text, source) => format!("{name}={text} ({source})"),
+        EnvValue::NotUnicode(source) => format!("{name} not Unicode ({source})"),
+        EnvValue::InPod(why) => format!("{name} in pod: {why}"),
+        EnvValue::Elsewhere(why, _) => format!("{name} elsewhere: {why}"),
     };
     Ok(environment.values.iter().map(line).collect())
 }
@@ -108,7 +108,7 @@ fn what_is_missing_is_named() {
             "ConfigMap settings has no key k, which env A of container c needs; add it, or correct the key",
         ),
     ] {
-        assert_eq!(build(container).unwrap_err(), Stop::new(reason, text));
+        assert_eq!(build(container).unwrap_err(), CheckStopped::new(reason, text));
     }
 }
 
@@ -156,7 +156,7 @@ proptest! {
             .collect();
         let container = serde_json::from_value(json!({"name": "c", "env": env})).unwrap();
         let pod = Pod { namespace: "team-a", service_links: true };
-        let built = Environment::of(&container, pod, &objects()).ok().unwrap();
+        let built = ContainerEnv::of(&container, pod, &objects()).ok().unwrap();
         let mut model: BTreeMap<String, String> = BTreeMap::new();
         for (name, value) in &entries {
             let text = match value.as_str() {

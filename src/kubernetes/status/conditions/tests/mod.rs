@@ -4,7 +4,7 @@ mod writes;
 use k8s_openapi::jiff::Timestamp;
 
 use super::*;
-use crate::kubernetes::crd::reason::Stop;
+use crate::kubernetes::crd::reason::CheckStopped;
 use crate::kubernetes::crd::spec::WorkloadKind;
 use crate::kubernetes::crd::status::WarningStatus;
 use crate::kubernetes::status::last_agreed::Record;
@@ -62,7 +62,7 @@ fn observed(reason: Reason, blocked: bool, conflicts: &[Disagreement]) -> Observ
     let mut observed = match reason {
         Reason::Suspended => Observed::suspended(),
         Reason::Progressing => Observed::progressing(),
-        reason => Observed::stopped(Stop::new(reason, format!("message of {reason}"))),
+        reason => Observed::stopped(CheckStopped::new(reason, format!("message of {reason}"))),
     };
     if looked {
         let state = if reason == Reason::InSync { ProviderState::InSync } else { ProviderState::Conflict };
@@ -251,7 +251,7 @@ fn suspended_keeps_what_was_found() {
 #[test]
 fn messages_and_warnings_are_those_of_the_last_look() {
     let warning = |code: &str| WarningStatus { code: code.to_owned(), ..WarningStatus::default() };
-    let of = |status: &AIProviderSeedStatus, kind: &str| standing(status, kind).unwrap().message.clone();
+    let of = |status: &AIProviderSeedStatus, kind: &str| find_condition(status, kind).unwrap().message.clone();
     let said = |status: &AIProviderSeedStatus| status.summary.clone().unwrap().message;
     let mut seen = observed(Reason::Conflict, true, &[conflict("a", "base_url", "https://a/")]);
     seen.warnings = vec![warning("unknown_variable")];

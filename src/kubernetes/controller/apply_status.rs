@@ -15,22 +15,22 @@ use crate::kubernetes::crd::status::AIProviderSeedStatus;
 /// The status has fewer fields than this.
 const MOST_UNKNOWN: usize = 40;
 
-pub struct Statuses<'a> {
+pub struct StatusClient<'a> {
     api: Api<DynamicObject>,
     resource: &'a Key,
 }
 
-pub struct Answer {
+pub struct Applied {
     /// The resourceVersion after the write.
     pub version: Option<String>,
     /// A field that the definition does not know, so that it is not there.
-    pub lost: Option<String>,
+    pub dropped_field: Option<String>,
 }
 
-impl<'a> Statuses<'a> {
+impl<'a> StatusClient<'a> {
     pub fn new(client: &Client, resource: &'a Key) -> Self {
         let kind = ApiResource::erase::<AIProviderSeed>(&());
-        Statuses { api: Api::namespaced_with(client.clone(), &resource.0, &kind), resource }
+        StatusClient { api: Api::namespaced_with(client.clone(), &resource.0, &kind), resource }
     }
 
     /// The status that is there, as far as it can be read. A list of one, so that no right is needed beyond those of the watch.
@@ -45,7 +45,7 @@ impl<'a> Statuses<'a> {
 
     /// By server-side apply. The uid goes along, so that a resource of the same name that came later is not meant. Where the
     /// definition is older than we are, what it does not know is left out: better a status without a field than none.
-    pub async fn write(&self, meta: &ObjectMeta, status: &AIProviderSeedStatus) -> Result<Answer, ApiError> {
+    pub async fn write(&self, meta: &ObjectMeta, status: &AIProviderSeedStatus) -> Result<Applied, ApiError> {
         let (namespace, name) = self.resource;
         let mut patch = json!({
             "apiVersion": AIProviderSeed::api_version(&()),
@@ -55,15 +55,15 @@ impl<'a> Statuses<'a> {
         });
         let what = format!("write the status of AIProviderSeed {name} in namespace {namespace}");
         let parameters = PatchParams::apply(CONTROLLER).force();
-        let mut lost = None;
+        let mut dropped_field = None;
         for _ in 0..MOST_UNKNOWN {
             let patched = call(&what, self.api.patch_status(name, &parameters, &Patch::Apply(&patch))).await;
             match patched.map_err(gone) {
-                Ok(object) => return Ok(Answer { version: object.metadata.resource_version, lost }),
+                Ok(object) => return Ok(Applied { version: object.metadata.resource_version, dropped_field }),
                 Err(error) if error.unknown_fields.is_empty() => return Err(error),
                 Err(error) => {
                     error.unknown_fields.iter().for_each(|path| remove(&mut patch, &segments(path)));
-                    lost = lost.or_else(|| error.unknown_fields.into_iter().next());
+                    dropped_field = dropped_field.or_else(|| error.unknown_fields.into_iter().next());
                 }
             }
         }

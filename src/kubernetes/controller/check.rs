@@ -14,7 +14,7 @@ use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::{AIProviderSeedSpec, WorkloadRef};
 use crate::kubernetes::crd::status::AgreementStatus;
-use crate::kubernetes::status::observation::Observed;
+use crate::kubernetes::status::observation::Observation;
 use crate::kubernetes::workload::fetch;
 use crate::kubernetes::workload::inputs::{Target, TargetError};
 use crate::kubernetes::workload::template::Workload;
@@ -38,19 +38,19 @@ pub struct Checker<'a> {
     pub metrics: &'a Metrics,
     pub index: &'a Index,
     /// On what both sides last agreed.
-    pub memory: &'a [AgreementStatus],
+    pub agreements: &'a [AgreementStatus],
 }
 
 /// What a check came to.
 pub struct Checked {
-    pub observed: Observed,
+    pub observation: Observation,
     /// Where one could look again, if the environment is known.
     pub target: Option<(Target, Workload)>,
 }
 
-impl From<Observed> for Checked {
-    fn from(observed: Observed) -> Self {
-        Checked { observed, target: None }
+impl From<Observation> for Checked {
+    fn from(observation: Observation) -> Self {
+        Checked { observation, target: None }
     }
 }
 
@@ -76,11 +76,11 @@ impl Checker<'_> {
     pub async fn check(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Checked, ApiError> {
         match self.observe(resource, spec).await {
             Ok(checked) => Ok(checked),
-            Err(Ending::Stopped(stop)) => Ok(Observed::stopped(stop).into()),
+            Err(Ending::Stopped(stop)) => Ok(Observation::stopped(stop).into()),
             // That stays so until somebody grants it, and no condition may go on saying InSync meanwhile.
             Err(Ending::Failed(error)) if error.kind == ApiErrorKind::Forbidden => {
                 self.metrics.api_error(error.kind);
-                Ok(Observed::stopped(CheckStopped::new(Reason::EnvironmentUnknown, error.to_string())).into())
+                Ok(Observation::stopped(CheckStopped::new(Reason::EnvironmentUnknown, error.to_string())).into())
             }
             Err(Ending::Failed(error)) => Err(error),
         }
@@ -93,20 +93,20 @@ impl Checker<'_> {
         let workload = self.workload(&resource.0, reference).await?;
         let container = match workload.container(&reference.container) {
             Ok(container) => container,
-            Err(stop) => return Ok(Observed::stopped(stop).of_workload(&workload, &reference.container).into()),
+            Err(stop) => return Ok(Observation::stopped(stop).of_workload(&workload, &reference.container).into()),
         };
         names.of_container(container);
         self.index.set(resource, (reference.kind.into(), &reference.name), &names);
         let objects = fetch::objects(self.client, &resource.0, &names).await?;
-        let observed = match target(spec, &workload, &objects) {
+        let observation = match target(spec, &workload, &objects) {
             Ok(target) => {
-                let observed = self.look(&target, spec, &workload).await;
-                return Ok(Checked { observed, target: Some((target, workload)) });
+                let observation = self.look(&target, spec, &workload).await;
+                return Ok(Checked { observation, target: Some((target, workload)) });
             }
-            Err(TargetError::Stopped(stop)) => Observed::stopped(stop),
-            Err(TargetError::Refused(refused)) => Observed::refused(&refused),
+            Err(TargetError::Stopped(stop)) => Observation::stopped(stop),
+            Err(TargetError::Refused(refused)) => Observation::refused(&refused),
         };
-        Ok(observed.of_workload(&workload, &reference.container).into())
+        Ok(observation.of_workload(&workload, &reference.container).into())
     }
 
     async fn workload(&self, namespace: &str, reference: &WorkloadRef) -> Result<Workload, Ending> {
@@ -120,7 +120,7 @@ impl Checker<'_> {
     }
 
     /// What the database holds now.
-    pub async fn look(&self, target: &Target, spec: &AIProviderSeedSpec, workload: &Workload) -> Observed {
+    pub async fn look(&self, target: &Target, spec: &AIProviderSeedSpec, workload: &Workload) -> Observation {
         let Target { prepared, options } = target;
         let desired = prepared.desired.len();
         let mut hint = "";
@@ -146,11 +146,12 @@ impl Checker<'_> {
         }
         let retry = ended.error.as_ref().map_or(Retry::No, |error| error.retry);
         let report = report_of(Command::Diff, &prepared.desired, prepared.warnings.clone(), ended);
-        let mut observed = Observed::report(&report, retry, &options.block_on, &workload.label(), self.memory);
-        if observed.reason == Reason::DatabaseUnreachable {
-            observed.message.push_str(hint);
+        let mut observation =
+            Observation::report(&report, retry, &options.block_on, &workload.label(), self.agreements);
+        if observation.reason == Reason::DatabaseUnreachable {
+            observation.message.push_str(hint);
         }
-        observed.with_desired(desired).of_workload(workload, &spec.workload_ref.container)
+        observation.with_desired(desired).of_workload(workload, &spec.workload_ref.container)
     }
 
     /// A session that died since its last use, or a server that is just failing over, gets a second try.

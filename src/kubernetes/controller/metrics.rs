@@ -14,7 +14,7 @@ use prometheus_client::registry::Registry;
 use super::index::Key;
 use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::Reason;
-use crate::kubernetes::status::write_result::Word;
+use crate::kubernetes::status::write_result::WriteReason;
 use crate::problem::Code;
 
 type Labels<const N: usize> = [(&'static str, &'static str); N];
@@ -99,7 +99,7 @@ impl Metrics {
     }
 
     /// Only of what was asked for: a decision, or rows that are missing in mode Seed.
-    pub fn write(&self, word: Word) {
+    pub fn write(&self, word: WriteReason) {
         self.writes.get_or_create(&[("result", word.as_str())]).inc();
     }
 
@@ -159,7 +159,7 @@ mod tests {
         metrics.api_error(ApiErrorKind::Other);
         metrics.event(true);
         metrics.status_write(true);
-        metrics.write(Word::Resolved);
+        metrics.write(WriteReason::Resolved);
         let text = metrics.text();
         let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
         let name = |(name, kind): (&str, &str)| match kind {

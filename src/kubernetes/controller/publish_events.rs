@@ -11,16 +11,22 @@ use sha2::{Digest, Sha256};
 
 use crate::kubernetes::client::{ApiError, call};
 use crate::kubernetes::crd::spec::AIProviderSeed;
-use crate::kubernetes::status::conditions::Notice;
-use crate::kubernetes::status::observation::Related;
+use crate::kubernetes::status::conditions::PendingEvent;
+use crate::kubernetes::status::observation::EventSubject;
 use crate::provider::{hex, redact};
 
 pub const CONTROLLER: &str = "ai-provider-seed";
 /// Of a name in Kubernetes; the Event's is the resource's and a suffix.
 const NAME: usize = 230;
 
-/// The Event of a notice. `meta` is the live resource's: `kubectl describe` finds Events by its uid.
-pub fn event(notice: &Notice, meta: &ObjectMeta, related: Option<&Related>, instance: &str, at: Timestamp) -> Event {
+/// The Event to publish. `meta` is the live resource's: `kubectl describe` finds Events by its uid.
+pub fn event(
+    event: &PendingEvent,
+    meta: &ObjectMeta,
+    related: Option<&EventSubject>,
+    instance: &str,
+    at: Timestamp,
+) -> Event {
     let name = meta.name.clone().unwrap_or_default();
     let regarding = ObjectReference {
         api_version: Some(AIProviderSeed::api_version(&()).into_owned()),
@@ -28,7 +34,7 @@ pub fn event(notice: &Notice, meta: &ObjectMeta, related: Option<&Related>, inst
         namespace: meta.namespace.clone(),
         name: meta.name.clone(),
         uid: meta.uid.clone(),
-        field_path: notice.field_path.clone(),
+        field_path: event.field_path.clone(),
         resource_version: None,
     };
     let related = related.map(|related| ObjectReference {
@@ -41,29 +47,29 @@ pub fn event(notice: &Notice, meta: &ObjectMeta, related: Option<&Related>, inst
     });
     Event {
         metadata: ObjectMeta {
-            name: Some(format!("{}.{}", &name[..name.floor_char_boundary(NAME)], suffix(notice, meta, at))),
+            name: Some(format!("{}.{}", &name[..name.floor_char_boundary(NAME)], suffix(event, meta, at))),
             namespace: meta.namespace.clone(),
             ..ObjectMeta::default()
         },
-        action: Some(notice.what.action().to_owned()),
+        action: Some(event.reason.action().to_owned()),
         event_time: Some(MicroTime(at)),
-        note: Some(notice.note.clone()),
-        reason: Some(notice.what.as_str().to_owned()),
+        note: Some(event.note.clone()),
+        reason: Some(event.reason.as_str().to_owned()),
         regarding: Some(regarding),
         related,
         reporting_controller: Some(CONTROLLER.to_owned()),
         reporting_instance: Some(redact::cut(instance, 128)),
-        type_: Some(if notice.is_warning { "Warning" } else { "Normal" }.to_owned()),
+        type_: Some(if event.is_warning { "Warning" } else { "Normal" }.to_owned()),
         ..Event::default()
     }
 }
 
-/// Never twice: the time has microseconds, and of one time each notice has its own path.
-fn suffix(notice: &Notice, meta: &ObjectMeta, at: Timestamp) -> String {
+/// Unique: the time has microseconds, and Events of one time have different paths.
+fn suffix(event: &PendingEvent, meta: &ObjectMeta, at: Timestamp) -> String {
     let mut hash = Sha256::new();
     let at = at.to_string();
-    let path = notice.field_path.as_deref().unwrap_or_default();
-    for text in [meta.uid.as_deref().unwrap_or_default(), notice.what.as_str(), path, &at] {
+    let path = event.field_path.as_deref().unwrap_or_default();
+    for text in [meta.uid.as_deref().unwrap_or_default(), event.reason.as_str(), path, &at] {
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use kube::api::ObjectMeta;
 
-use super::apply_status::Statuses;
+use super::apply_status::StatusClient;
 use super::check::{Checked, Checker, report_of};
 use super::context::Context;
 use super::index::Key;
@@ -15,9 +15,9 @@ use crate::kubernetes::crd::reason::Reason;
 use crate::kubernetes::crd::spec::{AIProviderSeedSpec, Mode};
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
 use crate::kubernetes::status::conditions::{RESOLVED, SEEDED, find_condition};
-use crate::kubernetes::status::observation::Seen;
+use crate::kubernetes::status::observation::DatabaseView;
 use crate::kubernetes::status::resolve_annotation::{self, Decision, RESOLVE_ANNOTATION};
-use crate::kubernetes::status::write_result::{self, Answer, Deed, Word};
+use crate::kubernetes::status::write_result::{self, ConditionUpdate, WriteReason, WriteResult};
 use crate::report::Command;
 
 /// While a first install waits for Coder's tables.
@@ -27,27 +27,27 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// What the status says of it.
 #[derive(Default)]
-pub struct Asked {
-    pub handled: Handled,
-    pub resolved: Answer,
-    pub seeded: Answer,
+pub struct WriteOutcome {
+    pub handled: LastHandled,
+    pub resolved: ConditionUpdate,
+    pub seeded: ConditionUpdate,
     /// Come back before the interval is over, with pauses that grow to this.
-    pub come_back: Option<Duration>,
+    pub requeue_within: Option<Duration>,
     /// What another controller wrote meanwhile: this one adds to that.
-    pub fresh: Option<AIProviderSeedStatus>,
+    pub newer_status: Option<AIProviderSeedStatus>,
     /// Another controller settled it and is about to write the status; one from here would take its place.
-    pub is_anothers: bool,
+    pub superseded: bool,
 }
 
 /// The decision that the status remembers.
 #[derive(Default)]
-pub enum Handled {
+pub enum LastHandled {
     #[default]
     AsBefore,
     Now(Option<String>),
 }
 
-pub struct Asking<'a> {
+pub struct RequestedWrites<'a> {
     pub context: &'a Context,
     pub resource: &'a Key,
     pub meta: &'a ObjectMeta,
@@ -56,21 +56,24 @@ pub struct Asking<'a> {
     pub old: Option<&'a AIProviderSeedStatus>,
 }
 
-impl Asked {
+impl WriteOutcome {
     /// A decision that nobody looked at, so that the condition does not go on telling of the one before.
-    pub fn unseen(meta: &ObjectMeta, old: Option<&AIProviderSeedStatus>, why: &str) -> Asked {
+    pub fn deferred(meta: &ObjectMeta, old: Option<&AIProviderSeedStatus>, why: &str) -> WriteOutcome {
         let text = meta.annotations.as_ref().and_then(|all| all.get(RESOLVE_ANNOTATION));
         let waits = text.is_some_and(|text| !is_handled(old, &resolve_annotation::token(text)));
-        let resolved = if waits { waiting(old, why) } else { Answer::Keep };
-        Asked { resolved, ..Asked::default() }
+        let resolved = if waits { waiting(old, why) } else { ConditionUpdate::Keep };
+        WriteOutcome { resolved, ..WriteOutcome::default() }
     }
 }
 
 /// What became of an earlier try of it stays told.
-fn waiting(old: Option<&AIProviderSeedStatus>, why: &str) -> Answer {
+fn waiting(old: Option<&AIProviderSeedStatus>, why: &str) -> ConditionUpdate {
     match stands(old) {
-        Some((reason, _)) if reason == Word::ResolveFailed.as_str() => Answer::Keep,
-        _ => Answer::Say(Deed::new(Word::ResolveWaiting, format!("nothing was decided yet: {why}"))),
+        Some((reason, _)) if reason == WriteReason::ResolveFailed.as_str() => ConditionUpdate::Keep,
+        _ => ConditionUpdate::Set(WriteResult::new(
+            WriteReason::ResolveWaiting,
+            format!("nothing was decided yet: {why}"),
+        )),
     }
 }
 
@@ -80,55 +83,55 @@ fn stands(old: Option<&AIProviderSeedStatus>) -> Option<(&str, &str)> {
     Some((&condition.reason, &condition.message))
 }
 
-impl Asking<'_> {
-    pub async fn run(&self, checked: &mut Checked) -> Result<Asked, ApiError> {
-        let mut asked = Asked::default();
-        self.decision(checked, &mut asked).await?;
-        self.mode(checked, &mut asked).await;
-        Ok(asked)
+impl RequestedWrites<'_> {
+    pub async fn run(&self, checked: &mut Checked) -> Result<WriteOutcome, ApiError> {
+        let mut outcome = WriteOutcome::default();
+        self.decision(checked, &mut outcome).await?;
+        self.mode(checked, &mut outcome).await;
+        Ok(outcome)
     }
 
-    async fn decision(&self, checked: &mut Checked, asked: &mut Asked) -> Result<(), ApiError> {
+    async fn decision(&self, checked: &mut Checked, outcome: &mut WriteOutcome) -> Result<(), ApiError> {
         let Some(text) = self.meta.annotations.as_ref().and_then(|all| all.get(RESOLVE_ANNOTATION)) else {
-            (asked.handled, asked.resolved) = (Handled::Now(None), Answer::Forget);
+            (outcome.handled, outcome.resolved) = (LastHandled::Now(None), ConditionUpdate::Remove);
             return Ok(());
         };
         let token = resolve_annotation::token(text);
         let decision = Decision::parse(text);
         if is_handled(self.old, &token) {
-            let resolved = stands(self.old).is_some_and(|(reason, _)| reason == Word::Resolved.as_str());
+            let resolved = stands(self.old).is_some_and(|(reason, _)| reason == WriteReason::Resolved.as_str());
             if let (true, Decision::TakeEnvironment { id }) = (resolved, &decision)
-                && resolve_annotation::is_current(id, &checked.observed.seen)
+                && resolve_annotation::is_current(id, &checked.observation.database)
             {
-                asked.resolved = Answer::Say(resolve_annotation::again(id));
+                outcome.resolved = ConditionUpdate::Set(resolve_annotation::conflict_recurred(id));
             }
             return Ok(());
         }
-        let deed = match (resolve_annotation::refusal(&decision, self.context.allow_writes), &decision) {
+        let result = match (resolve_annotation::refusal(&decision, self.context.allow_writes), &decision) {
             // One that may write carries it out, now or later.
             (Some(refusal), Decision::TakeEnvironment { .. }) => {
-                let told = stands(self.old) == Some((refusal.word.as_str(), &refusal.message));
-                if !self.another(&token, asked).await? && !told {
-                    self.told(&refusal);
-                    asked.resolved = Answer::Say(refusal);
+                let told = stands(self.old) == Some((refusal.reason.as_str(), &refusal.message));
+                if !self.handled_elsewhere(&token, outcome).await? && !told {
+                    self.record(&refusal);
+                    outcome.resolved = ConditionUpdate::Set(refusal);
                 }
                 return Ok(());
             }
             (Some(refusal), _) => refusal,
-            (None, Decision::TakeEnvironment { id }) => match self.take(id, &token, checked, asked).await? {
-                Some(deed) => deed,
+            (None, Decision::TakeEnvironment { id }) => match self.take(id, &token, checked, outcome).await? {
+                Some(result) => result,
                 None => return Ok(()),
             },
             (None, _) => return Ok(()),
         };
-        self.told(&deed);
-        match deed.word {
-            Word::ResolveFailed => asked.come_back = Some(LONGEST_PAUSE),
+        self.record(&result);
+        match result.reason {
+            WriteReason::ResolveFailed => outcome.requeue_within = Some(LONGEST_PAUSE),
             // Written together with the result. Between the commit and this a crash leaves a decision about a conflict that is
             // no more, and so nothing to be done twice.
-            _ => asked.handled = Handled::Now(Some(token)),
+            _ => outcome.handled = LastHandled::Now(Some(token)),
         }
-        asked.resolved = Answer::Say(deed);
+        outcome.resolved = ConditionUpdate::Set(result);
         Ok(())
     }
 
@@ -138,62 +141,63 @@ impl Asking<'_> {
         id: &str,
         token: &str,
         checked: &mut Checked,
-        asked: &mut Asked,
-    ) -> Result<Option<Deed>, ApiError> {
+        outcome: &mut WriteOutcome,
+    ) -> Result<Option<WriteResult>, ApiError> {
         // Until the database was read, the conditions say why it was not.
-        let (Some((target, workload)), Seen::Found { .. }) = (&checked.target, &checked.observed.seen) else {
-            asked.resolved = waiting(self.old, "environment or database cannot be read; see Ready");
+        let (Some((target, workload)), DatabaseView::Found { .. }) = (&checked.target, &checked.observation.database)
+        else {
+            outcome.resolved = waiting(self.old, "environment or database cannot be read; see Ready");
             return Ok(None);
         };
-        if self.another(token, asked).await? {
+        if self.handled_elsewhere(token, outcome).await? {
             return Ok(None);
         }
-        if !resolve_annotation::is_current(id, &checked.observed.seen) {
-            return Ok(Some(resolve_annotation::gone(id, self.old, &checked.observed.seen)));
+        if !resolve_annotation::is_current(id, &checked.observation.database) {
+            return Ok(Some(resolve_annotation::conflict_not_found(id, self.old, &checked.observation.database)));
         }
         let Ok(_permit) = self.context.writers.try_acquire() else {
-            asked.come_back = Some(LONGEST_PAUSE);
-            asked.resolved = waiting(self.old, "other writes come first");
+            outcome.requeue_within = Some(LONGEST_PAUSE);
+            outcome.resolved = waiting(self.old, "other writes come first");
             return Ok(None);
         };
         let ended = write::resolve(target, id).await;
         if let Some(error) = &ended.error {
             self.context.metrics.database_error(error.code);
         }
-        checked.observed = self.checker.look(target, self.spec, workload).await;
+        checked.observation = self.checker.look(target, self.spec, workload).await;
         match write_result::resolved(id, &ended) {
-            Some(deed) => Ok(Some(deed)),
-            None if self.another(token, asked).await? => Ok(None),
+            Some(result) => Ok(Some(result)),
+            None if self.handled_elsewhere(token, outcome).await? => Ok(None),
             // Whoever settled it while this one waited for the lock is about to say so; the next check tells if not.
-            None if resolve_annotation::agrees(id, self.old, &checked.observed.seen) => {
-                (asked.come_back, asked.is_anothers) = (Some(LONGEST_PAUSE), true);
+            None if resolve_annotation::agrees(id, self.old, &checked.observation.database) => {
+                (outcome.requeue_within, outcome.superseded) = (Some(LONGEST_PAUSE), true);
                 Ok(None)
             }
-            None => Ok(Some(resolve_annotation::gone(id, self.old, &checked.observed.seen))),
+            None => Ok(Some(resolve_annotation::conflict_not_found(id, self.old, &checked.observation.database))),
         }
     }
 
     /// Did another controller handle it?
-    async fn another(&self, token: &str, asked: &mut Asked) -> Result<bool, ApiError> {
-        let fresh = Statuses::new(&self.context.client, self.resource).read().await?;
-        let handled = is_handled(fresh.as_ref(), token);
+    async fn handled_elsewhere(&self, token: &str, outcome: &mut WriteOutcome) -> Result<bool, ApiError> {
+        let newer_status = StatusClient::new(&self.context.client, self.resource).read().await?;
+        let handled = is_handled(newer_status.as_ref(), token);
         if handled {
-            asked.fresh = fresh;
+            outcome.newer_status = newer_status;
         }
         Ok(handled)
     }
 
-    async fn mode(&self, checked: &mut Checked, asked: &mut Asked) {
+    async fn mode(&self, checked: &mut Checked, outcome: &mut WriteOutcome) {
         if self.spec.mode == Mode::Observe {
-            asked.seeded = Answer::Forget;
+            outcome.seeded = ConditionUpdate::Remove;
             return;
         }
         let mut inserted = None;
         if let (true, true, Some((target, workload))) =
-            (self.context.allow_writes, checked.observed.would_insert, &checked.target)
+            (self.context.allow_writes, checked.observation.would_insert, &checked.target)
         {
             let Ok(_permit) = self.context.writers.try_acquire() else {
-                asked.come_back = Some(LONGEST_PAUSE);
+                outcome.requeue_within = Some(LONGEST_PAUSE);
                 return;
             };
             let ended = write::seed(target).await;
@@ -201,28 +205,30 @@ impl Asking<'_> {
                 self.context.metrics.database_error(error.code);
             }
             inserted = write_result::seeded(&report_of(Command::Seed, &target.prepared.desired, Vec::new(), ended));
-            inserted.iter().for_each(|deed| self.told(deed));
-            checked.observed = self.checker.look(target, self.spec, workload).await;
+            inserted.iter().for_each(|result| self.record(result));
+            checked.observation = self.checker.look(target, self.spec, workload).await;
         }
-        if self.context.allow_writes && checked.observed.reason == Reason::SchemaPending {
-            checked.observed.message = write_result::PENDING.to_owned();
+        if self.context.allow_writes && checked.observation.reason == Reason::SchemaPending {
+            checked.observation.message = write_result::PENDING.to_owned();
         }
         let before = self.old.and_then(|old| find_condition(old, SEEDED)).map(|condition| condition.reason.as_str());
-        asked.seeded = write_result::mode_seed(self.context.allow_writes, inserted, &checked.observed, before);
-        if let Answer::Say(deed) = &asked.seeded {
-            match deed.word {
-                Word::SeedFailed => asked.come_back = Some(LONGEST_PAUSE),
-                Word::Waiting if checked.observed.reason != Reason::Conflict => asked.come_back = Some(LONGEST_WAIT),
+        outcome.seeded = write_result::mode_seed(self.context.allow_writes, inserted, &checked.observation, before);
+        if let ConditionUpdate::Set(result) = &outcome.seeded {
+            match result.reason {
+                WriteReason::SeedFailed => outcome.requeue_within = Some(LONGEST_PAUSE),
+                WriteReason::Waiting if checked.observation.reason != Reason::Conflict => {
+                    outcome.requeue_within = Some(LONGEST_WAIT)
+                }
                 _ => {}
             }
         }
     }
 
-    fn told(&self, deed: &Deed) {
-        self.context.metrics.write(deed.word);
-        match deed.word.is_warning() {
-            true => tracing::warn!(result = deed.word.as_str(), "{}", deed.message),
-            false => tracing::info!(result = deed.word.as_str(), "{}", deed.message),
+    fn record(&self, result: &WriteResult) {
+        self.context.metrics.write(result.reason);
+        match result.reason.is_warning() {
+            true => tracing::warn!(result = result.reason.as_str(), "{}", result.message),
+            false => tracing::info!(result = result.reason.as_str(), "{}", result.message),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! Who changed: what is remembered of a provider while both sides agree on it, and what follows once they do not. Functions of
-//! values. Nothing is claimed that was not seen: without a memory, or of another row, there is no answer.
+//! values. Nothing is claimed that was not seen: without an earlier agreement, or for another row, there is no answer.
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use crate::report::minute;
 
 /// Both sides of one provider at one look, as hashes of their canonical records, which hold no credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
+pub struct ProviderHashes {
     pub provider: String,
     /// The id of the row.
     pub row: String,
@@ -18,15 +18,15 @@ pub struct Record {
     pub database: String,
 }
 
-impl Record {
+impl ProviderHashes {
     fn agrees(&self) -> bool {
         self.environment == self.database
     }
 }
 
 /// Which side is another one than at the last agreement, and when that was. `None`: nobody knows, or neither.
-pub fn who(memory: &[AgreementStatus], record: &Record) -> Option<(Changed, Time)> {
-    let last = memory.iter().find(|last| last.name == record.provider && last.id == record.row)?;
+pub fn changed_side(agreements: &[AgreementStatus], record: &ProviderHashes) -> Option<(Changed, Time)> {
+    let last = agreements.iter().find(|last| last.name == record.provider && last.id == record.row)?;
     let changed = match (record.environment != last.hash, record.database != last.hash) {
         (true, true) => Changed::Both,
         (true, false) => Changed::Environment,
@@ -47,12 +47,12 @@ pub fn sentence(changed: Changed, since: &Time) -> String {
     format!(" ({who} changed since {})", minute(&since.0.to_string()))
 }
 
-/// The memory after a look that found these records, with the times of before where nothing is new. What has another row, or
+/// The agreements after a check that found these records, with the times of before where nothing is new. What has another row, or
 /// none, or is not in the environment any more, is forgotten. What is remembered stays before what could be.
-pub fn remember(memory: &[AgreementStatus], records: &[Record], now: &Time) -> Vec<AgreementStatus> {
+pub fn update(agreements: &[AgreementStatus], records: &[ProviderHashes], now: &Time) -> Vec<AgreementStatus> {
     let records = unambiguous(records);
     let of = |last: &AgreementStatus| records.iter().find(|r| r.provider == last.name && r.row == last.id);
-    let kept = memory.iter().filter_map(|last| match of(last)? {
+    let kept = agreements.iter().filter_map(|last| match of(last)? {
         record if record.agrees() && record.environment != last.hash => Some(agreement(record, now)),
         _ => Some(last.clone()),
     });
@@ -64,24 +64,25 @@ pub fn remember(memory: &[AgreementStatus], records: &[Record], now: &Time) -> V
     all
 }
 
-/// The time of what agrees now is now. Apart from [`remember`], because time alone is not worth a write.
-pub fn renew(memory: &mut [AgreementStatus], records: &[Record], now: &Time) {
-    for last in memory {
-        let agrees =
-            |r: &Record| r.agrees() && (&r.provider, &r.row, &r.environment) == (&last.name, &last.id, &last.hash);
+/// The time of what agrees now is now. Apart from [`update`], because time alone is not worth a write.
+pub fn touch(agreements: &mut [AgreementStatus], records: &[ProviderHashes], now: &Time) {
+    for last in agreements {
+        let agrees = |r: &ProviderHashes| {
+            r.agrees() && (&r.provider, &r.row, &r.environment) == (&last.name, &last.id, &last.hash)
+        };
         if records.iter().any(agrees) {
             last.time = now.clone();
         }
     }
 }
 
-fn agreement(record: &Record, now: &Time) -> AgreementStatus {
-    let Record { provider, row, environment, .. } = record.clone();
+fn agreement(record: &ProviderHashes, now: &Time) -> AgreementStatus {
+    let ProviderHashes { provider, row, environment, .. } = record.clone();
     AgreementStatus { name: provider, id: row, hash: environment, time: now.clone() }
 }
 
 /// Names as they are shown may be cut: of two that look the same nothing is remembered.
-fn unambiguous(records: &[Record]) -> Vec<&Record> {
+fn unambiguous(records: &[ProviderHashes]) -> Vec<&ProviderHashes> {
     let (mut once, mut twice) = (BTreeSet::new(), BTreeSet::new());
     for record in records {
         if !once.insert(&record.provider) {
@@ -102,16 +103,22 @@ mod tests {
         Time(Timestamp::from_second(1_800_000_000 + second).unwrap())
     }
 
-    fn record(provider: &str, row: &str, environment: &str, database: &str) -> Record {
+    fn record(provider: &str, row: &str, environment: &str, database: &str) -> ProviderHashes {
         let text = str::to_owned;
-        Record { provider: text(provider), row: text(row), environment: text(environment), database: text(database) }
+        ProviderHashes {
+            provider: text(provider),
+            row: text(row),
+            environment: text(environment),
+            database: text(database),
+        }
     }
 
     #[test]
     fn who_changed() {
-        let memory = remember(&[], &[record("a", "1", "x", "x")], &at(0));
-        let who =
-            |record: Record| who(&memory, &record).map(|(changed, time)| (changed, time.0.as_second() - 1_800_000_000));
+        let agreements = update(&[], &[record("a", "1", "x", "x")], &at(0));
+        let who = |record: ProviderHashes| {
+            changed_side(&agreements, &record).map(|(changed, time)| (changed, time.0.as_second() - 1_800_000_000))
+        };
         assert_eq!(who(record("a", "1", "y", "x")), Some((Changed::Environment, 0)));
         assert_eq!(who(record("a", "1", "x", "y")), Some((Changed::Database, 0)));
         assert_eq!(who(record("a", "1", "y", "z")), Some((Changed::Both, 0)));
@@ -127,29 +134,37 @@ mod tests {
     #[test]
     fn what_is_forgotten() {
         let agreed = record("a", "1", "x", "x");
-        let memory = remember(&[], std::slice::from_ref(&agreed), &at(0));
-        assert_eq!(remember(&memory, &[record("a", "1", "y", "x")], &at(9)), memory, "it stays through a conflict");
-        assert_eq!(remember(&memory, std::slice::from_ref(&agreed), &at(9)), memory, "time alone changes nothing");
-        assert_eq!(remember(&memory, &[record("a", "2", "y", "x")], &at(9)), [], "another row");
-        assert_eq!(remember(&memory, &[], &at(9)), [], "no row, or not in the environment");
-        let moved = remember(&memory, &[record("a", "1", "y", "y")], &at(9));
+        let agreements = update(&[], std::slice::from_ref(&agreed), &at(0));
+        assert_eq!(
+            update(&agreements, &[record("a", "1", "y", "x")], &at(9)),
+            agreements,
+            "it stays through a conflict"
+        );
+        assert_eq!(
+            update(&agreements, std::slice::from_ref(&agreed), &at(9)),
+            agreements,
+            "time alone changes nothing"
+        );
+        assert_eq!(update(&agreements, &[record("a", "2", "y", "x")], &at(9)), [], "another row");
+        assert_eq!(update(&agreements, &[], &at(9)), [], "no row, or not in the environment");
+        let moved = update(&agreements, &[record("a", "1", "y", "y")], &at(9));
         assert_eq!((moved[0].hash.as_str(), &moved[0].time), ("y", &at(9)));
-        assert_eq!(remember(&[], &[agreed.clone(), record("a", "2", "x", "x")], &at(0)), [], "two of one name");
-        let mut renewed = memory.clone();
-        renew(&mut renewed, &[agreed], &at(9));
+        assert_eq!(update(&[], &[agreed.clone(), record("a", "2", "x", "x")], &at(0)), [], "two of one name");
+        let mut renewed = agreements.clone();
+        touch(&mut renewed, &[agreed], &at(9));
         assert_eq!(renewed[0].time, at(9));
-        renew(&mut renewed, &[record("a", "1", "y", "x")], &at(20));
+        touch(&mut renewed, &[record("a", "1", "y", "x")], &at(20));
         assert_eq!(renewed[0].time, at(9), "not while they disagree");
     }
 
     #[test]
     fn what_is_remembered_is_not_pushed_out() {
-        let some = |range: std::ops::Range<usize>| -> Vec<Record> {
+        let some = |range: std::ops::Range<usize>| -> Vec<ProviderHashes> {
             range.map(|number| record(&format!("p-{number}"), "1", "x", "x")).collect()
         };
-        let memory = remember(&[], &some(200..456), &at(0));
-        assert_eq!(memory.len(), MAX_AGREEMENTS);
-        assert_eq!(remember(&memory, &some(0..1000), &at(9)), memory);
+        let agreements = update(&[], &some(200..456), &at(0));
+        assert_eq!(agreements.len(), MAX_AGREEMENTS);
+        assert_eq!(update(&agreements, &some(0..1000), &at(9)), agreements);
     }
 
     proptest! {
@@ -158,10 +173,10 @@ mod tests {
         fn no_false_claim(looks in prop::collection::vec(prop::collection::vec(
             (prop::sample::select(vec!["a", "b"]), prop::sample::select(vec!["1", "2"]),
              prop::sample::select(vec!["x", "y", "z"]), prop::sample::select(vec!["x", "y", "z"])), 0..3), 1..12)) {
-            let mut memory = Vec::new();
+            let mut agreements = Vec::new();
             let mut model: std::collections::BTreeMap<String, (String, String, i64)> = Default::default();
             for (second, look) in (0..).zip(looks) {
-                let mut records: Vec<Record> = look.into_iter().map(|(p, r, e, d)| record(p, r, e, d)).collect();
+                let mut records: Vec<ProviderHashes> = look.into_iter().map(|(p, r, e, d)| record(p, r, e, d)).collect();
                 records.sort_by(|a, b| a.provider.cmp(&b.provider));
                 records.dedup_by(|a, b| a.provider == b.provider);
                 for record in &records {
@@ -172,10 +187,10 @@ mod tests {
                         (false, true) => Some((Changed::Database, at(*time))),
                         (false, false) => None,
                     });
-                    prop_assert_eq!(who(&memory, record), expected);
+                    prop_assert_eq!(changed_side(&agreements, record), expected);
                 }
-                memory = remember(&memory, &records, &at(second));
-                renew(&mut memory, &records, &at(second));
+                agreements = update(&agreements, &records, &at(second));
+                touch(&mut agreements, &records, &at(second));
                 model.retain(|name, (row, ..)| records.iter().any(|r| r.provider == *name && r.row == *row));
                 for record in records.iter().filter(|record| record.environment == record.database) {
                     model.insert(record.provider.clone(), (record.row.clone(), record.environment.clone(), second));

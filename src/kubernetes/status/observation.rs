@@ -1,6 +1,6 @@
 //! What a check came to, in the words of the status: from a stop, a refused environment or a finished report.
 
-use super::last_agreed::{self, Record};
+use super::last_agreed::{self, ProviderHashes};
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::WorkloadKind;
 use crate::kubernetes::crd::status::{
@@ -22,42 +22,42 @@ const WARNING: usize = 1024;
 const LITERAL: &str = "container";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Observed {
+pub struct Observation {
     pub reason: Reason,
     /// Only of a conflict: does it stop the start?
     pub blocked: bool,
     pub message: String,
-    pub seen: Seen,
+    pub database: DatabaseView,
     /// How many providers the environment has, as far as it could be read.
     pub desired: Option<usize>,
     /// A seed would insert rows.
     pub would_insert: bool,
     pub warnings: Vec<WarningStatus>,
-    pub workload: Option<Related>,
+    pub workload: Option<EventSubject>,
 }
 
 /// What is known of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Seen {
+pub enum DatabaseView {
     /// It was read, or there was nothing to ask it.
-    Found { providers: Vec<ProviderStatus>, conflicts: Vec<Disagreement>, records: Vec<Record> },
+    Found { providers: Vec<ProviderStatus>, conflicts: Vec<ObservedConflict>, records: Vec<ProviderHashes> },
     /// It could not be read: which providers are in sync is not known, and conflicts stand until a read shows that they are gone.
     Unread,
     /// Nobody looked; all that was found before stays.
     NotLooked,
 }
 
-impl Seen {
-    pub fn conflicts(&self) -> &[Disagreement] {
+impl DatabaseView {
+    pub fn conflicts(&self) -> &[ObservedConflict] {
         match self {
-            Seen::Found { conflicts, .. } => conflicts,
-            Seen::Unread | Seen::NotLooked => &[],
+            DatabaseView::Found { conflicts, .. } => conflicts,
+            DatabaseView::Unread | DatabaseView::NotLooked => &[],
         }
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Disagreement {
+pub struct ObservedConflict {
     pub status: ConflictStatus,
     /// The one wording of this conflict.
     pub sentence: String,
@@ -65,32 +65,32 @@ pub struct Disagreement {
 
 /// The workload, for Events.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Related {
+pub struct EventSubject {
     pub kind: WorkloadKind,
     pub name: String,
     pub uid: Option<String>,
 }
 
-impl Related {
+impl EventSubject {
     pub fn label(&self) -> String {
         format!("{} {}", self.kind.as_str(), self.name)
     }
 }
 
-impl From<&Workload> for Related {
+impl From<&Workload> for EventSubject {
     fn from(workload: &Workload) -> Self {
-        Related { kind: workload.kind, name: workload.name.clone(), uid: workload.uid.clone() }
+        EventSubject { kind: workload.kind, name: workload.name.clone(), uid: workload.uid.clone() }
     }
 }
 
-impl Observed {
-    fn new(reason: Reason, message: impl Into<String>, seen: Seen) -> Self {
+impl Observation {
+    fn new(reason: Reason, message: impl Into<String>, database: DatabaseView) -> Self {
         let message = fit("", &message.into(), "", MESSAGE);
-        Observed {
+        Observation {
             reason,
             blocked: false,
             message,
-            seen,
+            database,
             desired: None,
             would_insert: false,
             warnings: Vec::new(),
@@ -99,16 +99,16 @@ impl Observed {
     }
 
     pub fn progressing() -> Self {
-        Observed::new(Reason::Progressing, "the first check is under way; wait for it", Seen::Unread)
+        Observation::new(Reason::Progressing, "the first check is under way; wait for it", DatabaseView::Unread)
     }
 
     pub fn suspended() -> Self {
         let message = "checks are suspended; set spec.suspend to false to go on";
-        Observed::new(Reason::Suspended, message, Seen::NotLooked)
+        Observation::new(Reason::Suspended, message, DatabaseView::NotLooked)
     }
 
     pub fn stopped(stop: CheckStopped) -> Self {
-        Observed::new(stop.reason, stop.message, Seen::Unread)
+        Observation::new(stop.reason, stop.message, DatabaseView::Unread)
     }
 
     pub fn refused(refused: &Findings) -> Self {
@@ -117,24 +117,26 @@ impl Observed {
         observed
     }
 
-    /// A report of `diff`. `retry`: whether what ended the look at the database may mend itself. `memory`: on what both sides
+    /// A report of `diff`. `retry`: whether what ended the look at the database may mend itself. `agreements`: on what both sides
     /// last agreed.
     pub fn report(
         report: &Report,
         retry: Retry,
         block_on: &BlockOn,
         workload: &str,
-        memory: &[AgreementStatus],
+        agreements: &[AgreementStatus],
     ) -> Self {
         let mut observed = match report.outcome {
-            Outcome::Ok | Outcome::Changes => agreed(report, memory),
-            Outcome::Conflict => conflict(report, block_on.blocks(Outcome::Conflict), workload, memory),
+            Outcome::Ok | Outcome::Changes => agreed(report, agreements),
+            Outcome::Conflict => conflict(report, block_on.blocks(Outcome::Conflict), workload, agreements),
             Outcome::Invalid => problems(&report.findings.problems),
-            Outcome::Unavailable | Outcome::Locked if retry != Retry::No => {
-                Observed::new(Reason::DatabaseUnreachable, sentences(&report.findings.problems), Seen::Unread)
-            }
+            Outcome::Unavailable | Outcome::Locked if retry != Retry::No => Observation::new(
+                Reason::DatabaseUnreachable,
+                sentences(&report.findings.problems),
+                DatabaseView::Unread,
+            ),
             Outcome::Unavailable | Outcome::Unusable | Outcome::Locked | Outcome::Internal => {
-                Observed::new(Reason::DatabaseUnusable, sentences(&report.findings.problems), Seen::Unread)
+                Observation::new(Reason::DatabaseUnusable, sentences(&report.findings.problems), DatabaseView::Unread)
             }
         };
         observed.warnings = warnings(&report.findings.warnings);
@@ -144,15 +146,15 @@ impl Observed {
 
     #[must_use]
     pub fn with_desired(self, desired: usize) -> Self {
-        Observed { desired: Some(desired), ..self }
+        Observation { desired: Some(desired), ..self }
     }
 
     #[must_use]
     pub fn of_workload(self, workload: &Workload, container: &str) -> Self {
-        let workload = Related::from(workload);
+        let workload = EventSubject::from(workload);
         let source = format!("{}, container {}", workload.label(), redact::name(container));
-        let mut observed = Observed { workload: Some(workload), ..self };
-        if let Seen::Found { conflicts, .. } = &mut observed.seen {
+        let mut observed = Observation { workload: Some(workload), ..self };
+        if let DatabaseView::Found { conflicts, .. } = &mut observed.database {
             for conflict in conflicts.iter_mut().filter(|conflict| conflict.status.source == LITERAL) {
                 conflict.status.source = source.clone();
             }
@@ -166,18 +168,18 @@ fn sentences(problems: &[Problem]) -> String {
 }
 
 /// What follows from an unknown value need not be true, so only the unknown ones are told then.
-fn problems(problems: &[Problem]) -> Observed {
+fn problems(problems: &[Problem]) -> Observation {
     let unknown: Vec<Problem> = problems.iter().filter(|p| p.code == Code::EnvironmentUnknown).cloned().collect();
     if unknown.is_empty() {
-        return Observed::new(Reason::InvalidEnvironment, sentences(problems), Seen::Unread);
+        return Observation::new(Reason::InvalidEnvironment, sentences(problems), DatabaseView::Unread);
     }
     let next =
         "; give the value as text, or through a Secret or ConfigMap (for the database: spec.database.urlSecretRef)";
     let message = fit("", &sentences(&unknown), next, MESSAGE);
-    Observed::new(Reason::EnvironmentUnknown, message, Seen::Unread)
+    Observation::new(Reason::EnvironmentUnknown, message, DatabaseView::Unread)
 }
 
-fn agreed(report: &Report, memory: &[AgreementStatus]) -> Observed {
+fn agreed(report: &Report, agreements: &[AgreementStatus]) -> Observation {
     let warning = |code| report.findings.warnings.iter().find(|warning: &&Problem| warning.code == code);
     let differing = || report.conflicts.iter().map(conflict_sentence).collect::<Vec<_>>().join("; ");
     let (reason, message) = if let Some(pending) = warning(Code::SchemaPending) {
@@ -195,13 +197,13 @@ fn agreed(report: &Report, memory: &[AgreementStatus]) -> Observed {
     } else {
         (Reason::InSync, good(report))
     };
-    Observed::new(reason, message, found(report, memory))
+    Observation::new(reason, message, found(report, agreements))
 }
 
-fn conflict(report: &Report, blocked: bool, workload: &str, memory: &[AgreementStatus]) -> Observed {
+fn conflict(report: &Report, blocked: bool, workload: &str, agreements: &[AgreementStatus]) -> Observation {
     let blocking: Vec<Conflict> = report.conflicts.iter().filter(|conflict| conflict.blocking).cloned().collect();
-    let seen = found(report, memory);
-    let sentences = seen.conflicts().iter().map(|conflict| conflict.sentence.clone());
+    let database = found(report, agreements);
+    let sentences = database.conflicts().iter().map(|conflict| conflict.sentence.clone());
     let told: Vec<(&Conflict, String)> = report.conflicts.iter().zip(sentences).collect();
     let facts = conflict_facts(&told);
     let next = advice(&blocking, blocked);
@@ -209,22 +211,22 @@ fn conflict(report: &Report, blocked: bool, workload: &str, memory: &[AgreementS
         true => (format!("the next start of {workload} would be stopped: "), format!(". {next}")),
         false => ("environment and database disagree: ".to_owned(), format!(", which does not stop the start. {next}")),
     };
-    let observed = Observed::new(Reason::Conflict, fit(&head, &facts.join("; "), &tail, MESSAGE), seen);
-    Observed { blocked, ..observed }
+    let observed = Observation::new(Reason::Conflict, fit(&head, &facts.join("; "), &tail, MESSAGE), database);
+    Observation { blocked, ..observed }
 }
 
-fn found(report: &Report, memory: &[AgreementStatus]) -> Seen {
-    let records: Vec<Record> = report.providers.iter().filter_map(record).collect();
-    Seen::Found {
+fn found(report: &Report, agreements: &[AgreementStatus]) -> DatabaseView {
+    let records: Vec<ProviderHashes> = report.providers.iter().filter_map(record).collect();
+    DatabaseView::Found {
         providers: report.providers.iter().map(provider).collect(),
-        conflicts: report.conflicts.iter().map(|conflict| disagreement(conflict, &records, memory)).collect(),
+        conflicts: report.conflicts.iter().map(|conflict| observed_conflict(conflict, &records, agreements)).collect(),
         records,
     }
 }
 
 /// `None`: there is no row to compare with, or it is deleted.
-fn record(provider: &Provider) -> Option<Record> {
-    Some(Record {
+fn record(provider: &Provider) -> Option<ProviderHashes> {
+    Some(ProviderHashes {
         provider: redact::name(&provider.name),
         row: provider.id?.to_string(),
         environment: provider.environment_hash.clone(),
@@ -249,7 +251,11 @@ fn provider(provider: &Provider) -> ProviderStatus {
     }
 }
 
-fn disagreement(conflict: &Conflict, records: &[Record], memory: &[AgreementStatus]) -> Disagreement {
+fn observed_conflict(
+    conflict: &Conflict,
+    records: &[ProviderHashes],
+    agreements: &[AgreementStatus],
+) -> ObservedConflict {
     let source = match (conflict.origin.presence, &conflict.origin.source) {
         (Presence::Default, _) => "Coder's default".to_owned(),
         (Presence::Unset, _) => "not set".to_owned(),
@@ -260,7 +266,7 @@ fn disagreement(conflict: &Conflict, records: &[Record], memory: &[AgreementStat
     // Of credentials nothing is remembered, so nothing is said.
     let known = !matches!(conflict.field, Field::ApiKeys | Field::BedrockCredentials);
     let record = records.iter().find(|record| known && record.provider == name);
-    let who = record.and_then(|record| last_agreed::who(memory, record));
+    let who = record.and_then(|record| last_agreed::changed_side(agreements, record));
     let since = who.as_ref().map(|(changed, since)| last_agreed::sentence(*changed, since)).unwrap_or_default();
     let status = ConflictStatus {
         id: conflict.id.clone(),
@@ -274,7 +280,7 @@ fn disagreement(conflict: &Conflict, records: &[Record], memory: &[AgreementStat
         changed: who.as_ref().map(|(changed, _)| *changed),
         since: who.map(|(_, since)| since),
     };
-    Disagreement { status, sentence: conflict_sentence(conflict) + &since }
+    ObservedConflict { status, sentence: conflict_sentence(conflict) + &since }
 }
 
 fn warnings(problems: &[Problem]) -> Vec<WarningStatus> {

@@ -3,8 +3,8 @@
 
 use sha2::{Digest, Sha256};
 
-use super::observation::Seen;
-use super::write_result::{Deed, Word};
+use super::observation::DatabaseView;
+use super::write_result::{WriteReason, WriteResult};
 use crate::kubernetes::crd::status::{AIProviderSeedStatus, ProviderState};
 use crate::options::resolve::is_id;
 use crate::provider::{hex, redact};
@@ -39,7 +39,7 @@ pub fn token(text: &str) -> String {
 }
 
 /// What cannot be carried out whatever the database holds.
-pub fn refusal(decision: &Decision, allow_writes: bool) -> Option<Deed> {
+pub fn refusal(decision: &Decision, allow_writes: bool) -> Option<WriteResult> {
     let message = match decision {
         Decision::Malformed => format!(
             "the value of {RESOLVE_ANNOTATION} is no decision; write <id>:environment with the 12 hex digits of \
@@ -55,35 +55,35 @@ pub fn refusal(decision: &Decision, allow_writes: bool) -> Option<Deed> {
         ),
         Decision::TakeEnvironment { .. } => return None,
     };
-    Some(Deed::new(Word::ResolveRefused, message))
+    Some(WriteResult::new(WriteReason::ResolveRefused, message))
 }
 
-pub fn is_current(id: &str, seen: &Seen) -> bool {
+pub fn is_current(id: &str, seen: &DatabaseView) -> bool {
     seen.conflicts().iter().any(|conflict| conflict.status.id == id)
 }
 
 /// The conflict of a decision that was carried out is there again.
-pub fn again(id: &str) -> Deed {
+pub fn conflict_recurred(id: &str) -> WriteResult {
     let message = format!(
         "conflict {id} came back after it was settled; to decide again, remove the annotation (kubectl annotate … \
          {RESOLVE_ANNOTATION}-), then set it again"
     );
-    Deed::new(Word::ResolveWaiting, message)
+    WriteResult::new(WriteReason::ResolveWaiting, message)
 }
 
 /// The provider of the conflict, as the status knew it, or else every provider is the same on both sides.
-pub fn agrees(id: &str, before: Option<&AIProviderSeedStatus>, seen: &Seen) -> bool {
-    let Seen::Found { providers, .. } = seen else { return false };
+pub fn agrees(id: &str, before: Option<&AIProviderSeedStatus>, seen: &DatabaseView) -> bool {
+    let DatabaseView::Found { providers, .. } = seen else { return false };
     let known = before.and_then(|before| before.conflicts.iter().find(|conflict| conflict.id == id));
     let mut concerned = providers.iter().filter(|it| known.is_none_or(|known| known.provider == it.name)).peekable();
     concerned.peek().is_some() && concerned.all(|provider| provider.state == ProviderState::InSync)
 }
 
 /// The conflict that was named is not there: because it is settled, or others are.
-pub fn gone(id: &str, before: Option<&AIProviderSeedStatus>, seen: &Seen) -> Deed {
+pub fn conflict_not_found(id: &str, before: Option<&AIProviderSeedStatus>, seen: &DatabaseView) -> WriteResult {
     if agrees(id, before, seen) {
         let message = format!("conflict {id} is already settled: both sides agree, so nothing had to be written");
-        return Deed::new(Word::Resolved, message);
+        return WriteResult::new(WriteReason::Resolved, message);
     }
     let mut current: Vec<(&str, &str)> = Vec::new();
     for conflict in seen.conflicts() {
@@ -106,22 +106,26 @@ pub fn gone(id: &str, before: Option<&AIProviderSeedStatus>, seen: &Seen) -> Dee
             format!("{head}; now there are {}{more}: look at them, and name the one that is meant", named.join(", "))
         }
     };
-    Deed::new(Word::ResolveRefused, message)
+    WriteResult::new(WriteReason::ResolveRefused, message)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::observation::Disagreement;
+    use super::super::observation::ObservedConflict;
     use super::*;
     use crate::kubernetes::crd::status::{ConflictStatus, ProviderStatus};
 
-    fn seen(ids: &[(&str, &str)]) -> Seen {
+    fn seen(ids: &[(&str, &str)]) -> DatabaseView {
         let conflict = |(id, provider): &(&str, &str)| {
             let [id, provider] = [id, provider].map(ToString::to_string);
             let status = ConflictStatus { id, provider, ..ConflictStatus::default() };
-            Disagreement { status, sentence: String::new() }
+            ObservedConflict { status, sentence: String::new() }
         };
-        Seen::Found { providers: Vec::new(), conflicts: ids.iter().map(conflict).collect(), records: Vec::new() }
+        DatabaseView::Found {
+            providers: Vec::new(),
+            conflicts: ids.iter().map(conflict).collect(),
+            records: Vec::new(),
+        }
     }
 
     #[test]
@@ -164,33 +168,33 @@ mod tests {
     fn a_conflict_that_is_already_settled_is_no_refusal() {
         let id = "1805b03d0786";
         let provider = |name: &str, state| ProviderStatus { name: name.to_owned(), state, ..ProviderStatus::default() };
-        let seen = |b| Seen::Found {
+        let seen = |b| DatabaseView::Found {
             providers: vec![provider("a", ProviderState::InSync), provider("b", b)],
             conflicts: Vec::new(),
             records: Vec::new(),
         };
         let conflict = ConflictStatus { id: id.to_owned(), provider: "a".to_owned(), ..ConflictStatus::default() };
         let known = AIProviderSeedStatus { conflicts: vec![conflict], ..AIProviderSeedStatus::default() };
-        let word = |before, state| gone(id, before, &seen(state)).word;
+        let word = |before, state| conflict_not_found(id, before, &seen(state)).reason;
         // Another provider does not matter.
-        assert_eq!(word(Some(&known), ProviderState::Conflict), Word::Resolved);
-        assert_eq!(word(None, ProviderState::InSync), Word::Resolved);
-        assert_eq!(word(None, ProviderState::Conflict), Word::ResolveRefused);
-        assert_eq!(gone(id, Some(&known), &Seen::Unread).word, Word::ResolveRefused);
+        assert_eq!(word(Some(&known), ProviderState::Conflict), WriteReason::Resolved);
+        assert_eq!(word(None, ProviderState::InSync), WriteReason::Resolved);
+        assert_eq!(word(None, ProviderState::Conflict), WriteReason::ResolveRefused);
+        assert_eq!(conflict_not_found(id, Some(&known), &DatabaseView::Unread).reason, WriteReason::ResolveRefused);
     }
 
     #[test]
     fn a_stale_id_is_refused_with_those_of_now() {
         let (one, id) = (seen(&[("a", "openai"), ("a", "openai")]), "1805b03d0786");
-        assert!(is_current("a", &one) && !is_current(id, &one) && !is_current("a", &Seen::Unread));
+        assert!(is_current("a", &one) && !is_current(id, &one) && !is_current("a", &DatabaseView::Unread));
         let head = "there is no conflict 1805b03d0786 (any more), so nothing was written";
-        assert_eq!(gone(id, None, &seen(&[])).message, format!("{head}; no conflict is left"));
+        assert_eq!(conflict_not_found(id, None, &seen(&[])).message, format!("{head}; no conflict is left"));
         let message =
             format!("{head}; now it is a (openai): look at it, and name it if the environment is still right");
-        assert_eq!(gone(id, None, &one).message, message);
+        assert_eq!(conflict_not_found(id, None, &one).message, message);
         let many: Vec<(String, String)> = (0..7).map(|n| (n.to_string(), format!("p{n}"))).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|(id, name)| (id.as_str(), name.as_str())).collect();
-        let message = gone(id, None, &seen(&many)).message;
+        let message = conflict_not_found(id, None, &seen(&many)).message;
         assert!(message.contains("now there are 0 (p0), 1 (p1), 2 (p2), 3 (p3), 4 (p4) and 2 others"), "{message}");
     }
 }

@@ -10,18 +10,18 @@ use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
-use super::apply_status::Statuses;
+use super::apply_status::StatusClient;
 use super::check::Checker;
 use super::context::{Context, Guarded, key_of};
 use super::index::Key;
 use super::publish_events;
-use super::requested_writes::{Asked, Asking, Handled};
+use super::requested_writes::{LastHandled, RequestedWrites, WriteOutcome};
 use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{CheckStopped, Progress, Reason};
 use crate::kubernetes::crd::spec::RECONCILE_ANNOTATION;
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
-use crate::kubernetes::status::conditions::{Look, Next, next};
-use crate::kubernetes::status::observation::{Observed, Seen};
+use crate::kubernetes::status::conditions::{ReconcileInput, StatusUpdate, next};
+use crate::kubernetes::status::observation::{DatabaseView, Observation};
 use crate::provider::redact;
 
 /// A whole check, whatever happens in it.
@@ -110,28 +110,30 @@ impl Reconciling<'_> {
         };
         let mut old = self.context.latest_status(self.resource, self.meta, seed.status.as_ref());
         if seed.spec.suspend {
-            let asked = Asked::unseen(self.meta, old.as_ref(), "spec.suspend is true");
-            self.conclude(old.as_ref(), &Observed::suspended(), asked).await?;
+            let outcome = WriteOutcome::deferred(self.meta, old.as_ref(), "spec.suspend is true");
+            self.conclude(old.as_ref(), &Observation::suspended(), outcome).await?;
             self.context.succeeded(self.resource);
             return Ok((Reason::Suspended, Action::await_change()));
         }
         if old.as_ref().is_none_or(|status| status.conditions.is_empty()) {
-            old = Some(self.conclude(old.as_ref(), &Observed::progressing(), Asked::default()).await?);
+            old = Some(self.conclude(old.as_ref(), &Observation::progressing(), WriteOutcome::default()).await?);
         }
         let Context { client, pool, metrics, index, .. } = self.context;
-        let memory = old.as_ref().map(|status| &status.agreements[..]).unwrap_or_default();
-        let checker = Checker { client, pool, metrics, index, memory };
+        let agreements = old.as_ref().map(|status| &status.agreements[..]).unwrap_or_default();
+        let checker = Checker { client, pool, metrics, index, agreements };
         let mut checked = checker.check(self.resource, &seed.spec).await?;
         // A write may wait for a lock.
         drop(permit);
         let Reconciling { context, resource, meta } = *self;
-        let asking = Asking { context, resource, meta, spec: &seed.spec, checker: &checker, old: old.as_ref() };
-        let mut asked = asking.run(&mut checked).await?;
-        let (observed, fresh, come_back) = (checked.observed, asked.fresh.take(), asked.come_back);
-        if !asked.is_anothers {
-            self.conclude(fresh.as_ref().or(old.as_ref()), &observed, asked).await?;
+        let writes =
+            RequestedWrites { context, resource, meta, spec: &seed.spec, checker: &checker, old: old.as_ref() };
+        let mut outcome = writes.run(&mut checked).await?;
+        let (observation, newer_status, requeue_within) =
+            (checked.observation, outcome.newer_status.take(), outcome.requeue_within);
+        if !outcome.superseded {
+            self.conclude(newer_status.as_ref().or(old.as_ref()), &observation, outcome).await?;
         }
-        Ok((observed.reason, self.again(&observed, seed.spec.interval(), come_back)))
+        Ok((observation.reason, self.again(&observation, seed.spec.interval(), requeue_within)))
     }
 
     /// A resource that another version of the definition let in. Its status is read apart from its spec.
@@ -140,70 +142,70 @@ impl Reconciling<'_> {
             "the spec cannot be read ({}); correct it as kubectl explain aps.spec says",
             redact::cut(&redact::escape(error), 300)
         );
-        let statuses = Statuses::new(&self.context.client, self.resource);
+        let statuses = StatusClient::new(&self.context.client, self.resource);
         let old = self.context.latest_status(self.resource, self.meta, statuses.read().await?.as_ref());
-        let observed = Observed::stopped(CheckStopped::new(Reason::InvalidSpec, message));
-        let asked = Asked::unseen(self.meta, old.as_ref(), "the spec cannot be read; see Ready");
-        self.conclude(old.as_ref(), &observed, asked).await?;
+        let observation = Observation::stopped(CheckStopped::new(Reason::InvalidSpec, message));
+        let outcome = WriteOutcome::deferred(self.meta, old.as_ref(), "the spec cannot be read; see Ready");
+        self.conclude(old.as_ref(), &observation, outcome).await?;
         Ok((Reason::InvalidSpec, Action::await_change()))
     }
 
     async fn conclude(
         &self,
         old: Option<&AIProviderSeedStatus>,
-        observed: &Observed,
-        asked: Asked,
+        observation: &Observation,
+        outcome: WriteOutcome,
     ) -> Result<AIProviderSeedStatus, ApiError> {
         let context = self.context;
         // From here on there is something to forget when the resource goes away.
         context.remember(self.resource);
         let token = self.meta.annotations.as_ref().and_then(|all| all.get(RECONCILE_ANNOTATION));
         let now = Time(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
-        let look = Look {
+        let look = ReconcileInput {
             generation: self.meta.generation.unwrap_or_default(),
             token: token.map(|token| redact::cut(token, TOKEN)),
             now,
-            handled: match asked.handled {
-                Handled::Now(handled) => handled,
-                Handled::AsBefore => old.and_then(|old| old.last_handled_resolve.clone()),
+            handled: match outcome.handled {
+                LastHandled::Now(handled) => handled,
+                LastHandled::AsBefore => old.and_then(|old| old.last_handled_resolve.clone()),
             },
-            resolved: asked.resolved,
-            seeded: asked.seeded,
+            resolved: outcome.resolved,
+            seeded: outcome.seeded,
         };
-        let Next { status, notices, write } = next(old, observed, &look);
+        let StatusUpdate { status, events, write } = next(old, observation, &look);
         let number = status.summary.as_ref().and_then(|summary| summary.conflicts).unwrap_or_default();
         context.metrics.conflicts(self.resource, usize::try_from(number).unwrap_or(usize::MAX));
-        let looked = matches!(observed.seen, Seen::Found { .. }).then(|| look.now.0.as_second());
+        let looked = matches!(observation.database, DatabaseView::Found { .. }).then(|| look.now.0.as_second());
         let before = status.last_check_time.as_ref().or(self.meta.creation_timestamp.as_ref());
-        match observed.seen {
+        match observation.database {
             // Nobody looks, and nobody is to be told that it is long ago.
-            Seen::NotLooked => context.metrics.not_checked(self.resource),
+            DatabaseView::NotLooked => context.metrics.not_checked(self.resource),
             _ => context.metrics.checked(self.resource, looked, before.map_or(0, |time| time.0.as_second())),
         }
         if !write {
-            tracing::debug!(reason = observed.reason.as_str(), "nothing new");
+            tracing::debug!(reason = observation.reason.as_str(), "nothing new");
             context.keep_unwritten(self.resource, self.meta, &status);
             return Ok(status);
         }
-        let statuses = Statuses::new(&context.client, self.resource);
-        let answer = statuses.write(self.meta, &status).await.inspect_err(|_| context.metrics.status_write(false))?;
+        let statuses = StatusClient::new(&context.client, self.resource);
+        let applied = statuses.write(self.meta, &status).await.inspect_err(|_| context.metrics.status_write(false))?;
         context.metrics.status_write(true);
-        context.readiness.definition(answer.lost.as_deref());
-        context.keep_written(self.resource, self.meta, answer.version, &status);
-        let reason = observed.reason.as_str();
-        match observed.reason.is_failure() || observed.blocked {
-            true => tracing::warn!(reason, conflicts = number, "{}", observed.message),
-            false => tracing::info!(reason, conflicts = number, "{}", observed.message),
+        context.readiness.definition(applied.dropped_field.as_deref());
+        context.keep_written(self.resource, self.meta, applied.version, &status);
+        let reason = observation.reason.as_str();
+        match observation.reason.is_failure() || observation.blocked {
+            true => tracing::warn!(reason, conflicts = number, "{}", observation.message),
+            false => tracing::info!(reason, conflicts = number, "{}", observation.message),
         }
-        for notice in &notices {
-            let workload = observed.workload.as_ref();
-            let event = publish_events::event(notice, self.meta, workload, &context.instance, Timestamp::now());
+        for pending in &events {
+            let workload = observation.workload.as_ref();
+            let event = publish_events::event(pending, self.meta, workload, &context.instance, Timestamp::now());
             match publish_events::publish(&context.client, &event).await {
                 Ok(()) => context.metrics.event(true),
                 Err(error) => {
                     context.metrics.event(false);
                     context.metrics.api_error(error.kind);
-                    tracing::warn!(event = notice.what.as_str(), "{error}; the Event is lost, the status has it");
+                    tracing::warn!(event = pending.reason.as_str(), "{error}; the Event is lost, the status has it");
                 }
             }
         }
@@ -211,11 +213,11 @@ impl Reconciling<'_> {
     }
 
     /// When to look again if nothing changes before.
-    fn again(&self, observed: &Observed, interval: Duration, come_back: Option<Duration>) -> Action {
-        if let Some(longest) = come_back {
+    fn again(&self, observation: &Observation, interval: Duration, requeue_within: Option<Duration>) -> Action {
+        if let Some(longest) = requeue_within {
             return Action::requeue(spread(backoff(self.context.failed(self.resource), interval.min(longest))));
         }
-        let pause = match observed.reason.progress(observed.blocked) {
+        let pause = match observation.reason.progress(observation.blocked) {
             Progress::Reconciling => backoff(self.context.failed(self.resource), interval.min(LONGEST_BACKOFF)),
             Progress::Settled | Progress::Stalled | Progress::Suspended => {
                 self.context.succeeded(self.resource);

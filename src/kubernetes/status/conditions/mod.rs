@@ -1,13 +1,13 @@
-//! The next status and the Events that go with it: a function of the old status, what was observed, and the time.
+//! The next status and the Events that go with it: a function of the old status, the observation, and the time.
 
 use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use k8s_openapi::jiff::SignedDuration;
 
-use super::last_agreed::{remember, renew};
-use super::observation::{Disagreement, Observed, Related, Seen, in_sync};
-use super::write_result::{Answer, Word};
+use super::last_agreed::{touch, update};
+use super::observation::{DatabaseView, EventSubject, Observation, ObservedConflict, in_sync};
+use super::write_result::{ConditionUpdate, WriteReason};
 use crate::kubernetes::crd::reason::{Progress, Reason};
 use crate::kubernetes::crd::status::{
     AIProviderSeedStatus, ConflictStatus, MAX_CONFLICTS, MAX_PROVIDERS, MAX_WARNINGS, ProviderState, ProviderStatus,
@@ -27,7 +27,7 @@ pub const SEEDED: &str = "Seeded";
 
 /// Which state of the resource was looked at, and when.
 #[derive(Clone, Debug)]
-pub struct Look {
+pub struct ReconcileInput {
     pub generation: i64,
     /// The value of the annotation that asks for a check.
     pub token: Option<String>,
@@ -35,15 +35,15 @@ pub struct Look {
     /// The decision that was last carried out or refused, as the status remembers it from now on.
     pub handled: Option<String>,
     /// What became of it.
-    pub resolved: Answer,
+    pub resolved: ConditionUpdate,
     /// The same of the mode Seed.
-    pub seeded: Answer,
+    pub seeded: ConditionUpdate,
 }
 
 /// An Event to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Notice {
-    pub what: What,
+pub struct PendingEvent {
+    pub reason: EventReason,
     pub is_warning: bool,
     pub note: String,
     /// `status.conflicts{provider.field.id}`
@@ -51,83 +51,88 @@ pub struct Notice {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum EventReason {
     ConflictDetected,
     ConflictResolved,
     Failed(Reason),
-    Told(Word),
+    Write(WriteReason),
 }
 
-impl What {
+impl EventReason {
     pub fn as_str(self) -> &'static str {
         match self {
-            What::ConflictDetected => "ConflictDetected",
-            What::ConflictResolved => "ConflictResolved",
-            What::Failed(reason) => reason.as_str(),
-            What::Told(word) => word.as_str(),
+            EventReason::ConflictDetected => "ConflictDetected",
+            EventReason::ConflictResolved => "ConflictResolved",
+            EventReason::Failed(reason) => reason.as_str(),
+            EventReason::Write(word) => word.as_str(),
         }
     }
 
     /// What was done when it was noticed.
     pub fn action(self) -> &'static str {
         match self {
-            What::Told(Word::Resolved | Word::ResolveRefused | Word::ResolveFailed | Word::ResolveWaiting) => "Resolve",
-            What::Told(_) => "Seed",
+            EventReason::Write(
+                WriteReason::Resolved
+                | WriteReason::ResolveRefused
+                | WriteReason::ResolveFailed
+                | WriteReason::ResolveWaiting,
+            ) => "Resolve",
+            EventReason::Write(_) => "Seed",
             _ => "Check",
         }
     }
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Next {
+pub struct StatusUpdate {
     /// With the times of now, even if they alone are not worth a write.
     pub status: AIProviderSeedStatus,
-    pub notices: Vec<Notice>,
+    pub events: Vec<PendingEvent>,
     /// Something but time differs, or the time of the last check is old.
     pub write: bool,
 }
 
-pub fn next(old: Option<&AIProviderSeedStatus>, observed: &Observed, look: &Look) -> Next {
+pub fn next(old: Option<&AIProviderSeedStatus>, observation: &Observation, input: &ReconcileInput) -> StatusUpdate {
     let none = AIProviderSeedStatus::default();
     let before = old.unwrap_or(&none);
-    let (providers, conflicts) = lists(before, observed);
+    let (providers, conflicts) = lists(before, observation);
     let status = AIProviderSeedStatus {
-        observed_generation: Some(look.generation),
-        last_handled_reconcile_at: look.token.clone().or_else(|| before.last_handled_reconcile_at.clone()),
-        last_handled_resolve: look.handled.clone(),
+        observed_generation: Some(input.generation),
+        last_handled_reconcile_at: input.token.clone().or_else(|| before.last_handled_reconcile_at.clone()),
+        last_handled_resolve: input.handled.clone(),
         last_check_time: before.last_check_time.clone(),
-        conditions: conditions(before, observed, look),
-        summary: Some(summary(before, observed, conflicts.len())),
+        conditions: conditions(before, observation, input),
+        summary: Some(summary(before, observation, conflicts.len())),
         providers,
         conflicts,
-        agreements: match &observed.seen {
-            Seen::Found { records, .. } => remember(&before.agreements, records, &look.now),
-            Seen::Unread | Seen::NotLooked => before.agreements.clone(),
+        agreements: match &observation.database {
+            DatabaseView::Found { records, .. } => update(&before.agreements, records, &input.now),
+            DatabaseView::Unread | DatabaseView::NotLooked => before.agreements.clone(),
         },
-        warnings: match observed.seen {
-            Seen::NotLooked => before.warnings.clone(),
-            _ => observed.warnings.iter().take(MAX_WARNINGS).cloned().collect(),
+        warnings: match observation.database {
+            DatabaseView::NotLooked => before.warnings.clone(),
+            _ => observation.warnings.iter().take(MAX_WARNINGS).cloned().collect(),
         },
     };
-    let looked = matches!(observed.seen, Seen::Found { .. });
-    let is_old = |time: &Time| look.now.0.duration_since(time.0) >= REFRESH;
-    let notices = notices(before, observed, look);
+    let looked = matches!(observation.database, DatabaseView::Found { .. });
+    let is_old = |time: &Time| input.now.0.duration_since(time.0) >= REFRESH;
+    let events = events(before, observation, input);
     // The status goes first, so an Event has one to follow.
     let due = looked && before.last_check_time.as_ref().is_none_or(is_old);
-    let write = due || old != Some(&status) || !notices.is_empty();
-    let last_check_time = if write && looked { Some(look.now.clone()) } else { before.last_check_time.clone() };
+    let write = due || old != Some(&status) || !events.is_empty();
+    let last_check_time = if write && looked { Some(input.now.clone()) } else { before.last_check_time.clone() };
     let mut status = AIProviderSeedStatus { last_check_time, ..status };
-    if let Seen::Found { records, .. } = &observed.seen {
-        renew(&mut status.agreements, records, &look.now);
+    if let DatabaseView::Found { records, .. } = &observation.database {
+        touch(&mut status.agreements, records, &input.now);
     }
-    Next { status, notices, write }
+    StatusUpdate { status, events, write }
 }
 
-fn lists(before: &AIProviderSeedStatus, observed: &Observed) -> (Vec<ProviderStatus>, Vec<ConflictStatus>) {
-    match &observed.seen {
-        Seen::NotLooked => (before.providers.clone(), before.conflicts.clone()),
-        Seen::Unread => (Vec::new(), before.conflicts.clone()),
-        Seen::Found { providers, conflicts, .. } => {
+fn lists(before: &AIProviderSeedStatus, observation: &Observation) -> (Vec<ProviderStatus>, Vec<ConflictStatus>) {
+    match &observation.database {
+        DatabaseView::NotLooked => (before.providers.clone(), before.conflicts.clone()),
+        DatabaseView::Unread => (Vec::new(), before.conflicts.clone()),
+        DatabaseView::Found { providers, conflicts, .. } => {
             // The API server refuses a list that names something twice.
             let mut seen = BTreeSet::new();
             let mut providers: Vec<ProviderStatus> =
@@ -139,7 +144,7 @@ fn lists(before: &AIProviderSeedStatus, observed: &Observed) -> (Vec<ProviderSta
     }
 }
 
-fn unique(conflicts: &[Disagreement]) -> impl Iterator<Item = &Disagreement> {
+fn unique(conflicts: &[ObservedConflict]) -> impl Iterator<Item = &ObservedConflict> {
     let mut seen = BTreeSet::new();
     conflicts.iter().filter(move |conflict| seen.insert(key(&conflict.status)))
 }
@@ -148,17 +153,17 @@ fn key(conflict: &ConflictStatus) -> (&str, &str) {
     (&conflict.provider, &conflict.field)
 }
 
-fn summary(before: &AIProviderSeedStatus, observed: &Observed, kept: usize) -> Summary {
+fn summary(before: &AIProviderSeedStatus, observation: &Observation, kept: usize) -> Summary {
     let number = |number: usize| Some(u32::try_from(number).unwrap_or(u32::MAX));
-    let message = observed.message.clone();
-    match &observed.seen {
-        Seen::NotLooked => Summary { message, ..before.summary.clone().unwrap_or_default() },
-        Seen::Unread => {
-            Summary { in_sync: None, desired: observed.desired.and_then(number), conflicts: number(kept), message }
+    let message = observation.message.clone();
+    match &observation.database {
+        DatabaseView::NotLooked => Summary { message, ..before.summary.clone().unwrap_or_default() },
+        DatabaseView::Unread => {
+            Summary { in_sync: None, desired: observation.desired.and_then(number), conflicts: number(kept), message }
         }
-        Seen::Found { providers, conflicts, .. } => {
+        DatabaseView::Found { providers, conflicts, .. } => {
             let agreeing = providers.iter().filter(|provider| provider.state == ProviderState::InSync).count();
-            let desired = observed.desired.unwrap_or(providers.len());
+            let desired = observation.desired.unwrap_or(providers.len());
             Summary {
                 in_sync: Some(format!("{agreeing}/{desired}")),
                 desired: number(desired),
@@ -169,8 +174,8 @@ fn summary(before: &AIProviderSeedStatus, observed: &Observed, kept: usize) -> S
     }
 }
 
-fn conditions(before: &AIProviderSeedStatus, observed: &Observed, look: &Look) -> Vec<Condition> {
-    let (ready, synced) = truth(observed.reason, observed.blocked);
+fn conditions(before: &AIProviderSeedStatus, observation: &Observation, input: &ReconcileInput) -> Vec<Condition> {
+    let (ready, synced) = ready_and_in_sync(observation.reason, observation.blocked);
     let named = |kind: &str, status: &str, reason: &str, message: String| {
         let old = before.conditions.iter().find(|old| old.type_ == kind && old.status == status);
         Condition {
@@ -178,30 +183,33 @@ fn conditions(before: &AIProviderSeedStatus, observed: &Observed, look: &Look) -
             status: status.to_owned(),
             reason: reason.to_owned(),
             message,
-            observed_generation: Some(look.generation),
-            last_transition_time: old.map_or_else(|| look.now.clone(), |old| old.last_transition_time.clone()),
+            observed_generation: Some(input.generation),
+            last_transition_time: old.map_or_else(|| input.now.clone(), |old| old.last_transition_time.clone()),
         }
     };
-    let condition = |kind: &str, status: &str, message: String| named(kind, status, observed.reason.as_str(), message);
-    let known = match (&observed.seen, synced) {
-        (Seen::Found { providers, .. }, "True" | "False") => {
-            in_sync(providers, observed.desired.unwrap_or(providers.len()))
+    let condition =
+        |kind: &str, status: &str, message: String| named(kind, status, observation.reason.as_str(), message);
+    let known = match (&observation.database, synced) {
+        (DatabaseView::Found { providers, .. }, "True" | "False") => {
+            in_sync(providers, observation.desired.unwrap_or(providers.len()))
         }
         _ => "not known; see Ready".to_owned(),
     };
-    let message = || observed.message.clone();
+    let message = || observation.message.clone();
     let mut conditions = vec![condition("Ready", ready, message()), condition("InSync", synced, known)];
-    match observed.reason.progress(observed.blocked) {
+    match observation.reason.progress(observation.blocked) {
         Progress::Settled => {}
         Progress::Reconciling => conditions.push(condition("Reconciling", "True", message())),
         Progress::Stalled => conditions.push(condition("Stalled", "True", message())),
         Progress::Suspended => conditions.push(condition("Suspended", "True", message())),
     }
-    for (kind, answer) in [(RESOLVED, &look.resolved), (SEEDED, &look.seeded)] {
+    for (kind, answer) in [(RESOLVED, &input.resolved), (SEEDED, &input.seeded)] {
         conditions.extend(match answer {
-            Answer::Forget => None,
-            Answer::Say(deed) => Some(named(kind, deed.word.status(), deed.word.as_str(), deed.message.clone())),
-            Answer::Keep => {
+            ConditionUpdate::Remove => None,
+            ConditionUpdate::Set(result) => {
+                Some(named(kind, result.reason.status(), result.reason.as_str(), result.message.clone()))
+            }
+            ConditionUpdate::Keep => {
                 find_condition(before, kind).map(|old| named(kind, &old.status, &old.reason, old.message.clone()))
             }
         });
@@ -214,7 +222,7 @@ pub fn find_condition<'a>(status: &'a AIProviderSeedStatus, kind: &str) -> Optio
 }
 
 /// Ready and InSync.
-fn truth(reason: Reason, blocked: bool) -> (&'static str, &'static str) {
+fn ready_and_in_sync(reason: Reason, blocked: bool) -> (&'static str, &'static str) {
     match reason {
         Reason::InSync => ("True", "True"),
         Reason::WouldSeed | Reason::CredentialsDiffer => ("True", "False"),
@@ -237,10 +245,10 @@ fn truth(reason: Reason, blocked: bool) -> (&'static str, &'static str) {
 }
 
 /// Only what changed since the old status, so that a restart repeats nothing.
-fn notices(before: &AIProviderSeedStatus, observed: &Observed, look: &Look) -> Vec<Notice> {
-    let mut notices = Vec::new();
-    if let Seen::Found { conflicts, .. } = &observed.seen {
-        let start = observed.workload.as_ref().map_or_else(|| "the next start".to_owned(), next_start);
+fn events(before: &AIProviderSeedStatus, observation: &Observation, input: &ReconcileInput) -> Vec<PendingEvent> {
+    let mut events = Vec::new();
+    if let DatabaseView::Found { conflicts, .. } = &observation.database {
+        let start = observation.workload.as_ref().map_or_else(|| "the next start".to_owned(), next_start);
         for conflict in unique(conflicts).take(MAX_CONFLICTS) {
             let now = &conflict.status;
             let same = |old: &ConflictStatus| {
@@ -251,11 +259,11 @@ fn notices(before: &AIProviderSeedStatus, observed: &Observed, look: &Look) -> V
             if before.conflicts.iter().any(same) {
                 continue;
             }
-            let stops = observed.blocked && now.blocking;
+            let stops = observation.blocked && now.blocking;
             let effect =
                 if stops { format!("; {start} would be stopped") } else { format!("; this does not stop {start}") };
-            notices.push(Notice {
-                what: What::ConflictDetected,
+            events.push(PendingEvent {
+                reason: EventReason::ConflictDetected,
                 is_warning: stops,
                 note: fit("", &conflict.sentence, &effect, NOTE),
                 field_path: Some(field_path(now)),
@@ -263,42 +271,42 @@ fn notices(before: &AIProviderSeedStatus, observed: &Observed, look: &Look) -> V
         }
         // Not cut: one that only fell out of the list is not resolved.
         let gone = |old: &&ConflictStatus| !conflicts.iter().any(|conflict| key(&conflict.status) == key(old));
-        notices.extend(before.conflicts.iter().filter(gone).map(|old| Notice {
-            what: What::ConflictResolved,
+        events.extend(before.conflicts.iter().filter(gone).map(|old| PendingEvent {
+            reason: EventReason::ConflictResolved,
             is_warning: false,
             note: fit(&format!("{} {}", old.provider, old.field), "", " is no longer in conflict", NOTE),
             field_path: Some(field_path(old)),
         }));
     }
     let reason_before = before.conditions.iter().find(|old| old.type_ == "Ready").map(|old| old.reason.as_str());
-    if observed.reason.is_failure() && reason_before != Some(observed.reason.as_str()) {
-        notices.push(Notice {
-            what: What::Failed(observed.reason),
+    if observation.reason.is_failure() && reason_before != Some(observation.reason.as_str()) {
+        events.push(PendingEvent {
+            reason: EventReason::Failed(observation.reason),
             is_warning: true,
-            note: fit("", &observed.message, "", NOTE),
+            note: fit("", &observation.message, "", NOTE),
             field_path: None,
         });
     }
-    for (kind, answer) in [(RESOLVED, &look.resolved), (SEEDED, &look.seeded)] {
-        let Answer::Say(deed) = answer else { continue };
-        let another = kind == RESOLVED && look.handled != before.last_handled_resolve;
-        let refused = deed.word == Word::ResolveRefused;
+    for (kind, answer) in [(RESOLVED, &input.resolved), (SEEDED, &input.seeded)] {
+        let ConditionUpdate::Set(result) = answer else { continue };
+        let another = kind == RESOLVED && input.handled != before.last_handled_resolve;
+        let refused = result.reason == WriteReason::ResolveRefused;
         let new = find_condition(before, kind)
-            .is_none_or(|old| old.reason != deed.word.as_str() || (refused && old.message != deed.message));
+            .is_none_or(|old| old.reason != result.reason.as_str() || (refused && old.message != result.message));
         // What was inserted was inserted now; everything else stands until it changes.
-        if deed.word.is_told() && (another || new || deed.word == Word::Seeded) {
-            notices.push(Notice {
-                what: What::Told(deed.word),
-                is_warning: deed.word.is_warning(),
-                note: fit("", &deed.message, "", NOTE),
+        if result.reason.emits_event() && (another || new || result.reason == WriteReason::Seeded) {
+            events.push(PendingEvent {
+                reason: EventReason::Write(result.reason),
+                is_warning: result.reason.is_warning(),
+                note: fit("", &result.message, "", NOTE),
                 field_path: None,
             });
         }
     }
-    notices
+    events
 }
 
-fn next_start(workload: &Related) -> String {
+fn next_start(workload: &EventSubject) -> String {
     format!("the next start of {}", workload.label())
 }
 

@@ -1,7 +1,7 @@
 //! What became of a write that was asked for, as a condition and an Event tell it: from what a run of `resolve` or `seed` came
 //! to. Functions of values.
 
-use super::observation::{Observed, Seen};
+use super::observation::{DatabaseView, Observation};
 use crate::kubernetes::crd::reason::Reason;
 use crate::kubernetes::crd::status::ProviderState;
 use crate::plan::resolve::Resolution;
@@ -21,7 +21,7 @@ pub const PENDING: &str =
 
 /// The reason of the condition, and of the Event where there is one. A closed list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Word {
+pub enum WriteReason {
     /// The environment was taken into the row.
     Resolved,
     /// Nothing was written, and the decision is not tried again.
@@ -39,40 +39,43 @@ pub enum Word {
     WritesNotAllowed,
 }
 
-impl Word {
+impl WriteReason {
     #[cfg(test)]
-    pub const ALL: [Word; 9] = [
-        Word::Resolved,
-        Word::ResolveRefused,
-        Word::ResolveFailed,
-        Word::ResolveWaiting,
-        Word::Seeded,
-        Word::NothingMissing,
-        Word::Waiting,
-        Word::SeedFailed,
-        Word::WritesNotAllowed,
+    pub const ALL: [WriteReason; 9] = [
+        WriteReason::Resolved,
+        WriteReason::ResolveRefused,
+        WriteReason::ResolveFailed,
+        WriteReason::ResolveWaiting,
+        WriteReason::Seeded,
+        WriteReason::NothingMissing,
+        WriteReason::Waiting,
+        WriteReason::SeedFailed,
+        WriteReason::WritesNotAllowed,
     ];
 
     pub fn as_str(self) -> &'static str {
         match self {
-            Word::Resolved => "Resolved",
-            Word::ResolveRefused => "ResolveRefused",
-            Word::ResolveFailed => "ResolveFailed",
-            Word::ResolveWaiting => "ResolveWaiting",
-            Word::Seeded => "Seeded",
-            Word::NothingMissing => "NothingMissing",
-            Word::Waiting => "Waiting",
-            Word::SeedFailed => "SeedFailed",
-            Word::WritesNotAllowed => "WritesNotAllowed",
+            WriteReason::Resolved => "Resolved",
+            WriteReason::ResolveRefused => "ResolveRefused",
+            WriteReason::ResolveFailed => "ResolveFailed",
+            WriteReason::ResolveWaiting => "ResolveWaiting",
+            WriteReason::Seeded => "Seeded",
+            WriteReason::NothingMissing => "NothingMissing",
+            WriteReason::Waiting => "Waiting",
+            WriteReason::SeedFailed => "SeedFailed",
+            WriteReason::WritesNotAllowed => "WritesNotAllowed",
         }
     }
 
     /// Of its condition.
     pub fn status(self) -> &'static str {
         match self {
-            Word::Resolved | Word::Seeded | Word::NothingMissing => "True",
-            Word::ResolveFailed | Word::ResolveWaiting => "Unknown",
-            Word::ResolveRefused | Word::Waiting | Word::SeedFailed | Word::WritesNotAllowed => "False",
+            WriteReason::Resolved | WriteReason::Seeded | WriteReason::NothingMissing => "True",
+            WriteReason::ResolveFailed | WriteReason::ResolveWaiting => "Unknown",
+            WriteReason::ResolveRefused
+            | WriteReason::Waiting
+            | WriteReason::SeedFailed
+            | WriteReason::WritesNotAllowed => "False",
         }
     }
 
@@ -81,55 +84,58 @@ impl Word {
     }
 
     /// It is about something that somebody asked for or has to mend, so an Event tells it too.
-    pub fn is_told(self) -> bool {
-        !matches!(self, Word::NothingMissing | Word::Waiting | Word::ResolveWaiting)
+    pub fn emits_event(self) -> bool {
+        !matches!(self, WriteReason::NothingMissing | WriteReason::Waiting | WriteReason::ResolveWaiting)
     }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deed {
-    pub word: Word,
+pub struct WriteResult {
+    pub reason: WriteReason,
     pub message: String,
 }
 
-impl Deed {
-    pub fn new(word: Word, message: impl Into<String>) -> Deed {
-        Deed { word, message: fit("", &message.into(), "", MESSAGE) }
+impl WriteResult {
+    pub fn new(reason: WriteReason, message: impl Into<String>) -> WriteResult {
+        WriteResult { reason, message: fit("", &message.into(), "", MESSAGE) }
     }
 }
 
 /// What becomes of a condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Answer {
+pub enum ConditionUpdate {
     /// It stays as it was.
     #[default]
     Keep,
     /// It goes: nothing is asked for.
-    Forget,
-    Say(Deed),
+    Remove,
+    Set(WriteResult),
 }
 
-/// What a run of `resolve` for one conflict came to. `None`: the conflict was not there, so that [`super::decision::gone`] says
-/// what is.
-pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<Deed> {
+/// What a run of `resolve` for one conflict came to. `None`: the conflict was not there, and
+/// [`super::resolve_annotation::conflict_not_found`] says what is.
+pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<WriteResult> {
     let again = "it is tried again";
     if ended.written {
         let conflicts = ended.resolution.as_ref().map(|resolution| &resolution.conflicts[..]).unwrap_or_default();
         let tail = format!("; Coder was notified (conflict {id})");
-        return Some(Deed::new(Word::Resolved, fit("took the environment: ", &changes(conflicts), &tail, MESSAGE)));
+        return Some(WriteResult::new(
+            WriteReason::Resolved,
+            fit("took the environment: ", &changes(conflicts), &tail, MESSAGE),
+        ));
     }
     if ended.commit_unknown {
         let message = "the connection broke while the change was committed, and nobody could be asked what became of it; \
                        the next check shows it";
-        return Some(Deed::new(Word::ResolveFailed, message));
+        return Some(WriteResult::new(WriteReason::ResolveFailed, message));
     }
     if let Some(error) = &ended.error {
         let passing =
             error.retry != Retry::No || matches!(error.code.outcome(), Outcome::Unavailable | Outcome::Locked);
         let sentences = sentences(&error.clone().into_problems());
         return Some(match passing {
-            true => Deed::new(Word::ResolveFailed, format!("nothing was written: {sentences}; {again}")),
-            false => Deed::new(Word::ResolveRefused, format!("nothing was written: {sentences}")),
+            true => WriteResult::new(WriteReason::ResolveFailed, format!("nothing was written: {sentences}; {again}")),
+            false => WriteResult::new(WriteReason::ResolveRefused, format!("nothing was written: {sentences}")),
         });
     }
     let problems =
@@ -139,8 +145,11 @@ pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<Deed> {
     }
     let passing = problems.iter().all(|problem| problem.code == Code::ReadOnly);
     Some(match passing {
-        true => Deed::new(Word::ResolveFailed, format!("nothing was written: {}; {again}", sentences(problems))),
-        false => Deed::new(Word::ResolveRefused, format!("nothing was written: {}", sentences(problems))),
+        true => WriteResult::new(
+            WriteReason::ResolveFailed,
+            format!("nothing was written: {}; {again}", sentences(problems)),
+        ),
+        false => WriteResult::new(WriteReason::ResolveRefused, format!("nothing was written: {}", sentences(problems))),
     })
 }
 
@@ -157,48 +166,53 @@ fn changes(conflicts: &[Conflict]) -> String {
 }
 
 /// What a run of `seed` came to. `None`: it wrote nothing and nothing went wrong, so that a look says what is.
-pub fn seeded(report: &Report) -> Option<Deed> {
+pub fn seeded(report: &Report) -> Option<WriteResult> {
     if report.written {
         let created = report.providers.iter().filter(|provider| provider.state == State::Created);
         let names: Vec<&str> = created.map(|provider| provider.name.as_str()).collect();
         let message = fit("inserted ", &names.join(", "), "; Coder was notified", MESSAGE);
-        return Some(Deed::new(Word::Seeded, message));
+        return Some(WriteResult::new(WriteReason::Seeded, message));
     }
     if report.commit_unknown {
         let message = "the connection broke while the rows were committed, and nobody could be asked what became of them; \
                        the next check shows it";
-        return Some(Deed::new(Word::SeedFailed, message));
+        return Some(WriteResult::new(WriteReason::SeedFailed, message));
     }
     if report.findings.problems.is_empty() {
         return None;
     }
     let message = format!("nothing was inserted: {}; it is tried again", sentences(&report.findings.problems));
-    Some(Deed::new(Word::SeedFailed, message))
+    Some(WriteResult::new(WriteReason::SeedFailed, message))
 }
 
-/// The condition of a resource in mode Seed, after `deed` or without one. `before`: the reason that stands there.
-pub fn mode_seed(allow_writes: bool, deed: Option<Deed>, observed: &Observed, before: Option<&str>) -> Answer {
+/// The condition of a resource in mode Seed, after `result` or without one. `before`: its reason so far.
+pub fn mode_seed(
+    allow_writes: bool,
+    result: Option<WriteResult>,
+    observation: &Observation,
+    before: Option<&str>,
+) -> ConditionUpdate {
     if !allow_writes {
         let message = "spec.mode is Seed, but this controller runs without --allow-writes, so it inserts nothing; set \
                        allowWrites in its chart, or spec.mode to Observe";
-        return Answer::Say(Deed::new(Word::WritesNotAllowed, message));
+        return ConditionUpdate::Set(WriteResult::new(WriteReason::WritesNotAllowed, message));
     }
-    if let Some(deed) = deed {
-        return Answer::Say(deed);
+    if let Some(result) = result {
+        return ConditionUpdate::Set(result);
     }
-    let Seen::Found { providers, .. } = &observed.seen else { return Answer::Keep };
-    let waiting = |why: &str| Answer::Say(Deed::new(Word::Waiting, why));
+    let DatabaseView::Found { providers, .. } = &observation.database else { return ConditionUpdate::Keep };
+    let waiting = |why: &str| ConditionUpdate::Set(WriteResult::new(WriteReason::Waiting, why));
     let missing = providers.iter().any(|provider| provider.state == ProviderState::Missing);
-    match observed.reason {
+    match observation.reason {
         Reason::SchemaPending => waiting("Coder has not created its tables yet; what is missing is inserted then"),
         Reason::Conflict if missing => {
             waiting("nothing is inserted while environment and database disagree; see Ready, and settle the conflict")
         }
         _ if missing => waiting("something else comes first; see Ready"),
         // What was inserted stays told.
-        _ if before == Some(Word::Seeded.as_str()) => Answer::Keep,
-        _ => Answer::Say(Deed::new(
-            Word::NothingMissing,
+        _ if before == Some(WriteReason::Seeded.as_str()) => ConditionUpdate::Keep,
+        _ => ConditionUpdate::Set(WriteResult::new(
+            WriteReason::NothingMissing,
             "every provider of the environment is in the database, or left out for a reason that status.providers tells",
         )),
     }

@@ -41,30 +41,30 @@ fn failed(code: Code) -> resolve::ResolveOutcome {
 
 #[test]
 fn what_a_run_of_resolve_came_to() {
-    let said = |ended: &resolve::ResolveOutcome| resolved(ID, ended).map(|deed| (deed.word, deed.message));
+    let said = |ended: &resolve::ResolveOutcome| resolved(ID, ended).map(|result| (result.reason, result.message));
     let written = resolve::ResolveOutcome { written: true, ..resolution(Vec::new()) };
     let message = "took the environment: openai base_url from https://old/ to https://new/, bedrock_region from (empty) to \
                    eu-central-1; Coder was notified (conflict 1805b03d0786)";
-    assert_eq!(said(&written), Some((Word::Resolved, message.to_owned())));
+    assert_eq!(said(&written), Some((WriteReason::Resolved, message.to_owned())));
     // Whoever does not know does not say that nothing was written.
     let unknown = resolve::ResolveOutcome { commit_unknown: true, ..failed(Code::Unreachable) };
     let (word, message) = said(&unknown).unwrap();
-    assert!(word == Word::ResolveFailed && !message.contains("nothing was written"), "{message}");
+    assert!(word == WriteReason::ResolveFailed && !message.contains("nothing was written"), "{message}");
     for (code, word) in [
-        (Code::Unreachable, Word::ResolveFailed),
-        (Code::LockTimeout, Word::ResolveFailed),
-        (Code::ServerError, Word::ResolveRefused),
-        (Code::SchemaMissing, Word::ResolveRefused),
+        (Code::Unreachable, WriteReason::ResolveFailed),
+        (Code::LockTimeout, WriteReason::ResolveFailed),
+        (Code::ServerError, WriteReason::ResolveRefused),
+        (Code::SchemaMissing, WriteReason::ResolveRefused),
     ] {
         let (found, message) = said(&failed(code)).unwrap();
         assert_eq!(found, word, "{code}");
         assert!(message.starts_with(&format!("nothing was written: why; what to do ({code})")), "{message}");
-        assert_eq!(message.ends_with("it is tried again"), word == Word::ResolveFailed);
+        assert_eq!(message.ends_with("it is tried again"), word == WriteReason::ResolveFailed);
     }
     for (code, word) in [
-        (Code::PermissionDenied, Some(Word::ResolveRefused)),
-        (Code::CannotResolve, Some(Word::ResolveRefused)),
-        (Code::ReadOnly, Some(Word::ResolveFailed)),
+        (Code::PermissionDenied, Some(WriteReason::ResolveRefused)),
+        (Code::CannotResolve, Some(WriteReason::ResolveRefused)),
+        (Code::ReadOnly, Some(WriteReason::ResolveFailed)),
         (Code::ConflictMoved, None),
     ] {
         let ended = resolution(vec![Problem::new(code, "why")]);
@@ -76,53 +76,57 @@ fn what_a_run_of_resolve_came_to() {
 
 #[test]
 fn what_a_run_of_seed_came_to() {
-    let said = |report: &Report| seeded(report).map(|deed| (deed.word, deed.message));
+    let said = |report: &Report| seeded(report).map(|result| (result.reason, result.message));
     let mut report = Report::new(Command::Seed, Vec::new());
     assert_eq!(said(&report), None);
     report.findings.problems = vec![Problem::new(Code::PermissionDenied, "why")];
     let message = "nothing was inserted: why (permission_denied); it is tried again";
-    assert_eq!(said(&report), Some((Word::SeedFailed, message.to_owned())));
+    assert_eq!(said(&report), Some((WriteReason::SeedFailed, message.to_owned())));
     report.commit_unknown = true;
     let (word, message) = said(&report).unwrap();
-    assert!(word == Word::SeedFailed && !message.contains("nothing was inserted"), "{message}");
+    assert!(word == WriteReason::SeedFailed && !message.contains("nothing was inserted"), "{message}");
 }
 
 #[test]
 fn what_the_mode_says() {
-    let observed = |reason: Reason, states: &[ProviderState]| {
+    let observation = |reason: Reason, states: &[ProviderState]| {
         let providers =
             states.iter().map(|state| ProviderStatus { state: *state, ..ProviderStatus::default() }).collect();
-        let seen = Seen::Found { providers, conflicts: Vec::new(), records: Vec::new() };
-        Observed { seen, ..Observed::stopped(CheckStopped::new(reason, "m")) }
+        let database = DatabaseView::Found { providers, conflicts: Vec::new(), records: Vec::new() };
+        Observation { database, ..Observation::stopped(CheckStopped::new(reason, "m")) }
     };
-    let word = |allowed: bool, deed: Option<Deed>, observed: &Observed, before: Option<&str>| match mode_seed(
-        allowed, deed, observed, before,
-    ) {
-        Answer::Say(deed) => Some(deed.word),
-        Answer::Keep => None,
-        Answer::Forget => panic!("the mode is Seed"),
-    };
+    let word =
+        |allowed: bool, result: Option<WriteResult>, observation: &Observation, before: Option<&str>| match mode_seed(
+            allowed,
+            result,
+            observation,
+            before,
+        ) {
+            ConditionUpdate::Set(result) => Some(result.reason),
+            ConditionUpdate::Keep => None,
+            ConditionUpdate::Remove => panic!("the mode is Seed"),
+        };
     use ProviderState as P;
     use Reason as R;
     for (reason, states, expected) in [
-        (R::InSync, &[P::InSync, P::Deleted, P::Unsupported][..], Word::NothingMissing),
-        (R::CredentialsDiffer, &[P::CredentialsDiffer], Word::NothingMissing),
-        (R::NothingDesired, &[], Word::NothingMissing),
-        (R::WouldSeed, &[P::Missing], Word::Waiting),
-        (R::SchemaPending, &[P::Missing], Word::Waiting),
-        (R::Conflict, &[P::Conflict, P::Missing], Word::Waiting),
-        (R::Conflict, &[P::Conflict], Word::NothingMissing),
+        (R::InSync, &[P::InSync, P::Deleted, P::Unsupported][..], WriteReason::NothingMissing),
+        (R::CredentialsDiffer, &[P::CredentialsDiffer], WriteReason::NothingMissing),
+        (R::NothingDesired, &[], WriteReason::NothingMissing),
+        (R::WouldSeed, &[P::Missing], WriteReason::Waiting),
+        (R::SchemaPending, &[P::Missing], WriteReason::Waiting),
+        (R::Conflict, &[P::Conflict, P::Missing], WriteReason::Waiting),
+        (R::Conflict, &[P::Conflict], WriteReason::NothingMissing),
     ] {
-        let observed = observed(reason, states);
-        assert_eq!(word(true, None, &observed, None), Some(expected), "{reason}");
-        assert_eq!(word(false, None, &observed, None), Some(Word::WritesNotAllowed), "{reason}");
-        let failed = Deed::new(Word::SeedFailed, "m");
-        assert_eq!(word(true, Some(failed), &observed, None), Some(Word::SeedFailed));
+        let observation = observation(reason, states);
+        assert_eq!(word(true, None, &observation, None), Some(expected), "{reason}");
+        assert_eq!(word(false, None, &observation, None), Some(WriteReason::WritesNotAllowed), "{reason}");
+        let failed = WriteResult::new(WriteReason::SeedFailed, "m");
+        assert_eq!(word(true, Some(failed), &observation, None), Some(WriteReason::SeedFailed));
     }
     // What was inserted stays told until something is missing again; and nobody guesses about a database that was not read.
-    assert_eq!(word(true, None, &observed(R::InSync, &[P::InSync]), Some("Seeded")), None);
-    assert_eq!(word(true, None, &observed(R::WouldSeed, &[P::Missing]), Some("Seeded")), Some(Word::Waiting));
-    let unread = Observed::stopped(CheckStopped::new(R::DatabaseUnreachable, "m"));
+    assert_eq!(word(true, None, &observation(R::InSync, &[P::InSync]), Some("Seeded")), None);
+    assert_eq!(word(true, None, &observation(R::WouldSeed, &[P::Missing]), Some("Seeded")), Some(WriteReason::Waiting));
+    let unread = Observation::stopped(CheckStopped::new(R::DatabaseUnreachable, "m"));
     assert_eq!(word(true, None, &unread, Some("Seeded")), None);
 }
 
@@ -132,9 +136,9 @@ fn words_are_what_the_api_server_takes_and_the_page_explains() {
     for reason in Reason::ALL {
         assert!(page.contains(&format!("`{reason}`")), "{reason}");
     }
-    for word in Word::ALL {
+    for word in WriteReason::ALL {
         assert!(word.as_str().bytes().all(|b| b.is_ascii_alphabetic()));
-        let told = if word.is_told() { "yes" } else { "no" };
+        let told = if word.emits_event() { "yes" } else { "no" };
         let row = format!("| `{}` | {} | {told} | ", word.as_str(), word.status());
         assert!(page.contains(&row), "{row}");
         assert!(["True", "False", "Unknown"].contains(&word.status()));

@@ -5,15 +5,16 @@ use proptest::prelude::*;
 use super::*;
 
 /// Which decision was handled and what is said of it, and what is said of the mode Seed.
-type Asked = (Option<String>, Answer, Answer);
+type Asked = (Option<String>, ConditionUpdate, ConditionUpdate);
 
-fn answer() -> impl Strategy<Value = Answer> {
-    let say = prop::sample::select(Word::ALL.to_vec()).prop_map(|word| Answer::Say(Deed::new(word, "m")));
-    prop_oneof![Just(Answer::Keep), Just(Answer::Forget), say]
+fn answer() -> impl Strategy<Value = ConditionUpdate> {
+    let say = prop::sample::select(WriteReason::ALL.to_vec())
+        .prop_map(|word| ConditionUpdate::Set(WriteResult::new(word, "m")));
+    prop_oneof![Just(ConditionUpdate::Keep), Just(ConditionUpdate::Remove), say]
 }
 
 /// What can happen between two looks.
-fn step() -> impl Strategy<Value = (Observed, i64, Option<String>, Asked)> {
+fn step() -> impl Strategy<Value = (Observation, i64, Option<String>, Asked)> {
     let asked = (prop::option::of("[ab]"), answer(), answer());
     let sides = prop::option::of((prop::sample::select(vec!["x", "y"]), prop::sample::select(vec!["x", "y"])));
     let reason = prop::sample::select(Reason::ALL.to_vec());
@@ -31,10 +32,10 @@ fn step() -> impl Strategy<Value = (Observed, i64, Option<String>, Asked)> {
                 }
                 _ => Vec::new(),
             };
-            let records: Vec<Record> =
+            let records: Vec<ProviderHashes> =
                 sides.into_iter().map(|(environment, database)| record(environment, database)).collect();
-            let observed = observed(reason, blocked && reason == Reason::Conflict, &conflicts);
-            (with_records(observed, &records), more, token, asked)
+            let observation = observed(reason, blocked && reason == Reason::Conflict, &conflicts);
+            (with_records(observation, &records), more, token, asked)
         },
     )
 }
@@ -47,29 +48,29 @@ proptest! {
         let mut told: std::collections::BTreeMap<(String, String), String> = Default::default();
         let mut agreed: Option<(String, i64)> = None;
         let (mut generation, mut reason) = (1, None);
-        for (number, (observed, more, token, asked)) in steps.into_iter().enumerate() {
+        for (number, (observation, more, token, asked)) in steps.into_iter().enumerate() {
             generation += more;
             let (handled, resolved, seeded) = asked;
-            let look = Look { token: token.clone(), handled, resolved, seeded, ..look(generation, 30 * i64::try_from(number).unwrap()) };
-            let Next { status, notices, write } = next(old.as_ref(), &observed, &look);
+            let input = ReconcileInput { token: token.clone(), handled, resolved, seeded, ..input(generation, 30 * i64::try_from(number).unwrap()) };
+            let StatusUpdate { status, events, write } = next(old.as_ref(), &observation, &input);
 
             // Conditions: valid, for this generation, and InSync only for a database that was read.
             prop_assert!(status.conditions.iter().all(|c| c.observed_generation == Some(generation)));
             let kinds: Vec<&str> = status.conditions.iter().map(|c| c.type_.as_str()).collect();
             prop_assert!(kinds[..2] == ["Ready", "InSync"] && kinds.len() <= 5);
-            let looked = matches!(observed.seen, Seen::Found { .. });
-            prop_assert!(status.conditions[1].status != "True" || looked && observed.reason == Reason::InSync);
+            let looked = matches!(observation.database, DatabaseView::Found { .. });
+            prop_assert!(status.conditions[1].status != "True" || looked && observation.reason == Reason::InSync);
             prop_assert!(status.conditions.iter().all(|c| !c.message.is_empty() && c.message.len() <= 32_768));
             // The time of a transition changes exactly with the status.
             for condition in &status.conditions {
                 let before = old.iter().flat_map(|old| &old.conditions).find(|c| c.type_ == condition.type_);
                 let same = before.filter(|before| before.status == condition.status);
-                let expected = same.map_or(&look.now, |before| &before.last_transition_time);
+                let expected = same.map_or(&input.now, |before| &before.last_transition_time);
                 prop_assert_eq!(&condition.last_transition_time, expected);
             }
             // Events: what the model says.
             let mut expected = Vec::new();
-            if let Seen::Found { conflicts, .. } = &observed.seen {
+            if let DatabaseView::Found { conflicts, .. } = &observation.database {
                 let mut now: std::collections::BTreeMap<(String, String), String> = Default::default();
                 for conflict in conflicts {
                     let key = (conflict.status.provider.clone(), conflict.status.field.clone());
@@ -84,58 +85,58 @@ proptest! {
                 expected.extend(gone.map(|key| ("ConflictResolved", key.0.clone())));
                 told = now;
             }
-            if observed.reason.is_failure() && reason != Some(observed.reason) {
-                expected.push((observed.reason.as_str(), String::new()));
+            if observation.reason.is_failure() && reason != Some(observation.reason) {
+                expected.push((observation.reason.as_str(), String::new()));
             }
-            reason = Some(observed.reason);
+            reason = Some(observation.reason);
             // What was asked for: the condition stays, goes or says it; an Event for what is new.
             let before = |kind: &str| old.iter().flat_map(|old| &old.conditions).find(|c| c.type_ == kind).map(|c| c.reason.clone());
-            for (kind, answer) in [(RESOLVED, &look.resolved), (SEEDED, &look.seeded)] {
+            for (kind, answer) in [(RESOLVED, &input.resolved), (SEEDED, &input.seeded)] {
                 let now = status.conditions.iter().find(|c| c.type_ == kind).map(|c| c.reason.clone());
                 match answer {
-                    Answer::Keep => prop_assert_eq!(now, before(kind)),
-                    Answer::Forget => prop_assert_eq!(now, None),
-                    Answer::Say(deed) => {
-                        prop_assert_eq!(now.as_deref(), Some(deed.word.as_str()));
-                        let another = kind == RESOLVED && old.as_ref().and_then(|old| old.last_handled_resolve.clone()) != look.handled;
-                        let quiet = [Word::NothingMissing, Word::Waiting, Word::ResolveWaiting].contains(&deed.word);
-                        if !quiet && (another || before(kind) != now || deed.word == Word::Seeded) {
-                            expected.push((deed.word.as_str(), String::new()));
+                    ConditionUpdate::Keep => prop_assert_eq!(now, before(kind)),
+                    ConditionUpdate::Remove => prop_assert_eq!(now, None),
+                    ConditionUpdate::Set(result) => {
+                        prop_assert_eq!(now.as_deref(), Some(result.reason.as_str()));
+                        let another = kind == RESOLVED && old.as_ref().and_then(|old| old.last_handled_resolve.clone()) != input.handled;
+                        let quiet = [WriteReason::NothingMissing, WriteReason::Waiting, WriteReason::ResolveWaiting].contains(&result.reason);
+                        if !quiet && (another || before(kind) != now || result.reason == WriteReason::Seeded) {
+                            expected.push((result.reason.as_str(), String::new()));
                         }
                     }
                 }
             }
-            prop_assert_eq!(&status.last_handled_resolve, &look.handled);
-            let mut events: Vec<(&str, String)> = notices
+            prop_assert_eq!(&status.last_handled_resolve, &input.handled);
+            let mut published: Vec<(&str, String)> = events
                 .iter()
-                .map(|notice| match notice.what {
-                    What::Failed(_) | What::Told(_) => (notice.what.as_str(), String::new()),
-                    _ => (notice.what.as_str(), notice.note[..1].to_owned()),
+                .map(|event| match event.reason {
+                    EventReason::Failed(_) | EventReason::Write(_) => (event.reason.as_str(), String::new()),
+                    _ => (event.reason.as_str(), event.note[..1].to_owned()),
                 })
                 .collect();
             expected.sort();
-            events.sort();
-            prop_assert_eq!(events, expected);
-            prop_assert!(write || notices.is_empty());
+            published.sort();
+            prop_assert_eq!(published, expected);
+            prop_assert!(write || events.is_empty());
             // What both sides last agreed on, and when; with the times of now, whether they were written or not.
-            if let Seen::Found { records, .. } = &observed.seen {
+            if let DatabaseView::Found { records, .. } = &observation.database {
                 agreed = match records.first() {
                     None => None,
                     Some(record) if record.environment == record.database => {
-                        Some((record.environment.clone(), look.now.0.as_second()))
+                        Some((record.environment.clone(), input.now.0.as_second()))
                     }
                     Some(_) => agreed,
                 };
             }
             let remembered = status.agreements.first().map(|last| (last.hash.clone(), last.time.0.as_second()));
             prop_assert_eq!(&remembered, &agreed);
-            // The token is remembered, also by a later look without one.
+            // The token is remembered, also by a later check without one.
             let handled = token.or_else(|| old.and_then(|old| old.last_handled_reconcile_at));
             prop_assert_eq!(&status.last_handled_reconcile_at, &handled);
             // A second pass, to which nobody has anything to add, writes nothing.
-            let look = Look { resolved: Answer::Keep, seeded: Answer::Keep, ..look };
-            let again = next(Some(&status), &observed, &look);
-            prop_assert!(!again.write && again.notices.is_empty(), "{:?}", again);
+            let input = ReconcileInput { resolved: ConditionUpdate::Keep, seeded: ConditionUpdate::Keep, ..input };
+            let again = next(Some(&status), &observation, &input);
+            prop_assert!(!again.write && again.events.is_empty(), "{:?}", again);
             prop_assert_eq!(&again.status, &status);
             // And what is written is read back as it was.
             let text = serde_json::to_string(&status).unwrap();

@@ -3,14 +3,18 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::kubernetes::status::write_result::Deed;
+use crate::kubernetes::status::write_result::WriteResult;
 
-fn said(look: Look, handled: Option<&str>, word: Word) -> Look {
-    Look { handled: handled.map(str::to_owned), resolved: Answer::Say(Deed::new(word, "m")), ..look }
+fn said(input: ReconcileInput, handled: Option<&str>, word: WriteReason) -> ReconcileInput {
+    ReconcileInput {
+        handled: handled.map(str::to_owned),
+        resolved: ConditionUpdate::Set(WriteResult::new(word, "m")),
+        ..input
+    }
 }
 
-fn seeded(look: Look, word: Word) -> Look {
-    Look { seeded: Answer::Say(Deed::new(word, "m")), ..look }
+fn seeded(input: ReconcileInput, word: WriteReason) -> ReconcileInput {
+    ReconcileInput { seeded: ConditionUpdate::Set(WriteResult::new(word, "m")), ..input }
 }
 
 /// What of a status is about writes, as it is sent.
@@ -21,35 +25,35 @@ fn patch(status: &AIProviderSeedStatus) -> Value {
 }
 
 fn condition(kind: &str, status: &str, reason: &str, second: i64) -> Value {
-    let time = look(1, second).now.0.to_string();
+    let time = input(1, second).now.0.to_string();
     json!({"type": kind, "status": status, "reason": reason, "message": "m", "observedGeneration": 1,
            "lastTransitionTime": time})
 }
 
-fn events(next: &Next) -> Vec<&'static str> {
-    next.notices.iter().map(|notice| notice.what.as_str()).collect()
+fn events(next: &StatusUpdate) -> Vec<&'static str> {
+    next.events.iter().map(|event| event.reason.as_str()).collect()
 }
 
 #[test]
 fn a_decision_from_failed_to_done_to_forgotten() {
     let (stuck, agreed) = (observed(Reason::Conflict, false, &[]), observed(Reason::InSync, false, &[]));
-    let failed = next(None, &stuck, &said(look(1, 0), None, Word::ResolveFailed));
+    let failed = next(None, &stuck, &said(input(1, 0), None, WriteReason::ResolveFailed));
     let expected = json!([condition("Resolved", "Unknown", "ResolveFailed", 0)]);
     assert_eq!(patch(&failed.status), json!({"handled": null, "conditions": expected}));
     assert_eq!(events(&failed), ["ResolveFailed"]);
-    let note = &failed.notices[0];
-    assert!(note.is_warning && note.field_path.is_none() && note.what.action() == "Resolve");
+    let note = &failed.events[0];
+    assert!(note.is_warning && note.field_path.is_none() && note.reason.action() == "Resolve");
     // Again: not told again, and not even written.
-    let again = next(Some(&failed.status), &stuck, &said(look(1, 9), None, Word::ResolveFailed));
-    assert!(!again.write && again.notices.is_empty());
+    let again = next(Some(&failed.status), &stuck, &said(input(1, 9), None, WriteReason::ResolveFailed));
+    assert!(!again.write && again.events.is_empty());
 
-    let done = next(Some(&failed.status), &agreed, &said(look(1, 20), Some("a:environment"), Word::Resolved));
+    let done = next(Some(&failed.status), &agreed, &said(input(1, 20), Some("a:environment"), WriteReason::Resolved));
     let expected = json!([condition("Resolved", "True", "Resolved", 20)]);
     assert_eq!(patch(&done.status), json!({"handled": "a:environment", "conditions": expected}));
     assert_eq!(events(&done), ["Resolved"]);
-    assert!(!done.notices[0].is_warning);
+    assert!(!done.events[0].is_warning);
     // It stands, whatever is found later.
-    let kept = Look { handled: Some("a:environment".to_owned()), ..look(1, 30) };
+    let kept = ReconcileInput { handled: Some("a:environment".to_owned()), ..input(1, 30) };
     for seen in
         [&agreed, &stuck, &observed(Reason::DatabaseUnreachable, false, &[]), &observed(Reason::Suspended, false, &[])]
     {
@@ -58,17 +62,18 @@ fn a_decision_from_failed_to_done_to_forgotten() {
         assert_eq!(kept.last_handled_resolve.as_deref(), Some("a:environment"));
     }
     // The annotation is removed.
-    let gone = next(Some(&done.status), &agreed, &Look { resolved: Answer::Forget, ..look(1, 40) });
+    let gone = next(Some(&done.status), &agreed, &ReconcileInput { resolved: ConditionUpdate::Remove, ..input(1, 40) });
     assert_eq!(patch(&gone.status), json!({"handled": null, "conditions": []}));
-    assert!(gone.write && gone.notices.is_empty());
+    assert!(gone.write && gone.events.is_empty());
 }
 
 #[test]
 fn each_refused_decision_is_told_even_if_for_the_same_reason() {
     let seen = observed(Reason::Conflict, false, &[]);
-    let first = next(None, &seen, &said(look(1, 0), Some("a:environment"), Word::ResolveRefused));
+    let first = next(None, &seen, &said(input(1, 0), Some("a:environment"), WriteReason::ResolveRefused));
     assert_eq!(events(&first), ["ResolveRefused"]);
-    let second = next(Some(&first.status), &seen, &said(look(1, 9), Some("b:environment"), Word::ResolveRefused));
+    let second =
+        next(Some(&first.status), &seen, &said(input(1, 9), Some("b:environment"), WriteReason::ResolveRefused));
     assert_eq!(events(&second), ["ResolveRefused"]);
     let expected = json!([condition("Resolved", "False", "ResolveRefused", 0)]);
     assert_eq!(patch(&second.status), json!({"handled": "b:environment", "conditions": expected}));
@@ -77,43 +82,43 @@ fn each_refused_decision_is_told_even_if_for_the_same_reason() {
 #[test]
 fn the_mode_seed() {
     let missing = observed(Reason::WouldSeed, false, &[]);
-    let waiting = next(None, &missing, &seeded(look(1, 0), Word::Waiting));
+    let waiting = next(None, &missing, &seeded(input(1, 0), WriteReason::Waiting));
     assert_eq!(patch(&waiting.status)["conditions"], json!([condition("Seeded", "False", "Waiting", 0)]));
     assert!(events(&waiting).is_empty());
-    for word in [Word::WritesNotAllowed, Word::SeedFailed] {
-        let told = next(Some(&waiting.status), &missing, &seeded(look(1, 5), word));
+    for word in [WriteReason::WritesNotAllowed, WriteReason::SeedFailed] {
+        let told = next(Some(&waiting.status), &missing, &seeded(input(1, 5), word));
         assert_eq!(patch(&told.status)["conditions"], json!([condition("Seeded", "False", word.as_str(), 0)]));
-        assert_eq!((events(&told), told.notices[0].is_warning), (vec![word.as_str()], true));
-        assert_eq!(told.notices[0].what.action(), "Seed");
-        assert!(next(Some(&told.status), &missing, &seeded(look(1, 9), word)).notices.is_empty());
+        assert_eq!((events(&told), told.events[0].is_warning), (vec![word.as_str()], true));
+        assert_eq!(told.events[0].reason.action(), "Seed");
+        assert!(next(Some(&told.status), &missing, &seeded(input(1, 9), word)).events.is_empty());
     }
     let agreed = observed(Reason::InSync, false, &[]);
-    let done = next(Some(&waiting.status), &agreed, &seeded(look(1, 9), Word::Seeded));
+    let done = next(Some(&waiting.status), &agreed, &seeded(input(1, 9), WriteReason::Seeded));
     assert_eq!(patch(&done.status)["conditions"], json!([condition("Seeded", "True", "Seeded", 9)]));
-    assert_eq!((events(&done), done.notices[0].is_warning), (vec!["Seeded"], false));
-    let observe = next(Some(&done.status), &agreed, &Look { seeded: Answer::Forget, ..look(1, 9) });
+    assert_eq!((events(&done), done.events[0].is_warning), (vec!["Seeded"], false));
+    let observe = next(Some(&done.status), &agreed, &ReconcileInput { seeded: ConditionUpdate::Remove, ..input(1, 9) });
     assert_eq!(patch(&observe.status)["conditions"], json!([]));
 }
 
 /// Each decision is told, also one that ends like the last; what stands beside it is not told again for that.
 #[test]
 fn another_decision_is_another_notice() {
-    let say = |word| Answer::Say(Deed::new(word, "a message"));
-    let decided = |handled: &str| Look {
+    let say = |word| ConditionUpdate::Set(WriteResult::new(word, "a message"));
+    let decided = |handled: &str| ReconcileInput {
         handled: Some(handled.to_owned()),
-        resolved: say(Word::Resolved),
-        seeded: say(Word::WritesNotAllowed),
-        ..look(1, 0)
+        resolved: say(WriteReason::Resolved),
+        seeded: say(WriteReason::WritesNotAllowed),
+        ..input(1, 0)
     };
     let in_sync = observed(Reason::InSync, false, &[]);
     let told = |before: Option<&AIProviderSeedStatus>, handled| {
         let next = next(before, &in_sync, &decided(handled));
-        (next.notices.iter().map(|notice| notice.what).collect::<Vec<_>>(), next.status)
+        (next.events.iter().map(|event| event.reason).collect::<Vec<_>>(), next.status)
     };
     let (first, status) = told(None, "one");
-    assert_eq!(first, [What::Told(Word::Resolved), What::Told(Word::WritesNotAllowed)]);
+    assert_eq!(first, [EventReason::Write(WriteReason::Resolved), EventReason::Write(WriteReason::WritesNotAllowed)]);
     assert_eq!(told(Some(&status), "one").0, []);
-    assert_eq!(told(Some(&status), "two").0, [What::Told(Word::Resolved)]);
+    assert_eq!(told(Some(&status), "two").0, [EventReason::Write(WriteReason::Resolved)]);
 }
 
 /// A refusal for another reason is told; a try that failed in another way is the same news.
@@ -121,10 +126,13 @@ fn another_decision_is_another_notice() {
 fn a_refusal_is_told_for_each_reason() {
     let in_sync = observed(Reason::InSync, false, &[]);
     let told_again = |word| {
-        let decided = |message: &str| Look { resolved: Answer::Say(Deed::new(word, message)), ..look(1, 0) };
+        let decided = |message: &str| ReconcileInput {
+            resolved: ConditionUpdate::Set(WriteResult::new(word, message)),
+            ..input(1, 0)
+        };
         let first = next(None, &in_sync, &decided("one")).status;
-        [decided("one"), decided("two")].map(|look| next(Some(&first), &in_sync, &look).notices.len())
+        [decided("one"), decided("two")].map(|input| next(Some(&first), &in_sync, &input).events.len())
     };
-    assert_eq!(told_again(Word::ResolveRefused), [0, 1]);
-    assert_eq!(told_again(Word::ResolveFailed), [0, 0]);
+    assert_eq!(told_again(WriteReason::ResolveRefused), [0, 1]);
+    assert_eq!(told_again(WriteReason::ResolveFailed), [0, 0]);
 }

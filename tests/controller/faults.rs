@@ -7,7 +7,8 @@ use crate::support::controller::{Controller, check_now, conditions, deployment, 
 use crate::support::kubernetes::{ServiceAccount, eventually};
 use crate::support::{Cluster, Database, Namespace, Proxy, Run, Server, Variant, block_on};
 use ai_provider_seed::kubernetes::crd::rbac;
-use ai_provider_seed::kubernetes::crd::spec::{AIProviderSeed, AIProviderSeedStatus};
+use ai_provider_seed::kubernetes::crd::spec::AIProviderSeed;
+use ai_provider_seed::kubernetes::crd::status::AIProviderSeedStatus;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::api::Api;

@@ -40,7 +40,7 @@ impl Metrics {
         let (api_errors, events, status_writes) = (Family::default(), Family::default(), Family::default());
         let duration = Histogram::new([0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]);
         let (conflicts, last_check) = (Family::default(), Family::default());
-        registry.register("reconciles", "Checks by what they came to", reconciles.clone());
+        registry.register("reconciles", "Checks by the reason of the condition Ready", reconciles.clone());
         registry.register("reconcile_duration_seconds", "How long a check took", duration.clone());
         registry.register("conflicts", "Fields on which environment and database disagree", conflicts.clone());
         let help = "When environment and database were last held against each other";
@@ -71,13 +71,13 @@ impl Metrics {
     }
 
     pub fn reconciled(&self, reason: Reason, took: Duration) {
-        self.reconciles.get_or_create(&[("outcome", reason.as_str())]).inc();
+        self.reconciles.get_or_create(&[("reason", reason.as_str())]).inc();
         self.duration.observe(took.as_secs_f64());
     }
 
     /// The check came to no end, because of the API server.
     pub fn failed(&self, error: &ApiError, took: Duration) {
-        self.reconciles.get_or_create(&[("outcome", "Error")]).inc();
+        self.reconciles.get_or_create(&[("reason", "Error")]).inc();
         self.duration.observe(took.as_secs_f64());
         self.api_error(error.kind);
     }

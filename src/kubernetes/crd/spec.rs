@@ -10,10 +10,7 @@ use kube::{CustomResource, CustomResourceExt};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-pub use super::status::{
-    AIProviderSeedStatus, AgreementStatus, Changed, ConflictStatus, MAX_AGREEMENTS, MAX_CONFLICTS, MAX_PROVIDERS,
-    MAX_VARIABLES, MAX_WARNINGS, ProviderState, ProviderStatus, Summary, WarningStatus,
-};
+use super::status::AIProviderSeedStatus;
 
 /// Any new value asks for a check now: `kubectl annotate --overwrite aps/coder aiproviders.dev/reconcile=$(date +%s)`.
 pub const RECONCILE_ANNOTATION: &str = "aiproviders.dev/reconcile";

@@ -11,22 +11,20 @@ use serde::Serialize;
 use super::resolve::in_runtime;
 use super::{log_to_stderr, may_colour, print, print_error};
 use crate::env::Variable;
-use crate::options::args::ExportTexts;
-use crate::options::export::Wanted;
-use crate::options::{self, Format, Options};
+use crate::options::export::{ExportOptions, Secrets};
+use crate::options::{self, Options, OutputFormat, RawOptions};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact;
-use crate::report::export::{Export, HEAD, Secrets, Stored, export, render};
+use crate::report::export::{Export, HEAD, Stored, export, render};
 use crate::report::{self, Command, Report, Style};
 use crate::run::export::ExportRun;
 use crate::run::prepare::prepare_reader;
 use crate::store::snapshot::Live;
 
-pub fn command(mut texts: ExportTexts, variables: &[Variable]) -> u8 {
-    let (options, Findings { mut problems, warnings }) =
-        options::parse(std::mem::take(&mut texts.texts), None, variables);
+pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
+    let (options, Findings { mut problems, warnings }) = options::parse(raw, variables);
     log_to_stderr(options.log_format, options.log_level);
-    let wanted = options::export::parse(&texts, &mut problems);
+    let wanted = options::export::parse(raw, &mut problems);
     let (keyring, connector) = match prepare_reader(&options, variables, problems) {
         Ok(ready) => ready,
         Err(problems) => return failed(Report::new(Command::Export, Findings { problems, warnings }), &options),
@@ -49,7 +47,7 @@ pub fn command(mut texts: ExportTexts, variables: &[Variable]) -> u8 {
     finish(&found, &wanted, &options)
 }
 
-fn choose<'a>(live: &'a [Live], wanted: &Wanted) -> (Vec<Stored<'a>>, Vec<Problem>) {
+fn choose<'a>(live: &'a [Live], wanted: &ExportOptions) -> (Vec<Stored<'a>>, Vec<Problem>) {
     let is_wanted = |live: &&Live| wanted.providers.is_empty() || wanted.providers.contains(&live.name);
     let stored = |live: &'a Live| Stored {
         name: &live.name,
@@ -66,7 +64,7 @@ fn choose<'a>(live: &'a [Live], wanted: &Wanted) -> (Vec<Stored<'a>>, Vec<Proble
     (live.iter().filter(is_wanted).map(stored).collect(), unknown.collect())
 }
 
-fn finish(found: &Export, wanted: &Wanted, options: &Options) -> u8 {
+fn finish(found: &Export, wanted: &ExportOptions, options: &Options) -> u8 {
     let rendered = render(found, wanted.format, wanted.secrets);
     let mut findings = found.findings.clone();
     if let Some(path) = &wanted.file
@@ -80,15 +78,17 @@ fn finish(found: &Export, wanted: &Wanted, options: &Options) -> u8 {
     report.blocked = !report.findings.problems.is_empty();
     let text = rendered.text.expose_secret();
     match options.output {
-        Format::Json => print(&(json(found, wanted, &report, text) + "\n")),
-        Format::Text if std::io::stdout().is_terminal() && !printable(text) => {
+        OutputFormat::Json => print(&(json(found, wanted, &report, text) + "\n")),
+        OutputFormat::Text if std::io::stdout().is_terminal() && !printable(text) => {
             print_error(
                 "not printed: a value has control characters in it; use --secrets-file, or send this into a file\n",
             );
         }
-        Format::Text => print(text),
+        OutputFormat::Text => print(text),
     }
-    if options.output == Format::Text && !(report.findings.problems.is_empty() && report.findings.warnings.is_empty()) {
+    if options.output == OutputFormat::Text
+        && !(report.findings.problems.is_empty() && report.findings.warnings.is_empty())
+    {
         print_error(&report::remarks(&report, Style { colour: may_colour() }));
     }
     report.exit_code()
@@ -98,9 +98,9 @@ fn finish(found: &Export, wanted: &Wanted, options: &Options) -> u8 {
 fn failed(mut report: Report, options: &Options) -> u8 {
     report.blocked = true;
     match options.output {
-        Format::Json => print(&(report::json(&report) + "\n")),
+        OutputFormat::Json => print(&(report::json(&report) + "\n")),
         // Standard output is for what is exported.
-        Format::Text => print_error(&report::text(&report, Style { colour: may_colour() })),
+        OutputFormat::Text => print_error(&report::text(&report, Style { colour: may_colour() })),
     }
     report.exit_code()
 }
@@ -109,7 +109,7 @@ fn printable(text: &str) -> bool {
     text.chars().all(|c| matches!(c, ' '..='~' | '\n'))
 }
 
-fn json(found: &Export, wanted: &Wanted, report: &Report, text: &str) -> String {
+fn json(found: &Export, wanted: &ExportOptions, report: &Report, text: &str) -> String {
     #[derive(Serialize)]
     struct Document<'a> {
         version: u32,

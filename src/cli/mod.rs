@@ -11,13 +11,12 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
-use self::watchdog::Guard;
+use self::watchdog::Watchdog;
 use crate::env::Variable;
-use crate::options::args::{Arguments, Command, Texts, usage_message};
-use crate::options::{self, Format, Options};
+use crate::options::usage::usage_message;
+use crate::options::{self, Command, LogFormat, Options, OutputFormat, RawOptions};
 use crate::plan::Access;
 use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::report::{self, Report, RunResult, Style};
@@ -32,30 +31,33 @@ pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
         print_error(&format!("internal error at {place}; please report it, nothing more was written\n"));
         std::process::exit(i32::from(Outcome::Internal.exit_code()));
     }));
-    ExitCode::from(match Arguments::try_parse_from(&arguments) {
-        Ok(arguments) => command(arguments.command, &variables),
+    ExitCode::from(match RawOptions::read(&arguments) {
+        Ok(raw) => command(&raw, &variables),
         Err(error) => usage(&error, &arguments, &variables),
     })
 }
 
-fn command(command: Command, variables: &[Variable]) -> u8 {
-    match command {
-        Command::Seed(texts) => seed(texts, variables),
-        Command::Diff(texts) => diff::command(texts, variables),
-        Command::Resolve(texts) => resolve::command(texts, variables),
-        Command::Export(texts) => export::command(texts, variables),
+fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
+    match raw.command {
+        Command::Seed => seed(raw, variables),
+        Command::Diff => diff::command(raw, variables),
+        Command::Resolve => resolve::command(raw, variables),
+        Command::Export => export::command(raw, variables),
         #[cfg(feature = "controller")]
         Command::Crd => crd(),
         #[cfg(feature = "controller")]
-        Command::Controller(texts) => controller(texts, variables),
+        Command::Controller => controller(raw, variables),
+        // Not among the commands of this build, so the arguments cannot name it.
+        #[cfg(not(feature = "controller"))]
+        Command::Crd | Command::Controller => Outcome::Invalid.exit_code(),
     }
 }
 
 /// Runs until it is asked to end. What it has to say is in the log, and in the status of the resources.
 #[cfg(feature = "controller")]
-fn controller(texts: crate::options::args::ControllerTexts, variables: &[Variable]) -> u8 {
+fn controller(raw: &RawOptions, variables: &[Variable]) -> u8 {
     use crate::kubernetes::{self, End};
-    let (options, problems) = options::controller::parse(texts, variables);
+    let (options, problems) = options::controller::parse(raw, variables);
     log_to_stderr(options.log_format, options.log_level);
     if !problems.is_empty() {
         for problem in &problems {
@@ -99,26 +101,26 @@ fn crd() -> u8 {
     }
 }
 
-fn seed(texts: Texts, variables: &[Variable]) -> u8 {
-    let (options, findings) = options::parse(texts, None, variables);
+fn seed(raw: &RawOptions, variables: &[Variable]) -> u8 {
+    let (options, findings) = options::parse(raw, variables);
     log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
-    let guard = guard(&options, Duration::ZERO);
+    let watchdog = watchdog(&options, Duration::ZERO);
     let prepared = prepare(&options, Access::Write, variables, findings);
     let report = block_on(look(report::Command::Seed, &options, prepared))
         .unwrap_or_else(|problem| Report::new(report::Command::Seed, vec![problem]));
     log_end(&report, started);
-    finish(report, &options, Some(&guard))
+    finish(report, &options, Some(&watchdog))
 }
 
 /// How long printing may take.
 const OUTPUT: Duration = Duration::from_secs(3);
 
 /// `more`: what the look needs beside the database.
-fn guard(options: &Options, more: Duration) -> Guard {
+fn watchdog(options: &Options, more: Duration) -> Watchdog {
     let unavailable = Outcome::Unavailable;
     let exit = if options.block_on.blocks(unavailable) { unavailable.exit_code() } else { 0 };
-    Guard::start(seed::limit(options.wait, options.lock_timeout) + more + OUTPUT, exit)
+    Watchdog::start(seed::limit(options.wait, options.lock_timeout) + more + OUTPUT, exit)
 }
 
 /// On this thread, until it ends.
@@ -163,8 +165,8 @@ async fn look(command: report::Command, options: &Options, prepared: Result<Prep
     report
 }
 
-/// Does it stop the start?
-fn concluded(mut report: Report, options: &Options) -> Report {
+/// Whether it stops the start.
+fn apply_block_on(mut report: Report, options: &Options) -> Report {
     report.blocked = match report.outcome {
         Outcome::Ok | Outcome::Changes => false,
         outcome => !report.command.guards_a_start() || options.block_on.blocks(outcome),
@@ -173,10 +175,10 @@ fn concluded(mut report: Report, options: &Options) -> Report {
 }
 
 /// Prints the report, leaves the termination message, and says how to exit.
-fn finish(report: Report, options: &Options, guard: Option<&Guard>) -> u8 {
-    let report = concluded(report, options);
-    if let Some(guard) = guard {
-        guard.came_to(report.exit_code());
+fn finish(report: Report, options: &Options, watchdog: Option<&Watchdog>) -> u8 {
+    let report = apply_block_on(report, options);
+    if let Some(watchdog) = watchdog {
+        watchdog.set_exit_code(report.exit_code());
     }
     if report.exit_code() == 0 && report.outcome != Outcome::Ok && report.outcome != Outcome::Changes {
         tracing::error!(
@@ -186,8 +188,8 @@ fn finish(report: Report, options: &Options, guard: Option<&Guard>) -> u8 {
         );
     }
     print(&match options.output {
-        Format::Json => report::json(&report) + "\n",
-        Format::Text => report::text(&report, Style { colour: may_colour() }),
+        OutputFormat::Json => report::json(&report) + "\n",
+        OutputFormat::Text => report::text(&report, Style { colour: may_colour() }),
     });
     if let Some(path) = &options.termination_log {
         leave_message(path, &report::termination_message(&report));
@@ -229,7 +231,7 @@ fn log_end(report: &Report, started: Instant) {
 }
 
 /// Libraries only warn: what they tell below that is about themselves, and may hold what they were given.
-fn log_to_stderr(format: Format, level: tracing::Level) {
+fn log_to_stderr(format: LogFormat, level: tracing::Level) {
     use tracing_subscriber::filter::LevelFilter;
     use tracing_subscriber::layer::SubscriberExt;
     let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -244,8 +246,10 @@ fn log_to_stderr(format: Format, level: tracing::Level) {
         .with_ansi(colour);
     // Set once per process; in a test that runs two commands the first one stays.
     let _ = match format {
-        Format::Json => tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish().with(ours)),
-        Format::Text => tracing::subscriber::set_global_default(builder.finish().with(ours)),
+        LogFormat::Json => {
+            tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish().with(ours))
+        }
+        LogFormat::Text => tracing::subscriber::set_global_default(builder.finish().with(ours)),
     };
 }
 
@@ -272,10 +276,11 @@ fn usage(error: &clap::Error, arguments: &[OsString], variables: &[Variable]) ->
         }
         _ => {}
     }
-    let (options, ..) = options::parse(texts_of_usage(arguments), None, variables);
+    let command = command_of(arguments);
+    let (options, ..) = options::parse(&RawOptions::salvage(Command::Seed, arguments), variables);
     log_to_stderr(options.log_format, options.log_level);
     let problem = Problem::new(Code::InvalidOption, usage_message(error));
-    finish(Report::new(command_of(arguments), vec![problem]), &options, None)
+    finish(Report::new(command, vec![problem]), &options, None)
 }
 
 /// Of arguments that cannot be understood: a decision that was mistyped must not pass for one that was carried out.
@@ -284,24 +289,6 @@ fn command_of(arguments: &[OsString]) -> report::Command {
         Some("resolve") => report::Command::Resolve,
         Some("export") => report::Command::Export,
         _ => report::Command::Seed,
-    }
-}
-
-/// How to answer is taken from the flags that can be understood all the same, wherever they stand.
-fn texts_of_usage(arguments: &[OsString]) -> Texts {
-    let arguments: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
-    let value = |flag: &str| {
-        let at = arguments.iter().position(|argument| argument.split('=').next() == Some(flag))?;
-        let text = arguments[at].split_once('=').map(|(_, text)| text);
-        text.or_else(|| arguments.get(at + 1).copied()).map(str::to_owned)
-    };
-    Texts {
-        block_on: value("--block-on"),
-        output: value("--output"),
-        termination_log: value("--termination-log"),
-        log_format: value("--log-format"),
-        log_level: value("--log-level"),
-        ..Texts::default()
     }
 }
 

@@ -6,39 +6,40 @@ use std::time::Instant;
 use super::watchdog::signal;
 use super::{block_on, leave_message, log_end, log_to_stderr, may_colour, print, print_error};
 use crate::env::Variable;
-use crate::options::args::ResolveTexts;
-use crate::options::{self, Format, Options, resolve};
+use crate::options::resolve::{self, Action, Request};
+use crate::options::{self, Options, OutputFormat, RawOptions};
 use crate::plan::Access;
-use crate::plan::resolve::{Action, Request, Resolution};
+use crate::plan::resolve::Resolution;
 use crate::problem::{Code, Findings, Outcome};
 use crate::report::{Command, Report, RunResult, Settled, Style};
 use crate::run::prepare::{Prepared, prepare, prepare_reader};
 use crate::run::resolve::{ResolveOutcome, ResolveRun};
 use crate::store::connect::Connector;
 
-pub fn command(mut texts: ResolveTexts, variables: &[Variable]) -> u8 {
-    let (options, mut findings) = options::parse(std::mem::take(&mut texts.texts), None, variables);
+pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
+    let (options, mut findings) = options::parse(raw, variables);
     log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
     let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    let request = resolve::parse(&texts, can_ask, &mut findings.problems);
-    let ask = request.action != Action::TakeDatabase && !texts.yes && !texts.dry_run;
+    let request = resolve::parse(raw, can_ask, &mut findings.problems);
+    let dry_run = raw.is_given("dry-run");
+    let ask = request.action != Action::TakeDatabase && !raw.is_given("yes") && !dry_run;
     let settled = match ready(&options, &request, variables, findings) {
         Err(findings) => {
             let report = Report::new(Command::Resolve, findings);
-            Ok(Settled::new(report, request.action, texts.dry_run, None, Vec::new()))
+            Ok(Settled::new(report, request.action, dry_run, None, Vec::new()))
         }
         Ok((prepared, connector)) => {
             let decided = Decided { options: &options, request: &request, prepared: &prepared, connector: &connector };
-            if ask { decided.ask_and_do() } else { decided.run(texts.dry_run, None).map(|(settled, _)| settled) }
+            if ask { decided.ask_and_do() } else { decided.run(dry_run, None).map(|(settled, _)| settled) }
         }
     };
     match settled {
         Ok(settled) => {
             log_end(&settled.report, started);
             print(&match options.output {
-                Format::Json => settled.json() + "\n",
-                Format::Text => settled.text(Style { colour: may_colour() }),
+                OutputFormat::Json => settled.json() + "\n",
+                OutputFormat::Text => settled.text(Style { colour: may_colour() }),
             });
             if let Some(path) = &options.termination_log {
                 leave_message(path, &settled.termination_message());

@@ -7,30 +7,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-/// How the process exits at the deadline; the run sets what it came to before it prints.
+/// How the process exits at the deadline; the run sets its own exit code before it prints.
 #[derive(Clone)]
-pub struct Guard {
+pub struct Watchdog {
     exit: Arc<AtomicU8>,
 }
 
-impl Guard {
-    /// `exit` counts until the run has come to something.
-    pub fn start(limit: Duration, exit: u8) -> Guard {
-        let guard = Guard { exit: Arc::new(AtomicU8::new(exit)) };
-        let code = guard.exit.clone();
+impl Watchdog {
+    /// `exit` counts until the run has an exit code of its own.
+    pub fn start(limit: Duration, exit: u8) -> Watchdog {
+        let watchdog = Watchdog { exit: Arc::new(AtomicU8::new(exit)) };
+        let code = watchdog.exit.clone();
         // Without the thread the run still has its own deadline.
         let _ = std::thread::Builder::new()
-            .name("guard".to_owned())
+            .name("watchdog".to_owned())
             .stack_size(256 * 1024)
             .spawn(move || watch(limit, &code));
-        guard
+        watchdog
     }
 
     /// For a run that goes on until a signal comes, and ends by itself then; this is for one that is stuck in writing.
-    pub fn of_a_watch() -> Guard {
-        let guard = Guard { exit: Arc::new(AtomicU8::new(128 + 2)) };
-        let code = guard.exit.clone();
-        let _ = std::thread::Builder::new().name("guard".to_owned()).stack_size(256 * 1024).spawn(move || {
+    pub fn of_a_watch() -> Watchdog {
+        let watchdog = Watchdog { exit: Arc::new(AtomicU8::new(128 + 2)) };
+        let code = watchdog.exit.clone();
+        let _ = std::thread::Builder::new().name("watchdog".to_owned()).stack_size(256 * 1024).spawn(move || {
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
             runtime.block_on(async {
                 signal().await;
@@ -38,10 +38,10 @@ impl Guard {
                 std::process::exit(i32::from(code.load(Ordering::Relaxed)));
             });
         });
-        guard
+        watchdog
     }
 
-    pub fn came_to(&self, exit: u8) {
+    pub fn set_exit_code(&self, exit: u8) {
         self.exit.store(exit, Ordering::Relaxed);
     }
 }
@@ -53,7 +53,7 @@ fn watch(limit: Duration, code: &AtomicU8) {
             // Whatever was not committed is rolled back by the server.
             signal = signal() => end(&format!("stopped by signal {signal}; what was not committed is rolled back whole\n"), 128 + signal),
             () = tokio::time::sleep(limit) => {
-                end("the time limit of the whole run is over, and something does not take our output\n", code.load(Ordering::Relaxed));
+                end("the time limit of the whole run is over, and the output is blocked\n", code.load(Ordering::Relaxed));
             }
         }
     });

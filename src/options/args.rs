@@ -1,239 +1,142 @@
-//! The command line as clap sees it. What the texts mean is decided in `options`, by the same code for a flag, a variable and
-//! the options of a pod that the controller looks at.
+//! The command line: arguments to a command and the texts of its options. What the texts mean is decided by the same code for
+//! a flag, a variable and the options of a pod that the controller looks at.
 
-use clap::{Args, Parser, Subcommand};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 
-#[derive(Parser)]
-#[command(
-    name = "ai-provider-seed",
-    version,
-    about = "Brings the AI providers of a Coder environment and its Postgres database together",
-    after_help = "Every option is also a variable: --lock-timeout is AI_PROVIDER_SEED_LOCK_TIMEOUT. A flag beats its variable.\n\
-                  Exit codes: 0 ok, 1 changes (diff only), 2 invalid, 3 conflict, 4 unavailable, 5 unusable, 6 locked, 70 internal.",
-    disable_help_subcommand = true
-)]
-pub struct Arguments {
-    #[command(subcommand)]
+use clap::error::ErrorKind;
+use clap::{Arg, ArgAction};
+
+use super::table::{Command, OPTIONS, OptionRow, Scope, Takes, rows_of};
+
+const ABOUT: &str = "Brings the AI providers of a Coder environment and its Postgres database together";
+const AFTER_HELP: &str = "Every option is also a variable: --lock-timeout is AI_PROVIDER_SEED_LOCK_TIMEOUT. A flag beats its variable.\n\
+     Exit codes: 0 ok, 1 changes (diff only), 2 invalid, 3 conflict, 4 unavailable, 5 unusable, 6 locked, 70 internal.";
+
+/// The options of a command line, unread. No `Debug`: one of them may be a URL with a password.
+#[derive(Clone, Default)]
+pub struct RawOptions {
     pub command: Command,
+    texts: BTreeMap<&'static str, Vec<String>>,
 }
 
-#[derive(Subcommand)]
-pub enum Command {
-    /// Reconcile the environment into Postgres (init container)
-    Seed(Texts),
-    /// Say what a seed would do, without writing
-    Diff(DiffTexts),
-    /// Settle a conflict: change the row to what the environment says, or say how to change the environment
-    #[command(mut_args(without(&["block_on", "if_schema_missing"])))]
-    Resolve(ResolveTexts),
-    /// Print the providers of the database as environment variables or manifests
-    #[command(mut_args(without(OF_A_SEED)))]
-    Export(ExportTexts),
-    /// Watch AIProviderSeed resources and say in their status whether the next start would go ahead; with --allow-writes, settle and seed
-    #[cfg(feature = "controller")]
-    Controller(ControllerTexts),
-    /// Print the CustomResourceDefinition of AIProviderSeed as YAML
-    #[cfg(feature = "controller")]
-    Crd,
-}
+impl RawOptions {
+    /// The command that `arguments` name (the first is the program), with the options that it has.
+    pub fn read(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<RawOptions, clap::Error> {
+        let matches = program().try_get_matches_from(arguments)?;
+        let named = matches.subcommand().and_then(|(name, matches)| {
+            let command = Command::ALL.iter().find(|command| command.as_str() == name)?;
+            Some((*command, matches))
+        });
+        let (command, matches) = named.ok_or_else(|| clap::Error::new(ErrorKind::MissingSubcommand))?;
+        let texts = |row: &'static OptionRow| {
+            let texts: Vec<String> = match row.takes {
+                Takes::Nothing => matches.get_flag(row.name).then(|| "true".to_owned()).into_iter().collect(),
+                _ => matches.get_many::<String>(row.name).into_iter().flatten().cloned().collect(),
+            };
+            (!texts.is_empty()).then_some((row.name, texts))
+        };
+        Ok(RawOptions { command, texts: rows_of(command).filter_map(texts).collect() })
+    }
 
-/// What says nothing to a command that only reads the database.
-const OF_A_SEED: &[&str] = &[
-    "lock_timeout",
-    "compare_credentials",
-    "block_on",
-    "strict",
-    "require_providers",
-    "if_schema_missing",
-    "audit",
-    "env_file",
-];
+    /// The options that can be found in arguments that cannot be understood as a whole: they say how to answer.
+    pub fn salvage(command: Command, arguments: &[OsString]) -> RawOptions {
+        let arguments: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+        let value = |row: &'static OptionRow| {
+            let flag = format!("--{}", row.name);
+            let at = arguments.iter().position(|argument| argument.split('=').next() == Some(&flag))?;
+            let text = arguments[at].split_once('=').map(|(_, text)| text);
+            let text = text.or_else(|| arguments.get(at + 1).copied())?;
+            Some((row.name, vec![text.to_owned()]))
+        };
+        RawOptions { command, texts: rows_of(command).filter_map(value).collect() }
+    }
 
-/// Taken all the same, since a Job has the options of its init container, but not part of the help.
-fn without(names: &'static [&'static str]) -> impl FnMut(clap::Arg) -> clap::Arg {
-    move |arg| {
-        let hidden = names.contains(&arg.get_id().as_str());
-        arg.hide(hidden)
+    pub fn of(command: Command, texts: &[(&'static str, &str)]) -> RawOptions {
+        let mut raw = RawOptions { command, texts: BTreeMap::new() };
+        for (name, text) in texts {
+            raw.texts.entry(name).or_default().push((*text).to_owned());
+        }
+        raw
+    }
+
+    /// The same options, read as those of a seed.
+    pub fn of_seed(self) -> RawOptions {
+        RawOptions { command: Command::Seed, ..self }
+    }
+
+    pub fn text(&self, option: &str) -> Option<&str> {
+        self.texts(option).last().map(String::as_str)
+    }
+
+    pub fn texts(&self, option: &str) -> &[String] {
+        self.texts.get(option).map_or(&[], Vec::as_slice)
+    }
+
+    pub fn is_given(&self, option: &str) -> bool {
+        self.texts.contains_key(option)
+    }
+
+    /// A workload's options with the flags of this command line above them.
+    pub fn with_flags(mut self, flags: &RawOptions) -> RawOptions {
+        for row in OPTIONS.iter().filter(|row| row.scope == Scope::Workload) {
+            if let Some(texts) = flags.texts.get(row.name) {
+                self.texts.insert(row.name, texts.clone());
+            }
+        }
+        self
     }
 }
 
-/// The options of `resolve`, unread. What is decided stands on the command line only: a variable would stay behind.
-#[derive(Args, Default)]
-pub struct ResolveTexts {
-    /// Names [default: those that the conflict ids belong to]
-    #[arg(value_name = "PROVIDER")]
-    pub providers: Vec<String>,
-    /// Which side is right: environment (changes the row), database (says how to change the environment)
-    #[arg(long, value_name = "SIDE")]
-    pub take: Option<String>,
-    /// The id of the conflict that you saw; several times for several providers
-    #[arg(long, value_name = "ID")]
-    pub conflict: Vec<String>,
-    /// Bring the named providers back that an operator deleted
-    #[arg(long)]
-    pub restore: bool,
-    /// Say what would be changed, and write nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Do not ask: for scripts
-    #[arg(long)]
-    pub yes: bool,
-    #[command(flatten)]
-    pub texts: Texts,
-}
-
-/// The options of `diff`, unread.
-#[derive(Args, Default)]
-pub struct DiffTexts {
-    #[command(flatten)]
-    pub texts: Texts,
-    /// The environment alone, no database; exit 0 or 2
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub offline: Option<String>,
-    /// Environment and options of a workload instead of this process's: deployment/NAME, statefulset/NAME; - reads manifests
-    #[arg(long, value_name = "WORKLOAD", allow_hyphen_values = true)]
-    pub from: Option<String>,
-    /// Of --from: where the workload is [default: as kubectl has it]
-    #[arg(long, short, value_name = "NAME")]
-    pub namespace: Option<String>,
-    /// Of --from: the container that seeds [default: ai-provider-seed]
-    #[arg(long, short, value_name = "NAME")]
-    pub container: Option<String>,
-    /// Of --from: which cluster and user of the kubeconfig [default: its current-context]
-    #[arg(long, value_name = "NAME")]
-    pub context: Option<String>,
-    /// Look again and again, and show what changed; without a value every 5s
-    #[arg(long, value_name = "INTERVAL", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
-    pub watch: Option<String>,
-}
-
-/// The options of `export`, unread.
-#[derive(Args, Default)]
-pub struct ExportTexts {
-    /// Names [default: all that are not deleted]
-    #[arg(value_name = "PROVIDER")]
-    pub providers: Vec<String>,
-    /// env (dotenv lines), helm (values of Coder's chart), manifest (ConfigMap, Secret, AIProviderSeed) [default: env]
-    #[arg(long, value_name = "WORD")]
-    pub format: Option<String>,
-    /// Write what is secret into this new file, readable for its owner alone
-    #[arg(long, value_name = "FILE")]
-    pub secrets_file: Option<String>,
-    /// Print what is secret on standard output
-    #[arg(long)]
-    pub show_secrets: bool,
-    #[command(flatten)]
-    pub texts: Texts,
-}
-
-/// The options of `seed` and `diff`, unread.
-#[derive(Args, Clone, Default)]
-pub struct Texts {
-    /// Connection URL or key=value list, as Coder takes it. Default: CODER_PG_CONNECTION_URL, else DATABASE_URL, else PGHOST, …
-    #[arg(long, value_name = "URL")]
-    pub database_url: Option<String>,
-    /// A file that holds it; read again at each attempt
-    #[arg(long, value_name = "FILE")]
-    pub database_url_file: Option<String>,
-    /// Takes the place of the URL's password; read again at each attempt
-    #[arg(long, value_name = "FILE")]
-    pub database_password_file: Option<String>,
-    /// How long to try for a database that cannot be used yet; 0 is one try [default: 120s]
-    #[arg(long, value_name = "DURATION")]
-    pub wait: Option<String>,
-    /// How long to wait for another seeder [default: 30s]
-    #[arg(long, value_name = "DURATION")]
-    pub lock_timeout: Option<String>,
-    /// What a difference of keys means: ignore, warn, fail [default: warn]
-    #[arg(long, value_name = "WORD")]
-    pub compare_credentials: Option<String>,
-    /// Outcomes that stop the start: invalid, conflict, unavailable, unusable, locked, or all, none [default: all]
-    #[arg(long, value_name = "LIST")]
-    pub block_on: Option<String>,
-    /// Unknown variables, providers without keys, suspicious URLs and an empty environment are problems
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub strict: Option<String>,
-    /// Fewer providers than this in the environment is invalid [default: 0]
-    #[arg(long, value_name = "NUMBER")]
-    pub require_providers: Option<String>,
-    /// What it means that there is no table ai_providers: auto, fail, wait [default: auto]
-    #[arg(long, value_name = "WORD")]
-    pub if_schema_missing: Option<String>,
-    /// Audit rows in the same transaction: auto, off [default: auto]
-    #[arg(long, value_name = "WORD")]
-    pub audit: Option<String>,
-    /// Provider variables from a dotenv file (values literal) instead of the environment
-    #[arg(long, value_name = "FILE")]
-    pub env_file: Option<String>,
-    /// The report on standard output: text, json [default: text]
-    #[arg(long, value_name = "WORD")]
-    pub output: Option<String>,
-    /// At most 1 KiB for kubectl describe pod; empty turns it off [default: /dev/termination-log if present]
-    #[arg(long, value_name = "FILE")]
-    pub termination_log: Option<String>,
-    /// Logs on standard error: text, json [default: text]
-    #[arg(long, value_name = "WORD")]
-    pub log_format: Option<String>,
-    /// error, warn, info, debug, trace [default: info]
-    #[arg(long, value_name = "WORD")]
-    pub log_level: Option<String>,
-}
-
-/// The options of `controller`, unread. It finds the API server as kubectl does: in the cluster, or by KUBECONFIG.
-#[cfg(feature = "controller")]
-#[derive(Args, Default)]
-pub struct ControllerTexts {
-    /// Where to look; may be given several times [default: its own namespace]
-    #[arg(long, value_name = "NAME")]
-    pub namespace: Vec<String>,
-    /// Look everywhere
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub all_namespaces: Option<String>,
-    /// Where /livez, /readyz and /metrics are [default: 0.0.0.0:8080]
-    #[arg(long, value_name = "ADDRESS")]
-    pub listen: Option<String>,
-    /// Work only while holding a Lease in the own namespace
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub leader_elect: Option<String>,
-    /// Carry out decisions of the annotation aiproviders.dev/resolve, and insert what is missing where spec.mode is Seed
-    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub allow_writes: Option<String>,
-    /// The name of that Lease: one for all that stand in for each other [default: ai-provider-seed]
-    #[arg(long, value_name = "NAME")]
-    pub lease_name: Option<String>,
-    /// How many resources to check at once [default: 8]
-    #[arg(long, value_name = "NUMBER")]
-    pub concurrency: Option<String>,
-    /// Logs on standard error: text, json [default: text]
-    #[arg(long, value_name = "WORD")]
-    pub log_format: Option<String>,
-    /// error, warn, info, debug, trace [default: info]
-    #[arg(long, value_name = "WORD")]
-    pub log_level: Option<String>,
-}
-
-/// What is wrong with the arguments, without an argument in it: one in the wrong place may be a key.
-pub fn usage_message(error: &clap::Error) -> String {
-    use clap::error::{ContextKind, ErrorKind};
-    let context = |kind| error.get(kind).map(ToString::to_string);
-    // Only the name of an option is repeated, or what nearly is one: anything else may be a key, of small letters too.
-    let option = context(ContextKind::InvalidArg).and_then(|text| {
-        let name = text.split(['=', ' ']).next().unwrap_or_default().to_owned();
-        super::nearest_option(&name).map(|meant| (name, meant))
+fn program() -> clap::Command {
+    let commands = Command::ALL.iter().map(|command| {
+        let args = rows_of(*command).map(|row| argument(row).hide(row.ignored_by.contains(command)));
+        clap::Command::new(command.as_str()).about(command.about()).args(args)
     });
-    let what = match (error.kind(), option) {
-        (ErrorKind::UnknownArgument, Some((option, meant))) if option == meant => {
-            format!("{option} is an option of another command")
+    clap::Command::new("ai-provider-seed")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .after_help(AFTER_HELP)
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommands(commands)
+}
+
+fn argument(row: &OptionRow) -> Arg {
+    let arg = Arg::new(row.name).help(row.help);
+    let option = |arg: Arg, value: &'static str| arg.long(row.name).value_name(value).short(row.short);
+    match row.takes {
+        // `-` is the value of `--from`, and no other option has a value that an option's name could be.
+        Takes::Value(value) => option(arg, value).action(ArgAction::Set).allow_hyphen_values(row.name == "from"),
+        Takes::List(value) => option(arg, value).action(ArgAction::Append),
+        Takes::OptionalValue(value, missing) => option(arg, value)
+            .action(ArgAction::Set)
+            .num_args(0..=1)
+            .require_equals(true)
+            .default_missing_value(missing),
+        Takes::Nothing => arg.long(row.name).short(row.short).action(ArgAction::SetTrue),
+        Takes::Positional(value) => arg.value_name(value).action(ArgAction::Append).num_args(1..),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn table_is_a_command_line_that_clap_accepts() {
+        program().debug_assert();
+    }
+
+    #[test]
+    fn option_names_are_unique_within_a_command() {
+        for command in Command::ALL {
+            let mut names: Vec<&str> = rows_of(*command).map(|row| row.name).collect();
+            let all = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), all, "{}", command.as_str());
         }
-        (ErrorKind::UnknownArgument, Some((option, meant))) => {
-            format!("there is no option {}; did you mean {meant}?", crate::provider::redact::escape(&option))
-        }
-        (ErrorKind::UnknownArgument, None) => "an argument that is no option".to_owned(),
-        (ErrorKind::InvalidSubcommand, _) => "there is no such command".to_owned(),
-        (ErrorKind::ArgumentConflict, Some((_, option))) => format!("{option} was given twice"),
-        (ErrorKind::InvalidUtf8, _) => "an argument is not Unicode (UTF-8)".to_owned(),
-        (_, Some((_, option))) => format!("{option} needs a value"),
-        _ => "the arguments cannot be understood".to_owned(),
-    };
-    format!("{what}; see ai-provider-seed --help")
+    }
 }

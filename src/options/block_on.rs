@@ -1,6 +1,6 @@
 //! `--block-on`: which outcomes stop the start.
 
-use super::unknown_word;
+use super::words::unknown_word;
 use crate::problem::Outcome;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl BlockOn {
         let outcome = |word: &&str| {
             let found = Self::OUTCOMES.into_iter().find(|outcome| outcome.as_str() == *word);
             found.ok_or_else(|| match *word {
-                "all" | "none" => format!("\"{word}\" stands alone, not in a list"),
+                "all" | "none" => format!("\"{word}\" cannot be combined with other values"),
                 word => unknown_word(word, &[&names[..], &["all", "none"]].concat()),
             })
         };

@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 
-use super::args::ControllerTexts;
-use super::{Format, Reader, boolean, format, level};
+use super::args::RawOptions;
+use super::reader::OptionReader;
+use super::seed::LogFormat;
+use super::words::{boolean, is_label, is_subdomain, level, word};
 use crate::env::Variable;
 use crate::problem::{Code, Problem};
 
@@ -16,52 +18,42 @@ pub struct ControllerOptions {
     pub allow_writes: bool,
     pub lease_name: String,
     pub concurrency: u16,
-    pub log_format: Format,
+    pub log_format: LogFormat,
     pub log_level: tracing::Level,
 }
 
 /// Reads all of them, as far as they can be read.
-pub fn parse(texts: ControllerTexts, variables: &[Variable]) -> (ControllerOptions, Vec<Problem>) {
-    let mut reader = Reader { variables, known: Vec::new(), problems: Vec::new() };
-    let ControllerTexts {
-        namespace,
-        all_namespaces,
-        listen,
-        leader_elect,
-        allow_writes,
-        lease_name,
-        concurrency,
-        log_format,
-        log_level,
-    } = texts;
-    let namespace = (!namespace.is_empty()).then(|| namespace.join(","));
-    let options = ControllerOptions {
-        namespaces: reader.read("namespace", namespace, Vec::new(), namespaces),
-        all_namespaces: reader.read("all-namespaces", all_namespaces, false, boolean),
-        listen: reader.read("listen", listen, SocketAddr::from(([0, 0, 0, 0], 8080)), |text| {
-            text.parse().map_err(|_| "an address and a port are expected, such as 0.0.0.0:8080".to_owned())
-        }),
-        leader_elect: reader.read("leader-elect", leader_elect, false, boolean),
-        allow_writes: reader.read("allow-writes", allow_writes, false, boolean),
-        lease_name: reader.read("lease-name", lease_name, "ai-provider-seed".to_owned(), |text| {
-            let fits = text.len() <= 253 && text.split('.').all(is_label);
-            fits.then(|| text.to_owned()).ok_or("the name of a Lease is a-z, 0-9, - and .".to_owned())
-        }),
-        concurrency: reader.read("concurrency", concurrency, 8, |text| {
-            text.parse()
-                .ok()
-                .filter(|number| *number > 0)
-                .ok_or("a whole number from 1 to 65535 is expected".to_owned())
-        }),
-        log_format: reader.read("log-format", log_format, Format::Text, format),
-        log_level: reader.read("log-level", log_level, tracing::Level::INFO, level),
-    };
+pub fn parse(raw: &RawOptions, variables: &[Variable]) -> (ControllerOptions, Vec<Problem>) {
+    let mut reader = OptionReader::new(raw, variables);
+    let options = read(&mut reader);
     let mut problems = reader.problems;
     if options.all_namespaces && !options.namespaces.is_empty() {
         let message = "namespaces and all namespaces exclude each other; keep one of the two";
         problems.push(Problem::new(Code::InvalidOption, message).variables(["--namespace", "--all-namespaces"]));
     }
     (options, problems)
+}
+
+pub(super) fn read(reader: &mut OptionReader) -> ControllerOptions {
+    ControllerOptions {
+        namespaces: reader.read("namespace", Vec::new(), namespaces),
+        all_namespaces: reader.read("all-namespaces", false, boolean),
+        listen: reader.read("listen", SocketAddr::from(([0, 0, 0, 0], 8080)), |text| {
+            text.parse().map_err(|_| "an address and a port are expected, such as 0.0.0.0:8080".to_owned())
+        }),
+        leader_elect: reader.read("leader-elect", false, boolean),
+        allow_writes: reader.read("allow-writes", false, boolean),
+        lease_name: reader.read("lease-name", "ai-provider-seed".to_owned(), |text| match is_subdomain(text) {
+            true => Ok(text.to_owned()),
+            false => Err("the name of a Lease is a-z, 0-9, - and .".to_owned()),
+        }),
+        concurrency: reader.read("concurrency", 8, |text| {
+            let number = text.parse().ok().filter(|number| *number > 0);
+            number.ok_or("a whole number from 1 to 65535 is expected".to_owned())
+        }),
+        log_format: reader.read("log-format", LogFormat::Text, |text| word(text, LogFormat::WORDS)),
+        log_level: reader.read("log-level", tracing::Level::INFO, level),
+    }
 }
 
 fn namespaces(text: &str) -> Result<Vec<String>, String> {
@@ -76,14 +68,10 @@ fn namespaces(text: &str) -> Result<Vec<String>, String> {
     }
 }
 
-fn is_label(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('-') && !name.ends_with('-')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::table::Command;
     use crate::provider::Source;
 
     #[test]
@@ -94,27 +82,20 @@ mod tests {
             variable("AI_PROVIDER_SEED_LEADER_ELECT", "true"),
             variable("AI_PROVIDER_SEED_CONCURRENCY", "0"),
         ];
-        let (options, problems) = parse(ControllerTexts::default(), &variables);
+        let (options, problems) = parse(&RawOptions::of(Command::Controller, &[]), &variables);
         assert_eq!(options.namespaces, ["a", "b"]);
         assert!(options.leader_elect && !options.all_namespaces && !options.allow_writes);
         assert_eq!(options.listen.to_string(), "0.0.0.0:8080");
         assert_eq!(options.concurrency, 8);
         assert_eq!(options.lease_name, "ai-provider-seed");
         assert_eq!(problems.len(), 1);
-        let texts = ControllerTexts {
-            namespace: vec!["C".to_owned()],
-            all_namespaces: Some("true".to_owned()),
-            listen: Some("nonsense".to_owned()),
-            ..ControllerTexts::default()
-        };
-        assert_eq!(parse(texts, &[]).1.len(), 2);
+        let texts = [("namespace", "C"), ("all-namespaces", "true"), ("listen", "nonsense")];
+        assert_eq!(parse(&RawOptions::of(Command::Controller, &texts), &[]).1.len(), 2);
     }
 
     #[test]
     fn the_name_of_the_lease_is_one_that_kubernetes_takes() {
-        let lease_of = |name: &str| {
-            parse(ControllerTexts { lease_name: Some(name.to_owned()), ..ControllerTexts::default() }, &[])
-        };
+        let lease_of = |name: &str| parse(&RawOptions::of(Command::Controller, &[("lease-name", name)]), &[]);
         for name in ["a", "release-ai-provider-seed", "a.b"] {
             let (options, problems) = lease_of(name);
             assert_eq!((options.lease_name.as_str(), problems.len()), (name, 0));
@@ -123,11 +104,7 @@ mod tests {
             let (options, problems) = lease_of(name);
             assert_eq!((options.lease_name.as_str(), problems.len()), ("ai-provider-seed", 1), "{name}");
         }
-        let texts = ControllerTexts {
-            namespace: vec!["c".to_owned()],
-            all_namespaces: Some("true".to_owned()),
-            ..ControllerTexts::default()
-        };
-        assert_eq!(parse(texts, &[]).1.len(), 1);
+        let texts = [("namespace", "c"), ("all-namespaces", "true")];
+        assert_eq!(parse(&RawOptions::of(Command::Controller, &texts), &[]).1.len(), 1);
     }
 }

@@ -2,55 +2,76 @@
 
 use std::path::PathBuf;
 
-use super::args::ExportTexts;
-use super::word;
+use super::args::RawOptions;
+use super::resolve::invalid_names;
+use super::words::word;
 use crate::problem::{Code, Problem};
-use crate::provider::{check_name, redact};
-use crate::report::export::{Format, Secrets};
 
-pub struct Wanted {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportFormat {
+    /// Dotenv lines.
+    Env,
+    /// Values of Coder's chart.
+    Helm,
+    /// ConfigMap, Secret and AIProviderSeed.
+    Manifest,
+}
+
+impl ExportFormat {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ExportFormat::Env => "env",
+            ExportFormat::Helm => "helm",
+            ExportFormat::Manifest => "manifest",
+        }
+    }
+}
+
+/// What becomes of secret values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Secrets {
+    /// Only their variables are named.
+    Named,
+    /// They go into a file.
+    File,
+    /// They are shown with the rest.
+    Shown,
+}
+
+pub struct ExportOptions {
     /// Names; none: all.
     pub providers: Vec<String>,
-    pub format: Format,
+    pub format: ExportFormat,
     pub secrets: Secrets,
     pub file: Option<PathBuf>,
 }
 
-pub fn parse(texts: &ExportTexts, problems: &mut Vec<Problem>) -> Wanted {
+pub fn parse(raw: &RawOptions, problems: &mut Vec<Problem>) -> ExportOptions {
+    problems.extend(invalid_names(raw.texts("provider")));
     let mut problem = |option: &str, message: String| {
         problems.push(Problem::new(Code::InvalidOption, message).variable(option));
     };
-    let formats = [Format::Env, Format::Helm, Format::Manifest].map(|format| (format.as_str(), format));
-    let format = match texts.format.as_deref().map(|text| word(text, &formats)) {
-        None => Format::Env,
-        Some(Ok(format)) => format,
-        Some(Err(message)) => {
-            problem("--format", message);
-            Format::Env
-        }
-    };
-    for (at, name) in texts.providers.iter().enumerate() {
-        if check_name(name).is_err() {
-            let length = redact::count(name.chars().count(), "character");
-            problem("PROVIDER", format!("the {} name, of {length}, is no provider's name", redact::ordinal(at + 1)));
-        }
-    }
-    let file = texts.secrets_file.as_ref().filter(|path| !path.is_empty()).map(PathBuf::from);
-    if texts.secrets_file.as_deref() == Some("-") {
-        let message = "is no file; for secrets on standard output give --show-secrets, for a file of that name ./-";
+    let formats = [ExportFormat::Env, ExportFormat::Helm, ExportFormat::Manifest];
+    let formats = formats.map(|format| (format.as_str(), format));
+    let format = raw.text("format").map_or(Ok(ExportFormat::Env), |text| word(text, &formats));
+    let format = format.unwrap_or_else(|message| {
+        problem("--format", message);
+        ExportFormat::Env
+    });
+    let file = raw.text("secrets-file").filter(|path| !path.is_empty()).map(PathBuf::from);
+    if raw.text("secrets-file") == Some("-") {
+        let message = "not a file; for secrets on standard output give --show-secrets, for a file of that name ./-";
         problem("--secrets-file", message.to_owned());
     }
-    let secrets = match (&file, texts.show_secrets) {
+    let secrets = match (&file, raw.is_given("show-secrets")) {
         (Some(_), true) => {
-            problem(
-                "--show-secrets",
-                "secrets go into the file or onto standard output, not both; keep one".to_owned(),
-            );
+            let message = "secrets go into the file or onto standard output, not both; keep one";
+            problem("--show-secrets", message.to_owned());
             Secrets::File
         }
         (Some(_), false) => Secrets::File,
         (None, true) => Secrets::Shown,
         (None, false) => Secrets::Named,
     };
-    Wanted { providers: texts.providers.clone(), format, secrets, file }
+    ExportOptions { providers: raw.texts("provider").to_vec(), format, secrets, file }
 }

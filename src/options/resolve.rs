@@ -2,11 +2,30 @@
 
 use std::collections::BTreeSet;
 
-use super::args::ResolveTexts;
-use super::word;
-use crate::plan::resolve::{Action, Request};
+use super::args::RawOptions;
+use super::words::word;
 use crate::problem::{Code, Problem};
 use crate::provider::{check_name, redact};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// `--take environment`
+    TakeEnvironment,
+    /// `--take database`
+    TakeDatabase,
+    /// `--restore`
+    Restore,
+}
+
+/// What was decided.
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub action: Action,
+    /// Names; none: those that the conflicts belong to.
+    pub providers: Vec<String>,
+    /// The ids of the conflicts that were seen.
+    pub conflicts: Vec<String>,
+}
 
 /// How long an id is, in hex.
 const ID: usize = 12;
@@ -15,58 +34,81 @@ pub fn is_id(text: &str) -> bool {
     text.len() == ID && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// `can_ask`: there is somebody at a terminal.
-pub fn parse(texts: &ResolveTexts, can_ask: bool, problems: &mut Vec<Problem>) -> Request {
-    let mut problem = |option: &str, message: String| {
+/// `can_ask`: a person sits at a terminal.
+pub fn parse(raw: &RawOptions, can_ask: bool, problems: &mut Vec<Problem>) -> Request {
+    let mut problem = |option: &str, message: &str| {
         problems.push(Problem::new(Code::InvalidOption, message).variable(option));
     };
     let sides = [("environment", Action::TakeEnvironment), ("database", Action::TakeDatabase)];
-    let action = match (&texts.take, texts.restore) {
+    let action = match (raw.text("take"), raw.is_given("restore")) {
         (Some(_), true) => {
-            problem("--restore", "it is a step of its own; leave --take out, and settle what then differs".to_owned());
+            problem("--restore", "it is a step of its own; leave --take out, and settle what then differs");
             Action::Restore
         }
         (None, true) => Action::Restore,
         (Some(take), false) => word(take, &sides).unwrap_or_else(|message| {
-            problem("--take", message);
+            problem("--take", &message);
             Action::TakeDatabase
         }),
         (None, false) => {
-            problem("--take", "say which side is right: environment or database".to_owned());
+            problem("--take", "say which side is right: environment or database");
             Action::TakeDatabase
         }
     };
-    let providers = each_once(texts.providers.iter().cloned());
-    for (at, name) in texts.providers.iter().enumerate() {
-        if check_name(name).is_err() {
-            let length = redact::count(name.chars().count(), "character");
-            problem("PROVIDER", format!("the {} name, of {length}, is no provider's name", redact::ordinal(at + 1)));
-        }
+    problems.extend(invalid_names(raw.texts("provider")));
+    let request = Request {
+        action,
+        providers: each_once(raw.texts("provider").iter().cloned()),
+        conflicts: each_once(
+            raw.texts("conflict").iter().flat_map(|ids| ids.split(',')).map(|id| id.trim().to_owned()),
+        ),
+    };
+    let is_agreed = can_ask || raw.is_given("yes") || raw.is_given("dry-run");
+    problems.extend(contradictions(&request, is_agreed));
+    request
+}
+
+/// What does not go together. `is_agreed`: nothing is written without a question, or none is needed.
+fn contradictions(request: &Request, is_agreed: bool) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut problem = |option: &str, message: &str| {
+        problems.push(Problem::new(Code::InvalidOption, message).variable(option));
+    };
+    let Request { action, providers, conflicts } = request;
+    if *action == Action::Restore && providers.is_empty() {
+        problem("--restore", "name the providers to bring back");
     }
-    if action == Action::Restore && texts.providers.is_empty() {
-        problem("--restore", "name the providers to bring back".to_owned());
-    }
-    let conflicts = each_once(texts.conflict.iter().flat_map(|ids| ids.split(',')).map(|id| id.trim().to_owned()));
     if !conflicts.iter().all(|id| is_id(id)) {
-        problem("--conflict", format!("an id has {ID} hex digits, as the report of seed and diff says it"));
+        problem("--conflict", &format!("an id has {ID} hex digits, as in the report of seed and diff"));
     }
     match action {
         Action::TakeEnvironment if conflicts.is_empty() => {
-            let message = "name the conflict that you saw, so that nothing else is overwritten; \
-                           ai-provider-seed diff shows its id";
-            problem("--conflict", message.to_owned());
+            problem(
+                "--conflict",
+                "name the conflict that you saw, so that nothing else is overwritten; ai-provider-seed diff shows its id",
+            );
         }
         Action::Restore if !conflicts.is_empty() => {
-            problem("--conflict", "a deleted provider is in no conflict; leave it out with --restore".to_owned());
+            problem("--conflict", "a deleted provider is in no conflict; leave it out with --restore");
         }
         _ => {}
     }
-    if action != Action::TakeDatabase && !texts.yes && !texts.dry_run && !can_ask {
-        let message = "there is no terminal to ask at; add --yes to change the database, or --dry-run to see what \
-                       would be changed";
-        problem("--yes", message.to_owned());
+    if *action != Action::TakeDatabase && !is_agreed {
+        problem(
+            "--yes",
+            "there is no terminal to ask at; add --yes to change the database, or --dry-run to see what would be changed",
+        );
     }
-    Request { action, providers, conflicts }
+    problems
+}
+
+/// Names on the command line that cannot be a provider's. They are counted, not repeated: one may be a key.
+pub(super) fn invalid_names(names: &[String]) -> impl Iterator<Item = Problem> {
+    names.iter().enumerate().filter(|(_, name)| check_name(name).is_err()).map(|(at, name)| {
+        let length = redact::count(name.chars().count(), "character");
+        let message = format!("the {} name, of {length}, is not a valid provider name", redact::ordinal(at + 1));
+        Problem::new(Code::InvalidOption, message).variable("PROVIDER")
+    })
 }
 
 /// In the order in which they were given.

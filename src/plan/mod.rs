@@ -17,18 +17,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use crate::env::legacy_name_conflict;
+use crate::options::CompareCredentials;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, redact};
-
-/// `--compare-credentials`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CompareCredentials {
-    Ignore,
-    /// A difference is reported, not applied, and does not stop the start.
-    Warn,
-    /// A difference is a conflict like any other.
-    Fail,
-}
 
 /// Who asks: only a writer fails because a row cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 use secrecy::ExposeSecret;
 
 use crate::env::{Environment, Known, Unknown, Variable, look_up, read_file};
-use crate::options::{DatabaseSource, Options};
-use crate::plan::{Access, CompareCredentials, PlanOptions};
+use crate::options::{CompareCredentials, DatabaseSource, Options};
+use crate::plan::{Access, PlanOptions};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::DesiredProvider;
 use crate::store::connect::{Connector, Source};

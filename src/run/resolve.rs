@@ -4,8 +4,10 @@
 use std::time::Duration;
 
 use super::retry::{self, Limits, ROUND_TRIP_TIMEOUT, within, within_lock_timeout};
-use crate::plan::resolve::{Action, Request, Resolution, resolve};
-use crate::plan::{CompareCredentials, Line, Plan, PlanOptions, Snapshot, lines, plan};
+use crate::options::CompareCredentials;
+use crate::options::resolve::{Action, Request};
+use crate::plan::resolve::{Resolution, resolve};
+use crate::plan::{Line, Plan, PlanOptions, Snapshot, lines, plan};
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
 use crate::store::Error;

@@ -241,7 +241,7 @@ impl Attempt<'_> {
     fn request(&self) -> ReadRequest<'_> {
         ReadRequest {
             names: self.run.desired.iter().map(|provider| provider.name.as_str()).collect(),
-            with_keys: self.run.plan.compare_credentials != crate::plan::CompareCredentials::Ignore,
+            with_keys: self.run.plan.compare_credentials != crate::options::CompareCredentials::Ignore,
             keyring: self.run.keyring,
         }
     }

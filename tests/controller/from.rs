@@ -72,7 +72,7 @@ fn a_workload_is_named_as_for_kubectl() {
     }
     for (wrong, says) in [
         ("coder", "no kind is given; write deployment/NAME"),
-        ("pod/coder", "another kind than Deployment and StatefulSet"),
+        ("pod/coder", "the kind is neither Deployment nor StatefulSet"),
         ("deploy/Coder", "no name of Kubernetes"),
     ] {
         let finished = diff(&namespace, wrong).json().run().expect(2);

@@ -109,7 +109,7 @@ fn what_is_no_list_of_outcomes() {
     for (words, said) in [
         ("al", "did you mean \"all\"?"),
         ("conflcit", "did you mean \"conflict\"?"),
-        ("none,conflict", "\"none\" stands alone"),
+        ("none,conflict", "\"none\" cannot be combined with other values"),
         (KEY, "19 characters"),
     ] {
         let finished = go(&base().arg("--block-on").arg(words), 2);

@@ -1,4 +1,4 @@
-//! `diff`: of this process's environment or, with `--from`, of a workload's; once, or with `--watch` again and again.
+//! `diff`: of this process's environment or, with `--from`, of a workload's; once, or with `--watch` repeatedly.
 
 #[cfg(feature = "controller")]
 mod remote;
@@ -7,35 +7,30 @@ mod screen;
 use std::time::{Duration, Instant};
 
 use self::screen::Screen;
-use super::watchdog::{Guard, signal};
-use super::{block_on, concluded, finish, guard, leave_message, log_end, log_to_stderr, look};
+use super::watchdog::{Watchdog, signal};
+use super::{apply_block_on, block_on, finish, leave_message, log_end, log_to_stderr, look, watchdog};
 use crate::env::Variable;
-use crate::options::args::DiffTexts;
-use crate::options::diff::{Own, parse};
-use crate::options::{self, Options};
+use crate::options::diff::parse;
+use crate::options::{self, Options, RawOptions};
 use crate::plan::Access;
 use crate::problem::Findings;
 use crate::report::{self, Command, Report};
 use crate::run::prepare::prepare;
 
-pub fn command(mut texts: DiffTexts, variables: &[Variable]) -> u8 {
+pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
     let mut problems = Vec::new();
-    let is_from = texts.from.is_some();
-    let own = parse(&mut texts, variables, &mut problems);
-    let DiffTexts { texts, offline, .. } = texts;
-    if is_from && own.from.is_none() {
-        // Of this process's environment nothing is to be said.
-        let (options, ..) = options::parse(texts, Some(offline), variables);
-        log_to_stderr(options.log_format, options.log_level);
-        return finish(Report::new(Command::Diff, problems), &options, None);
-    }
+    let own = parse(raw, variables, &mut problems);
     #[cfg(feature = "controller")]
     if let Some(from) = own.from {
-        return remote::command(from, own.watch, texts, offline, variables, problems);
+        return remote::command(from, own.watch, raw, variables, problems);
     }
-    let Own { watch, .. } = own;
-    let (options, of_options) = options::parse(texts, Some(offline), variables);
+    let watch = own.watch;
+    let (options, of_options) = options::parse(raw, variables);
     log_to_stderr(options.log_format, options.log_level);
+    if raw.is_given("from") {
+        // Of this process's environment nothing is to be said.
+        return finish(Report::new(Command::Diff, problems), &options, None);
+    }
     let mut findings = Findings::from(problems);
     findings.extend(of_options);
     let local = Local { options, variables, findings };
@@ -72,20 +67,20 @@ impl Look for Local<'_> {
 /// `more`: what the look needs beside the database.
 fn once(mut looker: impl Look, more: Duration) -> u8 {
     let started = Instant::now();
-    let guard = guard(looker.options(), more);
+    let watchdog = watchdog(looker.options(), more);
     let (report, options) = block_on(looker.look())
         .unwrap_or_else(|problem| (Report::new(Command::Diff, vec![problem]), looker.options().clone()));
     log_end(&report, started);
-    finish(report, &options, Some(&guard))
+    finish(report, &options, Some(&watchdog))
 }
 
-/// Until a signal comes, or nobody reads any more. Exits as the last state does.
+/// Until a signal comes, or the output is closed. Exits as the last state does.
 fn again(mut looker: impl Look, every: Duration) -> u8 {
     let options = looker.options();
     // The next look is the next try.
     options.wait = Duration::ZERO;
     let (termination_log, mut screen) = (options.termination_log.clone(), Screen::new(options.output, every));
-    let guard = Guard::of_a_watch();
+    let watchdog = Watchdog::of_a_watch();
     let mut last: Option<Report> = None;
     let ended = block_on(async {
         let mut signal = std::pin::pin!(signal());
@@ -94,8 +89,8 @@ fn again(mut looker: impl Look, every: Duration) -> u8 {
                 looked = looker.look() => looked,
                 number = &mut signal => return 128 + number,
             };
-            let report = concluded(report, &options);
-            guard.came_to(report.exit_code());
+            let report = apply_block_on(report, &options);
+            watchdog.set_exit_code(report.exit_code());
             let taken = screen.show(&report);
             last = Some(report);
             if !taken {

@@ -7,9 +7,8 @@ use super::{Look, again, once};
 use crate::cli::{finish, log_to_stderr, look};
 use crate::env::Variable;
 use crate::kubernetes::workload::diff_from::{Local, WorkloadInputs, WorkloadSource, without_workload};
-use crate::options::Options;
-use crate::options::args::Texts;
-use crate::options::diff::{From, Place, of_this_run};
+use crate::options::diff::{FromPlace, FromSource, of_this_process};
+use crate::options::{Options, RawOptions};
 use crate::problem::{Code, Problem};
 use crate::report::{Command, Report};
 
@@ -19,19 +18,17 @@ const CLUSTER: Duration = Duration::from_secs(45);
 const LIMIT: u64 = 64 << 20;
 
 pub fn command(
-    from: From,
+    from: FromSource,
     watch: Option<Duration>,
-    flags: Texts,
-    offline: Option<String>,
+    raw: &RawOptions,
     variables: &[Variable],
     mut problems: Vec<Problem>,
 ) -> u8 {
-    let texts = flags.clone();
-    let (options, of_options, variables) = of_this_run(texts, offline, variables);
+    let (options, of_options, variables) = of_this_process(raw, variables);
     log_to_stderr(options.log_format, options.log_level);
     problems.extend(of_options);
-    let is_manifests = matches!(from.place, Place::Manifests(_));
-    let local = Local { flags, options, variables };
+    let is_manifests = matches!(from.place, FromPlace::Manifests(_));
+    let local = Local { flags: raw.clone(), options, variables };
     let manifests = match is_manifests && problems.is_empty() {
         true => manifests().map_err(|problem| problems.push(problem)).unwrap_or_default(),
         false => String::new(),
@@ -47,7 +44,7 @@ pub fn command(
 }
 
 struct Remote {
-    from: From,
+    from: FromSource,
     manifests: String,
     local: Local,
     source: Option<WorkloadSource>,

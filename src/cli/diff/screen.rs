@@ -1,17 +1,17 @@
-//! Where `--watch` shows what it sees: a terminal gets one table that is drawn anew, anything else a block for each change.
+//! Where `--watch` shows what it sees: a terminal gets one table that is redrawn, anything else a block for each change.
 
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, SystemTime};
 
 use crate::cli::may_colour;
-use crate::options::Format;
+use crate::options::OutputFormat;
 use crate::report::{self, Report, Seen, Style};
 
 /// Everything away, and to the upper left corner.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
 pub struct Screen {
-    format: Format,
+    format: OutputFormat,
     every: Duration,
     is_terminal: bool,
     /// The last time that the database was read.
@@ -20,17 +20,17 @@ pub struct Screen {
 }
 
 impl Screen {
-    pub fn new(format: Format, every: Duration) -> Screen {
+    pub fn new(format: OutputFormat, every: Duration) -> Screen {
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
         let is_terminal = std::io::stdout().is_terminal() && !is_dumb;
         Screen { format, every, is_terminal, whole: None, shown: String::new() }
     }
 
-    /// `false`: nobody reads any more.
+    /// `false`: the output is closed.
     pub fn show(&mut self, report: &Report) -> bool {
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let time = |text: &str| format!("{} UTC", text.get(11..19).unwrap_or_default());
-        if self.format == Format::Json {
+        if self.format == OutputFormat::Json {
             return self.on_change(report::json(report) + "\n", "");
         }
         let seen = Seen { report: report.clone(), at: time(&now) };

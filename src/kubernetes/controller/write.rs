@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::kubernetes::workload::inputs::Target;
-use crate::plan::resolve::{Action, Request};
+use crate::options::resolve::{Action, Request};
 use crate::plan::{Access, PlanOptions};
 use crate::run::{resolve, seed};
 

@@ -1,13 +1,13 @@
 //! The options in the command and arguments of a container, read by the same code as in the container.
 
-use clap::Parser;
 use clap::error::ErrorKind;
 use k8s_openapi::api::core::v1::Container;
 
 use super::container_env::{ContainerEnv, EnvValue};
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::DEFAULT_CONTAINER;
-use crate::options::args::{Arguments, Command, DiffTexts, Texts, usage_message};
+use crate::options::usage::usage_message;
+use crate::options::{Command, RawOptions};
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
@@ -15,7 +15,7 @@ const PROGRAM: &str = "ai-provider-seed";
 
 /// The options as texts, and what is wrong with the arguments. A container that runs another program (Coder itself, say) has
 /// options only in its variables.
-pub fn texts(container: &Container, environment: &ContainerEnv) -> Result<(Texts, Option<Problem>), CheckStopped> {
+pub fn texts(container: &Container, environment: &ContainerEnv) -> Result<(RawOptions, Option<Problem>), CheckStopped> {
     let own_command = container.command.iter().flatten().count() > 0;
     let mut words = Vec::new();
     for (field, list) in [("command", &container.command), ("args", &container.args)] {
@@ -30,23 +30,24 @@ pub fn texts(container: &Container, environment: &ContainerEnv) -> Result<(Texts
         None if own_command && is_ours => return Err(wrapped(container)),
         // The image's own command, with these arguments.
         None if !own_command && (is_ours || is_seed(words.first())) => &words[..],
-        None => return Ok((Texts::default(), None)),
+        None => return Ok((RawOptions::default(), None)),
     };
     if arguments.is_empty() {
         // Neither the program nor its image has a default command.
-        return Ok((Texts::default(), Some(invalid(&other_command("the container only prints help")))));
+        return Ok((RawOptions::default(), Some(invalid(&other_command("the container only prints help")))));
     }
-    match Arguments::try_parse_from(std::iter::once(PROGRAM).chain(arguments.iter().map(String::as_str))) {
-        Ok(Arguments { command: Command::Seed(texts) }) => Ok((texts, None)),
-        Ok(Arguments { command: Command::Diff(DiffTexts { texts, .. }) }) => {
-            Ok((texts, Some(invalid(&other_command("the container runs diff, which writes nothing")))))
+    match RawOptions::read(std::iter::once(PROGRAM).chain(arguments.iter().map(String::as_str))) {
+        Ok(raw) if raw.command == Command::Seed => Ok((raw, None)),
+        Ok(raw) if raw.command == Command::Diff => {
+            Ok((raw.of_seed(), Some(invalid(&other_command("the container runs diff, which writes nothing")))))
         }
-        #[allow(unreachable_patterns, reason = "there are more commands with more features")]
-        Ok(_) => Ok((Texts::default(), Some(invalid(&other_command("the container runs another command than seed"))))),
+        Ok(_) => {
+            Ok((RawOptions::default(), Some(invalid(&other_command("the container runs another command than seed")))))
+        }
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            Ok((Texts::default(), Some(invalid(&other_command("the container only prints help")))))
+            Ok((RawOptions::default(), Some(invalid(&other_command("the container only prints help")))))
         }
-        Err(error) => Ok((Texts::default(), Some(invalid(&usage_message(&error))))),
+        Err(error) => Ok((RawOptions::default(), Some(invalid(&usage_message(&error))))),
     }
 }
 
@@ -111,7 +112,7 @@ mod tests {
         let pod = Pod { namespace: "coder", service_links: true };
         let environment = ContainerEnv::of(container, pod, &Objects::default()).unwrap();
         match texts(container, &environment) {
-            Ok((texts, None)) => Ok(texts.block_on),
+            Ok((raw, None)) => Ok(raw.text("block-on").map(str::to_owned)),
             Ok((_, Some(problem))) => Err(problem.message),
             Err(stop) => Err(stop.reason.to_string()),
         }

@@ -13,9 +13,8 @@ use crate::env::{Variable, is_of_provider};
 use crate::kubernetes::client::{self, ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::kubernetes::crd::spec::{DEFAULT_CONTAINER, WorkloadKind};
-use crate::options::args::Texts;
-use crate::options::diff::{From, Kind, Place, Workload as Wanted, with_flags};
-use crate::options::{self, BlockOn, DatabaseSource, Options};
+use crate::options::diff::{FromPlace, FromSource, Kind, Workload as Wanted};
+use crate::options::{self, BlockOn, DatabaseSource, Options, RawOptions};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{Source, redact};
 use crate::report;
@@ -25,7 +24,7 @@ use crate::store::dbcrypt;
 
 /// What this machine says: flags, the options of this run, and the variables of the connection.
 pub struct Local {
-    pub flags: Texts,
+    pub flags: RawOptions,
     pub options: Options,
     pub variables: Vec<Variable>,
 }
@@ -52,16 +51,16 @@ pub struct WorkloadInputs {
 }
 
 impl WorkloadSource {
-    /// `manifests` is what stands on standard input, for [`Place::Manifests`].
-    pub async fn open(from: &From, manifests: &str) -> Result<WorkloadSource, Problem> {
+    /// `manifests` is what stands on standard input, for [`FromPlace::Manifests`].
+    pub async fn open(from: &FromSource, manifests: &str) -> Result<WorkloadSource, Problem> {
         let container = from.container.clone().unwrap_or_else(|| DEFAULT_CONTAINER.to_owned());
         match &from.place {
-            Place::Manifests(wanted) => {
+            FromPlace::Manifests(wanted) => {
                 let manifests = Manifests::read(manifests)?;
                 let (workload, objects) = manifests.choose(wanted.as_ref(), from.namespace.as_deref(), &container)?;
                 Ok(WorkloadSource::Manifests { workload: Box::new(workload), objects, container })
             }
-            Place::Cluster(wanted) => {
+            FromPlace::Cluster(wanted) => {
                 let (client, own) = client(from.context.as_deref()).await?;
                 let namespace = from.namespace.clone().unwrap_or(own);
                 Ok(WorkloadSource::Cluster { client, namespace, wanted: wanted.clone(), container })
@@ -93,7 +92,7 @@ impl WorkloadSource {
     }
 }
 
-impl std::convert::From<Kind> for WorkloadKind {
+impl From<Kind> for WorkloadKind {
     fn from(kind: Kind) -> Self {
         match kind {
             Kind::Deployment => WorkloadKind::Deployment,
@@ -168,7 +167,7 @@ fn of_stop(stop: CheckStopped) -> Problem {
 fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local) -> Result<WorkloadInputs, Problem> {
     let container = workload.container_for(container, Audience::CommandLine).map_err(of_stop)?;
     let (inputs, texts) = ContainerInputs::of(workload, container, objects).map_err(of_stop)?;
-    let (mut options, mut findings) = options::parse(with_flags(&local.flags, texts), None, &inputs.variables);
+    let (mut options, mut findings) = options::parse(&texts.with_flags(&local.flags), &inputs.variables);
     take_this_run(&mut options, &local.options);
     let elsewhere = local.gives_database() || options.offline;
     if elsewhere {
@@ -276,7 +275,7 @@ fn place(workload: &Workload, container: &str, variables: &[Variable], database_
 /// Options for a run that came to no workload: nothing of it may pass for "does not stop the start" but by a flag.
 pub fn without_workload(local: &Local) -> Options {
     let mut options = local.options.clone();
-    if local.flags.block_on.is_none() {
+    if !local.flags.is_given("block-on") {
         options.block_on = BlockOn::all();
     }
     options

@@ -11,8 +11,7 @@ use super::objects::Objects;
 use super::template::Workload;
 use crate::env::{Known, Variable, look_up};
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
-use crate::options::args::Texts;
-use crate::options::{self, DatabaseSource, Options};
+use crate::options::{self, DatabaseSource, Options, RawOptions};
 use crate::plan::Access;
 use crate::problem::{Code, Findings, Problem};
 use crate::run::prepare::{Prepared, prepare_with};
@@ -56,7 +55,7 @@ impl<'a> ContainerInputs<'a> {
         workload: &'a Workload,
         container: &'a Container,
         objects: &'a Objects,
-    ) -> Result<(ContainerInputs<'a>, Texts), CheckStopped> {
+    ) -> Result<(ContainerInputs<'a>, RawOptions), CheckStopped> {
         let environment = super::container_env::ContainerEnv::of(container, workload.pod(), objects)?;
         let (texts, usage) = container_args::texts(container, &environment)?;
         let variables = environment.variables();

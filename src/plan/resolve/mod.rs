@@ -9,28 +9,10 @@ use uuid::Uuid;
 use self::select::select;
 use super::insert::{Encrypt, encrypt_with};
 use super::{Conflict, Field, Plan, PlanOptions, Schema, Snapshot, StoredProvider};
+use crate::options::CompareCredentials;
+use crate::options::resolve::{Action, Request};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{BedrockSettings, DesiredProvider, ProviderType, redact};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// `--take environment`
-    TakeEnvironment,
-    /// `--take database`
-    TakeDatabase,
-    /// `--restore`
-    Restore,
-}
-
-/// What was decided.
-#[derive(Clone, Debug)]
-pub struct Request {
-    pub action: Action,
-    /// Names; none: those that the conflicts belong to.
-    pub providers: Vec<String>,
-    /// The ids of the conflicts that were seen.
-    pub conflicts: Vec<String>,
-}
 
 /// One row to change. No `Debug`: it holds what is to be written.
 #[derive(Clone)]
@@ -242,7 +224,7 @@ fn may_change_type(
     if stored.is_some() && provider.bedrock.is_none() {
         return Err(format!("with the new type the row's Bedrock settings would be lost; {out}"));
     }
-    let compared = options.compare_credentials != super::CompareCredentials::Ignore;
+    let compared = options.compare_credentials != CompareCredentials::Ignore;
     let readable = row.keys.as_ref().is_some_and(|keys| keys.iter().all(Result::is_ok));
     if !compared || !readable {
         return Err(format!(

@@ -1,6 +1,7 @@
 //! Which conflicts a decision is about, and whether they are the ones that were seen.
 
-use super::{Request, Resolution};
+use super::Resolution;
+use crate::options::resolve::Request;
 use crate::plan::{Conflict, Plan, State};
 use crate::problem::{Code, Problem};
 use crate::provider::{DesiredProvider, redact};

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::plan::resolve::{Action, Request, Resolution, Update, resolve};
+use crate::options::resolve::{Action, Request};
+use crate::plan::resolve::{Resolution, Update, resolve};
 
 fn decide(desired: &[DesiredProvider], rows: &Snapshot, action: Action, options: &PlanOptions) -> Resolution {
     let plan = plan(desired, rows, options);

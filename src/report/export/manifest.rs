@@ -2,8 +2,9 @@
 
 use secrecy::ExposeSecret;
 
-use super::render::{SECRET_NAME, Secrets, variables};
+use super::render::{SECRET_NAME, variables};
 use super::{Export, Value};
+use crate::options::export::Secrets;
 
 /// Values for Coder's chart: the init container with its environment, keys by reference.
 pub fn helm(export: &Export, secrets: Secrets) -> (String, String) {

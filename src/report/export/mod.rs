@@ -7,7 +7,7 @@ mod render;
 #[cfg(test)]
 mod tests;
 
-pub use render::{Format, HEAD, Rendered, Secrets, render};
+pub use render::{HEAD, Rendered, render};
 
 use std::collections::BTreeSet;
 use std::str::FromStr;

@@ -5,39 +5,12 @@ use secrecy::{ExposeSecret, SecretString};
 use super::manifest;
 use super::{Export, Value, Variable};
 use crate::env::dotenv_quote;
+use crate::options::export::{ExportFormat, Secrets};
 
 /// What the Secret, and the ConfigMap, are called in what is printed.
 pub const SECRET_NAME: &str = "coder-ai-providers";
 /// The first line of each text: by it a file is known to be ours.
 pub const HEAD: &str = "# Written by ai-provider-seed export";
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    Env,
-    Helm,
-    Manifest,
-}
-
-impl Format {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Format::Env => "env",
-            Format::Helm => "helm",
-            Format::Manifest => "manifest",
-        }
-    }
-}
-
-/// Where what is secret goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Secrets {
-    /// Nowhere: only that it is there.
-    Named,
-    /// Into the file.
-    File,
-    /// Into what is printed.
-    Shown,
-}
 
 pub struct Rendered {
     /// For standard output. Holds a secret only with [`Secrets::Shown`].
@@ -46,11 +19,11 @@ pub struct Rendered {
     pub secrets: SecretString,
 }
 
-pub fn render(export: &Export, format: Format, secrets: Secrets) -> Rendered {
+pub fn render(export: &Export, format: ExportFormat, secrets: Secrets) -> Rendered {
     let (text, hidden) = match format {
-        Format::Env => env(export, secrets),
-        Format::Helm => manifest::helm(export, secrets),
-        Format::Manifest => manifest::manifest(export, secrets),
+        ExportFormat::Env => env(export, secrets),
+        ExportFormat::Helm => manifest::helm(export, secrets),
+        ExportFormat::Manifest => manifest::manifest(export, secrets),
     };
     let left_out: String = export
         .findings

@@ -7,7 +7,9 @@ use uuid::Uuid;
 use super::*;
 use crate::env::dotenv_quote;
 use crate::env::{Environment, parse_dotenv};
-use crate::plan::{Access, CompareCredentials, PlanOptions, Snapshot, State, plan};
+use crate::options::CompareCredentials;
+use crate::options::export::{ExportFormat, Secrets};
+use crate::plan::{Access, PlanOptions, Snapshot, State, plan};
 
 const OPTIONS: PlanOptions =
     PlanOptions { compare_credentials: CompareCredentials::Fail, audit: true, access: Access::Read, keys_given: false };
@@ -36,7 +38,7 @@ fn round_trip(name: &str, row: &StoredProvider) -> Result<State, Code> {
         let Value::Plain(value) = &variable.value else { continue };
         assert!(value.chars().all(|c| matches!(c, ' '..='~')), "printed");
     }
-    let text = render(&export, Format::Env, Secrets::Shown).text;
+    let text = render(&export, ExportFormat::Env, Secrets::Shown).text;
     let variables = parse_dotenv(text.expose_secret()).unwrap_or_else(|error| panic!("{error}"));
     let environment = Environment::read(&variables);
     assert_eq!(environment.findings.problems, []);

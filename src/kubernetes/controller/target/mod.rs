@@ -9,8 +9,7 @@ use crate::kubernetes::workload::inputs::{
 };
 use crate::kubernetes::workload::objects::Objects;
 use crate::kubernetes::workload::template::Workload;
-use crate::options::{self, BlockOn, Options};
-use crate::plan::CompareCredentials;
+use crate::options::{self, BlockOn, CompareCredentials, Options};
 use crate::problem::{Outcome, Problem};
 use crate::run::prepare::authentication;
 use crate::store::connect::{Connector, Source};
@@ -21,7 +20,7 @@ use super::database;
 pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects) -> Result<Target, TargetError> {
     let container = workload.container(&spec.workload_ref.container)?;
     let (inputs, texts) = ContainerInputs::of(workload, container, objects)?;
-    let (mut options, mut findings) = options::parse(texts, None, &inputs.variables);
+    let (mut options, mut findings) = options::parse(&texts, &inputs.variables);
     if spec.url_secret_ref().is_some() {
         // Nobody asks where the container would find its database.
         findings.problems.retain(|problem| !is_of_unknown_database(problem));

@@ -1,0 +1,98 @@
+//! One option after the other: the flag, or else its variable; a problem for each that cannot be read.
+
+use super::args::RawOptions;
+use super::table::{Command, OPTIONS, rows_of, variable_name};
+use super::words::PREFIX;
+use crate::env::{Variable, nearest};
+use crate::problem::{Code, Problem};
+use crate::provider::redact;
+
+/// The text of an option, and how the operator gave it.
+pub struct GivenOption {
+    pub text: String,
+    /// `--wait` or `AI_PROVIDER_SEED_WAIT`.
+    pub origin: String,
+    pub is_flag: bool,
+}
+
+pub struct OptionReader<'a> {
+    raw: &'a RawOptions,
+    variables: &'a [Variable],
+    pub problems: Vec<Problem>,
+    /// The options that were asked for.
+    #[cfg(test)]
+    pub asked: Vec<&'static str>,
+}
+
+impl<'a> OptionReader<'a> {
+    pub fn new(raw: &'a RawOptions, variables: &'a [Variable]) -> Self {
+        OptionReader {
+            raw,
+            variables,
+            problems: Vec::new(),
+            #[cfg(test)]
+            asked: Vec::new(),
+        }
+    }
+
+    /// The default, too, where the text cannot be read: then there is a problem.
+    pub fn read<T>(&mut self, option: &'static str, default: T, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        let Some(given) = self.given(option) else { return default };
+        match parse(&given.text) {
+            Ok(value) => value,
+            Err(message) => {
+                self.problems.push(Problem::new(Code::InvalidOption, message).variable(given.origin));
+                default
+            }
+        }
+    }
+
+    /// The flag, or else the variable if it is not empty. A list is one text, with commas.
+    pub fn given(&mut self, option: &'static str) -> Option<GivenOption> {
+        self.flag_or_variable(option).filter(|given| given.is_flag || !given.text.is_empty())
+    }
+
+    /// The same, and the variable is one that may be empty.
+    pub fn flag_or_variable(&mut self, option: &'static str) -> Option<GivenOption> {
+        #[cfg(test)]
+        self.asked.push(option);
+        if self.raw.is_given(option) {
+            let text = self.raw.texts(option).join(",");
+            return Some(GivenOption { text, origin: format!("--{option}"), is_flag: true });
+        }
+        let name = variable_name(option);
+        self.variable(&name).map(|text| GivenOption { text, origin: name, is_flag: false })
+    }
+
+    pub fn variable(&mut self, name: &str) -> Option<String> {
+        let variable = self.variables.iter().rfind(|variable| variable.name == name)?;
+        self.problems.extend(variable.unreadable());
+        variable.value().map(str::to_owned)
+    }
+
+    /// Variables that look like options. A typing error in the one that lets the pod start must not go unnoticed; variables of
+    /// other commands are no mistake in an environment that containers share.
+    pub fn unknown_variables(&self, command: Command) -> Vec<Problem> {
+        let names: Vec<String> = OPTIONS.iter().filter_map(|row| row.variable()).collect();
+        let own: Vec<String> = rows_of(command).filter_map(|row| row.variable()).collect();
+        let is_unknown = |variable: &&Variable| {
+            let name = &variable.name;
+            name.starts_with(PREFIX) && !names.contains(name) && !is_service_variable(name)
+        };
+        let warning = |variable: &Variable| {
+            let meant = nearest(&variable.name, own.iter().map(String::as_str)).map(str::to_owned);
+            let message = match &meant {
+                Some(meant) => format!("unknown option; did you mean {meant}?"),
+                None => "unknown option; see ai-provider-seed seed --help".to_owned(),
+            };
+            Problem::new(Code::UnknownVariable, message).variable(redact::name(&variable.name)).suggestion(meant)
+        };
+        self.variables.iter().filter(is_unknown).map(warning).collect()
+    }
+}
+
+/// Kubernetes sets such variables for a Service named `ai-provider-seed`.
+fn is_service_variable(name: &str) -> bool {
+    let rest = &name[PREFIX.len()..];
+    rest == "PORT" || rest.starts_with("PORT_") || rest == "SERVICE_HOST" || rest.starts_with("SERVICE_PORT")
+}

@@ -1,0 +1,170 @@
+//! The options of `seed`, which most commands share.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::args::RawOptions;
+use super::block_on::BlockOn;
+use super::reader::OptionReader;
+use super::table::{Command, variable_name};
+use super::words::{boolean, duration, level, path, word};
+use crate::env::Variable;
+use crate::problem::{Code, Findings, Problem};
+
+const TERMINATION_LOG: &str = "/dev/termination-log";
+
+#[derive(Clone)]
+pub struct Options {
+    pub wait: Duration,
+    pub lock_timeout: Duration,
+    pub compare_credentials: CompareCredentials,
+    pub block_on: BlockOn,
+    pub strict: bool,
+    pub require_providers: usize,
+    /// How it was given.
+    pub require_origin: String,
+    pub if_schema_missing: IfSchemaMissing,
+    pub audit: bool,
+    pub env_file: Option<PathBuf>,
+    pub offline: bool,
+    pub output: OutputFormat,
+    pub termination_log: Option<PathBuf>,
+    pub log_format: LogFormat,
+    pub log_level: tracing::Level,
+    pub database: DatabaseSource,
+    pub password_file: Option<PathBuf>,
+}
+
+/// Where the connection is described, and how the operator spelled that place.
+#[derive(Clone)]
+pub enum DatabaseSource {
+    Url {
+        text: SecretString,
+        origin: String,
+    },
+    File {
+        path: PathBuf,
+        origin: String,
+    },
+    /// Only `PGHOST`, `PGPORT`, …, or nothing at all.
+    PgVariables,
+}
+
+/// `--compare-credentials`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CompareCredentials {
+    Ignore,
+    /// A difference is reported, not applied, and does not stop the start.
+    Warn,
+    /// A difference is a conflict like any other.
+    Fail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfSchemaMissing {
+    Auto,
+    Fail,
+    Wait,
+}
+
+/// Of the report on standard output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputFormat {
+    Text,
+    Json,
+}
+
+impl OutputFormat {
+    pub(super) const WORDS: &'static [(&'static str, OutputFormat)] =
+        &[("text", OutputFormat::Text), ("json", OutputFormat::Json)];
+}
+
+/// Of the log on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl LogFormat {
+    pub(super) const WORDS: &'static [(&'static str, LogFormat)] =
+        &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+}
+
+/// Reads all options, as far as they can be read: what cannot keeps its default and adds a problem.
+pub fn parse(raw: &RawOptions, variables: &[Variable]) -> (Options, Findings) {
+    let mut reader = OptionReader::new(raw, variables);
+    let options = read(&mut reader, raw);
+    let warnings = reader.unknown_variables(raw.command);
+    (options, Findings { problems: reader.problems, warnings })
+}
+
+pub(super) fn read(reader: &mut OptionReader, raw: &RawOptions) -> Options {
+    use {CompareCredentials as Compare, IfSchemaMissing as Missing};
+    let require_origin = match raw.is_given("require-providers") {
+        true => "--require-providers".to_owned(),
+        false => variable_name("require-providers"),
+    };
+    Options {
+        require_origin,
+        wait: reader.read("wait", Duration::from_secs(120), duration),
+        lock_timeout: reader.read("lock-timeout", Duration::from_secs(30), duration),
+        compare_credentials: reader.read("compare-credentials", Compare::Warn, |text| {
+            word(text, &[("ignore", Compare::Ignore), ("warn", Compare::Warn), ("fail", Compare::Fail)])
+        }),
+        block_on: reader.read("block-on", BlockOn::all(), BlockOn::parse),
+        strict: reader.read("strict", false, boolean),
+        require_providers: reader.read("require-providers", 0, |text| {
+            text.parse().map_err(|_| "a whole number from 0 up is expected".to_owned())
+        }),
+        if_schema_missing: reader.read("if-schema-missing", Missing::Auto, |text| {
+            word(text, &[("auto", Missing::Auto), ("fail", Missing::Fail), ("wait", Missing::Wait)])
+        }),
+        audit: reader.read("audit", true, |text| word(text, &[("auto", true), ("off", false)])),
+        env_file: reader.read("env-file", None, path),
+        // For `seed`, a variable that turned it into a dry run would be a trap.
+        offline: raw.command == Command::Diff && reader.read("offline", false, boolean),
+        output: reader.read("output", OutputFormat::Text, |text| word(text, OutputFormat::WORDS)),
+        termination_log: termination_log(reader),
+        log_format: reader.read("log-format", LogFormat::Text, |text| word(text, LogFormat::WORDS)),
+        log_level: reader.read("log-level", tracing::Level::INFO, level),
+        database: database(reader),
+        password_file: reader.read("database-password-file", None, path),
+    }
+}
+
+/// Empty, flag or variable, turns it off.
+fn termination_log(reader: &mut OptionReader) -> Option<PathBuf> {
+    match reader.flag_or_variable("termination-log") {
+        Some(given) => Some(given.text).filter(|text| !text.is_empty()).map(PathBuf::from),
+        None => Some(PathBuf::from(TERMINATION_LOG)).filter(|path| path.exists()),
+    }
+}
+
+fn database(reader: &mut OptionReader) -> DatabaseSource {
+    let (url, file) = (reader.given("database-url"), reader.given("database-url-file"));
+    match (url, file) {
+        (Some(url), Some(file)) if url.is_flag == file.is_flag => {
+            let message = "a URL and a file with a URL were given; keep one of them";
+            let problem = Problem::new(Code::InvalidOption, message).variables([url.origin.clone(), file.origin]);
+            reader.problems.push(problem);
+            DatabaseSource::Url { text: url.text.into(), origin: url.origin }
+        }
+        (Some(url), file) if url.is_flag || file.is_none() => {
+            DatabaseSource::Url { text: url.text.into(), origin: url.origin }
+        }
+        (_, Some(file)) => DatabaseSource::File { path: file.text.into(), origin: file.origin },
+        _ => database_of_others(reader),
+    }
+}
+
+fn database_of_others(reader: &mut OptionReader) -> DatabaseSource {
+    for name in ["CODER_PG_CONNECTION_URL", "DATABASE_URL"] {
+        if let Some(text) = reader.variable(name).filter(|text| !text.trim().is_empty()) {
+            return DatabaseSource::Url { text: text.into(), origin: name.to_owned() };
+        }
+    }
+    DatabaseSource::PgVariables
+}

@@ -11,7 +11,7 @@ use crate::options::{self, Options, OutputFormat, RawOptions};
 use crate::plan::Access;
 use crate::plan::resolve::Resolution;
 use crate::problem::{Code, Findings, Outcome};
-use crate::report::{Command, Report, RunResult, Settled, Style};
+use crate::report::{Command, Report, ResolveReport, RunResult, Style};
 use crate::run::prepare::{Prepared, prepare, prepare_reader};
 use crate::run::resolve::{ResolveOutcome, ResolveRun};
 use crate::store::connect::Connector;
@@ -27,7 +27,7 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
     let settled = match ready(&options, &request, variables, findings) {
         Err(findings) => {
             let report = Report::new(Command::Resolve, findings);
-            Ok(Settled::new(report, request.action, dry_run, None, Vec::new()))
+            Ok(ResolveReport::new(report, request.action, dry_run, None, Vec::new()))
         }
         Ok((prepared, connector)) => {
             let decided = Decided { options: &options, request: &request, prepared: &prepared, connector: &connector };
@@ -81,7 +81,7 @@ struct Decided<'a> {
 
 impl Decided<'_> {
     /// What is shown is what is done: the second run holds what it finds against it.
-    fn ask_and_do(&self) -> Result<Settled, u8> {
+    fn ask_and_do(&self) -> Result<ResolveReport, u8> {
         let (shown, resolution) = self.run(true, None)?;
         let Some(resolution) = resolution.filter(|r| !r.updates.is_empty() && shown.report.outcome == Outcome::Ok)
         else {
@@ -97,7 +97,7 @@ impl Decided<'_> {
         self.run(false, Some(&resolution)).map(|(settled, _)| settled)
     }
 
-    fn run(&self, dry_run: bool, shown: Option<&Resolution>) -> Result<(Settled, Option<Resolution>), u8> {
+    fn run(&self, dry_run: bool, shown: Option<&Resolution>) -> Result<(ResolveReport, Option<Resolution>), u8> {
         let Decided { options, request, prepared, connector } = self;
         let run = ResolveRun {
             desired: &prepared.desired,
@@ -110,14 +110,14 @@ impl Decided<'_> {
             shown,
         };
         let outcome = in_runtime(run.run(connector))?;
-        let ResolveOutcome { plan, resolution, lines, error, written, commit_unknown, database } = outcome;
+        let ResolveOutcome { plan, resolution, edits, error, written, commit_unknown, database } = outcome;
         let failed = error.map(|error| error.into_problems());
         let problems = failed.or_else(|| resolution.as_ref().map(|r| r.findings.problems.clone())).unwrap_or_default();
         let of_resolution = resolution.iter().flat_map(|resolution| &resolution.findings.warnings);
         let warnings = prepared.warnings.iter().chain(of_resolution).cloned().collect();
         let result = RunResult { plan, problems, written, commit_unknown, database };
         let report = Report::of_run(Command::Resolve, &prepared.desired, warnings, result);
-        Ok((Settled::new(report, request.action, dry_run, resolution.as_ref(), lines), resolution))
+        Ok((ResolveReport::new(report, request.action, dry_run, resolution.as_ref(), edits), resolution))
     }
 }
 

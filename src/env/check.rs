@@ -12,11 +12,9 @@ use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact::{self, count};
 use crate::provider::{
-    BedrockSettings, DesiredProvider, NameError, Origin, Origins, Presence, ProviderType, check_name,
+    BedrockSettings, DesiredProvider, MAX_KEYS, NameError, Origin, Origins, Presence, ProviderType, check_name,
 };
 
-/// Coder: at most 5 keys a provider.
-const MAX_KEYS: usize = 5;
 /// Of more keys than this only their number is a problem: a value of a megabyte must not become a million of them.
 const JUDGED: usize = 50;
 
@@ -65,7 +63,7 @@ pub fn unknown(fields: &Fields) -> Unknown {
     Unknown {
         index: Some(fields.index),
         name: name.unwrap_or_else(|| format!("(provider {})", fields.index)),
-        kind: kind.map(|kind| redact::kind(kind.as_str(), Some(&check.origin(Suffix::Type)))),
+        kind: kind.map(|kind| redact::kind(kind.as_str(), Some(&check.origin(Suffix::Type))).text),
         pattern: format!("{}{}_*", fields.prefix, fields.index),
     }
 }

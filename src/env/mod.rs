@@ -12,7 +12,7 @@ mod suggest;
 mod variable;
 
 pub use dotenv::{parse as parse_dotenv, read_file};
-pub use names::is_of_provider;
+pub use names::{is_legacy, is_of_provider};
 pub use partial::{Known, Unknown};
 pub use suggest::nearest;
 pub use variable::{Variable, look_up};

@@ -52,6 +52,11 @@ pub fn is_of_provider(name: &str) -> bool {
     legacy || PREFIXES.iter().any(|prefix| behind(prefix, name).is_some())
 }
 
+/// One of those for a single provider.
+pub fn is_legacy(variable: &str) -> bool {
+    !variable.to_ascii_uppercase().contains("_PROVIDER_")
+}
+
 /// A variable that nobody reads, but that looks as if it was meant for us: what was probably meant.
 /// `CODER_AIBRIDGE_ENABLED` and the like belong to Coder and are none of our business.
 pub fn near_miss(name: &str) -> Option<String> {

@@ -28,7 +28,7 @@ pub struct Unknown {
 
 impl Unknown {
     pub fn of_older(provider: DesiredProvider) -> Unknown {
-        let kind = Some(redact::kind(provider.canonical().kind, None));
+        let kind = Some(redact::kind(provider.canonical().kind, None).text);
         Unknown { index: None, name: provider.label(), kind, pattern: provider.origins.pattern }
     }
 }

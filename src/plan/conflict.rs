@@ -9,35 +9,15 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::snapshot::StoredProvider;
-use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Origin, hex, redact};
+use crate::env::is_legacy;
+use crate::provider::redact::Redacted;
+use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Field, Origin, Presence, hex};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Field {
-    Type,
-    BaseUrl,
-    BedrockRegion,
-    ApiKeys,
-    BedrockCredentials,
-}
-
-impl Field {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Field::Type => "type",
-            Field::BaseUrl => "base_url",
-            Field::BedrockRegion => "bedrock_region",
-            Field::ApiKeys => "api_keys",
-            Field::BedrockCredentials => "bedrock_credentials",
-        }
-    }
-}
-
-/// A value as it may be shown.
+/// One side of a conflict, as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
-pub enum Value {
-    Text(String),
+pub enum FieldValue {
+    Text(Redacted),
     Credentials {
         count: usize,
         /// HMAC-SHA-256 keyed with the row's id, 8 hex characters: enough to tell keys apart, and only someone who already
@@ -53,27 +33,37 @@ pub struct Conflict {
     pub provider: String,
     pub field: Field,
     pub blocking: bool,
-    pub environment: Value,
+    pub environment: FieldValue,
     pub origin: Origin,
-    pub database: Value,
+    pub database: FieldValue,
     /// When the row was last changed: RFC 3339, UTC.
     pub updated_at: String,
 }
 
 impl Conflict {
     /// Both sides look the same, because they differ only in what may not be shown.
-    pub fn differs_out_of_sight(&self) -> bool {
-        self.environment == self.database
+    pub fn differs_only_in_redacted_part(&self) -> bool {
+        match (&self.environment, &self.database) {
+            (FieldValue::Text(environment), FieldValue::Text(database)) => environment.text == database.text,
+            (environment, database) => environment == database,
+        }
+    }
+
+    /// Without the variable Coder's default applies: two of the legacy variables have one.
+    pub fn falls_back_to_default(&self) -> bool {
+        let variable = &self.origin.variable;
+        let has_default = ["OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"].iter().any(|end| variable.ends_with(end));
+        self.origin.presence == Presence::Default || (has_default && is_legacy(variable))
     }
 
     /// Taking the environment would put nothing in the place of stored credentials.
-    pub fn would_empty(&self) -> bool {
-        let none = matches!(self.environment, Value::Credentials { count: 0, .. });
-        none && matches!(self.database, Value::Credentials { count, .. } if count > 0)
+    pub fn would_clear_credentials(&self) -> bool {
+        let none = matches!(self.environment, FieldValue::Credentials { count: 0, .. });
+        none && matches!(self.database, FieldValue::Credentials { count, .. } if count > 0)
     }
 }
 
-/// Both sides of one provider, to be held against each other.
+/// Both sides of one provider, to be compared.
 pub struct Comparison<'a> {
     pub desired: &'a DesiredProvider,
     pub row: &'a StoredProvider,
@@ -96,28 +86,12 @@ impl Comparison<'_> {
         let (environment, database) = (self.environment(), self.database());
         let origins = &self.desired.origins;
         let mut found = Vec::new();
-        if environment.kind != database.kind {
-            let value = Value::Text(redact::kind(environment.kind, Some(&origins.kind)));
-            found.push((Field::Type, value, &origins.kind, Value::Text(redact::kind(database.kind, None))));
-        }
-        if environment.base_url != database.base_url {
-            let value = Value::Text(redact::base_url(environment.base_url, Some(&origins.base_url)));
-            found.push((
-                Field::BaseUrl,
-                value,
-                &origins.base_url,
-                Value::Text(redact::base_url(database.base_url, None)),
-            ));
-        }
-        if environment.bedrock_region != database.bedrock_region {
-            let origin = &origins.bedrock_region;
-            let value = Value::Text(redact::region(environment.bedrock_region, Some(origin)));
-            found.push((
-                Field::BedrockRegion,
-                value,
-                origin,
-                Value::Text(redact::region(database.bedrock_region, None)),
-            ));
+        for ((field, environment), (_, database)) in environment.texts().into_iter().zip(database.texts()) {
+            if environment != database {
+                let origin = field.origin(origins);
+                let environment = FieldValue::Text(field.redact(environment, Some(origin)));
+                found.push((field, environment, origin, FieldValue::Text(field.redact(database, None))));
+            }
         }
         if compare_credentials {
             if self.keys_differ() {
@@ -134,11 +108,11 @@ impl Comparison<'_> {
             return Vec::new();
         }
         let id = self.id(compare_credentials);
-        let conflict = |(field, environment, origin, database): (Field, Value, &Origin, Value)| Conflict {
+        let conflict = |(field, environment, origin, database): (Field, FieldValue, &Origin, FieldValue)| Conflict {
             id: id.clone(),
             provider: self.desired.label(),
             field,
-            blocking: self.credentials_block || field < Field::ApiKeys,
+            blocking: self.credentials_block || !field.is_credential(),
             environment,
             origin: origin.clone(),
             database,
@@ -220,6 +194,6 @@ pub fn fingerprint(row: &Uuid, secret: &str) -> String {
     hex(&mac.finalize().into_bytes())[..8].to_owned()
 }
 
-fn credentials(fingerprints: Vec<String>) -> Value {
-    Value::Credentials { count: fingerprints.len(), fingerprints }
+fn credentials(fingerprints: Vec<String>) -> FieldValue {
+    FieldValue::Credentials { count: fingerprints.len(), fingerprints }
 }

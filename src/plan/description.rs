@@ -1,10 +1,10 @@
-//! A stored provider in variables of this environment, where changing one for each field would not do: another type, or what
-//! the older variables cannot say.
+//! A stored provider in variables of this environment, where changing one for each field is not enough: another type, or what
+//! the legacy variables cannot say.
 
 use super::Snapshot;
-use super::lines::{Change, Line};
+use super::edit::{Edit, VariableEdit};
+use super::export::{PREFIX, shown_fields};
 use crate::provider::{DesiredProvider, Origin, Presence};
-use crate::report::export::{PREFIX, shown_fields};
 
 /// What is there to describe a provider with.
 pub struct Descriptions<'a> {
@@ -21,7 +21,7 @@ impl<'a> Descriptions<'a> {
     }
 
     /// `None`: no variables can describe it.
-    pub fn describe(&mut self, label: &str) -> Option<Vec<Line>> {
+    pub fn describe(&mut self, label: &str) -> Option<Vec<VariableEdit>> {
         let provider = self.desired.iter().find(|provider| provider.label() == label)?;
         let row = self.snapshot.rows.get(&provider.name)?;
         let fields = shown_fields(&provider.name, row)?;
@@ -32,7 +32,7 @@ impl<'a> Descriptions<'a> {
                 format!("{}{}_", self.prefix(), self.next - 1)
             }
         };
-        Some(Describing { provider, start: &start, keys_are_known: row.keys.is_some() }.lines(fields))
+        Some(Describing { provider, start: &start, keys_are_known: row.keys.is_some() }.edits(fields))
     }
 
     fn prefix(&self) -> &str {
@@ -56,7 +56,7 @@ struct Describing<'a> {
 }
 
 impl Describing<'_> {
-    fn lines(&self, fields: Vec<(&'static str, Option<String>)>) -> Vec<Line> {
+    fn edits(&self, fields: Vec<(&'static str, Option<String>)>) -> Vec<VariableEdit> {
         let (plain, secret) = self.set();
         let all: Vec<&String> = plain.iter().chain(&secret).collect();
         let spelled = |suffix: &str| {
@@ -72,18 +72,18 @@ impl Describing<'_> {
             }
             suffix => spelled(suffix),
         };
-        let line = |variable: String, change| Line { provider: self.provider.label(), variable, change };
+        let edit_of = |variable: String, edit| VariableEdit { provider: self.provider.label(), variable, edit };
         let described = fields.into_iter().map(|(suffix, value)| {
-            let change = value.map_or(Change::SetSecret, |value| Change::Set { value });
-            line(variable(suffix).unwrap_or_else(|name| name), change)
+            let edit = value.map_or(Edit::SetSecret, |value| Edit::Set { value });
+            edit_of(variable(suffix).unwrap_or_else(|name| name), edit)
         });
-        let described: Vec<Line> = described.collect();
-        let gone = |set: &&String| described.iter().all(|line| line.variable != **set);
-        let gone: Vec<Line> = plain
+        let described: Vec<VariableEdit> = described.collect();
+        let gone = |set: &&String| described.iter().all(|edit| edit.variable != **set);
+        let gone: Vec<VariableEdit> = plain
             .iter()
             .chain(secret.iter().filter(|_| self.keys_are_known))
             .filter(gone)
-            .map(|set| line(set.clone(), Change::Unset))
+            .map(|set| edit_of(set.clone(), Edit::Unset))
             .collect();
         described.into_iter().chain(gone).collect()
     }

@@ -3,15 +3,21 @@
 
 mod conflict;
 mod description;
+mod edit;
+mod export;
 mod insert;
-pub(crate) mod lines;
 pub mod resolve;
 mod snapshot;
+mod take_database;
 
-pub use conflict::{Comparison, Conflict, Field, Value, fingerprint};
+pub use conflict::{Comparison, Conflict, FieldValue, fingerprint};
+pub use edit::{Edit, VariableEdit};
+pub use export::{Export, ExportedProvider, ExportedValue, ExportedVariable, Stored, export};
 pub use insert::Insert;
-pub use lines::{Change, Line, lines};
 pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredProvider, Table, Unreadable};
+pub use take_database::take_database;
+
+pub use crate::provider::Field;
 
 use serde::Serialize;
 use uuid::Uuid;

@@ -1,7 +1,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{BedrockSettings, ProviderType};
+use super::{BedrockSettings, Field, ProviderType};
 
 /// What decides whether environment and row agree. Credentials are not part of it: they are compared beside it.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -21,6 +21,11 @@ impl<'a> Canonical<'a> {
             base_url,
             bedrock_region: bedrock.map_or("", |settings| &settings.region),
         }
+    }
+
+    /// Each text that is compared.
+    pub fn texts(&self) -> [(Field, &'a str); 3] {
+        [(Field::Type, self.kind), (Field::BaseUrl, self.base_url), (Field::BedrockRegion, self.bedrock_region)]
     }
 
     /// Hex SHA-256 of the compact JSON, fields in the order above.

@@ -1,7 +1,7 @@
 //! What a provider is: name, type, endpoint, credentials, the Bedrock predicate, and the canonical record that is compared.
 
 mod canonical;
-pub(crate) mod escape;
+mod field;
 mod kind;
 mod name;
 mod origin;
@@ -9,12 +9,16 @@ pub mod redact;
 mod settings;
 
 pub use canonical::{Canonical, hex};
+pub use field::Field;
 pub use kind::ProviderType;
 pub use name::{NameError, check_name};
 pub use origin::{Origin, Presence, Source};
 pub use settings::{BedrockSettings, SettingsError};
 
 use secrecy::SecretString;
+
+/// Coder: at most 5 keys a provider.
+pub const MAX_KEYS: usize = 5;
 
 /// A provider as the environment describes it, valid by Coder's rules.
 ///

@@ -6,6 +6,8 @@
 use std::fmt::Write;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 use super::{Origin, ProviderType};
 
 /// The most characters of one value that are shown; longer ones end in `…`.
@@ -13,30 +15,57 @@ const LIMIT: usize = 1024;
 /// The same for a variable's name.
 const NAME_LIMIT: usize = 160;
 
-pub fn base_url(value: &str, origin: Option<&Origin>) -> String {
-    show(value, origin, |value| masked_url(value).map(|url| cut(&url, LIMIT)))
+/// A value as it may be shown. In JSON it is its text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Redacted {
+    pub text: String,
+    /// The text is the value itself: nothing was masked, hidden, escaped or cut. Only then may it be offered as a value to set.
+    #[serde(skip)]
+    pub exact: bool,
 }
 
-pub fn region(value: &str, origin: Option<&Origin>) -> String {
+impl Redacted {
+    /// The value itself, if that is what is shown.
+    pub fn exact(&self) -> Option<&str> {
+        self.exact.then_some(self.text.as_str())
+    }
+}
+
+impl std::fmt::Display for Redacted {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+pub fn base_url(value: &str, origin: Option<&Origin>) -> Redacted {
+    show(value, origin, |value| masked_url(value).map(|url| truncate_chars(&url, LIMIT)))
+}
+
+pub fn region(value: &str, origin: Option<&Origin>) -> Redacted {
     show(value, origin, |value| is_region(value).then(|| value.to_owned()))
 }
 
-pub fn kind(value: &str, origin: Option<&Origin>) -> String {
+pub fn kind(value: &str, origin: Option<&Origin>) -> Redacted {
     show(value, origin, |value| ProviderType::from_str(value).ok().map(|kind| kind.as_str().to_owned()))
 }
 
-fn show(value: &str, origin: Option<&Origin>, safe: impl Fn(&str) -> Option<String>) -> String {
-    if value.is_empty() {
-        return String::new();
-    }
-    if origin.is_some_and(|origin| origin.source.is_secret()) {
-        return length(value);
-    }
-    safe(value).unwrap_or_else(|| length(value))
+fn show(value: &str, origin: Option<&Origin>, safe: impl Fn(&str) -> Option<String>) -> Redacted {
+    let from_secret = origin.is_some_and(|origin| origin.source.is_secret());
+    let text = match value {
+        "" => String::new(),
+        _ if from_secret => length(value),
+        _ => safe(value).unwrap_or_else(|| length(value)),
+    };
+    Redacted { exact: text == value, text }
 }
 
-/// What stands in the place of a value that is not shown.
-pub fn length(value: &str) -> String {
+/// Only how long it is.
+pub fn hidden(value: &str) -> Redacted {
+    show(value, None, |_| None)
+}
+
+/// The text that replaces a value that is not shown.
+fn length(value: &str) -> String {
     match value.chars().count() {
         1 => "1 character, not shown".to_owned(),
         count => format!("{count} characters, not shown"),
@@ -44,7 +73,7 @@ pub fn length(value: &str) -> String {
 }
 
 /// The URL as written, but for what may be secret in it. `None`: not an absolute http or https URL.
-pub fn masked_url(value: &str) -> Option<String> {
+fn masked_url(value: &str) -> Option<String> {
     let (scheme, rest) = value.split_once("://")?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return None;
@@ -104,7 +133,14 @@ fn is_region(value: &str) -> bool {
 
 /// A text that came from outside and is needed in a message, such as the name of a variable.
 pub fn name(text: &str) -> String {
-    cut(&escape(text), NAME_LIMIT)
+    truncate_chars(&escape(text), NAME_LIMIT)
+}
+
+/// A name of Postgres, if it has the form of one: people put passwords into the wrong place.
+pub fn plain_identifier(name: &str) -> Option<&str> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$');
+    let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    (starts_well && name.len() <= 63 && name.chars().all(plain)).then_some(name)
 }
 
 /// A role, schema or database as it is written in SQL, in quotes where it needs them: `"me@example.com"`.
@@ -133,7 +169,7 @@ pub fn escape(text: &str) -> String {
 }
 
 /// At most `limit` characters, the last one `…` if something was left out.
-pub fn cut(text: &str, limit: usize) -> String {
+pub fn truncate_chars(text: &str, limit: usize) -> String {
     if text.len() <= limit || text.chars().count() <= limit {
         return text.to_owned();
     }
@@ -141,7 +177,7 @@ pub fn cut(text: &str, limit: usize) -> String {
 }
 
 /// The three in a row within so many bytes: the middle gives way, on a character boundary.
-pub fn fit(head: &str, middle: &str, tail: &str, limit: usize) -> String {
+pub fn fit_bytes(head: &str, middle: &str, tail: &str, limit: usize) -> String {
     let room = limit.saturating_sub(head.len() + tail.len());
     if middle.len() <= room {
         return format!("{head}{middle}{tail}");
@@ -188,7 +224,9 @@ mod tests {
             ("https://ai.example:8443/v1", "https://ai.example:8443/v1"),
             ("https://xn--e1afmkfd.example/я", "https://xn--e1afmkfd.example/\\u{44f}"),
         ] {
-            assert_eq!(base_url(value, None), shown);
+            let redacted = base_url(value, None);
+            assert_eq!(redacted.text, shown);
+            assert_eq!(redacted.exact, value == shown, "{value}");
         }
     }
 
@@ -212,31 +250,34 @@ mod tests {
             "https://host\u{1b}[31m",
             "javascript://host/secret",
         ] {
-            assert_eq!(base_url(value, None), format!("{} characters, not shown", value.chars().count()), "{value}");
+            let redacted = base_url(value, None);
+            assert_eq!(redacted.text, format!("{} characters, not shown", value.chars().count()), "{value}");
+            assert!(!redacted.exact, "{value}");
         }
-        assert_eq!(base_url("", None), "");
-        assert_eq!(kind("sk-1", None), "4 characters, not shown");
-        assert_eq!(kind("azure", None), "azure");
+        assert_eq!(base_url("", None), Redacted { text: String::new(), exact: true });
+        assert_eq!(kind("sk-1", None).text, "4 characters, not shown");
+        assert_eq!(kind("azure", None).exact(), Some("azure"));
     }
 
     #[test]
     fn regions() {
         for value in ["us-east-1", "us-gov-west-1", "eusc-de-east-1", "ap-southeast-5", "us-iso-east-1"] {
-            assert_eq!(region(value, None), value);
+            assert_eq!(region(value, None).exact(), Some(value));
         }
         for value in
             ["us-east", "US-EAST-1", "us_east_1", "AKIA1234", "us-east-123", "x-y-1", "wjalr-xutnfemi-k7mdeng-1x"]
         {
-            assert_eq!(region(value, None), format!("{} characters, not shown", value.len()));
+            assert_eq!(region(value, None).text, format!("{} characters, not shown", value.len()));
         }
     }
 
     #[test]
     fn a_value_from_a_secret_is_not_shown() {
         let origin = Origin::set("X", Source::Secret { name: "coder-ai".into(), key: "url".into() });
-        assert_eq!(base_url("https://host/", Some(&origin)), "13 characters, not shown");
-        assert_eq!(region("us-east-1", Some(&origin)), "9 characters, not shown");
-        assert_eq!(kind("openai", Some(&origin)), "6 characters, not shown");
+        assert_eq!(base_url("https://host/", Some(&origin)).text, "13 characters, not shown");
+        assert_eq!(region("us-east-1", Some(&origin)).text, "9 characters, not shown");
+        assert_eq!(kind("openai", Some(&origin)).text, "6 characters, not shown");
+        assert!(!kind("openai", Some(&origin)).exact);
     }
 
     #[test]
@@ -255,10 +296,26 @@ mod tests {
     }
 
     #[test]
+    fn only_a_value_that_is_shown_whole_is_exact() {
+        let long = format!("https://host.example/{}", "a".repeat(1100));
+        for value in [
+            long.as_str(),
+            "https://host.example/\u{202e}gpj",
+            "https://host.example/\u{430}",
+            "https://user:secret@host.example/",
+            "https://host.example/?key=secret",
+            "sk-secret",
+        ] {
+            assert_eq!(base_url(value, None).exact(), None, "{value}");
+        }
+        assert_eq!(base_url(&long[..1000], None).exact(), Some(&long[..1000]));
+    }
+
+    #[test]
     fn texts_are_cut_by_characters() {
         for (text, limit, shown) in [("äöü", 3, "äöü"), ("äöüß", 3, "äö…"), ("abc", 3, "abc"), ("abcd", 3, "ab…")]
         {
-            assert_eq!(cut(text, limit), shown);
+            assert_eq!(truncate_chars(text, limit), shown);
         }
         // What is printable stays as it is beside what is not.
         assert_eq!(escape("it's \\ \"x\"\n"), "it's \\ \"x\"\\n");
@@ -279,7 +336,7 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_but_printable_ascii_is_shown(value in any::<String>()) {
-            let shown = base_url(&value, None);
+            let shown = base_url(&value, None).text;
             prop_assert!(shown.chars().all(|c| matches!(c, ' '..='~' | '…')));
         }
 
@@ -293,7 +350,8 @@ mod tests {
                 2 => format!("https://host.example/{tail}?k={}", secret.replace(['&', '#'], "")),
                 _ => format!("https://host.example/{tail}#{secret}"),
             };
-            prop_assert!(!base_url(&value, None).contains("CANARY"), "{}", base_url(&value, None));
+            let shown = base_url(&value, None).text;
+            prop_assert!(!shown.contains("CANARY"), "{}", shown);
         }
     }
 }

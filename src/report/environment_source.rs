@@ -13,7 +13,7 @@ const LISTED: usize = 60;
 
 /// A container of a workload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Place {
+pub struct EnvironmentSource {
     /// `Deployment coder`
     pub workload: String,
     pub namespace: Option<String>,
@@ -22,7 +22,7 @@ pub struct Place {
     pub variables: BTreeMap<String, String>,
 }
 
-impl Place {
+impl EnvironmentSource {
     /// `Deployment coder in namespace coder, container ai-provider-seed`
     pub fn label(&self) -> String {
         let namespace = self.namespace.as_ref().map(|name| format!(" in namespace {name}")).unwrap_or_default();
@@ -31,7 +31,7 @@ impl Place {
 }
 
 pub(super) fn place(out: &mut String, report: &Report) {
-    let Some(place) = &report.place else { return };
+    let Some(place) = &report.source else { return };
     let _ = writeln!(out, "\n  from {}", place.label());
     let listed = place.variables.iter().take(LISTED);
     let width = listed.clone().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(52);

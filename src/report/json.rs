@@ -1,8 +1,8 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Place, Report};
-use crate::plan::{Field, State, Value};
+use super::{EnvironmentSource, Report};
+use crate::plan::{Field, FieldValue, State};
 use crate::problem::{Outcome, Problem};
 
 /// Readers must accept new keys, codes and states; `version` changes only when something is removed or changes meaning.
@@ -18,7 +18,7 @@ pub(super) struct Document<'a> {
     warnings: &'a [Problem],
     /// Only with `--from`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<&'a Place>,
+    from: Option<&'a EnvironmentSource>,
 }
 
 #[derive(Serialize)]
@@ -49,19 +49,19 @@ struct Conflict<'a> {
     provider: &'a str,
     field: Field,
     blocking: bool,
-    environment: Environment<'a>,
-    database: Database<'a>,
+    environment: EnvironmentSide<'a>,
+    database: DatabaseSide<'a>,
 }
 
 #[derive(Serialize)]
-struct Environment<'a> {
-    value: &'a Value,
+struct EnvironmentSide<'a> {
+    value: &'a FieldValue,
     variable: &'a str,
 }
 
 #[derive(Serialize)]
-struct Database<'a> {
-    value: &'a Value,
+struct DatabaseSide<'a> {
+    value: &'a FieldValue,
     updated_at: &'a str,
 }
 
@@ -90,8 +90,8 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         provider: &conflict.provider,
         field: conflict.field,
         blocking: conflict.blocking,
-        environment: Environment { value: &conflict.environment, variable: &conflict.origin.variable },
-        database: Database { value: &conflict.database, updated_at: &conflict.updated_at },
+        environment: EnvironmentSide { value: &conflict.environment, variable: &conflict.origin.variable },
+        database: DatabaseSide { value: &conflict.database, updated_at: &conflict.updated_at },
     });
     Document {
         version: 1,
@@ -102,6 +102,6 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         conflicts: conflicts.collect(),
         problems: &report.findings.problems,
         warnings: &report.findings.warnings,
-        from: report.place.as_ref(),
+        from: report.source.as_ref(),
     }
 }

@@ -6,17 +6,18 @@ mod json;
 mod layout;
 mod resolve;
 pub(crate) mod sentence;
+mod take_database;
 mod terminal;
 mod termination;
 mod watch;
 
-pub use environment_source::Place;
+pub use environment_source::EnvironmentSource;
 pub use json::json;
-pub use resolve::Settled;
+pub use resolve::ResolveReport;
 pub use sentence::{advice, conflict_facts, conflict_sentence, minute, problem_sentence, value};
 pub use terminal::{Style, good, remarks, text};
 pub use termination::termination_message;
-pub use watch::{Seen, table};
+pub use watch::{TimedReport, table};
 
 use uuid::Uuid;
 
@@ -99,7 +100,7 @@ pub struct Report {
     /// `database coder at db.coder.svc:5432`, once one was reached.
     pub database: Option<String>,
     /// `--from`: whose environment it is.
-    pub place: Option<Place>,
+    pub source: Option<EnvironmentSource>,
 }
 
 impl Report {
@@ -117,7 +118,7 @@ impl Report {
             conflicts: Vec::new(),
             findings: findings.into(),
             database: None,
-            place: None,
+            source: None,
         };
         report.conclude();
         report
@@ -201,7 +202,7 @@ fn outcome_of(problem: &Problem) -> Outcome {
 fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
     Provider {
         name: desired.label(),
-        kind: redact::kind(desired.canonical().kind, Some(&desired.origins.kind)),
+        kind: redact::kind(desired.canonical().kind, Some(&desired.origins.kind)).text,
         state: entry.state,
         id: entry.id,
         environment_hash: entry.environment_hash.clone(),

@@ -7,16 +7,15 @@ use serde::Serialize;
 use super::json::{Document, document};
 use super::sentence::{minute, origin, problem_sentence, value};
 use super::termination::{LIMIT, termination_message};
-use super::{DOCS, Report, Style, text};
+use super::{DOCS, Report, Style, take_database, text};
 use crate::options::resolve::Action;
-use crate::plan::lines::{self, Line};
 use crate::plan::resolve::Resolution;
-use crate::plan::{Conflict, Field};
+use crate::plan::{Conflict, Field, VariableEdit};
 use crate::problem::{Code, Outcome, Problem};
-use crate::provider::redact::{count, fit, name as shown_name};
+use crate::provider::redact::{count, fit_bytes, name as shown_name};
 
 /// A finished `resolve`, as it may be shown.
-pub struct Settled {
+pub struct ResolveReport {
     /// Its conflicts are those that are left.
     pub report: Report,
     action: Action,
@@ -26,13 +25,13 @@ pub struct Settled {
     /// Asked, and the answer was not yes.
     declined: bool,
     /// What was, or would be, changed in the database.
-    changes: Vec<Change>,
+    changes: Vec<RowChange>,
     /// What to change in the environment.
-    lines: Vec<Line>,
+    edits: Vec<VariableEdit>,
 }
 
 #[derive(Clone, Serialize)]
-struct Change {
+struct RowChange {
     provider: String,
     /// `update` or `restore`.
     action: &'static str,
@@ -44,38 +43,38 @@ struct Change {
     kept: Vec<Conflict>,
 }
 
-impl Settled {
+impl ResolveReport {
     pub fn new(
         mut report: Report,
         action: Action,
         dry_run: bool,
         resolution: Option<&Resolution>,
-        lines: Vec<Line>,
-    ) -> Settled {
+        edits: Vec<VariableEdit>,
+    ) -> ResolveReport {
         let failed = report.outcome != Outcome::Ok;
         let of = |conflicts: Option<&Vec<Conflict>>, name: &str| {
             conflicts.into_iter().flatten().filter(|conflict| conflict.provider == name).cloned().collect::<Vec<_>>()
         };
         let updates = resolution.map(|r| &r.updates[..]).unwrap_or_default().iter().filter(|_| !failed);
-        let changes = updates.map(|update| Change {
+        let changes = updates.map(|update| RowChange {
             provider: update.name.clone(),
             action: if update.restore { "restore" } else { "update" },
             fields: update.fields.clone(),
             conflicts: of(resolution.map(|r| &r.conflicts), &update.name),
             kept: of(resolution.map(|r| &r.kept), &update.name),
         });
-        let changes: Vec<Change> = changes.collect();
-        let lines = if failed { Vec::new() } else { lines };
+        let changes: Vec<RowChange> = changes.collect();
+        let edits = if failed { Vec::new() } else { edits };
         if let Some(resolution) = resolution.filter(|_| failed && !report.conflicts.is_empty()) {
             report.conflicts.retain(|c| resolution.conflicts.iter().any(|shown| shown.provider == c.provider));
         }
         report.blocked = failed;
         let selected = resolution.map(|r| r.selected.iter().map(|name| shown_name(name)).collect()).unwrap_or_default();
-        Settled { report, action, dry_run, selected, declined: false, changes, lines }
+        ResolveReport { report, action, dry_run, selected, declined: false, changes, edits }
     }
 
     /// Asked, and not wanted: nothing was done, and what was there before is there still.
-    pub fn decline(mut self) -> Settled {
+    pub fn decline(mut self) -> ResolveReport {
         self.declined = true;
         self.dry_run = false;
         self.changes.clear();
@@ -96,15 +95,15 @@ impl Settled {
             document: Document<'a>,
             command: &'a str,
             dry_run: bool,
-            changes: &'a [Change],
-            environment: &'a [Line],
+            changes: &'a [RowChange],
+            environment: &'a [VariableEdit],
         }
         serde_json::to_string(&Whole {
             document: document(&self.report),
             command: self.report.command.as_str(),
             dry_run: self.dry_run,
             changes: &self.changes,
-            environment: &self.lines,
+            environment: &self.edits,
         })
         .unwrap_or_default()
     }
@@ -120,8 +119,8 @@ impl Settled {
         for change in &self.changes {
             self.change(&mut out, change, style);
         }
-        if !self.lines.is_empty() {
-            lines::text(&mut out, &self.lines);
+        if !self.edits.is_empty() {
+            take_database::text(&mut out, &self.edits);
         }
         let warnings: Vec<Problem> = self.warnings().cloned().collect();
         if !warnings.is_empty() {
@@ -137,9 +136,9 @@ impl Settled {
         let done = if self.report.written { "brought back" } else { "would bring back" };
         match (self.action, self.changes.len()) {
             _ if self.declined => "nothing was changed".to_owned(),
-            (Action::TakeDatabase, _) if self.lines.is_empty() => self.nothing(),
+            (Action::TakeDatabase, _) if self.edits.is_empty() => self.nothing(),
             (Action::TakeDatabase, _) => {
-                format!("nothing was changed; this makes the environment agree{}", lines::except(&self.lines))
+                format!("nothing was changed; this makes the environment agree{}", take_database::except(&self.edits))
             }
             (_, 0) => self.nothing(),
             (Action::Restore, _) => format!("{done} {providers}"),
@@ -151,7 +150,7 @@ impl Settled {
     /// Warnings about an id that was named and about a URL that is written. What else is remarkable belongs to `seed` and
     /// `diff`.
     fn warnings(&self) -> impl Iterator<Item = &Problem> {
-        let is_of = |change: &Change, warning: &Problem| {
+        let is_of = |change: &RowChange, warning: &Problem| {
             warning.provider.as_ref() == Some(&change.provider) && change.fields.contains(&Field::BaseUrl)
         };
         self.report.findings.warnings.iter().filter(move |warning| match warning.code {
@@ -170,7 +169,7 @@ impl Settled {
         }
     }
 
-    fn change(&self, out: &mut String, change: &Change, style: Style) {
+    fn change(&self, out: &mut String, change: &RowChange, style: Style) {
         let _ = writeln!(out, "\n  {}", style.strong(&change.provider));
         if change.action == "restore" {
             let _ = writeln!(out, "    deleted  from  true\n             to    false, and enabled again");
@@ -185,7 +184,7 @@ impl Settled {
             let since = minute(&conflict.updated_at);
             let _ = writeln!(out, "    {:<width$}  from  {old:<values$}  since {since}", field.as_str());
             let _ = writeln!(out, "    {:<width$}  to    {new:<values$}  from {}", "", origin(&conflict.origin));
-            if conflict.differs_out_of_sight() {
+            if conflict.differs_only_in_redacted_part() {
                 let _ = writeln!(out, "    {:<width$}  the two differ in what is not shown", "");
             }
         }
@@ -218,7 +217,7 @@ impl Settled {
         let warnings = self.warnings().map(problem_sentence);
         let facts = facts.into_iter().chain(warnings).collect::<Vec<_>>().join("; ");
         let written = if self.report.written || self.changes.is_empty() { "" } else { ". Nothing was written" };
-        fit("ok: ", &facts, &format!("{written}. {DOCS}/resolve"), LIMIT)
+        fit_bytes("ok: ", &facts, &format!("{written}. {DOCS}/resolve"), LIMIT)
     }
 }
 
@@ -227,7 +226,7 @@ fn is(names: &[String]) -> String {
     format!("{} {}", names.join(", "), if names.len() == 1 { "is" } else { "are" })
 }
 
-fn fact(change: &Change) -> String {
+fn fact(change: &RowChange) -> String {
     let field = |c: &Conflict| {
         format!("{} from {} to {}", c.field.as_str(), value(c.field, &c.database), value(c.field, &c.environment))
     };

@@ -1,22 +1,22 @@
 //! The wording of a conflict: one everywhere, the value always beside its origin.
 
-use crate::plan::{Conflict, Field, Value};
+use crate::plan::{Conflict, FieldValue};
 use crate::problem::Problem;
-use crate::provider::{Origin, Presence, ProviderType, Source, redact};
+use crate::provider::{Field, Origin, Presence, ProviderType, Source, redact};
 
 /// `https://api.openai.com/v2`, `2 keys (1f3a09bc, 77b1c0de)`, `access key 1f3a09bc, secret 77b1c0de`, `(empty)`.
-pub fn value(field: Field, value: &Value) -> String {
+pub fn value(field: Field, value: &FieldValue) -> String {
     match (field, value) {
-        (_, Value::Text(text)) if text.is_empty() => "(empty)".to_owned(),
-        (_, Value::Text(text)) => text.clone(),
-        (Field::BedrockCredentials, Value::Credentials { fingerprints, .. }) => match &fingerprints[..] {
+        (_, FieldValue::Text(text)) if text.text.is_empty() => "(empty)".to_owned(),
+        (_, FieldValue::Text(text)) => text.text.clone(),
+        (Field::BedrockCredentials, FieldValue::Credentials { fingerprints, .. }) => match &fingerprints[..] {
             [] => "no credentials".to_owned(),
             [access_key, secret] => format!("access key {access_key}, secret {secret}"),
             // Half a pair: Coder's API lets one be stored.
             half => format!("half a pair ({})", half.join(", ")),
         },
-        (_, Value::Credentials { count: 0, .. }) => "no keys".to_owned(),
-        (_, Value::Credentials { count, fingerprints }) => {
+        (_, FieldValue::Credentials { count: 0, .. }) => "no keys".to_owned(),
+        (_, FieldValue::Credentials { count, fingerprints }) => {
             format!("{} ({})", redact::count(*count, "key"), fingerprints.join(", "))
         }
     }
@@ -35,7 +35,7 @@ pub fn origin(origin: &Origin) -> String {
 
 /// `openai base_url is A in the environment (VARIABLE), B in the database`
 pub fn conflict_sentence(conflict: &Conflict) -> String {
-    let hidden = if conflict.differs_out_of_sight() { ", and they differ in what is not shown" } else { "" };
+    let hidden = if conflict.differs_only_in_redacted_part() { ", and they differ in what is not shown" } else { "" };
     let field = conflict.field;
     format!(
         "{} {} is {} in the environment ({}), {} in the database{hidden}",
@@ -73,40 +73,37 @@ pub fn problem_sentence(problem: &Problem) -> String {
     format!("{place}{} ({})", problem.message, problem.code)
 }
 
-/// With the variable unset or empty, Coder's default applies: two of the older variables have one.
-pub fn falls_back(conflict: &Conflict) -> bool {
-    let variable = &conflict.origin.variable;
-    let has_default = ["OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"].iter().any(|end| variable.ends_with(end));
-    conflict.origin.presence == Presence::Default || (has_default && is_older(variable))
-}
-
-/// One of those for a single provider.
-pub fn is_older(variable: &str) -> bool {
-    !variable.to_ascii_uppercase().contains("_PROVIDER_")
-}
-
 const INDEXED: &str = "describe the provider in indexed variables (CODER_AIBRIDGE_PROVIDER_0_TYPE, …) instead";
 
 /// What to do to keep what the database holds, for one field.
 pub fn keep_database(conflict: &Conflict) -> String {
     let variable = &conflict.origin.variable;
-    let readable =
-        matches!(&conflict.database, Value::Text(text) if !text.ends_with("not shown") && !text.contains("***"));
-    let is = |value: &Value, kind: ProviderType| matches!(value, Value::Text(text) if text == kind.as_str());
-    match (&conflict.field, &conflict.database) {
-        // The older variables have no TYPE, and for them empty means Coder's default.
-        (Field::Type, _) if conflict.origin.presence == Presence::Default => INDEXED.to_owned(),
-        (_, Value::Text(text)) if text.is_empty() && falls_back(conflict) => INDEXED.to_owned(),
+    // Only a value that is shown whole can be set.
+    let exact = match &conflict.database {
+        FieldValue::Text(text) => text.exact(),
+        FieldValue::Credentials { .. } => None,
+    };
+    let was_bedrock =
+        matches!(&conflict.environment, FieldValue::Text(text) if text.text == ProviderType::Bedrock.as_str());
+    match (conflict.field, exact) {
+        // The legacy variables have no TYPE, and for them empty means Coder's default.
+        (Field::Type, _) if conflict.origin.presence == Presence::Default => return INDEXED.to_owned(),
+        (_, Some("")) if conflict.falls_back_to_default() => return INDEXED.to_owned(),
         // What makes it one may be the other variables.
-        (Field::Type, Value::Text(text)) if is(&conflict.environment, ProviderType::Bedrock) && readable => {
-            format!("set {variable} to {text} and unset the BEDROCK variables")
+        (Field::Type, Some(kind)) if was_bedrock => {
+            return format!("set {variable} to {kind} and unset the BEDROCK variables");
         }
-        (Field::BedrockCredentials, Value::Credentials { count: 0, .. }) => format!("unset {variable} and its secret"),
+        (_, Some("")) => return format!("unset {variable}"),
+        (_, Some(value)) if !conflict.differs_only_in_redacted_part() => return format!("set {variable} to {value}"),
+        _ => {}
+    }
+    match (conflict.field, &conflict.database) {
+        (Field::BedrockCredentials, FieldValue::Credentials { count: 0, .. }) => {
+            format!("unset {variable} and its secret")
+        }
         (Field::BedrockCredentials, _) => format!("set {variable} and its secret to the pair that Coder holds"),
-        (Field::ApiKeys, Value::Credentials { count: 0, .. }) => format!("unset {variable}"),
+        (Field::ApiKeys, FieldValue::Credentials { count: 0, .. }) => format!("unset {variable}"),
         (Field::ApiKeys, _) => format!("set {variable} to the keys that Coder holds"),
-        (_, Value::Text(text)) if text.is_empty() => format!("unset {variable}"),
-        (_, Value::Text(text)) if readable && !conflict.differs_out_of_sight() => format!("set {variable} to {text}"),
         _ => format!("set {variable} to the database's value"),
     }
 }
@@ -123,7 +120,7 @@ pub fn take_environment(conflicts: &[Conflict]) -> String {
              or give it another NAME in the environment"
         );
     }
-    if conflicts.iter().all(Conflict::would_empty) {
+    if conflicts.iter().all(Conflict::would_clear_credentials) {
         return format!("delete the credentials in Coder ({PAGE}); resolve never replaces them by nothing");
     }
     if conflicts.iter().all(|conflict| !conflict.blocking) {
@@ -155,7 +152,7 @@ pub fn advice(conflicts: &[Conflict], stopped: bool) -> String {
     let resolve = resolve_command(conflicts);
     // The ids of many stand at the end of the message.
     let resolve = if resolve.len() > 120 { "ai-provider-seed resolve".to_owned() } else { resolve };
-    if conflicts.iter().all(Conflict::would_empty) {
+    if conflicts.iter().all(Conflict::would_clear_credentials) {
         // `resolve` would refuse it.
         let anyway = if stopped { format!(", or start anyway with {START_ANYWAY}") } else { String::new() };
         return capital(&format!("{keep}{}{take}{anyway}", if stopped { ", " } else { ", or " }));

@@ -152,7 +152,7 @@ pub fn good(report: &Report) -> String {
     };
     let written = |first: String| listed(first, &[&[there], &rest[..]].concat());
     match (created, missing) {
-        (0, 0) if report.desired == 0 && report.place.is_some() && unknown => {
+        (0, 0) if report.desired == 0 && report.source.is_some() && unknown => {
             "nothing was compared: the providers are not known from these manifests".to_owned()
         }
         (0, 0) if report.desired == 0 => "nothing to do: no providers in the environment".to_owned(),
@@ -302,7 +302,7 @@ fn fields(out: &mut String, conflict: &Conflict, width: usize, alone: bool) {
         writeln!(out, "    {field:<width$}  environment  {environment:<values$}  from {}", origin(&conflict.origin));
     let since = minute(&conflict.updated_at);
     let _ = writeln!(out, "    {:<width$}  database     {database:<values$}  since {since}", "");
-    if conflict.differs_out_of_sight() {
+    if conflict.differs_only_in_redacted_part() {
         let _ = writeln!(out, "    {:<width$}  the two differ in what is not shown", "");
     }
     if alone {

@@ -5,7 +5,7 @@ use super::terminal::written;
 use super::{DOCS, Report};
 use crate::plan::{Conflict, State};
 use crate::problem::Outcome;
-use crate::provider::redact::{count, fit};
+use crate::provider::redact::{count, fit_bytes};
 
 /// Kubernetes takes 4096 bytes of a container and 12 KiB of a pod together; a pod has other containers too.
 pub const LIMIT: usize = 1024;
@@ -48,7 +48,7 @@ fn problems(report: &Report, outcome: Outcome) -> String {
         found if outcome == Outcome::Conflict && !found.is_empty() => format!("{written}. {}", ids(found)),
         _ => format!("{written}.{anyway} {DOCS}/outcomes#{}", outcome.as_str()),
     };
-    fit(&format!("{}{number}", verdict(report)), &facts.join("; "), &tail, LIMIT)
+    fit_bytes(&format!("{}{number}", verdict(report)), &facts.join("; "), &tail, LIMIT)
 }
 
 fn conflicts(report: &Report) -> String {
@@ -57,7 +57,7 @@ fn conflicts(report: &Report) -> String {
     let facts = conflict_facts(&told);
     let written = if report.blocked { format!("; {}", written(report)) } else { String::new() };
     let tail = format!("{written}. {}. {}", advice(&blocking, report.blocked), ids(&blocking));
-    fit(&verdict(report), &facts.join("; "), &tail, LIMIT)
+    fit_bytes(&verdict(report), &facts.join("; "), &tail, LIMIT)
 }
 
 /// After a success: what deserves a look, differing credentials that do not block first.
@@ -76,7 +76,7 @@ fn success(report: &Report) -> String {
         differing => format!(". {}. {}", advice(differing, false), ids(differing)),
     };
     let head = format!("{} with {}{written}: ", report.outcome.as_str(), count(facts.len(), "warning"));
-    fit(&head, &facts.join("; "), &tail, LIMIT)
+    fit_bytes(&head, &facts.join("; "), &tail, LIMIT)
 }
 
 /// `conflict: `, or that it went on all the same.

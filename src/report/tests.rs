@@ -3,12 +3,18 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::plan::lines;
-use crate::plan::{Field, Snapshot, Value};
+use crate::plan::{Edit, Field, FieldValue, Snapshot, VariableEdit};
 use crate::problem::Code;
+use crate::provider::redact::Redacted;
 use crate::provider::{Origin, Presence, Source};
 
 const PLAIN: Style = Style { colour: false };
+
+/// What a real value would be shown as, by its marks.
+fn field_value(text: &str) -> FieldValue {
+    let exact = !text.ends_with("not shown") && !text.contains("***");
+    FieldValue::Text(Redacted { text: text.to_owned(), exact })
+}
 
 fn conflict(provider: &str, id: &str, field: Field, environment: &str, database: &str) -> Conflict {
     Conflict {
@@ -16,9 +22,9 @@ fn conflict(provider: &str, id: &str, field: Field, environment: &str, database:
         provider: provider.to_owned(),
         field,
         blocking: true,
-        environment: Value::Text(environment.to_owned()),
+        environment: field_value(environment),
         origin: Origin::set("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", Source::Process),
-        database: Value::Text(database.to_owned()),
+        database: field_value(database),
         updated_at: "2026-11-20T09:12:00Z".to_owned(),
     }
 }
@@ -107,7 +113,7 @@ fn ways_out() {
 fn credentials_are_counted_and_told_apart() {
     let of = |field, fingerprints: &[&str]| {
         let fingerprints: Vec<String> = fingerprints.iter().map(|text| (*text).to_owned()).collect();
-        value(field, &Value::Credentials { count: fingerprints.len(), fingerprints })
+        value(field, &FieldValue::Credentials { count: fingerprints.len(), fingerprints })
     };
     assert_eq!(of(Field::ApiKeys, &[]), "no keys");
     assert_eq!(of(Field::ApiKeys, &["1f3a09bc"]), "1 key (1f3a09bc)");
@@ -115,7 +121,7 @@ fn credentials_are_counted_and_told_apart() {
     assert_eq!(of(Field::BedrockCredentials, &[]), "no credentials");
     assert_eq!(of(Field::BedrockCredentials, &["a", "b"]), "access key a, secret b");
     assert_eq!(of(Field::BedrockCredentials, &["a"]), "half a pair (a)");
-    assert_eq!(value(Field::BaseUrl, &Value::Text(String::new())), "(empty)");
+    assert_eq!(value(Field::BaseUrl, &field_value("")), "(empty)");
 }
 
 #[test]
@@ -241,8 +247,8 @@ proptest! {
     }
 }
 
-fn credentials(count: usize) -> Value {
-    Value::Credentials { count, fingerprints: vec!["1f3a09bc".to_owned(); count] }
+fn credentials(count: usize) -> FieldValue {
+    FieldValue::Credentials { count, fingerprints: vec!["1f3a09bc".to_owned(); count] }
 }
 
 #[test]
@@ -295,11 +301,11 @@ fn no_command_with_an_id_that_is_not_the_pods() {
     assert!(!text(&report, PLAIN).contains("--take environment"));
 }
 
-fn written(conflicts: &[Conflict]) -> (Vec<lines::Line>, String) {
-    let lines = lines::lines(conflicts, &[], &Snapshot::default());
+fn written(conflicts: &[Conflict]) -> (Vec<VariableEdit>, String) {
+    let edits = crate::plan::take_database(conflicts, &[], &Snapshot::default());
     let mut out = String::new();
-    lines::text(&mut out, &lines);
-    (lines, out)
+    take_database::text(&mut out, &edits);
+    (edits, out)
 }
 
 #[test]
@@ -312,13 +318,13 @@ fn a_key_is_not_unset_without_its_replacement() {
         origin: Origin::set("CODER_AIBRIDGE_PROVIDER_0_KEY", Source::Process),
         ..url.clone()
     };
-    let (lines, out) = written(&[url, keys.clone()]);
+    let (edits, out) = written(&[url, keys.clone()]);
     assert!(out.contains("--patch") && !out.contains("null"), "{out}");
-    assert_eq!(lines::except(&lines), ", except for CODER_AIBRIDGE_PROVIDER_0_KEYS");
+    assert_eq!(take_database::except(&edits), ", except for CODER_AIBRIDGE_PROVIDER_0_KEYS");
     let none = Conflict { database: credentials(0), ..keys };
-    let (lines, out) = written(&[none]);
+    let (edits, out) = written(&[none]);
     assert!(out.contains(r#"{"data":{"CODER_AIBRIDGE_PROVIDER_0_KEY":null}}"#), "{out}");
-    assert_eq!(lines::except(&lines), "");
+    assert_eq!(take_database::except(&edits), "");
 }
 
 #[test]
@@ -326,18 +332,46 @@ fn another_type_is_a_variable_where_it_says_all() {
     let of = |provider: &str, environment: &str, database: &str| {
         let origin = Origin::set("CODER_AIBRIDGE_PROVIDER_3_TYPE", Source::Process);
         let one = Conflict { origin, ..conflict(provider, "1", Field::Type, environment, database) };
-        let lines = lines::lines(&[one], &[], &Snapshot::default());
-        lines.into_iter().map(|line| (line.variable, line.change)).collect::<Vec<_>>()
+        let edits = crate::plan::take_database(&[one], &[], &Snapshot::default());
+        edits.into_iter().map(|edit| (edit.variable, edit.edit)).collect::<Vec<_>>()
     };
-    let set = |name: &str, value: &str| {
-        (format!("CODER_AIBRIDGE_PROVIDER_3_{name}"), lines::Change::Set { value: value.to_owned() })
-    };
+    let set =
+        |name: &str, value: &str| (format!("CODER_AIBRIDGE_PROVIDER_3_{name}"), Edit::Set { value: value.to_owned() });
     assert_eq!(of("mine", "openai", "azure"), [set("TYPE", "azure")]);
     // Its name may be that of the type.
     assert_eq!(of("openai", "openai", "azure"), [set("TYPE", "azure"), set("NAME", "openai")]);
     for (environment, database) in
         [("bedrock", "anthropic"), ("openai", "bedrock"), ("openai", "copilot"), ("openai", "x")]
     {
-        assert_eq!(of("mine", environment, database)[0].1, lines::Change::DescribeAnew);
+        assert_eq!(of("mine", environment, database)[0].1, Edit::Redescribe);
+    }
+}
+
+/// Everything that offers a value to set, for a database that holds `url`.
+fn offers(url: &str) -> String {
+    let database = FieldValue::Text(crate::provider::redact::base_url(url, None));
+    let one = Conflict { database, ..conflict("openai", "1", Field::BaseUrl, "https://a.example/", "") };
+    let (edits, patches) = written(std::slice::from_ref(&one));
+    assert!(edits.iter().all(|edit| edit.edit == Edit::SetSecret), "{edits:?}");
+    let report = conflicting(vec![one.clone()], true);
+    let keep = text(&report, PLAIN);
+    let keep = keep.split_once("Keep the database").map(|(_, keep)| keep.to_owned()).unwrap_or_default();
+    let message = termination_message(&report);
+    let step = message.split_once("Set ").map(|(_, step)| step.to_owned()).unwrap_or_default();
+    [patches, keep, step, advice(&[one], true)].concat()
+}
+
+#[test]
+fn a_value_that_is_cut_or_escaped_is_never_offered() {
+    let long = format!("https://host.example/{}", "a".repeat(1100));
+    for url in [
+        long.as_str(),
+        "https://host.example/\u{202e}gpj",
+        "https://host.example/\u{430}pi",
+        "https://u:p@host.example/",
+    ] {
+        let offers = offers(url);
+        assert!(!offers.contains("host.example"), "{offers}");
+        assert_eq!(offers.matches("to the database's value").count(), 3, "{offers}");
     }
 }

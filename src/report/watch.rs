@@ -9,13 +9,13 @@ use super::{DOCS, Report};
 use crate::problem::Outcome;
 
 /// What was seen, and when: `09:12:07 UTC`.
-pub struct Seen {
+pub struct TimedReport {
     pub report: Report,
     pub at: String,
 }
 
 /// `before`: what was seen last, if the database cannot be read now.
-pub fn table(now: &Seen, before: Option<&Seen>, style: Style) -> String {
+pub fn table(now: &TimedReport, before: Option<&TimedReport>, style: Style) -> String {
     let report = &now.report;
     let mut out = format!("{}\n", headline(report, style));
     let shown = match before {
@@ -39,13 +39,13 @@ pub fn table(now: &Seen, before: Option<&Seen>, style: Style) -> String {
     if !ids.is_empty() {
         let _ = writeln!(out, "\n  conflict {} · {DOCS}/conflicts", ids.join(" "));
     }
-    let place = report.place.as_ref().map(|place| format!("from {} · ", place.label())).unwrap_or_default();
+    let place = report.source.as_ref().map(|place| format!("from {} · ", place.label())).unwrap_or_default();
     let database = shown.database.as_ref().map(|database| format!("{database} · ")).unwrap_or_default();
     let _ = writeln!(out, "\n  {place}{database}exit {}", report.exit_code());
     out
 }
 
-impl Seen {
+impl TimedReport {
     /// The database, or the workload, cannot be read now.
     fn is_away(&self) -> bool {
         matches!(self.report.outcome, Outcome::Unavailable | Outcome::Unusable | Outcome::Locked)

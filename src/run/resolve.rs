@@ -7,7 +7,7 @@ use super::retry::{self, Limits, ROUND_TRIP_TIMEOUT, within, within_lock_timeout
 use crate::options::CompareCredentials;
 use crate::options::resolve::{Action, Request};
 use crate::plan::resolve::{Resolution, resolve};
-use crate::plan::{Line, Plan, PlanOptions, Snapshot, lines, plan};
+use crate::plan::{Plan, PlanOptions, Snapshot, VariableEdit, plan, take_database};
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
 use crate::store::Error;
@@ -42,7 +42,7 @@ pub struct ResolveOutcome {
     /// What was, or would be, done.
     pub resolution: Option<Resolution>,
     /// With `--take database`: what to change in the environment.
-    pub lines: Vec<Line>,
+    pub edits: Vec<VariableEdit>,
     pub error: Option<Error>,
     pub written: bool,
     /// The answer to a commit was lost, and it could not be determined whether it took effect.
@@ -68,7 +68,7 @@ impl ResolveRun<'_> {
         plan.findings.warnings.retain(|warning| warning.provider.is_some());
         let resolution = resolve(&plan, self.desired, snapshot, self.request, &self.plan);
         if self.request.action == Action::TakeDatabase {
-            outcome.lines = lines(&resolution.conflicts, self.desired, snapshot);
+            outcome.edits = take_database(&resolution.conflicts, self.desired, snapshot);
         }
         outcome.resolution = Some(resolution);
         plan.findings.problems.clear();

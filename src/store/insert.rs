@@ -105,7 +105,7 @@ impl Rows {
             rows.base_urls.push(provider.base_url.clone());
             rows.settings.push(settings);
             rows.settings_key_ids.push(settings_key_id);
-            rows.shown_urls.push(redact::base_url(&provider.base_url, Some(&provider.origins.base_url)));
+            rows.shown_urls.push(redact::base_url(&provider.base_url, Some(&provider.origins.base_url)).text);
         }
         Some(rows)
     }

@@ -60,7 +60,7 @@ impl Look for Remote {
         };
         let WorkloadInputs { place, options, prepared, database_of_container } = answer;
         let mut report = look(Command::Diff, &options, prepared).await;
-        report.place = Some(place);
+        report.source = Some(place);
         if database_of_container {
             report.findings.problems.iter_mut().for_each(meant_for_the_pod);
         }

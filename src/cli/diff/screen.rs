@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::cli::may_colour;
 use crate::options::OutputFormat;
-use crate::report::{self, Report, Seen, Style};
+use crate::report::{self, Report, Style, TimedReport};
 
 /// Everything away, and to the upper left corner.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
@@ -15,7 +15,7 @@ pub struct Screen {
     every: Duration,
     is_terminal: bool,
     /// The last time that the database was read.
-    whole: Option<Seen>,
+    whole: Option<TimedReport>,
     shown: String,
 }
 
@@ -33,7 +33,7 @@ impl Screen {
         if self.format == OutputFormat::Json {
             return self.on_change(report::json(report) + "\n", "");
         }
-        let seen = Seen { report: report.clone(), at: time(&now) };
+        let seen = TimedReport { report: report.clone(), at: time(&now) };
         let table = report::table(&seen, self.whole.as_ref(), Style { colour: may_colour() });
         if seen.is_whole() {
             self.whole = Some(seen);

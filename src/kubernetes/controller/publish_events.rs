@@ -58,7 +58,7 @@ pub fn event(
         regarding: Some(regarding),
         related,
         reporting_controller: Some(CONTROLLER.to_owned()),
-        reporting_instance: Some(redact::cut(instance, 128)),
+        reporting_instance: Some(redact::truncate_chars(instance, 128)),
         type_: Some(if event.is_warning { "Warning" } else { "Normal" }.to_owned()),
         ..Event::default()
     }

@@ -109,7 +109,7 @@ fn scopes(options: &ControllerOptions, own: &str) -> Vec<Scope> {
 fn instance() -> String {
     let host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
     let host = host.unwrap_or_else(|| "controller".to_owned());
-    format!("{}_{:08x}", redact::cut(&redact::escape(&host), 100), fastrand::u32(..))
+    format!("{}_{:08x}", redact::truncate_chars(&redact::escape(&host), 100), fastrand::u32(..))
 }
 
 /// Turns true when the process is asked to end.

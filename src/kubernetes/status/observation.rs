@@ -10,7 +10,7 @@ use crate::kubernetes::workload::template::Workload;
 use crate::options::BlockOn;
 use crate::plan::{Conflict, Field, State};
 use crate::problem::{Code, Findings, Outcome, Problem};
-use crate::provider::redact::{count, fit};
+use crate::provider::redact::{count, fit_bytes};
 use crate::provider::{Presence, Source, redact};
 use crate::report::{Provider, Report, advice, conflict_facts, conflict_sentence, good, problem_sentence, value};
 use crate::store::Retry;
@@ -85,7 +85,7 @@ impl From<&Workload> for EventSubject {
 
 impl Observation {
     fn new(reason: Reason, message: impl Into<String>, database: DatabaseView) -> Self {
-        let message = fit("", &message.into(), "", MESSAGE);
+        let message = fit_bytes("", &message.into(), "", MESSAGE);
         Observation {
             reason,
             blocked: false,
@@ -175,7 +175,7 @@ fn problems(problems: &[Problem]) -> Observation {
     }
     let next =
         "; give the value as text, or through a Secret or ConfigMap (for the database: spec.database.urlSecretRef)";
-    let message = fit("", &sentences(&unknown), next, MESSAGE);
+    let message = fit_bytes("", &sentences(&unknown), next, MESSAGE);
     Observation::new(Reason::EnvironmentUnknown, message, DatabaseView::Unread)
 }
 
@@ -193,7 +193,7 @@ fn agreed(report: &Report, agreements: &[AgreementStatus]) -> Observation {
         (Reason::WouldSeed, [Some(good(report)), not_now].into_iter().flatten().collect::<Vec<_>>().join("; "))
     } else if report.count(State::CredentialsDiffer) > 0 {
         let next = format!(", which does not stop the start. {}", advice(&report.conflicts, false));
-        (Reason::CredentialsDiffer, fit("", &differing(), &next, MESSAGE))
+        (Reason::CredentialsDiffer, fit_bytes("", &differing(), &next, MESSAGE))
     } else {
         (Reason::InSync, good(report))
     };
@@ -211,7 +211,7 @@ fn conflict(report: &Report, blocked: bool, workload: &str, agreements: &[Agreem
         true => (format!("the next start of {workload} would be stopped: "), format!(". {next}")),
         false => ("environment and database disagree: ".to_owned(), format!(", which does not stop the start. {next}")),
     };
-    let observed = Observation::new(Reason::Conflict, fit(&head, &facts.join("; "), &tail, MESSAGE), database);
+    let observed = Observation::new(Reason::Conflict, fit_bytes(&head, &facts.join("; "), &tail, MESSAGE), database);
     Observation { blocked, ..observed }
 }
 
@@ -288,7 +288,7 @@ fn warnings(problems: &[Problem]) -> Vec<WarningStatus> {
         code: problem.code.as_str().to_owned(),
         provider: problem.provider.as_deref().map(redact::name),
         variables: problem.variables.iter().take(MAX_VARIABLES).map(|name| redact::name(name)).collect(),
-        message: fit("", &problem.message, "", WARNING),
+        message: fit_bytes("", &problem.message, "", WARNING),
     };
     problems.iter().map(warning).collect()
 }

@@ -43,7 +43,7 @@ pub enum WorkloadSource {
 
 /// The environment of a workload, judged.
 pub struct WorkloadInputs {
-    pub place: report::Place,
+    pub place: report::EnvironmentSource,
     pub options: Options,
     pub prepared: Result<Prepared, Findings>,
     /// The connection is the container's own.
@@ -249,7 +249,12 @@ fn told(mut refused: Findings, manifests: bool) -> Findings {
     refused
 }
 
-fn place(workload: &Workload, container: &str, variables: &[Variable], database_elsewhere: bool) -> report::Place {
+fn place(
+    workload: &Workload,
+    container: &str,
+    variables: &[Variable],
+    database_elsewhere: bool,
+) -> report::EnvironmentSource {
     let is_ours = |name: &str| {
         let of_database = ["CODER_PG_CONNECTION_URL", "DATABASE_URL"].contains(&name) || name.starts_with("PG");
         is_of_provider(name)
@@ -264,7 +269,7 @@ fn place(workload: &Workload, container: &str, variables: &[Variable], database_
         (false, false) => variable.source.to_string(),
     };
     let ours = variables.iter().filter(|variable| is_ours(&variable.name));
-    report::Place {
+    report::EnvironmentSource {
         workload: redact::name(&workload.label()),
         namespace: Some(redact::name(&workload.namespace)).filter(|namespace| !namespace.is_empty()),
         container: redact::name(container),

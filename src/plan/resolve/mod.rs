@@ -123,7 +123,7 @@ fn settle(
             Ok(update) => resolution.updates.push(update),
             Err(message) => {
                 let problem = Problem::new(Code::CannotResolve, message).provider(provider.label());
-                let keys = of_provider.iter().all(Conflict::would_empty);
+                let keys = of_provider.iter().all(Conflict::would_clear_credentials);
                 let origin = if keys { &of_provider[0].origin } else { &provider.origins.kind };
                 resolution.findings.problems.push(problem.variable(&origin.variable));
             }
@@ -131,7 +131,7 @@ fn settle(
     }
     if resolution.findings.problems.is_empty() {
         let all = std::mem::take(&mut resolution.conflicts);
-        (resolution.kept, resolution.conflicts) = all.into_iter().partition(Conflict::would_empty);
+        (resolution.kept, resolution.conflicts) = all.into_iter().partition(Conflict::would_clear_credentials);
     }
     resolution
 }
@@ -145,7 +145,7 @@ fn update(
     options: &PlanOptions,
 ) -> Result<Update, String> {
     let stored = row.settings.as_ref().ok().and_then(Option::as_ref);
-    let taken = conflicts.iter().filter(|conflict| !conflict.would_empty()).map(|conflict| conflict.field);
+    let taken = conflicts.iter().filter(|conflict| !conflict.would_clear_credentials()).map(|conflict| conflict.field);
     let fields: Vec<Field> = taken.collect();
     if fields.is_empty() && (provider.bedrock.is_some() || stored.is_none()) {
         return Err(
@@ -162,13 +162,13 @@ fn update(
     if has(Field::Type) {
         may_change_type(provider, row, stored, options)?;
         let kind = provider.stored_type(bedrock_label).to_owned();
-        let old = redact::kind(&row.kind, None);
-        update.audit.push(("type", old, redact::kind(&kind, Some(&provider.origins.kind))));
+        let old = redact::kind(&row.kind, None).text;
+        update.audit.push(("type", old, redact::kind(&kind, Some(&provider.origins.kind)).text));
         update.kind = Some(kind);
     }
     if has(Field::BaseUrl) {
-        let new = redact::base_url(&provider.base_url, Some(&provider.origins.base_url));
-        update.audit.push(("base_url", redact::base_url(&row.base_url, None), new));
+        let new = redact::base_url(&provider.base_url, Some(&provider.origins.base_url)).text;
+        update.audit.push(("base_url", redact::base_url(&row.base_url, None).text, new));
         update.base_url = Some(provider.base_url.clone());
     }
     if conflicts.iter().any(|conflict| of_bedrock.contains(&conflict.field)) {

@@ -89,8 +89,11 @@ fn fingerprints_can_be_confirmed_by_who_holds_the_key() {
     let expected = "30691694";
     assert_eq!(fingerprint(&Uuid::parse_str(ROW).unwrap(), "sk-one"), expected);
     let plan = of(&openai(), "openai", row("openai", URL, &["sk-two", "sk-one"]));
-    assert_eq!(plan.conflicts[0].environment, Value::Credentials { count: 1, fingerprints: vec![expected.to_owned()] });
-    let Value::Credentials { count: 2, fingerprints } = &plan.conflicts[0].database else { panic!("two keys") };
+    assert_eq!(
+        plan.conflicts[0].environment,
+        FieldValue::Credentials { count: 1, fingerprints: vec![expected.to_owned()] }
+    );
+    let FieldValue::Credentials { count: 2, fingerprints } = &plan.conflicts[0].database else { panic!("two keys") };
     assert!(fingerprints.contains(&expected.to_owned()) && fingerprints.iter().all(|text| text.len() == 8));
     assert!(fingerprints.is_sorted());
     // Of another row the same key looks different.
@@ -135,6 +138,6 @@ fn only_what_is_safe_is_in_a_conflict() {
     let row = row("openai", "https://u:CANARY2@h.example/?k=CANARY", &["CANARY2"]);
     let plan = of(&desired(&secret), "openai", row);
     assert!(!format!("{plan:?}").contains("CANARY"), "{plan:?}");
-    assert!(plan.conflicts[0].differs_out_of_sight());
+    assert!(plan.conflicts[0].differs_only_in_redacted_part());
     assert_eq!(differences(&plan)[0], "base_url https://***@h.example/?k=*** | https://***@h.example/?k=***");
 }

@@ -129,9 +129,9 @@ fn codes(problems: &[Problem]) -> Vec<Code> {
 
 /// `field environment | database`
 fn differences(plan: &Plan) -> Vec<String> {
-    let value = |value: &Value| match value {
-        Value::Text(text) => text.clone(),
-        Value::Credentials { count, .. } => count.to_string(),
+    let value = |value: &FieldValue| match value {
+        FieldValue::Text(text) => text.text.clone(),
+        FieldValue::Credentials { count, .. } => count.to_string(),
     };
     let line = |c: &Conflict| format!("{} {} | {}", c.field.as_str(), value(&c.environment), value(&c.database));
     plan.conflicts.iter().map(line).collect()

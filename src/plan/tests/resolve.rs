@@ -322,7 +322,7 @@ proptest! {
             [update] => {
                 let after = applied(update, &stored);
                 let left = plan(&desired, &rows(after.clone()), &options).conflicts;
-                prop_assert!(left.iter().all(Conflict::would_empty), "{:?}", left);
+                prop_assert!(left.iter().all(Conflict::would_clear_credentials), "{:?}", left);
                 prop_assert_eq!(left.len(), resolution.kept.len());
                 let differs = |field: Field| before.iter().any(|conflict| conflict.field == field);
                 prop_assert!(differs(Field::Type) || after.kind == stored.kind);

@@ -2,9 +2,9 @@
 
 use secrecy::ExposeSecret;
 
-use super::render::{SECRET_NAME, variables};
-use super::{Export, Value};
+use super::shared::{SECRET_NAME, variables};
 use crate::options::export::Secrets;
+use crate::plan::{Export, ExportedValue};
 
 /// Values for Coder's chart: the init container with its environment, keys by reference.
 pub fn helm(export: &Export, secrets: Secrets) -> (String, String) {
@@ -19,8 +19,8 @@ pub fn helm(export: &Export, secrets: Secrets) -> (String, String) {
         text += &format!("        - name: {}\n", variable.name);
         match &variable.value {
             // In `value` the kubelet replaces $(NAME), and $$ is a plain $.
-            Value::Plain(value) => text += &format!("          value: {}\n", quoted(&value.replace('$', "$$"))),
-            Value::Secret(value) if secrets == Secrets::Shown => {
+            ExportedValue::Plain(value) => text += &format!("          value: {}\n", quoted(&value.replace('$', "$$"))),
+            ExportedValue::Secret(value) if secrets == Secrets::Shown => {
                 text += &format!("          value: {}\n", quoted(&value.expose_secret().replace('$', "$$")));
             }
             _ => {
@@ -43,7 +43,7 @@ pub fn manifest(export: &Export, secrets: Secrets) -> (String, String) {
     );
     let plain: Vec<(&str, &str)> = variables(export)
         .filter_map(|variable| match &variable.value {
-            Value::Plain(value) => Some((variable.name.as_str(), value.as_str())),
+            ExportedValue::Plain(value) => Some((variable.name.as_str(), value.as_str())),
             _ => None,
         })
         .collect();
@@ -68,7 +68,7 @@ fn secret(export: &Export) -> String {
     let mut text = format!("apiVersion: v1\nkind: Secret\nmetadata:\n  name: {SECRET_NAME}\ntype: Opaque\n");
     let secrets: Vec<String> = variables(export)
         .filter_map(|variable| match &variable.value {
-            Value::Secret(value) => Some(format!("  {}: {}\n", variable.name, quoted(value.expose_secret()))),
+            ExportedValue::Secret(value) => Some(format!("  {}: {}\n", variable.name, quoted(value.expose_secret()))),
             _ => None,
         })
         .collect();

@@ -1,23 +1,12 @@
-//! An export as text: dotenv lines, values of Coder's chart, manifests. What is secret goes into a text of its own.
+//! The formats, and dotenv lines as the simplest of them.
 
 use secrecy::{ExposeSecret, SecretString};
 
 use super::manifest;
-use super::{Export, Value, Variable};
+use super::shared::{HEAD, Rendered};
 use crate::env::dotenv_quote;
 use crate::options::export::{ExportFormat, Secrets};
-
-/// What the Secret, and the ConfigMap, are called in what is printed.
-pub const SECRET_NAME: &str = "coder-ai-providers";
-/// The first line of each text: by it a file is known to be ours.
-pub const HEAD: &str = "# Written by ai-provider-seed export";
-
-pub struct Rendered {
-    /// For standard output. Holds a secret only with [`Secrets::Shown`].
-    pub text: SecretString,
-    /// For the file.
-    pub secrets: SecretString,
-}
+use crate::plan::{Export, ExportedValue};
 
 pub fn render(export: &Export, format: ExportFormat, secrets: Secrets) -> Rendered {
     let (text, hidden) = match format {
@@ -44,9 +33,9 @@ fn env(export: &Export, secrets: Secrets) -> (String, String) {
         for variable in &provider.variables {
             let name = &variable.name;
             match (&variable.value, secrets) {
-                (Value::Plain(value), _) => text += &format!("{name}={}\n", dotenv_quote::quote(value)),
-                (Value::Secret(value), Secrets::Shown) => text += &line(name, value),
-                (Value::Secret(value), Secrets::File) => {
+                (ExportedValue::Plain(value), _) => text += &format!("{name}={}\n", dotenv_quote::quote(value)),
+                (ExportedValue::Secret(value), Secrets::Shown) => text += &line(name, value),
+                (ExportedValue::Secret(value), Secrets::File) => {
                     text += &format!("# {name} is in the secrets file\n");
                     hidden += &line(name, value);
                 }
@@ -59,9 +48,4 @@ fn env(export: &Export, secrets: Secrets) -> (String, String) {
 
 fn line(name: &str, value: &SecretString) -> String {
     format!("{name}={}\n", dotenv_quote::quote(value.expose_secret()))
-}
-
-/// The variables, in their order.
-pub(super) fn variables(export: &Export) -> impl Iterator<Item = &Variable> {
-    export.providers.iter().flat_map(|provider| &provider.variables)
 }

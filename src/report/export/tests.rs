@@ -1,7 +1,7 @@
 //! Whatever a row holds: either its variables make it again, or it is left out with a reason.
 
 use proptest::prelude::*;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use super::*;
@@ -9,7 +9,11 @@ use crate::env::dotenv_quote;
 use crate::env::{Environment, parse_dotenv};
 use crate::options::CompareCredentials;
 use crate::options::export::{ExportFormat, Secrets};
-use crate::plan::{Access, PlanOptions, Snapshot, State, plan};
+use crate::plan::{
+    Access, ExportedValue, PlanOptions, Snapshot, State, Stored, StoredProvider, Unreadable, export, plan,
+};
+use crate::problem::Code;
+use crate::provider::BedrockSettings;
 
 const OPTIONS: PlanOptions =
     PlanOptions { compare_credentials: CompareCredentials::Fail, audit: true, access: Access::Read, keys_given: false };
@@ -35,7 +39,7 @@ fn round_trip(name: &str, row: &StoredProvider) -> Result<State, Code> {
     let export = export(&[stored(name, row)], true);
     let Some(provider) = export.providers.first() else { return Err(export.findings.problems[0].code) };
     for variable in &provider.variables {
-        let Value::Plain(value) = &variable.value else { continue };
+        let ExportedValue::Plain(value) = &variable.value else { continue };
         assert!(value.chars().all(|c| matches!(c, ' '..='~')), "printed");
     }
     let text = render(&export, ExportFormat::Env, Secrets::Shown).text;

@@ -9,7 +9,7 @@ use crate::problem::{Code, Problem};
 use crate::store::error::Error;
 use crate::store::tls::read_file;
 use crate::{
-    provider::escape,
+    provider::redact,
     store::url::{self, ConnectOptions, Lookup},
 };
 
@@ -64,7 +64,7 @@ impl Source {
             let password = password.strip_suffix('\n').unwrap_or(password);
             let password = password.strip_suffix('\r').unwrap_or(password);
             if password.is_empty() {
-                let message = format!("{} is empty; write the password into it", escape::name(&path.to_string_lossy()));
+                let message = format!("{} is empty; write the password into it", redact::name(&path.to_string_lossy()));
                 return Err(Problem::new(Code::InvalidOption, message).variable(origin).into());
             }
             options.set_password(password.into());
@@ -74,7 +74,7 @@ impl Source {
 }
 
 fn read_text(path: &std::path::Path, origin: &str, invalid: Code, missing: Code) -> Result<SecretString, Error> {
-    let shown = escape::name(&path.to_string_lossy());
+    let shown = redact::name(&path.to_string_lossy());
     let bytes = read_file(path, MAX_FILE).map_err(|cause| {
         let code = if cause == "there is no such file" { missing } else { invalid };
         let next = "mount the Secret into this container and make it readable for its user";

@@ -7,7 +7,6 @@ use tokio_postgres::error::DbError;
 
 use super::{Endpoint, Error, Retry, conditions};
 use crate::problem::Code;
-use crate::provider::escape;
 use crate::provider::redact;
 use crate::store::tls::{Explained, explain};
 
@@ -163,8 +162,8 @@ fn io_cause(error: &tokio_postgres::Error) -> Option<String> {
         _ => {
             let text = io.to_string();
             return Some(match text.strip_prefix("failed to lookup address information: ") {
-                Some(reason) => format!("{UNRESOLVED} ({})", escape::name(reason)),
-                None => escape::name(&text),
+                Some(reason) => format!("{UNRESOLVED} ({})", redact::name(reason)),
+                None => redact::name(&text),
             });
         }
     };
@@ -177,7 +176,7 @@ fn server(db: &DbError, endpoint: &Endpoint) -> Error {
     let table = db.table().and_then(conditions::known_table).or_else(|| conditions::known_table_in(db.message()));
     // A trigger may give any name as one; only those of the tables that we write are passed on.
     let ours = |name: &&str| ["ai_provider", "audit_logs", "dbcrypt"].iter().any(|table| name.contains(table));
-    let constraint = db.constraint().and_then(escape::identifier).filter(ours);
+    let constraint = db.constraint().and_then(redact::plain_identifier).filter(ours);
     let mut error = by_state(state, constraint, db.message(), endpoint, table);
     error.sqlstate = Some(state.to_owned());
     error.constraint = constraint.map(str::to_owned);
@@ -290,7 +289,7 @@ fn by_state(state: &str, constraint: Option<&str>, message: &str, endpoint: &End
         _ => {
             let name = conditions::name(state).map_or_else(String::new, |name| format!(" {name}"));
             let constraint = constraint.map_or_else(String::new, |name| format!(", constraint {name}"));
-            let cause = format!("the server reports SQLSTATE {}{name}{constraint}{}", escape::name(state), place(&on));
+            let cause = format!("the server reports SQLSTATE {}{name}{constraint}{}", redact::name(state), place(&on));
             fail(Code::ServerError, Retry::No, &cause, conditions::advice(state).unwrap_or(CHECK_DATABASE_LOG))
         }
     }

@@ -10,7 +10,7 @@ use std::fmt;
 
 use super::url::{ConnectOptions, Host};
 use crate::problem::{Code, Problem};
-use crate::provider::escape;
+use crate::provider::redact;
 
 /// Whether trying again can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,8 +35,8 @@ impl Endpoint {
     pub fn new(options: &ConnectOptions, host: &Host) -> Self {
         Endpoint {
             host: host.to_string(),
-            database: escape::name(options.database()),
-            role: escape::name(options.user()),
+            database: redact::name(options.database()),
+            role: redact::name(options.user()),
         }
     }
 }

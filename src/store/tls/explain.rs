@@ -6,7 +6,7 @@ use std::io;
 use rustls::{AlertDescription, CertificateError, Error};
 
 use super::verifier::webpki_error;
-use crate::provider::escape;
+use crate::provider::redact;
 
 /// Cause and next step.
 pub(in crate::store) struct Explained {
@@ -27,7 +27,7 @@ pub(in crate::store) fn explain(error: &(dyn StdError + 'static), host: &str, ro
             ("the server's answer is not TLS".to_owned(), "check host and port; is there a proxy in between?")
         }
         Error::NoCertificatesPresented => ("the server has no certificate".to_owned(), "give the server one"),
-        error => (escape::name(&error.to_string()), "check the server's TLS settings"),
+        error => (redact::name(&error.to_string()), "check the server's TLS settings"),
     };
     Some(Explained { cause, next })
 }
@@ -49,7 +49,7 @@ fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
 
 fn certificate(error: &CertificateError, host: &str, roots: &str) -> (String, &'static str) {
     use CertificateError as E;
-    let host = escape::name(host);
+    let host = redact::name(host);
     match error {
         E::Expired | E::ExpiredContext { .. } => {
             ("the server's certificate has expired".to_owned(), "renew the server's certificate")
@@ -86,7 +86,7 @@ fn certificate(error: &CertificateError, host: &str, roots: &str) -> (String, &'
                 "give this very certificate in sslrootcert, or issue one for the server",
             ),
             _ => (
-                format!("the server's certificate is not accepted ({})", escape::name(&error.to_string())),
+                format!("the server's certificate is not accepted ({})", redact::name(&error.to_string())),
                 "issue a new one, of X.509 version 3 with a subject alternative name",
             ),
         },
@@ -120,7 +120,7 @@ fn wrong_host(host: &str, names: Option<&Vec<String>>) -> (String, &'static str)
 /// rustls prints a name as `DnsName("db.example")`.
 fn readable(name: &str) -> String {
     let name = name.split_once('(').map_or(name, |(_, inner)| inner.trim_end_matches(')'));
-    escape::name(name.trim_matches('"'))
+    redact::name(name.trim_matches('"'))
 }
 
 fn refused(alert: AlertDescription) -> (String, &'static str) {

@@ -15,7 +15,7 @@ pub(super) use explain::{Explained, explain};
 
 use super::url::{ConnectOptions, Identity, Pem, Verification};
 use crate::problem::{Code, Problem};
-use crate::provider::escape;
+use crate::provider::redact;
 use verifier::Verifier;
 
 /// A file of certificates is smaller than this; a device or a log file is not read to its end.
@@ -130,7 +130,7 @@ fn read(pem: &Pem, parameter: &str) -> Result<(Vec<u8>, String), Problem> {
         Pem::Bytes(bytes) => Ok((bytes.clone(), parameter.to_owned())),
         Pem::System => Err(problem(format!("{parameter} cannot be \"system\"; give a file"))),
         Pem::File(path) => {
-            let name = format!("{parameter} {}", escape::name(&path.to_string_lossy()));
+            let name = format!("{parameter} {}", redact::name(&path.to_string_lossy()));
             match read_file(path, MAX_FILE) {
                 Ok(bytes) => Ok((bytes, name)),
                 Err(cause) => Err(problem(format!(
@@ -167,7 +167,7 @@ fn problem(message: String) -> Problem {
 /// How to call the CAs in a message.
 pub(super) fn roots_name(options: &ConnectOptions) -> String {
     match &options.root {
-        Some(Pem::File(path)) => format!("sslrootcert {}", escape::name(&path.to_string_lossy())),
+        Some(Pem::File(path)) => format!("sslrootcert {}", redact::name(&path.to_string_lossy())),
         Some(Pem::Bytes(_)) => "the given CA bundle".to_owned(),
         Some(Pem::System) | None => "the system's certificate store".to_owned(),
     }

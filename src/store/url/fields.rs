@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::params::{self, Rule};
 use super::reader::{Reader, Value};
 use super::{ChannelBinding, Host, Identity, Pem, Place, SslMode, TargetSession, parse_conninfo};
-use crate::provider::escape;
+use crate::provider::redact;
 
 const DEFAULT_PORT: u16 = 5432;
 /// Where no limit is given, and where the limit is "none".
@@ -173,7 +173,7 @@ fn add_setting(
     text: String,
     settings: &mut Vec<(String, String)>,
 ) {
-    match (params::rule(&name, &text), escape::identifier(&name)) {
+    match (params::rule(&name, &text), redact::plain_identifier(&name)) {
         (Rule::Ignored, _) => {}
         (Rule::Refused(advice), _) => reader.refuse(value, &format!("{name}: {advice}")),
         (Rule::Setting, None) => {

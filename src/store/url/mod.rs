@@ -20,7 +20,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::problem::{Code, Problem};
-use crate::provider::escape;
+use crate::provider::redact;
 
 /// Looks up an environment variable.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -62,9 +62,9 @@ pub enum Place {
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.place {
-            Place::Tcp { name, .. } if name.contains(':') => write!(f, "[{}]:{}", escape::name(name), self.port),
-            Place::Tcp { name, .. } => write!(f, "{}:{}", escape::name(name), self.port),
-            Place::Socket(path) => write!(f, "{}/.s.PGSQL.{}", escape::name(&path.to_string_lossy()), self.port),
+            Place::Tcp { name, .. } if name.contains(':') => write!(f, "[{}]:{}", redact::name(name), self.port),
+            Place::Tcp { name, .. } => write!(f, "{}:{}", redact::name(name), self.port),
+            Place::Socket(path) => write!(f, "{}/.s.PGSQL.{}", redact::name(&path.to_string_lossy()), self.port),
         }
     }
 }
@@ -206,7 +206,7 @@ impl ConnectOptions {
     /// `database coder at db.coder.svc:5432`, safe to show.
     pub fn describe(&self) -> String {
         let hosts: Vec<String> = self.hosts.iter().map(Host::to_string).collect();
-        format!("database {} at {}", escape::name(&self.database), hosts.join(", "))
+        format!("database {} at {}", redact::name(&self.database), hosts.join(", "))
     }
 
     /// What is asked of a server's certificate. As in libpq, a root certificate makes `require` verify the chain, and the

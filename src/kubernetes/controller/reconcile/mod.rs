@@ -140,7 +140,7 @@ impl Reconciling<'_> {
     async fn malformed(&self, error: &str) -> Result<(Reason, Action), ApiError> {
         let message = format!(
             "the spec cannot be read ({}); correct it as kubectl explain aps.spec says",
-            redact::cut(&redact::escape(error), 300)
+            redact::truncate_chars(&redact::escape(error), 300)
         );
         let statuses = StatusClient::new(&self.context.client, self.resource);
         let old = self.context.latest_status(self.resource, self.meta, statuses.read().await?.as_ref());
@@ -163,7 +163,7 @@ impl Reconciling<'_> {
         let now = Time(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
         let look = ReconcileInput {
             generation: self.meta.generation.unwrap_or_default(),
-            token: token.map(|token| redact::cut(token, TOKEN)),
+            token: token.map(|token| redact::truncate_chars(token, TOKEN)),
             now,
             handled: match outcome.handled {
                 LastHandled::Now(handled) => handled,

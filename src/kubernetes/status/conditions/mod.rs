@@ -13,7 +13,7 @@ use crate::kubernetes::crd::status::{
     AIProviderSeedStatus, ConflictStatus, MAX_CONFLICTS, MAX_PROVIDERS, MAX_WARNINGS, ProviderState, ProviderStatus,
     Summary,
 };
-use crate::provider::redact::fit;
+use crate::provider::redact::fit_bytes;
 
 /// `lastCheckTime` alone is not worth a write more often than this.
 const REFRESH: SignedDuration = SignedDuration::from_hours(1);
@@ -265,7 +265,7 @@ fn events(before: &AIProviderSeedStatus, observation: &Observation, input: &Reco
             events.push(PendingEvent {
                 reason: EventReason::ConflictDetected,
                 is_warning: stops,
-                note: fit("", &conflict.sentence, &effect, NOTE),
+                note: fit_bytes("", &conflict.sentence, &effect, NOTE),
                 field_path: Some(field_path(now)),
             });
         }
@@ -274,7 +274,7 @@ fn events(before: &AIProviderSeedStatus, observation: &Observation, input: &Reco
         events.extend(before.conflicts.iter().filter(gone).map(|old| PendingEvent {
             reason: EventReason::ConflictResolved,
             is_warning: false,
-            note: fit(&format!("{} {}", old.provider, old.field), "", " is no longer in conflict", NOTE),
+            note: fit_bytes(&format!("{} {}", old.provider, old.field), "", " is no longer in conflict", NOTE),
             field_path: Some(field_path(old)),
         }));
     }
@@ -283,7 +283,7 @@ fn events(before: &AIProviderSeedStatus, observation: &Observation, input: &Reco
         events.push(PendingEvent {
             reason: EventReason::Failed(observation.reason),
             is_warning: true,
-            note: fit("", &observation.message, "", NOTE),
+            note: fit_bytes("", &observation.message, "", NOTE),
             field_path: None,
         });
     }
@@ -298,7 +298,7 @@ fn events(before: &AIProviderSeedStatus, observation: &Observation, input: &Reco
             events.push(PendingEvent {
                 reason: EventReason::Write(result.reason),
                 is_warning: result.reason.is_warning(),
-                note: fit("", &result.message, "", NOTE),
+                note: fit_bytes("", &result.message, "", NOTE),
                 field_path: None,
             });
         }

@@ -7,7 +7,7 @@ use crate::kubernetes::crd::status::ProviderState;
 use crate::plan::resolve::Resolution;
 use crate::plan::{Conflict, State};
 use crate::problem::{Code, Outcome, Problem};
-use crate::provider::redact::fit;
+use crate::provider::redact::fit_bytes;
 use crate::report::{Report, problem_sentence, value};
 use crate::run::resolve;
 use crate::store::Retry;
@@ -97,7 +97,7 @@ pub struct WriteResult {
 
 impl WriteResult {
     pub fn new(reason: WriteReason, message: impl Into<String>) -> WriteResult {
-        WriteResult { reason, message: fit("", &message.into(), "", MESSAGE) }
+        WriteResult { reason, message: fit_bytes("", &message.into(), "", MESSAGE) }
     }
 }
 
@@ -121,7 +121,7 @@ pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<WriteResult
         let tail = format!("; Coder was notified (conflict {id})");
         return Some(WriteResult::new(
             WriteReason::Resolved,
-            fit("took the environment: ", &changes(conflicts), &tail, MESSAGE),
+            fit_bytes("took the environment: ", &changes(conflicts), &tail, MESSAGE),
         ));
     }
     if ended.commit_unknown {
@@ -170,7 +170,7 @@ pub fn seeded(report: &Report) -> Option<WriteResult> {
     if report.written {
         let created = report.providers.iter().filter(|provider| provider.state == State::Created);
         let names: Vec<&str> = created.map(|provider| provider.name.as_str()).collect();
-        let message = fit("inserted ", &names.join(", "), "; Coder was notified", MESSAGE);
+        let message = fit_bytes("inserted ", &names.join(", "), "; Coder was notified", MESSAGE);
         return Some(WriteResult::new(WriteReason::Seeded, message));
     }
     if report.commit_unknown {

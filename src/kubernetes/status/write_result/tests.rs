@@ -1,7 +1,8 @@
 use super::*;
 use crate::kubernetes::crd::reason::CheckStopped;
 use crate::kubernetes::crd::status::ProviderStatus;
-use crate::plan::{Field, Value};
+use crate::plan::{Field, FieldValue};
+use crate::provider::redact::Redacted;
 use crate::provider::{Origin, Presence, Source};
 use crate::report::Command;
 
@@ -14,9 +15,9 @@ fn conflict(provider: &str, field: Field, environment: &str, database: &str) -> 
         provider: provider.to_owned(),
         field,
         blocking: true,
-        environment: Value::Text(environment.to_owned()),
+        environment: FieldValue::Text(Redacted { text: environment.to_owned(), exact: true }),
         origin,
-        database: Value::Text(database.to_owned()),
+        database: FieldValue::Text(Redacted { text: database.to_owned(), exact: true }),
         updated_at: String::new(),
     }
 }

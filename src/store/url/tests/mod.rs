@@ -259,3 +259,14 @@ fn times_and_names_have_defaults() {
     assert_eq!(options("target_session_attrs=prefer-standby").target, TargetSession::PreferStandby);
     assert_eq!(options("").describe(), "database d at h:5432");
 }
+
+#[test]
+fn a_letter_of_another_script_is_shown_escaped() {
+    // Each of the three holds a Cyrillic letter that looks like a Latin one.
+    let text = "postgres://se%D0%B5der@db.ex\u{430}mple/c\u{43e}der";
+    let options = ConnectOptions::parse(text, "X", &no_variables).unwrap();
+    assert_eq!(options.describe(), "database c\\u{43e}der at db.ex\\u{430}mple:5432");
+    let endpoint = crate::store::error::Endpoint::new(&options, &options.hosts()[0]);
+    assert_eq!(endpoint.role, "se\\u{435}der");
+    assert!(endpoint.to_string().is_ascii() && endpoint.database.is_ascii());
+}

@@ -1,0 +1,276 @@
+//! Stored providers as the variables that describe them: a function of values, the other way round from `env`.
+//!
+//! What cannot be said in variables is not said half: the provider is left out with its reason.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{StoredProvider, Unreadable};
+use crate::problem::{Code, Findings, Problem};
+use crate::provider::redact::{self, Redacted};
+use crate::provider::{BedrockSettings, MAX_KEYS, ProviderType, check_name};
+
+/// The newer prefix: with it a Coder that seeds by itself reads the same.
+pub const PREFIX: &str = "CODER_AI_GATEWAY_PROVIDER_";
+
+/// One live provider of the database, with what is not compared.
+pub struct Stored<'a> {
+    pub name: &'a str,
+    pub row: &'a StoredProvider,
+    pub enabled: bool,
+    pub display_name: &'a str,
+}
+
+/// One variable. No `Debug`: its value may be a key.
+#[derive(Clone)]
+pub struct ExportedVariable {
+    pub name: String,
+    pub value: ExportedValue,
+}
+
+#[derive(Clone)]
+pub enum ExportedValue {
+    /// May be shown.
+    Plain(String),
+    Secret(SecretString),
+    /// Encrypted, and nobody gave the key: only that it is there is known.
+    Sealed,
+}
+
+impl ExportedValue {
+    pub fn is_secret(&self) -> bool {
+        !matches!(self, ExportedValue::Plain(_))
+    }
+}
+
+pub struct ExportedProvider {
+    pub name: String,
+    /// The number in its variables.
+    pub index: usize,
+    pub variables: Vec<ExportedVariable>,
+}
+
+#[derive(Default)]
+pub struct Export {
+    pub providers: Vec<ExportedProvider>,
+    /// Providers that variables cannot describe are its problems.
+    pub findings: Findings,
+}
+
+/// `with_secrets`: their values are wanted, so all of them must be readable.
+pub fn export(stored: &[Stored], with_secrets: bool) -> Export {
+    let mut export = Export::default();
+    for provider in stored {
+        let index = export.providers.len();
+        match describe(provider, with_secrets) {
+            Ok(fields) => {
+                let variable = |(suffix, value)| ExportedVariable { name: format!("{PREFIX}{index}_{suffix}"), value };
+                let variables = fields.into_iter().map(variable).collect();
+                export.providers.push(ExportedProvider { name: provider.name.to_owned(), index, variables });
+                export.findings.warnings.extend(lost(provider).map(|what| {
+                    let message = format!("{what} is not in the export: no variable says it; set it again in Coder");
+                    Problem::new(Code::NotInExport, message).provider(provider.name)
+                }));
+            }
+            Err((code, message)) => {
+                let problem = Problem::new(code, message);
+                let named = check_name(provider.name).is_ok();
+                export.findings.problems.push(if named { problem.provider(provider.name) } else { problem });
+            }
+        }
+    }
+    export
+}
+
+/// Suffix of each variable that describes the row, and its value where it may be shown. `None`: no variables can.
+pub fn shown_fields(name: &str, row: &StoredProvider) -> Option<Vec<(&'static str, Option<String>)>> {
+    let fields = describe(&Stored { name, row, enabled: true, display_name: name }, false).ok()?;
+    let shown = |(suffix, value)| match value {
+        ExportedValue::Plain(text) => (suffix, Some(text)),
+        ExportedValue::Secret(_) | ExportedValue::Sealed => (suffix, None),
+    };
+    Some(fields.into_iter().map(shown).collect())
+}
+
+type NotExportable = (Code, String);
+
+/// Suffix and value of each variable. `Err`: why they would not make this row again.
+fn describe(provider: &Stored, with_secrets: bool) -> Result<Vec<(&'static str, ExportedValue)>, NotExportable> {
+    let cannot = |what: &str| (Code::CannotExport, format!("variables cannot describe it: {what}"));
+    let row = provider.row;
+    if check_name(provider.name).is_err() {
+        return Err(cannot("its name is not one that a variable may give; rename it in Coder"));
+    }
+    let Ok(kind) = ProviderType::from_str(&row.kind) else {
+        return Err(cannot("its type is none that this version knows; upgrade ai-provider-seed"));
+    };
+    let settings = match &row.settings {
+        Ok(settings) => settings.as_ref(),
+        Err(unreadable) => return Err(sealed("its settings", unreadable)),
+    };
+    let mut fields = vec![("TYPE", plain(kind.as_str()))];
+    if provider.name != kind.as_str() {
+        fields.push(("NAME", plain(provider.name)));
+    }
+    let keys = keys(row, kind, with_secrets)?;
+    match settings {
+        Some(settings) => {
+            if !kind.allows_bedrock() {
+                return Err(cannot("it has Bedrock settings, and its type takes none; recreate it in Coder"));
+            }
+            if keys.is_some() {
+                return Err(cannot("it has keys beside Bedrock settings; remove one of the two in Coder"));
+            }
+            bedrock(settings, &row.base_url, &mut fields)?;
+        }
+        None if kind == ProviderType::Bedrock => {
+            return Err(cannot("type bedrock without settings; set at least its region in Coder"));
+        }
+        None => {
+            if !row.base_url.is_empty() {
+                fields.push(("BASE_URL", url(&row.base_url)));
+            }
+            fields.extend(keys);
+        }
+    }
+    Ok(fields)
+}
+
+fn bedrock(
+    settings: &BedrockSettings,
+    base_url: &str,
+    fields: &mut Vec<(&'static str, ExportedValue)>,
+) -> Result<(), NotExportable> {
+    let cannot = |what: &str| Err((Code::CannotExport, format!("variables cannot describe it: {what}")));
+    if !settings.is_configured() && base_url.is_empty() {
+        return cannot("its Bedrock settings have neither region nor access key; set the region in Coder");
+    }
+    let pair = [&settings.access_key, &settings.access_key_secret];
+    if pair.iter().filter(|half| half.is_some()).count() == 1 {
+        return cannot("it has half a pair of access key and secret; complete it in Coder");
+    }
+    if pair.into_iter().flatten().any(|half| half.expose_secret().trim() != half.expose_secret()) {
+        return cannot(
+            "its access key or secret has white space around it, which variables lose; set it again in Coder",
+        );
+    }
+    let model = |value: &str| if is_model(value) { plain(value) } else { ExportedValue::Secret(value.into()) };
+    let region = shown_or_secret(&settings.region, &redact::region(&settings.region, None));
+    let secret = |value: &Option<SecretString>| value.clone().map(ExportedValue::Secret);
+    let set = |text: &str, value: ExportedValue| (!text.is_empty()).then_some(value);
+    for (suffix, value) in [
+        ("BEDROCK_BASE_URL", set(base_url, url(base_url))),
+        ("BEDROCK_REGION", set(&settings.region, region)),
+        ("BEDROCK_ACCESS_KEY", secret(&settings.access_key)),
+        ("BEDROCK_ACCESS_KEY_SECRET", secret(&settings.access_key_secret)),
+        ("BEDROCK_MODEL", set(&settings.model, model(&settings.model))),
+        ("BEDROCK_SMALL_FAST_MODEL", set(&settings.small_fast_model, model(&settings.small_fast_model))),
+    ] {
+        fields.extend(value.map(|value| (suffix, value)));
+    }
+    Ok(())
+}
+
+fn keys(
+    row: &StoredProvider,
+    kind: ProviderType,
+    with_secrets: bool,
+) -> Result<Option<(&'static str, ExportedValue)>, NotExportable> {
+    let cannot = |what: &str| Err((Code::CannotExport, format!("variables cannot describe it: {what}")));
+    let stored = row.keys.as_deref().unwrap_or_default();
+    if stored.is_empty() {
+        return Ok(None);
+    }
+    if !kind.allows_keys() {
+        return cannot("it has keys, and its type takes none; remove them in Coder");
+    }
+    if stored.len() > MAX_KEYS {
+        return cannot(&format!(
+            "it has {} keys, and variables take at most {MAX_KEYS}; remove some in Coder",
+            stored.len()
+        ));
+    }
+    let suffix = if stored.len() == 1 { "KEY" } else { "KEYS" };
+    let readable: Result<Vec<&str>, &Unreadable> =
+        stored.iter().map(|key| key.as_ref().map(ExposeSecret::expose_secret)).collect();
+    let readable = match readable {
+        Ok(keys) => keys,
+        Err(unreadable) if with_secrets => return Err(sealed("a key of it", unreadable)),
+        Err(_) => return Ok(Some((suffix, ExportedValue::Sealed))),
+    };
+    if readable.iter().any(|key| key.trim() != *key || key.is_empty()) {
+        return cannot(
+            "one of its keys is empty or has white space around it, which variables lose; set it again in Coder",
+        );
+    }
+    if readable.len() > 1 && readable.iter().any(|key| key.contains(',')) {
+        return cannot("one of its keys has a comma in it, and several keys are separated by commas");
+    }
+    if readable.iter().collect::<BTreeSet<_>>().len() != readable.len() {
+        return cannot("two of its keys are the same; remove one of them in Coder");
+    }
+    Ok(Some((suffix, ExportedValue::Secret(readable.join(",").into()))))
+}
+
+fn sealed(what: &str, unreadable: &Unreadable) -> NotExportable {
+    let variable = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
+    match unreadable {
+        Unreadable::Settings(error) => {
+            let message =
+                format!("variables cannot describe it: {what} cannot be read: {error}; save it once in Coder");
+            (Code::CannotExport, message)
+        }
+        Unreadable::KeyRequired => {
+            (Code::EncryptionKeyRequired, format!("{what} is encrypted; set {variable} on this container as for Coder"))
+        }
+        Unreadable::KeyUnknown { digest } => {
+            let digest = redact::name(digest);
+            let message = format!(
+                "{what} is encrypted with key {digest}, and no given key opens it; give {variable} as for Coder"
+            );
+            (Code::UnknownEncryptionKey, message)
+        }
+        Unreadable::Damaged { digest } => {
+            let digest = redact::name(digest);
+            let message = format!(
+                "{what} is encrypted with key {digest} and damaged: the given key of that digest does not open it; save it \
+                 again in Coder"
+            );
+            (Code::UnknownEncryptionKey, message)
+        }
+    }
+}
+
+/// What Coder holds of it and no variable can say.
+fn lost<'a>(provider: &'a Stored) -> impl Iterator<Item = String> + 'a {
+    let settings = provider.row.settings.as_ref().ok().and_then(Option::as_ref);
+    let title = provider.display_name != provider.name && provider.display_name != "AWS Bedrock";
+    let others = settings.filter(|settings| !settings.other.is_empty()).map(|settings| {
+        let names: Vec<String> = settings.other.keys().map(|name| redact::name(name)).collect();
+        format!("what its settings hold in {}", names.join(", "))
+    });
+    let disabled = (!provider.enabled).then(|| "that it is disabled".to_owned());
+    [title.then(|| "its display name".to_owned()), disabled, others].into_iter().flatten()
+}
+
+fn plain(value: &str) -> ExportedValue {
+    ExportedValue::Plain(value.to_owned())
+}
+
+/// A URL that is shown whole holds no secret.
+fn url(value: &str) -> ExportedValue {
+    shown_or_secret(value, &redact::base_url(value, None))
+}
+
+fn shown_or_secret(value: &str, redacted: &Redacted) -> ExportedValue {
+    if redacted.exact { plain(value) } else { ExportedValue::Secret(value.into()) }
+}
+
+/// `global.anthropic.claude-sonnet-4-5-20250929-v1:0`: small letters and a vendor's name, which no credential has.
+fn is_model(value: &str) -> bool {
+    let letters =
+        value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':'));
+    letters && value.len() <= 128 && ["anthropic.", "amazon."].iter().any(|vendor| value.contains(vendor))
+}

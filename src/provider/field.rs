@@ -1,0 +1,62 @@
+//! The fields that are compared.
+
+use serde::Serialize;
+
+use super::redact::{self, Redacted};
+use super::{Origin, Origins};
+
+/// Compared as text, and how it is shown.
+type Redact = fn(&str, Option<&Origin>) -> Redacted;
+
+macro_rules! fields {
+    ($($variant:ident = $name:literal, $origin:ident, $redact:expr;)*) => {
+        /// One row a field: its name in reports and in the status, where its origin is, and how its text is redacted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Field { $($variant,)* }
+
+        impl Field {
+            pub fn as_str(self) -> &'static str {
+                match self { $(Field::$variant => $name,)* }
+            }
+
+            /// The variable that decides it.
+            pub fn origin(self, origins: &Origins) -> &Origin {
+                match self { $(Field::$variant => &origins.$origin,)* }
+            }
+
+            fn redacts(self) -> Option<Redact> {
+                match self { $(Field::$variant => $redact,)* }
+            }
+        }
+    };
+}
+
+fields! {
+    Type = "type", kind, Some(redact::kind);
+    BaseUrl = "base_url", base_url, Some(redact::base_url);
+    BedrockRegion = "bedrock_region", bedrock_region, Some(redact::region);
+    // Credentials: only their number and fingerprints are shown.
+    ApiKeys = "api_keys", keys, None;
+    BedrockCredentials = "bedrock_credentials", bedrock_credentials, None;
+}
+
+impl Field {
+    /// A difference blocks only with `--compare-credentials=fail`.
+    pub fn is_credential(self) -> bool {
+        self.redacts().is_none()
+    }
+
+    /// A text of this field as it may be shown; of a credential only the length.
+    pub fn redact(self, value: &str, origin: Option<&Origin>) -> Redacted {
+        match self.redacts() {
+            Some(redact) => redact(value, origin),
+            None => redact::hidden(value),
+        }
+    }
+}
+
+impl Serialize for Field {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}

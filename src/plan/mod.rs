@@ -5,7 +5,7 @@ mod conflict;
 mod description;
 mod edit;
 mod export;
-mod insert;
+pub(crate) mod insert;
 pub mod resolve;
 mod snapshot;
 mod take_database;

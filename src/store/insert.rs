@@ -2,19 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use secrecy::{ExposeSecret, SecretString};
-use tokio_postgres::types::{ToSql, Type};
+use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
+use super::audit::{AuditRows, INSERTED_KEY_DIFF};
+use super::columns::{Audit, Column, Parameters, audit_diff, names};
 use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::Error;
 use super::failpoint::{Step, step};
-use crate::plan::Insert;
-use crate::problem::Code;
+use super::keys::{self, NewKey};
+use super::seal::{Sealed, seal};
+use crate::plan::insert::{ICON, Insert};
 use crate::provider::{DesiredProvider, redact};
 
-/// The ids of the rows that this run makes. Kept over attempts: found in the database, they tell that a commit whose answer
+/// The ids of the rows that this run makes. Kept over attempts: found in the database, they show that a commit whose answer
 /// was lost did take effect.
 #[derive(Default)]
 pub struct Ids(BTreeMap<String, Uuid>);
@@ -29,7 +31,7 @@ impl Ids {
     }
 }
 
-/// Inserts, notifies and commits in one flight. An error of the insert turns the commit into a rollback.
+/// Inserts, notifies and commits in one round trip. An error of the insert turns the commit into a rollback.
 pub async fn insert_and_commit(
     session: &Session,
     desired: &[DesiredProvider],
@@ -37,11 +39,12 @@ pub async fn insert_and_commit(
     keyring: &Keyring,
     ids: &mut Ids,
 ) -> Result<(), Error> {
-    let rows = Rows::new(desired, insert, keyring, ids).ok_or_else(|| cannot_encrypt(session))?;
-    let parameters = rows.parameters();
-    let sql = statement(insert, rows.has_keys());
+    let rows = rows(desired, insert, keyring, ids).ok_or_else(|| Error::cannot_encrypt(&session.endpoint))?;
+    let mut parameters = Parameters::default();
+    let sql = statement(insert, &rows, &mut parameters);
+    let values = parameters.typed();
     let (inserted, committed) = tokio::join!(
-        step(Step::Insert, session.client.query_typed(&sql, &parameters)),
+        step(Step::Insert, session.client.query_typed(&sql, &values)),
         step(Step::Commit, session.client.batch_execute("commit")),
     );
     // An answer to the insert that is an error is certain: the commit behind it is a rollback.
@@ -53,130 +56,159 @@ pub async fn insert_and_commit(
     committed.map_err(|error| session.error(&error))
 }
 
-fn cannot_encrypt(session: &Session) -> Error {
-    Error::of_database(Code::Internal, &session.endpoint, "a value could not be encrypted", "please report it")
+/// A row of `ai_providers`.
+struct NewProvider {
+    id: String,
+    kind: &'static str,
+    name: String,
+    display_name: String,
+    base_url: String,
+    /// What the audit log may hold of the URL.
+    shown_url: String,
+    settings: Option<Sealed>,
+    /// For the audit log.
+    diff: String,
 }
 
-/// The columns of all rows, as arrays.
-#[derive(Default)]
-struct Rows {
-    ids: Vec<String>,
-    types: Vec<&'static str>,
-    names: Vec<String>,
-    display_names: Vec<String>,
-    base_urls: Vec<String>,
-    settings: Vec<Option<String>>,
-    settings_key_ids: Vec<Option<String>>,
-    /// What the audit log may hold of a URL.
-    shown_urls: Vec<String>,
-    key_ids: Vec<String>,
-    key_provider_ids: Vec<String>,
-    api_keys: Vec<String>,
-    api_key_key_ids: Vec<Option<String>>,
+impl NewProvider {
+    fn settings_key_id(&self) -> Option<String> {
+        self.settings.as_ref()?.key_id.clone()
+    }
 }
 
-impl Rows {
-    fn new(desired: &[DesiredProvider], insert: &Insert, keyring: &Keyring, ids: &mut Ids) -> Option<Rows> {
-        let mut rows = Rows::default();
-        let digest = insert.encrypt_with.as_deref();
-        // Coder leaves blank values plain.
-        let seal = |plain: &SecretString| match digest.filter(|_| !plain.expose_secret().trim().is_empty()) {
-            None => Some((plain.expose_secret().to_owned(), None)),
-            Some(digest) => keyring.encrypt(digest, plain).map(|sealed| (sealed, Some(digest.to_owned()))),
+const EMPTY: Json = Json::String(String::new());
+
+/// The one list of the columns of an insert.
+static COLUMNS: [Column<NewProvider>; 9] = [
+    Column {
+        name: "id",
+        cast: "uuid",
+        value: |row| Some(row.id.clone()),
+        audit: Audit::Shown { old: EMPTY, new: |row| json!(row.id) },
+    },
+    Column {
+        name: "type",
+        cast: "ai_provider_type",
+        value: |row| Some(row.kind.to_owned()),
+        audit: Audit::Shown { old: EMPTY, new: |row| json!(row.kind) },
+    },
+    Column {
+        name: "name",
+        cast: "text",
+        value: |row| Some(row.name.clone()),
+        audit: Audit::Shown { old: EMPTY, new: |row| json!(row.name) },
+    },
+    Column {
+        name: "display_name",
+        cast: "text",
+        value: |row| Some(row.display_name.clone()),
+        audit: Audit::Shown { old: Json::Null, new: |row| json!(row.display_name) },
+    },
+    Column {
+        name: "enabled",
+        cast: "boolean",
+        value: |_| Some("true".to_owned()),
+        audit: Audit::Shown { old: Json::Bool(false), new: |_| Json::Bool(true) },
+    },
+    Column {
+        name: "base_url",
+        cast: "text",
+        value: |row| Some(row.base_url.clone()),
+        audit: Audit::Shown { old: EMPTY, new: |row| json!(row.shown_url) },
+    },
+    Column {
+        name: "settings",
+        cast: "text",
+        value: |row| row.settings.as_ref().map(|sealed| sealed.text.clone()),
+        audit: Audit::Secret,
+    },
+    Column {
+        name: "settings_key_id",
+        cast: "text",
+        value: NewProvider::settings_key_id,
+        audit: Audit::Shown { old: Json::Null, new: |row| json!(row.settings_key_id()) },
+    },
+    Column {
+        name: ICON,
+        cast: "text",
+        value: |_| Some(String::new()),
+        audit: Audit::Shown { old: EMPTY, new: |_| EMPTY },
+    },
+];
+
+static DIFF: Column<NewProvider> =
+    Column { name: "diff", cast: "jsonb", value: |row| Some(row.diff.clone()), audit: Audit::None };
+
+/// The icon only where nothing else fills it.
+fn columns(insert: &Insert) -> Vec<&'static Column<NewProvider>> {
+    COLUMNS.iter().filter(|column| insert.icon || column.name != ICON).collect()
+}
+
+struct NewRows {
+    providers: Vec<NewProvider>,
+    keys: Vec<NewKey>,
+}
+
+/// `None`: a value cannot be encrypted.
+fn rows(desired: &[DesiredProvider], insert: &Insert, keyring: &Keyring, ids: &mut Ids) -> Option<NewRows> {
+    let digest = insert.encrypt_with.as_deref();
+    let columns = columns(insert);
+    let mut rows = NewRows { providers: Vec::new(), keys: Vec::new() };
+    for provider in insert.providers.iter().filter_map(|at| desired.get(*at)) {
+        let id = ids.of(&provider.name).to_string();
+        let settings = match &provider.bedrock {
+            None => None,
+            Some(settings) => Some(seal(&settings.encode(), keyring, digest)?),
         };
-        for provider in insert.providers.iter().filter_map(|at| desired.get(*at)) {
-            let id = ids.of(&provider.name).to_string();
-            let settings = provider.bedrock.as_ref().map(|settings| seal(&settings.encode()));
-            let (settings, settings_key_id) = match settings {
-                None => (None, None),
-                Some(sealed) => sealed.map(|(text, key)| (Some(text), key))?,
-            };
-            for key in &provider.keys {
-                let (api_key, key_id) = seal(key)?;
-                rows.key_ids.push(Uuid::new_v4().to_string());
-                rows.key_provider_ids.push(id.clone());
-                rows.api_keys.push(api_key);
-                rows.api_key_key_ids.push(key_id);
-            }
-            rows.ids.push(id);
-            rows.types.push(provider.stored_type(insert.bedrock_label));
-            rows.names.push(provider.name.clone());
-            rows.display_names.push(provider.display_name(insert.bedrock_label).to_owned());
-            rows.base_urls.push(provider.base_url.clone());
-            rows.settings.push(settings);
-            rows.settings_key_ids.push(settings_key_id);
-            rows.shown_urls.push(redact::base_url(&provider.base_url, Some(&provider.origins.base_url)).text);
+        for key in &provider.keys {
+            rows.keys.push(NewKey::new(&id, key, keyring, digest)?);
         }
-        Some(rows)
+        let mut row = NewProvider {
+            id,
+            kind: provider.stored_type(insert.bedrock_label),
+            name: provider.name.clone(),
+            display_name: provider.display_name(insert.bedrock_label).to_owned(),
+            base_url: provider.base_url.clone(),
+            shown_url: redact::base_url(&provider.base_url, Some(&provider.origins.base_url)).text,
+            settings,
+            diff: String::new(),
+        };
+        row.diff = audit_diff(columns.iter().copied(), &row);
+        rows.providers.push(row);
     }
-
-    fn has_keys(&self) -> bool {
-        !self.key_ids.is_empty()
-    }
-
-    fn parameters(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
-        let providers: [&(dyn ToSql + Sync); 8] = [
-            &self.ids,
-            &self.types,
-            &self.names,
-            &self.display_names,
-            &self.base_urls,
-            &self.settings,
-            &self.settings_key_ids,
-            &self.shown_urls,
-        ];
-        let keys: [&(dyn ToSql + Sync); 4] =
-            [&self.key_ids, &self.key_provider_ids, &self.api_keys, &self.api_key_key_ids];
-        let keys = keys.into_iter().filter(|_| self.has_keys());
-        providers.into_iter().chain(keys).map(|values| (values, Type::TEXT_ARRAY)).collect()
-    }
+    Some(rows)
 }
 
 /// One statement for everything, however many rows. Its parts see one clock, and foreign keys are checked at its end.
-fn statement(insert: &Insert, with_keys: bool) -> String {
-    let (icon_column, icon_value) = if insert.icon { (", icon", ", ''") } else { ("", "") };
+fn statement(insert: &Insert, rows: &NewRows, parameters: &mut Parameters) -> String {
+    let columns = columns(insert);
+    let all = names(&columns);
+    let given: Vec<_> = columns.into_iter().chain(insert.audit.then_some(&DIFF)).collect();
+    let with_keys = !rows.keys.is_empty();
     let mut parts = vec![
-        "given as (
-           select * from unnest($1, $2, $3, $4, $5, $6, $7, $8)
-             as t (id, type, name, display_name, base_url, settings, settings_key_id, shown_url))"
-            .to_owned(),
-        format!(
-            "new_providers as (
-               insert into ai_providers
-                      (id, type, name, display_name, enabled, base_url, settings, settings_key_id{icon_column})
-               select id::uuid, type::ai_provider_type, name, display_name, true, base_url, settings,
-                      settings_key_id{icon_value}
-                 from given returning 1)"
-        ),
+        parameters.given("given", &given, &rows.providers, ""),
+        format!("new_providers as (insert into ai_providers ({all}) select {all} from given returning 1)"),
     ];
     if with_keys {
-        // One microsecond apart, so that Coder, which reads them by time, keeps the order of the environment.
-        parts.push(
-            "given_keys as (
-               select *, statement_timestamp() + at * interval '1 microsecond' as created_at
-                 from unnest($9, $10, $11, $12) with ordinality
-                   as t (id, provider_id, api_key, api_key_key_id, at)),
-             new_keys as (
-               insert into ai_provider_keys (id, provider_id, api_key, api_key_key_id, created_at, updated_at)
-               select id::uuid, provider_id::uuid, api_key, api_key_key_id, created_at, created_at from given_keys
-               returning 1)"
-                .to_owned(),
-        );
+        parts.push(keys::insert(&rows.keys, parameters));
     }
     if insert.audit {
-        parts.push(audit("new_provider_audits", "given", "ai_provider", "name", &provider_diff(insert.icon)));
+        parts.push(provider_audits());
         if with_keys {
-            parts.push(audit("new_key_audits", "given_keys", "ai_provider_key", "id", KEY_DIFF));
+            parts.push(key_audits());
         }
     }
+    let counts = [
+        ("new_providers", rows.providers.len(), true),
+        ("new_keys", rows.keys.len(), with_keys),
+        ("new_provider_audits", rows.providers.len(), insert.audit),
+        ("new_key_audits", rows.keys.len(), insert.audit && with_keys),
+    ];
+    let counts = counts.into_iter().filter(|(.., inserted)| *inserted);
+    let counts: Vec<String> =
+        counts.map(|(part, number, _)| format!("(select count(*) from {part}) = {number}")).collect();
     // Coder's daemons refetch their providers on the notification; the server delivers it with the commit. A trigger or a rule
     // may swallow a row without an error: then the division by zero is one, and nothing is written.
-    let counts = [("new_providers", 1), ("new_keys", 9), ("new_provider_audits", 1), ("new_key_audits", 9)].map(
-        |(part, given)| {
-            let inserted = parts.iter().any(|text| text.contains(&format!("{part} as (")));
-            if inserted { format!("(select count(*) from {part}) = cardinality(${given})") } else { "true".to_owned() }
-        },
-    );
     format!(
         "with {} select pg_notify('ai_providers_changed', ''), 1 / ({})::int",
         parts.join(",\n"),
@@ -184,44 +216,41 @@ fn statement(insert: &Insert, with_keys: bool) -> String {
     )
 }
 
-fn audit(part: &str, from: &str, resource: &str, target: &str, diff: &str) -> String {
-    let nobody = Uuid::nil();
-    format!(
-        "{part} as (
-           insert into audit_logs (id, \"time\", user_id, organization_id, resource_type, resource_id, resource_target,
-                                   action, diff, status_code, additional_fields, request_id, resource_icon)
-           select gen_random_uuid(), statement_timestamp(), '{nobody}', '{nobody}', '{resource}', id::uuid, {target},
-                  'create', {diff}, 0, '{{}}', '{nobody}', ''
-             from {from} returning 1)"
-    )
-}
-
-/// Every inserted column; what is or may be secret holds nothing, not even masked.
-fn provider_diff(icon: bool) -> String {
-    let plain = |column: &str, old: &str, new: &str| {
-        format!("'{column}', jsonb_build_object('old', {old}, 'new', {new}, 'secret', false)")
+fn provider_audits() -> String {
+    let rows = AuditRows {
+        part: "new_provider_audits",
+        from: "given",
+        resource_type: "ai_provider",
+        action: "create",
+        id: "id",
+        target: "name",
+        diff: "diff",
     };
-    let mut fields = vec![
-        plain("id", "''", "id"),
-        plain("type", "''", "type"),
-        plain("name", "''", "name"),
-        plain("display_name", "null", "display_name"),
-        plain("enabled", "false", "true"),
-        plain("base_url", "''", "shown_url"),
-        "'settings', jsonb_build_object('old', '', 'new', '', 'secret', true)".to_owned(),
-        plain("settings_key_id", "null", "settings_key_id"),
-    ];
-    if icon {
-        fields.push(plain("icon", "''", "''"));
-    }
-    format!("jsonb_build_object({})", fields.join(", "))
+    rows.statement()
 }
 
-/// Put together as text: there may be thousands, and `jsonb_build_object` takes twice as long. `id` and `provider_id` are texts
-/// of UUIDs that we made.
-const KEY_DIFF: &str = r#"('{"id":{"old":"","new":"' || id || '","secret":false},
-    "provider_id":{"old":"","new":"' || provider_id || '","secret":false},
-    "api_key":{"old":"","new":"","secret":true},
-    "api_key_key_id":{"old":null,"new":' || coalesce(to_json(api_key_key_id)::text, 'null') || ',"secret":false},
-    "created_at":{"old":null,"new":' || to_json(created_at)::text || ',"secret":false},
-    "updated_at":{"old":null,"new":' || to_json(created_at)::text || ',"secret":false}}')::jsonb"#;
+fn key_audits() -> String {
+    let rows = AuditRows {
+        part: "new_key_audits",
+        from: "given_keys",
+        resource_type: "ai_provider_key",
+        action: "create",
+        id: "id",
+        target: "id::text",
+        diff: INSERTED_KEY_DIFF,
+    };
+    rows.statement()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::insert::PROVIDER_COLUMNS;
+
+    /// The plan asks for grants on its list.
+    #[test]
+    fn columns_are_those_that_the_plan_checks() {
+        let all: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();
+        assert_eq!(all, [&PROVIDER_COLUMNS[..], &[ICON]].concat());
+    }
+}

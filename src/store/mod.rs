@@ -1,14 +1,18 @@
 //! Postgres. The only module with SQL.
 
+mod audit;
+mod columns;
 pub mod connect;
 pub mod dbcrypt;
 pub mod error;
 pub mod failpoint;
 pub mod insert;
+mod keys;
 pub(crate) mod lock;
 #[cfg(feature = "controller")]
 pub mod pool;
 pub(crate) mod schema;
+mod seal;
 pub mod snapshot;
 pub mod tls;
 pub(crate) mod transaction;

@@ -1,15 +1,17 @@
 //! Changing rows that are there, for `resolve`: rows locked and read again, changed with one statement, and what became of a
 //! commit whose answer was lost. All or nothing.
 
-use secrecy::{ExposeSecret, SecretString};
-use serde_json::{Map, Value, json};
+use serde_json::{Value as Json, json};
 use tokio_postgres::types::{ToSql, Type};
-use uuid::Uuid;
 
+use super::audit::{AuditRows, NEW_KEY_DIFF, OLD_KEY_DIFF};
+use super::columns::{Audit, Column, Parameters};
 use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::{Error, Retry};
 use super::failpoint::{Step, step};
+use super::keys::{self, NewKey};
+use super::seal::{Sealed, seal};
 use super::snapshot::{ReadRequest, ReadScope, read_locked};
 use super::transaction::read_only;
 use crate::plan::Snapshot;
@@ -64,20 +66,19 @@ pub async fn lacking_grants(session: &Session, resolution: &Resolution) -> Resul
     rows.iter().map(problem).collect::<Result<_, _>>().map_err(|error| session.error(&error))
 }
 
-/// Changes the rows and returns the transaction's number, by which [`transaction_status`] finds out about it. Nothing is committed yet.
+/// Changes the rows and returns the transaction's number, for [`transaction_status`]. Nothing is committed yet.
 pub async fn write(session: &Session, resolution: &Resolution, keyring: &Keyring) -> Result<String, Error> {
-    let rows = Rows::new(resolution, keyring).ok_or_else(|| {
-        Error::of_database(Code::Internal, &session.endpoint, "a value could not be encrypted", "please report it")
-    })?;
-    let sql = statement(resolution);
-    let answer = step(Step::Change, session.client.query_typed(&sql, &rows.parameters())).await;
+    let rows = rows(resolution, keyring).ok_or_else(|| Error::cannot_encrypt(&session.endpoint))?;
+    let mut parameters = Parameters::default();
+    let sql = statement(resolution, &rows, &mut parameters);
+    let answer = step(Step::Change, session.client.query_typed(&sql, &parameters.typed())).await;
     let answer = answer.map_err(|error| session.error(&error))?;
-    let text = |at: usize| answer.first().and_then(|row| row.try_get::<_, String>(at).ok()).unwrap_or_default();
-    let deleted: usize = resolution.updates.iter().filter_map(|update| Some(update.keys.as_ref()?.1)).sum();
-    if (text(0), text(1)) == (resolution.updates.len().to_string(), deleted.to_string()) {
-        return Ok(text(2));
+    let text = |name: &str| answer.first().and_then(|row| row.try_get::<_, String>(name).ok()).unwrap_or_default();
+    let removed: usize = resolution.updates.iter().filter_map(|update| Some(update.keys.as_ref()?.1)).sum();
+    if text("changed") == resolution.updates.len().to_string() && text("removed") == removed.to_string() {
+        return Ok(text("transaction"));
     }
-    // Somebody removed a key without touching its provider: look again what there is now.
+    // A key was removed without its provider's row being touched: read again.
     let error = Error::of_database(Code::ServerError, &session.endpoint, "the rows changed meanwhile", "run it again");
     Err(error.with_retry(Retry::Again))
 }
@@ -109,164 +110,148 @@ pub async fn transaction_status(session: &Session, transaction: &str) -> Result<
     })
 }
 
-/// The columns of all rows, as arrays. A `t` or `f` says whether a column is written at all.
-#[derive(Default)]
-struct Rows {
-    ids: Vec<String>,
-    names: Vec<String>,
-    types: Vec<Option<String>>,
-    base_urls: Vec<Option<String>>,
-    with_settings: Vec<&'static str>,
-    settings: Vec<Option<String>>,
-    settings_key_ids: Vec<Option<String>>,
-    with_keys: Vec<&'static str>,
-    restored: Vec<&'static str>,
-    diffs: Vec<String>,
-    key_ids: Vec<String>,
-    key_provider_ids: Vec<String>,
-    api_keys: Vec<String>,
-    api_key_key_ids: Vec<Option<String>>,
+/// A row of `ai_providers` that is changed. A column without a value stays as it is.
+struct ChangedProvider {
+    id: String,
+    name: String,
+    kind: Option<String>,
+    base_url: Option<String>,
+    settings: Option<Sealed>,
+    replaces_keys: bool,
+    restored: bool,
+    /// For the audit log.
+    diff: String,
 }
 
-impl Rows {
-    fn new(resolution: &Resolution, keyring: &Keyring) -> Option<Rows> {
-        let mut rows = Rows::default();
-        let digest = resolution.encrypt_with.as_deref();
-        let seal = |plain: &SecretString| match digest {
-            None => Some((plain.expose_secret().to_owned(), None)),
-            Some(digest) => keyring.encrypt(digest, plain).map(|sealed| (sealed, Some(digest.to_owned()))),
+static COLUMNS: [Column<ChangedProvider>; 10] = [
+    Column { name: "id", cast: "uuid", value: |row| Some(row.id.clone()), audit: Audit::None },
+    Column { name: "name", cast: "text", value: |row| Some(row.name.clone()), audit: Audit::None },
+    Column { name: "type", cast: "ai_provider_type", value: |row| row.kind.clone(), audit: Audit::None },
+    Column { name: "base_url", cast: "text", value: |row| row.base_url.clone(), audit: Audit::None },
+    Column {
+        name: "with_settings",
+        cast: "boolean",
+        value: |row| Some(row.settings.is_some().to_string()),
+        audit: Audit::None,
+    },
+    Column {
+        name: "settings",
+        cast: "text",
+        value: |row| row.settings.as_ref().map(|sealed| sealed.text.clone()),
+        audit: Audit::None,
+    },
+    Column {
+        name: "settings_key_id",
+        cast: "text",
+        value: |row| row.settings.as_ref()?.key_id.clone(),
+        audit: Audit::None,
+    },
+    Column { name: "with_keys", cast: "boolean", value: |row| Some(row.replaces_keys.to_string()), audit: Audit::None },
+    Column { name: "restored", cast: "boolean", value: |row| Some(row.restored.to_string()), audit: Audit::None },
+    Column { name: "diff", cast: "jsonb", value: |row| Some(row.diff.clone()), audit: Audit::None },
+];
+
+struct ChangedRows {
+    providers: Vec<ChangedProvider>,
+    keys: Vec<NewKey>,
+}
+
+/// `None`: a value cannot be encrypted.
+fn rows(resolution: &Resolution, keyring: &Keyring) -> Option<ChangedRows> {
+    let digest = resolution.encrypt_with.as_deref();
+    let mut rows = ChangedRows { providers: Vec::new(), keys: Vec::new() };
+    for update in &resolution.updates {
+        let id = update.row.to_string();
+        let settings = match &update.settings {
+            None => None,
+            Some(settings) => Some(seal(settings, keyring, digest)?),
         };
-        for update in &resolution.updates {
-            let id = update.row.to_string();
-            let (settings, settings_key_id) = match &update.settings {
-                None => (None, None),
-                Some(settings) => seal(settings).map(|(text, key)| (Some(text), key))?,
-            };
-            for key in update.keys.iter().flat_map(|(keys, _)| keys) {
-                let (api_key, key_id) = seal(key)?;
-                rows.key_ids.push(Uuid::new_v4().to_string());
-                rows.key_provider_ids.push(id.clone());
-                rows.api_keys.push(api_key);
-                rows.api_key_key_ids.push(key_id);
-            }
-            let flag = |is: bool| if is { "t" } else { "f" };
-            rows.ids.push(id);
-            rows.names.push(update.name.clone());
-            rows.types.push(update.kind.clone());
-            rows.base_urls.push(update.base_url.clone());
-            rows.with_settings.push(flag(update.settings.is_some()));
-            rows.settings.push(settings);
-            rows.settings_key_ids.push(settings_key_id);
-            rows.with_keys.push(flag(update.keys.is_some()));
-            rows.restored.push(flag(update.restore));
-            rows.diffs.push(diff(update));
+        for key in update.keys.iter().flat_map(|(keys, _)| keys) {
+            rows.keys.push(NewKey::new(&id, key, keyring, digest)?);
         }
-        Some(rows)
+        rows.providers.push(ChangedProvider {
+            id,
+            name: update.name.clone(),
+            kind: update.kind.clone(),
+            base_url: update.base_url.clone(),
+            settings,
+            replaces_keys: update.keys.is_some(),
+            restored: update.restore,
+            diff: diff(update),
+        });
     }
-
-    fn parameters(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
-        let all: [&(dyn ToSql + Sync); 14] = [
-            &self.ids,
-            &self.names,
-            &self.types,
-            &self.base_urls,
-            &self.with_settings,
-            &self.settings,
-            &self.settings_key_ids,
-            &self.with_keys,
-            &self.restored,
-            &self.diffs,
-            &self.key_ids,
-            &self.key_provider_ids,
-            &self.api_keys,
-            &self.api_key_key_ids,
-        ];
-        all.into_iter().map(|values| (values, Type::TEXT_ARRAY)).collect()
-    }
+    Some(rows)
 }
 
-/// What the audit log says of a row: old and new value of each column, nothing of a secret one.
+/// What the audit log holds of a row: old and new value of each column, nothing of a secret one.
 fn diff(update: &Update) -> String {
-    let mut fields = Map::new();
-    for (column, old, new) in &update.audit {
-        let (old, new) = match *column {
-            "deleted" | "enabled" => (json!(old == "true"), json!(new == "true")),
-            _ => (json!(old), json!(new)),
+    let shown = update.audit.iter().map(|(column, old, new)| {
+        let value = |text: &str| match *column {
+            "deleted" | "enabled" => json!(text == "true"),
+            _ => json!(text),
         };
-        fields.insert((*column).to_owned(), json!({"old": old, "new": new, "secret": false}));
-    }
+        (*column, json!({"old": value(old), "new": value(new), "secret": false}))
+    });
     let secret = [("settings", update.settings.is_some()), ("api_keys", update.keys.is_some())];
-    for (column, _) in secret.into_iter().filter(|(_, written)| *written) {
-        fields.insert(column.to_owned(), json!({"old": "", "new": "", "secret": true}));
-    }
-    Value::Object(fields).to_string()
+    let secret = secret.into_iter().filter(|(_, written)| *written);
+    let secret = secret.map(|(column, _)| (column, json!({"old": "", "new": "", "secret": true})));
+    shown.chain(secret).map(|(column, entry)| (column.to_owned(), entry)).collect::<Json>().to_string()
 }
 
-/// One statement, however many rows. The answer: rows changed, keys removed, number of the transaction.
-fn statement(resolution: &Resolution) -> String {
-    let given = "given as (
-           select * from unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-             as t (id, name, type, base_url, with_settings, settings, settings_key_id, with_keys, restored, diff)),
-         given_keys as (
-           select *, statement_timestamp() + at * interval '1 microsecond' as created_at
-             from unnest($11, $12, $13, $14) with ordinality as t (id, provider_id, api_key, api_key_key_id, at))";
-    let changed = "changed as (
+const CHANGED: &str = "changed as (
            update ai_providers p
-              set type = coalesce(g.type::ai_provider_type, p.type),
+              set type = coalesce(g.type, p.type),
                   base_url = coalesce(g.base_url, p.base_url),
-                  settings = case when g.with_settings = 't' then g.settings else p.settings end,
-                  settings_key_id = case when g.with_settings = 't' then g.settings_key_id else p.settings_key_id end,
-                  deleted = p.deleted and g.restored = 'f',
-                  enabled = p.enabled or g.restored = 't',
+                  settings = case when g.with_settings then g.settings else p.settings end,
+                  settings_key_id = case when g.with_settings then g.settings_key_id else p.settings_key_id end,
+                  deleted = p.deleted and not g.restored,
+                  enabled = p.enabled or g.restored,
                   updated_at = now()
              from given g
-            where p.id = g.id::uuid and p.deleted = (g.restored = 't')
+            where p.id = g.id and p.deleted = g.restored
            returning p.id)";
-    let mut parts = vec![given.to_owned(), changed.to_owned()];
+const OLD_KEYS: &str = "old_keys as (
+           delete from ai_provider_keys k using given g
+            where k.provider_id = g.id and g.with_keys
+           returning k.id, k.provider_id)";
+
+/// One statement, however many rows. The answer: rows changed, keys removed, number of the transaction.
+fn statement(resolution: &Resolution, rows: &ChangedRows, parameters: &mut Parameters) -> String {
+    let columns: Vec<&Column<ChangedProvider>> = COLUMNS.iter().collect();
+    let mut parts = vec![parameters.given("given", &columns, &rows.providers, ""), CHANGED.to_owned()];
     let mut removed = "'0'";
     if resolution.replaces_keys() {
         removed = "(select count(*)::text from old_keys)";
-        parts.push(
-            "old_keys as (
-               delete from ai_provider_keys k using given g
-                where k.provider_id = g.id::uuid and g.with_keys = 't'
-               returning k.id, k.provider_id),
-             new_keys as (
-               insert into ai_provider_keys (id, provider_id, api_key, api_key_key_id, created_at, updated_at)
-               select id::uuid, provider_id::uuid, api_key, api_key_key_id, created_at, created_at from given_keys)"
-                .to_owned(),
-        );
+        parts.extend([OLD_KEYS.to_owned(), keys::insert(&rows.keys, parameters)]);
     }
     if resolution.audit {
-        parts.push(audit("changed_audits", "given", "ai_provider", "write", "id::uuid", "name", "diff::jsonb"));
+        parts.push(provider_audits());
         if resolution.replaces_keys() {
-            let (old, new) = (key_diff("provider_id::text", "''"), key_diff("''", "provider_id"));
-            parts.push(audit("old_key_audits", "old_keys", "ai_provider_key", "delete", "id", "id::text", &old));
-            parts.push(audit("new_key_audits", "given_keys", "ai_provider_key", "create", "id::uuid", "id", &new));
+            parts.push(key_audits("old_key_audits", "old_keys", "delete", OLD_KEY_DIFF));
+            parts.push(key_audits("new_key_audits", "given_keys", "create", NEW_KEY_DIFF));
         }
     }
     format!(
-        "with {} select (select count(*)::text from changed), {removed}, txid_current()::text,
-                pg_notify('ai_providers_changed', '')::text",
+        "with {} select (select count(*)::text from changed) as changed, {removed} as removed,
+                txid_current()::text as transaction, pg_notify('ai_providers_changed', '')::text",
         parts.join(",\n")
     )
 }
 
-fn audit(part: &str, from: &str, resource: &str, action: &str, id: &str, target: &str, diff: &str) -> String {
-    let nobody = Uuid::nil();
-    format!(
-        "{part} as (
-           insert into audit_logs (id, \"time\", user_id, organization_id, resource_type, resource_id, resource_target,
-                                   action, diff, status_code, additional_fields, request_id, resource_icon)
-           select gen_random_uuid(), statement_timestamp(), '{nobody}', '{nobody}', '{resource}', {id}, {target},
-                  '{action}', {diff}, 0, '{{}}', '{nobody}', ''
-             from {from})"
-    )
+fn provider_audits() -> String {
+    let rows = AuditRows {
+        part: "changed_audits",
+        from: "given",
+        resource_type: "ai_provider",
+        action: "write",
+        id: "id",
+        target: "name",
+        diff: "diff",
+    };
+    rows.statement()
 }
 
-fn key_diff(old_provider: &str, new_provider: &str) -> String {
-    format!(
-        "jsonb_build_object('provider_id', jsonb_build_object('old', {old_provider}, 'new', {new_provider}, 'secret', false),
-                            'api_key', jsonb_build_object('old', '', 'new', '', 'secret', true))"
-    )
+fn key_audits(part: &str, from: &str, action: &str, diff: &str) -> String {
+    let resource_type = "ai_provider_key";
+    AuditRows { part, from, resource_type, action, id: "id", target: "id::text", diff }.statement()
 }

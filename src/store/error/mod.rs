@@ -94,6 +94,10 @@ impl Error {
         Error::new(code, Retry::No, format!("{endpoint}: {what}"), what.to_owned(), next)
     }
 
+    pub(super) fn cannot_encrypt(endpoint: &Endpoint) -> Self {
+        Error::of_database(Code::Internal, endpoint, "a value could not be encrypted", "please report it")
+    }
+
     /// An error of a statement on an established connection.
     pub fn statement(error: &tokio_postgres::Error, endpoint: &Endpoint) -> Self {
         classify::statement(error, endpoint)

@@ -1,0 +1,84 @@
+//! The rows of `audit_logs` that belong to the rows of an insert or an update, as Coder writes them.
+
+use uuid::Uuid;
+
+/// Audit rows for the rows of another part of the statement. All but the names are SQL expressions over its columns.
+pub struct AuditRows<'a> {
+    /// The part of the statement that they become.
+    pub part: &'a str,
+    /// The part whose rows they are about.
+    pub from: &'a str,
+    pub resource_type: &'a str,
+    pub action: &'a str,
+    pub id: &'a str,
+    pub target: &'a str,
+    pub diff: &'a str,
+}
+
+impl AuditRows<'_> {
+    /// Each column with its value.
+    fn columns(&self) -> [(&'static str, String); 13] {
+        let literal = |text: &str| format!("'{text}'");
+        let nobody = literal(&Uuid::nil().to_string());
+        [
+            ("id", "gen_random_uuid()".to_owned()),
+            ("time", "statement_timestamp()".to_owned()),
+            ("user_id", nobody.clone()),
+            ("organization_id", nobody.clone()),
+            ("resource_type", literal(self.resource_type)),
+            ("resource_id", self.id.to_owned()),
+            ("resource_target", self.target.to_owned()),
+            ("action", literal(self.action)),
+            ("diff", self.diff.to_owned()),
+            ("status_code", "0".to_owned()),
+            ("additional_fields", literal("{}")),
+            ("request_id", nobody),
+            ("resource_icon", literal("")),
+        ]
+    }
+
+    /// `part as (insert …)`
+    pub fn statement(&self) -> String {
+        let (names, values): (Vec<&str>, Vec<String>) = self.columns().into_iter().unzip();
+        format!(
+            "{} as (
+               insert into audit_logs ({})
+               select {}
+                 from {} returning 1)",
+            self.part,
+            names.join(", "),
+            values.join(", "),
+            self.from
+        )
+    }
+}
+
+/// Of a key that is inserted with its provider. Put together as text: there may be thousands, and `jsonb_build_object` takes
+/// twice as long. `id` and `provider_id` are UUIDs that we made.
+pub const INSERTED_KEY_DIFF: &str = r#"('{"id":{"old":"","new":"' || id || '","secret":false},
+    "provider_id":{"old":"","new":"' || provider_id || '","secret":false},
+    "api_key":{"old":"","new":"","secret":true},
+    "api_key_key_id":{"old":null,"new":' || coalesce(to_json(api_key_key_id)::text, 'null') || ',"secret":false},
+    "created_at":{"old":null,"new":' || to_json(created_at)::text || ',"secret":false},
+    "updated_at":{"old":null,"new":' || to_json(updated_at)::text || ',"secret":false}}')::jsonb"#;
+
+/// Of a key that is replaced.
+pub const OLD_KEY_DIFF: &str = r#"('{"provider_id":{"old":"' || provider_id || '","new":"","secret":false},
+    "api_key":{"old":"","new":"","secret":true}}')::jsonb"#;
+
+/// Of a key that takes the place of another.
+pub const NEW_KEY_DIFF: &str = r#"('{"provider_id":{"old":"","new":"' || provider_id || '","secret":false},
+    "api_key":{"old":"","new":"","secret":true}}')::jsonb"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::insert::AUDIT_COLUMNS;
+
+    /// The plan asks for grants on its list.
+    #[test]
+    fn columns_are_those_that_the_plan_checks() {
+        let empty = AuditRows { part: "", from: "", resource_type: "", action: "", id: "", target: "", diff: "" };
+        assert_eq!(empty.columns().map(|(name, _)| name), AUDIT_COLUMNS);
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::retry::{self, Attempt, Limits, ROUND_TRIP_TIMEOUT, within};
 use crate::store::Error;
-use crate::store::connect::{Connector, Session, Want as SessionIntent};
+use crate::store::connect::{Connector, Session, SessionIntent};
 use crate::store::dbcrypt::Keyring;
 use crate::store::schema::{self, MissingSchema};
 use crate::store::snapshot::{Live, read_live};

@@ -8,7 +8,7 @@ use crate::options::{CompareCredentials, DatabaseSource, Options};
 use crate::plan::{Access, PlanOptions};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::DesiredProvider;
-use crate::store::connect::{Connector, Source};
+use crate::store::connect::{ConnectionSource, Connector};
 use crate::store::dbcrypt::{self, Keyring};
 use crate::store::url::{self, ConnectOptions};
 
@@ -138,10 +138,10 @@ pub fn connector(options: &Options, variables: &[Variable], problems: &mut Vec<P
     problems.extend(variables.iter().filter(read).filter_map(Variable::unreadable));
     let source = match &options.database {
         DatabaseSource::Url { text, origin } => {
-            ConnectOptions::parse(text.expose_secret(), origin, &value).map(Source::given)
+            ConnectOptions::parse(text.expose_secret(), origin, &value).map(ConnectionSource::given)
         }
-        DatabaseSource::File { path, origin } => Ok(Source::url_file(path, origin, &value)),
-        DatabaseSource::PgVariables => ConnectOptions::from_variables(&value).map(Source::given),
+        DatabaseSource::File { path, origin } => Ok(ConnectionSource::url_file(path, origin, &value)),
+        DatabaseSource::PgVariables => ConnectOptions::from_variables(&value).map(ConnectionSource::given),
     };
     let source = match source {
         Ok(source) => source,

@@ -11,7 +11,7 @@ use crate::plan::{Plan, PlanOptions, Snapshot, VariableEdit, plan, take_database
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
 use crate::store::Error;
-use crate::store::connect::{Connector, Session, Want as SessionIntent};
+use crate::store::connect::{Connector, Session, SessionIntent};
 use crate::store::dbcrypt::Keyring;
 use crate::store::lock::lock_and_read;
 use crate::store::schema::{self, MissingSchema};
@@ -53,7 +53,7 @@ pub struct ResolveOutcome {
 impl ResolveRun<'_> {
     /// Always ends by wait + lock timeout + 30 s.
     pub async fn run(&self, connector: &Connector) -> ResolveOutcome {
-        let mut attempts = Attempts { run: self, unanswered: None, outcome: ResolveOutcome::default() };
+        let mut attempts = ResolveAttempts { run: self, unanswered: None, outcome: ResolveOutcome::default() };
         let limits = Limits::of_write(self.wait, self.lock_timeout);
         let intent = if self.dry_run { SessionIntent::Any } else { SessionIntent::ReadWrite };
         let result = retry::run(&mut attempts, connector, &limits, intent).await;
@@ -76,19 +76,19 @@ impl ResolveRun<'_> {
     }
 }
 
-struct Attempts<'a> {
+struct ResolveAttempts<'a> {
     run: &'a ResolveRun<'a>,
     /// The transaction of ours whose commit was not answered.
     unanswered: Option<String>,
     outcome: ResolveOutcome,
 }
 
-impl retry::Attempt for Attempts<'_> {
+impl retry::Attempt for ResolveAttempts<'_> {
     type Output = ();
 
     async fn attempt(&mut self, session: &Session) -> Result<(), Error> {
         self.outcome.database = Some(session.endpoint.to_string());
-        let mut attempt = Attempt { run: self.run, session, unanswered: &mut self.unanswered };
+        let mut attempt = ResolveAttempt { run: self.run, session, unanswered: &mut self.unanswered };
         attempt.run(&mut self.outcome).await
     }
 
@@ -97,13 +97,13 @@ impl retry::Attempt for Attempts<'_> {
     }
 }
 
-struct Attempt<'a> {
+struct ResolveAttempt<'a> {
     run: &'a ResolveRun<'a>,
     session: &'a Session,
     unanswered: &'a mut Option<String>,
 }
 
-impl Attempt<'_> {
+impl ResolveAttempt<'_> {
     async fn run(&mut self, outcome: &mut ResolveOutcome) -> Result<(), Error> {
         if let Some(transaction) = self.unanswered.clone() {
             if self.status(&transaction).await? == TransactionStatus::Committed {

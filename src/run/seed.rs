@@ -8,7 +8,7 @@ use crate::options::IfSchemaMissing;
 use crate::plan::{Access, Plan, PlanOptions, Snapshot, State, plan};
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
-use crate::store::connect::{Connector, Session, Want as SessionIntent};
+use crate::store::connect::{Connector, Session, SessionIntent};
 use crate::store::dbcrypt::Keyring;
 use crate::store::error::Endpoint;
 use crate::store::insert::{self, Ids};
@@ -46,7 +46,7 @@ pub struct RunOutcome {
 impl SeedRun<'_> {
     /// Always ends by wait + lock timeout + 30 s.
     pub async fn run(&self, connector: &Connector) -> RunOutcome {
-        let mut attempts = Attempts { run: self, ids: Ids::default(), outcome: RunOutcome::default() };
+        let mut attempts = SeedAttempts { run: self, ids: Ids::default(), outcome: RunOutcome::default() };
         let limits = Limits::of_write(self.wait, self.lock_timeout);
         let result = retry::run(&mut attempts, connector, &limits, SessionIntent::Any).await;
         RunOutcome { error: result.err(), ..attempts.outcome }
@@ -57,7 +57,7 @@ impl SeedRun<'_> {
     pub async fn observe(&self, session: &Session) -> RunOutcome {
         let mut outcome = RunOutcome { database: Some(session.endpoint.to_string()), ..RunOutcome::default() };
         let mut ids = Ids::default();
-        outcome.error = Attempt { run: self, session, ids: &mut ids }.run(&mut outcome).await.err();
+        outcome.error = SeedAttempt { run: self, session, ids: &mut ids }.run(&mut outcome).await.err();
         outcome
     }
 
@@ -94,18 +94,18 @@ impl SeedRun<'_> {
     }
 }
 
-struct Attempts<'a> {
+struct SeedAttempts<'a> {
     run: &'a SeedRun<'a>,
     ids: Ids,
     outcome: RunOutcome,
 }
 
-impl retry::Attempt for Attempts<'_> {
+impl retry::Attempt for SeedAttempts<'_> {
     type Output = ();
 
     async fn attempt(&mut self, session: &Session) -> Result<(), Error> {
         self.outcome.database = Some(session.endpoint.to_string());
-        Attempt { run: self.run, session, ids: &mut self.ids }.run(&mut self.outcome).await
+        SeedAttempt { run: self.run, session, ids: &mut self.ids }.run(&mut self.outcome).await
     }
 
     fn commit_unknown(&self) -> bool {
@@ -113,13 +113,13 @@ impl retry::Attempt for Attempts<'_> {
     }
 }
 
-struct Attempt<'a> {
+struct SeedAttempt<'a> {
     run: &'a SeedRun<'a>,
     session: &'a Session,
     ids: &'a mut Ids,
 }
 
-impl Attempt<'_> {
+impl SeedAttempt<'_> {
     async fn run(&mut self, outcome: &mut RunOutcome) -> Result<(), Error> {
         let first = match self.read(ReadScope::Rows).await {
             Err(error) if error.is_undefined_table() => return self.missing_schema(outcome).await,

@@ -1,4 +1,4 @@
-//! Sessions that looks at the same database share. A pool of our own and not a library's: what is shared is one connection
+//! Sessions that checks of the same database share. A pool of our own and not a library's: what is shared is one connection
 //! string among thousands, most are used once in five minutes, and then nothing should stay open.
 
 use std::collections::HashMap;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
-use super::connect::{Connector, Session, Want};
+use super::connect::{Connector, Session, SessionIntent};
 use super::error::{Error, Retry};
 use crate::problem::Code;
 
 /// At once, to one database as one role.
 const MOST: usize = 2;
-/// How long a session that nobody uses stays open.
+/// How long an unused session stays open.
 const IDLE: Duration = Duration::from_secs(30);
 
 #[derive(Default)]
@@ -27,25 +27,23 @@ struct Slot {
     idle: Mutex<Vec<(Session, Instant)>>,
 }
 
-/// A session on loan. Dropped, it is closed; what is still good is given back.
-pub struct Loan {
+/// A session from the pool. Dropped, it is closed; one that is still good is given back.
+pub struct PooledSession {
     pub session: Session,
-    /// It was used before, so that it may have died meanwhile.
-    pub reused: bool,
     slot: Arc<Slot>,
     _permit: OwnedSemaphorePermit,
 }
 
-impl Loan {
+impl PooledSession {
     pub fn give_back(self) {
-        let Loan { session, slot, .. } = self;
+        let PooledSession { session, slot, .. } = self;
         lock(&slot.idle).push((session, Instant::now()));
     }
 }
 
 impl Pool {
     /// An open session to the connector's database, by `deadline`.
-    pub async fn take(&self, connector: &Connector, deadline: Instant) -> Result<Loan, Error> {
+    pub async fn take(&self, connector: &Connector, deadline: Instant) -> Result<PooledSession, Error> {
         let options = connector.source().options()?;
         let slot = Arc::clone(lock(&self.slots).entry(options.fingerprint()).or_insert_with(|| {
             let permits = Arc::new(Semaphore::new(MOST));
@@ -61,13 +59,13 @@ impl Pool {
         };
         let idle = lock(&slot.idle).pop().filter(|(session, _)| !session.client.is_closed());
         if let Some((session, _)) = idle {
-            return Ok(Loan { session, reused: true, slot, _permit: permit });
+            return Ok(PooledSession { session, slot, _permit: permit });
         }
-        let session = connector.connect_once(deadline, Want::Any).await?;
-        Ok(Loan { session, reused: false, slot, _permit: permit })
+        let session = connector.connect_once(deadline, SessionIntent::Any).await?;
+        Ok(PooledSession { session, slot, _permit: permit })
     }
 
-    /// Closes what was not used for a while.
+    /// Closes sessions that were not used for a while.
     pub async fn close_unused(&self) {
         let mut unused = Vec::new();
         lock(&self.slots).retain(|_, slot| {
@@ -80,7 +78,7 @@ impl Pool {
         }
     }
 
-    /// How many sessions wait for somebody.
+    /// How many open sessions are unused.
     pub fn idle(&self) -> usize {
         lock(&self.slots).values().map(|slot| lock(&slot.idle).len()).sum()
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::{Mode, Options, PgBouncer, Proxy, Server};
 use ai_provider_seed::problem::Code;
-use ai_provider_seed::store::connect::{Connector, Patience, Session, Source, Want, full_jitter};
+use ai_provider_seed::store::connect::{ConnectionSource, Connector, RetryBudget, Session, SessionIntent, full_jitter};
 use ai_provider_seed::store::error::{Error, Retry};
 use ai_provider_seed::store::url::ConnectOptions;
 
@@ -18,16 +18,16 @@ fn options(text: &str) -> ConnectOptions {
 }
 
 fn connector(text: &str) -> Connector {
-    Connector::new(Source::given(options(text)))
+    Connector::new(ConnectionSource::given(options(text)))
 }
 
-async fn once(connector: &Connector, want: Want) -> Result<Session, Error> {
-    connector.connect_once(tokio::time::Instant::now() + Duration::from_secs(20), want).await
+async fn once(connector: &Connector, intent: SessionIntent) -> Result<Session, Error> {
+    connector.connect_once(tokio::time::Instant::now() + Duration::from_secs(20), intent).await
 }
 
 /// The port of the server that was found.
-fn port(text: &str, want: Want) -> Result<u16, Error> {
-    block_on(async { Ok(once(&connector(text), want).await?.host.port) })
+fn port(text: &str, intent: SessionIntent) -> Result<u16, Error> {
+    block_on(async { Ok(once(&connector(text), intent).await?.host.port) })
 }
 
 fn closed_port() -> u16 {
@@ -47,7 +47,7 @@ fn a_session_knows_its_server_and_costs_no_round_trip() {
     let proxy = Proxy::new().start(server.port());
     block_on(async {
         let session =
-            once(&connector(&format!("host=127.0.0.1 port={}", proxy.port())), Want::ReadWrite).await.unwrap();
+            once(&connector(&format!("host=127.0.0.1 port={}", proxy.port())), SessionIntent::ReadWrite).await.unwrap();
         assert!(session.server_version.is_some_and(|version| version >= 13));
         if session.server_version >= Some(14) {
             assert_eq!((session.in_hot_standby, session.read_only), (Some(false), Some(false)));
@@ -66,7 +66,7 @@ fn a_session_knows_its_server_and_costs_no_round_trip() {
 fn a_dropped_session_leaves_no_backend() {
     let server = Server::shared();
     let text = format!("host=127.0.0.1 port={} application_name=dropped", server.port());
-    block_on(async { drop(once(&connector(&text), Want::Any).await.unwrap()) });
+    block_on(async { drop(once(&connector(&text), SessionIntent::Any).await.unwrap()) });
     let deadline = Instant::now() + Duration::from_secs(10);
     let count = "select count(*) from pg_stat_activity where application_name = 'dropped'";
     while server.attach("postgres").json(count) != 0 {
@@ -79,12 +79,12 @@ fn a_dropped_session_leaves_no_backend() {
 fn hosts_are_tried_in_order_and_each_failure_is_told() {
     let (server, closed, (_listener, silent)) = (Server::shared(), closed_port(), silent());
     let open = server.port();
-    assert_eq!(port(&format!("host=127.0.0.1,127.0.0.1 port={closed},{open}"), Want::Any), Ok(open));
+    assert_eq!(port(&format!("host=127.0.0.1,127.0.0.1 port={closed},{open}"), SessionIntent::Any), Ok(open));
     let text = format!("host=127.0.0.1,db.invalid,127.0.0.1 port={silent},{open},{open} connect_timeout=1");
-    assert_eq!(port(&text, Want::Any), Ok(open));
+    assert_eq!(port(&text, SessionIntent::Any), Ok(open));
 
     let text = format!("host=127.0.0.1,db.invalid,127.0.0.1 port={closed},5432,{silent} connect_timeout=1");
-    let error = port(&text, Want::Any).unwrap_err();
+    let error = port(&text, SessionIntent::Any).unwrap_err();
     assert_eq!((error.code, error.retry), (Code::Unreachable, Retry::Wait));
     let message = error.to_string();
     assert!(message.starts_with("no host of database postgres can be used: "), "{message}");
@@ -99,15 +99,15 @@ fn hosts_are_tried_in_order_and_each_failure_is_told() {
 #[test]
 fn one_host_is_told_with_its_cause_and_the_next_step() {
     let closed = closed_port();
-    let message = port(&format!("host=127.0.0.1 port={closed}"), Want::Any).unwrap_err().to_string();
+    let message = port(&format!("host=127.0.0.1 port={closed}"), SessionIntent::Any).unwrap_err().to_string();
     let expected = format!(
         "cannot reach database postgres at 127.0.0.1:{closed}: connection refused; \
          check that the server runs and that host, port and network policies are right"
     );
     assert_eq!(message, expected);
-    let message = port("host=/nowhere", Want::Any).unwrap_err().to_string();
+    let message = port("host=/nowhere", SessionIntent::Any).unwrap_err().to_string();
     assert!(message.contains("at /nowhere/.s.PGSQL.5432: there is no such socket"), "{message}");
-    let message = port("host=db.invalid", Want::Any).unwrap_err().to_string();
+    let message = port("host=db.invalid", SessionIntent::Any).unwrap_err().to_string();
     assert!(message.contains("cannot be resolved") && message.contains("DNS"), "{message}");
 }
 
@@ -117,40 +117,45 @@ fn attributes_and_wishes_choose_the_server() {
     let standby = primary.standby();
     let (p, s) = (primary.port(), standby.port());
     let both = format!("host=127.0.0.1,127.0.0.1 port={s},{p}");
-    for (attribute, want, expected) in [
-        ("any", Want::Any, s),
-        ("any", Want::ReadWrite, p),
-        ("read-write", Want::Any, p),
-        ("primary", Want::Any, p),
-        ("read-only", Want::Any, s),
-        ("standby", Want::Any, s),
-        ("prefer-standby", Want::Any, s),
-        ("prefer-standby", Want::ReadWrite, p),
+    for (attribute, intent, expected) in [
+        ("any", SessionIntent::Any, s),
+        ("any", SessionIntent::ReadWrite, p),
+        ("read-write", SessionIntent::Any, p),
+        ("primary", SessionIntent::Any, p),
+        ("read-only", SessionIntent::Any, s),
+        ("standby", SessionIntent::Any, s),
+        ("prefer-standby", SessionIntent::Any, s),
+        ("prefer-standby", SessionIntent::ReadWrite, p),
     ] {
         assert_eq!(
-            port(&format!("{both} target_session_attrs={attribute}"), want),
+            port(&format!("{both} target_session_attrs={attribute}"), intent),
             Ok(expected),
-            "{attribute} {want:?}"
+            "{attribute} {intent:?}"
         );
     }
     let alone = format!("host=127.0.0.1 port={s}");
-    for (attribute, want) in [("any", Want::ReadWrite), ("primary", Want::Any), ("read-write", Want::Any)] {
+    for (attribute, intent) in
+        [("any", SessionIntent::ReadWrite), ("primary", SessionIntent::Any), ("read-write", SessionIntent::Any)]
+    {
         // An only host of version 13 does not tell, and is not asked.
         if attribute == "any" && std::env::var("POSTGRES_VERSION").as_deref() == Ok("13") {
-            assert_eq!(port(&alone, want), Ok(s));
+            assert_eq!(port(&alone, intent), Ok(s));
             continue;
         }
-        let error = port(&format!("{alone} target_session_attrs={attribute}"), want).unwrap_err();
+        let error = port(&format!("{alone} target_session_attrs={attribute}"), intent).unwrap_err();
         assert_eq!((error.code, error.retry), (Code::ReadOnly, Retry::Wait));
         assert!(error.to_string().contains("it is a standby"), "{error}");
     }
     let alone = format!("host=127.0.0.1 port={p}");
-    assert_eq!(port(&format!("{alone} target_session_attrs=prefer-standby"), Want::Any), Ok(p));
-    assert_eq!(port(&format!("{alone} target_session_attrs=standby"), Want::Any).unwrap_err().code, Code::ReadOnly);
+    assert_eq!(port(&format!("{alone} target_session_attrs=prefer-standby"), SessionIntent::Any), Ok(p));
+    assert_eq!(
+        port(&format!("{alone} target_session_attrs=standby"), SessionIntent::Any).unwrap_err().code,
+        Code::ReadOnly
+    );
 
     // A write that a standby refuses, whatever it said before.
     let error = block_on(async {
-        let session = once(&connector(&format!("host=127.0.0.1 port={s}")), Want::Any).await.unwrap();
+        let session = once(&connector(&format!("host=127.0.0.1 port={s}")), SessionIntent::Any).await.unwrap();
         session.error(&session.client.batch_execute("create table t ()").await.unwrap_err())
     });
     assert_eq!((error.code, error.retry, error.sqlstate.as_deref()), (Code::ReadOnly, Retry::Wait, Some("25006")));
@@ -160,8 +165,8 @@ fn attributes_and_wishes_choose_the_server() {
 fn a_server_that_only_reads_by_default_is_no_server_to_write_to() {
     let server = Server::start(Options::new().setting("default_transaction_read_only", "on"));
     let text = format!("host=127.0.0.1 port={}", server.port());
-    assert_eq!(port(&format!("{text} target_session_attrs=read-only"), Want::Any), Ok(server.port()));
-    let error = port(&format!("{text} target_session_attrs=read-write"), Want::Any).unwrap_err();
+    assert_eq!(port(&format!("{text} target_session_attrs=read-only"), SessionIntent::Any), Ok(server.port()));
+    let error = port(&format!("{text} target_session_attrs=read-write"), SessionIntent::Any).unwrap_err();
     assert!(error.to_string().contains("it is read-only"), "{error}");
 }
 
@@ -175,9 +180,9 @@ fn a_late_server_is_waited_for() {
             std::thread::sleep(Duration::from_millis(700));
             server.start_again();
         });
-        let mut patience = Patience::new(Duration::from_secs(60), full_jitter);
-        block_on(connector.wait_and_connect(&mut patience, Want::ReadWrite)).unwrap();
-        assert!(patience.attempts() > 0);
+        let mut budget = RetryBudget::new(Duration::from_secs(60), full_jitter);
+        block_on(connector.wait_and_connect(&mut budget, SessionIntent::ReadWrite)).unwrap();
+        assert!(budget.attempts() > 0);
     });
 }
 
@@ -186,14 +191,14 @@ fn waiting_ends_in_time_with_the_last_cause() {
     let (_listener, silent) = silent();
     for text in [format!("host=127.0.0.1 port={}", closed_port()), format!("host=127.0.0.1 port={silent}")] {
         let started = Instant::now();
-        let mut patience = Patience::new(Duration::from_secs(1), full_jitter);
-        let error = block_on(connector(&text).wait_and_connect(&mut patience, Want::Any)).unwrap_err();
+        let mut budget = RetryBudget::new(Duration::from_secs(1), full_jitter);
+        let error = block_on(connector(&text).wait_and_connect(&mut budget, SessionIntent::Any)).unwrap_err();
         assert!(started.elapsed() < Duration::from_millis(1500), "{:?}", started.elapsed());
         assert_eq!(error.code, Code::Unreachable);
     }
-    let mut patience = Patience::new(Duration::from_millis(500), |_| Duration::from_millis(100));
+    let mut budget = RetryBudget::new(Duration::from_millis(500), |_| Duration::from_millis(100));
     let connector = connector(&format!("host=127.0.0.1 port={}", closed_port()));
-    let error = block_on(connector.wait_and_connect(&mut patience, Want::Any)).unwrap_err().to_string();
+    let error = block_on(connector.wait_and_connect(&mut budget, SessionIntent::Any)).unwrap_err().to_string();
     assert!(error.contains("connection refused (tried ") && error.contains(" times in "), "{error}");
 }
 
@@ -201,8 +206,8 @@ fn waiting_ends_in_time_with_the_last_cause() {
 fn what_waiting_cannot_help_ends_at_once() {
     let started = Instant::now();
     let text = format!("host=127.0.0.1 port={} sslmode=require", Server::shared().port());
-    let mut patience = Patience::new(Duration::from_secs(60), full_jitter);
-    let error = block_on(connector(&text).wait_and_connect(&mut patience, Want::Any)).unwrap_err();
+    let mut budget = RetryBudget::new(Duration::from_secs(60), full_jitter);
+    let error = block_on(connector(&text).wait_and_connect(&mut budget, SessionIntent::Any)).unwrap_err();
     assert_eq!(error.code, Code::Tls);
     assert!(started.elapsed() < Duration::from_secs(5));
 }
@@ -212,10 +217,10 @@ fn files_are_read_at_each_attempt() {
     let server = Server::start(Options::new().scram());
     let directory = tempfile::tempdir().unwrap();
     let (url, password) = (directory.path().join("url"), directory.path().join("password"));
-    let source =
-        Source::url_file(&url, "--database-url-file", &|_| None).password_file(&password, "--database-password-file");
+    let source = ConnectionSource::url_file(&url, "--database-url-file", &|_| None)
+        .password_file(&password, "--database-password-file");
     let connector = Connector::new(source);
-    let attempt = || block_on(once(&connector, Want::Any)).map(|session| session.host.port);
+    let attempt = || block_on(once(&connector, SessionIntent::Any)).map(|session| session.host.port);
 
     let error = attempt().unwrap_err();
     assert_eq!((error.code, error.retry), (Code::DatabaseUrlMissing, Retry::No));
@@ -244,7 +249,7 @@ fn files_are_read_at_each_attempt() {
 #[test]
 fn a_password_that_is_asked_for_and_not_given() {
     let server = Server::start(Options::new().scram());
-    let error = port(&format!("host=127.0.0.1 port={}", server.port()), Want::Any).unwrap_err();
+    let error = port(&format!("host=127.0.0.1 port={}", server.port()), SessionIntent::Any).unwrap_err();
     assert_eq!((error.code, error.retry), (Code::AuthenticationFailed, Retry::Wait));
     assert!(error.to_string().contains("asks for a password and none is given"), "{error}");
 }
@@ -252,10 +257,10 @@ fn a_password_that_is_asked_for_and_not_given() {
 #[test]
 fn who_and_what_is_not_there() {
     let place = format!("host=127.0.0.1 port={}", Server::shared().port());
-    let error = port(&format!("{place} dbname=nowhere"), Want::Any).unwrap_err();
+    let error = port(&format!("{place} dbname=nowhere"), SessionIntent::Any).unwrap_err();
     assert_eq!((error.code, error.retry), (Code::Unreachable, Retry::Wait));
     assert!(error.to_string().contains("there is no database nowhere; create it"), "{error}");
-    let error = port(&format!("{place} user=nobody"), Want::Any).unwrap_err();
+    let error = port(&format!("{place} user=nobody"), SessionIntent::Any).unwrap_err();
     assert_eq!((error.code, error.sqlstate.as_deref()), (Code::AuthenticationFailed, Some("28000")));
     assert!(error.to_string().contains("role nobody was refused"), "{error}");
 }
@@ -273,7 +278,7 @@ fn something_else_than_postgres_on_the_port() {
         }
     });
     for sslmode in ["disable", "require"] {
-        let error = port(&format!("{place} sslmode={sslmode}"), Want::Any).unwrap_err();
+        let error = port(&format!("{place} sslmode={sslmode}"), SessionIntent::Any).unwrap_err();
         assert!(matches!(error.code, Code::Unreachable | Code::Tls), "{error}");
     }
     answers.join().unwrap();
@@ -286,14 +291,14 @@ fn pgbouncer_takes_a_url_with_settings() {
     let text =
         format!("host=127.0.0.1 port={} password=postgres search_path=coder statement_timeout=5s", bouncer.port());
     block_on(async {
-        let session = once(&connector(&text), Want::ReadWrite).await.unwrap();
+        let session = once(&connector(&text), SessionIntent::ReadWrite).await.unwrap();
         let settings =
             [("search_path", "coder"), ("statement_timeout", "5s")].map(|(a, b)| (a.to_owned(), b.to_owned()));
         assert_eq!(session.settings, settings);
         assert_eq!(session.client.query_typed("select 1", &[]).await.unwrap().len(), 1);
     });
-    let error = port(&text.replace("password=postgres", "password=wrong"), Want::Any).unwrap_err();
+    let error = port(&text.replace("password=postgres", "password=wrong"), SessionIntent::Any).unwrap_err();
     assert_eq!(error.code, Code::AuthenticationFailed, "{error}");
-    let error = port(&format!("{text} dbname=nowhere"), Want::Any).unwrap_err();
+    let error = port(&format!("{text} dbname=nowhere"), SessionIntent::Any).unwrap_err();
     assert!(error.code == Code::Unreachable && error.to_string().contains("nowhere"), "{error}");
 }

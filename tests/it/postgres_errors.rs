@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{Proxy, Server};
 use ai_provider_seed::problem::{Code, Problem};
-use ai_provider_seed::store::connect::{Connector, Session, Source, Want};
+use ai_provider_seed::store::connect::{ConnectionSource, Connector, Session, SessionIntent};
 use ai_provider_seed::store::error::Retry;
 use ai_provider_seed::store::url::ConnectOptions;
 
@@ -14,8 +14,8 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 
 async fn session(port: u16) -> Session {
     let text = format!("host=127.0.0.1 port={port} user=postgres dbname=postgres sslmode=disable");
-    let connector = Connector::new(Source::given(ConnectOptions::parse(&text, "X", &|_| None).unwrap()));
-    connector.connect_once(tokio::time::Instant::now() + Duration::from_secs(20), Want::Any).await.unwrap()
+    let connector = Connector::new(ConnectionSource::given(ConnectOptions::parse(&text, "X", &|_| None).unwrap()));
+    connector.connect_once(tokio::time::Instant::now() + Duration::from_secs(20), SessionIntent::Any).await.unwrap()
 }
 
 /// The server says anything; what becomes of it.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::certificates::{Authority, Pair, self_signed, version_one};
 use crate::support::{Options, Server};
 use ai_provider_seed::problem::Code;
-use ai_provider_seed::store::connect::{Connector, Session, Source, Want};
+use ai_provider_seed::store::connect::{ConnectionSource, Connector, Session, SessionIntent};
 use ai_provider_seed::store::error::{Error, Retry};
 use ai_provider_seed::store::url::{ConnectOptions, Identity, Pem};
 use tempfile::TempDir;
@@ -20,9 +20,9 @@ fn options(server: &Server, parameters: &str) -> ConnectOptions {
 fn try_options(options: ConnectOptions) -> Result<Option<bool>, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let connector = Connector::new(Source::given(options));
+        let connector = Connector::new(ConnectionSource::given(options));
         let deadline = tokio::time::Instant::now() + Duration::from_secs(20);
-        let session = connector.connect_once(deadline, Want::Any).await?;
+        let session = connector.connect_once(deadline, SessionIntent::Any).await?;
         let encrypted = is_encrypted(&session).await?;
         session.close().await;
         Ok(encrypted)

@@ -168,15 +168,15 @@ impl Checker<'_> {
     }
 
     async fn ask_once(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {
-        let loan = match self.pool.take(connector, Instant::now() + CONNECT).await {
-            Ok(loan) => loan,
+        let pooled = match self.pool.take(connector, Instant::now() + CONNECT).await {
+            Ok(pooled) => pooled,
             Err(error) => return RunOutcome { error: Some(error), ..RunOutcome::default() },
         };
-        let Ok(ended) = timeout(LOOK, run.observe(&loan.session)).await else {
-            return RunOutcome { error: Some(Error::timed_out(&loan.session.endpoint)), ..RunOutcome::default() };
+        let Ok(ended) = timeout(LOOK, run.observe(&pooled.session)).await else {
+            return RunOutcome { error: Some(Error::timed_out(&pooled.session.endpoint)), ..RunOutcome::default() };
         };
         if ended.error.is_none() {
-            loan.give_back();
+            pooled.give_back();
         }
         ended
     }

@@ -19,7 +19,7 @@ use crate::problem::{Code, Findings, Problem};
 use crate::provider::{Source, redact};
 use crate::report;
 use crate::run::prepare::{Prepared, authentication, connector};
-use crate::store::connect::{Connector, Source as DatabaseAt};
+use crate::store::connect::{ConnectionSource, Connector};
 use crate::store::dbcrypt;
 
 /// What this machine says: flags, the options of this run, and the variables of the connection.
@@ -196,7 +196,7 @@ fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local
             }
             Ok(found) => {
                 refuse_files(&found, Audience::CommandLine)?;
-                let source = DatabaseAt::given(found);
+                let source = ConnectionSource::given(found);
                 Ok(Some(Connector::new(match &local.options.password_file {
                     Some(path) => source.password_file(path, "--database-password-file"),
                     None => source,

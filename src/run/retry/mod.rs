@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::problem::{Code, Problem};
-use crate::store::connect::{Connector, Jitter, Patience as RetryBudget, Session, Want as SessionIntent, full_jitter};
+use crate::store::connect::{Connector, Jitter, RetryBudget, Session, SessionIntent, full_jitter};
 use crate::store::transaction::STATEMENT_TIMEOUT;
 use crate::store::{Error, lock};
 

@@ -6,7 +6,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::store::Retry;
-use crate::store::connect::Source;
+use crate::store::connect::ConnectionSource;
 use crate::store::url::ConnectOptions;
 
 /// Takes every login, answers nothing more, and counts its open sessions.
@@ -21,7 +21,7 @@ async fn server() -> (Connector, Arc<AtomicUsize>) {
         }
     });
     let text = format!("host=127.0.0.1 port={port} user=u dbname=d sslmode=disable");
-    (Connector::new(Source::given(ConnectOptions::parse(&text, "X", &|_| None).unwrap())), open)
+    (Connector::new(ConnectionSource::given(ConnectOptions::parse(&text, "X", &|_| None).unwrap())), open)
 }
 
 async fn serve(mut client: TcpStream, open: Arc<AtomicUsize>) {

@@ -1,6 +1,6 @@
 //! Opening a connection: hosts in order, TLS, time limits, and trying again.
 
-mod patience;
+mod retry_budget;
 mod session;
 mod source;
 #[cfg(test)]
@@ -15,19 +15,19 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Config, Connection, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub use patience::{Backoff, Jitter, Patience, full_jitter};
+pub use retry_budget::{Backoff, Jitter, RetryBudget, full_jitter};
 pub use session::Session;
-pub use source::Source;
+pub use source::ConnectionSource;
 
 use super::error::{Endpoint, Error, Retry};
 use super::tls::{self, SystemRoots};
-use super::url::{ChannelBinding, ConnectOptions, Host, Place, TargetSession, Verification};
+use super::url::{ChannelBinding, ConnectOptions, Host, HostAddress, TargetSession, Verification};
 use crate::problem::Code;
 use session::Task;
 
 /// What the session is for, on top of `target_session_attrs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Want {
+pub enum SessionIntent {
     Any,
     /// A server that says it is a standby or read-only is passed over.
     ReadWrite,
@@ -38,16 +38,16 @@ const ONE_TRY: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug)]
 pub struct Connector {
-    source: Source,
+    source: ConnectionSource,
     system: SystemRoots,
 }
 
 impl Connector {
-    pub fn new(source: Source) -> Self {
+    pub fn new(source: ConnectionSource) -> Self {
         Connector { source, system: SystemRoots::default() }
     }
 
-    pub fn source(&self) -> &Source {
+    pub fn source(&self) -> &ConnectionSource {
         &self.source
     }
 
@@ -56,50 +56,56 @@ impl Connector {
     }
 
     /// Tries the hosts, each once, until one will do; ends by `deadline`.
-    pub async fn connect_once(&self, deadline: Instant, want: Want) -> Result<Session, Error> {
+    pub async fn connect_once(&self, deadline: Instant, intent: SessionIntent) -> Result<Session, Error> {
         let options = self.source.options()?;
-        let attempt = Attempt::new(&options, &self.system)?;
+        let dialer = Dialer::new(&options, &self.system)?;
         let session = match options.target {
             // First a standby; if there is none, whatever answers.
-            TargetSession::PreferStandby => match attempt.over_hosts(deadline, TargetSession::Standby, want).await {
+            TargetSession::PreferStandby => match dialer.over_hosts(deadline, TargetSession::Standby, intent).await {
                 Ok(session) => Ok(session),
-                Err(_) => attempt.over_hosts(deadline, TargetSession::Any, want).await,
+                Err(_) => dialer.over_hosts(deadline, TargetSession::Any, intent).await,
             },
-            target => attempt.over_hosts(deadline, target, want).await,
+            target => dialer.over_hosts(deadline, target, intent).await,
         }?;
         Ok(session)
     }
 
-    /// Tries until a session is there or patience is at its end. With no time to wait there is one try.
-    pub async fn wait_and_connect(&self, patience: &mut Patience, want: Want) -> Result<Session, Error> {
+    /// Tries until a session is open or the budget is spent. With no time to wait there is one try.
+    pub async fn wait_and_connect(&self, budget: &mut RetryBudget, intent: SessionIntent) -> Result<Session, Error> {
         loop {
             let now = Instant::now();
-            let deadline = if patience.deadline() > now { patience.deadline() } else { now + ONE_TRY };
-            match self.connect_once(deadline, want).await {
+            let deadline = if budget.deadline() > now { budget.deadline() } else { now + ONE_TRY };
+            match self.connect_once(deadline, intent).await {
                 Ok(session) => return Ok(session),
-                Err(error) => match patience.after(&error) {
+                Err(error) => match budget.after(&error) {
                     Some(pause) => tokio::time::sleep(pause).await,
-                    None => return Err(patience.exhausted(error)),
+                    None => return Err(budget.exhausted(error)),
                 },
             }
         }
     }
 }
 
-struct Attempt<'a> {
+/// One try over the hosts: the options of this moment, with the TLS configuration that they ask for.
+struct Dialer<'a> {
     options: &'a ConnectOptions,
     tls: Option<MakeRustlsConnect>,
 }
 
-impl<'a> Attempt<'a> {
+impl<'a> Dialer<'a> {
     fn new(options: &'a ConnectOptions, system: &SystemRoots) -> Result<Self, Error> {
         // A socket takes no TLS, so its files need not be there.
-        let needed = options.hosts().iter().any(|host| matches!(host.place, Place::Tcp { .. }));
+        let needed = options.hosts().iter().any(|host| matches!(host.address, HostAddress::Tcp { .. }));
         let tls = if needed { tls::client_config(options, system)?.map(MakeRustlsConnect::new) } else { None };
-        Ok(Attempt { options, tls })
+        Ok(Dialer { options, tls })
     }
 
-    async fn over_hosts(&self, deadline: Instant, target: TargetSession, want: Want) -> Result<Session, Error> {
+    async fn over_hosts(
+        &self,
+        deadline: Instant,
+        target: TargetSession,
+        intent: SessionIntent,
+    ) -> Result<Session, Error> {
         let mut failures = Vec::new();
         let mut left = u32::try_from(self.options.hosts().len()).unwrap_or(u32::MAX);
         for host in self.options.hosts() {
@@ -109,7 +115,7 @@ impl<'a> Attempt<'a> {
             let limit = self.options.connect_timeout.min(share);
             left -= 1;
             let endpoint = Endpoint::new(self.options, host);
-            let result = match timeout_at(now + limit, self.host(host, &endpoint, limit, target, want)).await {
+            let result = match timeout_at(now + limit, self.host(host, &endpoint, limit, target, intent)).await {
                 Ok(result) => result,
                 Err(_) => Err(Error::no_answer(&endpoint)),
             };
@@ -127,11 +133,11 @@ impl<'a> Attempt<'a> {
         endpoint: &Endpoint,
         limit: Duration,
         target: TargetSession,
-        want: Want,
+        intent: SessionIntent,
     ) -> Result<Session, Error> {
         let mut session = self.open(host, endpoint, limit).await?;
-        session.find_out(target, want, self.options.hosts().len()).await?;
-        match session.unfit(target, want) {
+        session.find_out(target, intent, self.options.hosts().len()).await?;
+        match session.unfit(target, intent) {
             None => Ok(session),
             Some(cause) => {
                 session.close().await;
@@ -146,8 +152,8 @@ impl<'a> Attempt<'a> {
     async fn open(&self, host: &Host, endpoint: &Endpoint, limit: Duration) -> Result<Session, Error> {
         let mut config = self.config(host, limit);
         let verification = self.options.verification();
-        let tls = match (&host.place, &self.tls) {
-            (Place::Tcp { .. }, Some(tls)) => tls,
+        let tls = match (&host.address, &self.tls) {
+            (HostAddress::Tcp { .. }, Some(tls)) => tls,
             _ => return self.finish(config.ssl_mode(Mode::Disable), NoTls, host, endpoint).await,
         };
         if verification != Verification::Opportunistic {
@@ -181,10 +187,10 @@ impl<'a> Attempt<'a> {
         if let Some(password) = &options.password {
             config.password(password.expose_secret());
         }
-        match &host.place {
-            Place::Socket(path) => config.host_path(path),
-            Place::Tcp { name, address: None } => config.host(name),
-            Place::Tcp { name, address: Some(address) } => config.host(name).hostaddr(*address),
+        match &host.address {
+            HostAddress::Socket(path) => config.host_path(path),
+            HostAddress::Tcp { name, address: None } => config.host(name),
+            HostAddress::Tcp { name, address: Some(address) } => config.host(name).hostaddr(*address),
         };
         config
     }
@@ -194,9 +200,9 @@ impl<'a> Attempt<'a> {
         T: MakeTlsConnect<Socket>,
         T::Stream: Send + 'static,
     {
-        let name = match &host.place {
-            Place::Tcp { name, .. } => name.as_str(),
-            Place::Socket(_) => "",
+        let name = match &host.address {
+            HostAddress::Tcp { name, .. } => name.as_str(),
+            HostAddress::Socket(_) => "",
         };
         let (client, connection) = config
             .connect(tls)

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::Want;
+use super::SessionIntent;
 use crate::store::error::{Endpoint, Error};
 use crate::store::failpoint::{Step, step};
 use crate::store::url::{Host, TargetSession};
@@ -58,8 +58,13 @@ impl Session {
 
     /// Asks, where the answer was not told and matters: for `target_session_attrs`, or to write where there is a choice of
     /// hosts. On an only host a write will show it, without a round trip for everybody else.
-    pub(super) async fn find_out(&mut self, target: TargetSession, want: Want, hosts: usize) -> Result<(), Error> {
-        let choice = want == Want::ReadWrite && hosts > 1;
+    pub(super) async fn find_out(
+        &mut self,
+        target: TargetSession,
+        intent: SessionIntent,
+        hosts: usize,
+    ) -> Result<(), Error> {
+        let choice = intent == SessionIntent::ReadWrite && hosts > 1;
         let needs_standby = (choice || target != TargetSession::Any) && self.in_hot_standby.is_none();
         let needs_read_only = (choice || matches!(target, TargetSession::ReadWrite | TargetSession::ReadOnly))
             && self.read_only.is_none();
@@ -79,7 +84,7 @@ impl Session {
     }
 
     /// Why this server is not the one that is wanted.
-    pub(super) fn unfit(&self, target: TargetSession, want: Want) -> Option<&'static str> {
+    pub(super) fn unfit(&self, target: TargetSession, intent: SessionIntent) -> Option<&'static str> {
         let standby = self.in_hot_standby == Some(true);
         let read_only = standby || self.read_only == Some(true);
         match target {
@@ -90,10 +95,10 @@ impl Session {
             TargetSession::Standby | TargetSession::PreferStandby if !standby => return Some("it is not a standby"),
             _ => {}
         }
-        match want {
-            Want::ReadWrite if standby => Some("it is a standby"),
-            Want::ReadWrite if read_only => Some("it is read-only"),
-            Want::ReadWrite | Want::Any => None,
+        match intent {
+            SessionIntent::ReadWrite if standby => Some("it is a standby"),
+            SessionIntent::ReadWrite if read_only => Some("it is read-only"),
+            SessionIntent::ReadWrite | SessionIntent::Any => None,
         }
     }
 }

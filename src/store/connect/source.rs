@@ -17,7 +17,7 @@ use crate::{
 const MAX_FILE: u64 = 64 * 1024;
 
 #[derive(Clone, Debug)]
-pub struct Source {
+pub struct ConnectionSource {
     url: Url,
     password_file: Option<(PathBuf, String)>,
 }
@@ -28,17 +28,20 @@ enum Url {
     File { path: PathBuf, origin: String, variables: BTreeMap<&'static str, SecretString> },
 }
 
-impl Source {
+impl ConnectionSource {
     /// Options that do not change.
     pub fn given(options: ConnectOptions) -> Self {
-        Source { url: Url::Given(Box::new(options)), password_file: None }
+        ConnectionSource { url: Url::Given(Box::new(options)), password_file: None }
     }
 
     /// A file with a URL or a `key=value` list. `origin` is the option's name, for messages. The PG variables are taken
     /// from `lookup` now.
     pub fn url_file(path: impl Into<PathBuf>, origin: &str, lookup: Lookup<'_>) -> Self {
         let variables = url::variables().filter_map(|name| Some((name, lookup(name)?.into()))).collect();
-        Source { url: Url::File { path: path.into(), origin: origin.to_owned(), variables }, password_file: None }
+        ConnectionSource {
+            url: Url::File { path: path.into(), origin: origin.to_owned(), variables },
+            password_file: None,
+        }
     }
 
     /// A file whose content takes the place of the password; one line break at its end is not part of it.

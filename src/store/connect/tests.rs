@@ -53,32 +53,32 @@ fn jitter_never_exceeds_the_ceiling() {
 }
 
 #[test]
-fn patience_depends_on_the_kind_of_failure() {
-    let mut patience = Patience::new(60 * SECOND, none);
-    assert_eq!(patience.after(&failure(Retry::No)), None);
-    assert!(patience.after(&failure(Retry::Wait)).is_some());
+fn retries_depend_on_the_kind_of_failure() {
+    let mut budget = RetryBudget::new(60 * SECOND, none);
+    assert_eq!(budget.after(&failure(Retry::No)), None);
+    assert!(budget.after(&failure(Retry::Wait)).is_some());
     for _ in 0..3 {
-        assert!(patience.after(&failure(Retry::Again)).is_some());
+        assert!(budget.after(&failure(Retry::Again)).is_some());
     }
-    assert_eq!(patience.after(&failure(Retry::Again)), None, "at most three times");
-    assert!(patience.after(&failure(Retry::Wait)).is_some());
+    assert_eq!(budget.after(&failure(Retry::Again)), None, "at most three times");
+    assert!(budget.after(&failure(Retry::Wait)).is_some());
 }
 
 #[test]
 fn no_time_to_wait_is_one_try_but_a_lost_race_is_run_again() {
-    let mut patience = Patience::new(Duration::ZERO, none);
-    assert_eq!(patience.after(&failure(Retry::Wait)), None);
-    assert!(patience.after(&failure(Retry::Again)).is_some());
+    let mut budget = RetryBudget::new(Duration::ZERO, none);
+    assert_eq!(budget.after(&failure(Retry::Wait)), None);
+    assert!(budget.after(&failure(Retry::Again)).is_some());
 }
 
 #[test]
 fn the_last_error_says_how_long_it_was_tried() {
-    let mut patience = Patience::new(60 * SECOND, none);
+    let mut budget = RetryBudget::new(60 * SECOND, none);
     let error = failure(Retry::Wait);
-    patience.after(&error);
-    assert_eq!(patience.exhausted(error.clone()).to_string(), "it is gone; look for it");
-    patience.after(&error);
-    assert_eq!(patience.exhausted(error).to_string(), "it is gone (tried 2 times in 0 s); look for it");
+    budget.after(&error);
+    assert_eq!(budget.exhausted(error.clone()).to_string(), "it is gone; look for it");
+    budget.after(&error);
+    assert_eq!(budget.exhausted(error).to_string(), "it is gone (tried 2 times in 0 s); look for it");
 }
 
 #[test]
@@ -101,7 +101,8 @@ fn several_problems_stay_several() {
 #[test]
 fn everything_may_be_sent_to_another_thread() {
     fn send<T: Send>(_: &T) {}
-    let connector = Connector::new(Source::given(ConnectOptions::parse("host=h user=u", "X", &|_| None).unwrap()));
-    let mut patience = Patience::new(SECOND, none);
-    send(&connector.wait_and_connect(&mut patience, Want::ReadWrite));
+    let connector =
+        Connector::new(ConnectionSource::given(ConnectOptions::parse("host=h user=u", "X", &|_| None).unwrap()));
+    let mut budget = RetryBudget::new(SECOND, none);
+    send(&connector.wait_and_connect(&mut budget, SessionIntent::ReadWrite));
 }

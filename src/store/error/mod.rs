@@ -16,7 +16,7 @@ use crate::provider::redact;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     No,
-    /// After a pause, on a fresh connection or another host, for as long as there is patience.
+    /// After a pause, on a fresh connection or another host, until the retry budget is spent.
     Wait,
     /// The whole attempt again, soon, a few times only: somebody else was quicker.
     Again,

@@ -1,6 +1,6 @@
 //! From pairs of names and values to [`ConnectOptions`].
 
-use super::reader::Reader;
+use super::parameter_reader::ParameterReader;
 use super::{ConnectOptions, Lookup, SslMode, fields, parse_conninfo, parse_url};
 use crate::problem::{Code, Problem};
 
@@ -98,7 +98,7 @@ pub(super) fn from_pairs(
     origin: Option<&str>,
     lookup: Lookup<'_>,
 ) -> Result<ConnectOptions, Vec<Problem>> {
-    let mut reader = Reader { pairs, origin, lookup, problems: Vec::new() };
+    let mut reader = ParameterReader { pairs, origin, lookup, problems: Vec::new() };
     let hosts = fields::hosts(&mut reader);
     // lib/pq sends `database` after `dbname`, so that it wins.
     let database = reader.text("database");

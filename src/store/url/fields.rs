@@ -4,16 +4,16 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::parameter_reader::{Parameter, ParameterReader};
 use super::params::{self, Rule};
-use super::reader::{Reader, Value};
-use super::{ChannelBinding, Host, Identity, Pem, Place, SslMode, TargetSession, parse_conninfo};
+use super::{ChannelBinding, Host, HostAddress, Identity, Pem, SslMode, TargetSession, parse_conninfo};
 use crate::provider::redact;
 
 const DEFAULT_PORT: u16 = 5432;
 /// Where no limit is given, and where the limit is "none".
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
-pub(super) fn hosts(reader: &mut Reader<'_>) -> Vec<Host> {
+pub(super) fn hosts(reader: &mut ParameterReader<'_>) -> Vec<Host> {
     let (host, address, port) = (reader.take("host"), reader.take("hostaddr"), reader.take("port"));
     let (names, addresses, ports) = (list(&host), list(&address), list(&port));
     let count = names.len().max(addresses.len()).max(1);
@@ -39,8 +39,8 @@ pub(super) fn hosts(reader: &mut Reader<'_>) -> Vec<Host> {
         let name = names.get(at).filter(|name| !name.is_empty()).cloned();
         let name = name.or(address.map(|address| address.to_string())).unwrap_or_else(|| "localhost".to_owned());
         let port = ports.get(at).or(ports.first().filter(|_| ports.len() == 1)).copied().flatten();
-        let place = if name.starts_with('/') {
-            Place::Socket(PathBuf::from(name))
+        let address = if name.starts_with('/') {
+            HostAddress::Socket(PathBuf::from(name))
         } else {
             if let Some(value) = host.as_ref().filter(|_| !is_host(&name)) {
                 reader.refuse(
@@ -48,14 +48,14 @@ pub(super) fn hosts(reader: &mut Reader<'_>) -> Vec<Host> {
                     "a host has a character that no host name has; if the password has / ? # @ : in it, percent-encode them",
                 );
             }
-            Place::Tcp { name, address }
+            HostAddress::Tcp { name, address }
         };
-        hosts.push(Host { place, port: port.unwrap_or(DEFAULT_PORT) });
+        hosts.push(Host { address, port: port.unwrap_or(DEFAULT_PORT) });
     }
     hosts
 }
 
-fn list(value: &Option<Value>) -> Vec<String> {
+fn list(value: &Option<Parameter>) -> Vec<String> {
     value.as_ref().map_or_else(Vec::new, |value| value.text.split(',').map(|item| item.trim().to_owned()).collect())
 }
 
@@ -69,7 +69,7 @@ fn is_host(name: &str) -> bool {
     name.chars().all(plain) || name.split('%').next().is_some_and(|address| address.parse::<IpAddr>().is_ok())
 }
 
-pub(super) fn ssl_mode(reader: &mut Reader<'_>) -> Option<SslMode> {
+pub(super) fn ssl_mode(reader: &mut ParameterReader<'_>) -> Option<SslMode> {
     reader.choice(
         "sslmode",
         &[
@@ -82,7 +82,7 @@ pub(super) fn ssl_mode(reader: &mut Reader<'_>) -> Option<SslMode> {
     )
 }
 
-pub(super) fn certificates(reader: &mut Reader<'_>, mode: Option<SslMode>) -> (Option<Pem>, Option<Identity>) {
+pub(super) fn certificates(reader: &mut ParameterReader<'_>, mode: Option<SslMode>) -> (Option<Pem>, Option<Identity>) {
     // lib/pq: with `sslinline=true` the values are the certificates themselves.
     let inline = reader.text("sslinline").is_some_and(|value| value == "true");
     let pem = |text: String| if inline { Pem::Bytes(text.into_bytes()) } else { Pem::File(PathBuf::from(text)) };
@@ -109,7 +109,7 @@ pub(super) fn certificates(reader: &mut Reader<'_>, mode: Option<SslMode>) -> (O
     (root, identity)
 }
 
-pub(super) fn connect_timeout(reader: &mut Reader<'_>) -> Duration {
+pub(super) fn connect_timeout(reader: &mut ParameterReader<'_>) -> Duration {
     let Some(value) = reader.take("connect_timeout") else { return DEFAULT_TIMEOUT };
     match value.text.trim().parse::<i64>() {
         Ok(seconds) => u64::try_from(seconds).ok().filter(|s| *s > 0).map_or(DEFAULT_TIMEOUT, Duration::from_secs),
@@ -120,7 +120,7 @@ pub(super) fn connect_timeout(reader: &mut Reader<'_>) -> Duration {
     }
 }
 
-pub(super) fn target(reader: &mut Reader<'_>) -> TargetSession {
+pub(super) fn target(reader: &mut ParameterReader<'_>) -> TargetSession {
     let words = [
         ("any", TargetSession::Any),
         ("read-write", TargetSession::ReadWrite),
@@ -132,7 +132,7 @@ pub(super) fn target(reader: &mut Reader<'_>) -> TargetSession {
     reader.choice("target_session_attrs", &words).unwrap_or(TargetSession::Any)
 }
 
-pub(super) fn channel_binding(reader: &mut Reader<'_>) -> ChannelBinding {
+pub(super) fn channel_binding(reader: &mut ParameterReader<'_>) -> ChannelBinding {
     let words = [
         ("disable", ChannelBinding::Disable),
         ("prefer", ChannelBinding::Prefer),
@@ -142,7 +142,7 @@ pub(super) fn channel_binding(reader: &mut Reader<'_>) -> ChannelBinding {
 }
 
 /// What is left over: settings of the server, those in `options` first, as the server takes them.
-pub(super) fn settings(reader: &mut Reader<'_>) -> Vec<(String, String)> {
+pub(super) fn settings(reader: &mut ParameterReader<'_>) -> Vec<(String, String)> {
     let mut settings = Vec::new();
     if let Some(value) = reader.take("options") {
         match parse_conninfo::settings(&value.text) {
@@ -158,7 +158,7 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Vec<(String, String)> {
     }
     let from = reader.origin.unwrap_or_default().to_owned();
     for (name, text) in std::mem::take(&mut reader.pairs) {
-        let value = Value { text: String::new(), from: from.clone() };
+        let value = Parameter { text: String::new(), from: from.clone() };
         if !text.is_empty() {
             add_setting(reader, &value, name, text, &mut settings);
         }
@@ -167,8 +167,8 @@ pub(super) fn settings(reader: &mut Reader<'_>) -> Vec<(String, String)> {
 }
 
 fn add_setting(
-    reader: &mut Reader<'_>,
-    value: &Value,
+    reader: &mut ParameterReader<'_>,
+    value: &Parameter,
     name: String,
     text: String,
     settings: &mut Vec<(String, String)>,

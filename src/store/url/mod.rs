@@ -5,10 +5,10 @@ mod assemble;
 mod fields;
 #[cfg(feature = "controller")]
 mod fingerprint;
+mod parameter_reader;
 mod params;
 mod parse_conninfo;
 mod parse_url;
-mod reader;
 #[cfg(test)]
 mod tests;
 
@@ -47,12 +47,12 @@ pub struct ConnectOptions {
 /// One server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
-    pub place: Place,
+    pub address: HostAddress,
     pub port: u16,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum HostAddress {
     /// A name or an address; `address`, if given, is used instead of asking DNS for the name.
     Tcp { name: String, address: Option<IpAddr> },
     /// The directory of a Unix socket.
@@ -61,10 +61,10 @@ pub enum Place {
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Tcp { name, .. } if name.contains(':') => write!(f, "[{}]:{}", redact::name(name), self.port),
-            Place::Tcp { name, .. } => write!(f, "{}:{}", redact::name(name), self.port),
-            Place::Socket(path) => write!(f, "{}/.s.PGSQL.{}", redact::name(&path.to_string_lossy()), self.port),
+        match &self.address {
+            HostAddress::Tcp { name, .. } if name.contains(':') => write!(f, "[{}]:{}", redact::name(name), self.port),
+            HostAddress::Tcp { name, .. } => write!(f, "{}:{}", redact::name(name), self.port),
+            HostAddress::Socket(path) => write!(f, "{}/.s.PGSQL.{}", redact::name(&path.to_string_lossy()), self.port),
         }
     }
 }
@@ -193,10 +193,6 @@ impl ConnectOptions {
         &self.user
     }
 
-    pub fn has_password(&self) -> bool {
-        self.password.is_some()
-    }
-
     /// Run-time parameters of the server (`search_path`, `statement_timeout`, …), in the order in which to set them, each
     /// with `set_config(name, value, true)` in the transaction: PgBouncer refuses them at start-up.
     pub fn settings(&self) -> &[(String, String)] {
@@ -222,11 +218,11 @@ impl ConnectOptions {
         }
     }
 
-    /// Parameters that name a file or a socket of this machine, for whoever must open none.
+    /// Parameters that name a file or a socket of this machine, for a caller that must open none.
     pub fn uses_files(&self) -> Vec<&'static str> {
         let is_file = |pem: &Pem| matches!(pem, Pem::File(_));
         let mut names = Vec::new();
-        if self.hosts.iter().any(|host| matches!(host.place, Place::Socket(_))) {
+        if self.hosts.iter().any(|host| matches!(host.address, HostAddress::Socket(_))) {
             names.push("host");
         }
         if self.root.as_ref().is_some_and(is_file) {

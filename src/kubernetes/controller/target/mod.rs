@@ -12,7 +12,7 @@ use crate::kubernetes::workload::template::Workload;
 use crate::options::{self, BlockOn, CompareCredentials, Options};
 use crate::problem::{Outcome, Problem};
 use crate::run::prepare::authentication;
-use crate::store::connect::{Connector, Source};
+use crate::store::connect::{ConnectionSource, Connector};
 use crate::store::url::ConnectOptions;
 
 use super::database;
@@ -29,7 +29,7 @@ pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects)
     inputs.prepare(&mut options, findings, |options, problems| {
         problems.extend(authentication(options, &inputs.variables));
         match connection(spec, options, &inputs.variables, objects)? {
-            Ok(options) => Ok(Some(Connector::new(Source::given(options)))),
+            Ok(options) => Ok(Some(Connector::new(ConnectionSource::given(options)))),
             Err(found) => {
                 problems.extend(found);
                 Ok(None)

@@ -29,7 +29,7 @@ proptest! {
         prop_assert_eq!(options.user(), user);
         prop_assert_eq!(options.password.as_ref().unwrap().expose_secret(), password);
         prop_assert_eq!(options.database(), database);
-        prop_assert_eq!(options.hosts(), &[Host { place: Place::Tcp { name: host, address: None }, port }]);
+        prop_assert_eq!(options.hosts(), &[Host { address: HostAddress::Tcp { name: host, address: None }, port }]);
     }
 
     #[test]

@@ -45,7 +45,7 @@ impl Backoff {
 
 /// The retry of a whole run: one for connecting, reading and writing together.
 #[derive(Clone, Debug)]
-pub struct Patience {
+pub struct RetryBudget {
     started: Instant,
     deadline: Instant,
     backoff: Backoff,
@@ -56,11 +56,11 @@ pub struct Patience {
     last: Option<Error>,
 }
 
-impl Patience {
+impl RetryBudget {
     /// `wait` is how long a database that cannot be used yet is tried; zero means one try.
     pub fn new(wait: Duration, jitter: Jitter) -> Self {
         let started = Instant::now();
-        Patience {
+        RetryBudget {
             started,
             deadline: started + wait,
             backoff: Backoff::new(jitter),

@@ -4,29 +4,29 @@ use super::{Lookup, params};
 use crate::problem::{Code, Problem};
 
 /// Takes values one by one: from the pairs, else from the PG variables.
-pub(super) struct Reader<'a> {
+pub(super) struct ParameterReader<'a> {
     pub pairs: Vec<(String, String)>,
     pub origin: Option<&'a str>,
     pub lookup: Lookup<'a>,
     pub problems: Vec<Problem>,
 }
 
-pub(super) struct Value {
+pub(super) struct Parameter {
     pub text: String,
     /// The variable or option to look at.
     pub from: String,
 }
 
-impl Reader<'_> {
+impl ParameterReader<'_> {
     /// An empty value counts as none.
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+    pub(super) fn take(&mut self, name: &str) -> Option<Parameter> {
         let given = self.pairs.iter().position(|(known, _)| known == name).map(|at| self.pairs.remove(at).1);
         if let (Some(text), Some(origin)) = (given.filter(|text| !text.is_empty()), self.origin) {
-            return Some(Value { text, from: origin.to_owned() });
+            return Some(Parameter { text, from: origin.to_owned() });
         }
         let variable = params::variable(name)?;
         let text = (self.lookup)(variable).filter(|text| !text.is_empty())?;
-        let value = Value { text, from: variable.to_owned() };
+        let value = Parameter { text, from: variable.to_owned() };
         if value.text.contains('\0') {
             self.refuse(&value, "it has a NUL character in it; remove it");
             return None;
@@ -49,7 +49,7 @@ impl Reader<'_> {
         chosen
     }
 
-    pub(super) fn refuse(&mut self, value: &Value, message: &str) {
+    pub(super) fn refuse(&mut self, value: &Parameter, message: &str) {
         self.problems.push(Problem::new(Code::DatabaseUrlInvalid, message).variable(value.from.as_str()));
     }
 

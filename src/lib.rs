@@ -12,3 +12,4 @@ pub mod provider;
 pub mod report;
 pub mod run;
 pub mod store;
+mod words;

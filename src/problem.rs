@@ -4,159 +4,121 @@
 
 use serde::Serialize;
 
-/// How a run ends. The same word for people, scripts, the JSON document and the exit code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// Nothing to do, or done.
-    Ok,
-    /// `diff` only: a seed would insert.
-    Changes,
-    /// Arguments or environment.
-    Invalid,
-    /// Environment and database disagree; nothing was written.
-    Conflict,
-    /// No usable connection within `--wait`.
-    Unavailable,
-    /// Connected, but this plan cannot be read or carried out there.
-    Unusable,
-    /// Another seeder held the lock longer than `--lock-timeout`.
-    Locked,
-    /// A bug.
-    Internal,
-}
+use crate::words::words;
 
-impl Outcome {
-    pub fn exit_code(self) -> u8 {
-        match self {
-            Outcome::Ok => 0,
-            Outcome::Changes => 1,
-            Outcome::Invalid => 2,
-            Outcome::Conflict => 3,
-            Outcome::Unavailable => 4,
-            Outcome::Unusable => 5,
-            Outcome::Locked => 6,
-            Outcome::Internal => 70,
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Outcome::Ok => "ok",
-            Outcome::Changes => "changes",
-            Outcome::Invalid => "invalid",
-            Outcome::Conflict => "conflict",
-            Outcome::Unavailable => "unavailable",
-            Outcome::Unusable => "unusable",
-            Outcome::Locked => "locked",
-            Outcome::Internal => "internal",
-        }
+words! {
+    /// How a run ends. The same word for people, scripts, the JSON document and the exit code.
+    #[derive(PartialOrd, Ord, Serialize)]
+    #[serde(rename_all = "snake_case")]
+    pub enum Outcome {
+        fn exit_code -> u8;
+        /// Nothing to do, or done.
+        Ok = "ok" => 0,
+        /// `diff` only: a seed would insert.
+        Changes = "changes" => 1,
+        /// Arguments or environment.
+        Invalid = "invalid" => 2,
+        /// Environment and database disagree; nothing was written.
+        Conflict = "conflict" => 3,
+        /// No usable connection within `--wait`.
+        Unavailable = "unavailable" => 4,
+        /// Connected, but the database does not allow this plan to be read or carried out.
+        Unusable = "unusable" => 5,
+        /// Another seeder held the lock longer than `--lock-timeout`.
+        Locked = "locked" => 6,
+        /// A bug.
+        Internal = "internal" => 70,
     }
 }
 
-macro_rules! codes {
-    ($($(#[$doc:meta])* $variant:ident = $text:literal => $outcome:ident,)*) => {
-        /// Every problem and warning code. docs/codes.md explains each; a test compares the two lists.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Code { $($(#[$doc])* $variant,)* }
-
-        impl Code {
-            pub const ALL: &'static [Code] = &[$(Code::$variant,)*];
-
-            pub fn as_str(self) -> &'static str {
-                match self { $(Code::$variant => $text,)* }
-            }
-
-            /// How a run ends that has this as a problem. For a code that is only ever a warning: `Ok`.
-            pub fn outcome(self) -> Outcome {
-                match self { $(Code::$variant => Outcome::$outcome,)* }
-            }
-        }
-    };
-}
-
-codes! {
-    // The environment and the arguments, decided without a database.
-    MalformedVariable = "malformed_variable" => Invalid,
-    IndexGap = "index_gap" => Invalid,
-    TypeRequired = "type_required" => Invalid,
-    UnknownType = "unknown_type" => Invalid,
-    BedrockUnsupported = "bedrock_unsupported" => Invalid,
-    BedrockRequired = "bedrock_required" => Invalid,
-    KeysUnsupported = "keys_unsupported" => Invalid,
-    KeysWithBedrock = "keys_with_bedrock" => Invalid,
-    FederationUnsupported = "federation_unsupported" => Invalid,
-    BedrockWithFederation = "bedrock_with_federation" => Invalid,
-    KeysWithFederation = "keys_with_federation" => Invalid,
-    FederationIncomplete = "federation_incomplete" => Invalid,
-    TooManyKeys = "too_many_keys" => Invalid,
-    EmptyKey = "empty_key" => Invalid,
-    DuplicateKey = "duplicate_key" => Invalid,
-    CredentialCountMismatch = "credential_count_mismatch" => Invalid,
-    DuplicateName = "duplicate_name" => Invalid,
-    InvalidName = "invalid_name" => Invalid,
-    SingularAndPlural = "singular_and_plural" => Invalid,
-    MixedPrefixes = "mixed_prefixes" => Invalid,
-    LegacyKeyWithBedrock = "legacy_key_with_bedrock" => Invalid,
-    LegacyNameConflict = "legacy_name_conflict" => Invalid,
-    NotUnicode = "not_unicode" => Invalid,
-    TooFewProviders = "too_few_providers" => Invalid,
-    EncryptionKeyInvalid = "encryption_key_invalid" => Invalid,
-    EnvFileInvalid = "env_file_invalid" => Invalid,
-    /// The controller and `diff --from`: a value that nobody knows before the pod runs.
-    EnvironmentUnknown = "environment_unknown" => Invalid,
-    InvalidOption = "invalid_option" => Invalid,
-    DatabaseUrlInvalid = "database_url_invalid" => Invalid,
-    DatabaseUrlMissing = "database_url_missing" => Invalid,
-    AuthenticationUnsupported = "authentication_unsupported" => Invalid,
-    // The way to the database.
-    Unreachable = "unreachable" => Unavailable,
-    AuthenticationFailed = "authentication_failed" => Unavailable,
-    Tls = "tls" => Unavailable,
-    // The database itself.
-    ReadOnly = "read_only" => Unusable,
-    SchemaMissing = "schema_missing" => Unusable,
-    SchemaUnsupported = "schema_unsupported" => Unusable,
-    PermissionDenied = "permission_denied" => Unusable,
-    StoredSettingsUnreadable = "stored_settings_unreadable" => Unusable,
-    UnknownEncryptionKey = "unknown_encryption_key" => Unusable,
-    EncryptionKeyRequired = "encryption_key_required" => Unusable,
-    EncryptionKeyRevoked = "encryption_key_revoked" => Unusable,
-    ServerError = "server_error" => Unusable,
-    CannotResolve = "cannot_resolve" => Unusable,
-    CannotExport = "cannot_export" => Unusable,
-    LockTimeout = "lock_timeout" => Locked,
-    // `diff --from` only: the way to the environment of a workload.
-    WorkloadNotFound = "workload_not_found" => Invalid,
-    WorkloadAmbiguous = "workload_ambiguous" => Invalid,
-    ContainerNotFound = "container_not_found" => Invalid,
-    ObjectNotFound = "object_not_found" => Invalid,
-    ManifestInvalid = "manifest_invalid" => Invalid,
-    KubeconfigInvalid = "kubeconfig_invalid" => Invalid,
-    ClusterForbidden = "cluster_forbidden" => Unavailable,
-    ClusterUnreachable = "cluster_unreachable" => Unavailable,
-    // The conflict that was named is not the one that is there.
-    ConflictMoved = "conflict_moved" => Conflict,
-    Internal = "internal" => Internal,
-    // Warnings; the first four are problems under `--strict`.
-    UnknownVariable = "unknown_variable" => Invalid,
-    ProviderWithoutKeys = "provider_without_keys" => Invalid,
-    BaseUrlSuspicious = "base_url_suspicious" => Invalid,
-    NothingDesired = "nothing_desired" => Invalid,
-    UnsupportedByDatabase = "unsupported_by_database" => Ok,
-    PreviouslyDeleted = "previously_deleted" => Ok,
-    BaseUrlIgnored = "base_url_ignored" => Ok,
-    BedrockWithoutCredentials = "bedrock_without_credentials" => Ok,
-    FederationNotStored = "federation_not_stored" => Ok,
-    SchemaPending = "schema_pending" => Ok,
-    EncryptionPending = "encryption_pending" => Ok,
-    CannotInsert = "cannot_insert" => Ok,
-    CredentialsNotCompared = "credentials_not_compared" => Ok,
-    NotInExport = "not_in_export" => Ok,
-    /// The controller only: another container of the pod seeds too.
-    WorkloadAlsoSeeds = "workload_also_seeds" => Ok,
-    /// `diff --from -` only.
-    NotInManifests = "not_in_manifests" => Ok,
+words! {
+    /// Every problem and warning code. docs/codes.md explains each; a test compares the two lists.
+    #[derive(PartialOrd, Ord, Hash)]
+    pub enum Code {
+        /// How a run ends that has this as a problem. For a code that is only ever a warning: `Ok`.
+        fn outcome -> Outcome;
+        // The environment and the arguments, decided without a database.
+        MalformedVariable = "malformed_variable" => Outcome::Invalid,
+        IndexGap = "index_gap" => Outcome::Invalid,
+        TypeRequired = "type_required" => Outcome::Invalid,
+        UnknownType = "unknown_type" => Outcome::Invalid,
+        BedrockUnsupported = "bedrock_unsupported" => Outcome::Invalid,
+        BedrockRequired = "bedrock_required" => Outcome::Invalid,
+        KeysUnsupported = "keys_unsupported" => Outcome::Invalid,
+        KeysWithBedrock = "keys_with_bedrock" => Outcome::Invalid,
+        FederationUnsupported = "federation_unsupported" => Outcome::Invalid,
+        BedrockWithFederation = "bedrock_with_federation" => Outcome::Invalid,
+        KeysWithFederation = "keys_with_federation" => Outcome::Invalid,
+        FederationIncomplete = "federation_incomplete" => Outcome::Invalid,
+        TooManyKeys = "too_many_keys" => Outcome::Invalid,
+        EmptyKey = "empty_key" => Outcome::Invalid,
+        DuplicateKey = "duplicate_key" => Outcome::Invalid,
+        CredentialCountMismatch = "credential_count_mismatch" => Outcome::Invalid,
+        DuplicateName = "duplicate_name" => Outcome::Invalid,
+        InvalidName = "invalid_name" => Outcome::Invalid,
+        SingularAndPlural = "singular_and_plural" => Outcome::Invalid,
+        MixedPrefixes = "mixed_prefixes" => Outcome::Invalid,
+        LegacyKeyWithBedrock = "legacy_key_with_bedrock" => Outcome::Invalid,
+        LegacyNameConflict = "legacy_name_conflict" => Outcome::Invalid,
+        NotUnicode = "not_unicode" => Outcome::Invalid,
+        TooFewProviders = "too_few_providers" => Outcome::Invalid,
+        EncryptionKeyInvalid = "encryption_key_invalid" => Outcome::Invalid,
+        EnvFileInvalid = "env_file_invalid" => Outcome::Invalid,
+        /// The controller and `diff --from`: a value that nobody knows before the pod runs.
+        EnvironmentUnknown = "environment_unknown" => Outcome::Invalid,
+        InvalidOption = "invalid_option" => Outcome::Invalid,
+        DatabaseUrlInvalid = "database_url_invalid" => Outcome::Invalid,
+        DatabaseUrlMissing = "database_url_missing" => Outcome::Invalid,
+        AuthenticationUnsupported = "authentication_unsupported" => Outcome::Invalid,
+        // The way to the database.
+        Unreachable = "unreachable" => Outcome::Unavailable,
+        AuthenticationFailed = "authentication_failed" => Outcome::Unavailable,
+        Tls = "tls" => Outcome::Unavailable,
+        // The database itself.
+        ReadOnly = "read_only" => Outcome::Unusable,
+        SchemaMissing = "schema_missing" => Outcome::Unusable,
+        SchemaUnsupported = "schema_unsupported" => Outcome::Unusable,
+        PermissionDenied = "permission_denied" => Outcome::Unusable,
+        StoredSettingsUnreadable = "stored_settings_unreadable" => Outcome::Unusable,
+        UnknownEncryptionKey = "unknown_encryption_key" => Outcome::Unusable,
+        EncryptionKeyRequired = "encryption_key_required" => Outcome::Unusable,
+        EncryptionKeyRevoked = "encryption_key_revoked" => Outcome::Unusable,
+        ServerError = "server_error" => Outcome::Unusable,
+        CannotResolve = "cannot_resolve" => Outcome::Unusable,
+        CannotExport = "cannot_export" => Outcome::Unusable,
+        LockTimeout = "lock_timeout" => Outcome::Locked,
+        // `diff --from` only: the way to the environment of a workload.
+        WorkloadNotFound = "workload_not_found" => Outcome::Invalid,
+        WorkloadAmbiguous = "workload_ambiguous" => Outcome::Invalid,
+        ContainerNotFound = "container_not_found" => Outcome::Invalid,
+        ObjectNotFound = "object_not_found" => Outcome::Invalid,
+        ManifestInvalid = "manifest_invalid" => Outcome::Invalid,
+        KubeconfigInvalid = "kubeconfig_invalid" => Outcome::Invalid,
+        ClusterForbidden = "cluster_forbidden" => Outcome::Unavailable,
+        ClusterUnreachable = "cluster_unreachable" => Outcome::Unavailable,
+        // The conflict that was named is not the one that is there.
+        ConflictMoved = "conflict_moved" => Outcome::Conflict,
+        Internal = "internal" => Outcome::Internal,
+        // Warnings; the first four are problems under `--strict`.
+        UnknownVariable = "unknown_variable" => Outcome::Invalid,
+        ProviderWithoutKeys = "provider_without_keys" => Outcome::Invalid,
+        BaseUrlSuspicious = "base_url_suspicious" => Outcome::Invalid,
+        NothingDesired = "nothing_desired" => Outcome::Invalid,
+        UnsupportedByDatabase = "unsupported_by_database" => Outcome::Ok,
+        PreviouslyDeleted = "previously_deleted" => Outcome::Ok,
+        BaseUrlIgnored = "base_url_ignored" => Outcome::Ok,
+        BedrockWithoutCredentials = "bedrock_without_credentials" => Outcome::Ok,
+        FederationNotStored = "federation_not_stored" => Outcome::Ok,
+        SchemaPending = "schema_pending" => Outcome::Ok,
+        EncryptionPending = "encryption_pending" => Outcome::Ok,
+        CannotInsert = "cannot_insert" => Outcome::Ok,
+        CredentialsNotCompared = "credentials_not_compared" => Outcome::Ok,
+        NotInExport = "not_in_export" => Outcome::Ok,
+        /// The controller only: another container of the pod seeds too.
+        WorkloadAlsoSeeds = "workload_also_seeds" => Outcome::Ok,
+        /// `diff --from -` only.
+        NotInManifests = "not_in_manifests" => Outcome::Ok,
+    }
 }
 
 impl Code {
@@ -175,12 +137,6 @@ impl Code {
         Code::ClusterForbidden,
         Code::ClusterUnreachable,
     ];
-}
-
-impl std::fmt::Display for Code {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.as_str())
-    }
 }
 
 impl Serialize for Code {

@@ -6,101 +6,48 @@ use std::time::Duration;
 use kube::core::Status;
 use kube::{Client, Config};
 
+use crate::words::words;
+
 /// One call, on a server that answers.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// How a call failed. A closed list: it is also a metric's label.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ApiErrorKind {
-    Unauthorized,
-    Forbidden,
-    NotFound,
-    /// The very resource that is worked on.
-    Gone,
-    /// The version that a watch goes on from is too old.
-    Expired,
-    Conflict,
-    Invalid,
-    TooManyRequests,
-    /// 5xx
-    Unavailable,
-    TimedOut,
-    Unreachable,
-    /// The API server's certificate.
-    Tls,
-    Other,
+words! {
+    /// How a call failed: also the label `class` of a metric.
+    #[derive(Hash)]
+    pub enum ApiErrorKind {
+        fn sentence -> &'static str;
+        Unauthorized = "unauthorized" =>
+            "the API server does not accept the token or certificate (401); renew it in the kubeconfig, or look at the \
+             service account",
+        Forbidden = "forbidden" => "the API server forbids it (403); grant it in the role of the controller",
+        NotFound = "not_found" => "it does not exist (404)",
+        /// The resource that is being reconciled.
+        Gone = "gone" => "it was deleted meanwhile",
+        /// The version that a watch resumes from is too old.
+        Expired = "expired" => "the API server no longer has the requested version (410); re-listing",
+        Conflict = "conflict" => "it was changed at the same time (409); retrying",
+        Invalid = "invalid" =>
+            "the API server rejects it as invalid (422); install the CustomResourceDefinition of this version",
+        TooManyRequests = "too_many_requests" => "the API server is throttling requests (429); retrying",
+        /// 5xx
+        Unavailable = "unavailable" => "the API server is not available (5xx); retrying",
+        TimedOut = "timed_out" => "no answer in time; retrying",
+        Unreachable = "unreachable" => "the API server cannot be reached; retrying",
+        /// The API server's certificate.
+        Tls = "tls" =>
+            "the certificate of the API server is not accepted; check the server's name and certificate-authority in \
+             the kubeconfig",
+        Other = "other" => "the API server's answer could not be interpreted; retrying",
+    }
 }
 
 impl ApiErrorKind {
-    #[cfg(test)]
-    pub const ALL: [ApiErrorKind; 13] = [
-        ApiErrorKind::Unauthorized,
-        ApiErrorKind::Forbidden,
-        ApiErrorKind::NotFound,
-        ApiErrorKind::Gone,
-        ApiErrorKind::Expired,
-        ApiErrorKind::Conflict,
-        ApiErrorKind::Invalid,
-        ApiErrorKind::TooManyRequests,
-        ApiErrorKind::Unavailable,
-        ApiErrorKind::TimedOut,
-        ApiErrorKind::Unreachable,
-        ApiErrorKind::Tls,
-        ApiErrorKind::Other,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            ApiErrorKind::Unauthorized => "unauthorized",
-            ApiErrorKind::Forbidden => "forbidden",
-            ApiErrorKind::NotFound => "not_found",
-            ApiErrorKind::Gone => "gone",
-            ApiErrorKind::Expired => "expired",
-            ApiErrorKind::Conflict => "conflict",
-            ApiErrorKind::Invalid => "invalid",
-            ApiErrorKind::TooManyRequests => "too_many_requests",
-            ApiErrorKind::Unavailable => "unavailable",
-            ApiErrorKind::TimedOut => "timed_out",
-            ApiErrorKind::Unreachable => "unreachable",
-            ApiErrorKind::Tls => "tls",
-            ApiErrorKind::Other => "other",
-        }
-    }
-
     pub fn of(error: &kube::Error) -> ApiErrorKind {
         match error {
             kube::Error::Api(status) => of_code(status.code),
             kube::Error::HyperError(_) | kube::Error::Service(_) if is_of_certificate(error) => ApiErrorKind::Tls,
             kube::Error::HyperError(_) | kube::Error::Service(_) => ApiErrorKind::Unreachable,
             _ => ApiErrorKind::Other,
-        }
-    }
-
-    pub fn sentence(self) -> &'static str {
-        match self {
-            ApiErrorKind::Unauthorized => {
-                "the API server does not accept the token or certificate (401); renew it in the kubeconfig, or look at the \
-                 service account"
-            }
-            ApiErrorKind::Forbidden => "the API server forbids it (403); grant it in the role of the controller",
-            ApiErrorKind::NotFound => "it is not there (404)",
-            ApiErrorKind::Gone => "it was deleted meanwhile",
-            ApiErrorKind::Expired => {
-                "the API server no longer knows the version that was asked for (410); it is read anew"
-            }
-            ApiErrorKind::Conflict => "somebody else changed it at the same time (409); it is tried again",
-            ApiErrorKind::Invalid => {
-                "the API server finds it invalid (422); install the CustomResourceDefinition of this version"
-            }
-            ApiErrorKind::TooManyRequests => "the API server has too much to do (429); it is tried again",
-            ApiErrorKind::Unavailable => "the API server is not available (5xx); it is tried again",
-            ApiErrorKind::TimedOut => "no answer in time; it is tried again",
-            ApiErrorKind::Unreachable => "the API server cannot be reached; it is tried again",
-            ApiErrorKind::Tls => {
-                "the certificate of the API server is not accepted; check the server's name and certificate-authority in \
-                 the kubeconfig"
-            }
-            ApiErrorKind::Other => "the answer of the API server is not understood; it is tried again",
         }
     }
 }

@@ -7,6 +7,7 @@ use super::reader::OptionReader;
 use super::seed::{self, Options};
 use super::table::{Scope, rows_of, variable_name};
 use super::words::{duration, is_label, is_subdomain};
+use super::workload_kind::WorkloadKind;
 use crate::env::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact;
@@ -16,24 +17,9 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// At a terminal one wants to know soon that the database cannot be reached from there.
 const WAIT: Duration = Duration::from_secs(10);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Deployment,
-    StatefulSet,
-}
-
-impl Kind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Kind::Deployment => "Deployment",
-            Kind::StatefulSet => "StatefulSet",
-        }
-    }
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
-    pub kind: Kind,
+    pub kind: WorkloadKind,
     pub name: String,
 }
 
@@ -150,14 +136,14 @@ fn workload(text: &str) -> Result<Workload, String> {
         | "deployment.apps"
         | "deployments.apps"
         | "deployment.v1.apps"
-        | "deployments.v1.apps" => Kind::Deployment,
+        | "deployments.v1.apps" => WorkloadKind::Deployment,
         "statefulset"
         | "statefulsets"
         | "sts"
         | "statefulset.apps"
         | "statefulsets.apps"
         | "statefulset.v1.apps"
-        | "statefulsets.v1.apps" => Kind::StatefulSet,
+        | "statefulsets.v1.apps" => WorkloadKind::StatefulSet,
         _ => return Err(format!("the kind is neither Deployment nor StatefulSet; {expected}")),
     };
     if !is_subdomain(name) {
@@ -185,13 +171,13 @@ mod tests {
     fn workloads_as_kubectl_takes_them() {
         let of = |kind| Ok(FromPlace::Cluster(Workload { kind, name: "coder".to_owned() }));
         for kind in ["deployment", "deployments", "deploy", "Deployment", "deployment.apps", "deployments.v1.apps"] {
-            assert_eq!(place(&format!("{kind}/coder")), of(Kind::Deployment), "{kind}");
+            assert_eq!(place(&format!("{kind}/coder")), of(WorkloadKind::Deployment), "{kind}");
         }
         for kind in ["statefulset", "sts", "StatefulSets", "statefulsets.apps"] {
-            assert_eq!(place(&format!("{kind}/coder")), of(Kind::StatefulSet), "{kind}");
+            assert_eq!(place(&format!("{kind}/coder")), of(WorkloadKind::StatefulSet), "{kind}");
         }
         assert_eq!(place("-"), Ok(FromPlace::Manifests(None)));
-        let chosen = Workload { kind: Kind::StatefulSet, name: "a.b".to_owned() };
+        let chosen = Workload { kind: WorkloadKind::StatefulSet, name: "a.b".to_owned() };
         assert_eq!(place("-:sts/a.b"), Ok(FromPlace::Manifests(Some(chosen))));
         for wrong in ["coder", "pod/coder", "deployment/", "deployment/UPPER", "deploy/a/b", "-deployment/x", "-:x"] {
             assert!(place(wrong).is_err(), "{wrong}");

@@ -12,12 +12,14 @@ mod seed;
 pub mod table;
 pub mod usage;
 mod words;
+mod workload_kind;
 
 pub use args::RawOptions;
 pub use block_on::BlockOn;
 pub use seed::{CompareCredentials, DatabaseSource, IfSchemaMissing, LogFormat, Options, OutputFormat, parse};
 pub use table::{Command, variable_name};
 pub use words::PREFIX;
+pub use workload_kind::WorkloadKind;
 
 #[cfg(test)]
 mod tests;

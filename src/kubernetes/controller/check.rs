@@ -89,14 +89,14 @@ impl Checker<'_> {
     async fn observe(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Checked, Ending> {
         let reference = &spec.workload_ref;
         let mut names = database::names(spec.database.as_ref());
-        self.index.set(resource, (reference.kind.into(), &reference.name), &names);
+        self.index.set(resource, (reference.kind, &reference.name), &names);
         let workload = self.workload(&resource.0, reference).await?;
         let container = match workload.container(&reference.container) {
             Ok(container) => container,
             Err(stop) => return Ok(Observation::stopped(stop).of_workload(&workload, &reference.container).into()),
         };
         names.of_container(container);
-        self.index.set(resource, (reference.kind.into(), &reference.name), &names);
+        self.index.set(resource, (reference.kind, &reference.name), &names);
         let objects = fetch::objects(self.client, &resource.0, &names).await?;
         let observation = match target(spec, &workload, &objects) {
             Ok(target) => {

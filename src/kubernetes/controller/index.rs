@@ -3,7 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::kubernetes::workload::objects::{Kind, Names};
+use crate::kubernetes::workload::objects::{Names, ObjectKind};
+use crate::options::WorkloadKind;
 
 /// Namespace and name.
 pub type Key = (String, String);
@@ -13,17 +14,18 @@ pub struct Index(Mutex<Maps>);
 
 #[derive(Default)]
 struct Maps {
-    used: HashMap<Key, BTreeSet<(Kind, String)>>,
-    users: HashMap<(Kind, Key), HashSet<String>>,
+    used: HashMap<Key, BTreeSet<(ObjectKind, String)>>,
+    users: HashMap<(ObjectKind, Key), HashSet<String>>,
 }
 
 impl Index {
     /// From now on the resource uses the workload and these objects, there or not. Set before they are read, so that no change
     /// falls between.
-    pub fn set(&self, resource: &Key, workload: (Kind, &str), names: &Names) {
-        let mut used: BTreeSet<(Kind, String)> = BTreeSet::from([(workload.0, workload.1.to_owned())]);
-        used.extend(names.secrets.iter().map(|name| (Kind::Secret, name.clone())));
-        used.extend(names.config_maps.iter().map(|name| (Kind::ConfigMap, name.clone())));
+    pub fn set(&self, resource: &Key, workload: (WorkloadKind, &str), names: &Names) {
+        let mut used: BTreeSet<(ObjectKind, String)> =
+            BTreeSet::from([(ObjectKind::Workload(workload.0), workload.1.to_owned())]);
+        used.extend(names.secrets.iter().map(|name| (ObjectKind::Secret, name.clone())));
+        used.extend(names.config_maps.iter().map(|name| (ObjectKind::ConfigMap, name.clone())));
         let mut maps = self.lock();
         maps.forget(resource);
         for (kind, name) in &used {
@@ -38,7 +40,7 @@ impl Index {
     }
 
     /// The names of the resources, in the object's namespace, that use it.
-    pub fn users(&self, kind: Kind, object: &Key) -> Vec<String> {
+    pub fn users(&self, kind: ObjectKind, object: &Key) -> Vec<String> {
         self.lock().users.get(&(kind, object.clone())).into_iter().flatten().cloned().collect()
     }
 
@@ -76,17 +78,17 @@ mod tests {
     #[test]
     fn users_follow_what_is_used() {
         let index = Index::default();
-        index.set(&key("a"), (Kind::Deployment, "coder"), &secrets(&["one", "two"]));
-        index.set(&key("b"), (Kind::Deployment, "other"), &secrets(&["one"]));
-        let mut users = index.users(Kind::Secret, &key("one"));
+        index.set(&key("a"), (WorkloadKind::Deployment, "coder"), &secrets(&["one", "two"]));
+        index.set(&key("b"), (WorkloadKind::Deployment, "other"), &secrets(&["one"]));
+        let mut users = index.users(ObjectKind::Secret, &key("one"));
         users.sort();
         assert_eq!(users, ["a", "b"]);
-        assert_eq!(index.users(Kind::Deployment, &key("coder")), ["a"]);
-        assert!(index.users(Kind::ConfigMap, &key("one")).is_empty());
-        assert!(index.users(Kind::Secret, &("else".to_owned(), "one".to_owned())).is_empty());
-        index.set(&key("a"), (Kind::StatefulSet, "coder"), &secrets(&["two"]));
-        assert_eq!(index.users(Kind::Secret, &key("one")), ["b"]);
-        assert!(index.users(Kind::Deployment, &key("coder")).is_empty());
+        assert_eq!(index.users(ObjectKind::Workload(WorkloadKind::Deployment), &key("coder")), ["a"]);
+        assert!(index.users(ObjectKind::ConfigMap, &key("one")).is_empty());
+        assert!(index.users(ObjectKind::Secret, &("else".to_owned(), "one".to_owned())).is_empty());
+        index.set(&key("a"), (WorkloadKind::StatefulSet, "coder"), &secrets(&["two"]));
+        assert_eq!(index.users(ObjectKind::Secret, &key("one")), ["b"]);
+        assert!(index.users(ObjectKind::Workload(WorkloadKind::Deployment), &key("coder")).is_empty());
         index.remove(&key("b"));
         index.remove(&key("a"));
         assert!(index.lock().users.is_empty() && index.lock().used.is_empty());

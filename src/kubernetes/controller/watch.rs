@@ -23,7 +23,8 @@ use super::context::{Context, Guarded, Scope, key_of};
 use super::index::Key;
 use super::reconcile::{on_error, reconcile};
 use crate::kubernetes::client::{ApiErrorKind, of_code};
-use crate::kubernetes::workload::objects::Kind;
+use crate::kubernetes::workload::objects::ObjectKind;
+use crate::options::WorkloadKind;
 
 type Requests = BoxStream<'static, Result<ReconcileRequest<Guarded>, Infallible>>;
 
@@ -32,10 +33,10 @@ pub async fn run(scope: Scope, context: Arc<Context>, most: u16, stop: impl Futu
     let (reader, writer) = reflector::store();
     let streams = select_all([
         resources(&scope, &context, writer),
-        related::<Deployment>(Kind::Deployment, &scope, &context),
-        related::<StatefulSet>(Kind::StatefulSet, &scope, &context),
-        related::<Secret>(Kind::Secret, &scope, &context),
-        related::<ConfigMap>(Kind::ConfigMap, &scope, &context),
+        related::<Deployment>(ObjectKind::Workload(WorkloadKind::Deployment), &scope, &context),
+        related::<StatefulSet>(ObjectKind::Workload(WorkloadKind::StatefulSet), &scope, &context),
+        related::<Secret>(ObjectKind::Secret, &scope, &context),
+        related::<ConfigMap>(ObjectKind::ConfigMap, &scope, &context),
     ]);
     let reconcile = |guarded, context| Box::pin(reconcile(guarded, context));
     let config = Config::default().concurrency(most);
@@ -94,7 +95,7 @@ fn resources(scope: &Scope, context: &Arc<Context>, writer: reflector::store::Wr
         .boxed()
 }
 
-fn related<K>(kind: Kind, scope: &Scope, context: &Arc<Context>) -> Requests
+fn related<K>(kind: ObjectKind, scope: &Scope, context: &Arc<Context>) -> Requests
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
     PartialObjectMeta<K>: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,

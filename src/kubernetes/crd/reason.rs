@@ -1,130 +1,81 @@
-//! The one word for what was found, as it stands in conditions, Events and metrics.
+//! The closed list of reasons: what a check found, as conditions, Events and metrics spell it.
 
-use std::fmt;
+use crate::words::words;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Reason {
-    InSync,
-    WouldSeed,
-    CredentialsDiffer,
-    Conflict,
-    SchemaPending,
-    NothingDesired,
-    InvalidEnvironment,
-    InvalidSpec,
-    DatabaseUnusable,
-    EnvironmentUnknown,
-    WorkloadNotFound,
-    ContainerNotFound,
-    SecretNotFound,
-    SecretKeyMissing,
-    ConfigMapNotFound,
-    ConfigMapKeyMissing,
-    DatabaseUnreachable,
-    Progressing,
+/// How a resource goes on, in the terms of kstatus.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Nothing to do.
+    Settled,
+    /// The controller retries; nobody has to act.
+    Reconciling,
+    /// An operator has to act.
+    Stalled,
+    /// There are no checks.
     Suspended,
 }
 
-/// How a resource goes on (kstatus): nothing to do, retrying, an operator has to act, or no checks.
+/// What a reason means for the conditions, while nothing blocks the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    Settled,
-    Reconciling,
-    Stalled,
-    Suspended,
+pub struct Meaning {
+    /// Status of the condition Ready.
+    pub ready: &'static str,
+    /// Status of the condition InSync.
+    pub in_sync: &'static str,
+    pub progress: Progress,
+}
+
+const fn meaning(ready: &'static str, in_sync: &'static str, progress: Progress) -> Meaning {
+    Meaning { ready, in_sync, progress }
+}
+
+words! {
+    #[derive(PartialOrd, Ord, Hash)]
+    pub enum Reason {
+        fn meaning -> Meaning;
+        InSync = "InSync" => meaning("True", "True", Progress::Settled),
+        WouldSeed = "WouldSeed" => meaning("True", "False", Progress::Settled),
+        CredentialsDiffer = "CredentialsDiffer" => meaning("True", "False", Progress::Settled),
+        Conflict = "Conflict" => meaning("True", "False", Progress::Settled),
+        SchemaPending = "SchemaPending" => meaning("True", "Unknown", Progress::Settled),
+        NothingDesired = "NothingDesired" => meaning("True", "Unknown", Progress::Settled),
+        InvalidEnvironment = "InvalidEnvironment" => meaning("False", "Unknown", Progress::Stalled),
+        InvalidSpec = "InvalidSpec" => meaning("False", "Unknown", Progress::Stalled),
+        DatabaseUnusable = "DatabaseUnusable" => meaning("False", "Unknown", Progress::Stalled),
+        EnvironmentUnknown = "EnvironmentUnknown" => meaning("False", "Unknown", Progress::Stalled),
+        WorkloadNotFound = "WorkloadNotFound" => meaning("False", "Unknown", Progress::Reconciling),
+        ContainerNotFound = "ContainerNotFound" => meaning("False", "Unknown", Progress::Reconciling),
+        SecretNotFound = "SecretNotFound" => meaning("False", "Unknown", Progress::Reconciling),
+        SecretKeyMissing = "SecretKeyMissing" => meaning("False", "Unknown", Progress::Reconciling),
+        ConfigMapNotFound = "ConfigMapNotFound" => meaning("False", "Unknown", Progress::Reconciling),
+        ConfigMapKeyMissing = "ConfigMapKeyMissing" => meaning("False", "Unknown", Progress::Reconciling),
+        DatabaseUnreachable = "DatabaseUnreachable" => meaning("False", "Unknown", Progress::Reconciling),
+        Progressing = "Progressing" => meaning("Unknown", "Unknown", Progress::Reconciling),
+        Suspended = "Suspended" => meaning("Unknown", "Unknown", Progress::Suspended),
+    }
 }
 
 impl Reason {
-    pub const ALL: [Reason; 19] = [
-        Reason::InSync,
-        Reason::WouldSeed,
-        Reason::CredentialsDiffer,
-        Reason::Conflict,
-        Reason::SchemaPending,
-        Reason::NothingDesired,
-        Reason::InvalidEnvironment,
-        Reason::InvalidSpec,
-        Reason::DatabaseUnusable,
-        Reason::EnvironmentUnknown,
-        Reason::WorkloadNotFound,
-        Reason::ContainerNotFound,
-        Reason::SecretNotFound,
-        Reason::SecretKeyMissing,
-        Reason::ConfigMapNotFound,
-        Reason::ConfigMapKeyMissing,
-        Reason::DatabaseUnreachable,
-        Reason::Progressing,
-        Reason::Suspended,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Reason::InSync => "InSync",
-            Reason::WouldSeed => "WouldSeed",
-            Reason::CredentialsDiffer => "CredentialsDiffer",
-            Reason::Conflict => "Conflict",
-            Reason::SchemaPending => "SchemaPending",
-            Reason::NothingDesired => "NothingDesired",
-            Reason::InvalidEnvironment => "InvalidEnvironment",
-            Reason::InvalidSpec => "InvalidSpec",
-            Reason::DatabaseUnusable => "DatabaseUnusable",
-            Reason::EnvironmentUnknown => "EnvironmentUnknown",
-            Reason::WorkloadNotFound => "WorkloadNotFound",
-            Reason::ContainerNotFound => "ContainerNotFound",
-            Reason::SecretNotFound => "SecretNotFound",
-            Reason::SecretKeyMissing => "SecretKeyMissing",
-            Reason::ConfigMapNotFound => "ConfigMapNotFound",
-            Reason::ConfigMapKeyMissing => "ConfigMapKeyMissing",
-            Reason::DatabaseUnreachable => "DatabaseUnreachable",
-            Reason::Progressing => "Progressing",
-            Reason::Suspended => "Suspended",
-        }
-    }
-
-    /// The check came to no answer, and an Event says so.
+    /// The check reached no verdict, and an Event says so.
     pub fn is_failure(self) -> bool {
-        !matches!(
-            self,
-            Reason::InSync
-                | Reason::WouldSeed
-                | Reason::CredentialsDiffer
-                | Reason::Conflict
-                | Reason::SchemaPending
-                | Reason::NothingDesired
-                | Reason::Progressing
-                | Reason::Suspended
-        )
+        self.meaning().ready == "False"
     }
 
+    /// `blocked`: a conflict stops the next start.
     pub fn progress(self, blocked: bool) -> Progress {
         match self {
             Reason::Conflict if blocked => Progress::Stalled,
-            Reason::InSync
-            | Reason::WouldSeed
-            | Reason::CredentialsDiffer
-            | Reason::Conflict
-            | Reason::SchemaPending
-            | Reason::NothingDesired => Progress::Settled,
-            Reason::InvalidEnvironment
-            | Reason::InvalidSpec
-            | Reason::DatabaseUnusable
-            | Reason::EnvironmentUnknown => Progress::Stalled,
-            Reason::WorkloadNotFound
-            | Reason::ContainerNotFound
-            | Reason::SecretNotFound
-            | Reason::SecretKeyMissing
-            | Reason::ConfigMapNotFound
-            | Reason::ConfigMapKeyMissing
-            | Reason::DatabaseUnreachable
-            | Reason::Progressing => Progress::Reconciling,
-            Reason::Suspended => Progress::Suspended,
+            reason => reason.meaning().progress,
         }
     }
-}
 
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+    /// The statuses of Ready and InSync. `blocked`: a conflict stops the next start.
+    pub fn ready_and_in_sync(self, blocked: bool) -> (&'static str, &'static str) {
+        let Meaning { ready, in_sync, .. } = self.meaning();
+        match self {
+            Reason::Conflict if blocked => ("False", in_sync),
+            _ => (ready, in_sync),
+        }
     }
 }
 

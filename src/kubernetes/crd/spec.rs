@@ -11,6 +11,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::status::AIProviderSeedStatus;
+use crate::options::WorkloadKind;
 
 /// Any new value asks for a check now: `kubectl annotate --overwrite aps/coder aiproviders.dev/reconcile=$(date +%s)`.
 pub const RECONCILE_ANNOTATION: &str = "aiproviders.dev/reconcile";
@@ -135,22 +136,6 @@ pub struct WorkloadRef {
 
 fn default_container() -> String {
     DEFAULT_CONTAINER.to_owned()
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-pub enum WorkloadKind {
-    #[default]
-    Deployment,
-    StatefulSet,
-}
-
-impl WorkloadKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            WorkloadKind::Deployment => "Deployment",
-            WorkloadKind::StatefulSet => "StatefulSet",
-        }
-    }
 }
 
 /// How to reach the database where the environment of the container does not say it, or only the pod can do it that way.

@@ -2,12 +2,12 @@
 
 use super::last_agreed::{self, ProviderHashes};
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
-use crate::kubernetes::crd::spec::WorkloadKind;
 use crate::kubernetes::crd::status::{
     AgreementStatus, ConflictStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus,
 };
 use crate::kubernetes::workload::template::Workload;
 use crate::options::BlockOn;
+use crate::options::WorkloadKind;
 use crate::plan::{Conflict, Field, State};
 use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::provider::redact::{count, fit_bytes};

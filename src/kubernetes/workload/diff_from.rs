@@ -12,8 +12,8 @@ use super::template::Workload;
 use crate::env::{Variable, is_of_provider};
 use crate::kubernetes::client::{self, ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
-use crate::kubernetes::crd::spec::{DEFAULT_CONTAINER, WorkloadKind};
-use crate::options::diff::{FromPlace, FromSource, Kind, Workload as Wanted};
+use crate::kubernetes::crd::spec::DEFAULT_CONTAINER;
+use crate::options::diff::{FromPlace, FromSource, Workload as Wanted};
 use crate::options::{self, BlockOn, DatabaseSource, Options, RawOptions};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{Source, redact};
@@ -73,7 +73,7 @@ impl WorkloadSource {
             WorkloadSource::Manifests { workload, objects, container } => answer(workload, objects, container, local),
             WorkloadSource::Cluster { client, namespace, wanted, container } => {
                 let failed = |error: ApiError| of_failure(&error, wanted, namespace);
-                let found = fetch::workload(client, namespace, wanted.kind.into(), &wanted.name).await;
+                let found = fetch::workload(client, namespace, wanted.kind, &wanted.name).await;
                 let Some(workload) = found.map_err(failed)? else {
                     let message = format!(
                         "{} {} does not exist in namespace {namespace}; correct the name, or say where it is with \
@@ -88,15 +88,6 @@ impl WorkloadSource {
                 let objects = fetch::objects(client, namespace, &names).await.map_err(failed)?;
                 answer(&workload, &objects, container, local)
             }
-        }
-    }
-}
-
-impl From<Kind> for WorkloadKind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Deployment => WorkloadKind::Deployment,
-            Kind::StatefulSet => WorkloadKind::StatefulSet,
         }
     }
 }
@@ -146,7 +137,7 @@ fn of_failure(error: &ApiError, wanted: &Wanted, namespace: &str) -> Problem {
         ApiErrorKind::TooManyRequests | ApiErrorKind::Unavailable => "the API server is not available now",
         _ => "the login failed, or the answer is not understood",
     };
-    let (kind, name) = (wanted.kind.as_str().to_ascii_lowercase(), &wanted.name);
+    let (kind, name) = (wanted.kind.lower_case(), &wanted.name);
     let message = format!("cannot {call}: {what}; does kubectl get {kind}/{name} --namespace {namespace} work?");
     Problem::new(Code::ClusterUnreachable, message)
 }

@@ -9,7 +9,7 @@ use kube::api::Api;
 use super::objects::{Names, Objects};
 use super::template::Workload;
 use crate::kubernetes::client::{ApiError, call};
-use crate::kubernetes::crd::spec::WorkloadKind;
+use crate::options::WorkloadKind;
 
 /// `None`: there is none of this name.
 pub async fn workload(

@@ -8,9 +8,8 @@ use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::objects::{Kind, Objects};
+use super::objects::{ObjectKind, Objects};
 use super::template::Workload;
-use crate::kubernetes::crd::spec::WorkloadKind;
 use crate::options::diff::Workload as Wanted;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
@@ -98,7 +97,7 @@ impl Manifests {
         container: &str,
     ) -> Result<(Workload, Objects), Problem> {
         let fits = |workload: &Workload| {
-            let named = wanted.is_none_or(|w| WorkloadKind::from(w.kind) == workload.kind && w.name == workload.name);
+            let named = wanted.is_none_or(|w| w.kind == workload.kind && w.name == workload.name);
             named && namespace.is_none_or(|n| workload.namespace.is_empty() || workload.namespace == n)
         };
         let all = list(self.workloads.iter());
@@ -125,7 +124,7 @@ impl Manifests {
         }
         if found.len() > 1 {
             let first = &found[0];
-            let choice = format!("{}/{}", first.kind.as_str().to_ascii_lowercase(), first.name);
+            let choice = format!("{}/{}", first.kind.lower_case(), first.name);
             let message = format!(
                 "several workloads seed: {}; choose one, for example with --from -:{choice} (and --namespace)",
                 list(found.iter())
@@ -192,8 +191,10 @@ fn typed<T: DeserializeOwned>(object: Value, kind: &str, place: &str) -> Result<
     let name = object["metadata"]["name"].as_str().map(redact::name).unwrap_or_default();
     // Its error would quote the value.
     serde_json::from_value(object).map_err(|_| {
-        let kind_of: [(&str, &str); 2] =
-            [(Kind::Secret.as_str(), "base64 in data, text in stringData"), (Kind::ConfigMap.as_str(), "text in data")];
+        let kind_of: [(&str, &str); 2] = [
+            (ObjectKind::Secret.as_str(), "base64 in data, text in stringData"),
+            (ObjectKind::ConfigMap.as_str(), "text in data"),
+        ];
         let expected =
             kind_of.iter().find(|(of, _)| *of == kind).map_or("see kubectl apply --dry-run=client", |(_, what)| what);
         invalid(format!("{place}: {kind} {name} has a value of the wrong type ({expected})"))

@@ -5,34 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::Container;
 
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
-use crate::kubernetes::crd::spec::WorkloadKind;
+use crate::options::WorkloadKind;
 use crate::provider::redact;
 
 /// The kinds of object that a check may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Kind {
-    Deployment,
-    StatefulSet,
+pub enum ObjectKind {
+    Workload(WorkloadKind),
     Secret,
     ConfigMap,
 }
 
-impl Kind {
+impl ObjectKind {
     pub fn as_str(self) -> &'static str {
         match self {
-            Kind::Deployment => "Deployment",
-            Kind::StatefulSet => "StatefulSet",
-            Kind::Secret => "Secret",
-            Kind::ConfigMap => "ConfigMap",
-        }
-    }
-}
-
-impl From<WorkloadKind> for Kind {
-    fn from(kind: WorkloadKind) -> Self {
-        match kind {
-            WorkloadKind::Deployment => Kind::Deployment,
-            WorkloadKind::StatefulSet => Kind::StatefulSet,
+            ObjectKind::Workload(kind) => kind.as_str(),
+            ObjectKind::Secret => "Secret",
+            ObjectKind::ConfigMap => "ConfigMap",
         }
     }
 }
@@ -71,9 +60,9 @@ pub struct Mention<'a>(pub &'a str);
 
 impl Objects {
     /// It is not among the manifests, and probably in the cluster.
-    pub fn has_elsewhere(&self, kind: Kind, name: &str, optional: bool) -> bool {
+    pub fn has_elsewhere(&self, kind: ObjectKind, name: &str, optional: bool) -> bool {
         let there = match kind {
-            Kind::Secret => self.secrets.contains_key(name),
+            ObjectKind::Secret => self.secrets.contains_key(name),
             // A chart brings its ConfigMaps along; one that may be missing is then really missing.
             _ => self.config_maps.contains_key(name) || optional,
         };
@@ -88,7 +77,7 @@ impl Objects {
         by: &Mention<'_>,
     ) -> Result<Option<&BTreeMap<String, Vec<u8>>>, CheckStopped> {
         match self.secrets.get(name).and_then(Option::as_ref) {
-            None if !optional => Err(not_found(Kind::Secret, name, by)),
+            None if !optional => Err(not_found(ObjectKind::Secret, name, by)),
             found => Ok(found),
         }
     }
@@ -100,7 +89,7 @@ impl Objects {
         by: &Mention<'_>,
     ) -> Result<Option<&BTreeMap<String, String>>, CheckStopped> {
         match self.config_maps.get(name).and_then(Option::as_ref) {
-            None if !optional => Err(not_found(Kind::ConfigMap, name, by)),
+            None if !optional => Err(not_found(ObjectKind::ConfigMap, name, by)),
             found => Ok(found),
         }
     }
@@ -114,7 +103,7 @@ impl Objects {
     ) -> Result<Option<&[u8]>, CheckStopped> {
         let Some(data) = self.secret(name, optional, by)? else { return Ok(None) };
         match data.get(key) {
-            None if !optional => Err(key_missing(Kind::Secret, name, key, by)),
+            None if !optional => Err(key_missing(ObjectKind::Secret, name, key, by)),
             found => Ok(found.map(Vec::as_slice)),
         }
     }
@@ -128,24 +117,24 @@ impl Objects {
     ) -> Result<Option<&str>, CheckStopped> {
         let Some(data) = self.config_map(name, optional, by)? else { return Ok(None) };
         match data.get(key) {
-            None if !optional => Err(key_missing(Kind::ConfigMap, name, key, by)),
+            None if !optional => Err(key_missing(ObjectKind::ConfigMap, name, key, by)),
             found => Ok(found.map(String::as_str)),
         }
     }
 
     /// A key that must be there.
     pub fn required_secret_key(&self, name: &str, key: &str, by: &Mention<'_>) -> Result<&[u8], CheckStopped> {
-        self.secret_key(name, key, false, by)?.ok_or_else(|| key_missing(Kind::Secret, name, key, by))
+        self.secret_key(name, key, false, by)?.ok_or_else(|| key_missing(ObjectKind::Secret, name, key, by))
     }
 
     /// A key that must be there.
     pub fn required_config_map_key(&self, name: &str, key: &str, by: &Mention<'_>) -> Result<&str, CheckStopped> {
-        self.config_map_key(name, key, false, by)?.ok_or_else(|| key_missing(Kind::ConfigMap, name, key, by))
+        self.config_map_key(name, key, false, by)?.ok_or_else(|| key_missing(ObjectKind::ConfigMap, name, key, by))
     }
 }
 
-fn not_found(kind: Kind, name: &str, by: &Mention<'_>) -> CheckStopped {
-    let reason = if kind == Kind::Secret { Reason::SecretNotFound } else { Reason::ConfigMapNotFound };
+fn not_found(kind: ObjectKind, name: &str, by: &Mention<'_>) -> CheckStopped {
+    let reason = if kind == ObjectKind::Secret { Reason::SecretNotFound } else { Reason::ConfigMapNotFound };
     let (kind, name) = (kind.as_str(), redact::name(name));
     CheckStopped::new(
         reason,
@@ -153,8 +142,8 @@ fn not_found(kind: Kind, name: &str, by: &Mention<'_>) -> CheckStopped {
     )
 }
 
-fn key_missing(kind: Kind, name: &str, key: &str, by: &Mention<'_>) -> CheckStopped {
-    let reason = if kind == Kind::Secret { Reason::SecretKeyMissing } else { Reason::ConfigMapKeyMissing };
+fn key_missing(kind: ObjectKind, name: &str, key: &str, by: &Mention<'_>) -> CheckStopped {
+    let reason = if kind == ObjectKind::Secret { Reason::SecretKeyMissing } else { Reason::ConfigMapKeyMissing };
     let (kind, name, key) = (kind.as_str(), redact::name(name), redact::name(key));
     CheckStopped::new(
         reason,

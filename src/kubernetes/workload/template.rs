@@ -7,8 +7,8 @@ use super::container_env::Pod;
 use super::objects::Objects;
 use crate::env::is_of_provider;
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
-use crate::kubernetes::crd::spec::WorkloadKind;
 use crate::kubernetes::crd::status::MAX_VARIABLES;
+use crate::options::WorkloadKind;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 

@@ -4,7 +4,7 @@ use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::kubernetes::crd::spec::WorkloadKind;
+use crate::options::WorkloadKind;
 use crate::problem::Code;
 
 const URL: &str = "postgres://u:p@db:5432/coder";

@@ -71,13 +71,7 @@ impl EventReason {
     /// What was done when it was noticed.
     pub fn action(self) -> &'static str {
         match self {
-            EventReason::Write(
-                WriteReason::Resolved
-                | WriteReason::ResolveRefused
-                | WriteReason::ResolveFailed
-                | WriteReason::ResolveWaiting,
-            ) => "Resolve",
-            EventReason::Write(_) => "Seed",
+            EventReason::Write(reason) => reason.row().action,
             _ => "Check",
         }
     }
@@ -175,7 +169,7 @@ fn summary(before: &AIProviderSeedStatus, observation: &Observation, kept: usize
 }
 
 fn conditions(before: &AIProviderSeedStatus, observation: &Observation, input: &ReconcileInput) -> Vec<Condition> {
-    let (ready, synced) = ready_and_in_sync(observation.reason, observation.blocked);
+    let (ready, synced) = observation.reason.ready_and_in_sync(observation.blocked);
     let named = |kind: &str, status: &str, reason: &str, message: String| {
         let old = before.conditions.iter().find(|old| old.type_ == kind && old.status == status);
         Condition {
@@ -219,29 +213,6 @@ fn conditions(before: &AIProviderSeedStatus, observation: &Observation, input: &
 
 pub fn find_condition<'a>(status: &'a AIProviderSeedStatus, kind: &str) -> Option<&'a Condition> {
     status.conditions.iter().find(|condition| condition.type_ == kind)
-}
-
-/// Ready and InSync.
-fn ready_and_in_sync(reason: Reason, blocked: bool) -> (&'static str, &'static str) {
-    match reason {
-        Reason::InSync => ("True", "True"),
-        Reason::WouldSeed | Reason::CredentialsDiffer => ("True", "False"),
-        Reason::Conflict if blocked => ("False", "False"),
-        Reason::Conflict => ("True", "False"),
-        Reason::SchemaPending | Reason::NothingDesired => ("True", "Unknown"),
-        Reason::Progressing | Reason::Suspended => ("Unknown", "Unknown"),
-        Reason::InvalidEnvironment
-        | Reason::InvalidSpec
-        | Reason::DatabaseUnusable
-        | Reason::EnvironmentUnknown
-        | Reason::WorkloadNotFound
-        | Reason::ContainerNotFound
-        | Reason::SecretNotFound
-        | Reason::SecretKeyMissing
-        | Reason::ConfigMapNotFound
-        | Reason::ConfigMapKeyMissing
-        | Reason::DatabaseUnreachable => ("False", "Unknown"),
-    }
 }
 
 /// Only what changed since the old status, so that a restart repeats nothing.

@@ -11,6 +11,7 @@ use crate::provider::redact::fit_bytes;
 use crate::report::{Report, problem_sentence, value};
 use crate::run::resolve;
 use crate::store::Retry;
+use crate::words::words;
 
 /// Far below what the API server takes.
 const MESSAGE: usize = 4096;
@@ -19,73 +20,58 @@ const MESSAGE: usize = 4096;
 pub const PENDING: &str =
     "Coder has not created its tables yet; the providers are inserted as soon as it has (spec.mode is Seed)";
 
-/// The reason of the condition, and of the Event where there is one. A closed list.
+/// What a reason means for its condition and its Event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WriteReason {
-    /// The environment was taken into the row.
-    Resolved,
-    /// Nothing was written, and the decision is not tried again.
-    ResolveRefused,
-    /// Nothing was written, or nobody knows; it is tried again.
-    ResolveFailed,
-    /// Something else comes first, or the conflict that was settled is there again.
-    ResolveWaiting,
-    /// What was missing was inserted.
-    Seeded,
-    NothingMissing,
-    /// Something is missing, and something else comes first.
-    Waiting,
-    SeedFailed,
-    WritesNotAllowed,
+pub struct Row {
+    /// Status of the condition.
+    pub status: &'static str,
+    /// Whether an Event says it too: it is about a request or needs an operator.
+    pub emits_event: bool,
+    /// The action of the Event.
+    pub action: &'static str,
+}
+
+const fn row(status: &'static str, emits_event: bool, action: &'static str) -> Row {
+    Row { status, emits_event, action }
+}
+
+const EVENT: bool = true;
+const NO_EVENT: bool = false;
+
+words! {
+    /// The reason of the condition Resolved or Seeded, and of the Event where there is one.
+    pub enum WriteReason {
+        fn row -> Row;
+        /// The environment was taken into the row.
+        Resolved = "Resolved" => row("True", EVENT, "Resolve"),
+        /// Nothing was written, and the decision is not retried.
+        ResolveRefused = "ResolveRefused" => row("False", EVENT, "Resolve"),
+        /// Nothing was written, or the outcome is not known; the decision is retried.
+        ResolveFailed = "ResolveFailed" => row("Unknown", EVENT, "Resolve"),
+        /// Something else comes first, or the conflict that was settled has recurred.
+        ResolveWaiting = "ResolveWaiting" => row("Unknown", NO_EVENT, "Resolve"),
+        /// What was missing was inserted.
+        Seeded = "Seeded" => row("True", EVENT, "Seed"),
+        NothingMissing = "NothingMissing" => row("True", NO_EVENT, "Seed"),
+        /// Something is missing, and something else comes first.
+        Waiting = "Waiting" => row("False", NO_EVENT, "Seed"),
+        SeedFailed = "SeedFailed" => row("False", EVENT, "Seed"),
+        WritesNotAllowed = "WritesNotAllowed" => row("False", EVENT, "Seed"),
+    }
 }
 
 impl WriteReason {
-    #[cfg(test)]
-    pub const ALL: [WriteReason; 9] = [
-        WriteReason::Resolved,
-        WriteReason::ResolveRefused,
-        WriteReason::ResolveFailed,
-        WriteReason::ResolveWaiting,
-        WriteReason::Seeded,
-        WriteReason::NothingMissing,
-        WriteReason::Waiting,
-        WriteReason::SeedFailed,
-        WriteReason::WritesNotAllowed,
-    ];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            WriteReason::Resolved => "Resolved",
-            WriteReason::ResolveRefused => "ResolveRefused",
-            WriteReason::ResolveFailed => "ResolveFailed",
-            WriteReason::ResolveWaiting => "ResolveWaiting",
-            WriteReason::Seeded => "Seeded",
-            WriteReason::NothingMissing => "NothingMissing",
-            WriteReason::Waiting => "Waiting",
-            WriteReason::SeedFailed => "SeedFailed",
-            WriteReason::WritesNotAllowed => "WritesNotAllowed",
-        }
-    }
-
-    /// Of its condition.
+    /// Status of the condition.
     pub fn status(self) -> &'static str {
-        match self {
-            WriteReason::Resolved | WriteReason::Seeded | WriteReason::NothingMissing => "True",
-            WriteReason::ResolveFailed | WriteReason::ResolveWaiting => "Unknown",
-            WriteReason::ResolveRefused
-            | WriteReason::Waiting
-            | WriteReason::SeedFailed
-            | WriteReason::WritesNotAllowed => "False",
-        }
+        self.row().status
     }
 
     pub fn is_warning(self) -> bool {
         self.status() != "True"
     }
 
-    /// It is about something that somebody asked for or has to mend, so an Event tells it too.
     pub fn emits_event(self) -> bool {
-        !matches!(self, WriteReason::NothingMissing | WriteReason::Waiting | WriteReason::ResolveWaiting)
+        self.row().emits_event
     }
 }
 

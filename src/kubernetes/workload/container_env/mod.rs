@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, EnvVarSource};
 
 use super::expand::{Piece, is_service_variable, pieces};
-use super::objects::{Kind, Mention, Objects};
+use super::objects::{Mention, ObjectKind, Objects};
 use crate::env::Variable;
 use crate::kubernetes::crd::reason::CheckStopped;
 use crate::provider::{Source, redact};
@@ -148,9 +148,9 @@ impl ContainerEnv {
 }
 
 /// The object that all its variables come from, if nobody here knows it.
-fn elsewhere<'a>(from: &'a EnvFromSource, objects: &Objects) -> Option<(Kind, &'a str)> {
-    let map = from.config_map_ref.as_ref().map(|map| (Kind::ConfigMap, map.name.as_str(), map.optional));
-    let secret = from.secret_ref.as_ref().map(|secret| (Kind::Secret, secret.name.as_str(), secret.optional));
+fn elsewhere<'a>(from: &'a EnvFromSource, objects: &Objects) -> Option<(ObjectKind, &'a str)> {
+    let map = from.config_map_ref.as_ref().map(|map| (ObjectKind::ConfigMap, map.name.as_str(), map.optional));
+    let secret = from.secret_ref.as_ref().map(|secret| (ObjectKind::Secret, secret.name.as_str(), secret.optional));
     let (kind, name, optional) = map.or(secret)?;
     objects.has_elsewhere(kind, name, optional == Some(true)).then_some((kind, name))
 }
@@ -175,7 +175,7 @@ fn value_from(
     }
     if let Some(reference) = &from.config_map_key_ref {
         let (name, key) = (&reference.name, &reference.key);
-        if objects.has_elsewhere(Kind::ConfigMap, name, reference.optional == Some(true)) {
+        if objects.has_elsewhere(ObjectKind::ConfigMap, name, reference.optional == Some(true)) {
             return Ok(Some(not_given(of_map(name, key))));
         }
         let text = objects.config_map_key(name, key, reference.optional == Some(true), by)?;
@@ -184,7 +184,7 @@ fn value_from(
     }
     if let Some(reference) = &from.secret_key_ref {
         let (name, key) = (&reference.name, &reference.key);
-        if objects.has_elsewhere(Kind::Secret, name, reference.optional == Some(true)) {
+        if objects.has_elsewhere(ObjectKind::Secret, name, reference.optional == Some(true)) {
             return Ok(Some(not_given(Source::Secret { name: redact::name(name), key: redact::name(key) })));
         }
         let bytes = objects.secret_key(name, key, reference.optional == Some(true), by)?;

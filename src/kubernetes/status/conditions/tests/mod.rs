@@ -5,10 +5,10 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::*;
 use crate::kubernetes::crd::reason::CheckStopped;
-use crate::kubernetes::crd::spec::WorkloadKind;
 use crate::kubernetes::crd::status::WarningStatus;
 use crate::kubernetes::status::last_agreed::ProviderHashes;
 use crate::kubernetes::status::write_result::{WriteReason, WriteResult};
+use crate::options::WorkloadKind;
 
 fn input(generation: i64, second: i64) -> ReconcileInput {
     ReconcileInput {

@@ -12,4 +12,5 @@ mod deploy;
 mod docs;
 mod docs_options;
 mod image;
+mod layers;
 mod proof;

@@ -190,9 +190,10 @@ pub fn message(status: &AIProviderSeedStatus, kind: &str) -> String {
 
 /// Asks for a check now, and waits until it is done.
 pub fn check_now(namespace: &Namespace, name: &str) {
-    use std::sync::atomic::{AtomicU32, Ordering};
-    static COUNT: AtomicU32 = AtomicU32::new(1);
-    let token = format!("token-{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    // The next of this resource, because what kubectl shows of it is compared with a file.
+    let last = get(namespace, name).status.and_then(|status| status.last_handled_reconcile_at);
+    let number = last.and_then(|token| token.strip_prefix("token-")?.parse::<u32>().ok()).unwrap_or_default();
+    let token = format!("token-{}", number + 1);
     let annotation = format!("aiproviders.dev/reconcile={token}");
     namespace.kubectl(&["annotate", "--overwrite", &format!("aps/{name}"), &annotation]).ok();
     eventually("the token is handled", || {

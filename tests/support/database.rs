@@ -29,7 +29,8 @@ impl Server {
     /// A new database.
     pub fn database(&self, variant: Variant) -> Database<'_> {
         let template = self.template(variant);
-        let name = format!("t{}", self.databases.fetch_add(1, Ordering::Relaxed));
+        // As long as `coder`, because what the program prints is wrapped, and pages show it with that name.
+        let name = format!("d{:04}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.attach("postgres").execute(&format!("create database {name} template {template}"));
         Database { server: self, name, ours: true }
     }

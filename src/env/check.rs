@@ -6,8 +6,8 @@ use secrecy::SecretString;
 
 use super::endpoint::{bedrock_without_credentials, suspicious_url};
 use super::indexed::{Fields, List, Suffix};
-use super::partial::Unknown;
 use super::suggest::nearest;
+use super::unknown::UnknownProvider;
 use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact::{self, count};
@@ -54,13 +54,13 @@ pub fn name<'a>(fields: &Fields<'a>) -> &'a str {
 }
 
 /// What can be said of a provider that cannot be compared.
-pub fn unknown(fields: &Fields) -> Unknown {
+pub fn unknown(fields: &Fields) -> UnknownProvider {
     let check = Check { fields, findings: &mut Findings::default() };
     let labelled = check.with_provider(Problem::new(Code::NotInManifests, String::new()));
     // What is not known may be the name.
     let name = labelled.provider.filter(|_| !fields.unknown || !fields.text(Suffix::Name).is_empty());
     let kind = ProviderType::from_str(fields.text(Suffix::Type)).ok();
-    Unknown {
+    UnknownProvider {
         index: Some(fields.index),
         name: name.unwrap_or_else(|| format!("(provider {})", fields.index)),
         kind: kind.map(|kind| redact::kind(kind.as_str(), Some(&check.origin(Suffix::Type))).text),
@@ -206,7 +206,7 @@ impl Check<'_, '_> {
             if key.is_empty() {
                 let message = match list.values.len() {
                     1 => "set, but empty: unset the variable, or check that the Secret has a value".to_owned(),
-                    _ => format!("the {} key is empty; remove the comma too many", redact::ordinal(at + 1)),
+                    _ => format!("the {} key is empty; remove the extra comma", redact::ordinal(at + 1)),
                 };
                 self.problem(Code::EmptyKey, message, [variable.clone()]);
             } else if let Some(first) = list.values[..at].iter().position(|earlier| earlier == key) {

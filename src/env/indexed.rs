@@ -122,9 +122,10 @@ impl<'a> Fields<'a> {
             // Stored, and never compared.
             Suffix::BedrockModel | Suffix::BedrockSmallFastModel if variable.is_unknown() => return,
             text => {
-                match variable.is_unknown() {
-                    true => (self.unreadable, self.unknown) = (true, true),
-                    false => _ = self.texts.insert(text, variable),
+                if variable.is_unknown() {
+                    (self.unreadable, self.unknown) = (true, true);
+                } else {
+                    self.texts.insert(text, variable);
                 }
                 return;
             }
@@ -184,12 +185,12 @@ pub fn group<'a>(prefix: &'static str, variables: &'a [Variable], findings: &mut
 
 fn malformed(prefix: &str, remainder: &str, variable: &Variable) -> Problem {
     let what = match remainder.split_once('_') {
-        None => "a number and a field are expected behind the prefix".to_owned(),
+        None => "expected a number and a field after the prefix".to_owned(),
         Some((number, _)) if number.parse::<i64>().is_ok() => "the number of a provider cannot be negative".to_owned(),
         Some((number, _)) if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()) => {
             "the number does not fit 64 bits".to_owned()
         }
-        Some(_) => "what stands behind the prefix is not a number".to_owned(),
+        Some(_) => "expected a number after the prefix".to_owned(),
     };
     let message = format!("{what}; write {prefix}<N>_<FIELD>, for example {prefix}0_TYPE, counting from 0");
     Problem::new(Code::MalformedVariable, message).variable(redact::name(&variable.name))

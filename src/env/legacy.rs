@@ -1,10 +1,10 @@
-//! The older variables of a single OpenAI and a single Anthropic or Bedrock provider.
+//! The legacy variables of a single OpenAI and a single Anthropic or Bedrock provider.
 
 use secrecy::SecretString;
 
 use super::endpoint::{bedrock_without_credentials, suspicious_url};
 use super::names::FAMILIES;
-use super::partial::Unknown;
+use super::unknown::UnknownProvider;
 use super::variable::{Variable, look_up};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{BedrockSettings, DesiredProvider, Origin, Origins, Presence, ProviderType};
@@ -38,7 +38,7 @@ impl<'a> Field<'a> {
         !self.text().is_empty() || self.is_unknown()
     }
 
-    /// It is set, and nobody here knows to what.
+    /// It is set to an unknown value.
     fn is_unknown(&self) -> bool {
         self.variable.is_some_and(Variable::is_unknown)
     }
@@ -55,90 +55,98 @@ impl<'a> Field<'a> {
     }
 }
 
-/// The older providers, in name order. `Err` holds nothing: what is wrong was added to `problems`.
-pub fn read(variables: &[Variable], findings: &mut Findings, unknown: &mut Vec<Unknown>) -> Vec<DesiredProvider> {
-    let family = family(variables);
-    let [aibridge, gateway] = FAMILIES;
-    // Decided per variable: the newer spelling if it is not empty, else the older one. Mixing is no error.
-    let field = |name: &'static str| Field {
-        variable: look_up(variables, &format!("{gateway}{name}"))
-            .or_else(|| look_up(variables, &format!("{aibridge}{name}"))),
-        family,
-        name,
-    };
-    let url_warning = |provider: &DesiredProvider, warnings: &mut Vec<Problem>| {
-        let origin = &provider.origins.base_url;
-        if let Some(message) = suspicious_url(&provider.base_url, provider.bedrock.is_some(), origin) {
-            let warning = Problem::new(Code::BaseUrlSuspicious, message).provider(&provider.name);
-            warnings.push(warning.variable(&origin.variable));
-        }
-    };
+/// The legacy providers, in name order.
+pub fn read(
+    variables: &[Variable],
+    findings: &mut Findings,
+    unknown: &mut Vec<UnknownProvider>,
+) -> Vec<DesiredProvider> {
+    let legacy = Legacy { variables, family: family(variables) };
+    let bedrock = Bedrock::of(&legacy);
     let mut providers = Vec::new();
-
-    let (key, url) = (field("ANTHROPIC_KEY"), field("ANTHROPIC_BASE_URL"));
-    let bedrock = Bedrock {
-        url: field("BEDROCK_BASE_URL"),
-        region: field("BEDROCK_REGION"),
-        access_key: field("BEDROCK_ACCESS_KEY"),
-        access_key_secret: field("BEDROCK_ACCESS_KEY_SECRET"),
-    };
-    let configured = bedrock.configured();
-    if !key.text().is_empty() && !configured.is_empty() {
-        let message = "the Anthropic key and the Bedrock variables exclude each other; unset one or the other";
-        let variables = [key.spelled()].into_iter().chain(configured.iter().cloned());
-        findings
-            .problems
-            .push(Problem::new(Code::LegacyKeyWithBedrock, message).provider("anthropic").variables(variables));
-    }
-    if !configured.is_empty() {
-        let settings = BedrockSettings {
-            region: bedrock.region.text().to_owned(),
-            access_key: bedrock.access_key.secret(),
-            access_key_secret: bedrock.access_key_secret.secret(),
-            model: field("BEDROCK_MODEL").or(BEDROCK_MODEL),
-            small_fast_model: field("BEDROCK_SMALL_FAST_MODEL").or(BEDROCK_SMALL_FAST_MODEL),
-            ..BedrockSettings::default()
-        };
-        if !settings.is_configured() {
-            let warning = Problem::new(Code::BedrockWithoutCredentials, bedrock_without_credentials());
-            findings.warnings.push(warning.provider("anthropic").variable(bedrock.url.spelled()));
+    let mut add = |provider: DesiredProvider, is_unknown: bool| {
+        if is_unknown {
+            unknown.push(UnknownProvider::of_legacy(provider));
+        } else {
+            providers.push(provider);
         }
-        providers.push(DesiredProvider {
-            index: None,
-            name: "anthropic".to_owned(),
-            kind: ProviderType::Anthropic,
-            base_url: bedrock.url.text().to_owned(),
-            bedrock: Some(settings),
-            keys: Vec::new(),
-            credentials_unknown: bedrock.access_key.is_unknown() || bedrock.access_key_secret.is_unknown(),
-            origins: Box::new(Origins {
-                pattern: format!("{family}BEDROCK_*"),
-                name: Origin::absent(configured[0].clone(), Presence::Default),
-                kind: Origin::absent(configured[0].clone(), Presence::Default),
-                base_url: bedrock.url.origin(Presence::Unset),
-                bedrock_region: bedrock.region.origin(Presence::Unset),
-                keys: key.origin(Presence::Unset),
-                bedrock_credentials: bedrock.access_key.origin(Presence::Unset),
-            }),
-        });
-    } else if key.is_set() {
-        providers.push(bearer("anthropic", ProviderType::Anthropic, &key, &url, ANTHROPIC_URL, &bedrock));
+    };
+    let (key, url) = (legacy.field("ANTHROPIC_KEY"), legacy.field("ANTHROPIC_BASE_URL"));
+    if let Some(anthropic) = anthropic(&legacy, &key, &url, &bedrock, findings) {
+        add(anthropic, bedrock.url.is_unknown() || bedrock.region.is_unknown() || url.is_unknown());
     }
-    if bedrock.url.is_unknown() || bedrock.region.is_unknown() || url.is_unknown() {
-        unknown.extend(providers.pop().map(Unknown::of_older));
-    }
-
-    let (key, url) = (field("OPENAI_KEY"), field("OPENAI_BASE_URL"));
+    let (key, url) = (legacy.field("OPENAI_KEY"), legacy.field("OPENAI_BASE_URL"));
     if key.is_set() {
         let openai = bearer("openai", ProviderType::Openai, &key, &url, OPENAI_URL, &bedrock);
-        match url.is_unknown() {
-            true => unknown.push(Unknown::of_older(openai)),
-            false => providers.push(openai),
-        }
+        add(openai, url.is_unknown());
     }
-    providers.iter().for_each(|provider| url_warning(provider, &mut findings.warnings));
-    unreadable(variables, &mut findings.problems);
+    findings.warnings.extend(providers.iter().filter_map(url_warning));
+    findings.problems.extend(unreadable(variables));
     providers
+}
+
+struct Legacy<'a> {
+    variables: &'a [Variable],
+    family: &'static str,
+}
+
+impl<'a> Legacy<'a> {
+    /// Decided per variable: the newer spelling if it is not empty, else the older one. Mixing is no error.
+    fn field(&self, name: &'static str) -> Field<'a> {
+        let [aibridge, gateway] = FAMILIES;
+        let variable = look_up(self.variables, &format!("{gateway}{name}"))
+            .or_else(|| look_up(self.variables, &format!("{aibridge}{name}")));
+        Field { variable, family: self.family, name }
+    }
+}
+
+fn url_warning(provider: &DesiredProvider) -> Option<Problem> {
+    let origin = &provider.origins.base_url;
+    let message = suspicious_url(&provider.base_url, provider.bedrock.is_some(), origin)?;
+    Some(Problem::new(Code::BaseUrlSuspicious, message).provider(&provider.name).variable(&origin.variable))
+}
+
+/// With keys, or with Bedrock settings as soon as one of their variables is set.
+fn anthropic(
+    legacy: &Legacy,
+    key: &Field,
+    url: &Field,
+    bedrock: &Bedrock,
+    findings: &mut Findings,
+) -> Option<DesiredProvider> {
+    let configured = bedrock.configured();
+    let Some(first) = configured.first() else {
+        let anthropic = || bearer("anthropic", ProviderType::Anthropic, key, url, ANTHROPIC_URL, bedrock);
+        return key.is_set().then(anthropic);
+    };
+    if !key.text().is_empty() {
+        let message = "the Anthropic key and the Bedrock variables exclude each other; unset one or the other";
+        let problem = Problem::new(Code::LegacyKeyWithBedrock, message).provider("anthropic");
+        findings.problems.push(problem.variable(key.spelled()).variables(&configured));
+    }
+    let settings = bedrock.settings(legacy);
+    if !settings.is_configured() {
+        let warning = Problem::new(Code::BedrockWithoutCredentials, bedrock_without_credentials());
+        findings.warnings.push(warning.provider("anthropic").variable(bedrock.url.spelled()));
+    }
+    Some(DesiredProvider {
+        index: None,
+        name: "anthropic".to_owned(),
+        kind: ProviderType::Anthropic,
+        base_url: bedrock.url.text().to_owned(),
+        bedrock: Some(settings),
+        keys: Vec::new(),
+        credentials_unknown: bedrock.access_key.is_unknown() || bedrock.access_key_secret.is_unknown(),
+        origins: Box::new(Origins {
+            pattern: format!("{}BEDROCK_*", legacy.family),
+            name: Origin::absent(first, Presence::Default),
+            kind: Origin::absent(first, Presence::Default),
+            base_url: bedrock.url.origin(Presence::Unset),
+            bedrock_region: bedrock.region.origin(Presence::Unset),
+            keys: key.origin(Presence::Unset),
+            bedrock_credentials: bedrock.access_key.origin(Presence::Unset),
+        }),
+    })
 }
 
 struct Bedrock<'a> {
@@ -148,7 +156,27 @@ struct Bedrock<'a> {
     access_key_secret: Field<'a>,
 }
 
-impl Bedrock<'_> {
+impl<'a> Bedrock<'a> {
+    fn of(legacy: &Legacy<'a>) -> Bedrock<'a> {
+        Bedrock {
+            url: legacy.field("BEDROCK_BASE_URL"),
+            region: legacy.field("BEDROCK_REGION"),
+            access_key: legacy.field("BEDROCK_ACCESS_KEY"),
+            access_key_secret: legacy.field("BEDROCK_ACCESS_KEY_SECRET"),
+        }
+    }
+
+    fn settings(&self, legacy: &Legacy) -> BedrockSettings {
+        BedrockSettings {
+            region: self.region.text().to_owned(),
+            access_key: self.access_key.secret(),
+            access_key_secret: self.access_key_secret.secret(),
+            model: legacy.field("BEDROCK_MODEL").or(BEDROCK_MODEL),
+            small_fast_model: legacy.field("BEDROCK_SMALL_FAST_MODEL").or(BEDROCK_SMALL_FAST_MODEL),
+            ..BedrockSettings::default()
+        }
+    }
+
     /// What makes it a Bedrock provider. Models have defaults and never count.
     fn configured(&self) -> Vec<String> {
         let fields = [&self.region, &self.url, &self.access_key, &self.access_key_secret];
@@ -196,10 +224,10 @@ fn family(variables: &[Variable]) -> &'static str {
     }
 }
 
-fn unreadable(variables: &[Variable], problems: &mut Vec<Problem>) {
+fn unreadable(variables: &[Variable]) -> impl Iterator<Item = Problem> {
     let ours = |name: &str| {
         let rest = FAMILIES.iter().find_map(|family| name.strip_prefix(family));
         rest.is_some_and(|rest| super::names::LEGACY.contains(&rest))
     };
-    problems.extend(variables.iter().filter(|v| ours(&v.name)).filter_map(Variable::unreadable));
+    variables.iter().filter(move |v| ours(&v.name)).filter_map(Variable::unreadable)
 }

@@ -9,12 +9,13 @@ mod legacy;
 mod names;
 mod partial;
 mod suggest;
+mod unknown;
 mod variable;
 
 pub use dotenv::{parse as parse_dotenv, read_file};
 pub use names::{is_legacy, is_of_provider};
-pub use partial::{Known, Unknown};
 pub use suggest::nearest;
+pub use unknown::{Completeness, UnknownProvider};
 pub use variable::{Variable, look_up};
 
 use std::collections::BTreeMap;
@@ -30,8 +31,8 @@ pub struct Environment {
     pub providers: Vec<DesiredProvider>,
     pub findings: Findings,
     /// Providers that cannot be compared, because not all of their variables are known. Each has a problem until
-    /// [`Environment::tolerate`].
-    pub unknown: Vec<Unknown>,
+    /// [`Environment::downgrade_unknown`].
+    pub unknown: Vec<UnknownProvider>,
 }
 
 impl Environment {
@@ -62,7 +63,8 @@ impl Environment {
         findings.problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));
         findings.warnings.extend(variables.iter().filter_map(near_miss));
         if providers.is_empty() && unknown.is_empty() && findings.problems.is_empty() {
-            let message = "no provider variable is set, so there is nothing to seed; is the Secret or envFrom there?";
+            let message =
+                "no provider variable is set, so there is nothing to seed; check that the Secret and envFrom exist";
             findings.warnings.push(Problem::new(Code::NothingDesired, message));
         }
         environment
@@ -92,7 +94,7 @@ impl Environment {
         let number = self.providers.len() + self.unknown.len();
         if number < least {
             let message = format!(
-                "{} in the environment, at least {least} required; is the Secret or envFrom there?",
+                "{} in the environment, at least {least} required; check that the Secret and envFrom exist",
                 redact::count(number, "provider")
             );
             self.findings.problems.push(Problem::new(Code::TooFewProviders, message).variable(option));
@@ -139,7 +141,7 @@ pub fn legacy_name_conflict(indexed: &DesiredProvider, legacy: &DesiredProvider)
 fn near_miss(variable: &Variable) -> Option<Problem> {
     // It holds what stands behind the family as it was written.
     let meant = redact::name(&names::near_miss(&variable.name)?);
-    let message = format!("nobody reads this variable; did you mean {meant}?");
+    let message = format!("unrecognized variable; did you mean {meant}?");
     Some(Problem::new(Code::UnknownVariable, message).variable(redact::name(&variable.name)).suggestion(Some(meant)))
 }
 

@@ -1,39 +1,13 @@
-//! An environment of which a part is not known: manifests without the Secrets that they mention. What follows only from that
-//! is taken back, so that what remains is true whatever stands there.
+//! An environment that is partly unknown: manifests without the Secrets that they mention. Findings that follow only from a
+//! missing part are withdrawn, so the others are true for any value of it.
 
 use super::names::{PREFIXES, upper};
 use super::variable::Variable;
 use super::{Environment, check, indexed};
 use crate::problem::{Code, Findings, Problem};
-use crate::provider::{DesiredProvider, Presence, redact};
+use crate::provider::{DesiredProvider, Presence};
 
-/// How much of the environment is known.
-#[derive(Clone, Copy)]
-pub enum Known<'a> {
-    Whole,
-    /// Values may be unknown, and these objects may set any variable: `Secret coder-ai, which envFrom of container …`.
-    Partly(&'a [String]),
-}
-
-/// A provider of which nobody here knows enough to compare it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Unknown {
-    pub index: Option<u64>,
-    /// Or its number, if the name is one of the things that are not known, or not shown.
-    pub name: String,
-    pub kind: Option<String>,
-    /// How its variables are spelled: `CODER_AIBRIDGE_PROVIDER_0_*`.
-    pub pattern: String,
-}
-
-impl Unknown {
-    pub fn of_older(provider: DesiredProvider) -> Unknown {
-        let kind = Some(redact::kind(provider.canonical().kind, None).text);
-        Unknown { index: None, name: provider.label(), kind, pattern: provider.origins.pattern }
-    }
-}
-
-/// What only says that something is not there.
+/// Codes that only say that a variable is missing.
 const OF_ABSENCE: [Code; 8] = [
     Code::TypeRequired,
     Code::BedrockRequired,
@@ -46,12 +20,12 @@ const OF_ABSENCE: [Code; 8] = [
 ];
 
 impl Environment {
-    /// Unknown values are warnings from here on.
-    pub fn tolerate(&mut self, variables: &[Variable], missing: &[String]) {
+    /// Turns unknown values from problems into warnings, and withdraws what only a missing variable says.
+    pub fn downgrade_unknown(&mut self, variables: &[Variable], missing: &[String]) {
         let (unknown, others) =
             std::mem::take(&mut self.findings.problems).into_iter().partition(|p| p.code == Code::EnvironmentUnknown);
         self.findings.problems = others;
-        self.findings.warnings.extend::<Vec<_>>(unknown.into_iter().map(tolerated).collect());
+        self.findings.warnings.extend::<Vec<_>>(unknown.into_iter().map(downgraded).collect());
         if missing.is_empty() {
             return;
         }
@@ -66,7 +40,7 @@ impl Environment {
         indexes.sort();
         indexes.dedup();
         let is_unknown = |index: Option<u64>| index.is_some() && indexes.contains(&index);
-        // Their mistakes were told when the environment was read.
+        // Their findings were recorded when the environment was read.
         let groups = PREFIXES.map(|prefix| indexed::group(prefix, variables, &mut Findings::default()));
         let fields = groups.iter().flatten().filter(|fields| is_unknown(Some(fields.index)));
         self.unknown.extend(fields.map(check::unknown));
@@ -91,7 +65,7 @@ impl Environment {
 }
 
 /// The problem of a variable without a known value as a warning that says what follows.
-fn tolerated(problem: Problem) -> Problem {
+fn downgraded(problem: Problem) -> Problem {
     let name = problem.variables.first().map(|name| upper(name)).unwrap_or_default();
     let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));
     let (code, so) = if ends(&["KEY", "KEYS", "SECRET", "SECRETS"]) {

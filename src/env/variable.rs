@@ -3,52 +3,52 @@ use std::ffi::OsString;
 use crate::problem::{Code, Problem};
 use crate::provider::{Source, redact};
 
-/// One `NAME=VALUE` with the place it was found. No `Debug`: any value may be a secret.
+/// One `NAME=VALUE` and its source. No `Debug`: any value may be a secret.
 #[derive(Clone)]
 pub struct Variable {
     /// As written; what is not Unicode in it is replaced.
     pub name: String,
-    value: Value,
+    content: Content,
     pub source: Source,
 }
 
 #[derive(Clone)]
-enum Value {
+enum Content {
     Text(String),
     /// Name or value is not Unicode.
     NotUnicode,
-    /// Only the pod knows it; why.
+    /// Known only in the pod; why.
     InPod(String),
-    /// It stands in an object that was not given; which.
+    /// In an object that was not given; which.
     Elsewhere(String),
 }
 
 impl Variable {
     pub fn new(name: impl Into<String>, value: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), value: Value::Text(value.into()), source }
+        Variable { name: name.into(), content: Content::Text(value.into()), source }
     }
 
     /// A value that is not text, as a Secret may hold it.
     pub fn not_unicode(name: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), value: Value::NotUnicode, source }
+        Variable { name: name.into(), content: Content::NotUnicode, source }
     }
 
-    /// A variable of a pod template whose value nobody knows before the pod runs. `why` names where it comes from.
+    /// A variable of a pod template whose value is unknown before the pod runs. `why` names where it comes from.
     pub fn in_pod(name: impl Into<String>, why: impl Into<String>) -> Self {
-        Variable { name: name.into(), value: Value::InPod(why.into()), source: Source::Container }
+        Variable { name: name.into(), content: Content::InPod(why.into()), source: Source::Container }
     }
 
-    /// A variable whose value stands in an object that is not among the given manifests. `why` names the object.
+    /// A variable whose value is in an object that is not among the given manifests. `why` names the object.
     pub fn elsewhere(name: impl Into<String>, why: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), value: Value::Elsewhere(why.into()), source }
+        Variable { name: name.into(), content: Content::Elsewhere(why.into()), source }
     }
 
     pub fn from_os(name: OsString, value: OsString) -> Self {
-        let value = match (name.to_str(), value.into_string()) {
-            (Some(_), Ok(text)) => Value::Text(text),
-            _ => Value::NotUnicode,
+        let content = match (name.to_str(), value.into_string()) {
+            (Some(_), Ok(text)) => Content::Text(text),
+            _ => Content::NotUnicode,
         };
-        Variable { name: name.to_string_lossy().into_owned(), value, source: Source::Process }
+        Variable { name: name.to_string_lossy().into_owned(), content, source: Source::Process }
     }
 
     /// The whole environment of this process, in its order.
@@ -57,33 +57,33 @@ impl Variable {
     }
 
     pub fn value(&self) -> Option<&str> {
-        match &self.value {
-            Value::Text(text) => Some(text),
-            Value::NotUnicode | Value::InPod(_) | Value::Elsewhere(_) => None,
+        match &self.content {
+            Content::Text(text) => Some(text),
+            Content::NotUnicode | Content::InPod(_) | Content::Elsewhere(_) => None,
         }
     }
 
-    /// Why there is no value, for whoever needs it.
+    /// Why there is no value.
     pub fn unreadable(&self) -> Option<Problem> {
-        let (code, message) = match &self.value {
-            Value::Text(_) => return None,
-            Value::NotUnicode => {
+        let (code, message) = match &self.content {
+            Content::Text(_) => return None,
+            Content::NotUnicode => {
                 (Code::NotUnicode, "the name or the value is not Unicode (UTF-8); set it again as text".to_owned())
             }
-            Value::InPod(why) => (Code::EnvironmentUnknown, format!("{why}, which is known only in the pod")),
-            Value::Elsewhere(why) => (Code::EnvironmentUnknown, format!("{why}, which is not among the manifests")),
+            Content::InPod(why) => (Code::EnvironmentUnknown, format!("{why}, which is known only in the pod")),
+            Content::Elsewhere(why) => (Code::EnvironmentUnknown, format!("{why}, which is not among the manifests")),
         };
         Some(Problem::new(code, message).variable(redact::name(&self.name)))
     }
 
-    /// It has a value that stands in an object that was not given.
+    /// Its value is in an object that was not given.
     pub fn is_elsewhere(&self) -> bool {
-        matches!(self.value, Value::Elsewhere(_))
+        matches!(self.content, Content::Elsewhere(_))
     }
 
-    /// It has a value, and nobody here knows it.
+    /// It has a value that is unknown here.
     pub fn is_unknown(&self) -> bool {
-        matches!(self.value, Value::InPod(_) | Value::Elsewhere(_))
+        matches!(self.content, Content::InPod(_) | Content::Elsewhere(_))
     }
 }
 

@@ -101,10 +101,10 @@ fn describe(provider: &Stored, with_secrets: bool) -> Result<Vec<(&'static str, 
     let cannot = |what: &str| (Code::CannotExport, format!("variables cannot describe it: {what}"));
     let row = provider.row;
     if check_name(provider.name).is_err() {
-        return Err(cannot("its name is not one that a variable may give; rename it in Coder"));
+        return Err(cannot("its name is not valid in a variable; rename it in Coder"));
     }
     let Ok(kind) = ProviderType::from_str(&row.kind) else {
-        return Err(cannot("its type is none that this version knows; upgrade ai-provider-seed"));
+        return Err(cannot("this version does not know its type; upgrade ai-provider-seed"));
     };
     let settings = match &row.settings {
         Ok(settings) => settings.as_ref(),

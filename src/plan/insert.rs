@@ -165,7 +165,7 @@ pub(super) fn encrypt_with(schema: &Schema, options: &PlanOptions, why: &str, ag
         Some(Ok(encryption)) => encryption,
         Some(Err(())) => {
             let message = format!(
-                "role {} may not read dbcrypt_keys, so nobody knows whether keys must be encrypted; \
+                "role {} may not read dbcrypt_keys, so it is unknown whether keys must be encrypted; \
                  run: grant select on dbcrypt_keys to {}",
                 schema.role,
                 redact::identifier(&schema.role)

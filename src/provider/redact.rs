@@ -16,11 +16,10 @@ const LIMIT: usize = 1024;
 const NAME_LIMIT: usize = 160;
 
 /// A value as it may be shown. In JSON it is its text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redacted {
     pub text: String,
     /// The text is the value itself: nothing was masked, hidden, escaped or cut. Only then may it be offered as a value to set.
-    #[serde(skip)]
     pub exact: bool,
 }
 
@@ -28,6 +27,12 @@ impl Redacted {
     /// The value itself, if that is what is shown.
     pub fn exact(&self) -> Option<&str> {
         self.exact.then_some(self.text.as_str())
+    }
+}
+
+impl Serialize for Redacted {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.text)
     }
 }
 
@@ -309,6 +314,7 @@ mod tests {
             assert_eq!(base_url(value, None).exact(), None, "{value}");
         }
         assert_eq!(base_url(&long[..1000], None).exact(), Some(&long[..1000]));
+        assert_eq!(serde_json::to_string(&region("us-east-1", None)).unwrap(), "\"us-east-1\"");
     }
 
     #[test]

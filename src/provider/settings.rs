@@ -1,6 +1,6 @@
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value as Json};
 
 /// The Bedrock settings of a provider: column `ai_providers.settings`, a JSON object marked `"_type":"bedrock"`.
 #[derive(Clone, Default)]
@@ -11,8 +11,8 @@ pub struct BedrockSettings {
     pub access_key_secret: Option<SecretString>,
     pub model: String,
     pub small_fast_model: String,
-    /// Fields of other releases (`role_arn`, …), as they are stored: whoever writes the settings anew keeps them.
-    pub other: Map<String, Value>,
+    /// Fields of other releases (`role_arn`, …), as they are stored: kept when the settings are written again.
+    pub other: Map<String, Json>,
 }
 
 /// What the fields above are called.
@@ -61,7 +61,7 @@ impl BedrockSettings {
                 object.insert(key.into(), value.into());
             }
         }
-        Value::Object(object).to_string().into()
+        Json::Object(object).to_string().into()
     }
 
     /// SQL NULL, an empty text and JSON `null` are no settings.
@@ -78,19 +78,19 @@ impl BedrockSettings {
         if text.is_empty() {
             return Ok(None);
         }
-        let value: Value = serde_json::from_str(text).map_err(|_| SettingsError::NotAnObject)?;
+        let value: Json = serde_json::from_str(text).map_err(|_| SettingsError::NotAnObject)?;
         let object = match &value {
-            Value::Null => return Ok(None),
-            Value::Object(object) => object,
+            Json::Null => return Ok(None),
+            Json::Object(object) => object,
             _ => return Err(SettingsError::NotAnObject),
         };
         match object.get("_type") {
-            None | Some(Value::Null) => return Err(SettingsError::TypeMissing),
-            Some(Value::String(kind)) if kind.is_empty() => return Err(SettingsError::TypeMissing),
-            Some(Value::String(kind)) if kind == TYPE => {}
+            None | Some(Json::Null) => return Err(SettingsError::TypeMissing),
+            Some(Json::String(kind)) if kind.is_empty() => return Err(SettingsError::TypeMissing),
+            Some(Json::String(kind)) if kind == TYPE => {}
             Some(_) => return Err(SettingsError::TypeUnknown),
         }
-        if object.get("_version").and_then(Value::as_u64) != Some(VERSION) {
+        if object.get("_version").and_then(Json::as_u64) != Some(VERSION) {
             return Err(SettingsError::VersionUnsupported);
         }
         let fields = Fields::deserialize(&value).map_err(|_| SettingsError::FieldType)?;

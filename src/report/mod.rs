@@ -5,7 +5,7 @@ pub mod export;
 mod json;
 mod layout;
 mod resolve;
-pub(crate) mod sentence;
+mod sentence;
 mod take_database;
 mod terminal;
 mod termination;
@@ -21,7 +21,7 @@ pub use watch::{TimedReport, table};
 
 use uuid::Uuid;
 
-use crate::env::Unknown;
+use crate::env::UnknownProvider;
 use crate::plan::{Conflict, Plan, State};
 use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::provider::{DesiredProvider, redact};
@@ -94,7 +94,7 @@ pub struct Report {
     pub desired: usize,
     pub providers: Vec<Provider>,
     /// Of which not enough is known to compare them.
-    pub unknown_providers: Vec<Unknown>,
+    pub unknown_providers: Vec<UnknownProvider>,
     pub conflicts: Vec<Conflict>,
     pub findings: Findings,
     /// `database coder at db.coder.svc:5432`, once one was reached.

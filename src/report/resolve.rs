@@ -185,7 +185,7 @@ impl ResolveReport {
             let _ = writeln!(out, "    {:<width$}  from  {old:<values$}  since {since}", field.as_str());
             let _ = writeln!(out, "    {:<width$}  to    {new:<values$}  from {}", "", origin(&conflict.origin));
             if conflict.differs_only_in_redacted_part() {
-                let _ = writeln!(out, "    {:<width$}  the two differ in what is not shown", "");
+                let _ = writeln!(out, "    {:<width$}  the difference is in a part that is hidden", "");
             }
         }
         for kept in &change.kept {

@@ -1,4 +1,5 @@
-//! The wording of a conflict: one everywhere, the value always beside its origin.
+//! A conflict or a problem in one sentence, the value always beside its origin: for the status, events and the termination
+//! message. `terminal` lays the same values out in lines, with the same next steps.
 
 use crate::plan::{Conflict, FieldValue};
 use crate::problem::Problem;
@@ -35,7 +36,8 @@ pub fn origin(origin: &Origin) -> String {
 
 /// `openai base_url is A in the environment (VARIABLE), B in the database`
 pub fn conflict_sentence(conflict: &Conflict) -> String {
-    let hidden = if conflict.differs_only_in_redacted_part() { ", and they differ in what is not shown" } else { "" };
+    let hidden =
+        if conflict.differs_only_in_redacted_part() { ", and the difference is in a part that is hidden" } else { "" };
     let field = conflict.field;
     format!(
         "{} {} is {} in the environment ({}), {} in the database{hidden}",
@@ -116,7 +118,7 @@ pub fn take_environment(conflicts: &[Conflict]) -> String {
     if changes_a_type(conflicts) {
         // Coder: name and type are immutable; and a deleted name is not seeded again.
         return format!(
-            "{resolve}, if nothing is lost by the new type; or delete the provider in Coder ({PAGE}) and create it anew, \
+            "{resolve}, if nothing is lost by the new type; or delete the provider in Coder ({PAGE}) and create it again, \
              or give it another NAME in the environment"
         );
     }

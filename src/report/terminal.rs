@@ -6,7 +6,7 @@ use super::environment_source::place;
 use super::layout::{beside, room, wrap};
 use super::sentence::{START_ANYWAY, keep_database, minute, origin, take_environment, value};
 use super::{Command, DOCS, Provider, Report};
-use crate::env::Unknown;
+use crate::env::UnknownProvider;
 use crate::plan::{Conflict, State};
 use crate::problem::{Code, Outcome, Problem};
 use crate::provider::redact::count;
@@ -81,13 +81,15 @@ pub(super) fn headline(report: &Report, style: Style) -> String {
             )
         }
         Outcome::Conflict if report.command == Command::Resolve => {
-            "the decision does not fit what is there now".to_owned()
+            "the decision no longer matches the database".to_owned()
         }
         Outcome::Conflict => disagreement(report),
         Outcome::Unavailable if report.has_no_workload() => "the workload cannot be read".to_owned(),
         Outcome::Unavailable => "no usable connection to the database".to_owned(),
-        Outcome::Unusable if !report.command.guards_a_start() => "connected, but this cannot be done there".to_owned(),
-        Outcome::Unusable => "connected, but the seed cannot be carried out there".to_owned(),
+        Outcome::Unusable if !report.command.guards_a_start() => {
+            "connected, but the database does not allow this operation".to_owned()
+        }
+        Outcome::Unusable => "connected, but the database does not allow the seed".to_owned(),
         Outcome::Locked => "another session holds the lock for seeding".to_owned(),
         Outcome::Internal => "a bug in ai-provider-seed".to_owned(),
     };
@@ -195,7 +197,7 @@ fn rows(out: &mut String, rows: Vec<[String; 5]>, style: Style) {
     }
 }
 
-fn unknown_row(provider: &Unknown) -> [String; 5] {
+fn unknown_row(provider: &UnknownProvider) -> [String; 5] {
     let type_ = provider.kind.as_ref().map_or_else(|| "type unknown".to_owned(), |kind| format!("type {kind}"));
     ["unknown".to_owned(), provider.name.clone(), type_, "–".to_owned(), provider.pattern.clone()]
 }
@@ -303,7 +305,7 @@ fn fields(out: &mut String, conflict: &Conflict, width: usize, alone: bool) {
     let since = minute(&conflict.updated_at);
     let _ = writeln!(out, "    {:<width$}  database     {database:<values$}  since {since}", "");
     if conflict.differs_only_in_redacted_part() {
-        let _ = writeln!(out, "    {:<width$}  the two differ in what is not shown", "");
+        let _ = writeln!(out, "    {:<width$}  the difference is in a part that is hidden", "");
     }
     if alone {
         let _ = writeln!(out, "    {:<width$}  this alone does not stop the start (--compare-credentials=warn)", "");

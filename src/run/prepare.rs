@@ -3,7 +3,7 @@
 
 use secrecy::ExposeSecret;
 
-use crate::env::{Environment, Known, Unknown, Variable, look_up, read_file};
+use crate::env::{Completeness, Environment, UnknownProvider, Variable, look_up, read_file};
 use crate::options::{CompareCredentials, DatabaseSource, Options};
 use crate::plan::{Access, PlanOptions};
 use crate::problem::{Code, Findings, Problem};
@@ -15,7 +15,7 @@ use crate::store::url::{self, ConnectOptions};
 pub struct Prepared {
     pub desired: Vec<DesiredProvider>,
     /// What cannot be compared, because not all of it is known.
-    pub unknown: Vec<Unknown>,
+    pub unknown: Vec<UnknownProvider>,
     pub keyring: Keyring,
     pub plan: PlanOptions,
     pub warnings: Vec<Problem>,
@@ -31,14 +31,14 @@ pub fn prepare(
     of_options: Findings,
 ) -> Result<Prepared, Findings> {
     let connect = |problems: &mut Vec<Problem>| connector(options, variables, problems);
-    prepare_with(options, access, (variables, Known::Whole), of_options, connect)
+    prepare_with(options, access, (variables, Completeness::Complete), of_options, connect)
 }
 
 /// The same with another way to the database. `connect` adds its problems to those of the environment.
 pub fn prepare_with(
     options: &Options,
     access: Access,
-    (variables, known): (&[Variable], Known<'_>),
+    (variables, completeness): (&[Variable], Completeness<'_>),
     of_options: Findings,
     connect: impl FnOnce(&mut Vec<Problem>) -> Option<Connector>,
 ) -> Result<Prepared, Findings> {
@@ -50,8 +50,8 @@ pub fn prepare_with(
             Err(problem) => Environment { findings: vec![problem].into(), ..Environment::default() },
         },
     };
-    if let Known::Partly(missing) = known {
-        environment.tolerate(variables, missing);
+    if let Completeness::Partial(missing) = completeness {
+        environment.downgrade_unknown(variables, missing);
         if options.compare_credentials == CompareCredentials::Ignore {
             environment.findings.warnings.retain(|warning| warning.code != Code::CredentialsNotCompared);
         }
@@ -61,13 +61,16 @@ pub fn prepare_with(
         environment.strict();
     }
     // An environment that could not be read says nothing about its number of providers.
-    if problems.is_empty() && environment.findings.problems.is_empty() && !matches!(known, Known::Partly([_, ..])) {
+    if problems.is_empty()
+        && environment.findings.problems.is_empty()
+        && !matches!(completeness, Completeness::Partial([_, ..]))
+    {
         environment.require(options.require_providers, &options.require_origin);
     }
     let mut of_keyring = Vec::new();
     let keyring = keyring(variables, &mut of_keyring);
     for problem in of_keyring {
-        if matches!(known, Known::Partly(_)) && problem.code == Code::EnvironmentUnknown {
+        if matches!(completeness, Completeness::Partial(_)) && problem.code == Code::EnvironmentUnknown {
             let message = format!("{}, so nothing that is encrypted in the database can be read", problem.message);
             environment.findings.warnings.push(Problem { code: Code::NotInManifests, message, ..problem });
         } else {

@@ -10,9 +10,9 @@ fn with_elsewhere(pairs: &[(&str, &str)], name: &str) -> Vec<Variable> {
     given
 }
 
-fn tolerated(given: &[Variable], missing: &[String]) -> Environment {
+fn downgraded(given: &[Variable], missing: &[String]) -> Environment {
     let mut environment = Environment::read(given);
-    environment.tolerate(given, missing);
+    environment.downgrade_unknown(given, missing);
     environment
 }
 
@@ -61,7 +61,7 @@ fn older_variables() {
 #[test]
 fn what_follows_from_absence_is_taken_back() {
     let judged = |pairs: &[(&str, &str)], missing: &[String]| {
-        let environment = tolerated(&variables(pairs), missing);
+        let environment = downgraded(&variables(pairs), missing);
         let codes = |problems: &[Problem]| lines(problems).join(", ");
         let names = environment.unknown.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
         (
@@ -93,7 +93,7 @@ fn what_follows_from_absence_is_taken_back() {
     let bedrock = [("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1")];
     assert_eq!(judged(&bedrock, &secret), (text(""), text("not_in_manifests"), vec![], 1));
     let known = |pairs: &[(&str, &str)]| {
-        let environment = tolerated(&variables(pairs), &secret);
+        let environment = downgraded(&variables(pairs), &secret);
         environment.providers.iter().map(|it| it.credentials_unknown).collect::<Vec<_>>()
     };
     assert_eq!(known(&[openai, url, ("0_KEY", "k")]), [false]);
@@ -113,7 +113,7 @@ fn what_an_unknown_value_means() {
         ("0_BEDROCK_MODEL", Code::NotInManifests, "models are not compared"),
         ("0_BASE_URL", Code::NotInManifests, "so the provider cannot be compared"),
     ] {
-        let environment = tolerated(&with_elsewhere(&[("0_TYPE", "anthropic")], &format!("{AIBRIDGE}{name}")), &[]);
+        let environment = downgraded(&with_elsewhere(&[("0_TYPE", "anthropic")], &format!("{AIBRIDGE}{name}")), &[]);
         let is = |warning: &&Problem| warning.message.contains("Secret ai");
         let warning = environment.findings.warnings.iter().find(is).unwrap();
         assert_eq!(warning.code, code, "{name}");

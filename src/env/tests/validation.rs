@@ -225,11 +225,11 @@ fn messages_help() {
     assert_eq!(message(&bedrock), "type bedrock takes no keys; use the BEDROCK_* fields");
     assert_eq!(message(&[("0_TYPE", "copilot"), ("0_KEY", "k")]), "type copilot takes no keys; remove it");
     for (name, what) in [
-        ("0", "a number and a field are expected behind the prefix; write "),
+        ("0", "expected a number and a field after the prefix; write "),
         ("-1_TYPE", "the number of a provider cannot be negative; write "),
         ("99999999999999999999_TYPE", "the number does not fit 64 bits; write "),
-        ("0x1_TYPE", "what stands behind the prefix is not a number; write "),
-        ("CODER_AIBRIDGE_PROVIDER__TYPE", "what stands behind the prefix is not a number; write "),
+        ("0x1_TYPE", "expected a number after the prefix; write "),
+        ("CODER_AIBRIDGE_PROVIDER__TYPE", "expected a number after the prefix; write "),
     ] {
         assert!(message(&[(name, "openai")]).starts_with(what), "{name}: {}", message(&[(name, "openai")]));
     }

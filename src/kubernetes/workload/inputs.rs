@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use super::container_args;
 use super::objects::Objects;
 use super::template::Workload;
-use crate::env::{Known, Variable, look_up};
+use crate::env::{Completeness, Variable, look_up};
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::options::{self, DatabaseSource, Options, RawOptions};
 use crate::plan::Access;
@@ -84,8 +84,9 @@ impl<'a> ContainerInputs<'a> {
                 None
             })
         };
-        let known = if self.objects.partial { Known::Partly(&self.missing) } else { Known::Whole };
-        let prepared = prepare_with(options, Access::Read, (&self.variables, known), findings, connect);
+        let completeness =
+            if self.objects.partial { Completeness::Partial(&self.missing) } else { Completeness::Complete };
+        let prepared = prepare_with(options, Access::Read, (&self.variables, completeness), findings, connect);
         let also_seeds = self.workload.also_seeds(self.container, self.objects);
         match (prepared, stopped) {
             (Err(mut refused), _) => {

@@ -174,7 +174,7 @@ fn update(
     if conflicts.iter().any(|conflict| of_bedrock.contains(&conflict.field)) {
         let Some(wanted) = &provider.bedrock else {
             return Err("the row holds Bedrock settings, and without them they would be lost; delete the provider in \
-                        Coder and create it anew, or give it another NAME in the environment"
+                        Coder and create it again, or give it another NAME in the environment"
                 .to_owned());
         };
         let (region, credentials) = (has(Field::BedrockRegion), has(Field::BedrockCredentials));

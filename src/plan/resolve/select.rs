@@ -3,97 +3,135 @@
 use super::Resolution;
 use crate::options::resolve::Request;
 use crate::plan::{Conflict, Plan, State};
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, redact};
 
-/// Which conflicts are meant, and are they still the ones that were seen?
+/// The conflicts that the request is about, as they are now. A problem says why nothing is done.
 pub fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Resolution {
-    let mut resolution = Resolution::default();
-    for (at, name) in request.providers.iter().enumerate() {
-        let Some(position) = desired.iter().position(|provider| provider.name == *name) else {
-            // Not echoed: an argument that is no name of ours may be anything.
-            let message = format!(
-                "the environment describes no provider of the {} name that was given; check the spelling",
-                redact::ordinal(at + 1)
-            );
-            resolution.findings.problems.push(Problem::new(Code::InvalidOption, message).variable("PROVIDER"));
-            continue;
-        };
-        resolution.findings.problems.extend(
-            plan.entries
-                .iter()
-                .find(|e| e.desired == position)
-                .and_then(|entry| Some(elsewhere(&desired[position], not_there(entry.state)?))),
-        );
-        resolution.selected.push(name.clone());
-    }
-    let labels: Vec<String> = match request.providers.is_empty() {
-        true => desired.iter().map(DesiredProvider::label).collect(),
-        false => desired.iter().filter(|p| request.providers.contains(&p.name)).map(DesiredProvider::label).collect(),
-    };
-    let in_scope = |name: &Option<String>| name.as_ref().is_none_or(|name| labels.contains(name));
-    resolution
-        .findings
-        .problems
-        .extend(plan.findings.problems.iter().filter(|problem| in_scope(&problem.provider)).cloned());
-    let scope: Vec<&Conflict> = plan.conflicts.iter().filter(|c| labels.contains(&c.provider)).collect();
-    let given = |conflict: &&&Conflict| request.conflicts.contains(&conflict.id);
-    let moved = request.conflicts.iter().any(|id| scope.iter().all(|conflict| conflict.id != *id));
-    let named = !request.providers.is_empty() && !request.conflicts.is_empty();
-    let not_named = scope.iter().find(|conflict| named && !moved && !given(conflict));
-    resolution.conflicts = match moved || not_named.is_some() || request.conflicts.is_empty() {
-        true => scope.iter().map(|conflict| (*conflict).clone()).collect(),
-        false => scope.iter().filter(given).map(|conflict| (*conflict).clone()).collect(),
-    };
-    if moved && scope.is_empty() && resolution.findings.problems.is_empty() {
-        let asked = plan.entries.iter().filter(|entry| labels.contains(&desired[entry.desired].label()));
-        let states = asked.filter_map(|entry| Some(elsewhere(&desired[entry.desired], not_there(entry.state)?)));
-        resolution.findings.problems.extend(states);
-        if resolution.findings.problems.is_empty() {
-            let message = "an id that was named is not known; nothing differs, so nothing was done";
-            resolution.findings.warnings.push(Problem::new(Code::ConflictMoved, message).variable("--conflict"));
+    let scope = Scope::of(plan, desired, request);
+    let (mut selected, problems) = scope.named_providers();
+    let mut findings = Findings::from(problems);
+    findings.problems.extend(scope.problems().cloned());
+    let moved = scope.has_unknown_id();
+    let without_id = scope.conflict_without_id().filter(|_| !moved);
+    if findings.problems.is_empty() {
+        if moved && scope.conflicts.is_empty() {
+            findings.extend(scope.nothing_left());
+        } else if moved {
+            findings.problems.push(scope.moved());
+        } else if let Some(conflict) = without_id {
+            findings.problems.push(id_missing(conflict));
         }
     }
-    // With nothing left to settle, somebody else has settled it: that is what was wanted.
-    if moved && !scope.is_empty() && resolution.findings.problems.is_empty() {
-        let of_others = |id: &String| plan.conflicts.iter().any(|conflict| conflict.id == *id);
-        let message = match request.conflicts.iter().all(of_others) {
-            true => {
-                "a conflict that was named is that of a provider that was not, so nothing was done; name its provider too, \
-                 or leave the names out"
-            }
-            false => {
-                "the conflict that was named is not there any more: it was settled, or a side has changed since, so nothing \
-                 was done; look at what is there now, and name its id (an id also depends on --compare-credentials)"
-            }
+    let shows_all = moved || without_id.is_some() || request.conflicts.is_empty();
+    let shown = scope.conflicts.iter().filter(|conflict| shows_all || scope.is_given(conflict));
+    let conflicts: Vec<Conflict> = shown.map(|conflict| (*conflict).clone()).collect();
+    let of_conflicts = desired.iter().filter(|p| conflicts.iter().any(|c| c.provider == p.label()));
+    let more: Vec<String> = of_conflicts.map(|p| p.name.clone()).filter(|name| !selected.contains(name)).collect();
+    selected.extend(more);
+    Resolution { selected, conflicts, findings, ..Resolution::default() }
+}
+
+/// The providers that the request names, or all of them.
+struct Scope<'a> {
+    plan: &'a Plan,
+    desired: &'a [DesiredProvider],
+    request: &'a Request,
+    labels: Vec<String>,
+    conflicts: Vec<&'a Conflict>,
+}
+
+impl<'a> Scope<'a> {
+    fn of(plan: &'a Plan, desired: &'a [DesiredProvider], request: &'a Request) -> Scope<'a> {
+        let named = |p: &&DesiredProvider| request.providers.is_empty() || request.providers.contains(&p.name);
+        let labels: Vec<String> = desired.iter().filter(named).map(DesiredProvider::label).collect();
+        let conflicts = plan.conflicts.iter().filter(|conflict| labels.contains(&conflict.provider)).collect();
+        Scope { plan, desired, request, labels, conflicts }
+    }
+
+    /// The names that were given, and why one of them can have no conflict.
+    fn named_providers(&self) -> (Vec<String>, Vec<Problem>) {
+        let (mut selected, mut problems) = (Vec::new(), Vec::new());
+        for (at, name) in self.request.providers.iter().enumerate() {
+            let Some(position) = self.desired.iter().position(|provider| provider.name == *name) else {
+                // Not echoed: an argument that is not a name of ours may be anything.
+                let message = format!(
+                    "the environment describes no provider of the {} name that was given; check the spelling",
+                    redact::ordinal(at + 1)
+                );
+                problems.push(Problem::new(Code::InvalidOption, message).variable("PROVIDER"));
+                continue;
+            };
+            let entry = self.plan.entries.iter().find(|entry| entry.desired == position);
+            problems.extend(entry.and_then(|entry| no_conflict(&self.desired[position], entry.state)));
+            selected.push(name.clone());
+        }
+        (selected, problems)
+    }
+
+    /// The problems of these providers, and those of none.
+    fn problems(&self) -> impl Iterator<Item = &Problem> {
+        let in_scope = |problem: &&Problem| problem.provider.as_ref().is_none_or(|name| self.labels.contains(name));
+        self.plan.findings.problems.iter().filter(in_scope)
+    }
+
+    fn is_given(&self, conflict: &Conflict) -> bool {
+        self.request.conflicts.contains(&conflict.id)
+    }
+
+    /// An id was given that is not the id of a conflict in scope.
+    fn has_unknown_id(&self) -> bool {
+        self.request.conflicts.iter().any(|id| self.conflicts.iter().all(|conflict| conflict.id != *id))
+    }
+
+    /// With both names and ids given, each named provider needs the id of its conflict.
+    fn conflict_without_id(&self) -> Option<&'a Conflict> {
+        let named = !self.request.providers.is_empty() && !self.request.conflicts.is_empty();
+        self.conflicts.iter().copied().find(|conflict| named && !self.is_given(conflict))
+    }
+
+    /// No conflict is left: another session resolved it, which was the aim, or none can be of these providers.
+    fn nothing_left(&self) -> Findings {
+        let of_scope =
+            self.plan.entries.iter().filter(|entry| self.labels.contains(&self.desired[entry.desired].label()));
+        let problems: Vec<Problem> =
+            of_scope.filter_map(|entry| no_conflict(&self.desired[entry.desired], entry.state)).collect();
+        if !problems.is_empty() {
+            return problems.into();
+        }
+        let message = "a named id is unknown; nothing differs, so nothing was done";
+        let warning = Problem::new(Code::ConflictMoved, message).variable("--conflict");
+        Findings { warnings: vec![warning], ..Findings::default() }
+    }
+
+    fn moved(&self) -> Problem {
+        let of_others = |id: &String| self.plan.conflicts.iter().any(|conflict| conflict.id == *id);
+        let message = if self.request.conflicts.iter().all(of_others) {
+            "a named conflict belongs to a provider that is not named, so nothing was done; name its provider too, or leave \
+             the names out"
+        } else {
+            "the named conflict no longer exists: it was resolved, or one side has changed, so nothing was done; look at the \
+             current conflicts, and name the id of one (an id also depends on --compare-credentials)"
         };
-        resolution.findings.problems.push(Problem::new(Code::ConflictMoved, message).variable("--conflict"));
+        Problem::new(Code::ConflictMoved, message).variable("--conflict")
     }
-    if let Some(conflict) = not_named.filter(|_| resolution.findings.problems.is_empty()) {
-        let message = format!(
-            "it is named, and its conflict is not, so nothing was done; name that too (--conflict {}), or leave the \
-             provider out",
-            conflict.id
-        );
-        let problem = Problem::new(Code::ConflictMoved, message).provider(&conflict.provider);
-        resolution.findings.problems.push(problem);
-    }
-    let names = desired.iter().filter(|p| resolution.conflicts.iter().any(|c| c.provider == p.label()));
-    let more: Vec<String> = names.map(|p| p.name.clone()).filter(|name| !resolution.selected.contains(name)).collect();
-    resolution.selected.extend(more);
-    resolution
+}
+
+fn id_missing(conflict: &Conflict) -> Problem {
+    let message = format!(
+        "it is named, and its conflict is not, so nothing was done; name that too (--conflict {}), or leave the provider out",
+        conflict.id
+    );
+    Problem::new(Code::ConflictMoved, message).provider(&conflict.provider)
 }
 
 /// Why there can be no conflict of a provider in this state.
-fn not_there(state: State) -> Option<&'static str> {
-    match state {
-        State::Missing => Some("it is not in the database, so there is nothing to settle; seed inserts it"),
-        State::Deleted => Some("an operator deleted it; --restore brings the deleted row back"),
-        State::Unsupported => Some("this database does not know its type; upgrade Coder or remove it"),
-        _ => None,
-    }
-}
-
-fn elsewhere(provider: &DesiredProvider, what: &str) -> Problem {
-    Problem::new(Code::ConflictMoved, what).provider(provider.label())
+fn no_conflict(provider: &DesiredProvider, state: State) -> Option<Problem> {
+    let why = match state {
+        State::Missing => "it is not in the database, so there is nothing to resolve; seed inserts it",
+        State::Deleted => "an operator deleted it; --restore brings the deleted row back",
+        State::Unsupported => "this database does not know its type; upgrade Coder or remove it",
+        _ => return None,
+    };
+    Some(Problem::new(Code::ConflictMoved, why).provider(provider.label()))
 }

@@ -14,7 +14,7 @@ use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::{AIProviderSeedSpec, WorkloadRef};
 use crate::kubernetes::crd::status::AgreementStatus;
-use crate::kubernetes::status::observation::Observation;
+use crate::kubernetes::status::observation::{self, Observation};
 use crate::kubernetes::workload::fetch;
 use crate::kubernetes::workload::inputs::{Target, TargetError};
 use crate::kubernetes::workload::template::Workload;
@@ -93,7 +93,7 @@ impl Checker<'_> {
         let workload = self.workload(&resource.0, reference).await?;
         let container = match workload.container(&reference.container) {
             Ok(container) => container,
-            Err(stop) => return Ok(Observation::stopped(stop).of_workload(&workload, &reference.container).into()),
+            Err(stop) => return Ok(Observation::stopped(stop).with_workload(&workload).into()),
         };
         names.of_container(container);
         self.index.set(resource, (reference.kind, &reference.name), &names);
@@ -106,7 +106,7 @@ impl Checker<'_> {
             Err(TargetError::Stopped(stop)) => Observation::stopped(stop),
             Err(TargetError::Refused(refused)) => Observation::refused(&refused),
         };
-        Ok(observation.of_workload(&workload, &reference.container).into())
+        Ok(observation.with_workload(&workload).into())
     }
 
     async fn workload(&self, namespace: &str, reference: &WorkloadRef) -> Result<Workload, Ending> {
@@ -146,12 +146,16 @@ impl Checker<'_> {
         }
         let retry = ended.error.as_ref().map_or(Retry::No, |error| error.retry);
         let report = report_of(Command::Diff, &prepared.desired, prepared.warnings.clone(), ended);
-        let mut observation =
-            Observation::report(&report, retry, &options.block_on, &workload.label(), self.agreements);
+        let of = observation::ReportSubject {
+            workload,
+            container: &spec.workload_ref.container,
+            agreements: self.agreements,
+        };
+        let mut observation = Observation::report(&report, retry, &options.block_on, &of);
         if observation.reason == Reason::DatabaseUnreachable {
             observation.message.push_str(hint);
         }
-        observation.with_desired(desired).of_workload(workload, &spec.workload_ref.container)
+        observation.with_desired(desired).with_workload(workload)
     }
 
     /// A session that died since its last use, or a server that is just failing over, gets a second try.

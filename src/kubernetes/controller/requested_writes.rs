@@ -15,9 +15,11 @@ use crate::kubernetes::crd::reason::Reason;
 use crate::kubernetes::crd::spec::{AIProviderSeedSpec, Mode};
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
 use crate::kubernetes::status::conditions::{RESOLVED, SEEDED, find_condition};
-use crate::kubernetes::status::observation::DatabaseView;
+use crate::kubernetes::status::observation::{DatabaseView, Observation};
 use crate::kubernetes::status::resolve_annotation::{self, Decision, RESOLVE_ANNOTATION};
 use crate::kubernetes::status::write_result::{self, ConditionUpdate, WriteReason, WriteResult};
+use crate::kubernetes::workload::inputs::Target;
+use crate::kubernetes::workload::template::Workload;
 use crate::report::Command;
 
 /// While a first install waits for Coder's tables.
@@ -25,13 +27,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// After a write that failed.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// What the status says of it.
+/// What the next status says of the requested writes.
 #[derive(Default)]
 pub struct WriteOutcome {
     pub handled: LastHandled,
     pub resolved: ConditionUpdate,
     pub seeded: ConditionUpdate,
-    /// Come back before the interval is over, with pauses that grow to this.
+    /// Reconcile before the interval is over, with pauses that grow to this.
     pub requeue_within: Option<Duration>,
     /// What another controller wrote meanwhile: this one adds to that.
     pub newer_status: Option<AIProviderSeedStatus>,
@@ -57,7 +59,7 @@ pub struct RequestedWrites<'a> {
 }
 
 impl WriteOutcome {
-    /// A decision that nobody looked at, so that the condition does not go on telling of the one before.
+    /// A decision that was not considered yet, so that the condition does not go on reporting the one before.
     pub fn deferred(meta: &ObjectMeta, old: Option<&AIProviderSeedStatus>, why: &str) -> WriteOutcome {
         let text = meta.annotations.as_ref().and_then(|all| all.get(RESOLVE_ANNOTATION));
         let waits = text.is_some_and(|text| !is_handled(old, &resolve_annotation::token(text)));
@@ -66,9 +68,9 @@ impl WriteOutcome {
     }
 }
 
-/// What became of an earlier try of it stays told.
+/// The result of an earlier attempt stays in the condition.
 fn waiting(old: Option<&AIProviderSeedStatus>, why: &str) -> ConditionUpdate {
-    match stands(old) {
+    match resolved_condition(old) {
         Some((reason, _)) if reason == WriteReason::ResolveFailed.as_str() => ConditionUpdate::Keep,
         _ => ConditionUpdate::Set(WriteResult::new(
             WriteReason::ResolveWaiting,
@@ -78,157 +80,208 @@ fn waiting(old: Option<&AIProviderSeedStatus>, why: &str) -> ConditionUpdate {
 }
 
 /// Reason and message of the condition Resolved.
-fn stands(old: Option<&AIProviderSeedStatus>) -> Option<(&str, &str)> {
+fn resolved_condition(old: Option<&AIProviderSeedStatus>) -> Option<(&str, &str)> {
     let condition = find_condition(old?, RESOLVED)?;
     Some((&condition.reason, &condition.message))
 }
 
+/// What became of the decision.
+#[derive(Default)]
+struct DecisionOutcome {
+    handled: LastHandled,
+    resolved: ConditionUpdate,
+    requeue_within: Option<Duration>,
+    newer_status: Option<AIProviderSeedStatus>,
+    superseded: bool,
+    /// What the database held after a write.
+    observation: Option<Observation>,
+}
+
+/// What became of the mode.
+struct ModeOutcome {
+    seeded: ConditionUpdate,
+    requeue_within: Option<Duration>,
+    /// After a write, if there was one.
+    observation: Observation,
+}
+
 impl RequestedWrites<'_> {
-    pub async fn run(&self, checked: &mut Checked) -> Result<WriteOutcome, ApiError> {
-        let mut outcome = WriteOutcome::default();
-        self.decision(checked, &mut outcome).await?;
-        self.mode(checked, &mut outcome).await;
-        Ok(outcome)
+    /// The observation is the one after the last write.
+    pub async fn run(&self, checked: Checked) -> Result<(Observation, WriteOutcome), ApiError> {
+        let decision = self.decision(&checked).await?;
+        let Checked { observation, target } = checked;
+        let mode = self.mode(target.as_ref(), decision.observation.unwrap_or(observation)).await;
+        let outcome = WriteOutcome {
+            handled: decision.handled,
+            resolved: decision.resolved,
+            seeded: mode.seeded,
+            requeue_within: mode.requeue_within.or(decision.requeue_within),
+            newer_status: decision.newer_status,
+            superseded: decision.superseded,
+        };
+        Ok((mode.observation, outcome))
     }
 
-    async fn decision(&self, checked: &mut Checked, outcome: &mut WriteOutcome) -> Result<(), ApiError> {
+    async fn decision(&self, checked: &Checked) -> Result<DecisionOutcome, ApiError> {
         let Some(text) = self.meta.annotations.as_ref().and_then(|all| all.get(RESOLVE_ANNOTATION)) else {
-            (outcome.handled, outcome.resolved) = (LastHandled::Now(None), ConditionUpdate::Remove);
-            return Ok(());
+            let (handled, resolved) = (LastHandled::Now(None), ConditionUpdate::Remove);
+            return Ok(DecisionOutcome { handled, resolved, ..DecisionOutcome::default() });
         };
         let token = resolve_annotation::token(text);
         let decision = Decision::parse(text);
         if is_handled(self.old, &token) {
-            let resolved = stands(self.old).is_some_and(|(reason, _)| reason == WriteReason::Resolved.as_str());
-            if let (true, Decision::TakeEnvironment { id }) = (resolved, &decision)
-                && resolve_annotation::is_current(id, &checked.observation.database)
-            {
-                outcome.resolved = ConditionUpdate::Set(resolve_annotation::conflict_recurred(id));
-            }
-            return Ok(());
+            let resolved = self.recurred(&decision, &checked.observation);
+            return Ok(DecisionOutcome { resolved, ..DecisionOutcome::default() });
         }
-        let result = match (resolve_annotation::refusal(&decision, self.context.allow_writes), &decision) {
-            // One that may write carries it out, now or later.
-            (Some(refusal), Decision::TakeEnvironment { .. }) => {
-                let told = stands(self.old) == Some((refusal.reason.as_str(), &refusal.message));
-                if !self.handled_elsewhere(&token, outcome).await? && !told {
-                    self.record(&refusal);
-                    outcome.resolved = ConditionUpdate::Set(refusal);
-                }
-                return Ok(());
-            }
-            (Some(refusal), _) => refusal,
-            (None, Decision::TakeEnvironment { id }) => match self.take(id, &token, checked, outcome).await? {
-                Some(result) => result,
-                None => return Ok(()),
-            },
-            (None, _) => return Ok(()),
-        };
-        self.record(&result);
-        match result.reason {
-            WriteReason::ResolveFailed => outcome.requeue_within = Some(LONGEST_PAUSE),
-            // Written together with the result. Between the commit and this a crash leaves a decision about a conflict that is
-            // no more, and so nothing to be done twice.
-            _ => outcome.handled = LastHandled::Now(Some(token)),
+        match (resolve_annotation::refusal(&decision, self.context.allow_writes), &decision) {
+            (Some(refusal), Decision::TakeEnvironment { .. }) => self.leave_to_a_writer(refusal, &token).await,
+            (Some(refusal), _) => Ok(self.decided(refusal, token)),
+            (None, Decision::TakeEnvironment { id }) => self.take(id, token, checked).await,
+            (None, _) => Ok(DecisionOutcome::default()),
         }
-        outcome.resolved = ConditionUpdate::Set(result);
-        Ok(())
     }
 
-    /// `None`: nothing is to be said, or not yet.
-    async fn take(
-        &self,
-        id: &str,
-        token: &str,
-        checked: &mut Checked,
-        outcome: &mut WriteOutcome,
-    ) -> Result<Option<WriteResult>, ApiError> {
+    /// The conflict of a decision that was carried out may have come back.
+    fn recurred(&self, decision: &Decision, observation: &Observation) -> ConditionUpdate {
+        let resolved = resolved_condition(self.old).is_some_and(|(reason, _)| reason == WriteReason::Resolved.as_str());
+        match decision {
+            Decision::TakeEnvironment { id }
+                if resolved && resolve_annotation::is_current(id, &observation.database) =>
+            {
+                ConditionUpdate::Set(resolve_annotation::conflict_recurred(id))
+            }
+            _ => ConditionUpdate::Keep,
+        }
+    }
+
+    /// A controller that may write carries the decision out, now or later.
+    async fn leave_to_a_writer(&self, refusal: WriteResult, token: &str) -> Result<DecisionOutcome, ApiError> {
+        let newer_status = self.handled_elsewhere(token).await?;
+        let is_recorded = resolved_condition(self.old) == Some((refusal.reason.as_str(), &refusal.message));
+        if newer_status.is_some() || is_recorded {
+            return Ok(DecisionOutcome { newer_status, ..DecisionOutcome::default() });
+        }
+        self.record(&refusal);
+        Ok(DecisionOutcome { resolved: ConditionUpdate::Set(refusal), ..DecisionOutcome::default() })
+    }
+
+    /// Without a result there is nothing to say, or not yet.
+    async fn take(&self, id: &str, token: String, checked: &Checked) -> Result<DecisionOutcome, ApiError> {
         // Until the database was read, the conditions say why it was not.
         let (Some((target, workload)), DatabaseView::Found { .. }) = (&checked.target, &checked.observation.database)
         else {
-            outcome.resolved = waiting(self.old, "environment or database cannot be read; see Ready");
-            return Ok(None);
+            let resolved = waiting(self.old, "environment or database cannot be read; see Ready");
+            return Ok(DecisionOutcome { resolved, ..DecisionOutcome::default() });
         };
-        if self.handled_elsewhere(token, outcome).await? {
-            return Ok(None);
+        let newer_status = self.handled_elsewhere(&token).await?;
+        if newer_status.is_some() {
+            return Ok(DecisionOutcome { newer_status, ..DecisionOutcome::default() });
         }
         if !resolve_annotation::is_current(id, &checked.observation.database) {
-            return Ok(Some(resolve_annotation::conflict_not_found(id, self.old, &checked.observation.database)));
+            let result = resolve_annotation::conflict_not_found(id, self.old, &checked.observation.database);
+            return Ok(self.decided(result, token));
         }
         let Ok(_permit) = self.context.writers.try_acquire() else {
-            outcome.requeue_within = Some(LONGEST_PAUSE);
-            outcome.resolved = waiting(self.old, "other writes come first");
-            return Ok(None);
+            let resolved = waiting(self.old, "other writes come first");
+            return Ok(DecisionOutcome { resolved, requeue_within: Some(LONGEST_PAUSE), ..DecisionOutcome::default() });
         };
         let ended = write::resolve(target, id).await;
         if let Some(error) = &ended.error {
             self.context.metrics.database_error(error.code);
         }
-        checked.observation = self.checker.look(target, self.spec, workload).await;
-        match write_result::resolved(id, &ended) {
-            Some(result) => Ok(Some(result)),
-            None if self.handled_elsewhere(token, outcome).await? => Ok(None),
-            // Whoever settled it while this one waited for the lock is about to say so; the next check tells if not.
-            None if resolve_annotation::agrees(id, self.old, &checked.observation.database) => {
-                (outcome.requeue_within, outcome.superseded) = (Some(LONGEST_PAUSE), true);
-                Ok(None)
-            }
-            None => Ok(Some(resolve_annotation::conflict_not_found(id, self.old, &checked.observation.database))),
-        }
+        let observation = self.checker.look(target, self.spec, workload).await;
+        let outcome = match write_result::resolved(id, &ended) {
+            Some(result) => self.decided(result, token),
+            None => self.settled_meanwhile(id, token, &observation).await?,
+        };
+        Ok(DecisionOutcome { observation: Some(observation), ..outcome })
     }
 
-    /// Did another controller handle it?
-    async fn handled_elsewhere(&self, token: &str, outcome: &mut WriteOutcome) -> Result<bool, ApiError> {
+    /// The conflict was gone when the write came to it.
+    async fn settled_meanwhile(
+        &self,
+        id: &str,
+        token: String,
+        observation: &Observation,
+    ) -> Result<DecisionOutcome, ApiError> {
+        let newer_status = self.handled_elsewhere(&token).await?;
+        if newer_status.is_some() {
+            return Ok(DecisionOutcome { newer_status, ..DecisionOutcome::default() });
+        }
+        // The controller that settled it while this one waited for the lock is about to say so; the next check tells if not.
+        if resolve_annotation::agrees(id, self.old, &observation.database) {
+            let requeue_within = Some(LONGEST_PAUSE);
+            return Ok(DecisionOutcome { requeue_within, superseded: true, ..DecisionOutcome::default() });
+        }
+        let result = resolve_annotation::conflict_not_found(id, self.old, &observation.database);
+        Ok(self.decided(result, token))
+    }
+
+    fn decided(&self, result: WriteResult, token: String) -> DecisionOutcome {
+        self.record(&result);
+        let (handled, requeue_within) = match result.reason {
+            WriteReason::ResolveFailed => (LastHandled::AsBefore, Some(LONGEST_PAUSE)),
+            // Written together with the result. Between the commit and this a crash leaves a decision about a conflict that is
+            // no more, and so nothing to be done twice.
+            _ => (LastHandled::Now(Some(token)), None),
+        };
+        let resolved = ConditionUpdate::Set(result);
+        DecisionOutcome { handled, resolved, requeue_within, ..DecisionOutcome::default() }
+    }
+
+    /// The status that another controller wrote with this decision handled.
+    async fn handled_elsewhere(&self, token: &str) -> Result<Option<AIProviderSeedStatus>, ApiError> {
         let newer_status = StatusClient::new(&self.context.client, self.resource).read().await?;
-        let handled = is_handled(newer_status.as_ref(), token);
-        if handled {
-            outcome.newer_status = newer_status;
-        }
-        Ok(handled)
+        Ok(newer_status.filter(|status| is_handled(Some(status), token)))
     }
 
-    async fn mode(&self, checked: &mut Checked, outcome: &mut WriteOutcome) {
+    async fn mode(&self, target: Option<&(Target, Workload)>, mut observation: Observation) -> ModeOutcome {
         if self.spec.mode == Mode::Observe {
-            outcome.seeded = ConditionUpdate::Remove;
-            return;
+            return ModeOutcome { seeded: ConditionUpdate::Remove, requeue_within: None, observation };
         }
+        let allow_writes = self.context.allow_writes;
         let mut inserted = None;
-        if let (true, true, Some((target, workload))) =
-            (self.context.allow_writes, checked.observation.would_insert, &checked.target)
-        {
+        if let (true, true, Some((target, workload))) = (allow_writes, observation.would_insert, target) {
             let Ok(_permit) = self.context.writers.try_acquire() else {
-                outcome.requeue_within = Some(LONGEST_PAUSE);
-                return;
+                let requeue_within = Some(LONGEST_PAUSE);
+                return ModeOutcome { seeded: ConditionUpdate::Keep, requeue_within, observation };
             };
-            let ended = write::seed(target).await;
-            if let Some(error) = &ended.error {
-                self.context.metrics.database_error(error.code);
-            }
-            inserted = write_result::seeded(&report_of(Command::Seed, &target.prepared.desired, Vec::new(), ended));
-            inserted.iter().for_each(|result| self.record(result));
-            checked.observation = self.checker.look(target, self.spec, workload).await;
+            inserted = self.insert(target).await;
+            observation = self.checker.look(target, self.spec, workload).await;
         }
-        if self.context.allow_writes && checked.observation.reason == Reason::SchemaPending {
-            checked.observation.message = write_result::PENDING.to_owned();
+        if allow_writes && observation.reason == Reason::SchemaPending {
+            observation.message = write_result::PENDING.to_owned();
         }
         let before = self.old.and_then(|old| find_condition(old, SEEDED)).map(|condition| condition.reason.as_str());
-        outcome.seeded = write_result::mode_seed(self.context.allow_writes, inserted, &checked.observation, before);
-        if let ConditionUpdate::Set(result) = &outcome.seeded {
-            match result.reason {
-                WriteReason::SeedFailed => outcome.requeue_within = Some(LONGEST_PAUSE),
-                WriteReason::Waiting if checked.observation.reason != Reason::Conflict => {
-                    outcome.requeue_within = Some(LONGEST_WAIT)
-                }
-                _ => {}
+        let seeded = write_result::mode_seed(allow_writes, inserted, &observation, before);
+        let requeue_within = match &seeded {
+            ConditionUpdate::Set(result) if result.reason == WriteReason::SeedFailed => Some(LONGEST_PAUSE),
+            ConditionUpdate::Set(result)
+                if result.reason == WriteReason::Waiting && observation.reason != Reason::Conflict =>
+            {
+                Some(LONGEST_WAIT)
             }
+            _ => None,
+        };
+        ModeOutcome { seeded, requeue_within, observation }
+    }
+
+    async fn insert(&self, target: &Target) -> Option<WriteResult> {
+        let ended = write::seed(target).await;
+        if let Some(error) = &ended.error {
+            self.context.metrics.database_error(error.code);
         }
+        let result = write_result::seeded(&report_of(Command::Seed, &target.prepared.desired, Vec::new(), ended));
+        result.iter().for_each(|result| self.record(result));
+        result
     }
 
     fn record(&self, result: &WriteResult) {
         self.context.metrics.write(result.reason);
-        match result.reason.is_warning() {
-            true => tracing::warn!(result = result.reason.as_str(), "{}", result.message),
-            false => tracing::info!(result = result.reason.as_str(), "{}", result.message),
+        if result.reason.is_warning() {
+            tracing::warn!(result = result.reason.as_str(), "{}", result.message);
+        } else {
+            tracing::info!(result = result.reason.as_str(), "{}", result.message);
         }
     }
 }

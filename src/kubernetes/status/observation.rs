@@ -18,8 +18,6 @@ use crate::store::Retry;
 /// Far below what the API server takes, and more than anybody reads.
 const MESSAGE: usize = 4096;
 const WARNING: usize = 1024;
-/// Stands for a value in the pod template until the workload's name is known.
-const LITERAL: &str = "container";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
@@ -83,6 +81,21 @@ impl From<&Workload> for EventSubject {
     }
 }
 
+/// What a report is about, and what the status already knows of it.
+pub struct ReportSubject<'a> {
+    pub workload: &'a Workload,
+    pub container: &'a str,
+    /// On what both sides last agreed.
+    pub agreements: &'a [AgreementStatus],
+}
+
+impl ReportSubject<'_> {
+    /// `Deployment coder, container ai-provider-seed`: the source of a value in the pod template itself.
+    fn pod_template(&self) -> String {
+        format!("{}, container {}", self.workload.label(), redact::name(self.container))
+    }
+}
+
 impl Observation {
     fn new(reason: Reason, message: impl Into<String>, database: DatabaseView) -> Self {
         let message = fit_bytes("", &message.into(), "", MESSAGE);
@@ -117,18 +130,11 @@ impl Observation {
         observed
     }
 
-    /// A report of `diff`. `retry`: whether what ended the look at the database may mend itself. `agreements`: on what both sides
-    /// last agreed.
-    pub fn report(
-        report: &Report,
-        retry: Retry,
-        block_on: &BlockOn,
-        workload: &str,
-        agreements: &[AgreementStatus],
-    ) -> Self {
+    /// A report of `diff`. `retry`: whether the error that ended the read may be temporary.
+    pub fn report(report: &Report, retry: Retry, block_on: &BlockOn, of: &ReportSubject<'_>) -> Self {
         let mut observed = match report.outcome {
-            Outcome::Ok | Outcome::Changes => agreed(report, agreements),
-            Outcome::Conflict => conflict(report, block_on.blocks(Outcome::Conflict), workload, agreements),
+            Outcome::Ok | Outcome::Changes => agreed(report, of),
+            Outcome::Conflict => conflict(report, block_on.blocks(Outcome::Conflict), of),
             Outcome::Invalid => problems(&report.findings.problems),
             Outcome::Unavailable | Outcome::Locked if retry != Retry::No => Observation::new(
                 Reason::DatabaseUnreachable,
@@ -150,16 +156,8 @@ impl Observation {
     }
 
     #[must_use]
-    pub fn of_workload(self, workload: &Workload, container: &str) -> Self {
-        let workload = EventSubject::from(workload);
-        let source = format!("{}, container {}", workload.label(), redact::name(container));
-        let mut observed = Observation { workload: Some(workload), ..self };
-        if let DatabaseView::Found { conflicts, .. } = &mut observed.database {
-            for conflict in conflicts.iter_mut().filter(|conflict| conflict.status.source == LITERAL) {
-                conflict.status.source = source.clone();
-            }
-        }
-        observed
+    pub fn with_workload(self, workload: &Workload) -> Self {
+        Observation { workload: Some(EventSubject::from(workload)), ..self }
     }
 }
 
@@ -179,7 +177,7 @@ fn problems(problems: &[Problem]) -> Observation {
     Observation::new(Reason::EnvironmentUnknown, message, DatabaseView::Unread)
 }
 
-fn agreed(report: &Report, agreements: &[AgreementStatus]) -> Observation {
+fn agreed(report: &Report, of: &ReportSubject<'_>) -> Observation {
     let warning = |code| report.findings.warnings.iter().find(|warning: &&Problem| warning.code == code);
     let differing = || report.conflicts.iter().map(conflict_sentence).collect::<Vec<_>>().join("; ");
     let (reason, message) = if let Some(pending) = warning(Code::SchemaPending) {
@@ -197,29 +195,30 @@ fn agreed(report: &Report, agreements: &[AgreementStatus]) -> Observation {
     } else {
         (Reason::InSync, good(report))
     };
-    Observation::new(reason, message, found(report, agreements))
+    Observation::new(reason, message, found(report, of))
 }
 
-fn conflict(report: &Report, blocked: bool, workload: &str, agreements: &[AgreementStatus]) -> Observation {
+fn conflict(report: &Report, blocked: bool, of: &ReportSubject<'_>) -> Observation {
     let blocking: Vec<Conflict> = report.conflicts.iter().filter(|conflict| conflict.blocking).cloned().collect();
-    let database = found(report, agreements);
+    let database = found(report, of);
     let sentences = database.conflicts().iter().map(|conflict| conflict.sentence.clone());
     let told: Vec<(&Conflict, String)> = report.conflicts.iter().zip(sentences).collect();
     let facts = conflict_facts(&told);
     let next = advice(&blocking, blocked);
-    let (head, tail) = match blocked {
-        true => (format!("the next start of {workload} would be stopped: "), format!(". {next}")),
-        false => ("environment and database disagree: ".to_owned(), format!(", which does not stop the start. {next}")),
+    let (head, tail) = if blocked {
+        (format!("the next start of {} would be stopped: ", of.workload.label()), format!(". {next}"))
+    } else {
+        ("environment and database disagree: ".to_owned(), format!(", which does not stop the start. {next}"))
     };
     let observed = Observation::new(Reason::Conflict, fit_bytes(&head, &facts.join("; "), &tail, MESSAGE), database);
     Observation { blocked, ..observed }
 }
 
-fn found(report: &Report, agreements: &[AgreementStatus]) -> DatabaseView {
+fn found(report: &Report, of: &ReportSubject<'_>) -> DatabaseView {
     let records: Vec<ProviderHashes> = report.providers.iter().filter_map(record).collect();
     DatabaseView::Found {
         providers: report.providers.iter().map(provider).collect(),
-        conflicts: report.conflicts.iter().map(|conflict| observed_conflict(conflict, &records, agreements)).collect(),
+        conflicts: report.conflicts.iter().map(|conflict| observed_conflict(conflict, &records, of)).collect(),
         records,
     }
 }
@@ -251,22 +250,18 @@ fn provider(provider: &Provider) -> ProviderStatus {
     }
 }
 
-fn observed_conflict(
-    conflict: &Conflict,
-    records: &[ProviderHashes],
-    agreements: &[AgreementStatus],
-) -> ObservedConflict {
+fn observed_conflict(conflict: &Conflict, records: &[ProviderHashes], of: &ReportSubject<'_>) -> ObservedConflict {
     let source = match (conflict.origin.presence, &conflict.origin.source) {
         (Presence::Default, _) => "Coder's default".to_owned(),
         (Presence::Unset, _) => "not set".to_owned(),
-        (Presence::Set, Source::Container | Source::Process | Source::EnvFile) => LITERAL.to_owned(),
+        (Presence::Set, Source::Container | Source::Process | Source::EnvFile) => of.pod_template(),
         (Presence::Set, source) => source.to_string(),
     };
     let name = redact::name(&conflict.provider);
     // Of credentials nothing is remembered, so nothing is said.
     let known = !matches!(conflict.field, Field::ApiKeys | Field::BedrockCredentials);
     let record = records.iter().find(|record| known && record.provider == name);
-    let who = record.and_then(|record| last_agreed::changed_side(agreements, record));
+    let who = record.and_then(|record| last_agreed::changed_side(of.agreements, record));
     let since = who.as_ref().map(|(changed, since)| last_agreed::sentence(*changed, since)).unwrap_or_default();
     let status = ConflictStatus {
         id: conflict.id.clone(),

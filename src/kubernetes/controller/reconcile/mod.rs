@@ -121,19 +121,18 @@ impl Reconciling<'_> {
         let Context { client, pool, metrics, index, .. } = self.context;
         let agreements = old.as_ref().map(|status| &status.agreements[..]).unwrap_or_default();
         let checker = Checker { client, pool, metrics, index, agreements };
-        let mut checked = checker.check(self.resource, &seed.spec).await?;
+        let checked = checker.check(self.resource, &seed.spec).await?;
         // A write may wait for a lock.
         drop(permit);
         let Reconciling { context, resource, meta } = *self;
         let writes =
             RequestedWrites { context, resource, meta, spec: &seed.spec, checker: &checker, old: old.as_ref() };
-        let mut outcome = writes.run(&mut checked).await?;
-        let (observation, newer_status, requeue_within) =
-            (checked.observation, outcome.newer_status.take(), outcome.requeue_within);
+        let (observation, mut outcome) = writes.run(checked).await?;
+        let (newer_status, requeue_within) = (outcome.newer_status.take(), outcome.requeue_within);
         if !outcome.superseded {
             self.conclude(newer_status.as_ref().or(old.as_ref()), &observation, outcome).await?;
         }
-        Ok((observation.reason, self.again(&observation, seed.spec.interval(), requeue_within)))
+        Ok((observation.reason, self.next_check(&observation, seed.spec.interval(), requeue_within)))
     }
 
     /// A resource that another version of the definition let in. Its status is read apart from its spec.
@@ -150,18 +149,37 @@ impl Reconciling<'_> {
         Ok((Reason::InvalidSpec, Action::await_change()))
     }
 
+    /// The next status, written if something but time differs, and then its Events.
     async fn conclude(
         &self,
         old: Option<&AIProviderSeedStatus>,
         observation: &Observation,
         outcome: WriteOutcome,
     ) -> Result<AIProviderSeedStatus, ApiError> {
-        let context = self.context;
         // From here on there is something to forget when the resource goes away.
-        context.remember(self.resource);
+        self.context.remember(self.resource);
+        let update = self.compute(old, observation, outcome);
+        if update.write {
+            self.persist(&update.status).await?;
+            self.announce(observation, &update).await;
+        } else {
+            tracing::debug!(reason = observation.reason.as_str(), "nothing new");
+            self.context.keep_unwritten(self.resource, self.meta, &update.status);
+        }
+        Ok(update.status)
+    }
+
+    /// The next status and its Events; the gauges of the resource follow it.
+    fn compute(
+        &self,
+        old: Option<&AIProviderSeedStatus>,
+        observation: &Observation,
+        outcome: WriteOutcome,
+    ) -> StatusUpdate {
+        let metrics = &self.context.metrics;
         let token = self.meta.annotations.as_ref().and_then(|all| all.get(RECONCILE_ANNOTATION));
         let now = Time(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
-        let look = ReconcileInput {
+        let input = ReconcileInput {
             generation: self.meta.generation.unwrap_or_default(),
             token: token.map(|token| redact::truncate_chars(token, TOKEN)),
             now,
@@ -172,32 +190,38 @@ impl Reconciling<'_> {
             resolved: outcome.resolved,
             seeded: outcome.seeded,
         };
-        let StatusUpdate { status, events, write } = next(old, observation, &look);
-        let number = status.summary.as_ref().and_then(|summary| summary.conflicts).unwrap_or_default();
-        context.metrics.conflicts(self.resource, usize::try_from(number).unwrap_or(usize::MAX));
-        let looked = matches!(observation.database, DatabaseView::Found { .. }).then(|| look.now.0.as_second());
-        let before = status.last_check_time.as_ref().or(self.meta.creation_timestamp.as_ref());
+        let update = next(old, observation, &input);
+        metrics.conflicts(self.resource, usize::try_from(conflicts(&update.status)).unwrap_or(usize::MAX));
+        let checked = matches!(observation.database, DatabaseView::Found { .. }).then(|| input.now.0.as_second());
+        let before = update.status.last_check_time.as_ref().or(self.meta.creation_timestamp.as_ref());
         match observation.database {
-            // Nobody looks, and nobody is to be told that it is long ago.
-            DatabaseView::NotLooked => context.metrics.not_checked(self.resource),
-            _ => context.metrics.checked(self.resource, looked, before.map_or(0, |time| time.0.as_second())),
+            // Without checks, an alert on their age would be false.
+            DatabaseView::NotLooked => metrics.not_checked(self.resource),
+            _ => metrics.checked(self.resource, checked, before.map_or(0, |time| time.0.as_second())),
         }
-        if !write {
-            tracing::debug!(reason = observation.reason.as_str(), "nothing new");
-            context.keep_unwritten(self.resource, self.meta, &status);
-            return Ok(status);
-        }
+        update
+    }
+
+    async fn persist(&self, status: &AIProviderSeedStatus) -> Result<(), ApiError> {
+        let context = self.context;
         let statuses = StatusClient::new(&context.client, self.resource);
-        let applied = statuses.write(self.meta, &status).await.inspect_err(|_| context.metrics.status_write(false))?;
+        let applied = statuses.write(self.meta, status).await.inspect_err(|_| context.metrics.status_write(false))?;
         context.metrics.status_write(true);
         context.readiness.definition(applied.dropped_field.as_deref());
-        context.keep_written(self.resource, self.meta, applied.version, &status);
-        let reason = observation.reason.as_str();
-        match observation.reason.is_failure() || observation.blocked {
-            true => tracing::warn!(reason, conflicts = number, "{}", observation.message),
-            false => tracing::info!(reason, conflicts = number, "{}", observation.message),
+        context.keep_written(self.resource, self.meta, applied.version, status);
+        Ok(())
+    }
+
+    /// One line of the log and the Events. An Event that cannot be published is not retried: the status has it.
+    async fn announce(&self, observation: &Observation, update: &StatusUpdate) {
+        let context = self.context;
+        let (reason, conflicts) = (observation.reason.as_str(), conflicts(&update.status));
+        if observation.reason.is_failure() || observation.blocked {
+            tracing::warn!(reason, conflicts, "{}", observation.message);
+        } else {
+            tracing::info!(reason, conflicts, "{}", observation.message);
         }
-        for pending in &events {
+        for pending in &update.events {
             let workload = observation.workload.as_ref();
             let event = publish_events::event(pending, self.meta, workload, &context.instance, Timestamp::now());
             match publish_events::publish(&context.client, &event).await {
@@ -209,11 +233,10 @@ impl Reconciling<'_> {
                 }
             }
         }
-        Ok(status)
     }
 
-    /// When to look again if nothing changes before.
-    fn again(&self, observation: &Observation, interval: Duration, requeue_within: Option<Duration>) -> Action {
+    /// The next check, if nothing changes before.
+    fn next_check(&self, observation: &Observation, interval: Duration, requeue_within: Option<Duration>) -> Action {
         if let Some(longest) = requeue_within {
             return Action::requeue(spread(backoff(self.context.failed(self.resource), interval.min(longest))));
         }
@@ -226,6 +249,11 @@ impl Reconciling<'_> {
         };
         Action::requeue(spread(pause))
     }
+}
+
+/// On how many fields environment and database disagree.
+fn conflicts(status: &AIProviderSeedStatus) -> u32 {
+    status.summary.as_ref().and_then(|summary| summary.conflicts).unwrap_or_default()
 }
 
 fn backoff(failures: u32, longest: Duration) -> Duration {

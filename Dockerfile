@@ -13,7 +13,11 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && cargo install --locked --root /usr/local cargo-auditable@0.7.7
 WORKDIR /src
-COPY Cargo.toml Cargo.lock ./
+# The pages are inside the program: `explain` prints them.
+ARG AI_PROVIDER_SEED_DOCS_URL=
+ENV AI_PROVIDER_SEED_DOCS_URL=$AI_PROVIDER_SEED_DOCS_URL
+COPY Cargo.toml Cargo.lock build.rs ./
+COPY docs/codes.md docs/conflicts.md docs/controller.md docs/outcomes.md docs/
 COPY src src
 # The target brings its own libc and start files; a compiler is needed for the C in the TLS library, and no machine path gets into it.
 ENV RUSTFLAGS="--remap-path-prefix=/src=/src --remap-path-prefix=/usr/local/cargo=/cargo"

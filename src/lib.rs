@@ -3,6 +3,8 @@
 
 pub mod cli;
 pub mod env;
+pub mod explain;
+pub mod identity;
 #[cfg(feature = "controller")]
 pub mod kubernetes;
 pub mod options;

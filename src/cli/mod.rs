@@ -1,17 +1,18 @@
 //! Arguments to an exit code: one function per command. Everything that is printed is printed here.
 
 mod diff;
+mod explain;
 mod export;
 mod resolve;
 mod watchdog;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::{ErrorKind, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::error::ErrorKind;
+use clap::error::ErrorKind as UsageErrorKind;
 
 use self::watchdog::Watchdog;
 use crate::env::Variable;
@@ -43,6 +44,7 @@ fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
         Command::Diff => diff::command(raw, variables),
         Command::Resolve => resolve::command(raw, variables),
         Command::Export => export::command(raw, variables),
+        Command::Explain => explain::command(raw),
         #[cfg(feature = "controller")]
         Command::Crd => crd(),
         #[cfg(feature = "controller")]
@@ -88,12 +90,8 @@ fn controller(raw: &RawOptions, variables: &[Variable]) -> u8 {
 
 #[cfg(feature = "controller")]
 fn crd() -> u8 {
-    let printed = crate::kubernetes::crd::spec::definition_yaml()
-        .map_err(|error| error.to_string())
-        // A reader that went away has had enough.
-        .map(|yaml| _ = std::io::stdout().lock().write_all(yaml.as_bytes()));
-    match printed {
-        Ok(()) => 0,
+    match crate::kubernetes::crd::spec::definition_yaml() {
+        Ok(yaml) => print_result(&yaml),
         Err(error) => {
             print_error(&format!("the definition could not be printed: {error}\n"));
             Outcome::Internal.exit_code()
@@ -197,6 +195,18 @@ fn finish(report: Report, options: &Options, watchdog: Option<&Watchdog>) -> u8 
     report.exit_code()
 }
 
+/// What a command is for, to standard output. A reader that closed it has had enough; anything else is a failure.
+fn print_result(text: &str) -> u8 {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            print_error(&format!("error: the result could not be written: {} (output_failed)\n", error.kind()));
+            Outcome::OutputFailed.exit_code()
+        }
+        _ => 0,
+    }
+}
+
 /// A reader that went away is no reason to fail: the exit code says what happened.
 fn print(text: &str) {
     let _ = std::io::stdout().lock().write_all(text.as_bytes());
@@ -266,11 +276,11 @@ fn targets(level: tracing::level_filters::LevelFilter) -> tracing_subscriber::fi
 /// would echo the argument, and an argument in the wrong place may be a key.
 fn usage(error: &clap::Error, arguments: &[OsString], variables: &[Variable]) -> u8 {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+        UsageErrorKind::DisplayHelp | UsageErrorKind::DisplayVersion => {
             let _ = error.print();
             return 0;
         }
-        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+        UsageErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             print_error(&error.to_string());
             return Outcome::Invalid.exit_code();
         }

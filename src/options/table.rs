@@ -11,16 +11,17 @@ pub enum Command {
     Export,
     Controller,
     Crd,
+    Explain,
 }
 
-use Command::{Controller, Diff, Export, Resolve, Seed};
+use Command::{Controller, Diff, Explain, Export, Resolve, Seed};
 
 impl Command {
     /// Those of this build.
     pub const ALL: &'static [Command] = if cfg!(feature = "controller") {
-        &[Seed, Diff, Resolve, Export, Controller, Command::Crd]
+        &[Seed, Diff, Resolve, Export, Controller, Command::Crd, Explain]
     } else {
-        &[Seed, Diff, Resolve, Export]
+        &[Seed, Diff, Resolve, Export, Explain]
     };
 
     pub const fn as_str(self) -> &'static str {
@@ -31,6 +32,7 @@ impl Command {
             Export => "export",
             Controller => "controller",
             Command::Crd => "crd",
+            Explain => "explain",
         }
     }
 
@@ -47,6 +49,7 @@ impl Command {
                  --allow-writes, settle and seed"
             }
             Command::Crd => "Print the CustomResourceDefinition of AIProviderSeed as YAML",
+            Explain => "Say what a code, outcome, reason or field means, and what to do",
         }
     }
 }
@@ -158,6 +161,11 @@ pub const OPTIONS: &[OptionRow] = &[
         "Write secret values into this new file, readable for its owner alone"),
     row("show-secrets", Takes::Nothing, CommandLine, &[Export],
         "Print secret values on standard output"),
+
+    row("word", Takes::Positional("WORD"), CommandLine, &[Explain],
+        "A code (unknown_type), an outcome (conflict), a condition's reason (WouldSeed) or a field (base_url)"),
+    row("list", Takes::Nothing, CommandLine, &[Explain],
+        "Print all words, one on each line, with their kind"),
 
     row("database-url", Takes::Value("URL"), Process, DATABASE,
         "Connection URL or key=value list, as Coder takes it. Default: CODER_PG_CONNECTION_URL, else DATABASE_URL, else PGHOST, …"),

@@ -26,9 +26,6 @@ use crate::plan::{Conflict, Plan, State};
 use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::provider::{DesiredProvider, redact};
 
-/// Where the pages on outcomes and codes are.
-pub const DOCS: &str = "https://aiproviders.dev/docs";
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     Seed,
@@ -173,6 +170,21 @@ impl Report {
 
     pub fn has_warning(&self, code: Code) -> bool {
         self.findings.warnings.iter().any(|warning| warning.code == code)
+    }
+
+    /// The word whose page says most about this run: the code that all problems share, or else the outcome.
+    pub fn explained_by(&self) -> &'static str {
+        let Findings { problems, warnings } = &self.findings;
+        match self.outcome {
+            Outcome::Ok | Outcome::Changes if !self.conflicts.is_empty() => Outcome::Conflict.as_str(),
+            Outcome::Ok | Outcome::Changes => {
+                warnings.first().map_or(self.outcome.as_str(), |warning| warning.code.as_str())
+            }
+            outcome => match &problems[..] {
+                [first, rest @ ..] if rest.iter().all(|problem| problem.code == first.code) => first.code.as_str(),
+                _ => outcome.as_str(),
+            },
+        }
     }
 
     /// The conflict ids, each once, in the order of the providers.

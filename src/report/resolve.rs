@@ -7,7 +7,8 @@ use serde::Serialize;
 use super::json::{Document, document};
 use super::sentence::{minute, origin, problem_sentence, value};
 use super::termination::{LIMIT, termination_message};
-use super::{DOCS, Report, Style, take_database, text};
+use super::{Report, Style, take_database, text};
+use crate::explain::pointer;
 use crate::options::resolve::Action;
 use crate::plan::resolve::Resolution;
 use crate::plan::{Conflict, Field, VariableEdit};
@@ -202,12 +203,17 @@ impl ResolveReport {
         }
         let _ = writeln!(out, "\n{}", style.paint("33", "still different"));
         super::terminal::conflicts(out, &self.report, style);
-        let _ = writeln!(out, "\n  conflict {} · {DOCS}/conflicts", self.report.conflict_ids().join(" "));
+        let _ = writeln!(out, "\n  conflict {} · {}", self.report.conflict_ids().join(" "), pointer("conflict"));
     }
 
     pub fn termination_message(&self) -> String {
         if self.declined {
-            return format!("{}: {}. {DOCS}/resolve", self.report.outcome.as_str(), self.headline());
+            return format!(
+                "{}: {}. {}",
+                self.report.outcome.as_str(),
+                self.headline(),
+                pointer(self.report.explained_by())
+            );
         }
         if self.report.outcome != Outcome::Ok {
             return termination_message(&self.report);
@@ -217,7 +223,7 @@ impl ResolveReport {
         let warnings = self.warnings().map(problem_sentence);
         let facts = facts.into_iter().chain(warnings).collect::<Vec<_>>().join("; ");
         let written = if self.report.written || self.changes.is_empty() { "" } else { ". Nothing was written" };
-        fit_bytes("ok: ", &facts, &format!("{written}. {DOCS}/resolve"), LIMIT)
+        fit_bytes("ok: ", &facts, &format!("{written}. {}", pointer(self.report.explained_by())), LIMIT)
     }
 }
 

@@ -5,8 +5,9 @@ use std::fmt::Write;
 use super::environment_source::place;
 use super::layout::{beside, room, wrap};
 use super::sentence::{START_ANYWAY, keep_database, minute, origin, take_environment, value};
-use super::{Command, DOCS, Provider, Report};
+use super::{Command, Provider, Report};
 use crate::env::UnknownProvider;
+use crate::explain::pointer;
 use crate::plan::{Conflict, State};
 use crate::problem::{Code, Outcome, Problem};
 use crate::provider::redact::count;
@@ -91,6 +92,7 @@ pub(super) fn headline(report: &Report, style: Style) -> String {
         }
         Outcome::Unusable => "connected, but the database does not allow the seed".to_owned(),
         Outcome::Locked => "another session holds the lock for seeding".to_owned(),
+        Outcome::OutputFailed => "the result could not be written".to_owned(),
         Outcome::Internal => "a bug in ai-provider-seed".to_owned(),
     };
     format!("{} {sentence}; {written}{anyway}", style.error())
@@ -317,12 +319,9 @@ fn footer(out: &mut String, report: &Report) {
     if starts(report) && !matches!(report.outcome, Outcome::Internal | Outcome::Conflict) {
         let _ = writeln!(out, "  Start anyway  {START_ANYWAY}");
     }
-    let page = match report.outcome {
-        Outcome::Conflict | Outcome::Ok | Outcome::Changes => "conflicts".to_owned(),
-        outcome => format!("outcomes#{}", outcome.as_str()),
-    };
+    let is_about_conflicts = matches!(report.outcome, Outcome::Conflict | Outcome::Ok | Outcome::Changes);
     let ids = report.conflict_ids();
     let ids =
-        if ids.is_empty() || page != "conflicts" { String::new() } else { format!("conflict {} · ", ids.join(" ")) };
-    let _ = writeln!(out, "  {ids}exit {} · {DOCS}/{page}", report.exit_code());
+        if ids.is_empty() || !is_about_conflicts { String::new() } else { format!("conflict {} · ", ids.join(" ")) };
+    let _ = writeln!(out, "  {ids}exit {} · {}", report.exit_code(), pointer(report.explained_by()));
 }

@@ -1,8 +1,9 @@
 //! The termination message: what `kubectl describe pod` shows. Verdict first, next step and conflict id always there.
 
+use super::Report;
 use super::sentence::{START_ANYWAY, advice, conflict_facts, conflict_sentence, problem_sentence as sentence};
 use super::terminal::written;
-use super::{DOCS, Report};
+use crate::explain::pointer;
 use crate::plan::{Conflict, State};
 use crate::problem::Outcome;
 use crate::provider::redact::{count, fit_bytes};
@@ -46,7 +47,7 @@ fn problems(report: &Report, outcome: Outcome) -> String {
     let tail = match &report.conflicts[..] {
         // The one that is there now.
         found if outcome == Outcome::Conflict && !found.is_empty() => format!("{written}. {}", ids(found)),
-        _ => format!("{written}.{anyway} {DOCS}/outcomes#{}", outcome.as_str()),
+        _ => format!("{written}.{anyway} {}", pointer(report.explained_by())),
     };
     fit_bytes(&format!("{}{number}", verdict(report)), &facts.join("; "), &tail, LIMIT)
 }
@@ -72,7 +73,7 @@ fn success(report: &Report) -> String {
         created => format!(", {} seeded", count(created, "provider")),
     };
     let tail = match &report.conflicts[..] {
-        [] => format!(". {DOCS}/codes"),
+        [] => format!(". {}", pointer(report.explained_by())),
         differing => format!(". {}. {}", advice(differing, false), ids(differing)),
     };
     let head = format!("{} with {}{written}: ", report.outcome.as_str(), count(facts.len(), "warning"));
@@ -90,5 +91,5 @@ fn ids(conflicts: &[Conflict]) -> String {
     ids.dedup();
     let more = if ids.len() > IDS { format!(" and {} more", ids.len() - IDS) } else { String::new() };
     ids.truncate(IDS);
-    format!("conflict {}{more} {DOCS}/conflicts", ids.join(" "))
+    format!("conflict {}{more} · {}", ids.join(" "), pointer(Outcome::Conflict.as_str()))
 }

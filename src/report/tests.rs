@@ -229,7 +229,7 @@ proptest! {
         let first = blocking.unwrap_or(&report.conflicts[0]);
         prop_assert!(message.contains(&format!("conflict {}", first.id)), "{}", message);
         prop_assert!(message.contains(" in Coder"), "{}", message);
-        prop_assert!(message.ends_with("https://aiproviders.dev/docs/conflicts"), "{}", message);
+        prop_assert!(message.ends_with(" · ai-provider-seed explain conflict"), "{}", message);
         prop_assert_eq!(message.contains("start anyway with AI_PROVIDER_SEED_BLOCK_ON=none"), blocking.is_some() && blocked);
     }
 
@@ -241,7 +241,8 @@ proptest! {
         let mut report = Report::new(Command::Seed, problems);
         report.blocked = blocked;
         let message = termination_message(&report);
-        prop_assert!(message.len() <= 1024 && message.contains("https://aiproviders.dev/docs/outcomes#"));
+        let pointer = format!(" ai-provider-seed explain {}", report.explained_by());
+        prop_assert!(message.len() <= 1024 && message.ends_with(&pointer));
         let anyway = blocked && report.outcome != Outcome::Internal && !report.has_no_workload();
         prop_assert_eq!(message.contains("Start anyway: AI_PROVIDER_SEED_BLOCK_ON=none"), anyway);
     }

@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
+use super::Report;
 use super::layout::{WIDTH, wrap};
 use super::sentence::{conflict_sentence, problem_sentence};
 use super::terminal::{Style, headline, providers};
-use super::{DOCS, Report};
+use crate::explain::pointer;
 use crate::problem::Outcome;
 
 /// What was seen, and when: `09:12:07 UTC`.
@@ -37,7 +38,7 @@ pub fn table(now: &TimedReport, before: Option<&TimedReport>, style: Style) -> S
     }
     let ids = shown.conflict_ids();
     if !ids.is_empty() {
-        let _ = writeln!(out, "\n  conflict {} · {DOCS}/conflicts", ids.join(" "));
+        let _ = writeln!(out, "\n  conflict {} · {}", ids.join(" "), pointer("conflict"));
     }
     let place = report.source.as_ref().map(|place| format!("from {} · ", place.label())).unwrap_or_default();
     let database = shown.database.as_ref().map(|database| format!("{database} · ")).unwrap_or_default();

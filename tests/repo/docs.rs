@@ -5,17 +5,6 @@ use crate::support::markdown::Page;
 use ai_provider_seed::problem::{Code, Outcome};
 use std::collections::BTreeMap;
 
-const OUTCOMES: [Outcome; 8] = [
-    Outcome::Ok,
-    Outcome::Changes,
-    Outcome::Invalid,
-    Outcome::Conflict,
-    Outcome::Unavailable,
-    Outcome::Unusable,
-    Outcome::Locked,
-    Outcome::Internal,
-];
-
 #[test]
 fn codes_has_one_section_per_code() {
     let page = Page::read("docs/codes.md");
@@ -31,17 +20,17 @@ fn codes_has_one_section_per_code() {
 fn outcomes_has_one_section_per_outcome_with_its_exit_code() {
     let page = Page::read("docs/outcomes.md");
     let sections: Vec<&str> = page.headings().iter().filter(|(level, _)| *level > 1).map(|(_, text)| *text).collect();
-    assert_eq!(sections, OUTCOMES.map(Outcome::as_str));
-    for (outcome, (_, after)) in
-        OUTCOMES.iter().zip(OUTCOMES.map(|o| page.text.split_once(&format!("\n## {}\n", o.as_str())).unwrap()))
-    {
+    let words: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
+    assert_eq!(sections, words);
+    for outcome in Outcome::ALL {
+        let (_, after) = page.text.split_once(&format!("\n## {outcome}\n")).unwrap();
         let says = format!("\nExit code {}.", outcome.exit_code());
-        assert!(after.starts_with(&says), "{} does not begin with {says:?}", outcome.as_str());
+        assert!(after.starts_with(&says), "{outcome} does not begin with {says:?}");
     }
     let rows = Page::read("README.md").rows_below("Exit codes");
     let table: Vec<(&str, &str)> = rows.iter().map(|row| (row[0].as_str(), row[1].as_str())).collect();
-    let codes = OUTCOMES.map(|outcome| outcome.exit_code().to_string());
-    assert_eq!(table, codes.iter().map(String::as_str).zip(OUTCOMES.map(Outcome::as_str)).collect::<Vec<_>>());
+    let codes: Vec<String> = Outcome::ALL.iter().map(|outcome| outcome.exit_code().to_string()).collect();
+    assert_eq!(table, codes.iter().map(String::as_str).zip(words).collect::<Vec<_>>());
 }
 
 #[test]

@@ -141,7 +141,7 @@ impl Observation {
                 sentences(&report.findings.problems),
                 DatabaseView::Unread,
             ),
-            Outcome::Unavailable | Outcome::Unusable | Outcome::Locked | Outcome::Internal => {
+            Outcome::Unavailable | Outcome::Unusable | Outcome::Locked | Outcome::OutputFailed | Outcome::Internal => {
                 Observation::new(Reason::DatabaseUnusable, sentences(&report.findings.problems), DatabaseView::Unread)
             }
         };

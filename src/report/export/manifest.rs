@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::shared::{SECRET_NAME, variables};
+use crate::identity::IMAGE;
 use crate::options::export::Secrets;
 use crate::plan::{Export, ExportedValue};
 
@@ -10,7 +11,7 @@ use crate::plan::{Export, ExportedValue};
 pub fn helm(export: &Export, secrets: Secrets) -> (String, String) {
     let mut text = format!(
         "coder:\n  initContainers:\n    - name: ai-provider-seed\n      \
-         image: ghcr.io/aiproviders/ai-provider-seed:{}\n      args: [seed]\n      env:\n        \
+         image: {IMAGE}:{}\n      args: [seed]\n      env:\n        \
          - name: CODER_PG_CONNECTION_URL\n          valueFrom:\n            secretKeyRef:\n              \
          name: coder-db-url\n              key: url\n",
         env!("CARGO_PKG_VERSION")

@@ -1,0 +1,86 @@
+//! What each code, outcome, reason and field means: the sections of the pages, inside the program.
+
+use crate::identity::DOCS;
+
+/// One section of a page.
+pub struct Section {
+    pub word: &'static str,
+    /// `outcome`, `code`, `reason` or `field`.
+    pub kind: &'static str,
+    /// The page's name, without `.md`.
+    page: &'static str,
+    start: usize,
+    length: usize,
+}
+
+type Row = (&'static str, &'static str, &'static str, usize, usize);
+
+/// Written by build.rs, in the order of `--list`.
+const ROWS: &[Row] = include!(concat!(env!("OUT_DIR"), "/explain.rs"));
+const TEXT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/explain.deflate"));
+
+pub fn sections() -> impl Iterator<Item = Section> {
+    ROWS.iter().map(|&(word, kind, page, start, length)| Section { word, kind, page, start, length })
+}
+
+/// The text of these sections, in Markdown. `None`: the program itself is damaged.
+pub fn texts(sections: &[Section]) -> Option<Vec<String>> {
+    let whole = miniz_oxide::inflate::decompress_to_vec(TEXT).ok()?;
+    let text = |section: &Section| whole.get(section.start..section.start + section.length);
+    sections.iter().map(|section| String::from_utf8(text(section)?.to_vec()).ok()).collect()
+}
+
+/// Where to read on, as messages end: `ai-provider-seed explain conflict`, and the page's address if the build has one.
+pub fn pointer(word: &str) -> String {
+    pointer_with(word, DOCS)
+}
+
+fn pointer_with(word: &str, docs: Option<&str>) -> String {
+    let command = format!("ai-provider-seed explain {word}");
+    let section = sections().find(|section| section.word == word);
+    match (docs, section) {
+        (Some(base), Some(section)) => {
+            let anchor = word.to_ascii_lowercase();
+            format!("{command} · {}/{}#{anchor}", base.trim_end_matches('/'), section.page)
+        }
+        _ => command,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::{Code, Outcome};
+    use crate::provider::Field;
+
+    #[test]
+    fn link_is_printed_only_where_the_build_has_one() {
+        assert_eq!(pointer_with("conflict", None), "ai-provider-seed explain conflict");
+        let links = [
+            ("conflict", "outcomes#conflict"),
+            ("unknown_type", "codes#unknown_type"),
+            ("WouldSeed", "controller#wouldseed"),
+            ("base_url", "conflicts#base_url"),
+        ];
+        for (word, page) in links {
+            let expected = format!("ai-provider-seed explain {word} · https://docs.example/v1/{page}");
+            assert_eq!(pointer_with(word, Some("https://docs.example/v1/")), expected);
+        }
+    }
+
+    #[test]
+    fn every_word_of_a_report_is_explained() {
+        let explained: Vec<(&str, &str)> = sections().map(|section| (section.kind, section.word)).collect();
+        let codes = Code::ALL.iter().map(|code| ("code", code.as_str()));
+        let outcomes = Outcome::ALL.iter().map(|outcome| ("outcome", outcome.as_str()));
+        let fields = [Field::Type, Field::BaseUrl, Field::BedrockRegion, Field::ApiKeys, Field::BedrockCredentials];
+        let fields = fields.map(|field| ("field", field.as_str()));
+        for word in codes.chain(outcomes).chain(fields) {
+            assert!(explained.contains(&word), "{word:?}");
+        }
+        #[cfg(feature = "controller")]
+        for reason in crate::kubernetes::crd::reason::Reason::ALL {
+            assert!(explained.contains(&("reason", reason.as_str())), "{reason}");
+        }
+    }
+}

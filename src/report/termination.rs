@@ -33,7 +33,7 @@ fn problems(report: &Report, outcome: Outcome) -> String {
         && outcome != Outcome::Internal
         && !report.has_no_workload()
     {
-        format!(" Start anyway: {START_ANYWAY}")
+        format!(" Start anyway: {START_ANYWAY} ·")
     } else {
         String::new()
     };

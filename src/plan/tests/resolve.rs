@@ -197,9 +197,9 @@ fn a_decision_is_about_what_it_names() {
             id("openai")
         ))
     );
-    assert!(why(&["azure"], vec![id("openai")]).contains("that of a provider that was not"));
+    assert!(why(&["azure"], vec![id("openai")]).contains("belongs to a provider that is not named"));
     for conflicts in [vec!["deadbeef0000".to_owned()], vec![id("azure"), "deadbeef0000".to_owned()]] {
-        assert!(why(&[], conflicts).contains("not there any more: it was settled, or a side has changed"));
+        assert!(why(&[], conflicts).contains("no longer exists: it was resolved, or one side has changed"));
     }
     // To look at both sides no conflict need be named.
     let shown = (vec![], names(&["openai"]), names(&["openai"]), vec![]);

@@ -48,7 +48,7 @@ fn predict(namespace: &Namespace, env: &Env, url: &str, compare: &str) -> Option
 }
 
 #[test]
-fn what_the_controller_says_is_what_the_next_start_does() {
+fn controller_status_predicts_next_pod_start() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let controller = Controller::start(&namespace);

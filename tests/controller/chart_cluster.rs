@@ -48,7 +48,7 @@ fn assert_accepted(cluster: &Cluster, what: &str, manifest: &str) {
 }
 
 #[test]
-fn the_api_server_accepts_everything_that_is_rendered() {
+fn rendered_chart_is_accepted_by_the_api_server() {
     let Some(cluster) = Cluster::start() else { return };
     for namespace in ["coder", "staging", "argocd", "123", "0x1f"] {
         create_namespace(&cluster, namespace);
@@ -105,7 +105,7 @@ fn commands(job: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_documented_wait_for_a_job_ends_with_it_whichever_way_and_not_with_an_earlier_one() {
+fn documented_job_wait_ends_when_the_job_succeeds_or_fails() {
     let Some(cluster) = Cluster::start() else { return };
     create_namespace(&cluster, "coder");
     // What the controller of Jobs of current releases writes; there is none here.
@@ -162,7 +162,7 @@ spec: {workloadRef: {name: coder}, interval: 10m}
 ";
 
 #[test]
-fn an_upgrade_keeps_resources_and_their_status_and_a_removal_keeps_the_kind() {
+fn chart_upgrade_and_removal_keep_the_resources() {
     let Some(cluster) = Cluster::start() else { return };
     create_namespace(&cluster, "coder");
     let chart = root(CHART);
@@ -237,7 +237,7 @@ fn next_version(chart: &Path) -> tempfile::TempDir {
 }
 
 #[test]
-fn the_version_given_to_helm_is_the_servers() {
+fn helm_kube_version_equals_the_api_server_version() {
     let Some(cluster) = Cluster::shared() else { return };
     let version: Value = serde_json::from_slice(&kubectl(cluster, &["get", "--raw", "/version"], "").stdout).unwrap();
     let (major, minor) = (version["major"].as_str().unwrap(), version["minor"].as_str().unwrap());

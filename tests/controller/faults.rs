@@ -125,7 +125,7 @@ fn keeps_its_last_word(controller: &mut Controller, namespace: &Namespace, word:
 const IN_SYNC: [&str; 2] = ["Ready=True InSync", "InSync=True InSync"];
 
 #[test]
-fn too_many_requests_for_ever() {
+fn endless_429_never_leads_to_in_sync() {
     let Some(cluster) = Cluster::start() else { return };
     cluster.install_definition();
     let namespace = cluster.namespace();
@@ -159,7 +159,7 @@ fn too_many_requests_for_ever() {
 }
 
 #[test]
-fn without_the_right_to_publish_events_the_conditions_still_tell() {
+fn forbidden_events_leave_conditions_working() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let database = in_sync(&namespace);
@@ -180,7 +180,7 @@ fn without_the_right_to_publish_events_the_conditions_still_tell() {
 }
 
 #[test]
-fn a_frozen_api_server_is_given_up_and_found_again() {
+fn frozen_api_server_is_abandoned_and_reconnected() {
     let Some(cluster) = Cluster::start() else { return };
     cluster.install_definition();
     let namespace = cluster.namespace();
@@ -199,7 +199,7 @@ fn a_frozen_api_server_is_given_up_and_found_again() {
 }
 
 #[test]
-fn a_slow_way_to_the_api_server_and_a_watch_that_is_cut() {
+fn slow_api_server_and_cut_watch_lose_no_change() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let database = in_sync(&namespace);
@@ -226,7 +226,7 @@ fn a_slow_way_to_the_api_server_and_a_watch_that_is_cut() {
 /// Two days ahead, then two days back. What is said of time is what the clock said; everything else goes on as if nothing
 /// had happened, and the one that waits for the Lease does not take it.
 #[test]
-fn a_clock_that_jumps() {
+fn clock_jump_does_not_disturb_the_controller() {
     let (Some(cluster), Some(clock)) = (Cluster::shared(), Clock::new()) else { return };
     let namespace = cluster.namespace();
     let database = in_sync(&namespace);

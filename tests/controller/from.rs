@@ -43,7 +43,7 @@ fn message(finished: &Finished) -> String {
 }
 
 #[test]
-fn a_workload_is_named_as_for_kubectl() {
+fn workload_names_are_those_of_kubectl() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, other, database) = (cluster.namespace(), cluster.namespace(), database());
     let agreeing = deployment("coder", &env("https://ai.example/v1", &database), &[]);
@@ -82,7 +82,7 @@ fn a_workload_is_named_as_for_kubectl() {
 }
 
 #[test]
-fn nothing_of_this_machine_gets_in() {
+fn local_environment_does_not_leak_into_from() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database());
     apply(&namespace, &[deployment("coder", &env("https://ai.example/v1", &database), &[])]);
@@ -103,7 +103,7 @@ fn nothing_of_this_machine_gets_in() {
 }
 
 #[test]
-fn options_are_the_containers_and_a_flag_wins() {
+fn container_options_apply_and_a_flag_overrides_them() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database());
     let mut env = env("https://other.example/v1", &database);
@@ -129,7 +129,7 @@ fn options_are_the_containers_and_a_flag_wins() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_objects_are_named() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database());
     let env = json!([
@@ -167,7 +167,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn a_secret_that_one_may_not_read_is_named() {
+fn forbidden_secret_is_named() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database());
     let env = json!([{"name": "CODER_PG_CONNECTION_URL", "valueFrom": from("secretKeyRef", "db", "url")}]);
@@ -199,7 +199,7 @@ fn a_secret_that_one_may_not_read_is_named() {
 }
 
 #[test]
-fn the_cluster_is_found_as_kubectl_finds_it() {
+fn cluster_is_found_as_kubectl_finds_it() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let finished = Run::diff().json().arg("--from=deploy/coder").run().expect(2);
@@ -219,7 +219,7 @@ fn the_cluster_is_found_as_kubectl_finds_it() {
 }
 
 #[test]
-fn a_secret_is_named_and_its_value_is_not() {
+fn secret_is_named_and_its_value_is_hidden() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database());
     let canary = "https://sk-canary-host.example/v1";
@@ -256,7 +256,7 @@ fn a_secret_is_named_and_its_value_is_not() {
 }
 
 #[test]
-fn the_database_given_here_wins() {
+fn local_database_url_overrides_the_workloads() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database());
     let unreachable = "postgres://coder@127.0.0.1:1/coder?sslmode=disable";

@@ -44,7 +44,7 @@ fn compare(namespace: &Namespace, env: &Env, url: &str, compare: &str) {
 }
 
 #[test]
-fn a_workload_is_judged_as_its_environment_would_be_here() {
+fn diff_from_agrees_with_diff_in_the_environment() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     run_all_with(ConnectAs::SUPERUSER, &|env, url, credentials| {

@@ -44,7 +44,7 @@ fn example() -> String {
 }
 
 #[test]
-fn a_complete_stream_is_compared() {
+fn complete_stream_is_compared() {
     let database = Server::shared().database(Variant::Current);
     database.execute(ROW);
     let finished = diff(example()).arg("--database-url").arg(database.url()).run().expect(0);
@@ -63,7 +63,7 @@ fn a_complete_stream_is_compared() {
 }
 
 #[test]
-fn what_helm_makes_of_coders_values() {
+fn helm_output_of_coder_values_is_compared() {
     if helm::is_missing() {
         return;
     }
@@ -90,7 +90,7 @@ fn what_helm_makes_of_coders_values() {
 }
 
 #[test]
-fn what_helm_makes_of_the_named_template() {
+fn helm_output_of_the_named_template_is_compared() {
     if helm::is_missing() {
         return;
     }
@@ -99,7 +99,7 @@ fn what_helm_makes_of_the_named_template() {
 }
 
 #[test]
-fn what_kubectl_prints() {
+fn kubectl_output_is_compared() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     namespace.apply(&example());
@@ -136,7 +136,7 @@ fn literal(number: usize, name: &str, url: &str) -> Vec<Value> {
 }
 
 #[test]
-fn unknown_values_are_no_error() {
+fn unknown_values_are_not_an_error() {
     let database = Server::shared().database(Variant::Current);
     database.execute(ROW);
     database.execute("insert into ai_provider_keys (provider_id, api_key) select id, 'sk-stored' from ai_providers");
@@ -179,7 +179,7 @@ fn unknown_values_are_no_error() {
 }
 
 #[test]
-fn a_secret_that_may_set_anything_takes_no_conclusion_from_what_is_absent() {
+fn absent_variable_proves_nothing_beside_an_unread_secret() {
     let env_from = |env: Vec<Value>| {
         let mut workload = deployment("coder", &json!(env), &["seed", "--strict", "--require-providers=3"]);
         let init = &mut workload["spec"]["template"]["spec"]["initContainers"][0];
@@ -209,7 +209,7 @@ fn a_secret_that_may_set_anything_takes_no_conclusion_from_what_is_absent() {
 }
 
 #[test]
-fn older_variables_whose_values_are_unknown() {
+fn unknown_older_variables_are_warnings() {
     let database = Server::shared().database(Variant::Current);
     database.execute(&ROW.replace("openai.com/v1", "openai.com/v1/"));
     let secret = |name: &str| json!({"name": name, "valueFrom": from("secretKeyRef", "coder-ai", "x")});
@@ -224,7 +224,7 @@ fn older_variables_whose_values_are_unknown() {
 }
 
 #[test]
-fn one_of_several_workloads() {
+fn one_of_several_workloads_is_chosen_by_name() {
     let workload = |name: &str, url: &str| deployment(name, &json!(literal(0, name, url)), &["seed"]);
     let two = format!("---\n{}\n---\n{}\n", workload("one", "https://a.example/"), workload("two", "nonsense"));
     let finished = offline(&two).run().expect(2);
@@ -266,7 +266,7 @@ fn one_of_several_workloads() {
 }
 
 #[test]
-fn streams_that_cannot_be_read_are_told_with_their_place_and_nothing_else() {
+fn unreadable_stream_is_reported_by_position_only() {
     let good = deployment("coder", &json!([]), &[]);
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: ai}\ndata:\n  key: sk-canary-not-base64\n";
     for (stream, code, says) in [
@@ -313,7 +313,7 @@ fn streams_that_cannot_be_read_are_told_with_their_place_and_nothing_else() {
 }
 
 #[test]
-fn names_that_nobody_checked_do_not_reach_the_terminal_raw() {
+fn unchecked_names_are_escaped_on_the_terminal() {
     let env = json!([
         {"name": "CODER_AIBRIDGE_PROVIDER_0_TYPE", "value": "openai"},
         {"name": "CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "valueFrom": from("secretKeyRef", "a\u{1b}[31m", "b\u{202e}")},

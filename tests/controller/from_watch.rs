@@ -13,7 +13,7 @@ const ENV: [(&str, &str); 2] = [
 ];
 
 #[test]
-fn a_workload_is_watched_too() {
+fn watch_follows_a_workload() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     database.execute(ROW);

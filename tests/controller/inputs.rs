@@ -18,7 +18,7 @@ fn variable(name: &str, value: &str) -> Value {
 }
 
 #[test]
-fn what_is_missing_is_named_and_found_when_it_comes() {
+fn missing_input_is_named_and_found_once_created() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     let controller = Controller::start(&namespace);
@@ -74,7 +74,7 @@ fn what_is_missing_is_named_and_found_when_it_comes() {
 }
 
 #[test]
-fn databases_that_cannot_be_read() {
+fn unreadable_databases_have_their_reasons() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let server = Server::start(Options::new().scram());
@@ -119,7 +119,7 @@ fn databases_that_cannot_be_read() {
 }
 
 #[test]
-fn what_came_from_a_secret_is_shown_nowhere() {
+fn secret_values_are_shown_nowhere() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     let (name, url) = ("canary-name", "https://canary-url.example/v1");
@@ -167,7 +167,7 @@ fn what_came_from_a_secret_is_shown_nowhere() {
 }
 
 #[test]
-fn five_thousand_providers_in_one_resource() {
+fn five_thousand_providers_fit_one_resource() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     let mut data = serde_json::Map::new();

@@ -29,7 +29,7 @@ fn add(namespace: &Namespace, name: &str) {
 }
 
 #[test]
-fn one_works_the_other_waits_and_follows() {
+fn second_controller_waits_and_takes_over() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let first = start(&namespace);
@@ -54,7 +54,7 @@ fn one_works_the_other_waits_and_follows() {
 }
 
 #[test]
-fn two_with_leases_of_their_own_do_not_wait_for_each_other() {
+fn controllers_with_separate_leases_run_together() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let _one = start_with(&namespace, &["--leader-elect", "--lease-name=one"]);
@@ -65,7 +65,7 @@ fn two_with_leases_of_their_own_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn whoever_loses_it_ends() {
+fn controller_that_loses_its_lease_ends() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let controller = start(&namespace);

@@ -98,7 +98,7 @@ fn mask(word: &str) -> Option<&'static str> {
 }
 
 #[test]
-fn from_would_seed_to_conflict_and_back() {
+fn resource_goes_from_would_seed_to_conflict_and_back() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     workload(&namespace, &database);

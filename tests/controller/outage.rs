@@ -43,7 +43,7 @@ fn workload(namespace: &Namespace, database: &Database) {
 }
 
 #[test]
-fn the_definition_comes_late_is_old_and_lets_malformed_objects_in() {
+fn late_or_old_definition_and_malformed_objects_are_survived() {
     let Some(cluster) = Cluster::start() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     workload(&namespace, &database);
@@ -87,7 +87,7 @@ fn the_definition_comes_late_is_old_and_lets_malformed_objects_in() {
 }
 
 #[test]
-fn the_api_server_goes_and_comes_back() {
+fn api_server_outage_is_survived() {
     let Some(cluster) = Cluster::start() else { return };
     cluster.install_definition();
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));

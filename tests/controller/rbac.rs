@@ -47,7 +47,7 @@ fn forbidden(controller: &Controller) -> f64 {
 
 /// The role of the manifests, which are made from the chart.
 #[test]
-fn the_manifests_grant_what_is_listed() {
+fn manifests_grant_the_listed_rules() {
     let manifests = include_str!("../../deploy/controller/controller.yaml");
     let role =
         manifests.split("\n---\n").find(|document| document.contains("\nkind: Role\n")).expect("there is a role");
@@ -56,7 +56,7 @@ fn the_manifests_grant_what_is_listed() {
 }
 
 #[test]
-fn the_listed_rights_are_enough() {
+fn listed_rules_are_sufficient() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     objects(&namespace);
@@ -78,7 +78,7 @@ fn the_listed_rights_are_enough() {
 }
 
 #[test]
-fn no_right_is_unused() {
+fn every_rule_is_needed() {
     let Some(cluster) = Cluster::shared() else { return };
     let all = rights(rbac::rules());
     // Four at a time: each is a process.
@@ -105,7 +105,7 @@ fn no_right_is_unused() {
 }
 
 #[test]
-fn no_right_of_the_election_is_unused() {
+fn every_leader_election_rule_is_needed() {
     let Some(cluster) = Cluster::shared() else { return };
     let all = rights(rbac::leader_election_rules());
     for without in 0..all.len() {

@@ -15,7 +15,7 @@ fn told(namespace: &Namespace, reason: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_decision_is_carried_out_once() {
+fn decision_is_carried_out_once() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     let mut listener = database.client();
@@ -73,7 +73,7 @@ fn a_decision_is_carried_out_once() {
 }
 
 #[test]
-fn what_is_refused_changes_nothing_and_says_what_to_do() {
+fn refused_decision_changes_nothing_and_names_the_next_step() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     workload(&namespace, "coder", &database, &[], json!({}));
@@ -127,7 +127,7 @@ fn what_is_refused_changes_nothing_and_says_what_to_do() {
 }
 
 #[test]
-fn a_rotated_key_is_taken_in_and_encrypted_where_the_database_is() {
+fn rotated_key_is_stored_encrypted_if_the_database_is() {
     let Some(cluster) = Cluster::shared() else { return };
     let keyring = ai_provider_seed::store::dbcrypt::Keyring::parse(ENCRYPTION_KEY).ok().unwrap();
     let old = keyring.encrypt("6a193b3", &"sk-canary-old".into()).unwrap();
@@ -158,7 +158,7 @@ fn a_rotated_key_is_taken_in_and_encrypted_where_the_database_is() {
 
 /// What a decision takes along is said before, and a value that somebody put into a Secret is one in the audit log too.
 #[test]
-fn what_goes_along_is_named_and_what_came_from_a_secret_is_not_in_the_audit_log() {
+fn audit_log_names_changes_without_secret_values() {
     const AZURE: &str = "https://azure.example.com/";
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-old"])));
@@ -193,7 +193,7 @@ fn what_goes_along_is_named_and_what_came_from_a_secret_is_not_in_the_audit_log(
 }
 
 #[test]
-fn what_was_settled_is_not_told_of_what_is_open() {
+fn settled_conflict_is_not_confused_with_an_open_one() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     workload(&namespace, "coder", &database, &[], json!({}));

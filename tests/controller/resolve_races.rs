@@ -16,7 +16,7 @@ fn conflict(namespace: &Namespace) -> String {
 }
 
 #[test]
-fn two_controllers_carry_it_out_once() {
+fn two_controllers_carry_out_a_decision_once() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     workload(&namespace, "coder", &database, &[], json!({}));
@@ -40,7 +40,7 @@ fn two_controllers_carry_it_out_once() {
 }
 
 #[test]
-fn who_waits_for_the_lock_stops_nobody_and_comes_back() {
+fn lock_wait_does_not_block_other_resources() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     let short = ("AI_PROVIDER_SEED_LOCK_TIMEOUT", "2s");
@@ -77,7 +77,7 @@ fn who_waits_for_the_lock_stops_nobody_and_comes_back() {
 }
 
 #[test]
-fn a_lost_lease_stops_before_the_commit() {
+fn lost_lease_stops_before_the_commit() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     workload(&namespace, "coder", &database, &[], json!({}));
@@ -108,7 +108,7 @@ fn a_lost_lease_stops_before_the_commit() {
 
 /// The change is committed, and the status that should remember it cannot be written.
 #[test]
-fn a_crash_between_the_commit_and_the_status_does_nothing_twice() {
+fn crash_between_commit_and_status_repeats_nothing() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     workload(&namespace, "coder", &database, &[], json!({}));
@@ -141,7 +141,7 @@ fn a_crash_between_the_commit_and_the_status_does_nothing_twice() {
 }
 
 #[test]
-fn the_role_decides_what_it_may() {
+fn database_role_limits_what_is_written() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-old"])));
     database.grant_roles();

@@ -23,7 +23,7 @@ fn absent(namespace: &Namespace) {
 }
 
 #[test]
-fn its_own_namespace_some_or_all() {
+fn controller_watches_one_some_or_all_namespaces() {
     let Some(cluster) = Cluster::start() else { return };
     cluster.install_definition();
     let [own, other, third] = [cluster.namespace(), cluster.namespace(), cluster.namespace()];
@@ -52,7 +52,7 @@ fn its_own_namespace_some_or_all() {
 }
 
 #[test]
-fn the_interval_alone_finds_drift_and_a_deleted_resource_leaves_nothing() {
+fn interval_finds_drift_and_deletion_leaves_nothing() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     seed_rows(&database);
@@ -96,7 +96,7 @@ fn the_interval_alone_finds_drift_and_a_deleted_resource_leaves_nothing() {
 }
 
 #[test]
-fn another_way_to_the_database() {
+fn database_url_of_the_resource_is_used() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     seed_rows(&database);
@@ -120,7 +120,7 @@ fn another_way_to_the_database() {
 }
 
 #[test]
-fn a_namespace_that_is_forbidden_holds_up_no_other() {
+fn forbidden_namespace_does_not_block_others() {
     let Some(cluster) = Cluster::shared() else { return };
     let [good, forbidden] = [cluster.namespace(), cluster.namespace()];
     absent(&good);
@@ -144,7 +144,7 @@ fn a_namespace_that_is_forbidden_holds_up_no_other() {
 }
 
 #[test]
-fn a_certificate_that_is_not_accepted_is_named() {
+fn rejected_api_server_certificate_is_named() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let mut config: Value = serde_json::from_slice(&std::fs::read(namespace.kubeconfig()).unwrap()).unwrap();

@@ -19,7 +19,7 @@ const AZURE: [(&str, &str); 3] = [
 ];
 
 #[test]
-fn a_first_install_is_completed_when_coder_has_migrated() {
+fn first_install_is_seeded_after_coder_migrates() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Empty));
     let mut listener = database.client();
@@ -84,7 +84,7 @@ fn a_first_install_is_completed_when_coder_has_migrated() {
 }
 
 #[test]
-fn without_allow_writes_it_says_so_and_writes_nothing() {
+fn missing_allow_writes_is_reported_and_writes_nothing() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     workload(&namespace, "coder", &database, &[], json!({"mode": "Seed"}));
@@ -115,7 +115,7 @@ fn without_allow_writes_it_says_so_and_writes_nothing() {
 }
 
 #[test]
-fn nothing_is_inserted_beside_a_conflict_until_it_is_settled() {
+fn open_conflict_blocks_inserts() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     // Starting anyway lets the pod start, and writes nothing all the same.
@@ -141,7 +141,7 @@ fn nothing_is_inserted_beside_a_conflict_until_it_is_settled() {
 }
 
 #[test]
-fn what_cannot_be_inserted_is_told_once_and_tried_again() {
+fn failed_insert_is_reported_once_and_retried() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     database.grant_roles();
@@ -170,7 +170,7 @@ fn what_cannot_be_inserted_is_told_once_and_tried_again() {
 
 /// Coder registers its key at its start; until then nothing is inserted, and nothing plain.
 #[test]
-fn with_encryption_it_waits_for_coders_key() {
+fn encrypted_seed_waits_for_coders_key() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     let keys = [("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS", ENCRYPTION_KEY)];

@@ -7,7 +7,7 @@ use kube::api::{Api, PostParams};
 use std::time::Duration;
 
 #[test]
-fn an_account_may_do_what_is_bound_to_it_and_nothing_else() {
+fn account_has_only_the_rights_bound_to_it() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let account = namespace.service_account("reader");
@@ -41,7 +41,7 @@ fn an_account_may_do_what_is_bound_to_it_and_nothing_else() {
 }
 
 #[test]
-fn what_is_stored_survives_a_crash_of_the_api_server() {
+fn stored_objects_survive_an_api_server_crash() {
     let Some(cluster) = Cluster::start() else { return };
     let namespace = cluster.namespace();
     assert_eq!(namespace.kubectl(&["get", "aps"]).code, 1);
@@ -57,7 +57,7 @@ fn what_is_stored_survives_a_crash_of_the_api_server() {
 /// Not a test by itself: the process that the next one kills.
 #[test]
 #[ignore = "run by the next test, which kills it"]
-fn sleeps_beside_a_cluster_when_asked_to() {
+fn helper_process_with_a_cluster() {
     let Some(file) = std::env::var_os("TELL_WHERE_THE_CLUSTER_IS") else { return };
     let cluster = Cluster::start().unwrap();
     std::fs::write(file, format!("{} {}", cluster.port(), cluster.kubeconfig().display())).unwrap();
@@ -65,14 +65,14 @@ fn sleeps_beside_a_cluster_when_asked_to() {
 }
 
 #[test]
-fn a_cluster_does_not_outlive_a_killed_test_process() {
+fn cluster_ends_with_a_killed_test_process() {
     if tools::directory().is_none() {
         crate::support::skip(tools::MISSING);
         return;
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut process = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "support_kubernetes::sleeps_beside_a_cluster_when_asked_to"])
+        .args(["--exact", "--ignored", "support_kubernetes::helper_process_with_a_cluster"])
         .env("TELL_WHERE_THE_CLUSTER_IS", file.path())
         .stdout(std::process::Stdio::null())
         .spawn()

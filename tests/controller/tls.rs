@@ -6,7 +6,7 @@ use crate::support::{Cluster, Options, Server, Variant};
 use serde_json::json;
 
 #[test]
-fn the_ca_of_the_resource_takes_the_place_of_a_file() {
+fn ca_of_the_resource_replaces_the_ca_file() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let (authority, stranger) = (Authority::new("ours"), Authority::new("stranger"));
@@ -44,7 +44,7 @@ fn the_ca_of_the_resource_takes_the_place_of_a_file() {
 }
 
 #[test]
-fn the_client_certificate_of_the_resource_takes_the_place_of_files() {
+fn client_certificate_of_the_resource_replaces_files() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let (authority, stranger) = (Authority::new("ours"), Authority::new("stranger"));

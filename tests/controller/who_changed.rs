@@ -45,7 +45,7 @@ fn is_told(namespace: &Namespace, conflict: &ConflictStatus, who: &str) {
 }
 
 #[test]
-fn environment_database_or_both_also_after_a_restart() {
+fn changed_side_is_named_also_after_a_restart() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-new"])));
     workload(&namespace, "coder", &database, &[], json!({}));
@@ -91,7 +91,7 @@ fn environment_database_or_both_also_after_a_restart() {
 }
 
 #[test]
-fn nothing_is_claimed_that_was_not_seen() {
+fn changed_side_is_unknown_without_an_earlier_check() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     workload(&namespace, "coder", &database, &[], json!({}));

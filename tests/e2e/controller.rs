@@ -6,7 +6,7 @@ use crate::support::Variant;
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
-fn the_controller_says_before_and_during_a_rollout_what_the_pod_says() {
+fn controller_and_pod_agree_before_and_during_a_rollout() {
     let place = Place::new("controller", Variant::Current);
     // A definition of another test is taken over, but not one that somebody else's release brought.
     let definition: &[&str] =
@@ -78,7 +78,7 @@ fn the_controller_says_before_and_during_a_rollout_what_the_pod_says() {
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
-fn several_replicas_and_namespaces_under_one_release() {
+fn one_release_serves_several_replicas_and_namespaces() {
     let place = Place::new("many", Variant::Current);
     let other = Place::new("many-other", Variant::Current);
     let namespaces = format!("watchNamespaces={{{},{}}}", place.namespace, other.namespace);

@@ -22,7 +22,7 @@ fn stopped_rollout(place: &Place) -> (String, String) {
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
-fn a_changed_row_stops_the_rollout_and_settling_it_lets_it_finish() {
+fn changed_row_blocks_the_rollout_until_it_is_settled() {
     let place = Place::new("conflict", Variant::Current);
     let (stopped, id) = stopped_rollout(&place);
     let described = place.kubectl(["describe", "pod", &stopped]);
@@ -46,7 +46,7 @@ fn a_changed_row_stops_the_rollout_and_settling_it_lets_it_finish() {
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
-fn a_job_that_takes_the_environment_lets_the_rollout_finish() {
+fn job_that_takes_the_environment_unblocks_the_rollout() {
     let place = Place::new("resolve", Variant::Current);
     // The init container's role can change nothing; the Job has the one that can.
     place.database.grant_roles();

@@ -5,7 +5,7 @@ use crate::support::Variant;
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
-fn the_controllers_manifests_and_the_example_of_the_init_container() {
+fn example_manifests_run_on_a_cluster() {
     let place = Place::new("examples", Variant::Current);
     let controller = place.kubectl(["kustomize", "deploy/controller"]);
     place.apply_anew(&controller.replace("namespace: coder\n", &format!("namespace: {}\n", place.namespace)));

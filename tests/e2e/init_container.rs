@@ -5,7 +5,7 @@ use crate::support::{Mode, Variant};
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
-fn the_init_container_seeds_and_then_the_main_container_starts() {
+fn main_container_starts_after_the_seed() {
     let place = Place::new("first", Variant::Current);
     place.install(&["--wait"]);
     assert_eq!(place.base_urls(), ["openai https://api.openai.com/v1"]);
@@ -18,7 +18,7 @@ fn the_init_container_seeds_and_then_the_main_container_starts() {
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
-fn a_first_install_is_completed_by_the_job_without_a_restart() {
+fn job_completes_a_first_install_without_a_restart() {
     let place = Place::new("install", Variant::Empty);
     std::thread::scope(|scope| {
         let install = scope.spawn(|| place.install(&[]));
@@ -39,7 +39,7 @@ fn a_first_install_is_completed_by_the_job_without_a_restart() {
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
-fn a_database_that_is_not_up_yet_is_waited_for() {
+fn init_container_waits_for_the_database() {
     let server = Box::leak(Box::new(own_server(&host())));
     let place = Place::on(server, "late", Variant::Current);
     server.stop(Mode::Fast);
@@ -58,7 +58,7 @@ fn a_database_that_is_not_up_yet_is_waited_for() {
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
-fn the_override_lets_a_pod_start_at_night() {
+fn emergency_override_lets_a_pod_start() {
     let place = Place::new("override", Variant::Current);
     place.database.execute(
         "insert into ai_providers (type, name, base_url) values ('openai', 'openai', 'https://other.example/')",
@@ -79,7 +79,7 @@ fn the_override_lets_a_pod_start_at_night() {
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
-fn any_user_with_group_0_will_do() {
+fn any_user_with_group_0_can_run_the_image() {
     let place = Place::new("user", Variant::Current);
     let user =
         ["runAsUser=1000680000", "runAsGroup=0"].map(|set| format!("coder.initContainers[0].securityContext.{set}"));
@@ -94,7 +94,7 @@ fn any_user_with_group_0_will_do() {
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
-fn two_replicas_that_roll_at_once_seed_once() {
+fn two_replicas_starting_at_once_seed_once() {
     let place = Place::new("replicas", Variant::Current);
     place.install(&["--wait", "--no-hooks", "--set", "coder.replicaCount=2"]);
     let seeded_once = |providers: &[&str]| {
@@ -117,7 +117,7 @@ fn two_replicas_that_roll_at_once_seed_once() {
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
-fn the_job_says_from_inside_what_a_start_would_do() {
+fn job_predicts_the_next_pod_start() {
     let place = Place::new("diff", Variant::Current);
     let manifest = std::fs::read_to_string("deploy/coder/diff-job.yaml").unwrap();
     assert_eq!(place.run_job(&manifest), "Failed", "exit code 1 says that a seed would insert");

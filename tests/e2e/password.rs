@@ -3,7 +3,7 @@
 
 #[cfg(target_os = "linux")]
 #[test]
-fn pods_get_into_the_database_with_its_password_only() {
+fn database_for_pods_requires_its_password() {
     let address = "127.0.0.2";
     let server = super::cluster::own_server(address);
     let connect = |password: &str| {

@@ -82,14 +82,14 @@ fn table(lines: &[String]) -> Vec<String> {
 }
 
 #[test]
-fn an_excerpt_has_the_wanted_lines_and_no_ages() {
+fn excerpt_has_the_wanted_lines_and_no_ages() {
     let text = "Name:  a\nUnwanted: 1\nStatus:\n  Conflicts:\n    Id:  1\n    Field:  x\n  Summary:\nEvents:\n  Type     Age    Message\n  ----     ----   -------\n  Warning  2m13s  it is\n";
     let expected = "Name:  a\n  Conflicts:\n    Id:  1\n    Field:  x\nEvents:\n  Type      Age    Message\n  ----      ----   -------\n  Warning   5s     it is\n";
     assert_eq!(excerpt(text, &["Name:", "Conflicts:/", "Events:", "Type", "----", "Warning"]), expected);
 }
 
 #[test]
-fn moments_are_masked() {
+fn times_are_masked() {
     let text = "Since:  2031-01-02T03:04:05Z (changed since 2031-01-02 03:04 UTC), 2031-01-02 – not";
     assert_eq!(moments(text), "Since:  2026-11-20T09:12:31Z (changed since 2026-11-20 09:12 UTC), 2031-01-02 – not");
 }

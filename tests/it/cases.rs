@@ -17,6 +17,6 @@ fn every_case_holds_for_the_small_roles() {
 }
 
 #[test]
-fn every_case_holds_for_small_roles_made_before_the_tables() {
+fn every_case_holds_for_roles_created_before_the_tables() {
     run_all(ConnectAs::SMALL_ROLES_BEFORE_TABLES);
 }

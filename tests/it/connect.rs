@@ -42,7 +42,7 @@ fn silent() -> (TcpListener, u16) {
 }
 
 #[test]
-fn a_session_knows_its_server_and_costs_no_round_trip() {
+fn session_knows_its_server_without_a_round_trip() {
     let server = Server::shared();
     let proxy = Proxy::new().start(server.port());
     block_on(async {
@@ -63,7 +63,7 @@ fn a_session_knows_its_server_and_costs_no_round_trip() {
 }
 
 #[test]
-fn a_dropped_session_leaves_no_backend() {
+fn dropped_session_leaves_no_backend() {
     let server = Server::shared();
     let text = format!("host=127.0.0.1 port={} application_name=dropped", server.port());
     block_on(async { drop(once(&connector(&text), SessionIntent::Any).await.unwrap()) });
@@ -76,7 +76,7 @@ fn a_dropped_session_leaves_no_backend() {
 }
 
 #[test]
-fn hosts_are_tried_in_order_and_each_failure_is_told() {
+fn hosts_are_tried_in_order_and_each_failure_is_reported() {
     let (server, closed, (_listener, silent)) = (Server::shared(), closed_port(), silent());
     let open = server.port();
     assert_eq!(port(&format!("host=127.0.0.1,127.0.0.1 port={closed},{open}"), SessionIntent::Any), Ok(open));
@@ -97,7 +97,7 @@ fn hosts_are_tried_in_order_and_each_failure_is_told() {
 }
 
 #[test]
-fn one_host_is_told_with_its_cause_and_the_next_step() {
+fn failed_host_is_reported_with_cause_and_next_step() {
     let closed = closed_port();
     let message = port(&format!("host=127.0.0.1 port={closed}"), SessionIntent::Any).unwrap_err().to_string();
     let expected = format!(
@@ -112,7 +112,7 @@ fn one_host_is_told_with_its_cause_and_the_next_step() {
 }
 
 #[test]
-fn attributes_and_wishes_choose_the_server() {
+fn target_session_attrs_choose_the_server() {
     let primary = Server::start(Options::new());
     let standby = primary.standby();
     let (p, s) = (primary.port(), standby.port());
@@ -162,7 +162,7 @@ fn attributes_and_wishes_choose_the_server() {
 }
 
 #[test]
-fn a_server_that_only_reads_by_default_is_no_server_to_write_to() {
+fn read_only_default_fails_target_read_write() {
     let server = Server::start(Options::new().setting("default_transaction_read_only", "on"));
     let text = format!("host=127.0.0.1 port={}", server.port());
     assert_eq!(port(&format!("{text} target_session_attrs=read-only"), SessionIntent::Any), Ok(server.port()));
@@ -171,7 +171,7 @@ fn a_server_that_only_reads_by_default_is_no_server_to_write_to() {
 }
 
 #[test]
-fn a_late_server_is_waited_for() {
+fn late_server_is_waited_for() {
     let server = Server::start(Options::new());
     let connector = connector(&format!("host=127.0.0.1 port={}", server.port()));
     server.stop(Mode::Fast);
@@ -203,7 +203,7 @@ fn waiting_ends_in_time_with_the_last_cause() {
 }
 
 #[test]
-fn what_waiting_cannot_help_ends_at_once() {
+fn permanent_failure_ends_at_once() {
     let started = Instant::now();
     let text = format!("host=127.0.0.1 port={} sslmode=require", Server::shared().port());
     let mut budget = RetryBudget::new(Duration::from_secs(60), full_jitter);
@@ -247,7 +247,7 @@ fn files_are_read_at_each_attempt() {
 }
 
 #[test]
-fn a_password_that_is_asked_for_and_not_given() {
+fn missing_password_is_reported() {
     let server = Server::start(Options::new().scram());
     let error = port(&format!("host=127.0.0.1 port={}", server.port()), SessionIntent::Any).unwrap_err();
     assert_eq!((error.code, error.retry), (Code::AuthenticationFailed, Retry::Wait));
@@ -255,7 +255,7 @@ fn a_password_that_is_asked_for_and_not_given() {
 }
 
 #[test]
-fn who_and_what_is_not_there() {
+fn missing_role_and_database_are_reported() {
     let place = format!("host=127.0.0.1 port={}", Server::shared().port());
     let error = port(&format!("{place} dbname=nowhere"), SessionIntent::Any).unwrap_err();
     assert_eq!((error.code, error.retry), (Code::Unreachable, Retry::Wait));
@@ -266,7 +266,7 @@ fn who_and_what_is_not_there() {
 }
 
 #[test]
-fn something_else_than_postgres_on_the_port() {
+fn non_postgres_server_is_reported() {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let place = format!("host=127.0.0.1 port={}", listener.local_addr().unwrap().port());
     let answers = std::thread::spawn(move || {

@@ -18,7 +18,7 @@ fn seed(database: &Database) -> Run {
 }
 
 #[test]
-fn outputs_that_take_nothing_do_not_change_the_exit_code() {
+fn blocked_outputs_do_not_change_the_exit_code() {
     for (stdout, stderr) in [("/dev/null", "/dev/full"), ("/dev/full", "/dev/null"), ("/dev/full", "/dev/full")] {
         let database = database();
         let open = |path: &str| Stdio::from(std::fs::OpenOptions::new().write(true).open(path).unwrap());
@@ -36,14 +36,14 @@ fn outputs_that_take_nothing_do_not_change_the_exit_code() {
 }
 
 #[test]
-fn a_seed_is_not_turned_off_by_a_variable_of_diff() {
+fn diff_variable_does_not_affect_seed() {
     let database = database();
     seed(&database).env("AI_PROVIDER_SEED_OFFLINE", "true").run().expect(0);
     assert_eq!(Snapshot::of(&database).providers.len(), 1);
 }
 
 #[test]
-fn an_empty_list_blocks_as_before() {
+fn empty_block_on_list_is_invalid() {
     for list in ["", " ", ","] {
         let run = Run::seed().json().env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "opnai").arg(format!("--block-on={list}"));
         let finished = run.run().expect(2);
@@ -52,7 +52,7 @@ fn an_empty_list_blocks_as_before() {
 }
 
 #[test]
-fn a_mistyped_flag_is_answered_as_the_other_flags_ask() {
+fn mistyped_flag_keeps_format_and_block_on() {
     let finished = Run::new(["seed", "--output=json", "--bogus"]).run().expect(2);
     assert_eq!(finished.json()["problems"][0]["code"], "invalid_option");
     let finished = Run::new(["seed", "--output", "json", "--bogus", "--block-on", "none"]).run().expect(0);
@@ -62,7 +62,7 @@ fn a_mistyped_flag_is_answered_as_the_other_flags_ask() {
 }
 
 #[test]
-fn rows_that_a_trigger_swallows_are_not_called_written() {
+fn rows_dropped_by_a_trigger_are_not_reported_as_written() {
     let database = database();
     database.execute(
         "create function swallow() returns trigger language plpgsql as 'begin return null; end';
@@ -74,7 +74,7 @@ fn rows_that_a_trigger_swallows_are_not_called_written() {
 }
 
 #[test]
-fn rows_that_row_level_security_hides_are_not_called_missing() {
+fn rows_hidden_by_row_security_are_not_reported_missing() {
     let database = database();
     database.execute(
         "insert into ai_providers (type, name, base_url) values ('openai', 'openai', 'https://other.example/');
@@ -94,7 +94,7 @@ fn rows_that_row_level_security_hides_are_not_called_missing() {
 }
 
 #[test]
-fn a_url_in_quotation_marks_is_called_that() {
+fn quoted_url_is_recognized() {
     for text in ["'postgres://u:p@h/d?sslmode=disable'", "\"postgres://u:p@h/d?sslmode=disable\""] {
         let finished = Run::seed().json().arg("--wait=0").envs([TYPE, URL, KEYS]).database(text).run().expect(2);
         assert!(finished.stdout.contains("remove the quotation marks"), "{finished}");
@@ -103,7 +103,7 @@ fn a_url_in_quotation_marks_is_called_that() {
 
 /// A pipe that nobody reads holds the writer for ever; the run ends all the same, and by a signal at once.
 #[test]
-fn a_termination_log_that_takes_nothing_does_not_hold_the_process() {
+fn blocked_termination_log_does_not_hang_the_process() {
     let folder = tempfile::tempdir().unwrap();
     let pipe = folder.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());

@@ -151,7 +151,7 @@ fn other_formats(database: &Database, env: &Env, expected: &BTreeMap<String, Str
 }
 
 #[test]
-fn every_case_comes_back() {
+fn every_case_survives_an_export() {
     run_all(ConnectAs { finally: round_trip, ..ConnectAs::SUPERUSER });
 }
 
@@ -178,7 +178,7 @@ fn without_canary(finished: &Finished) {
 }
 
 #[test]
-fn no_secret_is_printed_unless_it_is_asked_for() {
+fn secrets_are_printed_only_on_request() {
     let database = canaries();
     let directory = tempfile::tempdir().unwrap();
     let none = Env::new();
@@ -207,7 +207,7 @@ fn no_secret_is_printed_unless_it_is_asked_for() {
 }
 
 #[test]
-fn the_secrets_file_is_new_empty_or_ours() {
+fn secrets_file_must_be_new_empty_or_ours() {
     let database = canaries();
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name);
@@ -240,7 +240,7 @@ fn the_secrets_file_is_new_empty_or_ours() {
 }
 
 #[test]
-fn encrypted_keys_need_their_key_only_if_they_are_wanted() {
+fn encrypted_keys_need_their_key_only_if_shown() {
     let database = Server::shared().database(Variant::Current);
     database.execute(
         "insert into dbcrypt_keys (number, active_key_digest, test) values (1, '6a193b3', 'JAr/OTfEYiZmArZ/9yZpmeM/KSVCy6eJRZ1/qgKXqonr');
@@ -258,7 +258,7 @@ fn encrypted_keys_need_their_key_only_if_they_are_wanted() {
 }
 
 #[test]
-fn a_database_that_is_not_there_yet_or_not_coders() {
+fn empty_or_foreign_database_is_refused() {
     let empty = Server::shared().database(Variant::Empty);
     assert_eq!(export(&empty, &Env::new()).json().run().expect(5).codes("problems"), ["schema_missing"]);
     let nothing = Server::shared().database(Variant::Current);

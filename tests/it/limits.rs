@@ -24,7 +24,7 @@ impl File {
 }
 
 #[test]
-fn a_value_that_no_process_environment_takes() {
+fn value_too_long_for_an_environment_is_read_from_a_file() {
     let database = Server::shared().database(Variant::Current);
     let long = "k".repeat(1 << 20);
     // The kernel refuses it before the program starts.
@@ -40,7 +40,7 @@ fn a_value_that_no_process_environment_takes() {
 
 /// 2,000 providers with 5 keys each, together over 2 MiB: seeded at once, read back equal, and a difference is found.
 #[test]
-fn two_thousand_providers() {
+fn two_thousand_providers_are_seeded() {
     let database = Server::shared().database(Variant::Current);
     let mut lines = String::new();
     for n in 0..2000 {
@@ -78,7 +78,7 @@ fn two_thousand_providers() {
 }
 
 #[test]
-fn dotenv_syntax() {
+fn dotenv_syntax_is_read() {
     let text = [
         "\u{feff}# a comment, behind a byte order mark",
         "export CODER_AIBRIDGE_PROVIDER_0_TYPE=openai",
@@ -107,7 +107,7 @@ fn dotenv_syntax() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read() {
+fn unreadable_env_file_is_reported() {
     let directory = tempfile::tempdir().unwrap();
     for (path, says) in [(directory.path().join("none"), "no such file"), (directory.path().to_owned(), "directory")] {
         let finished = Run::diff().json().arg("--offline").arg("--env-file").arg(&path).run().expect(2);
@@ -138,7 +138,7 @@ fn a_file_that_cannot_be_read() {
 }
 
 #[test]
-fn an_empty_file_and_one_with_nothing_for_us() {
+fn empty_env_file_warns_that_nothing_is_desired() {
     for contents in ["", "\n\n", "# nothing\n", "PATH=/bin\n", "\u{feff}"] {
         let file = File::new(contents);
         assert_eq!(file.read().expect(0).codes("warnings"), ["nothing_desired"]);
@@ -148,7 +148,7 @@ fn an_empty_file_and_one_with_nothing_for_us() {
 
 /// Long values in the process itself, just below what the kernel takes.
 #[test]
-fn the_longest_value_of_a_process_environment() {
+fn longest_environment_value_is_read() {
     let database = Server::shared().database(Variant::Current);
     let long = "k".repeat(128 * 1024 - 64);
     let run = Run::seed().json().database(database.url()).env("CODER_AIBRIDGE_OPENAI_KEY", &long);

@@ -68,7 +68,7 @@ fn coming_to(outcome: &str, database: &Database) -> Run {
 }
 
 #[test]
-fn each_outcome_can_be_let_through() {
+fn block_on_lets_each_outcome_through() {
     for (outcome, code) in OUTCOMES {
         let database = database();
         let run = coming_to(outcome, &database);
@@ -105,7 +105,7 @@ fn each_outcome_can_be_let_through() {
 }
 
 #[test]
-fn what_is_no_list_of_outcomes() {
+fn invalid_block_on_is_refused() {
     for (words, said) in [
         ("al", "did you mean \"all\"?"),
         ("conflcit", "did you mean \"conflict\"?"),
@@ -127,7 +127,7 @@ fn what_is_no_list_of_outcomes() {
 
 /// A typing error in the arguments at 3 in the morning, and a pod that must start.
 #[test]
-fn an_unknown_flag_is_invalid_and_can_be_let_through() {
+fn unknown_flag_is_invalid_and_can_be_let_through() {
     let run = base().arg("--strickt");
     let problem = only_problem(&go(&run, 2), "invalid_option");
     assert!(problem["message"].as_str().unwrap().contains("did you mean --strict?"), "{problem}");
@@ -139,7 +139,7 @@ fn an_unknown_flag_is_invalid_and_can_be_let_through() {
 }
 
 #[test]
-fn strict_makes_problems_of_four_warnings() {
+fn strict_turns_four_warnings_into_problems() {
     let nothing = Run::seed().env("AI_PROVIDER_SEED_OUTPUT", "json").env("AI_PROVIDER_SEED_WAIT", "0");
     for (code, run) in [
         ("unknown_variable", base().env("CODER_AIBRIDGE_OPENAI_KEYZ", KEY)),
@@ -168,7 +168,7 @@ fn strict_makes_problems_of_four_warnings() {
 }
 
 #[test]
-fn fewer_providers_than_required() {
+fn fewer_providers_than_required_is_a_problem() {
     let database = database();
     let run = base().database(database.url());
     let before = Snapshot::of(&database);
@@ -183,7 +183,7 @@ fn fewer_providers_than_required() {
 }
 
 #[test]
-fn offline_looks_at_the_environment_alone() {
+fn offline_diff_reads_only_the_environment() {
     let offline = |run: Run| run.arg("--offline").database(format!("postgres://u:{PASSWORD}@127.0.0.1:1/x"));
     let diff = || Run::diff().env("AI_PROVIDER_SEED_OUTPUT", "json").env("CODER_AIBRIDGE_OPENAI_KEY", KEY);
     let finished = go(&offline(diff()), 0);
@@ -195,7 +195,7 @@ fn offline_looks_at_the_environment_alone() {
 }
 
 #[test]
-fn the_termination_log_may_be_elsewhere_nowhere_or_refuse() {
+fn termination_log_may_be_moved_disabled_or_unwritable() {
     let url = format!("postgres://u:{PASSWORD}@127.0.0.1:1/x");
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("message");

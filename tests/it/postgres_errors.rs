@@ -20,7 +20,7 @@ async fn session(port: u16) -> Session {
 
 /// The server says anything; what becomes of it.
 #[test]
-fn errors_of_statements_have_code_and_patience_and_no_secret() {
+fn statement_error_has_code_and_retry_and_no_secret() {
     use Retry::{Again, No, Wait};
     let rows = [
         (
@@ -69,7 +69,7 @@ fn errors_of_statements_have_code_and_patience_and_no_secret() {
 }
 
 #[test]
-fn a_connection_that_breaks_is_known_as_lost() {
+fn broken_connection_is_classified_as_lost() {
     let server = Server::shared();
     let proxy = Proxy::new().start(server.port());
     let error = block_on(async {

@@ -97,7 +97,7 @@ fn advice(message: &str) -> String {
 }
 
 #[test]
-fn the_file_grants_exactly_this() {
+fn role_file_grants_exactly_this() {
     let database = database();
     assert_eq!(grants(&database, SEED), seeders_grants(&database));
     assert_eq!(grants(&database, DIFF), readers_grants(&database));
@@ -108,7 +108,7 @@ fn the_file_grants_exactly_this() {
 }
 
 #[test]
-fn each_grant_is_needed_and_the_message_names_it() {
+fn each_grant_is_needed_and_named_when_missing() {
     for (command, role, all) in [
         ("seed", SEED, seeders_grants as fn(&Database) -> Vec<String>),
         ("diff", DIFF, readers_grants as fn(&Database) -> Vec<String>),
@@ -144,7 +144,7 @@ fn changed() -> (Database<'static>, Run) {
 }
 
 #[test]
-fn each_grant_of_resolve_is_needed_and_the_message_names_it() {
+fn each_resolve_grant_is_needed_and_named_when_missing() {
     for position in 0..resolvers_grants(&database()).len() {
         let (database, run) = changed();
         let grant = resolvers_grants(&database).swap_remove(position);
@@ -160,7 +160,7 @@ fn each_grant_of_resolve_is_needed_and_the_message_names_it() {
 }
 
 #[test]
-fn the_role_of_the_init_container_cannot_resolve_and_export_needs_only_a_reader() {
+fn seed_role_cannot_resolve_and_reader_can_export() {
     let (database, changing) = changed();
     for role in [SEED, DIFF] {
         let refused = changing.clone().database(database.url_of(role)).run().expect(5);
@@ -181,7 +181,7 @@ fn the_role_of_the_init_container_cannot_resolve_and_export_needs_only_a_reader(
 }
 
 #[test]
-fn all_that_is_missing_is_said_at_once() {
+fn all_missing_grants_are_reported_at_once() {
     let database = database();
     let refused = run("seed", &database, DIFF).run().expect(5);
     let json = refused.json();
@@ -192,7 +192,7 @@ fn all_that_is_missing_is_said_at_once() {
 }
 
 #[test]
-fn a_role_whose_name_needs_quotes_gets_a_grant_that_can_be_run() {
+fn suggested_grant_quotes_the_role_name() {
     let database = database();
     database.execute("create role \"seed-er@example.com\" login; grant ai_provider_diff to \"seed-er@example.com\"");
     let run = run("seed", &database, DIFF).arg("--audit=off").database(database.url_as("seed-er%40example.com", ""));
@@ -207,7 +207,7 @@ fn a_role_whose_name_needs_quotes_gets_a_grant_that_can_be_run() {
 }
 
 #[test]
-fn the_server_refuses_what_was_not_granted() {
+fn server_refuses_statements_without_a_grant() {
     let database = seeded();
     database.execute("create table users (id int); insert into users values (1)");
     let provider = "insert into ai_providers (type, name, base_url) values ('openai', 'x', '')";
@@ -250,7 +250,7 @@ fn the_server_refuses_what_was_not_granted() {
 }
 
 #[test]
-fn a_reader_that_seeds_is_fine_while_nothing_is_missing() {
+fn reader_can_seed_while_nothing_is_missing() {
     let database = seeded();
     let finished = run("seed", &database, DIFF).run().expect(0);
     assert_eq!(finished.json()["providers"][0]["state"], "in_sync");
@@ -259,14 +259,14 @@ fn a_reader_that_seeds_is_fine_while_nothing_is_missing() {
 }
 
 #[test]
-fn a_conflict_is_reported_whatever_may_be_inserted() {
+fn conflict_is_reported_without_insert_rights() {
     let database = seeded();
     database.execute("update ai_providers set base_url = 'https://other.example/'; revoke insert on ai_providers from ai_provider_seed");
     assert_eq!(run("seed", &database, SEED).run().expect(3).json()["outcome"], "conflict");
 }
 
 #[test]
-fn diff_with_a_reader_says_nothing_of_inserts_and_with_half_a_seeder_does() {
+fn diff_warns_of_inserts_only_with_partial_grants() {
     let database = database();
     let finished = run("diff", &database, DIFF).run().expect(1);
     assert_eq!(finished.codes("warnings"), [""; 0]);
@@ -278,7 +278,7 @@ fn diff_with_a_reader_says_nothing_of_inserts_and_with_half_a_seeder_does() {
 
 /// Only what this plan needs can fail it.
 #[test]
-fn what_a_plan_does_not_need_is_not_missed() {
+fn unneeded_grant_is_not_reported_missing() {
     let created = |run: Run, database: &Database, audit: usize| {
         let finished = run.run().expect(0);
         assert_eq!(finished.json()["providers"][0]["state"], "created", "{finished}");
@@ -319,7 +319,7 @@ fn what_a_plan_does_not_need_is_not_missed() {
 
 /// Reads are refused one table at a time, whoever asks.
 #[test]
-fn permission_denied_on_each_table_for_seed_and_diff() {
+fn permission_denied_names_each_table() {
     for command in ["seed", "diff"] {
         for table in ["ai_providers", "ai_provider_keys", "dbcrypt_keys"] {
             let database = database();
@@ -334,7 +334,7 @@ fn permission_denied_on_each_table_for_seed_and_diff() {
 }
 
 #[test]
-fn a_document_of_a_refusal_keeps_its_keys() {
+fn json_of_a_refusal_keeps_its_keys() {
     let database = database();
     database.execute("revoke select on ai_providers from ai_provider_seed");
     let json = run("seed", &database, SEED).run().expect(5).json();

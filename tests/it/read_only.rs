@@ -31,7 +31,7 @@ fn two_hosts(database: &Database, first: &Server, second: &Server) -> String {
 }
 
 #[test]
-fn a_server_that_only_reads_by_default() {
+fn read_only_default_of_the_server_is_reported() {
     let server = Server::start(Options::new().setting("default_transaction_read_only", "on"));
     let database = server.database(Variant::Current);
     let message = refused(run("seed", &database.url()).run());
@@ -50,7 +50,7 @@ fn a_server_that_only_reads_by_default() {
 }
 
 #[test]
-fn a_role_that_only_reads_by_default() {
+fn read_only_default_of_the_role_is_reported() {
     let database = Server::shared().database(Variant::Current);
     database.execute("create role careful superuser login; alter role careful set default_transaction_read_only = on");
     let message = refused(run("seed", &database.url_as("careful", "x")).run());
@@ -72,7 +72,7 @@ fn replicated(copy: &Database, count: u32) {
 }
 
 #[test]
-fn a_standby_is_read_and_never_written() {
+fn standby_is_read_and_never_written() {
     let primary = Server::start(Options::new());
     let database = primary.database(Variant::Current);
     let standby = primary.standby();
@@ -115,7 +115,7 @@ fn a_standby_is_read_and_never_written() {
 
 /// With one try only, there still are the other hosts.
 #[test]
-fn one_try_goes_over_all_hosts() {
+fn one_attempt_goes_over_all_hosts() {
     let primary = Server::start(Options::new());
     let database = primary.database(Variant::Current);
     let standby = primary.standby();

@@ -7,7 +7,7 @@ use crate::support::{Database, Run, Snapshot};
 use serde_json::json;
 
 #[test]
-fn p4_exactly_the_fields_of_the_conflict_are_overwritten_and_only_by_resolve() {
+fn p4_only_resolve_overwrites_and_only_conflicting_fields() {
     let database = database(&openai(OLD_URL, &["sk-canary-new"]));
     let mut listener = database.client();
     listener.batch_execute("listen ai_providers_changed").unwrap();
@@ -46,7 +46,7 @@ fn p4_exactly_the_fields_of_the_conflict_are_overwritten_and_only_by_resolve() {
 }
 
 #[test]
-fn a_rotated_key_is_taken_in_under_warn() {
+fn rotated_key_is_taken_from_the_environment_under_warn() {
     let database = database(&openai(URL, &["sk-canary-old", "sk-canary-older"]));
     let id = current_id(&database);
     assert_eq!(run("seed", &database).run().expect(0).json()["providers"][0]["state"], "credentials_differ");
@@ -76,7 +76,7 @@ fn a_rotated_key_is_taken_in_under_warn() {
 }
 
 #[test]
-fn keys_come_in_the_order_of_the_environment() {
+fn keys_are_written_in_the_order_of_the_environment() {
     let database = database(&openai(OLD_URL, &["sk-canary-old"]));
     let keys = |run: Run| run.env("CODER_AIBRIDGE_PROVIDER_0_KEYS", "sk-canary-c,sk-canary-a,sk-canary-b");
     let id = id_of(&keys(run("diff", &database)).run());
@@ -86,7 +86,7 @@ fn keys_come_in_the_order_of_the_environment() {
 }
 
 #[test]
-fn into_an_encrypted_database() {
+fn keys_are_encrypted_in_an_encrypted_database() {
     let database = database(&format!("{ENCRYPTED}{}", openai(OLD_URL, &[])));
     let key = "WNKdRi1v1kmlaip3PtpwoDIHsRNaKYQ1jvhN2MRxzUlC2tg=";
     database.execute(&format!(
@@ -113,7 +113,7 @@ fn into_an_encrypted_database() {
 }
 
 #[test]
-fn without_the_encryption_key_no_key_is_written_plain() {
+fn missing_encryption_key_writes_no_plain_key() {
     let database = database(&format!("{ENCRYPTED}{}", openai(URL, &[])));
     let before = Snapshot::of(&database);
     let finished = take(&database, &current_id(&database)).run().expect(5);
@@ -125,7 +125,7 @@ fn without_the_encryption_key_no_key_is_written_plain() {
 }
 
 #[test]
-fn keys_that_only_the_database_holds_stay() {
+fn keys_only_in_the_database_stay() {
     let database = database(&openai(OLD_URL, &["sk-canary-one", "sk-canary-two"]));
     let given = |command: &str| {
         let run = Run::new([command]).json().database(database.url());
@@ -147,7 +147,7 @@ fn keys_that_only_the_database_holds_stay() {
 }
 
 #[test]
-fn a_decision_about_what_is_gone_is_no_success() {
+fn decision_about_a_gone_conflict_is_not_a_success() {
     let database = database(&openai(OLD_URL, &["sk-canary-new"]));
     let id = current_id(&database);
     database.execute("update ai_providers set deleted = true");
@@ -178,7 +178,7 @@ fn bedrock(database: &Database, command: &str) -> Run {
 }
 
 #[test]
-fn bedrock_settings_keep_what_is_not_compared() {
+fn bedrock_settings_keep_uncompared_fields() {
     let insert = |settings: &str, key: &str| {
         format!(
             "insert into ai_providers (type, name, base_url, settings, settings_key_id)
@@ -213,7 +213,7 @@ fn bedrock_settings_keep_what_is_not_compared() {
 }
 
 #[test]
-fn a_type_changes_only_where_nothing_is_lost() {
+fn type_changes_only_if_nothing_is_lost() {
     let azure = |database: &Database, command: &str| {
         run(command, database)
             .env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "azure")
@@ -255,7 +255,7 @@ fn a_type_changes_only_where_nothing_is_lost() {
 }
 
 #[test]
-fn a_dry_run_writes_nothing_and_says_what_it_would() {
+fn dry_run_writes_nothing_and_shows_the_changes() {
     let database = database(&openai(OLD_URL, &["sk-canary-old"]));
     let before = Snapshot::of(&database);
     let id = current_id(&database);
@@ -269,7 +269,7 @@ fn a_dry_run_writes_nothing_and_says_what_it_would() {
 }
 
 #[test]
-fn what_is_remarkable_about_a_value_is_said_before_it_is_written() {
+fn suspicious_value_is_reported_before_it_is_written() {
     let database = database(&openai(OLD_URL, &["sk-canary-new"]));
     let run = |command: &str| {
         let run = run(command, &database).env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "llm.example.com/v1");
@@ -284,7 +284,7 @@ fn what_is_remarkable_about_a_value_is_said_before_it_is_written() {
 }
 
 #[test]
-fn nobody_to_ask_and_other_arguments_that_cannot_be() {
+fn resolve_without_terminal_or_with_bad_arguments_is_refused() {
     let database = database(&openai(OLD_URL, &["sk-canary-old"]));
     let before = Snapshot::of(&database);
     let id = current_id(&database);
@@ -316,7 +316,7 @@ fn nobody_to_ask_and_other_arguments_that_cannot_be() {
 }
 
 #[test]
-fn restore_brings_back_by_name_only() {
+fn restore_needs_the_name_of_a_deleted_provider() {
     let database = database(&openai(URL, &["sk-canary-new"]));
     database.execute("update ai_providers set deleted = true, enabled = false, updated_at = now()");
     let before = Snapshot::of(&database);

@@ -90,7 +90,7 @@ fn sides(database: &Database, name: &str, [kind, url, settings]: [&str; 3], keys
 }
 
 #[test]
-fn what_it_says_makes_the_environment_agree() {
+fn suggested_variables_settle_the_conflict() {
     for (given, name, row, keys) in SIDES {
         let database = database("");
         sides(&database, name, row, keys);
@@ -131,7 +131,7 @@ fn what_it_says_makes_the_environment_agree() {
 
 /// One of the older ones needs no number, so that the other gets the next.
 #[test]
-fn only_what_is_described_anew_is_numbered() {
+fn only_newly_described_providers_get_an_index() {
     let database = database("");
     sides(&database, "openai", ["azure", "https://x.example/", ""], &["k"]);
     database.execute(
@@ -149,7 +149,7 @@ fn only_what_is_described_anew_is_numbered() {
 
 /// Nothing can be said where nothing describes the row.
 #[test]
-fn what_no_variables_can_describe() {
+fn row_that_variables_cannot_describe_is_reported() {
     let database = database("");
     sides(&database, "openai", ["bedrock", "", ""], &[]);
     let run = Run::new(["resolve"]).json().arg("--take=database").database(database.url());

@@ -5,7 +5,7 @@ use crate::support::{Database, Fault, PgBouncer, Proxy, Run, Server, Snapshot};
 use serde_json::json;
 
 #[test]
-fn a_stale_id_changes_nothing_and_shows_the_conflict_of_now() {
+fn stale_id_changes_nothing_and_shows_the_current_conflict() {
     let database = database(&openai(OLD_URL, &["sk-canary-new"]));
     let id = current_id(&database);
     database.execute("update ai_providers set base_url = 'https://third.example/v1', updated_at = now()");
@@ -28,7 +28,7 @@ fn a_stale_id_changes_nothing_and_shows_the_conflict_of_now() {
 }
 
 #[test]
-fn of_two_resolvers_at_once_one_wins_and_the_other_shows_the_new_state() {
+fn second_of_two_resolvers_shows_the_new_state() {
     let database = database(&openai(OLD_URL, &["sk-canary-new"]));
     let other = "https://api.openai.com/v3";
     let to = |run: Run, url: &str| run.env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", url);
@@ -57,7 +57,7 @@ fn of_two_resolvers_at_once_one_wins_and_the_other_shows_the_new_state() {
 
 /// A Job that is started twice: the second has nothing to do, and that is no failure.
 #[test]
-fn the_same_decision_again_has_nothing_to_do() {
+fn repeated_decision_has_nothing_to_do() {
     let database = database(&openai(OLD_URL, &["sk-canary-new"]));
     let id = current_id(&database);
     take(&database, &id).run().expect(0);
@@ -68,7 +68,7 @@ fn the_same_decision_again_has_nothing_to_do() {
 }
 
 #[test]
-fn coders_api_does_not_come_in_between() {
+fn coders_api_cannot_interleave_with_resolve() {
     let database = database(&openai(OLD_URL, &["sk-canary-new"]));
     let id = current_id(&database);
     // The API takes no advisory lock; it changes the row and is about to commit.
@@ -88,7 +88,7 @@ fn coders_api_does_not_come_in_between() {
 }
 
 #[test]
-fn a_lost_connection_leaves_all_or_nothing() {
+fn lost_connection_leaves_all_or_nothing() {
     let server = Server::shared();
     let url = |database: &Database, port: u16| database.url_at(port, "postgres", "postgres");
     for (fault, written) in [
@@ -110,7 +110,7 @@ fn a_lost_connection_leaves_all_or_nothing() {
 
 /// The answer to the commit is lost, and from then on nobody answers at all.
 #[test]
-fn a_lost_commit_that_nobody_can_be_asked_about_is_called_unknown() {
+fn lost_commit_without_a_status_is_reported_as_unknown() {
     let server = Server::shared();
     let database = database(&openai(OLD_URL, &["sk-canary-old"]));
     let id = current_id(&database);
@@ -142,7 +142,7 @@ fn a_lost_commit_that_nobody_can_be_asked_about_is_called_unknown() {
 }
 
 #[test]
-fn through_pgbouncer_in_transaction_mode() {
+fn resolve_works_through_pgbouncer() {
     let server = Server::shared();
     let Some(bouncer) = PgBouncer::start(server, &[("postgres", "postgres")]) else { return };
     let database = database(&openai(OLD_URL, &["sk-canary-old"]));
@@ -168,7 +168,7 @@ fn through_pgbouncer_in_transaction_mode() {
 }
 
 #[test]
-fn killed_at_any_moment_it_leaves_all_or_nothing() {
+fn killed_resolve_leaves_all_or_nothing() {
     let database = database(&openai(OLD_URL, &["sk-canary-old"]));
     let proxy = Proxy::new().delay(std::time::Duration::from_millis(8)).start(Server::shared().port());
     let url = database.url_at(proxy.port(), "postgres", "postgres");
@@ -199,7 +199,7 @@ fn killed_at_any_moment_it_leaves_all_or_nothing() {
 }
 
 #[test]
-fn a_lock_that_is_held_and_a_server_that_only_reads() {
+fn held_lock_and_read_only_server_are_reported() {
     let database = database(&openai(OLD_URL, &["sk-canary-new"]));
     let id = current_id(&database);
     let mut holder = database.lock();
@@ -212,7 +212,7 @@ fn a_lock_that_is_held_and_a_server_that_only_reads() {
 }
 
 #[test]
-fn what_others_have_does_not_matter() {
+fn problems_of_other_providers_do_not_block_resolve() {
     let database = database(&openai(OLD_URL, &["sk-canary-new"]));
     database.execute("insert into ai_providers (type, name, base_url, settings) values ('bedrock', 'aws', '', '{}')");
     let more = |run: Run| {
@@ -232,7 +232,7 @@ fn what_others_have_does_not_matter() {
 }
 
 #[test]
-fn several_at_once_or_none() {
+fn several_conflicts_are_resolved_at_once_or_none() {
     let two = "insert into ai_providers (type, name, base_url) values ('openai', 'openai', 'https://a.example/'), ('azure', 'azure', 'https://b.example/')";
     let database = database(two);
     let both = |command: &str| {

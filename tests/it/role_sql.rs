@@ -43,7 +43,7 @@ fn seed(database: &Database) -> Run {
 
 /// What default privileges give is wide, so it is taken back as soon as the tables are there.
 #[test]
-fn from_before_the_first_start_to_the_second_run() {
+fn role_file_works_before_and_after_the_tables_exist() {
     let database = Server::shared().database(Variant::Empty);
     database.grant_roles();
     database.grant_roles();
@@ -66,7 +66,7 @@ fn from_before_the_first_start_to_the_second_run() {
 }
 
 #[test]
-fn without_default_privileges_the_pod_is_stopped_until_the_file_is_run_again() {
+fn missing_default_privileges_block_until_the_file_is_rerun() {
     let database = Server::shared().database(Variant::Empty);
     database.grant_roles();
     let narrow = format!("set ai_provider_seed.owner = '{CHECKS}'; set ai_provider_seed.default_privileges = 'off'");
@@ -82,7 +82,7 @@ fn without_default_privileges_the_pod_is_stopped_until_the_file_is_run_again() {
 
 /// A release of Coder from before the tables: the owner is known.
 #[test]
-fn an_upgrade_that_brings_the_tables() {
+fn role_file_survives_an_upgrade_that_creates_the_tables() {
     let database = Server::shared().database(Variant::Empty);
     database.execute("create table schema_migrations (version bigint); create table users (id int)");
     database.run_role_sql("select");
@@ -94,7 +94,7 @@ fn an_upgrade_that_brings_the_tables() {
 }
 
 #[test]
-fn tables_in_another_schema() {
+fn role_file_grants_on_tables_in_another_schema() {
     let database = Server::shared().database(Variant::Empty);
     database.execute("create schema \"Coder's\"");
     database.execute(&format!("set search_path to \"Coder's\"; {}", include_str!("../data/schema-initial.sql")));
@@ -106,7 +106,7 @@ fn tables_in_another_schema() {
 }
 
 #[test]
-fn a_login_and_a_password_are_left_alone() {
+fn role_file_keeps_login_and_password() {
     let server = Server::start(crate::support::Options::new());
     let database = server.database(Variant::Current);
     let state = "select json_agg(json_build_array(rolname, rolcanlogin, rolpassword) order by rolname)
@@ -128,7 +128,7 @@ fn a_login_and_a_password_are_left_alone() {
 
 /// What the file's header says: psql, as Coder's own role, which is no superuser.
 #[test]
-fn psql_as_the_owner_of_the_tables() {
+fn role_file_runs_in_psql_as_the_table_owner() {
     if Command::new("psql").arg("--version").output().is_err() {
         crate::support::skip("psql is not installed (Debian: postgresql-client)");
         return;

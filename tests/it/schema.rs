@@ -77,7 +77,7 @@ const ABSENT: [Absent; 6] = [
 ];
 
 #[test]
-fn a_database_without_our_tables_for_each_option_and_role() {
+fn missing_tables_follow_the_option_for_each_role() {
     for absent in ABSENT {
         let database = Server::shared().database(Variant::Empty);
         database.grant_roles();
@@ -124,7 +124,7 @@ fn waiting_ends_when_the_tables_appear() {
 }
 
 #[test]
-fn waiting_for_tables_that_never_appear_ends() {
+fn waiting_for_missing_tables_ends() {
     let database = Server::shared().database(Variant::Empty);
     let finished = seed(&database).arg("--if-schema-missing=wait").arg("--wait=1s").run().expect(5);
     says(&finished, "schema_missing", &["is empty", "tried", "start Coder"]);
@@ -147,7 +147,7 @@ fn tables_in_another_schema_are_found_by_search_path() {
 
 /// The place where one looks first may hold a table of the same name that is not ours to use.
 #[test]
-fn no_usage_on_the_schema() {
+fn missing_usage_on_the_schema_is_reported() {
     for schema in ["public", "coder"] {
         let database = Server::shared().database(Variant::Empty);
         database.execute(&format!("create schema if not exists coder; set search_path to {schema}; {TABLES}"));
@@ -164,7 +164,7 @@ fn no_usage_on_the_schema() {
 
 /// Nothing is missing: `(sql, run)` is fine then, and refused when a row is to be inserted.
 #[test]
-fn what_only_an_insert_needs() {
+fn column_needed_only_by_inserts_blocks_only_inserts() {
     let rows = [
         ("alter table ai_providers drop column display_name", "ai_providers has no column display_name"),
         ("alter table ai_providers drop column enabled cascade", "ai_providers has no column enabled"),
@@ -201,7 +201,7 @@ fn what_only_an_insert_needs() {
 }
 
 #[test]
-fn columns_that_fill_themselves_do_not_matter() {
+fn columns_with_defaults_do_not_matter() {
     let database = Server::shared().database(Variant::Current);
     database.execute(
         "alter table ai_providers add column note text, add column weight int not null default 1,
@@ -217,7 +217,7 @@ fn columns_that_fill_themselves_do_not_matter() {
 }
 
 #[test]
-fn columns_that_are_read() {
+fn missing_column_that_is_read_is_reported() {
     for (column, sql) in [
         ("ai_providers.base_url", "alter table ai_providers drop column base_url"),
         ("ai_providers.settings", "alter table ai_providers rename column settings to options"),
@@ -257,7 +257,7 @@ fn icon_may_be_absent_optional_or_required() {
 }
 
 #[test]
-fn audit_rows_only_where_there_is_a_place_for_them() {
+fn audit_rows_are_written_only_if_the_table_fits() {
     let labels = |sql: &str| {
         format!("alter table audit_logs alter resource_type type text; drop type resource_type; {sql};
                                       alter table audit_logs alter resource_type type resource_type using 'user'::resource_type")
@@ -276,7 +276,7 @@ fn audit_rows_only_where_there_is_a_place_for_them() {
 }
 
 #[test]
-fn half_of_the_tables() {
+fn half_of_the_tables_is_reported() {
     let database = Server::shared().database(Variant::Current);
     database.execute("drop table ai_provider_keys");
     let copilot = Run::seed()
@@ -299,7 +299,7 @@ fn half_of_the_tables() {
 }
 
 #[test]
-fn through_pgbouncer_in_transaction_mode() {
+fn seed_works_through_pgbouncer() {
     let server = Server::shared();
     let database = server.database(Variant::Empty);
     database.grant_roles();

@@ -20,7 +20,7 @@ fn each_variant_has_its_tables() {
 }
 
 #[test]
-fn a_database_is_dropped_and_databases_do_not_share_rows() {
+fn databases_are_dropped_and_share_no_rows() {
     let server = Server::shared();
     let insert = "insert into ai_providers (type, name, base_url) values ('openai', 'openai', '')";
     let (one, two) = (server.database(Variant::Initial), server.database(Variant::Initial));
@@ -34,7 +34,7 @@ fn a_database_is_dropped_and_databases_do_not_share_rows() {
 }
 
 #[test]
-fn the_version_is_the_one_asked_for() {
+fn server_has_the_requested_version() {
     let version = std::env::var("POSTGRES_VERSION").unwrap_or_else(|_| "15".into());
     let shown = Server::shared().attach("postgres").json("select to_json(current_setting('server_version'))");
     assert!(shown.as_str().unwrap().starts_with(&version), "{shown}");
@@ -52,7 +52,7 @@ fn data_survives_a_restart_and_a_crash() {
 }
 
 #[test]
-fn a_standby_follows_refuses_writes_and_can_be_promoted() {
+fn standby_follows_refuses_writes_and_can_be_promoted() {
     let primary = Server::start(Options::new());
     let database = primary.database(Variant::Empty);
     let standby = primary.standby();
@@ -68,7 +68,7 @@ fn a_standby_follows_refuses_writes_and_can_be_promoted() {
 }
 
 #[test]
-fn passwords_and_settings_are_as_asked() {
+fn server_has_the_requested_passwords_and_settings() {
     let server = Server::start(Options::new().scram().setting("default_transaction_read_only", "on"));
     let connect = |url: String| ::postgres::Client::connect(&url, ::postgres::NoTls);
     let database = server.database(Variant::Current);
@@ -79,7 +79,7 @@ fn passwords_and_settings_are_as_asked() {
 }
 
 #[test]
-fn tls_is_served_and_a_failed_start_says_why() {
+fn tls_is_served_and_failed_start_has_a_reason() {
     let certificate = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let server = Server::start(Options::new().tls(&certificate.cert.pem(), &certificate.signing_key.serialize_pem()));
     assert_eq!(server.attach("postgres").json("select to_json(current_setting('ssl'))"), "on");
@@ -88,7 +88,7 @@ fn tls_is_served_and_a_failed_start_says_why() {
 }
 
 #[test]
-fn a_snapshot_shows_every_kind_of_write() {
+fn snapshot_shows_every_kind_of_write() {
     let database = Server::shared().database(Variant::Current);
     database.execute(
         "insert into ai_providers (type, name, base_url) values ('openai', 'one', ''), ('openai', 'two', '');
@@ -116,7 +116,7 @@ fn a_snapshot_shows_every_kind_of_write() {
 }
 
 #[test]
-fn a_run_has_only_the_environment_it_was_given() {
+fn run_has_only_its_own_environment() {
     let finished = Run::new(["crd"]).env("PATH", "/nowhere").run();
     assert_ne!(finished.code, -1, "{finished}");
     assert!(finished.termination.is_some());
@@ -125,7 +125,7 @@ fn a_run_has_only_the_environment_it_was_given() {
 /// Not a test by itself: the process that the next test kills.
 #[test]
 #[ignore = "run by the next test, which kills it"]
-fn sleeps_beside_a_server_when_asked_to() {
+fn helper_process_with_a_server() {
     if let Some(path) = std::env::var_os("TELL_WHERE_THE_SERVER_IS") {
         let server = Server::start(Options::new());
         std::fs::write(path, format!("{} {}", server.port(), server.data().display())).unwrap();
@@ -134,10 +134,10 @@ fn sleeps_beside_a_server_when_asked_to() {
 }
 
 #[test]
-fn a_server_does_not_outlive_a_killed_test_process() {
+fn server_ends_with_a_killed_test_process() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let mut process = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "support_postgres::sleeps_beside_a_server_when_asked_to"])
+        .args(["--exact", "--ignored", "support_postgres::helper_process_with_a_server"])
         .env("TELL_WHERE_THE_SERVER_IS", file.path())
         .stdout(std::process::Stdio::null())
         .spawn()

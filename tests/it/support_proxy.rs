@@ -10,7 +10,7 @@ fn connect(database: &Database, port: u16) -> Client {
 }
 
 #[test]
-fn round_trips_are_counted_from_authentication_to_goodbye() {
+fn round_trips_are_counted_after_authentication() {
     // With passwords there are round trips before the first that counts.
     let server = Server::start(crate::support::Options::new().scram());
     let database = server.database(Variant::Empty);
@@ -29,7 +29,7 @@ fn round_trips_are_counted_from_authentication_to_goodbye() {
 }
 
 #[test]
-fn a_delay_is_felt_in_both_directions() {
+fn delay_applies_in_both_directions() {
     let server = Server::shared();
     let database = server.database(Variant::Empty);
     let proxy = Proxy::new().delay(Duration::from_millis(100)).start(server.port());
@@ -40,7 +40,7 @@ fn a_delay_is_felt_in_both_directions() {
 }
 
 #[test]
-fn a_fault_comes_once_and_before_or_after_the_server_has_seen_it() {
+fn fault_comes_once_before_or_after_the_server() {
     let server = Server::shared();
     for (fault, rows) in [(Fault::DropBefore("COMMIT"), 0), (Fault::DropAfter("COMMIT"), 1)] {
         let database = server.database(Variant::Empty);
@@ -58,7 +58,7 @@ fn a_fault_comes_once_and_before_or_after_the_server_has_seen_it() {
 }
 
 #[test]
-fn a_stalled_connection_stays_open_until_it_is_cut() {
+fn stalled_connection_stays_open_until_cut() {
     let server = Server::shared();
     let database = server.database(Variant::Empty);
     let proxy = Proxy::new().fault(Fault::Stall("select 1")).start(server.port());
@@ -87,7 +87,7 @@ fn pgbouncer_shares_server_connections_between_transactions() {
 }
 
 #[test]
-fn a_ready_message_is_found_however_the_bytes_are_cut() {
+fn ready_message_is_found_in_split_packets() {
     // 'Z' also stands where it is not a message's type: in a parameter's name and value.
     let stream = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x0aZZ\0ZZ\0Z\0\0\0\x05I";
     for size in 1..stream.len() {

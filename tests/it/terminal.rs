@@ -25,7 +25,7 @@ fn database() -> (Database<'static>, String) {
 const QUESTION: &str = "Only \"yes\" does it: ";
 
 #[test]
-fn yes_does_what_was_shown() {
+fn answer_yes_does_what_was_shown() {
     let (database, id) = database();
     let mut terminal = start(&database, &["resolve", "--take=environment", "--conflict", &id]);
     terminal.until(QUESTION);
@@ -39,7 +39,7 @@ fn yes_does_what_was_shown() {
 }
 
 #[test]
-fn anything_else_does_nothing() {
+fn any_other_answer_does_nothing() {
     for answer in ["", "y", "no", "YES PLEASE"] {
         let (database, id) = database();
         let before = Snapshot::of(&database);
@@ -59,7 +59,7 @@ fn anything_else_does_nothing() {
 }
 
 #[test]
-fn what_moves_while_somebody_thinks_is_not_overwritten() {
+fn change_during_the_question_is_not_overwritten() {
     let (database, id) = database();
     let mut terminal = start(&database, &["resolve", "--take=environment", "--conflict", &id]);
     terminal.until(QUESTION);
@@ -81,7 +81,7 @@ fn what_moves_while_somebody_thinks_is_not_overwritten() {
 }
 
 #[test]
-fn nothing_is_asked_where_nothing_would_be_done() {
+fn no_question_if_nothing_would_change() {
     let (database, id) = database();
     for (arguments, code) in [
         (vec!["resolve", "--take=environment", "--conflict", "0123456789ab"], 3),

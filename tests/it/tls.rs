@@ -58,7 +58,7 @@ fn file(directory: &TempDir, name: &str, contents: &str) -> String {
 }
 
 #[test]
-fn the_right_certificate_passes_every_mode() {
+fn right_certificate_passes_every_mode() {
     let (ca, other, directory) = (Authority::new("db"), Authority::new("other"), TempDir::new().unwrap());
     let server = start(&ca.issue(&HOSTS));
     let root = file(&directory, "ca.crt", &ca.pem);
@@ -95,7 +95,7 @@ fn the_right_certificate_passes_every_mode() {
 }
 
 #[test]
-fn a_certificate_for_another_host_fails_only_verify_full() {
+fn certificate_for_another_host_fails_only_verify_full() {
     let (ca, directory) = (Authority::new("db"), TempDir::new().unwrap());
     let server = start(&ca.issue(&["db.example"]));
     let root = format!("sslrootcert={}", file(&directory, "ca.crt", &ca.pem));
@@ -106,7 +106,7 @@ fn a_certificate_for_another_host_fails_only_verify_full() {
 }
 
 #[test]
-fn a_common_name_is_not_enough() {
+fn common_name_alone_is_refused() {
     let (ca, directory) = (Authority::new("db"), TempDir::new().unwrap());
     let server = start(&ca.issue(&[]));
     let root = format!("sslrootcert={}", file(&directory, "ca.crt", &ca.pem));
@@ -115,7 +115,7 @@ fn a_common_name_is_not_enough() {
 }
 
 #[test]
-fn dates_count_where_something_is_verified() {
+fn certificate_dates_count_only_when_verifying() {
     let (ca, directory) = (Authority::new("db"), TempDir::new().unwrap());
     let root = format!("sslrootcert={}", file(&directory, "ca.crt", &ca.pem));
     for (years, expected) in [((2001, 2002), "has expired"), ((2999, 3000), "is not valid yet")] {
@@ -127,7 +127,7 @@ fn dates_count_where_something_is_verified() {
 }
 
 #[test]
-fn a_self_signed_certificate_may_be_its_own_root() {
+fn self_signed_certificate_may_be_its_own_root() {
     let directory = TempDir::new().unwrap();
     for is_ca in [true, false] {
         let pair = self_signed(&HOSTS, is_ca);
@@ -146,7 +146,7 @@ fn a_self_signed_certificate_may_be_its_own_root() {
 }
 
 #[test]
-fn a_certificate_of_version_1_cannot_be_verified_but_encrypts() {
+fn version_1_certificate_encrypts_but_is_not_verified() {
     let directory = TempDir::new().unwrap();
     let pair = version_one();
     let server = start(&pair);
@@ -156,7 +156,7 @@ fn a_certificate_of_version_1_cannot_be_verified_but_encrypts() {
 }
 
 #[test]
-fn the_system_store_is_where_ssl_cert_file_says() {
+fn system_store_is_read_from_ssl_cert_file() {
     let (ca, directory) = (Authority::new("db"), TempDir::new().unwrap());
     let server = start(&ca.issue(&HOSTS));
     let other = Authority::new("other");
@@ -164,7 +164,7 @@ fn the_system_store_is_where_ssl_cert_file_says() {
         [(&ca.pem, "connected"), (&other.pem, "not signed by a CA in the system's certificate store")]
     {
         let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "tls::child_with_a_store_of_its_own", "--ignored", "--nocapture"])
+            .args(["--exact", "tls::helper_process_with_its_own_store", "--ignored", "--nocapture"])
             .env("SSL_CERT_FILE", file(&directory, "store.crt", pem))
             .env("SSL_CERT_DIR", directory.path().join("none"))
             .env("TEST_PORT", server.port().to_string())
@@ -177,7 +177,7 @@ fn the_system_store_is_where_ssl_cert_file_says() {
 
 #[test]
 #[ignore = "run by the test above, because the environment of a process is shared by all its tests"]
-fn child_with_a_store_of_its_own() {
+fn helper_process_with_its_own_store() {
     let port = std::env::var("TEST_PORT").unwrap();
     for parameters in ["sslrootcert=system", "sslrootcert=system sslmode=verify-full", "sslmode=verify-full"] {
         let text = format!("host=127.0.0.1 port={port} user=postgres dbname=postgres {parameters}");
@@ -189,7 +189,7 @@ fn child_with_a_store_of_its_own() {
 }
 
 #[test]
-fn a_client_certificate_is_sent_where_it_is_asked_for() {
+fn client_certificate_is_sent_on_request() {
     let (ca, stranger, directory) = (Authority::new("db"), Authority::new("stranger"), TempDir::new().unwrap());
     let pair = ca.issue(&HOSTS);
     let server = Server::start(
@@ -221,7 +221,7 @@ fn a_client_certificate_is_sent_where_it_is_asked_for() {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_named() {
+fn unusable_certificate_files_are_named() {
     let (ca, directory) = (Authority::new("db"), TempDir::new().unwrap());
     let server = start(&ca.issue(&HOSTS));
     let missing = directory.path().join("missing.crt");
@@ -241,7 +241,7 @@ fn files_that_cannot_be_used_are_named() {
 }
 
 #[test]
-fn a_server_without_tls() {
+fn server_without_tls_is_reported() {
     let server = Server::shared();
     for parameters in ["", "sslmode=require", "sslmode=verify-full sslrootcert=system"] {
         let error = try_options(options(server, parameters)).unwrap_err();
@@ -255,7 +255,7 @@ fn a_server_without_tls() {
 }
 
 #[test]
-fn pg_hba_may_insist_on_tls_or_on_none() {
+fn pg_hba_may_require_or_forbid_tls() {
     let pair = Authority::new("db").issue(&HOSTS);
     let strict =
         Server::start(Options::new().tls(&pair.certificates, &pair.key).hba("hostssl all all 127.0.0.1/32 trust"));

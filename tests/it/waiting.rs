@@ -60,7 +60,7 @@ fn replace(path: &Path, contents: &str) {
 }
 
 #[test]
-fn a_password_that_is_rotated_while_we_wait() {
+fn rotated_password_file_is_read_while_waiting() {
     let server = Server::start(Options::new().scram());
     let database = server.database(Variant::Current);
     database.execute(&format!("create role app superuser login password '{PASSWORD}'"));
@@ -88,7 +88,7 @@ fn a_password_that_is_rotated_while_we_wait() {
 }
 
 #[test]
-fn files_that_are_not_there_or_hold_nothing() {
+fn missing_or_empty_secret_files_are_reported() {
     let database = database();
     for (option, contents, code) in [
         ("--database-password-file", None, "invalid_option"),
@@ -106,7 +106,7 @@ fn files_that_are_not_there_or_hold_nothing() {
 }
 
 #[test]
-fn tokens_of_a_cloud_come_from_a_file_only() {
+fn cloud_tokens_come_only_from_a_file() {
     let database = database();
     let run = base().env("CODER_PG_AUTH", "awsiamrds").database(database.url());
     let finished = go(&run, 2);
@@ -120,7 +120,7 @@ fn tokens_of_a_cloud_come_from_a_file_only() {
 }
 
 #[test]
-fn no_waiting_is_one_try() {
+fn wait_zero_is_one_attempt() {
     let url = format!("postgres://postgres:{PASSWORD}@127.0.0.1:{}/coder", closed_port());
     for wait in ["0", "0s"] {
         let finished = go(&base().database(&url).env("AI_PROVIDER_SEED_WAIT", wait), 4);
@@ -141,7 +141,7 @@ fn holder(database: &Database) -> (postgres::Client, i32) {
 }
 
 #[test]
-fn a_lock_that_somebody_holds() {
+fn held_lock_is_waited_for_and_reported() {
     let database = database();
     database.grant_roles();
     for url in [database.url(), database.url_of(SEED)] {
@@ -172,7 +172,7 @@ fn a_lock_that_somebody_holds() {
 }
 
 #[test]
-fn a_lock_matters_only_where_something_is_missing() {
+fn held_lock_matters_only_if_rows_are_missing() {
     let database = database();
     go(&base().database(database.url()), 0);
     let (_client, _) = holder(&database);
@@ -185,7 +185,7 @@ fn a_lock_matters_only_where_something_is_missing() {
 
 /// A migration of Coder's holds a table, for reading or only for writing: that is said, and not that the network is broken.
 #[test]
-fn a_table_that_somebody_has_locked() {
+fn locked_table_is_waited_for_and_reported() {
     let database = database();
     let mut client = database.client();
     for (mode, lock_timeout) in [("access exclusive", "500ms"), ("share", "500ms"), ("share", "30s")] {
@@ -201,7 +201,7 @@ fn a_table_that_somebody_has_locked() {
 
 /// Connections are taken and nothing ever comes back.
 #[test]
-fn a_black_hole_ends_in_time() {
+fn unreachable_host_ends_by_the_deadline() {
     let hole = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = hole.local_addr().unwrap().port();
     let url = format!("postgres://postgres:{PASSWORD}@127.0.0.1:{port}/coder?sslmode=disable");
@@ -215,7 +215,7 @@ fn a_black_hole_ends_in_time() {
 
 /// The server falls silent after the connection is there.
 #[test]
-fn a_server_that_falls_silent_ends_in_time() {
+fn silent_server_ends_by_the_deadline() {
     let database = database();
     let run = |statement: &'static str| {
         let proxy = Proxy::new().fault(Fault::Stall(statement)).start(Server::shared().port());

@@ -15,7 +15,7 @@ const ENV: [(&str, &str); 2] = [
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 
 #[test]
-fn at_a_terminal_one_table_is_drawn_anew() {
+fn terminal_output_is_redrawn_on_each_check() {
     let server = Server::start(Options::new());
     let database = server.database(Variant::Current);
     let url = database.url();
@@ -64,7 +64,7 @@ fn start(arguments: &[&str], url: &str) -> std::process::Child {
 }
 
 #[test]
-fn in_a_pipe_only_changes_are_printed() {
+fn pipe_output_prints_only_changes() {
     let database = Server::shared().database(Variant::Current);
     let proxy = Proxy::new().start(Server::shared().port());
     let url = database.url_at(proxy.port(), "postgres", "postgres");
@@ -105,7 +105,7 @@ fn interrupt(id: u32) {
 }
 
 #[test]
-fn it_ends_when_nobody_reads_any_more() {
+fn watch_ends_when_its_output_is_closed() {
     let database = Server::shared().database(Variant::Current);
     let mut child = start(&["diff", "--watch=1s", "--output=json"], &database.url());
     let mut out = BufReader::new(child.stdout.take().unwrap());
@@ -116,7 +116,7 @@ fn it_ends_when_nobody_reads_any_more() {
 }
 
 #[test]
-fn what_is_no_interval_is_refused() {
+fn invalid_interval_is_refused() {
     for (text, says) in [("soon", "not a duration"), ("10ms", "at least 1s")] {
         let finished = Run::diff().json().arg("--offline").arg(format!("--watch={text}")).envs(ENV).run().expect(2);
         assert_eq!(finished.codes("problems"), ["invalid_option"]);
@@ -126,7 +126,7 @@ fn what_is_no_interval_is_refused() {
 
 #[cfg(not(feature = "controller"))]
 #[test]
-fn the_build_for_init_containers_has_no_from() {
+fn init_build_has_no_from_option() {
     for from in ["deployment/coder", "-"] {
         let finished = Run::diff().json().arg("--offline").arg("--from").arg(from).envs(ENV).run().expect(2);
         assert_eq!(finished.codes("problems"), ["invalid_option"]);
@@ -136,7 +136,7 @@ fn the_build_for_init_containers_has_no_from() {
 
 /// What was seen last is for a database that is away, not for one that nobody asks.
 #[test]
-fn a_state_without_providers_is_printed_once() {
+fn state_without_providers_is_printed_once() {
     let mut child = start(&["diff", "--watch=1s", "--offline"], "postgres://nobody@127.0.0.1:1/x");
     std::thread::sleep(std::time::Duration::from_millis(3500));
     child.kill().unwrap();

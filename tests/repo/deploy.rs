@@ -10,7 +10,7 @@ use crate::support::skip;
 use serde_json::{Value, json};
 
 #[test]
-fn the_template_of_the_init_container_works_in_another_chart() {
+fn init_container_template_works_in_another_chart() {
     if helm::is_missing() {
         return;
     }
@@ -45,7 +45,7 @@ fn coder(arguments: &[&str]) -> Vec<Value> {
 }
 
 #[test]
-fn the_values_for_coders_chart_bring_all_that_an_init_container_does_not_inherit() {
+fn coder_values_set_what_an_init_container_lacks() {
     if helm::is_missing() {
         return;
     }
@@ -110,7 +110,7 @@ fn our_containers() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn every_container_of_ours_is_restricted_and_has_options_that_exist() {
+fn containers_are_restricted_and_use_existing_options() {
     if helm::is_missing() {
         return;
     }
@@ -141,7 +141,7 @@ fn every_container_of_ours_is_restricted_and_has_options_that_exist() {
 }
 
 #[test]
-fn the_pages_say_how_to_run_the_job_and_make_what_it_needs() {
+fn pages_say_how_to_run_the_job() {
     let text = read("deploy/coder/resolve-job.yaml");
     let commands: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("#   ")).collect();
     assert_eq!(commands.len(), 3);
@@ -170,7 +170,7 @@ fn the_pages_say_how_to_run_the_job_and_make_what_it_needs() {
 }
 
 #[test]
-fn the_controllers_manifests_are_the_charts() {
+fn controller_manifests_are_rendered_from_the_chart() {
     if helm::is_missing() {
         return;
     }
@@ -193,7 +193,7 @@ fn the_controllers_manifests_are_the_charts() {
 }
 
 #[test]
-fn what_the_readme_puts_into_a_secret_is_secret() {
+fn readme_puts_only_secrets_into_a_secret() {
     let page = read("README.md");
     let section = page.split_once("## In Coder's chart").unwrap().1;
     let first = section.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
@@ -214,7 +214,7 @@ fn what_the_readme_puts_into_a_secret_is_secret() {
 }
 
 #[test]
-fn argo_cd_gets_the_health_check_that_is_shown() {
+fn argo_cd_config_has_the_documented_health_check() {
     let shown = read("deploy/examples/argocd/health.lua");
     let config = yaml(&read("deploy/examples/argocd/argocd-cm.yaml"));
     let installed =
@@ -223,7 +223,7 @@ fn argo_cd_gets_the_health_check_that_is_shown() {
 }
 
 #[test]
-fn argo_cd_sees_what_the_conditions_say() {
+fn argo_cd_health_follows_the_conditions() {
     let lua =
         ["lua5.4", "lua5.3", "lua"].into_iter().find(|lua| std::process::Command::new(lua).arg("-v").output().is_ok());
     let Some(lua) = lua else {
@@ -253,7 +253,7 @@ fn argo_cd_sees_what_the_conditions_say() {
 }
 
 #[test]
-fn every_kustomization_can_be_built() {
+fn every_kustomization_builds() {
     let Some(kubectl) = tool("kubectl") else { return skip(tools::MISSING) };
     for directory in
         ["controller", "examples/init-container", "examples/postgres", "examples/sidecar", "examples/argocd"]

@@ -6,7 +6,7 @@ use ai_provider_seed::problem::{Code, Outcome};
 use std::collections::BTreeMap;
 
 #[test]
-fn codes_has_one_section_per_code() {
+fn codes_page_has_one_section_per_code() {
     let page = Page::read("docs/codes.md");
     let mut sections: Vec<&str> =
         page.headings().iter().filter(|(level, _)| *level > 1).map(|(_, text)| *text).collect();
@@ -17,7 +17,7 @@ fn codes_has_one_section_per_code() {
 }
 
 #[test]
-fn outcomes_has_one_section_per_outcome_with_its_exit_code() {
+fn outcomes_page_has_each_outcome_with_its_exit_code() {
     let page = Page::read("docs/outcomes.md");
     let sections: Vec<&str> = page.headings().iter().filter(|(level, _)| *level > 1).map(|(_, text)| *text).collect();
     let words: Vec<&str> = Outcome::ALL.iter().map(|outcome| outcome.as_str()).collect();
@@ -34,7 +34,7 @@ fn outcomes_has_one_section_per_outcome_with_its_exit_code() {
 }
 
 #[test]
-fn each_code_says_whether_it_stops_the_start() {
+fn each_code_section_names_its_outcome() {
     let page = Page::read("docs/codes.md");
     for code in Code::ALL {
         let (_, section) = page.text.split_once(&format!("\n## {code}\n\n")).unwrap();
@@ -94,7 +94,7 @@ fn variable(option: &str) -> String {
 }
 
 #[test]
-fn only_variables_that_exist_are_named() {
+fn pages_name_only_existing_variables() {
     let known: Vec<String> = options().keys().map(|option| variable(option)).collect();
     for page in Page::all() {
         for (at, _) in page.text.match_indices("AI_PROVIDER_SEED_") {
@@ -108,7 +108,7 @@ fn only_variables_that_exist_are_named() {
 }
 
 #[test]
-fn provider_variables_are_all_there_and_known_to_the_program() {
+fn documented_provider_variables_are_known() {
     let page = Page::read("docs/configuration.md");
     let (fields, older) = (page.rows_below("Indexed variables"), page.rows_below("Older variables"));
     assert_eq!((fields.len(), older.len()), (18, 10));

@@ -25,7 +25,7 @@ fn options(command: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn tables_of_options_are_complete() {
+fn tables_of_command_options_are_complete() {
     let page = Page::read("docs/configuration.md");
     let of_seed = options("seed");
     for command in COMMANDS {

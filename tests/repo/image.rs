@@ -21,7 +21,7 @@ fn file_of(archive: &Path, name: &str) -> Vec<u8> {
 }
 
 #[test]
-fn the_same_files_are_the_same_image_at_any_time() {
+fn image_is_reproducible() {
     let directory = tempfile::tempdir().unwrap();
     let files = directory.path().join("files");
     fs::create_dir_all(files.join("etc/ssl")).unwrap();
@@ -108,7 +108,7 @@ fn images_that_build_are_pinned_by_digest() {
 }
 
 #[test]
-fn nothing_is_published_that_was_not_tested_or_not_pushed() {
+fn release_publishes_only_tested_and_pushed_images() {
     let workflow = fs::read_to_string(root(".github/workflows/release.yml")).unwrap();
     let workflow: serde_json::Value = serde_saphyr::from_str(&workflow).unwrap();
     assert_eq!(workflow["jobs"]["release"]["needs"], "test");
@@ -121,7 +121,7 @@ fn nothing_is_published_that_was_not_tested_or_not_pushed() {
 }
 
 #[test]
-fn an_image_without_a_list_of_dependencies_has_to_be_asked_for() {
+fn image_without_sbom_needs_an_option() {
     let directory = tempfile::tempdir().unwrap();
     // A cargo without cargo-auditable; if it were asked to build, that would be said.
     let cargo = directory.path().join("cargo");

@@ -32,7 +32,7 @@ fn written(finished: &[Finished]) -> usize {
 }
 
 #[test]
-fn twenty_of_two_environments_one_wins_and_the_others_say_conflict() {
+fn twenty_seeds_of_two_environments_have_one_winner() {
     let database = Server::shared().database(Variant::Current);
     let environments = [providers(3, URL), providers(3, OTHER)];
     let finished = race((0..20).map(|n| seed(&database.url(), &environments[n % 2])).collect());
@@ -53,7 +53,7 @@ fn twenty_of_two_environments_one_wins_and_the_others_say_conflict() {
 }
 
 #[test]
-fn twenty_of_one_environment_leave_what_one_leaves() {
+fn twenty_seeds_of_one_environment_equal_one_seed() {
     let database = Server::shared().database(Variant::Current);
     let env = providers(3, URL);
     let finished = race((0..20).map(|_| seed(&database.url(), &env)).collect());
@@ -67,7 +67,7 @@ fn twenty_of_one_environment_leave_what_one_leaves() {
 
 /// Coder's API does not take the lock. Its row is not committed when we read, so our insert runs into it.
 #[test]
-fn a_provider_created_in_coder_at_the_same_moment() {
+fn provider_created_in_coder_meanwhile_is_respected() {
     for (url, end, code, state) in
         [(URL, "commit", 0, "credentials_differ"), (OTHER, "commit", 3, "conflict"), (URL, "rollback", 0, "created")]
     {
@@ -102,7 +102,7 @@ fn wait_until_it_waits(database: &Database, started: &mut Started) {
 
 /// `pg_notify` stands in the statement that is sent in one flight with the commit.
 #[test]
-fn an_answer_to_the_commit_that_never_comes() {
+fn lost_answer_to_the_commit_is_followed_up() {
     for fault in [Fault::DropAfter("pg_notify"), Fault::DropBefore("pg_notify")] {
         let database = Server::shared().database(Variant::Current);
         let proxy = Proxy::new().fault(fault).start(Server::shared().port());
@@ -121,7 +121,7 @@ fn an_answer_to_the_commit_that_never_comes() {
 }
 
 #[test]
-fn a_connection_that_breaks_anywhere_else() {
+fn broken_connection_elsewhere_is_retried() {
     for fault in [
         Fault::DropBefore("from ai_providers"),
         Fault::DropAfter("from ai_providers"),
@@ -138,7 +138,7 @@ fn a_connection_that_breaks_anywhere_else() {
 
 /// The insert and its commit may be with the server already, so what counts is: all or nothing, and the next one gets the lock.
 #[test]
-fn killed_in_the_middle_it_leaves_all_or_nothing_and_no_lock() {
+fn killed_seed_leaves_all_or_nothing_and_no_lock() {
     for end in ["commit", "rollback"] {
         let database = Server::shared().database(Variant::Current);
         let mut coder = database.client();
@@ -161,7 +161,7 @@ fn killed_in_the_middle_it_leaves_all_or_nothing_and_no_lock() {
 }
 
 #[test]
-fn through_pgbouncer_in_transaction_mode() {
+fn concurrent_seeds_work_through_pgbouncer() {
     let server = Server::shared();
     let Some(bouncer) = PgBouncer::start(server, &[("postgres", "postgres")]) else { return };
     let database = server.database(Variant::Current);
@@ -204,7 +204,7 @@ fn round_trips_do_not_grow_with_the_number_of_providers() {
 
 /// A type that the database may not know and an encrypted database need more to be read, and still no more than 4.
 #[test]
-fn round_trips_of_the_longest_way() {
+fn longest_run_has_a_fixed_number_of_round_trips() {
     let database = Server::shared().database(Variant::Current);
     database.execute(
         "insert into dbcrypt_keys (number, active_key_digest, test) values (1, '6a193b3', 'JAr/OTfEYiZmArZ/9yZpmeM/KSVCy6eJRZ1/qgKXqonr')",

@@ -34,7 +34,7 @@ fn run(database: &Database, env: &Env, parameters: &str) -> Run {
 }
 
 #[test]
-fn every_statement_is_a_step_and_every_step_is_met() {
+fn every_statement_is_a_step_and_every_step_is_reached() {
     let server = Server::start(Options::new().setting("log_statement", "all").setting("log_line_prefix", "[%a] "));
     let statements = || {
         let ours = |line: &&str| {
@@ -75,7 +75,7 @@ fn every_statement_is_a_step_and_every_step_is_met() {
 }
 
 #[test]
-fn a_crash_before_and_after_every_step_leaves_all_or_nothing() {
+fn crash_around_every_step_leaves_all_or_nothing() {
     let server = Server::shared();
     for (way, prepare, env, parameters) in ways() {
         let database = server.database(Variant::Current);
@@ -108,7 +108,7 @@ fn a_crash_before_and_after_every_step_leaves_all_or_nothing() {
 
 /// The only command that changes rows: the one row with its keys and audit rows, or nothing.
 #[test]
-fn a_crash_before_and_after_every_step_of_a_resolve() {
+fn crash_around_every_resolve_step_leaves_all_or_nothing() {
     let database = Server::shared().database(Variant::Current);
     let state = || {
         let rows = crate::support::Snapshot::of(&database);
@@ -142,7 +142,7 @@ fn a_crash_before_and_after_every_step_of_a_resolve() {
 
 /// A bug of ours: exit code 70 whatever `--block-on` says, the place and nothing else, and nothing half-written.
 #[test]
-fn a_panic_says_where_and_writes_nothing() {
+fn panic_names_its_place_and_writes_nothing() {
     let database = Server::shared().database(Variant::Current);
     let env = providers(2, URL);
     let before = Image::of(&database);

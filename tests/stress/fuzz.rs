@@ -72,26 +72,26 @@ fn made(corpus: &[Vec<u8>], target: &Target, random: &mut fastrand::Rng) -> Vec<
 }
 
 #[test]
-fn environment() {
+fn environment_reader_holds_for_any_bytes() {
     fuzz("environment");
 }
 
 #[test]
-fn url() {
+fn url_reader_holds_for_any_bytes() {
     fuzz("url");
 }
 
 #[test]
-fn dotenv() {
+fn dotenv_reader_holds_for_any_bytes() {
     fuzz("dotenv");
 }
 
 #[test]
-fn settings() {
+fn settings_reader_holds_for_any_bytes() {
     fuzz("settings");
 }
 
 #[test]
-fn dbcrypt() {
+fn dbcrypt_reader_holds_for_any_bytes() {
     fuzz("dbcrypt");
 }

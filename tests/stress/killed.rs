@@ -37,7 +37,7 @@ impl Stage<'_> {
 
 /// Directly, and through a proxy that makes the time on the wire a larger part of the whole.
 #[test]
-fn killed_at_random_moments() {
+fn seed_killed_at_random_leaves_all_or_nothing() {
     let (mut befores, mut afters) = (0, 0);
     for (prepare, delay) in [("", 0), (ONE_THERE, 0), ("", 2), (ONE_THERE, 4)] {
         let stage = stage(prepare);
@@ -67,7 +67,7 @@ fn killed_at_random_moments() {
 
 /// The connection is cut at any moment, again and again: the run itself brings it to its end, and knows what it did.
 #[test]
-fn cut_at_random_moments() {
+fn connection_cut_at_random_leaves_all_or_nothing() {
     let stage = stage("");
     let proxy = Proxy::new().delay(Duration::from_millis(2)).start(Server::shared().port());
     let url = stage.database.url_at(proxy.port(), "postgres", "postgres");
@@ -93,7 +93,7 @@ fn cut_at_random_moments() {
 
 /// Each answer takes a second: still far from every limit.
 #[test]
-fn a_second_per_round_trip() {
+fn one_second_round_trips_complete_in_one_attempt() {
     let stage = stage("");
     let proxy = Proxy::new().delay(Duration::from_millis(500)).start(Server::shared().port());
     let url = stage.database.url_at(proxy.port(), "postgres", "postgres");
@@ -106,7 +106,7 @@ fn a_second_per_round_trip() {
 /// A half-open connection: what is sent from a statement on gets lost, and nothing comes back. P7: the run ends by wait + lock
 /// timeout + 30 s (the limit below is that and what a busy machine needs to start it).
 #[test]
-fn half_open_at_any_statement() {
+fn half_open_connection_ends_by_the_deadline() {
     let statements = [
         "begin read only",
         "from ai_providers",
@@ -143,7 +143,7 @@ fn half_open_at_any_statement() {
 
 /// A statement that hangs on the server: the run ends in time, and what it then says of its rows holds.
 #[test]
-fn an_insert_that_hangs() {
+fn hanging_insert_ends_by_the_deadline() {
     if times(1, 0) == 0 {
         return;
     }

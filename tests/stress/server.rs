@@ -51,7 +51,7 @@ fn made_it(database: &Database, finished: Finished, after: &Image, what: &str) {
 }
 
 #[test]
-fn the_server_restarts_at_every_step() {
+fn server_restart_at_every_step_leaves_all_or_nothing() {
     let server = Server::start(Options::new());
     let env = providers(2, URL);
     let (steps, after) = (steps(&server, &env), Image::after(&server, "", &env));
@@ -69,7 +69,7 @@ fn the_server_restarts_at_every_step() {
 }
 
 #[test]
-fn the_backend_is_terminated_at_every_step() {
+fn terminated_backend_at_every_step_leaves_all_or_nothing() {
     let server = Server::shared();
     let env = providers(2, URL);
     let (steps, after) = (steps(server, &env), Image::after(server, "", &env));
@@ -86,7 +86,7 @@ fn the_backend_is_terminated_at_every_step() {
 
 /// The holder of the lock is a seeder that stands still, dies, or loses its backend; another one waits for the lock.
 #[test]
-fn a_holder_of_the_lock_that_does_not_go_on() {
+fn waiter_outlasts_a_stuck_lock_holder() {
     let server = Server::shared();
     let env = providers(2, URL);
     let after = Image::after(server, "", &env);
@@ -127,7 +127,7 @@ fn a_holder_of_the_lock_that_does_not_go_on() {
 }
 
 #[test]
-fn a_killed_waiter_leaves_no_ghost_in_the_queue() {
+fn killed_waiter_leaves_no_waiting_backend() {
     let database = Server::shared().database(Variant::Current);
     let mut holder = database.lock();
     let mut waiters: Vec<_> = (0..5).map(|_| patient(&database.url(), &providers(1, URL)).start()).collect();
@@ -143,7 +143,7 @@ fn a_killed_waiter_leaves_no_ghost_in_the_queue() {
 /// Errors of the server while it writes: at the statement, and at the commit. A trigger raises the error of a full disk, since a
 /// disk cannot be filled everywhere that tests run.
 #[test]
-fn a_full_disk_at_the_insert_and_at_the_commit() {
+fn full_disk_at_insert_or_commit_leaves_nothing() {
     for (table, when) in [
         ("ai_providers", "create trigger t before insert"),
         ("ai_provider_keys", "create trigger t before insert"),
@@ -171,7 +171,7 @@ fn empty() -> Snapshot {
 }
 
 #[test]
-fn a_role_that_may_open_no_connection_now() {
+fn connection_limit_of_a_role_is_retried() {
     let database = Server::shared().database(Variant::Current);
     database.execute(
         "create role crowded login connection limit 0; grant select, insert on all tables in schema public to crowded",
@@ -187,7 +187,7 @@ fn a_role_that_may_open_no_connection_now() {
 
 /// Our limits of time hold within our transaction, whatever the role's are.
 #[test]
-fn limits_of_time_of_a_role_do_not_matter() {
+fn timeouts_of_a_role_do_not_matter() {
     let database = Server::shared().database(Variant::Current);
     database.execute(
         "create role hasty superuser login; alter role hasty set statement_timeout = '1ms';
@@ -201,7 +201,7 @@ fn limits_of_time_of_a_role_do_not_matter() {
 
 /// Read only from one transaction to the next, as on a primary that is being retired.
 #[test]
-fn the_server_becomes_read_only_at_every_step() {
+fn read_only_switch_at_every_step_leaves_all_or_nothing() {
     let server = Server::start(Options::new());
     let env = providers(2, URL);
     let after = Image::after(&server, "", &env);
@@ -241,7 +241,7 @@ fn the_server_becomes_read_only_at_every_step() {
 
 /// A standby is asked, and becomes the primary in the middle.
 #[test]
-fn a_standby_is_promoted_at_a_step() {
+fn standby_promotion_at_a_step_is_survived() {
     let env = providers(2, URL);
     let mut places = Vec::new();
     for step in ["ReadBegin 1", "Rows 1", "ReadEnd 1"] {
@@ -264,7 +264,7 @@ fn a_standby_is_promoted_at_a_step() {
 
 /// Two seeders stand at every pair of steps in turn, and go on together.
 #[test]
-fn two_seeders_at_every_pair_of_steps() {
+fn two_seeds_at_every_pair_of_steps_equal_one_seed() {
     let server = Server::shared();
     let env = providers(2, URL);
     let (steps, after) = (steps(server, &env), Image::after(server, "", &env));

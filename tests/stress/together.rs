@@ -62,7 +62,7 @@ fn crowded() -> Server {
 }
 
 #[test]
-fn with_one_environment() {
+fn seeds_of_one_environment_equal_one_seed() {
     let server = crowded();
     for (number, rounds) in [(2, times(100, 5)), (10, times(40, 2)), (50, times(8, 1)), (200, times(4, 0))] {
         same(&server, server.port(), number, rounds);
@@ -70,7 +70,7 @@ fn with_one_environment() {
 }
 
 #[test]
-fn with_two_environments() {
+fn seeds_of_two_environments_have_one_winner() {
     let server = crowded();
     for (number, rounds) in [(2, times(100, 5)), (10, times(40, 2)), (50, times(8, 1)), (200, times(4, 0))] {
         two(&server, server.port(), number, rounds);
@@ -78,7 +78,7 @@ fn with_two_environments() {
 }
 
 #[test]
-fn through_pgbouncer() {
+fn seeds_together_work_through_pgbouncer() {
     let server = crowded();
     let Some(bouncer) = PgBouncer::start(&server, &[("postgres", "postgres")]) else { return };
     for (number, rounds) in [(10, times(20, 1)), (50, times(4, 1)), (190, times(2, 0))] {

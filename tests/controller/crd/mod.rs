@@ -41,14 +41,14 @@ fn minimal() -> Value {
 const INTERVAL: &str = "must be a duration of at least 10s in h, m, s or ms, such as 30s, 5m or 1h30m";
 
 #[test]
-fn the_committed_definition_is_current() {
+fn committed_definition_is_current() {
     let printed = Run::new(["crd"]).run().expect(0).stdout;
     let committed = include_str!("../../../crds/aiproviderseeds.yaml");
     assert!(printed == committed, "make it so: cargo run -- crd > crds/aiproviderseeds.yaml");
 }
 
 #[test]
-fn the_committed_definition_is_served_without_complaint() {
+fn committed_definition_is_served_without_warnings() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/crds/aiproviderseeds.yaml");
@@ -62,7 +62,7 @@ fn the_committed_definition_is_served_without_complaint() {
 }
 
 #[test]
-fn what_is_left_out_gets_its_default() {
+fn omitted_fields_get_their_defaults() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let spec = create(&seeds(&namespace), "coder", minimal()).unwrap();
@@ -71,7 +71,7 @@ fn what_is_left_out_gets_its_default() {
 }
 
 #[test]
-fn everything_set_is_kept_and_read_back_the_same() {
+fn full_spec_is_read_back_unchanged() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let spec = json!({
@@ -93,7 +93,7 @@ fn everything_set_is_kept_and_read_back_the_same() {
 }
 
 #[test]
-fn what_is_wrong_is_refused_naming_the_field() {
+fn invalid_field_is_refused_by_name() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let api = seeds(&namespace);
@@ -153,7 +153,7 @@ fn what_is_wrong_is_refused_naming_the_field() {
 }
 
 #[test]
-fn what_is_good_at_the_limits_is_accepted() {
+fn values_at_the_limits_are_accepted() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let api = seeds(&namespace);
@@ -177,7 +177,7 @@ fn what_is_good_at_the_limits_is_accepted() {
 }
 
 #[test]
-fn an_interval_is_a_time_whatever_stands_there() {
+fn interval_is_read_and_bounded_or_defaults() {
     for (text, seconds) in [
         ("10s", 10),
         ("10000ms", 10),
@@ -197,7 +197,7 @@ fn an_interval_is_a_time_whatever_stands_there() {
 }
 
 #[test]
-fn an_unknown_field_is_dropped_and_kubectl_says_so() {
+fn unknown_field_is_dropped_with_a_kubectl_warning() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let mut spec = minimal();

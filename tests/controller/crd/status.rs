@@ -80,7 +80,7 @@ fn kubectl_get_shows_the_columns() {
 }
 
 #[test]
-fn a_full_status_is_accepted_and_one_more_is_refused() {
+fn status_at_the_limit_is_accepted_and_above_it_refused() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let api = seeds(&namespace);
@@ -110,7 +110,7 @@ fn a_full_status_is_accepted_and_one_more_is_refused() {
 }
 
 #[test]
-fn fields_of_one_provider_stand_side_by_side_and_nothing_stands_twice() {
+fn status_lists_are_replaced_and_have_unique_keys() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let api = seeds(&namespace);
@@ -136,7 +136,7 @@ fn fields_of_one_provider_stand_side_by_side_and_nothing_stands_twice() {
 }
 
 #[test]
-fn a_status_comes_from_the_subresource_alone() {
+fn status_is_written_only_through_the_subresource() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let api = seeds(&namespace);

@@ -57,7 +57,7 @@ fn seed(database: &Database, env: &[(String, String)]) -> Run {
 }
 
 #[test]
-fn ok_and_conflict_and_the_audit_log() {
+fn no_secret_in_ok_and_conflict_output_or_audit_log() {
     let mut secrets = Secrets::default();
     let env = environment(&mut secrets);
     let database = Server::shared().database(Variant::Current);
@@ -97,7 +97,7 @@ fn ok_and_conflict_and_the_audit_log() {
 }
 
 #[test]
-fn encryption_keys_and_what_they_encrypt() {
+fn no_encryption_key_or_plaintext_in_output() {
     let mut secrets = Secrets::default();
     let env = environment(&mut secrets);
     let (given, other) = (secrets.encryption_key(), secrets.encryption_key());
@@ -120,7 +120,7 @@ fn encryption_keys_and_what_they_encrypt() {
 }
 
 #[test]
-fn in_the_way_to_the_database() {
+fn no_secret_of_the_connection_in_output() {
     let mut secrets = Secrets::default();
     let env = environment(&mut secrets);
     let server = Server::start(Options::new().scram());
@@ -171,7 +171,7 @@ fn in_the_way_to_the_database() {
 
 /// A key in NAME, TYPE, BASE_URL, BEDROCK_REGION; and in names of options, their values and positional arguments.
 #[test]
-fn in_the_wrong_place() {
+fn no_misplaced_secret_in_output() {
     let mut secrets = Secrets::default();
     let database = Server::shared().database(Variant::Current);
     let base = [("CODER_AIBRIDGE_PROVIDER_0_TYPE", "anthropic".to_owned())];
@@ -254,7 +254,7 @@ fn in_the_wrong_place() {
 }
 
 #[test]
-fn in_lines_of_an_env_file() {
+fn no_secret_of_an_env_file_line_in_output() {
     let mut secrets = Secrets::default();
     let file = tempfile::NamedTempFile::new().unwrap();
     let lines: Vec<Vec<u8>> = {
@@ -286,7 +286,7 @@ fn in_lines_of_an_env_file() {
 }
 
 #[test]
-fn while_it_waits_and_in_its_command_line() {
+fn no_secret_while_waiting_or_in_the_command_line() {
     let mut secrets = Secrets::default();
     let env = environment(&mut secrets);
     let database = Server::shared().database(Variant::Current);

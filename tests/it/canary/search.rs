@@ -72,7 +72,7 @@ fn find(text: &[u8], form: &[u8]) -> Option<String> {
 }
 
 #[test]
-fn the_search_finds_what_it_looks_for() {
+fn search_finds_a_planted_secret() {
     let mut secrets = Secrets::default();
     let secret = secrets.token();
     let absent = |text: &str| std::panic::catch_unwind(|| secrets.assert_absent(text, "")).is_ok();

@@ -31,7 +31,7 @@ fn with_values(values: &Value) -> Output {
 }
 
 #[test]
-fn helm_has_nothing_to_say_against_the_chart() {
+fn chart_passes_helm_lint() {
     if helm::is_missing() {
         return;
     }
@@ -39,7 +39,7 @@ fn helm_has_nothing_to_say_against_the_chart() {
 }
 
 #[test]
-fn every_combination_of_the_matrix_is_rendered_as_its_golden_file_says() {
+fn every_values_file_renders_its_golden_file() {
     if helm::is_missing() {
         return;
     }
@@ -55,7 +55,7 @@ fn every_combination_of_the_matrix_is_rendered_as_its_golden_file_says() {
 }
 
 #[test]
-fn no_value_is_without_effect() {
+fn every_value_has_an_effect() {
     if helm::is_missing() {
         return;
     }
@@ -77,7 +77,7 @@ fn no_value_is_without_effect() {
 }
 
 #[test]
-fn a_typing_error_is_refused_wherever_it_stands() {
+fn misspelled_value_is_refused_at_any_depth() {
     if helm::is_missing() {
         return;
     }
@@ -117,7 +117,7 @@ fn a_typing_error_is_refused_wherever_it_stands() {
 }
 
 #[test]
-fn the_schema_knows_the_values_and_no_others() {
+fn schema_lists_exactly_the_values() {
     let schema: Value = serde_json::from_str(&read(&format!("{CHART}/values.schema.json"))).unwrap();
     let keys = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     let mut known = keys(&schema["properties"]);
@@ -134,7 +134,7 @@ fn the_schema_knows_the_values_and_no_others() {
 }
 
 #[test]
-fn wrong_values_are_refused_with_their_name() {
+fn invalid_values_are_refused_by_name() {
     if helm::is_missing() {
         return;
     }
@@ -166,7 +166,7 @@ fn wrong_values_are_refused_with_their_name() {
 
 /// `null` deletes a default.
 #[test]
-fn a_default_that_is_taken_away_is_missed_by_its_name_or_not_at_all() {
+fn removed_default_is_reported_by_name_or_harmless() {
     if helm::is_missing() {
         return;
     }
@@ -198,7 +198,7 @@ fn a_default_that_is_taken_away_is_missed_by_its_name_or_not_at_all() {
 }
 
 #[test]
-fn no_two_installations_share_a_role_of_the_cluster() {
+fn installations_share_no_cluster_role() {
     if helm::is_missing() {
         return;
     }
@@ -218,7 +218,7 @@ fn no_two_installations_share_a_role_of_the_cluster() {
 }
 
 #[test]
-fn every_secret_of_the_cluster_only_if_asked_for() {
+fn cluster_wide_secrets_are_read_only_on_request() {
     if helm::is_missing() {
         return;
     }
@@ -233,7 +233,7 @@ fn every_secret_of_the_cluster_only_if_asked_for() {
 }
 
 #[test]
-fn two_controllers_are_at_work_at_once_only_where_a_lease_keeps_one_of_them_waiting() {
+fn rolling_update_needs_leader_election() {
     if helm::is_missing() {
         return;
     }
@@ -244,7 +244,7 @@ fn two_controllers_are_at_work_at_once_only_where_a_lease_keeps_one_of_them_wait
 }
 
 #[test]
-fn the_roles_are_those_that_the_controller_needs() {
+fn chart_roles_are_those_of_the_controller() {
     if helm::is_missing() {
         return;
     }
@@ -264,7 +264,7 @@ fn the_roles_are_those_that_the_controller_needs() {
 }
 
 #[test]
-fn dashboard_and_alerts_ask_for_metrics_that_exist() {
+fn dashboard_and_alerts_use_existing_metrics() {
     let known = read("src/kubernetes/controller/metrics.rs");
     let mut asked = 0;
     for path in ["files/dashboard.json", "templates/alerts.yaml"] {
@@ -282,7 +282,7 @@ fn dashboard_and_alerts_ask_for_metrics_that_exist() {
 }
 
 #[test]
-fn an_alert_is_about_this_release_and_no_other() {
+fn alerts_select_only_their_release() {
     if helm::is_missing() {
         return;
     }
@@ -310,7 +310,7 @@ fn an_alert_is_about_this_release_and_no_other() {
 }
 
 #[test]
-fn the_definition_is_the_generated_one_and_stays_when_the_chart_goes() {
+fn definition_is_generated_and_kept_on_uninstall() {
     if helm::is_missing() {
         return;
     }
@@ -325,7 +325,7 @@ fn the_definition_is_the_generated_one_and_stays_when_the_chart_goes() {
 }
 
 #[test]
-fn the_table_of_values_is_made_from_their_comments() {
+fn table_of_values_is_generated_from_comments() {
     let path = format!("{CHART}/README.md");
     let readme = read(&path);
     let (begin, end) = ("<!-- values: made from values.yaml -->\n", "<!-- end of values -->\n");
@@ -336,7 +336,7 @@ fn the_table_of_values_is_made_from_their_comments() {
 }
 
 #[test]
-fn the_notes_name_the_commands_to_run_next() {
+fn chart_notes_name_the_next_commands() {
     if helm::is_missing() {
         return;
     }

@@ -45,7 +45,7 @@ fn planted_imports_are_refused() {
 }
 
 #[test]
-fn what_is_no_import_is_not_refused() {
+fn comments_and_strings_are_not_imports() {
     for (module, text) in [
         ("plan", "// use crate::store;\n/* use crate::store; /* nested */ use tokio; */"),
         ("plan", "const A: &str = \"use crate::store; \\\" tokio::x\"; const B: &str = r#\"\"tokio::x\"#;"),

@@ -71,7 +71,7 @@ pub fn prepare_with(
     let keyring = keyring(variables, &mut of_keyring);
     for problem in of_keyring {
         if matches!(completeness, Completeness::Partial(_)) && problem.code == Code::EnvironmentUnknown {
-            let message = format!("{}, so nothing that is encrypted in the database can be read", problem.message);
+            let message = format!("{}, so no encrypted value in the database can be read", problem.message);
             environment.findings.warnings.push(Problem { code: Code::NotInManifests, message, ..problem });
         } else {
             problems.push(problem);
@@ -97,7 +97,7 @@ pub fn prepare_with(
     Ok(Prepared { desired: environment.providers, unknown: environment.unknown, keyring, plan, warnings, connector })
 }
 
-/// Only what a look into the database needs: encryption keys and the connection, without an environment.
+/// Only what a read of the database needs: encryption keys and the connection, without an environment.
 pub fn prepare_reader(
     options: &Options,
     variables: &[Variable],
@@ -128,7 +128,7 @@ pub fn authentication(options: &Options, variables: &[Variable]) -> Option<Probl
     if options.password_file.is_some() || is_file {
         return None;
     }
-    let message = "awsiamrds makes a password of its own for each connection, which this program does not; \
+    let message = "awsiamrds creates a password for each connection, which this program does not support; \
                    give --database-password-file with a fresh token, or --database-url-file";
     Some(Problem::new(Code::AuthenticationUnsupported, message).variable(&variable.name))
 }

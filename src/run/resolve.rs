@@ -209,7 +209,7 @@ impl ResolveAttempt<'_> {
     async fn missing_schema(&self) -> Result<Error, Error> {
         Ok(match within(ROUND_TRIP_TIMEOUT, self.session, schema::classify_missing(self.session)).await? {
             MissingSchema::Pending { what } => {
-                let next = "start Coder, which creates the tables; there is nothing to settle before";
+                let next = "start Coder, which creates the tables; until then there is nothing to resolve";
                 schema::missing(self.session, what, next)
             }
             MissingSchema::Wrong(error) => error,

@@ -18,7 +18,7 @@ use crate::store::snapshot::{self, ReadRequest, ReadScope};
 use crate::store::transaction::rollback;
 use crate::store::{Error, Retry};
 
-/// By when a run always ends, whatever happens.
+/// A run always ends within this time.
 pub fn limit(wait: Duration, lock_timeout: Duration) -> Duration {
     Limits::of_write(wait, lock_timeout).total()
 }
@@ -209,10 +209,8 @@ impl SeedAttempt<'_> {
     fn note_read_only(&self, outcome: &mut RunOutcome) {
         let Some(plan) = outcome.plan.as_mut() else { return };
         if self.run.plan.access == Access::Write && self.session.is_read_only() {
-            let message = format!(
-                "{} is read only; nothing is missing now, but nothing could be inserted",
-                self.session.endpoint
-            );
+            let message =
+                format!("{} is read only; nothing is missing now, but an insert would fail", self.session.endpoint);
             plan.findings.warnings.push(Problem::new(Code::CannotInsert, message));
         }
     }

@@ -19,12 +19,12 @@ impl AuditRows<'_> {
     /// Each column with its value.
     fn columns(&self) -> [(&'static str, String); 13] {
         let literal = |text: &str| format!("'{text}'");
-        let nobody = literal(&Uuid::nil().to_string());
+        let nil = literal(&Uuid::nil().to_string());
         [
             ("id", "gen_random_uuid()".to_owned()),
             ("time", "statement_timestamp()".to_owned()),
-            ("user_id", nobody.clone()),
-            ("organization_id", nobody.clone()),
+            ("user_id", nil.clone()),
+            ("organization_id", nil.clone()),
             ("resource_type", literal(self.resource_type)),
             ("resource_id", self.id.to_owned()),
             ("resource_target", self.target.to_owned()),
@@ -32,7 +32,7 @@ impl AuditRows<'_> {
             ("diff", self.diff.to_owned()),
             ("status_code", "0".to_owned()),
             ("additional_fields", literal("{}")),
-            ("request_id", nobody),
+            ("request_id", nil),
             ("resource_icon", literal("")),
         ]
     }

@@ -1,58 +1,47 @@
 //! Every statement is a step with a name. Built with the feature `failpoints` the program can be ended, or held, before and
 //! after each of them; without it, [`step`] is the statement itself.
 
-/// What a run does with the database, one statement each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// What kind of server is it?
-    Probe,
-    /// Run-time parameters of the URL.
-    Settings,
-    ReadBegin,
-    Rows,
-    Schema,
-    Encryption,
-    ReadEnd,
-    /// Which relations are there, if not ours?
-    Relations,
-    Begin,
-    Lock,
-    Insert,
-    Commit,
-    Rollback,
-    /// `resolve`: the rows that it changes, against everybody else.
-    LockRows,
-    Grants,
-    Change,
-    CommitChange,
-    /// What became of a commit that was not answered?
-    Fate,
-    /// Who holds the lock?
-    Holder,
+/// Declares the enum and its list from one row for each step.
+macro_rules! steps {
+    ($($(#[doc = $doc:literal])* $step:ident)*) => {
+        /// What a run does with the database, one statement each.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Step {
+            $($(#[doc = $doc])* $step,)*
+        }
+
+        impl Step {
+            pub const ALL: &[Step] = &[$(Step::$step),*];
+        }
+    };
 }
 
-impl Step {
-    pub const ALL: [Step; 19] = [
-        Step::Probe,
-        Step::Settings,
-        Step::ReadBegin,
-        Step::Rows,
-        Step::Schema,
-        Step::Encryption,
-        Step::ReadEnd,
-        Step::Relations,
-        Step::Begin,
-        Step::Lock,
-        Step::Insert,
-        Step::Commit,
-        Step::Rollback,
-        Step::LockRows,
-        Step::Grants,
-        Step::Change,
-        Step::CommitChange,
-        Step::Fate,
-        Step::Holder,
-    ];
+steps! {
+    /// What kind of server is it?
+    Probe
+    /// Run-time parameters of the URL.
+    Settings
+    ReadBegin
+    Rows
+    Schema
+    Encryption
+    ReadEnd
+    /// Which relations does the database have, if not ours?
+    Relations
+    Begin
+    Lock
+    Insert
+    Commit
+    Rollback
+    /// `resolve`: locks the rows that it changes.
+    LockRows
+    Grants
+    Change
+    CommitChange
+    /// The status of a transaction whose commit was not answered.
+    TransactionStatus
+    /// Who holds the lock?
+    Holder
 }
 
 #[cfg(not(feature = "failpoints"))]
@@ -81,7 +70,7 @@ mod points {
 
     static MET: [AtomicUsize; Step::ALL.len()] = [const { AtomicUsize::new(0) }; Step::ALL.len()];
 
-    /// One after the other: within a flight the next statement waits until this one is answered, so that the server is in
+    /// One after the other: within a round trip the next statement waits until this one is answered, so that the server is in
     /// every state in which a broken connection could leave it.
     pub async fn step<F: Future>(step: Step, work: F) -> F::Output {
         static TURN: Mutex<()> = Mutex::const_new(());

@@ -50,7 +50,7 @@ impl Pool {
             Arc::new(Slot { permits, idle: Mutex::default() })
         }));
         let busy = || {
-            let summary = format!("{} is still busy with other checks", options.describe());
+            let summary = format!("{} is still in use by other checks", options.describe());
             Error::new(Code::Unreachable, Retry::Wait, summary.clone(), summary, "wait for the next check")
         };
         let permit = match timeout_at(deadline, Arc::clone(&slot.permits).acquire_owned()).await {

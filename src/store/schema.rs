@@ -151,7 +151,7 @@ fn classify(relations: &[Relation], endpoint: &Endpoint) -> MissingSchema {
     let all = |name: &'static str| relations.iter().filter(move |relation| relation.name == name);
     let wrong = |code, what: &str, next: &str| MissingSchema::Wrong(Error::of_database(code, endpoint, what, next));
     if all("ai_providers").any(|table| table.visible) {
-        let what = "there is no table ai_provider_keys, but ai_providers is there";
+        let what = "there is no table ai_provider_keys beside ai_providers";
         return wrong(Code::SchemaUnsupported, what, "let Coder finish its migrations, or look into its log");
     }
     if let Some(table) = all("ai_providers").next() {
@@ -171,11 +171,11 @@ fn classify(relations: &[Relation], endpoint: &Endpoint) -> MissingSchema {
     if all("schema_migrations").next().is_some() {
         return MissingSchema::Pending { what: "this Coder database has no table ai_providers yet" };
     }
-    let what = "there is no table ai_providers, and the tables that are there are not Coder's";
+    let what = "there is no table ai_providers, and the existing tables are not Coder's";
     wrong(Code::SchemaMissing, what, "check the database name in the URL")
 }
 
-/// There is no table, and that will not change by itself.
+/// There is no table, and a retry will not change that.
 pub fn missing(session: &Session, what: &str, next: &str) -> Error {
     Error::of_database(Code::SchemaMissing, &session.endpoint, what, next)
 }

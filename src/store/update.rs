@@ -100,8 +100,11 @@ pub enum TransactionStatus {
 /// What became of a transaction whose commit was not answered.
 pub async fn transaction_status(session: &Session, transaction: &str) -> Result<TransactionStatus, Error> {
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&transaction, Type::TEXT)];
-    let rows =
-        step(Step::Fate, session.client.query_typed("select txid_status($1::bigint) as status", &parameters)).await;
+    let rows = step(
+        Step::TransactionStatus,
+        session.client.query_typed("select txid_status($1::bigint) as status", &parameters),
+    )
+    .await;
     let rows = rows.map_err(|error| session.error(&error))?;
     Ok(match rows.first().and_then(|row| row.try_get::<_, Option<String>>("status").ok()).flatten().as_deref() {
         Some("committed") => TransactionStatus::Committed,

@@ -50,7 +50,7 @@ fn missing_input_is_named_and_found_once_created() {
     apply(&namespace, &map(json!({})));
     is("ConfigMapKeyMissing", "ConfigMap settings has no key key");
     apply(&namespace, &map(json!({"key": "sk-1"})));
-    is("InvalidEnvironment", "CODER_PG_CONNECTION_URL: what stands after the host's colon is not a port");
+    is("InvalidEnvironment", "CODER_PG_CONNECTION_URL: expected a port after the host's colon");
     apply(&namespace, &secret("db", json!({"url": database.url()})));
     is("WouldSeed", "a seed would insert 1 provider");
     namespace.kubectl(&["delete", "secret", "db"]).ok();

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
 use crate::support::cases::{ConnectAs, Env, run_all};
-use crate::support::{Database, Finished, Run, Server, Snapshot, Variant};
+use crate::support::resolution;
+use crate::support::{Database, Finished, Options, Run, Server, Snapshot, Variant};
 use serde_json::{Value, json};
 
 const KEYRING: &str = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
@@ -267,4 +268,58 @@ fn empty_or_foreign_database_is_refused() {
         export(&nothing, &Env::new()).arg("--format=yaml").json().run().expect(2).codes("problems"),
         ["invalid_option"]
     );
+}
+
+#[test]
+fn row_level_security_fails_the_export() {
+    let database = Server::shared().database(Variant::Current);
+    database.execute(
+        "insert into ai_providers (type, name, base_url) values ('openai', 'openai', 'https://a.example/');
+         alter table ai_providers enable row level security;
+         do $$ begin
+           if not exists (select from pg_roles where rolname = 'export_hidden') then
+             create role export_hidden login password 'export_hidden';
+           end if;
+         end $$;
+         grant select on ai_providers, ai_provider_keys to export_hidden",
+    );
+    let run = export(&database, &Env::new()).database(database.url_as("export_hidden", "export_hidden"));
+    let finished = run.json().run().expect(5);
+    assert!(finished.stdout.contains("row-level security"), "{finished}");
+}
+
+#[test]
+fn table_lock_is_named_as_the_reason_of_a_failed_export() {
+    let database = Server::shared().database(Variant::Current);
+    let mut client = database.client();
+    client.batch_execute("begin; lock table ai_providers in access exclusive mode").unwrap();
+    let finished = export(&database, &Env::new()).env("AI_PROVIDER_SEED_WAIT", "0").json().run().expect(5);
+    assert_eq!(finished.codes("problems"), ["server_error"]);
+    assert!(finished.stdout.contains("pg_locks"), "{finished}");
+    assert!(finished.elapsed < std::time::Duration::from_secs(9), "{finished}");
+}
+
+/// The server's limits are below the client's 10 s, so that the server can say what it waited for.
+#[test]
+fn every_command_reads_with_the_same_settings() {
+    const BEGIN: &str = "[ai-provider-seed] LOG:  statement: begin read only";
+    let options = Options::new().setting("log_statement", "all").setting("log_line_prefix", "[%a] ");
+    let server = Server::start(options);
+    let database = server.database(Variant::Current);
+    database.execute(&resolution::openai(resolution::OLD_URL, &["old"]));
+    let id = resolution::current_id(&database);
+    let settings = "; set local row_security = off; set local statement_timeout = '9000ms'; \
+                    set local lock_timeout = '7000ms'";
+    for run in [
+        resolution::run("seed", &database),
+        resolution::run("diff", &database),
+        export(&database, &Env::new()),
+        resolution::take(&database, &id),
+    ] {
+        let before = server.log().len();
+        run.run();
+        let log = server.log()[before..].to_owned();
+        let begun: Vec<&str> = log.lines().filter_map(|line| line.strip_prefix(BEGIN)).collect();
+        assert!(!begun.is_empty() && begun.iter().all(|found| *found == settings), "{log}");
+    }
 }

@@ -107,7 +107,7 @@ fn standby_is_read_and_never_written() {
     primary.stop(crate::support::Mode::Immediate);
     standby.promote();
     let finished = started.wait().expect(0);
-    assert!(finished.stderr.contains("trying again"), "{finished}");
+    assert!(finished.stderr.contains("retrying"), "{finished}");
     assert_eq!(finished.json()["written"], true);
     assert_eq!(copy.json("select count(*) from ai_providers"), 2);
     assert_eq!(copy.json("select count(*) from audit_logs"), 4);

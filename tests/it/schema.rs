@@ -119,7 +119,7 @@ fn waiting_ends_when_the_tables_appear() {
         let finished = started.wait().expect(0);
         assert_eq!(finished.json()["providers"][0]["state"], "created");
         assert!(finished.elapsed > Duration::from_secs(1), "{finished}");
-        assert!(finished.stderr.contains("start Coder") && finished.stderr.contains("trying again"), "{finished}");
+        assert!(finished.stderr.contains("start Coder") && finished.stderr.contains("retrying"), "{finished}");
     }
 }
 

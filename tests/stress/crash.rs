@@ -69,7 +69,7 @@ fn every_statement_is_a_step_and_every_step_is_reached() {
     check(take, 0, 0);
     // A server of version 14 or newer says itself whether it is a standby; an unanswered commit is asked for in
     // tests/it/resolve_races.rs.
-    met.extend([Step::Probe, Step::Fate].map(|step| format!("{step:?}")));
+    met.extend([Step::Probe, Step::TransactionStatus].map(|step| format!("{step:?}")));
     let all: BTreeSet<String> = Step::ALL.iter().map(|step| format!("{step:?}")).collect();
     assert_eq!(met, all);
 }

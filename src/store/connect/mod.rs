@@ -1,4 +1,4 @@
-//! Opening a connection: hosts in order, TLS, time limits, and trying again.
+//! Opening a connection: hosts in order, TLS, time limits and retries.
 
 mod retry_budget;
 mod session;
@@ -33,7 +33,7 @@ pub enum SessionIntent {
     ReadWrite,
 }
 
-/// One try over all hosts takes no longer than this where nobody waits for more.
+/// One try over all hosts takes no longer than this where there is no time to wait.
 const ONE_TRY: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug)]
@@ -141,7 +141,7 @@ impl<'a> Dialer<'a> {
             None => Ok(session),
             Some(cause) => {
                 session.close().await;
-                let summary = format!("{endpoint} is not the server that is wanted: {cause}");
+                let summary = format!("{endpoint} is not a suitable server: {cause}");
                 let next = "name all servers of the cluster in the URL, or connect to the right one";
                 Err(Error::new(Code::ReadOnly, Retry::Wait, summary, cause.to_owned(), next))
             }
@@ -208,9 +208,9 @@ impl<'a> Dialer<'a> {
             .connect(tls)
             .await
             .map_err(|error| Error::connecting(&error, endpoint, name, &tls::roots_name(self.options)))?;
-        let told = |name: &str| connection.parameter(name);
-        let is_on = |name: &str| told(name).map(|value| value == "on");
-        let server_version = told("server_version").and_then(major_version);
+        let reported = |name: &str| connection.parameter(name);
+        let is_on = |name: &str| reported(name).map(|value| value == "on");
+        let server_version = reported("server_version").and_then(major_version);
         let (in_hot_standby, read_only) = (is_on("in_hot_standby"), is_on("default_transaction_read_only"));
         Ok(Session {
             client,
@@ -225,7 +225,7 @@ impl<'a> Dialer<'a> {
     }
 }
 
-/// Whoever waits for an answer gets the error, so that nothing is lost by dropping it here.
+/// A caller that waits for an answer gets the error, so that nothing is lost by dropping it here.
 async fn drive<S, T>(connection: Connection<S, T>)
 where
     Connection<S, T>: Future<Output = Result<(), tokio_postgres::Error>>,
@@ -261,13 +261,7 @@ impl Error {
         let database = failures.first().map_or_else(String::new, |(endpoint, _)| endpoint.database.clone());
         let Some((_, main)) = failures.into_iter().min_by_key(|(_, error)| (error.retry == Retry::No, rank(error)))
         else {
-            return Error::new(
-                Code::Internal,
-                Retry::No,
-                "there is no host to connect to".to_owned(),
-                String::new(),
-                "",
-            );
+            return Error::new(Code::Internal, Retry::No, "no host to connect to".to_owned(), String::new(), "");
         };
         let summary = format!("no host of database {} can be used: {}", database, causes.join("; "));
         main.summed_up(summary)

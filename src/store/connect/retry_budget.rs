@@ -109,7 +109,7 @@ impl RetryBudget {
                 code = error.code.as_str(),
                 attempt = self.attempts,
                 left_seconds = left,
-                "{error}; trying again"
+                "{error}; retrying"
             );
         }
         pause

@@ -10,7 +10,7 @@ use crate::store::error::{Endpoint, Error};
 use crate::store::failpoint::{Step, step};
 use crate::store::url::{Host, TargetSession};
 
-/// Dropping it ends the connection at once; [`Session::close`] says goodbye first.
+/// Dropping it ends the connection at once; [`Session::close`] ends it in the way of the protocol.
 #[derive(Debug)]
 pub struct Session {
     pub client: Client,
@@ -20,7 +20,7 @@ pub struct Session {
     pub server_version: Option<u32>,
     /// Postgres 14 and newer tell it at start-up; a pooler in between may hide it.
     pub in_hot_standby: Option<bool>,
-    /// `default_transaction_read_only`, told like the above.
+    /// `default_transaction_read_only`, reported like the above.
     pub read_only: Option<bool>,
     /// To be set in each transaction: [`super::super::url::ConnectOptions::settings`].
     pub settings: Vec<(String, String)>,
@@ -56,7 +56,7 @@ impl Session {
         let _ = tokio::time::timeout(Duration::from_millis(500), &mut task.0).await;
     }
 
-    /// Asks, where the answer was not told and matters: for `target_session_attrs`, or to write where there is a choice of
+    /// Asks, where the server did not report the answer and it matters: for `target_session_attrs`, or to write where there is a choice of
     /// hosts. On an only host a write will show it, without a round trip for everybody else.
     pub(super) async fn find_out(
         &mut self,
@@ -73,8 +73,8 @@ impl Session {
         }
         let query =
             "select pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')";
-        let told = step(Step::Probe, self.client.simple_query(query)).await;
-        for message in told.map_err(|error| self.error(&error))? {
+        let answer = step(Step::Probe, self.client.simple_query(query)).await;
+        for message in answer.map_err(|error| self.error(&error))? {
             if let SimpleQueryMessage::Row(row) = message {
                 self.in_hot_standby = row.try_get(0).ok().flatten().map(|value| value == "t");
                 self.read_only = row.try_get(1).ok().flatten().map(|value| value == "on");

@@ -78,11 +78,11 @@ pub(super) fn connecting(error: &tokio_postgres::Error, endpoint: &Endpoint, hos
             )
         } else if source.contains("unsupported") {
             (
-                "it asks for a way to authenticate that is not supported",
+                "it asks for an unsupported authentication method",
                 "use scram-sha-256, md5, password or cert in pg_hba.conf",
             )
         } else {
-            ("its proof that it knows the password is wrong", "check that this is the right server")
+            ("it could not prove that it knows the password", "check that this is the right server")
         };
         return authentication(endpoint, cause.to_owned(), next);
     }
@@ -103,8 +103,8 @@ pub(super) fn connecting(error: &tokio_postgres::Error, endpoint: &Endpoint, hos
     match io {
         _ if talks => unreachable(
             endpoint,
-            "its answer is not Postgres's".to_owned(),
-            "check the port; is there a proxy in between?",
+            "the answer is not from a Postgres server".to_owned(),
+            "check the port, and for a proxy in between",
         ),
         Some(cause) if cause.starts_with(UNRESOLVED) => {
             unreachable(endpoint, cause, "check the host name and the cluster's DNS")
@@ -177,7 +177,8 @@ fn server(db: &DbError, endpoint: &Endpoint) -> Error {
     // A trigger may give any name as one; only those of the tables that we write are passed on.
     let ours = |name: &&str| ["ai_provider", "audit_logs", "dbcrypt"].iter().any(|table| name.contains(table));
     let constraint = db.constraint().and_then(redact::plain_identifier).filter(ours);
-    let mut error = by_state(state, constraint, db.message(), endpoint, table);
+    let on = table.map_or_else(String::new, |table| format!(" {table}"));
+    let mut error = Refusal { state, constraint, message: db.message(), endpoint, table, on }.classify();
     error.sqlstate = Some(state.to_owned());
     error.constraint = constraint.map(str::to_owned);
     error.table = table.map(str::to_owned);
@@ -186,111 +187,148 @@ fn server(db: &DbError, endpoint: &Endpoint) -> Error {
     error
 }
 
-fn by_state(state: &str, constraint: Option<&str>, message: &str, endpoint: &Endpoint, table: Option<&str>) -> Error {
-    let Endpoint { database, role, .. } = endpoint;
-    let fail = |code, retry, cause: &str, next: &str| {
-        Error::new(code, retry, format!("{endpoint}: {cause}"), cause.to_owned(), next)
-    };
-    let on = table.map_or_else(String::new, |table| format!(" {table}"));
-    match state {
-        "57P01" | "57P02" => unreachable(endpoint, "the server is shutting down".to_owned(), CHECK_SERVER),
-        "57P03" => {
-            unreachable(endpoint, "the server is starting up or not ready".to_owned(), "wait for it, or check why")
-        }
-        "53300" => unreachable(
-            endpoint,
-            "it has no free connection slot".to_owned(),
-            "close idle clients or raise max_connections (or the role's connection limit)",
-        ),
-        "3D000" => unreachable(
-            endpoint,
-            format!("there is no database {database}"),
-            "create it, or correct the name in the URL",
-        ),
-        "28P01" => authentication(
-            endpoint,
-            format!("the password of role {role} was refused"),
-            "check the password, or whether a rotation is under way",
-        ),
-        "28000" => refused_role(message, endpoint),
-        "25006" => fail(Code::ReadOnly, Retry::Wait, "it is read-only (a standby?)", "connect to the primary"),
-        "42501" if message.contains("row-level security") => fail(
-            Code::PermissionDenied,
-            Retry::No,
-            &format!("row-level security{on} hides rows from role {role}"),
-            &format!("use the owner of the table, or run: alter role {} bypassrls", redact::identifier(role)),
-        ),
-        "22012" => fail(
-            Code::ServerError,
-            Retry::No,
-            "a trigger or a rule swallowed rows that were inserted",
-            "look at the triggers of ai_providers, ai_provider_keys and audit_logs",
-        ),
-        // What may be inserted is looked up before, so a table's name means a read.
-        "42501" => match table {
-            Some(table) => fail(
+/// What a server said, without its words.
+struct Refusal<'a> {
+    state: &'a str,
+    constraint: Option<&'a str>,
+    message: &'a str,
+    endpoint: &'a Endpoint,
+    table: Option<&'a str>,
+    /// The table with a space before it, if it is known.
+    on: String,
+}
+
+impl Refusal<'_> {
+    fn classify(&self) -> Error {
+        self.of_session().or_else(|| self.of_schema()).unwrap_or_else(|| self.of_statement())
+    }
+
+    fn fail(&self, code: Code, retry: Retry, cause: &str, next: &str) -> Error {
+        Error::new(code, retry, format!("{}: {cause}", self.endpoint), cause.to_owned(), next)
+    }
+
+    /// The server, its database or the login.
+    fn of_session(&self) -> Option<Error> {
+        let Refusal { state, message, endpoint, .. } = *self;
+        let Endpoint { database, role, .. } = endpoint;
+        Some(match state {
+            "57P01" | "57P02" => unreachable(endpoint, "the server is shutting down".to_owned(), CHECK_SERVER),
+            "57P03" => {
+                unreachable(endpoint, "the server is starting up or not ready".to_owned(), "wait for it, or check why")
+            }
+            "53300" => unreachable(
+                endpoint,
+                "it has no free connection slot".to_owned(),
+                "close idle clients or raise max_connections (or the role's connection limit)",
+            ),
+            "3D000" => unreachable(
+                endpoint,
+                format!("there is no database {database}"),
+                "create it, or correct the name in the URL",
+            ),
+            "28P01" => authentication(
+                endpoint,
+                format!("the password of role {role} was refused"),
+                "check the password, or whether a rotation is in progress",
+            ),
+            "28000" => refused_role(message, endpoint),
+            // PgBouncer has this one for everything; its words are not translated.
+            "08P01" if message.contains("authentication failed") || message.contains("no such user") => authentication(
+                endpoint,
+                format!("the proxy refused role {role} or its password"),
+                "check the password, and the role in the proxy's user list",
+            ),
+            "08P01" if message.contains("no such database") => unreachable(
+                endpoint,
+                format!("the proxy knows no database {database}"),
+                "add it to the proxy, or correct the name in the URL",
+            ),
+            _ if state.starts_with("08") => {
+                unreachable(endpoint, "the server reports a broken connection".to_owned(), CHECK_SERVER)
+            }
+            _ => return None,
+        })
+    }
+
+    /// Privileges, tables and columns.
+    fn of_schema(&self) -> Option<Error> {
+        let Refusal { message, table, on, .. } = self;
+        let role = &self.endpoint.role;
+        Some(match self.state {
+            "25006" => self.fail(Code::ReadOnly, Retry::Wait, "it is read-only (a standby?)", "connect to the primary"),
+            "42501" if message.contains("row-level security") => self.fail(
                 Code::PermissionDenied,
                 Retry::No,
-                &format!("role {role} may not read {table}"),
-                &format!("run: grant select on {table} to {} ({ROLES})", redact::identifier(role)),
+                &format!("row-level security{on} hides rows from role {role}"),
+                &format!("use the owner of the table, or run: alter role {} bypassrls", redact::identifier(role)),
             ),
-            None => fail(
-                Code::PermissionDenied,
+            "22012" => self.fail(
+                Code::ServerError,
                 Retry::No,
-                &format!("role {role} lacks a privilege"),
-                "run deploy/postgres/role.sql; the server's log says which it is",
+                "a trigger or a rule swallowed rows that were inserted",
+                "look at the triggers of ai_providers, ai_provider_keys and audit_logs",
             ),
-        },
-        "42P01" => fail(
-            Code::SchemaMissing,
-            Retry::No,
-            &format!("there is no table{on}"),
-            "check that this is Coder's database",
-        ),
-        "42703" => fail(
-            Code::SchemaUnsupported,
-            Retry::No,
-            &match conditions::known_column_in(message) {
-                Some(column) => format!("there is no column {column}"),
-                None => format!("table{on} lacks a column that is needed"),
+            // What may be inserted is looked up before, so a table's name means a read.
+            "42501" => match table {
+                Some(table) => self.fail(
+                    Code::PermissionDenied,
+                    Retry::No,
+                    &format!("role {role} may not read {table}"),
+                    &format!("run: grant select on {table} to {} ({ROLES})", redact::identifier(role)),
+                ),
+                None => self.fail(
+                    Code::PermissionDenied,
+                    Retry::No,
+                    &format!("role {role} lacks a privilege"),
+                    "run deploy/postgres/role.sql; the server's log says which it is",
+                ),
             },
-            "use a release of ai-provider-seed that knows this version of Coder",
-        ),
-        // Of a table; the lock for seeding is told apart where it is taken.
-        "55P03" => fail(
-            Code::ServerError,
-            Retry::Wait,
-            "another session holds a lock on a table, as a migration does",
-            "see who holds it in pg_locks, or give a longer --wait",
-        ),
-        "40001" | "40P01" => {
-            fail(Code::ServerError, Retry::Again, "a conflict with another transaction", "run it again")
-        }
-        "25P03" | "57P05" => {
-            fail(Code::ServerError, Retry::Again, "the server ended our idle connection", "run it again")
-        }
-        "23505" if constraint.is_some_and(|name| OUR_CONSTRAINTS.contains(&name)) => {
-            fail(Code::ServerError, Retry::Again, "somebody else inserted the same row", "run it again")
-        }
-        // PgBouncer has this one for everything; its words are not translated.
-        "08P01" if message.contains("authentication failed") || message.contains("no such user") => authentication(
-            endpoint,
-            format!("the proxy refused role {role} or its password"),
-            "check the password, and the role in the proxy's user list",
-        ),
-        "08P01" if message.contains("no such database") => unreachable(
-            endpoint,
-            format!("the proxy knows no database {database}"),
-            "add it to the proxy, or correct the name in the URL",
-        ),
-        _ if state.starts_with("08") => {
-            unreachable(endpoint, "the server reports a broken connection".to_owned(), CHECK_SERVER)
-        }
-        _ => {
-            let name = conditions::name(state).map_or_else(String::new, |name| format!(" {name}"));
-            let constraint = constraint.map_or_else(String::new, |name| format!(", constraint {name}"));
-            let cause = format!("the server reports SQLSTATE {}{name}{constraint}{}", redact::name(state), place(&on));
-            fail(Code::ServerError, Retry::No, &cause, conditions::advice(state).unwrap_or(CHECK_DATABASE_LOG))
+            "42P01" => self.fail(
+                Code::SchemaMissing,
+                Retry::No,
+                &format!("there is no table{on}"),
+                "check that this is Coder's database",
+            ),
+            "42703" => self.fail(
+                Code::SchemaUnsupported,
+                Retry::No,
+                &match conditions::known_column_in(message) {
+                    Some(column) => format!("there is no column {column}"),
+                    None => format!("table{on} lacks a column that is needed"),
+                },
+                "use a release of ai-provider-seed that knows this version of Coder",
+            ),
+            _ => return None,
+        })
+    }
+
+    /// Locks, lost races, and everything else.
+    fn of_statement(&self) -> Error {
+        let Refusal { state, constraint, on, .. } = self;
+        match *state {
+            // Of a table; an error about the lock for seeding gets its own code where the lock is taken.
+            "55P03" => self.fail(
+                Code::ServerError,
+                Retry::Wait,
+                "another session holds a lock on a table, as a migration does",
+                "see who holds it in pg_locks, or give a longer --wait",
+            ),
+            "40001" | "40P01" => {
+                self.fail(Code::ServerError, Retry::Again, "a conflict with another transaction", "run it again")
+            }
+            "25P03" | "57P05" => {
+                self.fail(Code::ServerError, Retry::Again, "the server ended our idle connection", "run it again")
+            }
+            "23505" if constraint.is_some_and(|name| OUR_CONSTRAINTS.contains(&name)) => {
+                self.fail(Code::ServerError, Retry::Again, "another session inserted the same row", "run it again")
+            }
+            _ => {
+                let name = conditions::name(state).map_or_else(String::new, |name| format!(" {name}"));
+                let constraint = constraint.map_or_else(String::new, |name| format!(", constraint {name}"));
+                let cause =
+                    format!("the server reports SQLSTATE {}{name}{constraint}{}", redact::name(state), place(on));
+                self.fail(Code::ServerError, Retry::No, &cause, conditions::advice(state).unwrap_or(CHECK_DATABASE_LOG))
+            }
         }
     }
 }

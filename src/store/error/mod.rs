@@ -12,13 +12,13 @@ use super::url::{ConnectOptions, Host};
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
-/// Whether trying again can help.
+/// Whether a retry can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     No,
     /// After a pause, on a fresh connection or another host, until the retry budget is spent.
     Wait,
-    /// The whole attempt again, soon, a few times only: somebody else was quicker.
+    /// The whole attempt again, soon, a few times only: another session was quicker.
     Again,
 }
 
@@ -56,7 +56,7 @@ pub struct Error {
     pub constraint: Option<String>,
     /// The table, as far as it is one of those that we use.
     pub table: Option<String>,
-    /// The connection is gone. After COMMIT was sent this means: nobody knows whether it took effect.
+    /// The connection is gone. After COMMIT was sent, it is unknown whether it took effect.
     pub connection_lost: bool,
     /// The variables, options or files to look at.
     pub variables: Vec<String>,
@@ -89,7 +89,7 @@ impl Error {
         }
     }
 
-    /// What is wrong with a database that answers. Not to be tried again.
+    /// What is wrong with a database that answers. A retry does not help.
     pub(super) fn of_database(code: Code, endpoint: &Endpoint, what: &str, next: &str) -> Self {
         Error::new(code, Retry::No, format!("{endpoint}: {what}"), what.to_owned(), next)
     }
@@ -117,7 +117,7 @@ impl Error {
         error
     }
 
-    /// What cannot be tried again because of its configuration: URL, files, TLS.
+    /// A wrong configuration, which no retry can help: URL, files, TLS.
     pub fn from_problems(problems: Vec<Problem>) -> Self {
         let mut problems = problems.into_iter();
         let first = problems

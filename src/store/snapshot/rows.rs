@@ -1,6 +1,6 @@
 //! Providers and their keys, in one statement: of given names, or all live ones.
 //!
-//! A backend that was just started looks up in its catalogs whatever a statement names, and that is most of what the read
+//! A backend that was just started looks up in its catalogs every name in a statement, and that is most of what the read
 //! costs. So it joins, and nothing else: no sort, no aggregate, no cast but the enum's. What they would do is done here.
 
 use std::cmp::Reverse;

@@ -53,9 +53,7 @@ fn url_fault(fault: parse_url::Fault) -> &'static str {
     match fault {
         Fault::Control => "the URL has a control character in it (a line break?); remove it, or percent-encode it",
         Fault::UserInfo => "user name or password has a character that must be percent-encoded, such as a space as %20",
-        Fault::Port => {
-            "what stands after the host's colon is not a port; if a password has / ? # @ : in it, percent-encode them"
-        }
+        Fault::Port => "expected a port after the host's colon; if a password has / ? # @ : in it, percent-encode them",
         Fault::Host => {
             "the host is not a host name, nor an IPv6 address in brackets; write postgres://user:password@host:5432/database"
         }

@@ -45,7 +45,7 @@ pub(super) fn hosts(reader: &mut ParameterReader<'_>) -> Vec<Host> {
             if let Some(value) = host.as_ref().filter(|_| !is_host(&name)) {
                 reader.refuse(
                     value,
-                    "a host has a character that no host name has; if the password has / ? # @ : in it, percent-encode them",
+                    "a host has a character that is not valid in a host name; if the password has / ? # @ : in it, percent-encode them",
                 );
             }
             HostAddress::Tcp { name, address }
@@ -179,7 +179,7 @@ fn add_setting(
         (Rule::Setting, None) => {
             reader.refuse(
                 value,
-                "a parameter's name is none that Postgres could know; write it as ?name=value&name=value",
+                "a parameter has a name that is not valid in Postgres; write it as ?name=value&name=value",
             );
         }
         (Rule::Setting, Some(shown)) if params::is_known(&shown.to_ascii_lowercase()) => {

@@ -1,7 +1,7 @@
 //! How Coder reads a URL: Go's `net/url`, and Coder's repair of a password that was not percent-encoded.
 //!
 //! Go cuts at the first `#`, then at the first `?`, ends the authority at the first `/` and takes the user information up to
-//! the authority's last `@`. If that fails at the user information or the port, Coder escapes what stands between the first
+//! the authority's last `@`. If that fails at the user information or the port, Coder escapes the text between the first
 //! `@` and the last `:` before it, and tries again. What neither accepts, but libpq does, is tried last: a list of hosts
 //! where some have no port, several bracketed addresses, a percent-encoded socket directory.
 

@@ -215,7 +215,7 @@ fn cluster_is_found_as_kubectl_finds_it() {
     std::fs::write(file.path(), config.replace(&port, ":1")).unwrap();
     let finished = Run::diff().json().arg("--from=deploy/coder").env("KUBECONFIG", file.path()).run().expect(4);
     assert_eq!(finished.codes("problems"), ["cluster_unreachable"]);
-    assert!(message(&finished).contains("does kubectl get deployment/coder --namespace"), "{finished}");
+    assert!(message(&finished).contains("check that kubectl get deployment/coder --namespace"), "{finished}");
 }
 
 #[test]

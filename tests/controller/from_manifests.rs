@@ -273,9 +273,9 @@ fn unreadable_stream_is_reported_by_position_only() {
         (
             format!("---\n# one\n---\n{good}\n---\na: sk-canary\n b: [sk-canary\n"),
             "manifest_invalid",
-            "document 2 is no valid YAML, line ",
+            "document 2 is not valid YAML, line ",
         ),
-        (format!("{good}\n{{\"a\": sk-canary}}"), "manifest_invalid", "document 2 is no valid JSON, line 2"),
+        (format!("{good}\n{{\"a\": sk-canary}}"), "manifest_invalid", "document 2 is not valid JSON, line 2"),
         (
             format!("---\n{good}\n---\n{secret}"),
             "manifest_invalid",
@@ -290,7 +290,7 @@ fn unreadable_stream_is_reported_by_position_only() {
         (
             format!("---\n{secret}").replace("sk-canary-not-base64", "a2V5"),
             "workload_not_found",
-            "no Deployment and no StatefulSet among 1 document",
+            "no Deployment or StatefulSet among 1 document",
         ),
         (
             good.to_string().replace("ai-provider-seed", "else"),

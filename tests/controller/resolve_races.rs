@@ -65,7 +65,7 @@ fn lock_wait_does_not_block_other_resources() {
     assert_eq!(failed.last_handled_resolve, None);
     assert!(conditions(&failed).contains(&"Resolved=Unknown ResolveFailed".to_owned()), "{failed:?}");
     let text = message(&failed, "Resolved");
-    assert!(text.contains("another session held the lock") && text.ends_with("it is tried again"), "{text}");
+    assert!(text.contains("another session held the lock") && text.ends_with("retrying"), "{text}");
     // Tried again by itself, and told once.
     wait_for_waiters(&database, 1);
     drop(holder);
@@ -131,7 +131,7 @@ fn crash_between_commit_and_status_repeats_nothing() {
     let before = Snapshot::of(&database);
     let controller = Controller::writing(&namespace);
     let status = condition(&namespace, "coder", "Resolved", "Resolved");
-    let already = format!("conflict {id} is already settled: both sides agree, so nothing had to be written");
+    let already = format!("conflict {id} is already resolved: both sides agree, so nothing had to be written");
     assert_eq!(message(&status, "Resolved"), already);
     assert_eq!(conditions(&status)[0], "Ready=True InSync");
     assert_eq!(status.last_handled_resolve, Some(format!("{id}:environment")));

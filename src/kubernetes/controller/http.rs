@@ -88,7 +88,7 @@ impl Admin {
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
                 response
             }
-            _ => text(StatusCode::NOT_FOUND, "there are /livez, /readyz and /metrics\n".to_owned()),
+            _ => text(StatusCode::NOT_FOUND, "available: /livez, /readyz and /metrics\n".to_owned()),
         }
     }
 }

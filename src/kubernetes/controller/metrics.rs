@@ -43,18 +43,14 @@ impl Metrics {
         registry.register("reconciles", "Checks by the reason of the condition Ready", reconciles.clone());
         registry.register("reconcile_duration_seconds", "How long a check took", duration.clone());
         registry.register("conflicts", "Fields on which environment and database disagree", conflicts.clone());
-        let help = "When environment and database were last held against each other";
+        let help = "When environment and database were last compared";
         registry.register("last_check_timestamp_seconds", help, last_check.clone());
-        registry.register("database_errors", "Looks at a database that failed, by class", database_errors.clone());
-        registry.register("api_errors", "Calls of the API server that failed, by class", api_errors.clone());
-        registry.register("events", "Events by whether they could be published", events.clone());
+        registry.register("database_errors", "Failed reads of a database, by class", database_errors.clone());
+        registry.register("api_errors", "Failed calls to the API server, by class", api_errors.clone());
+        registry.register("events", "Events by whether they were published", events.clone());
         registry.register("status_writes", "Writes of a status by whether they succeeded", status_writes.clone());
         let writes = Family::default();
-        registry.register(
-            "database_writes",
-            "Writes to a database that were asked for, by what came of them",
-            writes.clone(),
-        );
+        registry.register("database_writes", "Requested writes to a database, by result", writes.clone());
         registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Metrics {
             registry,

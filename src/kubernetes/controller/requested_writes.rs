@@ -72,10 +72,7 @@ impl WriteOutcome {
 fn waiting(old: Option<&AIProviderSeedStatus>, why: &str) -> ConditionUpdate {
     match resolved_condition(old) {
         Some((reason, _)) if reason == WriteReason::ResolveFailed.as_str() => ConditionUpdate::Keep,
-        _ => ConditionUpdate::Set(WriteResult::new(
-            WriteReason::ResolveWaiting,
-            format!("nothing was decided yet: {why}"),
-        )),
+        _ => ConditionUpdate::Set(WriteResult::new(WriteReason::ResolveWaiting, format!("not decided yet: {why}"))),
     }
 }
 
@@ -182,7 +179,7 @@ impl RequestedWrites<'_> {
             return Ok(self.decided(result, token));
         }
         let Ok(_permit) = self.context.writers.try_acquire() else {
-            let resolved = waiting(self.old, "other writes come first");
+            let resolved = waiting(self.old, "waiting for other writes");
             return Ok(DecisionOutcome { resolved, requeue_within: Some(LONGEST_PAUSE), ..DecisionOutcome::default() });
         };
         let ended = write::resolve(target, id).await;

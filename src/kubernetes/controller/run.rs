@@ -44,13 +44,14 @@ pub async fn run(options: ControllerOptions) -> End {
     let config = match Config::infer().await {
         Ok(config) => config,
         Err(_) => {
-            let message = "no API server is known; run in a cluster with a service account, or set KUBECONFIG";
+            let message =
+                "no Kubernetes API server configured; run in a cluster with a service account, or set KUBECONFIG";
             return End::CannotStart(message.to_owned());
         }
     };
     let (client, own) = match client(config) {
         Ok(client) => client,
-        Err(_) => return End::CannotStart("the way to the API server is not usable; check KUBECONFIG".to_owned()),
+        Err(_) => return End::CannotStart("cannot create a Kubernetes client; check KUBECONFIG".to_owned()),
     };
     let listener = match Admin::bind(options.listen).await {
         Ok(listener) => listener,
@@ -212,7 +213,7 @@ impl Work {
         };
         tokio::select! {
             _ = join_all(runs) => {}
-            () = late => tracing::warn!("checks still ran {} s after the signal; they are given up", GRACE.as_secs()),
+            () = late => tracing::warn!("checks were still running {} s after the signal; abandoning them", GRACE.as_secs()),
         }
         drop(sweeper);
         if *stop.borrow() { End::Asked } else { End::Broken("the watch") }

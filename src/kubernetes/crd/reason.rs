@@ -105,7 +105,7 @@ impl Audience {
     fn or_flag(self, of_resource: &'static str) -> &'static str {
         match self {
             Audience::Resource => of_resource,
-            Audience::CommandLine => "give --database-url with what this machine has",
+            Audience::CommandLine => "give --database-url with values for this machine",
         }
     }
 

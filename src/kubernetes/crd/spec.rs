@@ -207,7 +207,7 @@ pub struct SecretRef {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeedOptions {
-    /// What a difference of keys means: Ignore, do not look; Warn, report it, the start goes ahead; Fail, a conflict like any
+    /// How to treat differing API keys: Ignore, do not compare; Warn, report them and start; Fail, a conflict like any
     /// other. Default: what the container says, and Warn if it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "CompareCredentials")]
@@ -220,7 +220,7 @@ pub struct SeedOptions {
         length(min = 1, max = 5),
         extend("x-kubernetes-list-type" = "set", "x-kubernetes-validations" = [{
             "rule": "self.size() == 1 || !self.exists(outcome, outcome == 'All' || outcome == 'None')",
-            "message": "All and None stand alone"
+            "message": "All and None cannot be combined with other values"
         }])
     )]
     pub block_on: Vec<BlockOn>,

@@ -112,11 +112,11 @@ impl Observation {
     }
 
     pub fn progressing() -> Self {
-        Observation::new(Reason::Progressing, "the first check is under way; wait for it", DatabaseView::Unread)
+        Observation::new(Reason::Progressing, "the first check is in progress", DatabaseView::Unread)
     }
 
     pub fn suspended() -> Self {
-        let message = "checks are suspended; set spec.suspend to false to go on";
+        let message = "checks are suspended; set spec.suspend to false to resume";
         Observation::new(Reason::Suspended, message, DatabaseView::NotLooked)
     }
 

@@ -42,7 +42,7 @@ pub fn token(text: &str) -> String {
 pub fn refusal(decision: &Decision, allow_writes: bool) -> Option<WriteResult> {
     let message = match decision {
         Decision::Malformed => format!(
-            "the value of {RESOLVE_ANNOTATION} is no decision; write <id>:environment with the 12 hex digits of \
+            "the value of {RESOLVE_ANNOTATION} is not a valid decision; use <id>:environment with the 12 hex digits of \
              status.conflicts[].id, such as 1805b03d0786:environment"
         ),
         Decision::TakeDatabase { id } => format!(
@@ -65,7 +65,7 @@ pub fn is_current(id: &str, seen: &DatabaseView) -> bool {
 /// The conflict of a decision that was carried out is there again.
 pub fn conflict_recurred(id: &str) -> WriteResult {
     let message = format!(
-        "conflict {id} came back after it was settled; to decide again, remove the annotation (kubectl annotate … \
+        "conflict {id} recurred after it was resolved; to decide again, remove the annotation (kubectl annotate … \
          {RESOLVE_ANNOTATION}-), then set it again"
     );
     WriteResult::new(WriteReason::ResolveWaiting, message)
@@ -82,7 +82,7 @@ pub fn agrees(id: &str, before: Option<&AIProviderSeedStatus>, seen: &DatabaseVi
 /// The conflict that was named is not there: because it is settled, or others are.
 pub fn conflict_not_found(id: &str, before: Option<&AIProviderSeedStatus>, seen: &DatabaseView) -> WriteResult {
     if agrees(id, before, seen) {
-        let message = format!("conflict {id} is already settled: both sides agree, so nothing had to be written");
+        let message = format!("conflict {id} is already resolved: both sides agree, so nothing had to be written");
         return WriteResult::new(WriteReason::Resolved, message);
     }
     let mut current: Vec<(&str, &str)> = Vec::new();
@@ -92,18 +92,23 @@ pub fn conflict_not_found(id: &str, before: Option<&AIProviderSeedStatus>, seen:
             current.push(pair);
         }
     }
-    let head = format!("there is no conflict {id} (any more), so nothing was written");
+    let head = format!("conflict {id} was not found, so nothing was written");
     let message = match &current[..] {
-        [] => format!("{head}; no conflict is left"),
+        [] => format!("{head}; there is no conflict"),
         [(now, provider)] => {
-            format!("{head}; now it is {now} ({provider}): look at it, and name it if the environment is still right")
+            format!(
+                "{head}; the current one is {now} ({provider}): check it, and use its id if the environment is still right"
+            )
         }
         several => {
             let more = several.len().saturating_sub(NAMED);
             let named: Vec<String> =
                 several.iter().take(NAMED).map(|(now, provider)| format!("{now} ({provider})")).collect();
             let more = if more == 0 { String::new() } else { format!(" and {}", redact::count(more, "other")) };
-            format!("{head}; now there are {}{more}: look at them, and name the one that is meant", named.join(", "))
+            format!(
+                "{head}; the current ones are {}{more}: check them, and use the id of the intended one",
+                named.join(", ")
+            )
         }
     };
     WriteResult::new(WriteReason::ResolveRefused, message)
@@ -187,14 +192,18 @@ mod tests {
     fn a_stale_id_is_refused_with_those_of_now() {
         let (one, id) = (seen(&[("a", "openai"), ("a", "openai")]), "1805b03d0786");
         assert!(is_current("a", &one) && !is_current(id, &one) && !is_current("a", &DatabaseView::Unread));
-        let head = "there is no conflict 1805b03d0786 (any more), so nothing was written";
-        assert_eq!(conflict_not_found(id, None, &seen(&[])).message, format!("{head}; no conflict is left"));
-        let message =
-            format!("{head}; now it is a (openai): look at it, and name it if the environment is still right");
+        let head = "conflict 1805b03d0786 was not found, so nothing was written";
+        assert_eq!(conflict_not_found(id, None, &seen(&[])).message, format!("{head}; there is no conflict"));
+        let message = format!(
+            "{head}; the current one is a (openai): check it, and use its id if the environment is still right"
+        );
         assert_eq!(conflict_not_found(id, None, &one).message, message);
         let many: Vec<(String, String)> = (0..7).map(|n| (n.to_string(), format!("p{n}"))).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|(id, name)| (id.as_str(), name.as_str())).collect();
         let message = conflict_not_found(id, None, &seen(&many)).message;
-        assert!(message.contains("now there are 0 (p0), 1 (p1), 2 (p2), 3 (p3), 4 (p4) and 2 others"), "{message}");
+        assert!(
+            message.contains("the current ones are 0 (p0), 1 (p1), 2 (p2), 3 (p3), 4 (p4) and 2 others"),
+            "{message}"
+        );
     }
 }

@@ -42,7 +42,7 @@ pub fn texts(container: &Container, environment: &ContainerEnv) -> Result<(RawOp
             Ok((raw.of_seed(), Some(invalid(&other_command("the container runs diff, which writes nothing")))))
         }
         Ok(_) => {
-            Ok((RawOptions::default(), Some(invalid(&other_command("the container runs another command than seed")))))
+            Ok((RawOptions::default(), Some(invalid(&other_command("the container runs a command other than seed")))))
         }
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Ok((RawOptions::default(), Some(invalid(&other_command("the container only prints help")))))

@@ -97,7 +97,7 @@ async fn client(context: Option<&str>) -> Result<(Client, String), Problem> {
     let invalid = |message: &str| Problem::new(Code::KubeconfigInvalid, message);
     let config = match context {
         None => Config::infer().await.map_err(|_| {
-            invalid("no cluster is known: no usable KUBECONFIG or ~/.kube/config, and this is no pod; does kubectl get pods work?")
+            invalid("no Kubernetes API server configured: no usable KUBECONFIG or ~/.kube/config, and not running in a pod; check that kubectl get pods works")
         }),
         Some(context) => {
             let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
@@ -106,23 +106,22 @@ async fn client(context: Option<&str>) -> Result<(Client, String), Problem> {
                     invalid("the kubeconfig has no such context; kubectl config get-contexts lists them")
                         .variable("--context")
                 }
-                _ => invalid("the kubeconfig cannot be used; does kubectl config view work?"),
+                _ => invalid("the kubeconfig cannot be used; check it with kubectl config view"),
             })
         }
     };
-    client::client(config?).map_err(|_| {
-        invalid("the way to the API server that the kubeconfig names cannot be used (proxies are not supported)")
-    })
+    client::client(config?)
+        .map_err(|_| invalid("cannot create a Kubernetes client from the kubeconfig (proxies are not supported)"))
 }
 
 fn of_failure(error: &ApiError, wanted: &Wanted, namespace: &str) -> Problem {
     let call = &error.call;
     let refused = match error.kind {
         ApiErrorKind::Unauthorized => Some(
-            "the API server does not accept the token or certificate (401); log in again, have somebody run it who may",
+            "the API server does not accept the token or certificate (401); log in again, ask an authorized user to run it",
         ),
         ApiErrorKind::Forbidden => {
-            Some("the API server forbids it (403); ask for this right, have somebody run it who has it")
+            Some("the API server forbids it (403); request this permission, ask a user who has it to run it")
         }
         _ => None,
     };
@@ -135,10 +134,10 @@ fn of_failure(error: &ApiError, wanted: &Wanted, namespace: &str) -> Problem {
         ApiErrorKind::Tls => "the certificate of the API server is not accepted",
         ApiErrorKind::TimedOut => "the API server does not answer in time",
         ApiErrorKind::TooManyRequests | ApiErrorKind::Unavailable => "the API server is not available now",
-        _ => "the login failed, or the answer is not understood",
+        _ => "the login failed, or the answer could not be interpreted",
     };
     let (kind, name) = (wanted.kind.lower_case(), &wanted.name);
-    let message = format!("cannot {call}: {what}; does kubectl get {kind}/{name} --namespace {namespace} work?");
+    let message = format!("cannot {call}: {what}; check that kubectl get {kind}/{name} --namespace {namespace} works");
     Problem::new(Code::ClusterUnreachable, message)
 }
 
@@ -216,7 +215,7 @@ fn take_this_run(options: &mut Options, local: &Options) {
 }
 
 fn default_counts(problem: Problem) -> Problem {
-    let message = format!("{}, so its default counts here; give the flag if it matters", problem.message);
+    let message = format!("{}, so its default applies here; set the flag if it matters", problem.message);
     Problem { code: Code::NotInManifests, message, ..problem }
 }
 

@@ -82,7 +82,7 @@ impl Manifests {
     fn workload(&mut self, workload: Workload, place: &str) -> Result<(), Problem> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
         if workload.name.is_empty() || !workload.name.chars().all(plain) {
-            let message = format!("{place}: a {} without a name that Kubernetes takes", workload.kind.as_str());
+            let message = format!("{place}: a {} without a valid Kubernetes name", workload.kind.as_str());
             return Err(invalid(message));
         }
         self.workloads.push(workload);
@@ -177,8 +177,8 @@ fn list<'a>(workloads: impl Iterator<Item = &'a Workload>) -> String {
 fn none(all: &str, documents: usize) -> Problem {
     let message = match (documents, all) {
         (0, _) => "standard input holds no manifest; did the command before the pipe fail?".to_owned(),
-        (_, "") => format!("no Deployment and no StatefulSet among {}", redact::count(documents, "document")),
-        _ => format!("none of that name and namespace; there are: {all}"),
+        (_, "") => format!("no Deployment or StatefulSet among {}", redact::count(documents, "document")),
+        _ => format!("no workload of that name and namespace; available: {all}"),
     };
     Problem::new(Code::WorkloadNotFound, message).variable("--from")
 }
@@ -215,7 +215,7 @@ fn json(text: &str) -> Result<Vec<Value>, Problem> {
             Ok(document) => documents.push(document),
             Err(error) => {
                 let number = documents.len() + 1;
-                return Err(invalid(format!("document {number} is no valid JSON, line {}", error.line())));
+                return Err(invalid(format!("document {number} is not valid JSON, line {}", error.line())));
             }
         }
     }
@@ -238,7 +238,7 @@ fn yaml(text: &str) -> Result<Vec<Value>, Problem> {
             let line = error.location().map_or(1, |location| location.line());
             let line = first + usize::try_from(line).unwrap_or(1).max(1) - 1;
             let number = documents.len() + 1;
-            invalid(format!("document {number} is no valid YAML, line {line} of standard input"))
+            invalid(format!("document {number} is not valid YAML, line {line} of standard input"))
         })?;
         documents.push(value);
         Ok(())

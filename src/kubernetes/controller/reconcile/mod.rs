@@ -138,7 +138,7 @@ impl Reconciling<'_> {
     /// A resource that another version of the definition let in. Its status is read apart from its spec.
     async fn malformed(&self, error: &str) -> Result<(Reason, Action), ApiError> {
         let message = format!(
-            "the spec cannot be read ({}); correct it as kubectl explain aps.spec says",
+            "the spec cannot be read ({}); correct it as described by kubectl explain aps.spec",
             redact::truncate_chars(&redact::escape(error), 300)
         );
         let statuses = StatusClient::new(&self.context.client, self.resource);

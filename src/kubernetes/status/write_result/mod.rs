@@ -101,7 +101,7 @@ pub enum ConditionUpdate {
 /// What a run of `resolve` for one conflict came to. `None`: the conflict was not there, and
 /// [`super::resolve_annotation::conflict_not_found`] says what is.
 pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<WriteResult> {
-    let again = "it is tried again";
+    let again = "retrying";
     if ended.written {
         let conflicts = ended.resolution.as_ref().map(|resolution| &resolution.conflicts[..]).unwrap_or_default();
         let tail = format!("; Coder was notified (conflict {id})");
@@ -111,8 +111,8 @@ pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<WriteResult
         ));
     }
     if ended.commit_unknown {
-        let message = "the connection broke while the change was committed, and nobody could be asked what became of it; \
-                       the next check shows it";
+        let message =
+            "the connection broke during the commit, and the outcome could not be determined; the next check shows it";
         return Some(WriteResult::new(WriteReason::ResolveFailed, message));
     }
     if let Some(error) = &ended.error {
@@ -160,14 +160,14 @@ pub fn seeded(report: &Report) -> Option<WriteResult> {
         return Some(WriteResult::new(WriteReason::Seeded, message));
     }
     if report.commit_unknown {
-        let message = "the connection broke while the rows were committed, and nobody could be asked what became of them; \
-                       the next check shows it";
+        let message =
+            "the connection broke during the commit, and the outcome could not be determined; the next check shows it";
         return Some(WriteResult::new(WriteReason::SeedFailed, message));
     }
     if report.findings.problems.is_empty() {
         return None;
     }
-    let message = format!("nothing was inserted: {}; it is tried again", sentences(&report.findings.problems));
+    let message = format!("nothing was inserted: {}; retrying", sentences(&report.findings.problems));
     Some(WriteResult::new(WriteReason::SeedFailed, message))
 }
 
@@ -190,16 +190,18 @@ pub fn mode_seed(
     let waiting = |why: &str| ConditionUpdate::Set(WriteResult::new(WriteReason::Waiting, why));
     let missing = providers.iter().any(|provider| provider.state == ProviderState::Missing);
     match observation.reason {
-        Reason::SchemaPending => waiting("Coder has not created its tables yet; what is missing is inserted then"),
-        Reason::Conflict if missing => {
-            waiting("nothing is inserted while environment and database disagree; see Ready, and settle the conflict")
+        Reason::SchemaPending => {
+            waiting("Coder has not created its tables yet; missing providers are inserted afterwards")
         }
-        _ if missing => waiting("something else comes first; see Ready"),
+        Reason::Conflict if missing => {
+            waiting("nothing is inserted while environment and database disagree; see Ready, and resolve the conflict")
+        }
+        _ if missing => waiting("another problem comes first; see Ready"),
         // What was inserted stays told.
         _ if before == Some(WriteReason::Seeded.as_str()) => ConditionUpdate::Keep,
         _ => ConditionUpdate::Set(WriteResult::new(
             WriteReason::NothingMissing,
-            "every provider of the environment is in the database, or left out for a reason that status.providers tells",
+            "every provider of the environment is in the database, or skipped for a reason shown in status.providers",
         )),
     }
 }

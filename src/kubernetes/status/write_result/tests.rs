@@ -60,7 +60,7 @@ fn what_a_run_of_resolve_came_to() {
         let (found, message) = said(&failed(code)).unwrap();
         assert_eq!(found, word, "{code}");
         assert!(message.starts_with(&format!("nothing was written: why; what to do ({code})")), "{message}");
-        assert_eq!(message.ends_with("it is tried again"), word == WriteReason::ResolveFailed);
+        assert_eq!(message.ends_with("retrying"), word == WriteReason::ResolveFailed);
     }
     for (code, word) in [
         (Code::PermissionDenied, Some(WriteReason::ResolveRefused)),
@@ -81,7 +81,7 @@ fn what_a_run_of_seed_came_to() {
     let mut report = Report::new(Command::Seed, Vec::new());
     assert_eq!(said(&report), None);
     report.findings.problems = vec![Problem::new(Code::PermissionDenied, "why")];
-    let message = "nothing was inserted: why (permission_denied); it is tried again";
+    let message = "nothing was inserted: why (permission_denied); retrying";
     assert_eq!(said(&report), Some((WriteReason::SeedFailed, message.to_owned())));
     report.commit_unknown = true;
     let (word, message) = said(&report).unwrap();

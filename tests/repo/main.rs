@@ -15,5 +15,6 @@ mod explain;
 mod identity;
 mod image;
 mod layers;
+mod names;
 mod proof;
 mod rust_version;

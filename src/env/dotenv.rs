@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_literal() {
+    fn dotenv_values_are_literal() {
         let text =
             "# comment\nA=plain$HOME\nexport B=\"double ${HOME} $A\"\nC='single $A'\nD=\\$x\nE=\nA=again # comment\n";
         let expected = [
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_is_read_whole_or_not_at_all() {
+    fn file_is_read_whole_or_not_at_all() {
         let directory = tempfile::tempdir().unwrap();
         let file = |content: &[u8]| {
             let path = directory.path().join("env");
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_line_and_nothing_of_it() {
+    fn error_names_the_line_number_and_no_content() {
         let error = parse("A=1\n\nB=sk-secret value\nC=2\n").err().unwrap_or_default();
         assert!(error.starts_with("line 3 "), "{error}");
         assert!(!error.contains("secret"), "{error}");

@@ -47,7 +47,7 @@ mod tests {
     use super::quote;
 
     #[test]
-    fn a_backtick_never_stands_between_double_quotes() {
+    fn backtick_is_never_in_double_quotes() {
         assert_eq!(quote("a`id`b"), "'a`id`b'");
         assert_eq!(quote("it's `id`"), "\"it's \"'`'\"id\"'`'");
         for value in ["'`id`", "`id`\\", "\n`$(id)`\"'"] {

@@ -136,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn near_misses() {
+    fn near_miss_is_found() {
         for (name, meant) in [
             ("CODER_AIBRIGE_PROVIDER_0_KEY", "CODER_AIBRIDGE_PROVIDER_0_KEY"),
             ("CODER_AI_BRIDGE_PROVIDER_0_KEY", "CODER_AIBRIDGE_PROVIDER_0_KEY"),
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_coder_makes_a_provider_of() {
+    fn provider_variable_names_are_those_of_coder() {
         for name in [
             "CODER_AIBRIDGE_PROVIDER_0_TYPE",
             "coder_ai_gateway_provider_0_type",
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_or_belongs_to_others_is_no_near_miss() {
+    fn known_and_foreign_names_are_not_near_misses() {
         for name in [
             "CODER_AIBRIDGE_OPENAI_KEY",
             "CODER_AI_GATEWAY_BEDROCK_REGION",

@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_is_not_accepted_is_told_from_a_server_that_is_not_there() {
+    fn rejected_certificate_differs_from_unreachable_server() {
         use std::io::{Error, ErrorKind};
         let of = |error: Error| ApiErrorKind::of(&kube::Error::Service(Box::new(error)));
         let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);

@@ -168,7 +168,7 @@ mod tests {
     use crate::options::table::Command;
 
     #[test]
-    fn workloads_as_kubectl_takes_them() {
+    fn workload_names_are_those_of_kubectl() {
         let of = |kind| Ok(FromPlace::Cluster(Workload { kind, name: "coder".to_owned() }));
         for kind in ["deployment", "deployments", "deploy", "Deployment", "deployment.apps", "deployments.v1.apps"] {
             assert_eq!(place(&format!("{kind}/coder")), of(WorkloadKind::Deployment), "{kind}");
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_goes_together() {
+    fn option_combinations_are_checked() {
         let options = |texts: &[(&'static str, &str)]| {
             let mut problems = Vec::new();
             let options = parse(&RawOptions::of(Command::Diff, texts), &[], &mut problems);

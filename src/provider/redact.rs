@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_url_is_a_length() {
+    fn invalid_url_is_shown_as_a_length() {
         for value in [
             "sk-secret-in-the-wrong-place",
             "//host/secret",

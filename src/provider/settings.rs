@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_configures() {
+    fn bedrock_is_configured_by_region_or_credentials() {
         let configured = |region: &str, access_key: Option<&str>, secret: Option<&str>| {
             let (access_key, access_key_secret) = (access_key.map(Into::into), secret.map(Into::into));
             let settings =

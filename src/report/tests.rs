@@ -55,7 +55,7 @@ fn one_wording_for_a_conflict() {
 }
 
 #[test]
-fn ways_out() {
+fn advice_names_the_value_to_set() {
     let of = |field, environment: &str, database: &str, presence| {
         let one = conflict("p", "1", field, environment, database);
         advice(&[Conflict { origin: Origin { presence, ..one.origin.clone() }, ..one }], true)
@@ -212,7 +212,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn the_message_is_short_and_never_without_verdict_next_step_and_id(
+    fn message_is_short_and_has_verdict_next_step_and_id(
         conflicts in prop::collection::vec(any_conflict(), 1..60), blocked: bool,
     ) {
         let conflicts: Vec<Conflict> = conflicts.into_iter().flatten().collect();
@@ -253,7 +253,7 @@ fn credentials(count: usize) -> FieldValue {
 }
 
 #[test]
-fn what_would_be_taken_along_is_named() {
+fn other_fields_of_a_decision_are_named() {
     let url = conflict("openai", "1", Field::BaseUrl, "https://a/", "https://b/");
     let keys = Conflict {
         field: Field::ApiKeys,
@@ -270,7 +270,7 @@ fn what_would_be_taken_along_is_named() {
 }
 
 #[test]
-fn no_way_is_offered_that_resolve_refuses() {
+fn offered_commands_are_accepted_by_resolve() {
     let keys = |blocking| Conflict {
         blocking,
         environment: credentials(0),

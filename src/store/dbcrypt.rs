@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_encrypted_opens_again_and_never_looks_the_same() {
+    fn encryption_round_trips_and_never_repeats() {
         let keyring = keyring(KEY);
         let plain = SecretString::from("sk-secret");
         let (first, second) = (keyring.encrypt("6a193b3", &plain), keyring.encrypt("6a193b3", &plain));

@@ -17,7 +17,7 @@ fn downgraded(given: &[Variable], missing: &[String]) -> Environment {
 }
 
 #[test]
-fn what_is_said_of_a_provider_that_cannot_be_compared() {
+fn incomparable_provider_is_described() {
     let unknown = |pairs: &[(&str, &str)], name: &str| {
         let environment = Environment::read(&with_elsewhere(pairs, &format!("{AIBRIDGE}{name}")));
         let found: Vec<_> = environment.unknown.iter().map(|it| (it.name.clone(), it.kind.clone())).collect();
@@ -59,7 +59,7 @@ fn older_variables() {
 
 /// An object that is not among the manifests may set anything, so what only seems to be missing is no mistake.
 #[test]
-fn what_follows_from_absence_is_taken_back() {
+fn problems_of_absence_are_withdrawn() {
     let judged = |pairs: &[(&str, &str)], missing: &[String]| {
         let environment = downgraded(&variables(pairs), missing);
         let codes = |problems: &[Problem]| lines(problems).join(", ");
@@ -105,7 +105,7 @@ fn what_follows_from_absence_is_taken_back() {
 
 /// A value that is known only in the pod, and what follows for the comparison.
 #[test]
-fn what_an_unknown_value_means() {
+fn unknown_value_is_a_warning() {
     for (name, code, so) in [
         ("0_KEY", Code::CredentialsNotCompared, "so these credentials are not compared"),
         ("0_keys", Code::CredentialsNotCompared, "so these credentials are not compared"),

@@ -17,7 +17,7 @@ fn printable(text: &str) -> bool {
 }
 
 #[test]
-fn not_unicode_is_said_once_and_hides_nothing_else() {
+fn non_unicode_value_is_reported_once() {
     let name = b"CODER_AIBRIDGE_PROVIDER_0_KEY";
     let environment = Environment::read(&[os(b"CODER_AIBRIDGE_PROVIDER_0_TYPE", b"openai"), os(name, b"k\xff")]);
     assert_eq!(lines(&environment.findings.problems), ["not_unicode 0_KEY"]);

@@ -246,7 +246,7 @@ fn too_few_providers() {
 
 /// The name decides how a provider is called in what is said of it.
 #[test]
-fn a_name_is_told_unless_it_may_be_a_secret() {
+fn name_is_shown_unless_it_may_be_a_secret() {
     let told = |pairs: &[(&str, &str)], from_secret: &[(&str, &str)]| {
         let mut given = variables(pairs);
         let secret = Source::Secret { name: "ai".into(), key: "k".into() };

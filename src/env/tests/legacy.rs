@@ -14,7 +14,7 @@ fn providers(pairs: &[(&str, &str)]) -> Vec<DesiredProvider> {
 }
 
 #[test]
-fn a_provider_is_there_if_its_key_is() {
+fn older_provider_exists_if_its_key_does() {
     assert!(providers(&[("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://a/")]).is_empty());
     let both = providers(&[OPENAI_KEY, ANTHROPIC_KEY]);
     let summary: Vec<_> = both.iter().map(|p| (p.name.as_str(), p.base_url.as_str(), p.index)).collect();

@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_definition_does_not_know_is_left_out() {
+    fn fields_unknown_to_the_definition_are_left_out() {
         let mut patch = json!({"status": {"summary": {"inSync": "1/1", "message": "m"}, "conflicts": [{"provider": "a", "new": 1}, {"new": 2}]}});
         for path in
             [".status.summary.message", r#".status.conflicts[field="type",provider="a.b"].new"#, ".status.absent.x"]
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn versions() {
+    fn resource_versions_are_compared_as_numbers() {
         assert!(is_newer(Some("10"), Some("9")));
         assert!(!is_newer(Some("10"), Some("10")));
         assert!(!is_newer(Some("10"), Some("11")));

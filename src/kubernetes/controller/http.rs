@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn ready_when_everything_was_listed_and_the_definition_is_current() {
+    fn ready_after_all_lists_with_a_current_definition() {
         let admin = Admin { readiness: Arc::default(), metrics: Arc::default() };
         let status = |path: &str| admin.page(path).status().as_u16();
         assert_eq!((status("/livez"), status("/readyz"), status("/metrics"), status("/")), (200, 503, 200, 404));

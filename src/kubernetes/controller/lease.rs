@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_taken_only_after_it_was_seen_unchanged_for_its_whole_time() {
+    fn lease_is_taken_only_after_its_duration_without_change() {
         let (mut seen, start) = (None, Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(step(Some(&lease(Some("other"), "1")), ("lease", "me"), &mut seen, start), Step::Wait);
@@ -212,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_free_or_mine_is_taken_at_once() {
+    fn free_or_own_lease_is_taken_at_once() {
         let mut seen = None;
         for lease in [None, Some(lease(None, "1")), Some(lease(Some(""), "1")), Some(lease(Some("me"), "1"))] {
             assert_eq!(holder(step(lease.as_ref(), ("lease", "me"), &mut seen, Instant::now())).as_deref(), Some("me"));

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_forgotten() {
+    fn agreement_stays_through_a_conflict() {
         let agreed = record("a", "1", "x", "x");
         let agreements = update(&[], std::slice::from_ref(&agreed), &at(0));
         assert_eq!(

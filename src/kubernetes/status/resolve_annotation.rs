@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_value_means() {
+    fn annotation_value_is_read() {
         let id = || "1805b03d0786".to_owned();
         assert_eq!(Decision::parse("1805b03d0786:environment"), Decision::TakeEnvironment { id: id() });
         assert_eq!(Decision::parse(" 1805b03d0786:database\n"), Decision::TakeDatabase { id: id() });
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_unseen() {
+    fn decision_that_may_not_write_is_refused() {
         let take = Decision::parse("1805b03d0786:environment");
         assert_eq!(refusal(&take, true), None);
         let refused = refusal(&take, false).unwrap();
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_conflict_that_is_already_settled_is_no_refusal() {
+    fn settled_conflict_is_not_a_refusal() {
         let id = "1805b03d0786";
         let provider = |name: &str, state| ProviderStatus { name: name.to_owned(), state, ..ProviderStatus::default() };
         let seen = |b| DatabaseView::Found {

@@ -72,7 +72,7 @@ fn a_stored_key_that_cannot_be_read() {
 
 /// As `diff --from -` reads a Secret that is not among the manifests.
 #[test]
-fn credentials_that_nobody_knows_are_not_compared() {
+fn unknown_credentials_are_not_compared() {
     let mut desired = openai();
     desired[0].credentials_unknown = true;
     for options in [WRITE, FAIL] {

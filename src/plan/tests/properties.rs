@@ -40,7 +40,7 @@ fn database(facts: &[(Option<Facts>, bool)]) -> Snapshot {
 
 proptest! {
     #[test]
-    fn the_same_input_makes_the_same_plan_and_every_provider_has_one_state(
+    fn plan_is_deterministic_with_one_state_per_provider(
         wanted in prop::collection::vec(provider(), 1..6),
         there in prop::collection::vec((prop::option::of(provider()), any::<bool>()), 1..6),
         newest: bool, fail: bool,

@@ -112,7 +112,7 @@ fn other_keys_are_replaced_by_those_of_the_environment() {
 }
 
 #[test]
-fn what_was_shown_is_the_same_only_if_sides_and_rows_are() {
+fn confirmed_conflict_requires_equal_sides_and_rows() {
     let decided = |url: &str, row_id: Option<&str>| {
         let stored = row("openai", url, &["sk-one"]);
         let stored = StoredProvider { id: row_id.map_or(stored.id, |id| Uuid::parse_str(id).unwrap()), ..stored };
@@ -127,7 +127,7 @@ fn what_was_shown_is_the_same_only_if_sides_and_rows_are() {
 }
 
 #[test]
-fn an_id_that_is_not_known_is_no_success_unless_all_is_in_sync() {
+fn unknown_id_fails_unless_all_is_in_sync() {
     let named = |providers: &[&str], rows: &Snapshot| {
         let request = Request {
             action: Action::TakeEnvironment,
@@ -150,7 +150,7 @@ fn an_id_that_is_not_known_is_no_success_unless_all_is_in_sync() {
 
 /// Two providers that differ, and a decision that names some of them.
 #[test]
-fn a_decision_is_about_what_it_names() {
+fn decision_covers_only_named_conflicts() {
     let desired = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL), ("1_TYPE", "azure"), ("1_BASE_URL", URL)]);
     let rows = with(
         schema(),
@@ -241,7 +241,7 @@ fn a_provider_that_can_have_no_conflict_is_told_why() {
 }
 
 #[test]
-fn a_deleted_row_comes_back_by_name_and_a_live_one_has_nothing_to_do() {
+fn restore_revives_a_deleted_row_and_skips_a_live_one() {
     let restore = |row: StoredProvider, name: &str| {
         let rows = with(schema(), snapshot([("openai", row)]));
         let request = Request { action: Action::Restore, providers: vec![name.to_owned()], conflicts: Vec::new() };
@@ -294,7 +294,7 @@ fn how_an_update_is_written() {
 
 proptest! {
     #[test]
-    fn what_is_taken_agrees_and_is_all_that_differs(
+    fn taken_values_agree_and_cover_every_difference(
         kind in prop::sample::select(vec!["openai", "azure", "anthropic", "bedrock", "copilot"]),
         url in prop::sample::select(vec![URL, "https://other.example/", ""]),
         keys in prop::collection::vec(prop::sample::select(vec!["sk-one", "sk-two"]), 0..3),

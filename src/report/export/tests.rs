@@ -53,7 +53,7 @@ fn round_trip(name: &str, row: &StoredProvider) -> Result<State, Code> {
 }
 
 #[test]
-fn what_variables_cannot_say_is_left_out_with_a_reason() {
+fn inexpressible_rows_are_left_out_with_a_reason() {
     let keys = |list: &[&str]| list.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
     let settings = |region: &str, pair: [Option<&str>; 2]| {
         let [access_key, access_key_secret] = pair.map(|half| half.map(SecretString::from));
@@ -91,7 +91,7 @@ fn what_variables_cannot_say_is_left_out_with_a_reason() {
 }
 
 #[test]
-fn what_is_lost_is_said() {
+fn lost_fields_are_reported() {
     let mut settings = BedrockSettings { region: "us-east-1".into(), ..BedrockSettings::default() };
     settings.other.insert("role_arn".into(), "arn".into());
     let row = row("bedrock", "", &[], Some(settings));

@@ -28,7 +28,7 @@ fn pauses_double_up_to_five_seconds() {
 }
 
 #[test]
-fn the_last_pauses_are_halved_so_that_a_try_comes_close_to_the_deadline() {
+fn last_pauses_are_halved_towards_the_deadline() {
     let mut backoff = Backoff::new(most);
     let start = Instant::now();
     let deadline = start + 10 * SECOND;
@@ -65,14 +65,14 @@ fn retries_depend_on_the_kind_of_failure() {
 }
 
 #[test]
-fn no_time_to_wait_is_one_try_but_a_lost_race_is_run_again() {
+fn wait_zero_is_one_attempt_but_a_lost_race_is_rerun() {
     let mut budget = RetryBudget::new(Duration::ZERO, none);
     assert_eq!(budget.after(&failure(Retry::Wait)), None);
     assert!(budget.after(&failure(Retry::Again)).is_some());
 }
 
 #[test]
-fn the_last_error_says_how_long_it_was_tried() {
+fn last_error_names_attempts_and_time() {
     let mut budget = RetryBudget::new(60 * SECOND, none);
     let error = failure(Retry::Wait);
     budget.after(&error);

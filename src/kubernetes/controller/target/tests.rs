@@ -71,7 +71,7 @@ fn outcome(spec: &AIProviderSeedSpec, workload: &Workload) -> String {
 }
 
 #[test]
-fn where_the_database_is() {
+fn database_source_of_the_target() {
     let url = json!({"name": "CODER_PG_CONNECTION_URL", "value": URL});
     let secret = |name: &str| json!({"database": {"urlSecretRef": {"name": name, "key": "url"}}});
     let none = json!({});
@@ -206,7 +206,7 @@ fn options_of_the_container_and_of_the_resource() {
 }
 
 #[test]
-fn a_container_that_is_not_there() {
+fn missing_container_is_reported() {
     let workload = workload(json!({"containers": [{"name": "coder"}, {"name": "logs"}]}));
     let expected = "ContainerNotFound: Deployment coder has no container ai-provider-seed; name the one that seeds in \
                     spec.workloadRef.container (there are: coder, logs)";

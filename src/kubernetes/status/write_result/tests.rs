@@ -41,7 +41,7 @@ fn failed(code: Code) -> resolve::ResolveOutcome {
 }
 
 #[test]
-fn what_a_run_of_resolve_came_to() {
+fn resolve_outcome_has_its_write_result() {
     let said = |ended: &resolve::ResolveOutcome| resolved(ID, ended).map(|result| (result.reason, result.message));
     let written = resolve::ResolveOutcome { written: true, ..resolution(Vec::new()) };
     let message = "took the environment: openai base_url from https://old/ to https://new/, bedrock_region from (empty) to \
@@ -76,7 +76,7 @@ fn what_a_run_of_resolve_came_to() {
 }
 
 #[test]
-fn what_a_run_of_seed_came_to() {
+fn seed_outcome_has_its_write_result() {
     let said = |report: &Report| seeded(report).map(|result| (result.reason, result.message));
     let mut report = Report::new(Command::Seed, Vec::new());
     assert_eq!(said(&report), None);
@@ -89,7 +89,7 @@ fn what_a_run_of_seed_came_to() {
 }
 
 #[test]
-fn what_the_mode_says() {
+fn mode_has_its_write_result() {
     let observation = |reason: Reason, states: &[ProviderState]| {
         let providers =
             states.iter().map(|state| ProviderStatus { state: *state, ..ProviderStatus::default() }).collect();

@@ -85,7 +85,7 @@ fn optional_references_leave_what_was_there() {
 }
 
 #[test]
-fn what_is_missing_is_named() {
+fn missing_references_are_named() {
     for (container, reason, text) in [
         (
             json!({"name": "c", "env": [{"name": "A", "valueFrom": from_secret("gone", "k", false)}]}),
@@ -113,7 +113,7 @@ fn what_is_missing_is_named() {
 }
 
 #[test]
-fn references_and_what_only_the_pod_knows() {
+fn pod_only_references_are_unknown() {
     let built = build(json!({"name": "c", "env": [
         {"name": "NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
         {"name": "NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},

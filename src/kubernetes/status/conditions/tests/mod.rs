@@ -131,7 +131,7 @@ fn the_time_of_a_transition_stays_with_its_status() {
 }
 
 #[test]
-fn a_quiet_hour_writes_once() {
+fn unchanged_hour_writes_one_status() {
     let seen = observed(Reason::InSync, false, &[]);
     let first = next(None, &seen, &input(1, 0));
     assert!(first.write);
@@ -190,7 +190,7 @@ fn agreements_are_remembered_without_a_write_of_their_own() {
 }
 
 #[test]
-fn conflicts_stand_until_a_look_shows_that_they_are_gone() {
+fn conflicts_stay_until_a_check_finds_them_gone() {
     let conflicts = [conflict("openai", "base_url", "https://one/"), conflict("openai", "type", "azure")];
     let first = next(None, &observed(Reason::Conflict, true, &conflicts), &input(1, 0));
     let told: Vec<_> =
@@ -223,7 +223,7 @@ fn conflicts_stand_until_a_look_shows_that_they_are_gone() {
 }
 
 #[test]
-fn what_does_not_stop_the_start_is_no_warning() {
+fn non_blocking_outcome_is_not_a_warning() {
     let mut keys = conflict("openai", "api_keys", "1 (aa)");
     keys.status.blocking = false;
     let told = next(None, &observed(Reason::CredentialsDiffer, false, &[keys]), &input(1, 0)).events;
@@ -253,7 +253,7 @@ fn suspended_keeps_what_was_found() {
 
 /// What is said beside the reasons: how many agree, the message of the summary, and the warnings.
 #[test]
-fn messages_and_warnings_are_those_of_the_last_look() {
+fn messages_and_warnings_are_of_the_last_check() {
     let warning = |code: &str| WarningStatus { code: code.to_owned(), ..WarningStatus::default() };
     let of = |status: &AIProviderSeedStatus, kind: &str| find_condition(status, kind).unwrap().message.clone();
     let said = |status: &AIProviderSeedStatus| status.summary.clone().unwrap().message;
@@ -323,7 +323,7 @@ fn a_note_is_cut_on_a_character_boundary() {
 }
 
 #[test]
-fn names_that_come_twice_are_told_once() {
+fn duplicate_names_are_reported_once() {
     let twice = [conflict("a", "type", "x"), conflict("a", "type", "y")];
     let mut seen = observed(Reason::Conflict, true, &twice);
     if let DatabaseView::Found { providers, .. } = &mut seen.database {

@@ -68,7 +68,7 @@ fn a_decision_from_failed_to_done_to_forgotten() {
 }
 
 #[test]
-fn each_refused_decision_is_told_even_if_for_the_same_reason() {
+fn each_refused_decision_emits_an_event() {
     let seen = observed(Reason::Conflict, false, &[]);
     let first = next(None, &seen, &said(input(1, 0), Some("a:environment"), WriteReason::ResolveRefused));
     assert_eq!(events(&first), ["ResolveRefused"]);

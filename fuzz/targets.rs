@@ -1,10 +1,10 @@
 //! What must hold for any bytes. Each target panics if it does not.
 
-use ai_provider_seed::env::{Environment, Variable, parse_dotenv};
-use ai_provider_seed::problem::Problem;
-use ai_provider_seed::provider::BedrockSettings;
-use ai_provider_seed::store::dbcrypt::Keyring;
-use ai_provider_seed::store::url::ConnectOptions;
+use ai_provider_seed::testing::env::{Environment, Variable, parse_dotenv};
+use ai_provider_seed::testing::problem::Problem;
+use ai_provider_seed::testing::provider::BedrockSettings;
+use ai_provider_seed::testing::store::dbcrypt::Keyring;
+use ai_provider_seed::testing::store::url::ConnectOptions;
 use secrecy::{ExposeSecret, SecretString};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -165,7 +165,7 @@ fn environment(bytes: &[u8]) {
             assert_eq!(a == b, a.hash() == b.hash(), "equal hashes for equal records only");
         }
         if environment.findings.problems.is_empty() {
-            assert!(ai_provider_seed::provider::check_name(&a.name).is_ok() && a.keys.len() <= 5);
+            assert!(ai_provider_seed::testing::provider::check_name(&a.name).is_ok() && a.keys.len() <= 5);
         }
     }
     again.strict();

@@ -1,17 +1,73 @@
 //! Brings the AI providers of a Coder environment and its Postgres database together.
 //! docs/architecture.md tells what each module is for.
 
-pub mod cli;
-pub mod env;
-pub mod explain;
-pub mod identity;
+mod cli;
+mod env;
+mod explain;
+mod identity;
 #[cfg(feature = "controller")]
-pub mod kubernetes;
-pub mod options;
-pub mod plan;
-pub mod problem;
-pub mod provider;
-pub mod report;
-pub mod run;
-pub mod store;
+mod kubernetes;
+mod options;
+mod plan;
+mod problem;
+mod provider;
+mod report;
+mod run;
+mod store;
 mod words;
+
+pub use cli::run;
+pub use env::Variable;
+
+/// What tests, benchmarks and fuzz targets use of the rooms, and nothing else does: all the rest is private, so that the compiler
+/// shows what is dead.
+#[doc(hidden)]
+pub mod testing {
+    pub mod env {
+        pub use crate::env::{Environment, Variable, parse_dotenv};
+    }
+    pub mod identity {
+        pub use crate::identity::{DOCS, ORGANISATION, REGISTRY};
+    }
+    #[cfg(feature = "controller")]
+    pub mod kubernetes {
+        pub mod crd {
+            pub use crate::kubernetes::crd::rbac;
+            pub mod spec {
+                pub use crate::kubernetes::crd::spec::*;
+            }
+            pub mod status {
+                pub use crate::kubernetes::crd::status::*;
+            }
+        }
+    }
+    pub mod options {
+        pub use crate::options::variable_name;
+    }
+    pub mod problem {
+        pub use crate::problem::{Code, Outcome, Problem};
+    }
+    pub mod provider {
+        pub use crate::provider::{BedrockSettings, check_name};
+    }
+    pub mod store {
+        pub mod connect {
+            pub use crate::store::connect::{
+                ConnectionSource, Connector, RetryBudget, Session, SessionIntent, full_jitter,
+            };
+        }
+        pub mod dbcrypt {
+            pub use crate::store::dbcrypt::Keyring;
+        }
+        pub mod error {
+            pub use crate::store::error::{Error, Retry};
+        }
+        #[cfg(feature = "failpoints")]
+        pub mod failpoint {
+            pub use crate::store::failpoint::Step;
+        }
+        pub mod url {
+            pub use crate::store::url::{ConnectOptions, Identity, Pem};
+        }
+    }
+}

@@ -1,6 +1,6 @@
 use std::process::ExitCode;
 
-use ai_provider_seed::{cli, env::Variable};
+use ai_provider_seed::{Variable, run};
 
 /// That of musl asks the kernel for memory and gives it back time and again: a run took a quarter longer with it.
 #[cfg(target_env = "musl")]
@@ -8,5 +8,5 @@ use ai_provider_seed::{cli, env::Variable};
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 fn main() -> ExitCode {
-    cli::run(std::env::args_os().collect(), Variable::of_this_process())
+    run(std::env::args_os().collect(), Variable::of_this_process())
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use ai_provider_seed::kubernetes::crd::spec::AIProviderSeed;
+use ai_provider_seed::testing::kubernetes::crd::spec::AIProviderSeed;
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
 use kube::api::{Api, GetParams, PostParams};

@@ -13,7 +13,9 @@ mod unknown;
 mod variable;
 
 pub use dotenv::{parse as parse_dotenv, read_file};
-pub use names::{is_legacy, is_of_provider};
+pub use names::is_legacy;
+#[cfg(feature = "controller")]
+pub use names::is_of_provider;
 pub use suggest::nearest;
 pub use unknown::{Completeness, UnknownProvider};
 pub use variable::{Variable, look_up};

@@ -46,6 +46,7 @@ pub fn behind<'a>(prefix: &str, name: &'a str) -> Option<Cow<'a, str>> {
 }
 
 /// Does Coder make a provider of it?
+#[cfg(feature = "controller")]
 pub fn is_of_provider(name: &str) -> bool {
     let legacy =
         FAMILIES.iter().find_map(|family| name.strip_prefix(family)).is_some_and(|rest| LEGACY.contains(&rest));

@@ -8,4 +8,3 @@ mod status;
 pub mod workload;
 
 pub use controller::run::{End, run};
-pub use crd::Reason;

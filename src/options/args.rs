@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction};
 
-use super::table::{Command, OPTIONS, OptionRow, Scope, Takes, rows_of};
+use super::table::{Command, OptionRow, Takes, rows_of};
 
 const ABOUT: &str = "Brings the AI providers of a Coder environment and its Postgres database together";
 const AFTER_HELP: &str = "Every option is also a variable: --lock-timeout is AI_PROVIDER_SEED_LOCK_TIMEOUT. A flag beats its variable.\n\
@@ -17,7 +17,7 @@ const AFTER_HELP: &str = "Every option is also a variable: --lock-timeout is AI_
 #[derive(Clone, Default)]
 pub struct RawOptions {
     pub command: Command,
-    texts: BTreeMap<&'static str, Vec<String>>,
+    pub(super) texts: BTreeMap<&'static str, Vec<String>>,
 }
 
 impl RawOptions {
@@ -52,17 +52,13 @@ impl RawOptions {
         RawOptions { command, texts: rows_of(command).filter_map(value).collect() }
     }
 
+    #[cfg(test)]
     pub fn of(command: Command, texts: &[(&'static str, &str)]) -> RawOptions {
         let mut raw = RawOptions { command, texts: BTreeMap::new() };
         for (name, text) in texts {
             raw.texts.entry(name).or_default().push((*text).to_owned());
         }
         raw
-    }
-
-    /// The same options, read as those of a seed.
-    pub fn of_seed(self) -> RawOptions {
-        RawOptions { command: Command::Seed, ..self }
     }
 
     pub fn text(&self, option: &str) -> Option<&str> {
@@ -75,16 +71,6 @@ impl RawOptions {
 
     pub fn is_given(&self, option: &str) -> bool {
         self.texts.contains_key(option)
-    }
-
-    /// A workload's options with the flags of this command line above them.
-    pub fn with_flags(mut self, flags: &RawOptions) -> RawOptions {
-        for row in OPTIONS.iter().filter(|row| row.scope == Scope::Workload) {
-            if let Some(texts) = flags.texts.get(row.name) {
-                self.texts.insert(row.name, texts.clone());
-            }
-        }
-        self
     }
 }
 

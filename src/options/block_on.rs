@@ -14,6 +14,7 @@ impl BlockOn {
         BlockOn(Self::OUTCOMES.to_vec())
     }
 
+    #[cfg(feature = "controller")]
     pub fn of(outcomes: impl IntoIterator<Item = Outcome>) -> Self {
         BlockOn(outcomes.into_iter().collect())
     }

@@ -4,18 +4,14 @@ use std::time::Duration;
 
 use super::args::RawOptions;
 use super::reader::OptionReader;
-use super::seed::{self, Options};
-use super::table::{Scope, rows_of, variable_name};
 use super::words::{duration, is_label, is_subdomain};
 use super::workload_kind::WorkloadKind;
 use crate::env::Variable;
-use crate::problem::{Code, Findings, Problem};
+use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
 /// More often is of no use, and a burden to a database.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// At a terminal one wants to know soon that the database cannot be reached from there.
-const WAIT: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Workload {
@@ -96,22 +92,6 @@ fn contradiction(from: &FromSource, raw: &RawOptions) -> Option<&'static str> {
     }
     let is_manifests = matches!(from.place, FromPlace::Manifests(_));
     (is_manifests && from.context.is_some()).then_some("manifests need no cluster; remove --context")
-}
-
-/// The options of this run when the environment is a workload's: flags, and the variables of this process alone. Of the
-/// others a local variable says nothing, because it is not the workload's.
-pub fn of_this_process(raw: &RawOptions, variables: &[Variable]) -> (Options, Vec<Problem>, Vec<Variable>) {
-    let rows = rows_of(raw.command).filter(|row| row.scope == Scope::Process);
-    let names: Vec<String> = rows.filter_map(|row| row.variable()).collect();
-    let own = |variable: &&Variable| variable.name.starts_with("PG") || names.contains(&variable.name);
-    let variables: Vec<Variable> = variables.iter().filter(own).cloned().collect();
-    let is_wait = |v: &Variable| v.name == variable_name("wait") && v.value() != Some("");
-    let waits = raw.is_given("wait") || variables.iter().any(is_wait);
-    let (mut options, Findings { problems, .. }) = seed::parse(raw, &variables);
-    if !waits {
-        options.wait = WAIT;
-    }
-    (options, problems, variables)
 }
 
 /// `deployment/coder`, as kubectl takes it; `-` and `-:deployment/coder`.

@@ -12,13 +12,18 @@ mod seed;
 pub mod table;
 pub mod usage;
 mod words;
+#[cfg(feature = "controller")]
+pub mod workload;
 mod workload_kind;
 
 pub use args::RawOptions;
+#[cfg(feature = "controller")]
 pub use block_on::BlockOn;
 pub use seed::{CompareCredentials, DatabaseSource, IfSchemaMissing, LogFormat, Options, OutputFormat, parse};
 pub use table::{Command, variable_name};
+#[cfg(feature = "controller")]
 pub use words::PREFIX;
+#[cfg(feature = "controller")]
 pub use workload_kind::WorkloadKind;
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ words! {
     #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
     pub enum WorkloadKind {
         /// As kubectl spells it on a command line.
+        #[cfg(feature = "controller")]
         fn lower_case -> &'static str;
         #[default]
         Deployment = "Deployment" => "deployment",

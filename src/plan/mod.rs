@@ -10,11 +10,11 @@ pub mod resolve;
 mod snapshot;
 mod take_database;
 
-pub use conflict::{Comparison, Conflict, FieldValue, fingerprint};
+pub use conflict::{Comparison, Conflict, FieldValue};
 pub use edit::{Edit, VariableEdit};
-pub use export::{Export, ExportedProvider, ExportedValue, ExportedVariable, Stored, export};
+pub use export::{Export, ExportedValue, ExportedVariable, Stored, export};
 pub use insert::Insert;
-pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredProvider, Table, Unreadable};
+pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredProvider, Unreadable};
 pub use take_database::take_database;
 
 pub use crate::provider::Field;

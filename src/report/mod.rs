@@ -14,8 +14,11 @@ mod watch;
 pub use environment_source::EnvironmentSource;
 pub use json::json;
 pub use resolve::ResolveReport;
+#[cfg(feature = "controller")]
 pub use sentence::{advice, conflict_facts, conflict_sentence, minute, problem_sentence, value};
-pub use terminal::{Style, good, remarks, text};
+#[cfg(feature = "controller")]
+pub use terminal::good;
+pub use terminal::{Style, remarks, text};
 pub use termination::termination_message;
 pub use watch::{TimedReport, table};
 

@@ -54,6 +54,7 @@ impl SeedRun<'_> {
 
     /// One read on an open session, for a caller that keeps sessions: no wait, no retry, and nothing is written. The plan's
     /// access must be [`Access::Read`].
+    #[cfg(feature = "controller")]
     pub async fn observe(&self, session: &Session) -> RunOutcome {
         let mut outcome = RunOutcome { database: Some(session.endpoint.to_string()), ..RunOutcome::default() };
         let mut ids = Ids::default();

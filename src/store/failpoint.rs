@@ -11,6 +11,7 @@ macro_rules! steps {
         }
 
         impl Step {
+            #[cfg(feature = "failpoints")]
             pub const ALL: &[Step] = &[$(Step::$step),*];
         }
     };

@@ -77,11 +77,6 @@ impl Pool {
             session.close().await;
         }
     }
-
-    /// How many open sessions are unused.
-    pub fn idle(&self) -> usize {
-        lock(&self.slots).values().map(|slot| lock(&slot.idle).len()).sum()
-    }
 }
 
 /// Nothing that is held under these locks can be left half done.

@@ -6,7 +6,7 @@ use crate::support::controller::{
 };
 use crate::support::kubernetes::eventually;
 use crate::support::{Cluster, Database, Namespace, Run, Server, Variant};
-use ai_provider_seed::kubernetes::crd::status::Changed;
+use ai_provider_seed::testing::kubernetes::crd::status::Changed;
 use serde_json::json;
 
 const V1: &str = "https://api.openai.com/v1";

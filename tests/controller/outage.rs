@@ -3,7 +3,7 @@
 use crate::support::controller::{Controller, check_now, conditions, deployment, notes, reason, seed};
 use crate::support::kubernetes::eventually;
 use crate::support::{Cluster, Database, Namespace, Run, Server, Variant, block_on};
-use ai_provider_seed::kubernetes::crd::spec;
+use ai_provider_seed::testing::kubernetes::crd::spec;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Api, PartialObjectMeta, Patch, PatchParams};
 use serde_json::{Value, json};

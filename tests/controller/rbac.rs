@@ -3,7 +3,7 @@
 use crate::support::controller::{Controller, deployment, reason, seed};
 use crate::support::kubernetes::eventually;
 use crate::support::{Cluster, Namespace};
-use ai_provider_seed::kubernetes::crd::rbac;
+use ai_provider_seed::testing::kubernetes::crd::rbac;
 use k8s_openapi::api::rbac::v1::{PolicyRule, Role};
 use serde_json::{Value, json};
 

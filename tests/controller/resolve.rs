@@ -129,7 +129,7 @@ fn refused_decision_changes_nothing_and_names_the_next_step() {
 #[test]
 fn rotated_key_is_stored_encrypted_if_the_database_is() {
     let Some(cluster) = Cluster::shared() else { return };
-    let keyring = ai_provider_seed::store::dbcrypt::Keyring::parse(ENCRYPTION_KEY).ok().unwrap();
+    let keyring = ai_provider_seed::testing::store::dbcrypt::Keyring::parse(ENCRYPTION_KEY).ok().unwrap();
     let old = keyring.encrypt("6a193b3", &"sk-canary-old".into()).unwrap();
     let database = database(&format!(
         "{ENCRYPTED}{}insert into ai_provider_keys (provider_id, api_key, api_key_key_id) values ('{ID}', '{old}', '6a193b3')",

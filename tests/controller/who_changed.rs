@@ -5,7 +5,7 @@ use crate::support::controller::{Controller, check_now, deployment, events, get,
 use crate::support::kubernetes::eventually;
 use crate::support::resolution::{OLD_URL, URL, database, openai};
 use crate::support::{Cluster, Namespace, Run};
-use ai_provider_seed::kubernetes::crd::status::{AIProviderSeedStatus, Changed, ConflictStatus};
+use ai_provider_seed::testing::kubernetes::crd::status::{AIProviderSeedStatus, Changed, ConflictStatus};
 use serde_json::json;
 
 fn agreement(status: &AIProviderSeedStatus) -> String {

@@ -1,7 +1,7 @@
 //! Every problem and warning code can be produced with the built program; tests/repo/codes.rs looks whether docs/codes.md explains it.
 
 use crate::support::{Database, Finished, Options, Run, Server, Variant};
-use ai_provider_seed::problem::Code;
+use ai_provider_seed::testing::problem::Code;
 
 enum How {
     /// These variables, without a database.

@@ -4,10 +4,12 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use crate::support::{Mode, Options, PgBouncer, Proxy, Server};
-use ai_provider_seed::problem::Code;
-use ai_provider_seed::store::connect::{ConnectionSource, Connector, RetryBudget, Session, SessionIntent, full_jitter};
-use ai_provider_seed::store::error::{Error, Retry};
-use ai_provider_seed::store::url::ConnectOptions;
+use ai_provider_seed::testing::problem::Code;
+use ai_provider_seed::testing::store::connect::{
+    ConnectionSource, Connector, RetryBudget, Session, SessionIntent, full_jitter,
+};
+use ai_provider_seed::testing::store::error::{Error, Retry};
+use ai_provider_seed::testing::store::url::ConnectOptions;
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)

@@ -16,7 +16,7 @@ fn export(database: &Database, env: &Env) -> Run {
 }
 
 fn dotenv(text: &str) -> BTreeMap<String, String> {
-    let variables = ai_provider_seed::env::parse_dotenv(text).unwrap();
+    let variables = ai_provider_seed::testing::env::parse_dotenv(text).unwrap();
     variables.into_iter().map(|v| (v.name.clone(), v.value().unwrap().to_owned())).collect()
 }
 

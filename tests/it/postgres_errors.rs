@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use crate::support::{Proxy, Server};
-use ai_provider_seed::problem::{Code, Problem};
-use ai_provider_seed::store::connect::{ConnectionSource, Connector, Session, SessionIntent};
-use ai_provider_seed::store::error::Retry;
-use ai_provider_seed::store::url::ConnectOptions;
+use ai_provider_seed::testing::problem::{Code, Problem};
+use ai_provider_seed::testing::store::connect::{ConnectionSource, Connector, Session, SessionIntent};
+use ai_provider_seed::testing::store::error::Retry;
+use ai_provider_seed::testing::store::url::ConnectOptions;
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)

@@ -106,7 +106,7 @@ fn keys_are_encrypted_in_an_encrypted_database() {
     assert_eq!(after.keys.len(), 1);
     assert_eq!(after.keys[0]["api_key_key_id"], "6a193b3");
     let sealed = after.keys[0]["api_key"].as_str().unwrap();
-    let keyring = ai_provider_seed::store::dbcrypt::Keyring::parse(ENCRYPTION_KEY).ok().unwrap();
+    let keyring = ai_provider_seed::testing::store::dbcrypt::Keyring::parse(ENCRYPTION_KEY).ok().unwrap();
     let opened = keyring.decrypt("6a193b3", sealed).unwrap();
     assert_eq!(secrecy::ExposeSecret::expose_secret(&opened), "sk-canary-new");
     assert_eq!(with(run("seed", &database)).run().expect(0).json()["providers"][0]["state"], "in_sync");
@@ -188,7 +188,7 @@ fn bedrock_settings_keep_uncompared_fields() {
     let expected = SETTINGS.replace("eu-west-1", "eu-central-1");
     let expected = expected.replace("AKIACANARYOLD", "AKIACANARYNEW").replace("canary-old", "canary-new");
     for encrypted in [false, true] {
-        let keyring = ai_provider_seed::store::dbcrypt::Keyring::parse(ENCRYPTION_KEY).ok().unwrap();
+        let keyring = ai_provider_seed::testing::store::dbcrypt::Keyring::parse(ENCRYPTION_KEY).ok().unwrap();
         let sealed = keyring.encrypt("6a193b3", &SETTINGS.into()).unwrap();
         let database = match encrypted {
             false => database(&insert(SETTINGS, "null")),

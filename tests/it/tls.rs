@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use crate::support::certificates::{Authority, Pair, self_signed, version_one};
 use crate::support::{Options, Server};
-use ai_provider_seed::problem::Code;
-use ai_provider_seed::store::connect::{ConnectionSource, Connector, Session, SessionIntent};
-use ai_provider_seed::store::error::{Error, Retry};
-use ai_provider_seed::store::url::{ConnectOptions, Identity, Pem};
+use ai_provider_seed::testing::problem::Code;
+use ai_provider_seed::testing::store::connect::{ConnectionSource, Connector, Session, SessionIntent};
+use ai_provider_seed::testing::store::error::{Error, Retry};
+use ai_provider_seed::testing::store::url::{ConnectOptions, Identity, Pem};
 use tempfile::TempDir;
 
 const HOSTS: [&str; 2] = ["127.0.0.1", "localhost"];

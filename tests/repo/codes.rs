@@ -1,6 +1,6 @@
 //! docs/codes.md explains every code.
 
-use ai_provider_seed::problem::Code;
+use ai_provider_seed::testing::problem::Code;
 
 #[test]
 fn every_code_is_explained() {

@@ -2,7 +2,7 @@
 
 use crate::support::Run;
 use crate::support::markdown::Page;
-use ai_provider_seed::problem::{Code, Outcome};
+use ai_provider_seed::testing::problem::{Code, Outcome};
 use std::collections::BTreeMap;
 
 #[test]
@@ -90,7 +90,7 @@ fn tables_of_options_are_complete() {
 }
 
 fn variable(option: &str) -> String {
-    ai_provider_seed::options::variable_name(option.trim_start_matches('-'))
+    ai_provider_seed::testing::options::variable_name(option.trim_start_matches('-'))
 }
 
 #[test]

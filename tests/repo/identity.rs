@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use ai_provider_seed::identity::{DOCS, ORGANISATION, REGISTRY};
+use ai_provider_seed::testing::identity::{DOCS, ORGANISATION, REGISTRY};
 
 /// Read by other programs, or by people, without being built.
 const ALLOWED: &[&str] = &[

@@ -5,7 +5,7 @@ use super::common::{Env, Image, ONE_THERE, URL, providers, reset, seed, settle};
 use super::point::Point;
 use crate::support::resolution;
 use crate::support::{Database, Options, Run, Server, Variant};
-use ai_provider_seed::store::failpoint::Step;
+use ai_provider_seed::testing::store::failpoint::Step;
 use std::collections::BTreeSet;
 
 const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";

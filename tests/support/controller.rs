@@ -2,8 +2,8 @@
 
 use super::kubernetes::{Namespace, eventually};
 use super::{Finished, Run, Started, block_on};
-use ai_provider_seed::kubernetes::crd::spec::AIProviderSeed;
-use ai_provider_seed::kubernetes::crd::status::AIProviderSeedStatus;
+use ai_provider_seed::testing::kubernetes::crd::spec::AIProviderSeed;
+use ai_provider_seed::testing::kubernetes::crd::status::AIProviderSeedStatus;
 use k8s_openapi::api::events::v1::Event;
 use kube::api::Api;
 use serde_json::{Value, json};

@@ -5,7 +5,7 @@
 mod server;
 pub mod tools;
 
-use ai_provider_seed::kubernetes::crd::spec;
+use ai_provider_seed::testing::kubernetes::crd::spec;
 use k8s_openapi::api::authentication::v1::{TokenRequest, TokenRequestSpec};
 use k8s_openapi::api::core::v1::ServiceAccount as Account;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

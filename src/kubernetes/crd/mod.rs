@@ -4,5 +4,3 @@ pub mod rbac;
 pub mod reason;
 pub mod spec;
 pub mod status;
-
-pub use reason::Reason;

@@ -10,6 +10,9 @@ mod states;
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::conflict::fingerprint;
+use super::snapshot::Table;
+
 use super::*;
 use crate::env::{Environment, Variable};
 use crate::provider::{BedrockSettings, Source};

@@ -7,4 +7,4 @@ mod shared;
 mod tests;
 
 pub use render::render;
-pub use shared::{HEAD, Rendered};
+pub use shared::HEAD;

@@ -15,7 +15,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Config, Connection, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub use retry_budget::{Backoff, Jitter, RetryBudget, full_jitter};
+pub use retry_budget::{Jitter, RetryBudget, full_jitter};
 pub use session::Session;
 pub use source::ConnectionSource;
 

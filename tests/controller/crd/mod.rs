@@ -4,7 +4,7 @@ mod status;
 
 use crate::support::kubernetes::eventually;
 use crate::support::{Cluster, Namespace, Run, block_on};
-use ai_provider_seed::kubernetes::crd::spec::{AIProviderSeed, AIProviderSeedSpec};
+use ai_provider_seed::testing::kubernetes::crd::spec::{AIProviderSeed, AIProviderSeedSpec};
 use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -2,7 +2,7 @@
 
 use super::{create, message, minimal, object, seeds};
 use crate::support::{Cluster, block_on};
-use ai_provider_seed::kubernetes::crd::spec::AIProviderSeed;
+use ai_provider_seed::testing::kubernetes::crd::spec::AIProviderSeed;
 use kube::api::{Api, DynamicObject, Patch, PatchParams, PostParams};
 use serde_json::{Value, json};
 

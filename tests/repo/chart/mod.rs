@@ -6,7 +6,7 @@ mod values;
 use crate::support::helm::{
     self, CHART, assert_current, copy, error, objects, read, root, template, try_template, yaml,
 };
-use ai_provider_seed::kubernetes::crd::rbac;
+use ai_provider_seed::testing::kubernetes::crd::rbac;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use serde_json::{Value, json};
 use std::fs;

@@ -1,0 +1,45 @@
+//! Options when the environment is that of a workload: which of them are the workload's own, and which are this process's.
+
+use std::time::Duration;
+
+use super::args::RawOptions;
+use super::seed::{self, Options};
+use super::table::{Command, OPTIONS, Scope, rows_of, variable_name};
+use crate::env::Variable;
+use crate::problem::{Findings, Problem};
+
+/// At a terminal one wants to know soon that the database cannot be reached from there.
+const WAIT: Duration = Duration::from_secs(10);
+
+impl RawOptions {
+    /// The same options, read as those of a seed.
+    pub fn of_seed(self) -> RawOptions {
+        RawOptions { command: Command::Seed, ..self }
+    }
+
+    /// A workload's options with the flags of this command line above them.
+    pub fn with_flags(mut self, flags: &RawOptions) -> RawOptions {
+        for row in OPTIONS.iter().filter(|row| row.scope == Scope::Workload) {
+            if let Some(texts) = flags.texts.get(row.name) {
+                self.texts.insert(row.name, texts.clone());
+            }
+        }
+        self
+    }
+}
+
+/// The options of this run when the environment is a workload's: flags, and the variables of this process alone. Of the
+/// others a local variable says nothing, because it is not the workload's.
+pub fn of_this_process(raw: &RawOptions, variables: &[Variable]) -> (Options, Vec<Problem>, Vec<Variable>) {
+    let rows = rows_of(raw.command).filter(|row| row.scope == Scope::Process);
+    let names: Vec<String> = rows.filter_map(|row| row.variable()).collect();
+    let own = |variable: &&Variable| variable.name.starts_with("PG") || names.contains(&variable.name);
+    let variables: Vec<Variable> = variables.iter().filter(own).cloned().collect();
+    let is_wait = |v: &Variable| v.name == variable_name("wait") && v.value() != Some("");
+    let waits = raw.is_given("wait") || variables.iter().any(is_wait);
+    let (mut options, Findings { problems, .. }) = seed::parse(raw, &variables);
+    if !waits {
+        options.wait = WAIT;
+    }
+    (options, problems, variables)
+}

@@ -184,7 +184,7 @@ fn chart_upgrade_and_removal_keep_the_resources() {
     let before = resource();
     assert_eq!(before.2["summary"]["inSync"], "2/2");
 
-    // The next version knows one more column, which an upgrade must bring.
+    // when the chart is upgraded to a version with one more column / then the definition has it, and the resource stays
     let next = next_version(&chart);
     installed(&cluster, &["upgrade", "ai-provider-seed", next.path().to_str().unwrap()]);
     let definition = || json(&["get", "crd", "aiproviderseeds.aiproviders.dev"]);
@@ -197,19 +197,20 @@ fn chart_upgrade_and_removal_keep_the_resources() {
         "ghcr.io/aiproviders/ai-provider-seed:99.0.0"
     );
 
-    // The way a rollout goes changes with the Lease, there and back, although the API server adds to one of them.
+    // when leader election is turned on and off / then Helm can change the strategy, although the API server has added defaults
     for elects in ["true", "false"] {
         let set = format!("leaderElection.enabled={elects}");
         installed(&cluster, &["upgrade", "ai-provider-seed", next.path().to_str().unwrap(), "--set", &set]);
     }
 
+    // when the chart is removed / then the definition and the resource stay
     let said = installed(&cluster, &["uninstall", "ai-provider-seed"]);
     assert!(said.contains("aiproviderseeds.aiproviders.dev"), "Helm says what it kept: {said}");
     assert!(definition().is_object());
     assert_eq!(resource(), before);
     assert!(!kubectl(&cluster, &["get", "deployment", "ai-provider-seed", "-n", "coder"], "").status.success());
 
-    // And back again; then under another name, for which Helm wants to be asked.
+    // when it is installed again, then under another name, which needs --take-ownership / then the resource stays
     installed(&cluster, &["install", "ai-provider-seed", chart.to_str().unwrap()]);
     assert!(!columns(&definition()).contains("Next"));
     assert_eq!(resource(), before);

@@ -27,6 +27,7 @@ fn missing_input_is_named_and_found_once_created() {
         let message = &status.conditions[0].message;
         assert!(message.contains(named), "{named} is not in {message}");
     };
+    // when the workload or its container is missing / then the status names it
     apply(&namespace, &seed("coder", json!({"workloadRef": {"name": "coder"}})));
     is("WorkloadNotFound", "Deployment coder does not exist");
     let mut workload = deployment("coder", &json!([]), &[]);
@@ -39,6 +40,7 @@ fn missing_input_is_named_and_found_once_created() {
     ]);
     namespace.kubectl(&["delete", "deployment", "coder"]).ok();
     is("WorkloadNotFound", "Deployment coder does not exist");
+    // when objects of its environment are created one after the other / then the status names the next one that is missing
     apply(&namespace, &deployment("coder", &env, &[]));
     is("SecretNotFound", "Secret db, which env CODER_PG_CONNECTION_URL");
     apply(&namespace, &secret("db", json!({"else": "x"})));
@@ -53,9 +55,9 @@ fn missing_input_is_named_and_found_once_created() {
     is("InvalidEnvironment", "CODER_PG_CONNECTION_URL: expected a port after the host's colon");
     apply(&namespace, &secret("db", json!({"url": database.url()})));
     is("WouldSeed", "a seed would insert 1 provider");
+    // when one of them is deleted / then the status names it, and each change of the reason had one Event
     namespace.kubectl(&["delete", "secret", "db"]).ok();
     is("SecretNotFound", "Secret db");
-    // One Event for each change of a failure's reason.
     let told = eventually("nine Events", || Some(notes(&namespace)).filter(|notes| notes.len() == 9));
     let reasons: Vec<&str> = told.iter().filter_map(|note| note.split(':').next()).collect();
     let expected = [

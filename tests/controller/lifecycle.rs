@@ -102,6 +102,7 @@ fn resource_goes_from_would_seed_to_conflict_and_back() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     workload(&namespace, &database);
+    // when the table is empty / then the status is WouldSeed
     let controller = Controller::start(&namespace);
     apply(&namespace, &[seed("coder", json!({"workloadRef": {"name": "coder"}}))]);
 
@@ -109,13 +110,14 @@ fn resource_goes_from_would_seed_to_conflict_and_back() {
     assert_eq!(conditions(&status), ["Ready=True WouldSeed", "InSync=False WouldSeed"]);
     assert_eq!(status.summary.unwrap().in_sync.as_deref(), Some("0/1"));
 
+    // when the pod has seeded / then it is InSync, without an Event
     seed_rows(&database);
     check_now(&namespace, "coder");
     let status = reason(&namespace, "coder", "InSync");
     assert_eq!(conditions(&status), ["Ready=True InSync", "InSync=True InSync"]);
     assert!(events(&namespace).is_empty(), "{:?}", notes(&namespace));
 
-    // Two fields of one provider.
+    // when two fields of one provider change / then it is a Conflict, with an Event for each field
     database.execute("update ai_providers set base_url = 'https://api.openai.com/v2', updated_at = now()");
     database.execute("update ai_provider_keys set api_key = 'sk-other'");
     check_now(&namespace, "coder");
@@ -156,7 +158,7 @@ fn resource_goes_from_would_seed_to_conflict_and_back() {
     golden("get_wide_conflict", &namespace, &["get", "aps", "-o", "wide"]);
     golden("events_conflict", &namespace, &["events", "--for", "aps/coder"]);
 
-    // A new controller tells nothing twice, and a quiet look writes nothing.
+    // when another controller starts / then it repeats no Event and writes no status
     controller.stop().expect(0);
     let before = get(&namespace, "coder").metadata.resource_version;
     let controller = Controller::start(&namespace);
@@ -168,7 +170,7 @@ fn resource_goes_from_would_seed_to_conflict_and_back() {
     assert_eq!(events(&namespace).len(), 2);
     assert_eq!(controller.metric("ai_provider_seed_conflicts{"), 2.0);
 
-    // One field is mended in the database, the other in the Secret.
+    // when one field is corrected in the database, the other in the Secret / then it is InSync, and Events say so
     database.execute("update ai_providers set base_url = 'https://api.openai.com/v1'");
     check_now(&namespace, "coder");
     eventually("one conflict is left", || (get(&namespace, "coder").status?.conflicts.len() == 1).then_some(()));

@@ -26,9 +26,9 @@ fn decision_is_carried_out_once() {
     assert_eq!(conditions(&status), ["Ready=False Conflict", "InSync=False Conflict", "Stalled=True Conflict"]);
     let id = status.conflicts[0].id.clone();
 
+    // when the conflict is decided / then one write of the status has the result and the new state
     decide(&namespace, "coder", &format!("{id}:environment"));
     let status = condition(&namespace, "coder", "Resolved", "Resolved");
-    // One write of the status: what was done, and what is now.
     assert_eq!(conditions(&status), ["Ready=True InSync", "InSync=True InSync", "Resolved=True Resolved"]);
     assert_eq!(status.last_handled_resolve, Some(format!("{id}:environment")));
     assert!(status.conflicts.is_empty());
@@ -46,7 +46,7 @@ fn decision_is_carried_out_once() {
     assert!(notified.timeout_iter(std::time::Duration::from_secs(5)).next().unwrap().is_some());
     drop(notified);
 
-    // Somebody undoes it in Coder, so that the very same conflict is there again, and the annotation still stands.
+    // when the same conflict returns while the annotation is still set / then it is not resolved again, even after a restart
     let undo = format!("update ai_providers set base_url = '{OLD_URL}', updated_at = '2026-11-20 09:12:00+00'");
     database.execute(&undo);
     check_now(&namespace, "coder");
@@ -60,7 +60,7 @@ fn decision_is_carried_out_once() {
     assert_eq!(told(&namespace, "Resolved").len(), 1);
     assert_eq!(controller.metric("ai_provider_seed_database_writes_total"), 0.0);
 
-    // Removed it is forgotten, and set again it is another decision.
+    // when the annotation is removed and set again / then it is another decision
     decide(&namespace, "coder", "");
     eventually("it is forgotten", || get(&namespace, "coder").status?.last_handled_resolve.is_none().then_some(()));
     assert!(!conditions(&get(&namespace, "coder").status.unwrap()).iter().any(|c| c.starts_with("Resolved")));
@@ -81,19 +81,19 @@ fn refused_decision_changes_nothing_and_names_the_next_step() {
     let controller = Controller::start(&namespace);
     let id = reason(&namespace, "coder", "Conflict").conflicts[0].id.clone();
 
-    // A controller that may not write.
+    // when the controller may not write / then it refuses once, and another controller may still take the decision
     decide(&namespace, "coder", &format!("{id}:environment"));
     let refused = condition(&namespace, "coder", "Resolved", "ResolveRefused");
     assert!(message(&refused, "Resolved").contains("runs without --allow-writes and never writes"), "{refused:?}");
     assert!(message(&refused, "Resolved").contains(&format!("resolve --take environment --conflict {id}")));
     eventually("its Event", || (told(&namespace, "ResolveRefused").len() == 1).then_some(()));
-    // Left open for one that may write, and told once.
     check_now(&namespace, "coder");
     assert_eq!((refused.last_handled_resolve, told(&namespace, "ResolveRefused").len()), (None, 1));
     controller.stop().expect(0);
     unchanged(&database, &before);
     namespace.kubectl(&["annotate", "aps", "coder", "aiproviders.dev/resolve-"]).ok();
 
+    // when a controller that may write sees an invalid decision / then it refuses once and names the next step
     let controller = Controller::writing(&namespace);
     check_now(&namespace, "coder");
     unchanged(&database, &before);

@@ -25,7 +25,7 @@ fn first_install_is_seeded_after_coder_migrates() {
     let mut listener = database.client();
     listener.batch_execute("listen ai_providers_changed").unwrap();
     workload(&namespace, "coder", &database, &AZURE, json!({"mode": "Seed"}));
-    // The init container met the empty database, and let Coder start.
+    // when the database is empty / then the init container lets Coder start, and the controller waits
     let first =
         Run::seed().json().database(database.url()).env("CODER_AIBRIDGE_OPENAI_KEY", "sk-canary-new").run().expect(0);
     assert_eq!(first.codes("warnings"), ["schema_pending"]);
@@ -34,7 +34,7 @@ fn first_install_is_seeded_after_coder_migrates() {
     let expected = ["Ready=True SchemaPending", "InSync=Unknown SchemaPending", "Seeded=False Waiting"];
     assert_eq!(conditions(&status), expected);
 
-    // Nothing but the tables changes; the interval is five minutes, and nobody waits for that.
+    // when Coder has created its tables / then the controller inserts, long before its interval of five minutes
     database.create_tables(Variant::Current);
     let status = condition(&namespace, "coder", "Seeded", "Seeded");
     assert_eq!(conditions(&status), ["Ready=True InSync", "InSync=True InSync", "Seeded=True Seeded"]);
@@ -48,7 +48,7 @@ fn first_install_is_seeded_after_coder_migrates() {
     assert_eq!(rows.audit.len(), 4, "a row for each provider and each key");
     let mut notified = listener.notifications();
     assert!(notified.timeout_iter(std::time::Duration::from_secs(5)).next().unwrap().is_some());
-    // The next start of the pod finds nothing to do, and so does the next check.
+    // when the pod starts again and the next check runs / then both have nothing to do
     let again = AZURE.iter().fold(run("seed", &database), |run, (name, value)| run.env(*name, *value)).run().expect(0);
     assert_eq!(again.json()["written"], false);
     check_now(&namespace, "coder");
@@ -56,7 +56,7 @@ fn first_install_is_seeded_after_coder_migrates() {
     assert_eq!(notes(&namespace).len(), 1);
     assert_eq!(controller.metric("ai_provider_seed_database_writes_total{result=\"Seeded\"}"), 1.0);
 
-    // A deletion sticks, and what is new in the environment comes beside it.
+    // when one provider is deleted in Coder and another is new / then only the new one is inserted
     database.execute("update ai_providers set deleted = true where name = 'azure'");
     let more = [
         ("CODER_AIBRIDGE_PROVIDER_2_TYPE", "google"),
@@ -73,7 +73,7 @@ fn first_install_is_seeded_after_coder_migrates() {
     assert_eq!(states, ["azure Deleted", "google InSync", "openai InSync"]);
     assert!(Snapshot::of(&database).live("azure").is_none());
 
-    // Back in mode Observe nothing is said of it.
+    // when the mode is Observe again / then the condition of the mode is gone
     workload(&namespace, "coder", &database, &[AZURE, more].concat(), json!({}));
     eventually("no condition of the mode", || {
         let status = get(&namespace, "coder").status?;

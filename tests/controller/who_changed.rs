@@ -100,13 +100,13 @@ fn changed_side_is_unknown_without_an_earlier_check() {
         let status = get(&namespace, "coder").status.unwrap();
         assert!(!status.conditions[0].message.contains("changed since"), "{status:?}");
     };
-    // The first look finds a conflict.
+    // when the first check finds a conflict / then no side has changed
     let controller = Controller::start(&namespace);
     reason(&namespace, "coder", "Conflict");
     nothing(&conflict(&namespace, URL, OLD_URL));
     assert!(get(&namespace, "coder").status.unwrap().agreements.is_empty());
 
-    // Agreed, then another row: deleted in Coder and created anew.
+    // when both agreed, and Coder has replaced the row / then no side has changed
     let set = |url: &str| database.execute(&format!("update ai_providers set base_url = '{url}' where not deleted"));
     set(URL);
     check_now(&namespace, "coder");
@@ -117,7 +117,7 @@ fn changed_side_is_unknown_without_an_earlier_check() {
     ));
     nothing(&conflict(&namespace, URL, OLD_URL));
 
-    // Agreed, then deleted, then the very row comes back with other values.
+    // when both agreed, and the row was deleted and restored with other values / then no side has changed
     set(URL);
     database.execute("insert into ai_provider_keys (provider_id, api_key) select id, 'sk-canary-new' from ai_providers where not deleted");
     check_now(&namespace, "coder");
@@ -130,7 +130,7 @@ fn changed_side_is_unknown_without_an_earlier_check() {
     database.execute(&format!("update ai_providers set deleted = false, base_url = '{OLD_URL}'"));
     nothing(&conflict(&namespace, URL, OLD_URL));
 
-    // Agreed, then not in the environment for a while.
+    // when both agreed, and the environment lacked the provider meanwhile / then no side has changed
     set(URL);
     check_now(&namespace, "coder");
     eventually("they agree", || (get(&namespace, "coder").status?.agreements.len() == 1).then_some(()));
@@ -142,7 +142,7 @@ fn changed_side_is_unknown_without_an_earlier_check() {
     reason(&namespace, "coder", "Conflict");
     nothing(&conflict(&namespace, URL, OLD_URL));
 
-    // Only keys differ: of them nothing is remembered.
+    // when only keys differ / then no side has changed, because keys are not recorded
     set(URL);
     database
         .execute("insert into ai_provider_keys (provider_id, api_key) select id, 'sk-canary-other' from ai_providers");

@@ -24,6 +24,7 @@ fn controller_and_pod_agree_before_and_during_a_rollout() {
     check();
     place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=60s"]);
 
+    // when the row changes / then the controller reports the conflict
     place.database.execute("update ai_providers set base_url = 'https://api.openai.com/v2'");
     check();
     place.kubectl(["wait", "--for=condition=Ready=False", "aps/coder", "--timeout=60s"]);
@@ -33,7 +34,7 @@ fn controller_and_pod_agree_before_and_during_a_rollout() {
     });
     let listed = place.kubectl(["get", "aps"]);
 
-    // The pod that starts all the same is stopped, and its message tells of the same field, values and conflict.
+    // when a pod starts / then it is stopped, and its message has the same field, values and conflict
     place.kubectl(["rollout", "restart", "deployment/coder"]);
     let stopped = place.stopped_with(3);
     let message = place.message_of(&stopped);
@@ -63,7 +64,7 @@ fn controller_and_pod_agree_before_and_during_a_rollout() {
     shown::compare("describe-aps.txt", &described, &wanted, &hide);
     shown::compare("get-aps.txt", &listed, &["NAME", "coder"], &hide);
 
-    // Settled in the ConfigMap, which the controller watches: nobody has to ask it.
+    // when the ConfigMap, which the controller watches, is corrected / then it is InSync, and the rollout finishes
     place.provider(0, "openai", "https://api.openai.com/v2");
     place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=90s"]);
     place.kubectl(["delete", "pod", &stopped]);
@@ -71,7 +72,7 @@ fn controller_and_pod_agree_before_and_during_a_rollout() {
     until(60, "the Event that it is over", || {
         place.kubectl(["describe", "aps", "coder"]).contains("ConflictResolved").then_some(())
     });
-    // Removed: the kind and the resource stay.
+    // when the chart is removed / then the kind and the resource stay
     place.helm(["uninstall", "ai-provider-seed", "--wait"]);
     assert_eq!(place.json(&["get", "aps", "coder"])["status"]["summary"]["inSync"], "1/1");
 }

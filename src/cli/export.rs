@@ -1,4 +1,4 @@
-//! `export`: read all, describe, and keep what is secret off the terminal.
+//! `export`: read all, describe, and keep secrets off the terminal.
 
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Read, Write};
@@ -100,7 +100,7 @@ fn failed(mut report: Report, options: &Options) -> u8 {
     report.blocked = true;
     match options.output {
         OutputFormat::Json => print(&(report::json(&report) + "\n")),
-        // Standard output is for what is exported.
+        // Standard output is for the export itself.
         OutputFormat::Text => print_error(&report::text(&report, Style { colour: may_colour() })),
     }
     report.exit_code()

@@ -55,7 +55,7 @@ fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
     }
 }
 
-/// Runs until it is asked to end. What it has to say is in the log, and in the status of the resources.
+/// Runs until a signal comes. Its results are in the log and in the status of the resources.
 #[cfg(feature = "controller")]
 fn controller(raw: &RawOptions, variables: &[Variable]) -> u8 {
     use crate::kubernetes::{self, End};
@@ -82,7 +82,7 @@ fn controller(raw: &RawOptions, variables: &[Variable]) -> u8 {
             Outcome::Invalid.exit_code()
         }
         End::Broken(part) => {
-            tracing::error!("{part} ended by itself; please report it");
+            tracing::error!("{part} stopped unexpectedly; please report it");
             Outcome::Internal.exit_code()
         }
     }

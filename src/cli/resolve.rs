@@ -80,7 +80,7 @@ struct Decided<'a> {
 }
 
 impl Decided<'_> {
-    /// What is shown is what is done: the second run holds what it finds against it.
+    /// Only what was shown is done: the second run compares what it finds with it.
     fn ask_and_do(&self) -> Result<ResolveReport, u8> {
         let (shown, resolution) = self.run(true, None)?;
         let Some(resolution) = resolution.filter(|r| !r.updates.is_empty() && shown.report.outcome == Outcome::Ok)
@@ -127,7 +127,7 @@ pub fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, u8> {
         tokio::select! {
             ended = work => Ok(ended),
             signal = signal() => {
-                tracing::warn!(signal, "stopped from outside; what was not committed is rolled back whole");
+                tracing::warn!(signal, "stopped by a signal; uncommitted changes are rolled back");
                 Err(128 + signal)
             }
         }

@@ -26,7 +26,7 @@ impl Watchdog {
         watchdog
     }
 
-    /// For a run that goes on until a signal comes, and ends by itself then; this is for one that is stuck in writing.
+    /// For a run that ends when a signal comes: this ends one that is stuck in writing then.
     pub fn of_a_watch() -> Watchdog {
         let watchdog = Watchdog { exit: Arc::new(AtomicU8::new(128 + 2)) };
         let code = watchdog.exit.clone();
@@ -51,9 +51,9 @@ fn watch(limit: Duration, code: &AtomicU8) {
     runtime.block_on(async {
         tokio::select! {
             // Whatever was not committed is rolled back by the server.
-            signal = signal() => end(&format!("stopped by signal {signal}; what was not committed is rolled back whole\n"), 128 + signal),
+            signal = signal() => end(&format!("stopped by signal {signal}; uncommitted changes are rolled back\n"), 128 + signal),
             () = tokio::time::sleep(limit) => {
-                end("the time limit of the whole run is over, and the output is blocked\n", code.load(Ordering::Relaxed));
+                end("the run reached its time limit, and the output is blocked\n", code.load(Ordering::Relaxed));
             }
         }
     });

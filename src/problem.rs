@@ -66,7 +66,7 @@ words! {
         TooFewProviders = "too_few_providers" => Outcome::Invalid,
         EncryptionKeyInvalid = "encryption_key_invalid" => Outcome::Invalid,
         EnvFileInvalid = "env_file_invalid" => Outcome::Invalid,
-        /// The controller and `diff --from`: a value that nobody knows before the pod runs.
+        /// The controller and `diff --from`: a value that is unknown before the pod runs.
         EnvironmentUnknown = "environment_unknown" => Outcome::Invalid,
         InvalidOption = "invalid_option" => Outcome::Invalid,
         DatabaseUrlInvalid = "database_url_invalid" => Outcome::Invalid,
@@ -98,7 +98,7 @@ words! {
         KubeconfigInvalid = "kubeconfig_invalid" => Outcome::Invalid,
         ClusterForbidden = "cluster_forbidden" => Outcome::Unavailable,
         ClusterUnreachable = "cluster_unreachable" => Outcome::Unavailable,
-        // The conflict that was named is not the one that is there.
+        // The named conflict no longer exists.
         ConflictMoved = "conflict_moved" => Outcome::Conflict,
         Internal = "internal" => Outcome::Internal,
         // Warnings; the first four are problems under `--strict`.

@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::resolve::in_runtime;
 use super::{log_to_stderr, may_colour, print, print_error};
 use crate::env::Variable;
-use crate::options::export::{ExportOptions, Secrets};
+use crate::options::export::ExportOptions;
 use crate::options::{self, Options, OutputFormat, RawOptions};
 use crate::plan::{Export, Stored, export};
 use crate::problem::{Code, Findings, Problem};
@@ -42,7 +42,7 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
         Err(exit_code) => return exit_code,
     };
     let (stored, mut unknown) = choose(&live, &wanted);
-    let mut found = export(&stored, wanted.secrets != Secrets::Named);
+    let mut found = export(&stored, wanted.secrets);
     found.findings.problems.append(&mut unknown);
     found.findings.warnings.splice(0..0, warnings);
     finish(&found, &wanted, &options)

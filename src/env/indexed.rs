@@ -58,7 +58,7 @@ pub struct List<'a> {
     pub values: Vec<&'a str>,
     /// Given twice, or not known: what is in it is not judged any further.
     pub ambiguous: bool,
-    /// It is set, and nobody here knows to what.
+    /// It is set to an unknown value.
     pub unknown: bool,
 }
 
@@ -72,7 +72,7 @@ pub struct Fields<'a> {
     pub access_key_secrets: List<'a>,
     /// One of its variables cannot be read, so nothing is said about what seems to be missing.
     pub unreadable: bool,
-    /// One that is no credential is set, and nobody here knows to what.
+    /// A variable that is not a credential is set to an unknown value.
     pub unknown: bool,
 }
 

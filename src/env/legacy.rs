@@ -129,23 +129,18 @@ fn anthropic(
         let warning = Problem::new(Code::BedrockWithoutCredentials, bedrock_without_credentials());
         findings.warnings.push(warning.provider("anthropic").variable(bedrock.url.spelled()));
     }
+    let origins = Origins {
+        base_url: bedrock.url.origin(Presence::Unset),
+        bedrock_region: bedrock.region.origin(Presence::Unset),
+        keys: key.origin(Presence::Unset),
+        bedrock_credentials: bedrock.access_key.origin(Presence::Unset),
+        ..Origins::all(format!("{}BEDROCK_*", legacy.family), &Origin::absent(first, Presence::Default))
+    };
     Some(DesiredProvider {
-        index: None,
-        name: "anthropic".to_owned(),
-        kind: ProviderType::Anthropic,
         base_url: bedrock.url.text().to_owned(),
         bedrock: Some(settings),
-        keys: Vec::new(),
         credentials_unknown: bedrock.access_key.is_unknown() || bedrock.access_key_secret.is_unknown(),
-        origins: Box::new(Origins {
-            pattern: format!("{}BEDROCK_*", legacy.family),
-            name: Origin::absent(first, Presence::Default),
-            kind: Origin::absent(first, Presence::Default),
-            base_url: bedrock.url.origin(Presence::Unset),
-            bedrock_region: bedrock.region.origin(Presence::Unset),
-            keys: key.origin(Presence::Unset),
-            bedrock_credentials: bedrock.access_key.origin(Presence::Unset),
-        }),
+        ..DesiredProvider::new("anthropic", ProviderType::Anthropic, origins)
     })
 }
 
@@ -192,25 +187,20 @@ fn bearer(
     default_url: &str,
     bedrock: &Bedrock,
 ) -> DesiredProvider {
-    let origin = key.origin(Presence::Unset);
+    // Neither name nor type has a variable of its own: the key's presence decides both.
+    let of_key = Origin::absent(key.spelled(), Presence::Default);
+    let origins = Origins {
+        base_url: url.origin(Presence::Default),
+        bedrock_region: bedrock.region.origin(Presence::Unset),
+        keys: key.origin(Presence::Unset),
+        bedrock_credentials: bedrock.access_key.origin(Presence::Unset),
+        ..Origins::all(format!("{}{}_*", key.family, name.to_ascii_uppercase()), &of_key)
+    };
     DesiredProvider {
-        index: None,
-        name: name.to_owned(),
-        kind,
         base_url: url.or(default_url),
-        bedrock: None,
         keys: key.secret().into_iter().collect(),
         credentials_unknown: key.is_unknown(),
-        origins: Box::new(Origins {
-            pattern: format!("{}{}_*", key.family, name.to_ascii_uppercase()),
-            // Neither name nor type has a variable of its own: the key's presence decides both.
-            name: Origin::absent(origin.variable.clone(), Presence::Default),
-            kind: Origin::absent(origin.variable.clone(), Presence::Default),
-            base_url: url.origin(Presence::Default),
-            bedrock_region: bedrock.region.origin(Presence::Unset),
-            keys: origin,
-            bedrock_credentials: bedrock.access_key.origin(Presence::Unset),
-        }),
+        ..DesiredProvider::new(name, kind, origins)
     }
 }
 

@@ -80,8 +80,8 @@ impl Environment {
         self.findings.problems.extend::<Vec<_>>(stops);
     }
 
-    /// Without a database nobody knows whether an indexed provider whose type is newer is skipped, or in the way of an older
-    /// one of its name.
+    /// Only the database tells whether an indexed provider of a newer type is skipped, or conflicts with a legacy one of its
+    /// name.
     pub fn warn_of_undecided(&mut self) {
         let undecided = |pair: &&[DesiredProvider]| {
             let (indexed, legacy) = (&pair[0], &pair[1]);
@@ -141,7 +141,7 @@ pub fn legacy_name_conflict(indexed: &DesiredProvider, legacy: &DesiredProvider)
 }
 
 fn near_miss(variable: &Variable) -> Option<Problem> {
-    // It holds what stands behind the family as it was written.
+    // It holds the rest of the name as it was written.
     let meant = redact::name(&names::near_miss(&variable.name)?);
     let message = format!("unrecognized variable; did you mean {meant}?");
     Some(Problem::new(Code::UnknownVariable, message).variable(redact::name(&variable.name)).suggestion(Some(meant)))

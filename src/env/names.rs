@@ -34,7 +34,7 @@ pub fn upper(name: &str) -> String {
         .collect()
 }
 
-/// What stands behind the prefix, letters of either case, in upper case.
+/// The name after the prefix, letters of either case, in upper case.
 pub fn behind<'a>(prefix: &str, name: &'a str) -> Option<Cow<'a, str>> {
     if !name.is_ascii() {
         return upper(name).strip_prefix(prefix).map(|rest| Cow::Owned(rest.to_owned()));
@@ -58,7 +58,7 @@ pub fn is_legacy(variable: &str) -> bool {
     !variable.to_ascii_uppercase().contains("_PROVIDER_")
 }
 
-/// A variable that nobody reads, but that looks as if it was meant for us: what was probably meant.
+/// For a variable that is not read but looks like one of ours: the name that was probably meant.
 /// `CODER_AIBRIDGE_ENABLED` and the like belong to Coder and are none of our business.
 pub fn near_miss(name: &str) -> Option<String> {
     if name.len() > 256 || PREFIXES.iter().any(|prefix| behind(prefix, name).is_some()) {
@@ -113,7 +113,7 @@ fn is_provider(rest: &str) -> bool {
     rest.starts_with("PROVIDER_")
 }
 
-/// What stands behind the family, repaired: a mistyped PROVIDER, one that is missing before a number, or a mistyped older variable.
+/// The name after the family, repaired: a mistyped PROVIDER, one that is missing before a number, or a mistyped legacy variable.
 fn repair(rest: &str) -> Option<String> {
     if LEGACY.contains(&rest) {
         return Some(rest.to_owned());
@@ -205,7 +205,7 @@ mod tests {
         ] {
             assert_eq!(near_miss(name), None, "{name}");
         }
-        // Names longer than this are nobody's typing error.
+        // A name longer than this is not a typing error.
         let long = |length: usize| format!("{:K<length$}", "CODER_AIBRIGE_PROVIDER_0_");
         assert!(near_miss(&long(256)).is_some() && near_miss(&long(257)).is_none() && near_miss(&long(300)).is_none());
     }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::snapshot::StoredProvider;
 use crate::env::is_legacy;
+use crate::options::CompareCredentials;
 use crate::provider::redact::Redacted;
 use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Field, Origin, Presence, hex};
 
@@ -70,7 +71,7 @@ pub struct Comparison<'a> {
     pub settings: Option<&'a BedrockSettings>,
     /// `None`: not compared.
     pub keys: Option<Vec<&'a SecretString>>,
-    pub credentials_block: bool,
+    pub compare_credentials: CompareCredentials,
 }
 
 impl Comparison<'_> {
@@ -82,18 +83,18 @@ impl Comparison<'_> {
         self.row.canonical(self.settings)
     }
 
-    pub fn conflicts(&self, compare_credentials: bool) -> Vec<Conflict> {
+    pub fn conflicts(&self) -> Vec<Conflict> {
         let (environment, database) = (self.environment(), self.database());
         let origins = &self.desired.origins;
         let mut found = Vec::new();
         for ((field, environment), (_, database)) in environment.texts().into_iter().zip(database.texts()) {
             if environment != database {
-                let origin = field.origin(origins);
+                let origin = origins.of(field);
                 let environment = FieldValue::Text(field.redact(environment, Some(origin)));
                 found.push((field, environment, origin, FieldValue::Text(field.redact(database, None))));
             }
         }
-        if compare_credentials {
+        if self.compares_credentials() {
             if self.keys_differ() {
                 let (environment, database) = self.key_fingerprints();
                 found.push((Field::ApiKeys, credentials(environment), &origins.keys, credentials(database)));
@@ -107,18 +108,22 @@ impl Comparison<'_> {
         if found.is_empty() {
             return Vec::new();
         }
-        let id = self.id(compare_credentials);
+        let id = self.id();
         let conflict = |(field, environment, origin, database): (Field, FieldValue, &Origin, FieldValue)| Conflict {
             id: id.clone(),
             provider: self.desired.label(),
             field,
-            blocking: self.credentials_block || !field.is_credential(),
+            blocking: self.compare_credentials == CompareCredentials::Fail || !field.is_credential(),
             environment,
             origin: origin.clone(),
             database,
             updated_at: self.row.updated_at.clone(),
         };
         found.into_iter().map(conflict).collect()
+    }
+
+    fn compares_credentials(&self) -> bool {
+        self.compare_credentials != CompareCredentials::Ignore
     }
 
     /// Order does not matter, number does.
@@ -164,9 +169,9 @@ impl Comparison<'_> {
 
     /// Over provider, row, both canonical hashes and both fingerprint lists, each behind its length so that no two inputs
     /// run together to the same bytes.
-    fn id(&self, compare_credentials: bool) -> String {
+    fn id(&self) -> String {
         let (mut environment, mut database) = (Vec::new(), Vec::new());
-        if compare_credentials {
+        if self.compares_credentials() {
             let (keys, bedrock) = (self.key_fingerprints(), self.bedrock_fingerprints());
             environment = [keys.0, vec!["bedrock".to_owned()], bedrock.0].concat();
             database = [keys.1, vec!["bedrock".to_owned()], bedrock.1].concat();

@@ -1,16 +1,16 @@
 //! A stored provider in variables of this environment, where changing one for each field is not enough: another type, or what
 //! the legacy variables cannot say.
 
-use super::Snapshot;
 use super::edit::{Edit, VariableEdit};
 use super::export::{PREFIX, shown_fields};
-use crate::provider::{DesiredProvider, Origin, Presence};
+use super::snapshot::Snapshot;
+use crate::provider::{DesiredProvider, Field, Origin, Presence};
 
-/// What is there to describe a provider with.
+/// What providers are described with.
 pub struct Descriptions<'a> {
     desired: &'a [DesiredProvider],
     snapshot: &'a Snapshot,
-    /// One that the older variables describe becomes the next of the indexed ones.
+    /// One that the legacy variables describe becomes the next of the indexed ones.
     next: usize,
 }
 
@@ -101,7 +101,9 @@ impl Describing<'_> {
             }
             names
         };
-        let mut plain = names(&[&origins.kind, &origins.name, &origins.base_url, &origins.bedrock_region]);
+        let texts = Field::ALL.iter().filter(|field| !field.is_credential()).map(|field| origins.of(*field));
+        let texts: Vec<&Origin> = [&origins.name].into_iter().chain(texts).collect();
+        let mut plain = names(&texts);
         if self.provider.index.is_some() && self.provider.bedrock.is_some() {
             // It may be set, since it is ignored now.
             plain.push(format!("{}BASE_URL", self.start));

@@ -7,10 +7,11 @@ use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{StoredProvider, Unreadable};
+use super::snapshot::{StoredProvider, Unreadable};
+use crate::options::export::Secrets;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact::{self, Redacted};
-use crate::provider::{BedrockSettings, MAX_KEYS, ProviderType, check_name};
+use crate::provider::{BedrockSettings, ENCRYPTION_KEYS_VARIABLE, MAX_KEYS, ProviderType, check_name};
 
 /// The newer prefix: with it a Coder that seeds by itself reads the same.
 pub const PREFIX: &str = "CODER_AI_GATEWAY_PROVIDER_";
@@ -35,7 +36,7 @@ pub enum ExportedValue {
     /// May be shown.
     Plain(String),
     Secret(SecretString),
-    /// Encrypted, and nobody gave the key: only that it is there is known.
+    /// Encrypted with a key that was not given: only its presence is known.
     Sealed,
 }
 
@@ -59,12 +60,12 @@ pub struct Export {
     pub findings: Findings,
 }
 
-/// `with_secrets`: their values are wanted, so all of them must be readable.
-pub fn export(stored: &[Stored], with_secrets: bool) -> Export {
+/// Unless secrets are only named, all of them must be readable.
+pub fn export(stored: &[Stored], secrets: Secrets) -> Export {
     let mut export = Export::default();
     for provider in stored {
         let index = export.providers.len();
-        match describe(provider, with_secrets) {
+        match describe(provider, secrets) {
             Ok(fields) => {
                 let variable = |(suffix, value)| ExportedVariable { name: format!("{PREFIX}{index}_{suffix}"), value };
                 let variables = fields.into_iter().map(variable).collect();
@@ -86,7 +87,7 @@ pub fn export(stored: &[Stored], with_secrets: bool) -> Export {
 
 /// Suffix of each variable that describes the row, and its value where it may be shown. `None`: no variables can.
 pub fn shown_fields(name: &str, row: &StoredProvider) -> Option<Vec<(&'static str, Option<String>)>> {
-    let fields = describe(&Stored { name, row, enabled: true, display_name: name }, false).ok()?;
+    let fields = describe(&Stored { name, row, enabled: true, display_name: name }, Secrets::Named).ok()?;
     let shown = |(suffix, value)| match value {
         ExportedValue::Plain(text) => (suffix, Some(text)),
         ExportedValue::Secret(_) | ExportedValue::Sealed => (suffix, None),
@@ -97,7 +98,7 @@ pub fn shown_fields(name: &str, row: &StoredProvider) -> Option<Vec<(&'static st
 type NotExportable = (Code, String);
 
 /// Suffix and value of each variable. `Err`: why they would not make this row again.
-fn describe(provider: &Stored, with_secrets: bool) -> Result<Vec<(&'static str, ExportedValue)>, NotExportable> {
+fn describe(provider: &Stored, secrets: Secrets) -> Result<Vec<(&'static str, ExportedValue)>, NotExportable> {
     let cannot = |what: &str| (Code::CannotExport, format!("variables cannot describe it: {what}"));
     let row = provider.row;
     if check_name(provider.name).is_err() {
@@ -114,7 +115,7 @@ fn describe(provider: &Stored, with_secrets: bool) -> Result<Vec<(&'static str, 
     if provider.name != kind.as_str() {
         fields.push(("NAME", plain(provider.name)));
     }
-    let keys = keys(row, kind, with_secrets)?;
+    let keys = keys(row, kind, secrets)?;
     match settings {
         Some(settings) => {
             if !kind.allows_bedrock() {
@@ -176,7 +177,7 @@ fn bedrock(
 fn keys(
     row: &StoredProvider,
     kind: ProviderType,
-    with_secrets: bool,
+    secrets: Secrets,
 ) -> Result<Option<(&'static str, ExportedValue)>, NotExportable> {
     let cannot = |what: &str| Err((Code::CannotExport, format!("variables cannot describe it: {what}")));
     let stored = row.keys.as_deref().unwrap_or_default();
@@ -197,7 +198,7 @@ fn keys(
         stored.iter().map(|key| key.as_ref().map(ExposeSecret::expose_secret)).collect();
     let readable = match readable {
         Ok(keys) => keys,
-        Err(unreadable) if with_secrets => return Err(sealed("a key of it", unreadable)),
+        Err(unreadable) if secrets != Secrets::Named => return Err(sealed("a key of it", unreadable)),
         Err(_) => return Ok(Some((suffix, ExportedValue::Sealed))),
     };
     if readable.iter().any(|key| key.trim() != *key || key.is_empty()) {
@@ -215,7 +216,7 @@ fn keys(
 }
 
 fn sealed(what: &str, unreadable: &Unreadable) -> NotExportable {
-    let variable = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
+    let variable = ENCRYPTION_KEYS_VARIABLE;
     match unreadable {
         Unreadable::Settings(error) => {
             let message =

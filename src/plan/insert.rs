@@ -1,11 +1,9 @@
 //! May what is missing be inserted here, and how?
 
 use super::snapshot::{Encryption, Schema, Table};
-use super::{Access, Plan, PlanOptions};
+use super::types::{Access, Insert, Plan, PlanOptions};
 use crate::problem::{Code, Problem};
-use crate::provider::{DesiredProvider, redact};
-
-const KEYS_VARIABLE: &str = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
+use crate::provider::{DesiredProvider, ENCRYPTION_KEYS_VARIABLE, redact};
 
 /// The columns that are written.
 pub const PROVIDER_COLUMNS: [&str; 8] =
@@ -29,19 +27,7 @@ pub const AUDIT_COLUMNS: [&str; 13] = [
 /// Newer schemas have it, with or without a default; it is written only where nothing else fills it.
 pub const ICON: &str = "icon";
 
-/// What to insert, and what the live schema asks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Insert {
-    /// Positions among the desired providers.
-    pub providers: Vec<usize>,
-    pub bedrock_label: bool,
-    pub icon: bool,
-    pub audit: bool,
-    /// The digest of the key to encrypt with; `None`: this database is not encrypted.
-    pub encrypt_with: Option<String>,
-}
-
-/// Fills `plan.insert`, or says what stands against it. Only what these rows need can stand against them.
+/// Fills `plan.insert`, or adds the problems that prevent it. Only what these rows need can be a problem.
 pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Schema>, options: &PlanOptions) {
     let Some(schema) = schema else {
         plan.needs_schema = true;
@@ -57,33 +43,33 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
     let audit = options.audit && schema.audit.as_ref().is_some_and(|audit| audit.has_labels());
     let icon = schema.providers.columns.get(ICON).is_some_and(|column| column.required);
 
-    let mut against = Against { role: &schema.role, inserts: false, schema: Vec::new(), access: Vec::new() };
+    let mut obstacles = Obstacles { role: &schema.role, inserts: false, schema: Vec::new(), access: Vec::new() };
     let extra = if icon { &[ICON][..] } else { &[] };
-    against.table("ai_providers", &schema.providers, &[&PROVIDER_COLUMNS, extra].concat(), "");
+    obstacles.table("ai_providers", &schema.providers, &[&PROVIDER_COLUMNS, extra].concat(), "");
     if with_keys {
-        against.table("ai_provider_keys", &schema.keys, &KEY_COLUMNS, "");
+        obstacles.table("ai_provider_keys", &schema.keys, &KEY_COLUMNS, "");
     }
     if let Some(table) = schema.audit.as_ref().filter(|_| audit) {
-        against.table("audit_logs", &table.table, &AUDIT_COLUMNS, ", or turn audit rows off with --audit=off");
+        obstacles.table("audit_logs", &table.table, &AUDIT_COLUMNS, ", or turn audit rows off with --audit=off");
     }
     if schema.read_only {
         let message = "the server is read only (a standby, or default_transaction_read_only); connect to the primary, \
                        or add target_session_attrs=read-write and the other hosts to the URL";
-        against.access.push(Problem::new(Code::ReadOnly, message));
+        obstacles.access.push(Problem::new(Code::ReadOnly, message));
     }
     let encrypt_with = if with_secrets {
-        encrypt_with(schema, options, "rows are missing", &mut against.schema)
+        encrypt_with(schema, options, "rows are missing", &mut obstacles.schema)
     } else {
         Encrypt::Plain
     };
 
-    plan.findings.problems.append(&mut against.schema);
+    plan.findings.problems.append(&mut obstacles.schema);
     match options.access {
-        Access::Write => plan.findings.problems.append(&mut against.access),
+        Access::Write => plan.findings.problems.append(&mut obstacles.access),
         // Another role may well be allowed to; say it, and go on. One that may insert nowhere is meant to be a reader.
         Access::Read => {
-            let worth_saying = |problem: &Problem| against.inserts || problem.code != Code::PermissionDenied;
-            let said = against.access.into_iter().filter(worth_saying);
+            let worth_saying = |problem: &Problem| obstacles.inserts || problem.code != Code::PermissionDenied;
+            let said = obstacles.access.into_iter().filter(worth_saying);
             plan.findings.warnings.extend(said.map(|problem| Problem { code: Code::CannotInsert, ..problem }));
         }
     }
@@ -93,7 +79,9 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
         Encrypt::Pending => {
             let message = "keys are given, but Coder has not registered one in this database yet, so nothing is inserted; \
                            Coder registers it when it starts, and the next start of this pod inserts the providers";
-            plan.findings.warnings.push(Problem::new(Code::EncryptionPending, message).variable(KEYS_VARIABLE));
+            plan.findings
+                .warnings
+                .push(Problem::new(Code::EncryptionPending, message).variable(ENCRYPTION_KEYS_VARIABLE));
             return;
         }
         Encrypt::NotNow => return,
@@ -104,8 +92,8 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
     }
 }
 
-/// What stands against an insert: the schema itself, or what this role or server may do.
-struct Against<'a> {
+/// The problems of an insert: with the schema itself, or with the grants of this role and the state of the server.
+struct Obstacles<'a> {
     role: &'a str,
     /// The role may insert into at least one of the tables.
     inserts: bool,
@@ -113,7 +101,7 @@ struct Against<'a> {
     access: Vec<Problem>,
 }
 
-impl Against<'_> {
+impl Obstacles<'_> {
     fn table(&mut self, name: &str, table: &Table, written: &[&str], or: &str) {
         if table.columns.is_empty() {
             let message =
@@ -153,14 +141,14 @@ pub(super) enum Encrypt {
     With(String),
     /// Keys are given, and Coder has registered none of them yet.
     Pending,
-    /// Something stands against it, and was said.
+    /// A problem prevents it, and was added.
     NotNow,
 }
 
 /// Coder's key in use decides. We never write `dbcrypt_keys`: an encrypted value needs its key's row (a foreign key).
 /// `why` there is something to write: `rows are missing`.
-pub(super) fn encrypt_with(schema: &Schema, options: &PlanOptions, why: &str, against: &mut Vec<Problem>) -> Encrypt {
-    let problem = |code, message: String| Problem::new(code, message).variable(KEYS_VARIABLE);
+pub(super) fn encrypt_with(schema: &Schema, options: &PlanOptions, why: &str, obstacles: &mut Vec<Problem>) -> Encrypt {
+    let problem = |code, message: String| Problem::new(code, message).variable(ENCRYPTION_KEYS_VARIABLE);
     let Encryption { active, revoked, usable, first_given } = match &schema.encryption {
         Some(Ok(encryption)) => encryption,
         Some(Err(())) => {
@@ -170,7 +158,7 @@ pub(super) fn encrypt_with(schema: &Schema, options: &PlanOptions, why: &str, ag
                 schema.role,
                 redact::identifier(&schema.role)
             );
-            against.push(Problem::new(Code::PermissionDenied, message));
+            obstacles.push(Problem::new(Code::PermissionDenied, message));
             return Encrypt::NotNow;
         }
         None => return Encrypt::NotNow,
@@ -183,16 +171,16 @@ pub(super) fn encrypt_with(schema: &Schema, options: &PlanOptions, why: &str, ag
             return Encrypt::Plain;
         }
         let message = format!(
-            "this database is encrypted (key {}) and {why}; set {KEYS_VARIABLE} on this container as for Coder",
+            "this database is encrypted (key {}) and {why}; set {ENCRYPTION_KEYS_VARIABLE} on this container as for Coder",
             list(active)
         );
-        against.push(problem(Code::EncryptionKeyRequired, message));
+        obstacles.push(problem(Code::EncryptionKeyRequired, message));
         return Encrypt::NotNow;
     }
     if let Some(first) = first_given.as_ref().filter(|first| revoked.contains(*first)) {
         let message =
             format!("the first key ({}) was revoked in this database; put the key in use first", redact::name(first));
-        against.push(problem(Code::EncryptionKeyRevoked, message));
+        obstacles.push(problem(Code::EncryptionKeyRevoked, message));
         return Encrypt::NotNow;
     }
     if let Some(digest) = usable.first() {
@@ -200,10 +188,10 @@ pub(super) fn encrypt_with(schema: &Schema, options: &PlanOptions, why: &str, ag
     }
     if !active.is_empty() {
         let message = format!(
-            "this database is encrypted with key {}, and no given key is that one; give {KEYS_VARIABLE} as for Coder",
+            "this database is encrypted with key {}, and no given key is that one; give {ENCRYPTION_KEYS_VARIABLE} as for Coder",
             list(active)
         );
-        against.push(problem(Code::UnknownEncryptionKey, message));
+        obstacles.push(problem(Code::UnknownEncryptionKey, message));
         return Encrypt::NotNow;
     }
     Encrypt::Pending

@@ -9,89 +9,21 @@ pub(crate) mod insert;
 pub mod resolve;
 mod snapshot;
 mod take_database;
+mod types;
 
 pub use conflict::{Comparison, Conflict, FieldValue};
 pub use edit::{Edit, VariableEdit};
 pub use export::{Export, ExportedValue, ExportedVariable, Stored, export};
-pub use insert::Insert;
 pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredProvider, Unreadable};
 pub use take_database::take_database;
+pub use types::{Access, Entry, Insert, Plan, PlanOptions, State};
 
 pub use crate::provider::Field;
 
-use serde::Serialize;
-use uuid::Uuid;
-
 use crate::env::legacy_name_conflict;
 use crate::options::CompareCredentials;
-use crate::problem::{Code, Findings, Problem};
-use crate::provider::{DesiredProvider, redact};
-
-/// Who asks: only a writer fails because a row cannot be written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Access {
-    Write,
-    /// `diff` and the controller: their role need not be the one that writes.
-    Read,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub struct PlanOptions {
-    pub compare_credentials: CompareCredentials,
-    /// `--audit=auto`
-    pub audit: bool,
-    pub access: Access,
-    /// Was `CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS` given?
-    pub keys_given: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    InSync,
-    Created,
-    /// Not there, and not written now.
-    Missing,
-    Conflict,
-    /// Only credentials differ, and they do not block.
-    CredentialsDiffer,
-    /// An operator deleted it; left deleted.
-    Deleted,
-    /// This database does not know the type.
-    Unsupported,
-}
-
-/// What the plan says of one desired provider.
-#[derive(Clone, Debug)]
-pub struct Entry {
-    /// Position among the desired providers.
-    pub desired: usize,
-    pub state: State,
-    pub id: Option<Uuid>,
-    pub environment_hash: String,
-    pub database_hash: Option<String>,
-}
-
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    pub entries: Vec<Entry>,
-    pub conflicts: Vec<Conflict>,
-    pub findings: Findings,
-    /// The schema was not read, and this plan is only final with it.
-    pub needs_schema: bool,
-    /// What to insert: `None` if nothing is missing or something stands against it.
-    pub insert: Option<Insert>,
-}
-
-impl Plan {
-    pub fn missing(&self) -> impl Iterator<Item = usize> {
-        self.entries.iter().filter(|entry| entry.state == State::Missing).map(|entry| entry.desired)
-    }
-
-    pub fn blocks(&self) -> bool {
-        !self.findings.problems.is_empty() || self.conflicts.iter().any(|conflict| conflict.blocking)
-    }
-}
+use crate::problem::{Code, Problem};
+use crate::provider::{DesiredProvider, ENCRYPTION_KEYS_VARIABLE, redact};
 
 pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOptions) -> Plan {
     let mut plan = Plan::default();
@@ -156,14 +88,9 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
             None
         }
     };
-    let comparison = Comparison {
-        desired: provider,
-        row,
-        settings,
-        keys,
-        credentials_block: options.compare_credentials == CompareCredentials::Fail,
-    };
-    let conflicts = comparison.conflicts(options.compare_credentials != CompareCredentials::Ignore);
+    let comparison =
+        Comparison { desired: provider, row, settings, keys, compare_credentials: options.compare_credentials };
+    let conflicts = comparison.conflicts();
     let state = match conflicts.iter().map(|conflict| conflict.blocking).max() {
         None => State::InSync,
         Some(false) => State::CredentialsDiffer,
@@ -235,7 +162,7 @@ fn unreadable_keys(provider: &DesiredProvider, unreadable: &Unreadable) -> Probl
 }
 
 fn encryption(provider: &DesiredProvider, what: &str, unreadable: &Unreadable) -> Problem {
-    let variable = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
+    let variable = ENCRYPTION_KEYS_VARIABLE;
     let (code, message) = match unreadable {
         Unreadable::KeyUnknown { digest } => (
             Code::UnknownEncryptionKey,

@@ -97,7 +97,7 @@ impl AuditTable {
     }
 }
 
-/// The rows of `dbcrypt_keys`, held against the keys that were given.
+/// The rows of `dbcrypt_keys`, compared with the given keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encryption {
     /// Digests of the keys that are in use.

@@ -1,8 +1,9 @@
 //! `--take database`: what to change in the environment. Made of what a conflict shows, so a key cannot be in it.
 
+use super::conflict::{Conflict, FieldValue};
 use super::description::{Descriptions, secret_of};
 use super::edit::{Edit, VariableEdit};
-use super::{Conflict, FieldValue, Snapshot};
+use super::snapshot::Snapshot;
 use crate::env::is_legacy;
 use crate::provider::{DesiredProvider, Field, ProviderType};
 

@@ -1,7 +1,9 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{BedrockSettings, Field, ProviderType};
+use super::field::Field;
+use super::kind::ProviderType;
+use super::settings::BedrockSettings;
 
 /// What decides whether environment and row agree. Credentials are not part of it: they are compared beside it.
 #[derive(Clone, PartialEq, Eq, Serialize)]

@@ -2,26 +2,23 @@
 
 use serde::Serialize;
 
+use super::origin::Origin;
 use super::redact::{self, Redacted};
-use super::{Origin, Origins};
 
 /// Compared as text, and how it is shown.
 type Redact = fn(&str, Option<&Origin>) -> Redacted;
 
 macro_rules! fields {
-    ($($variant:ident = $name:literal, $origin:ident, $redact:expr;)*) => {
-        /// One row a field: its name in reports and in the status, where its origin is, and how its text is redacted.
+    ($($variant:ident = $name:literal, $redact:expr;)*) => {
+        /// One row a field: its name in reports and in the status, and how its text is redacted.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Field { $($variant,)* }
 
         impl Field {
+            pub const ALL: &'static [Field] = &[$(Field::$variant,)*];
+
             pub fn as_str(self) -> &'static str {
                 match self { $(Field::$variant => $name,)* }
-            }
-
-            /// The variable that decides it.
-            pub fn origin(self, origins: &Origins) -> &Origin {
-                match self { $(Field::$variant => &origins.$origin,)* }
             }
 
             fn redacts(self) -> Option<Redact> {
@@ -32,12 +29,12 @@ macro_rules! fields {
 }
 
 fields! {
-    Type = "type", kind, Some(redact::kind);
-    BaseUrl = "base_url", base_url, Some(redact::base_url);
-    BedrockRegion = "bedrock_region", bedrock_region, Some(redact::region);
+    Type = "type", Some(redact::kind);
+    BaseUrl = "base_url", Some(redact::base_url);
+    BedrockRegion = "bedrock_region", Some(redact::region);
     // Credentials: only their number and fingerprints are shown.
-    ApiKeys = "api_keys", keys, None;
-    BedrockCredentials = "bedrock_credentials", bedrock_credentials, None;
+    ApiKeys = "api_keys", None;
+    BedrockCredentials = "bedrock_credentials", None;
 }
 
 impl Field {

@@ -1,7 +1,7 @@
 /// Why a text is not a provider name. Coder and the CHECK of `ai_providers`: `^[a-z0-9]+(-[a-z0-9]+)*$`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
-    /// `bad` stands at `position`, counted from 1 in characters.
+    /// `bad` is at `position`, counted from 1 in characters.
     Character { bad: char, position: usize },
     /// A `-` at the start, at the end, or after another one.
     Hyphen { position: usize },

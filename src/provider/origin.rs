@@ -18,7 +18,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// A value that somebody put into a Secret is a secret, whatever the variable's name says.
+    /// A value in a Secret is a secret, whatever the variable's name says.
     pub fn is_secret(&self) -> bool {
         matches!(self, Source::Secret { .. })
     }
@@ -36,7 +36,7 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// Is the variable there, and if not, what stands in its place?
+/// Is the variable set, and if not, what applies instead?
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     Set,

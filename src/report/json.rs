@@ -1,7 +1,8 @@
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{EnvironmentSource, Report};
+use super::environment_source::EnvironmentSource;
+use super::model::Report;
 use crate::plan::{Field, FieldValue, State};
 use crate::problem::{Outcome, Problem};
 

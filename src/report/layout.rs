@@ -2,7 +2,7 @@
 
 /// Wide enough for a URL beside its origin, narrow enough for most terminals.
 pub const WIDTH: usize = 120;
-/// A column gets at least this much, however wide what stands before it.
+/// A column gets at least this much, however wide the left column is.
 const NARROWEST: usize = 48;
 
 /// Lines of at most `width` characters, broken at spaces; a word that is longer (a URL) stays whole.

@@ -5,9 +5,11 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::json::{Document, document};
+use super::model::Report;
 use super::sentence::{minute, origin, problem_sentence, value};
+use super::take_database;
+use super::terminal::{Style, text};
 use super::termination::{LIMIT, termination_message};
-use super::{Report, Style, take_database, text};
 use crate::explain::pointer;
 use crate::options::resolve::Action;
 use crate::plan::resolve::Resolution;
@@ -195,7 +197,7 @@ impl ResolveReport {
         }
     }
 
-    /// What is left, so that nobody is surprised by the next start.
+    /// The conflicts that are left, so that the next start is no surprise.
     fn rest(&self, out: &mut String, style: Style) {
         let before = self.dry_run || self.action == Action::TakeDatabase;
         if self.report.conflicts.is_empty() || before {

@@ -2,15 +2,17 @@
 
 use std::fmt::Write;
 
-use super::environment_source::place;
 use super::layout::{beside, room, wrap};
+use super::model::{Command, Provider, Report};
 use super::sentence::{START_ANYWAY, keep_database, minute, origin, take_environment, value};
-use super::{Command, Provider, Report};
 use crate::env::UnknownProvider;
 use crate::explain::pointer;
 use crate::plan::{Conflict, State};
 use crate::problem::{Code, Outcome, Problem};
 use crate::provider::redact::count;
+
+/// Variables that are listed for people; the JSON document has all of them.
+const LISTED: usize = 60;
 
 /// Colour, only on a terminal.
 #[derive(Clone, Copy)]
@@ -50,7 +52,7 @@ pub fn text(report: &Report, style: Style) -> String {
         let _ = writeln!(out, "\n{}", style.paint("33", &count(report.findings.warnings.len(), "warning")));
         problems(&mut out, &report.findings.warnings);
     }
-    place(&mut out, report);
+    source(&mut out, report);
     if !good || !report.conflicts.is_empty() {
         footer(&mut out, report);
     }
@@ -324,4 +326,18 @@ fn footer(out: &mut String, report: &Report) {
     let ids =
         if ids.is_empty() || !is_about_conflicts { String::new() } else { format!("conflict {} · ", ids.join(" ")) };
     let _ = writeln!(out, "  {ids}exit {} · {}", report.exit_code(), pointer(report.explained_by()));
+}
+
+/// `--from`: the container, and where each of its variables is.
+fn source(out: &mut String, report: &Report) {
+    let Some(source) = &report.source else { return };
+    let _ = writeln!(out, "\n  from {}", source.label());
+    let listed = source.variables.iter().take(LISTED);
+    let width = listed.clone().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(52);
+    for (name, origin) in listed {
+        let _ = writeln!(out, "    {name:<width$}  {origin}");
+    }
+    if let Some(more) = source.variables.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        let _ = writeln!(out, "    and {}; --output json lists all", count(more, "more variable"));
+    }
 }

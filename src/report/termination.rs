@@ -1,6 +1,6 @@
 //! The termination message: what `kubectl describe pod` shows. Verdict first, next step and conflict id always there.
 
-use super::Report;
+use super::model::Report;
 use super::sentence::{START_ANYWAY, advice, conflict_facts, conflict_sentence, problem_sentence as sentence};
 use super::terminal::written;
 use crate::explain::pointer;

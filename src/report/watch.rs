@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use super::Report;
 use super::layout::{WIDTH, wrap};
+use super::model::Report;
 use super::sentence::{conflict_sentence, problem_sentence};
 use super::terminal::{Style, headline, providers};
 use crate::explain::pointer;

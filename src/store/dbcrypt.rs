@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use crate::problem::{Code, Problem};
 use crate::provider::{hex, redact};
 
-pub const VARIABLE: &str = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
+pub const VARIABLE: &str = crate::provider::ENCRYPTION_KEYS_VARIABLE;
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
 /// Coder: the first 7 hex characters (its documentation says bytes).

@@ -13,7 +13,8 @@ use super::error::Error;
 use super::failpoint::{Step, step};
 use super::keys::{self, NewKey};
 use super::seal::{Sealed, seal};
-use crate::plan::insert::{ICON, Insert};
+use crate::plan::Insert;
+use crate::plan::insert::ICON;
 use crate::provider::{DesiredProvider, redact};
 
 /// The ids of the rows that this run makes. Kept over attempts: found in the database, they show that a commit whose answer

@@ -1,87 +1,20 @@
 //! A plan and what an operator decided to the updates that carry it out: a function of values. It is the only way to change
 //! a row that is there, and it changes exactly what the named conflict is about.
 
+mod resolution;
 mod select;
 
-use secrecy::SecretString;
-use uuid::Uuid;
+pub use resolution::{Resolution, Update};
 
 use self::select::select;
+use super::conflict::Conflict;
 use super::insert::{Encrypt, encrypt_with};
-use super::{Conflict, Field, Plan, PlanOptions, Schema, Snapshot, StoredProvider};
+use super::snapshot::{AuditTable, Schema, Snapshot, StoredProvider};
+use super::types::{Plan, PlanOptions};
 use crate::options::CompareCredentials;
 use crate::options::resolve::{Action, Request};
-use crate::problem::{Code, Findings, Problem};
-use crate::provider::{BedrockSettings, DesiredProvider, ProviderType, redact};
-
-/// One row to change. No `Debug`: it holds what is to be written.
-#[derive(Clone)]
-pub struct Update {
-    pub row: Uuid,
-    pub name: String,
-    /// Empty for a row that is restored.
-    pub fields: Vec<Field>,
-    pub restore: bool,
-    pub kind: Option<String>,
-    pub base_url: Option<String>,
-    pub settings: Option<SecretString>,
-    /// The row's keys from now on, in this order, and how many it had.
-    pub keys: Option<(Vec<SecretString>, usize)>,
-    /// Column, old and new value as the audit log may hold them.
-    pub audit: Vec<(&'static str, String, String)>,
-}
-
-impl Update {
-    fn new(row: &StoredProvider, name: &str) -> Update {
-        Update {
-            row: row.id,
-            name: name.to_owned(),
-            fields: Vec::new(),
-            restore: false,
-            kind: None,
-            base_url: None,
-            settings: None,
-            keys: None,
-            audit: Vec::new(),
-        }
-    }
-
-    fn has_secrets(&self) -> bool {
-        self.settings.is_some() || self.keys.as_ref().is_some_and(|(keys, _)| !keys.is_empty())
-    }
-}
-
-/// What is to be done, or what stands against it: with a problem nothing is done.
-#[derive(Default)]
-pub struct Resolution {
-    /// The names of the providers that it is about.
-    pub selected: Vec<String>,
-    /// Their conflicts, as they are now.
-    pub conflicts: Vec<Conflict>,
-    /// Stored credentials for which the environment has none: left as they are.
-    pub kept: Vec<Conflict>,
-    pub updates: Vec<Update>,
-    pub findings: Findings,
-    /// The digest of the key to encrypt with; `None`: plain.
-    pub encrypt_with: Option<String>,
-    pub audit: bool,
-}
-
-impl Resolution {
-    pub fn has_secrets(&self) -> bool {
-        self.updates.iter().any(Update::has_secrets)
-    }
-
-    pub fn replaces_keys(&self) -> bool {
-        self.updates.iter().any(|update| update.keys.is_some())
-    }
-
-    /// The same decision on the same sides: what was shown is what would be done.
-    pub fn is_same(&self, other: &Resolution) -> bool {
-        let rows = |resolution: &Resolution| resolution.updates.iter().map(|update| update.row).collect::<Vec<_>>();
-        self.conflicts == other.conflicts && rows(self) == rows(other)
-    }
-}
+use crate::problem::{Code, Problem};
+use crate::provider::{BedrockSettings, DesiredProvider, ENCRYPTION_KEYS_VARIABLE, Field, ProviderType, redact};
 
 pub fn resolve(
     plan: &Plan,
@@ -177,9 +110,8 @@ fn update(
                         Coder and create it again, or give it another NAME in the environment"
                 .to_owned());
         };
-        let (region, credentials) = (has(Field::BedrockRegion), has(Field::BedrockCredentials));
-        if region || credentials {
-            update.settings = Some(merged(wanted, stored, region, credentials).encode());
+        if of_bedrock.into_iter().any(has) {
+            update.settings = Some(merged(wanted, stored, &fields).encode());
         }
     } else if has(Field::Type)
         && let (Some(wanted), None) = (&provider.bedrock, stored)
@@ -193,18 +125,13 @@ fn update(
 }
 
 /// What is stored, with what differs taken from the environment: models and unknown fields stay.
-fn merged(
-    wanted: &BedrockSettings,
-    stored: Option<&BedrockSettings>,
-    region: bool,
-    credentials: bool,
-) -> BedrockSettings {
+fn merged(wanted: &BedrockSettings, stored: Option<&BedrockSettings>, fields: &[Field]) -> BedrockSettings {
     let Some(stored) = stored else { return wanted.clone() };
     let mut settings = stored.clone();
-    if region {
+    if fields.contains(&Field::BedrockRegion) {
         settings.region.clone_from(&wanted.region);
     }
-    if credentials {
+    if fields.contains(&Field::BedrockCredentials) {
         settings.access_key.clone_from(&wanted.access_key);
         settings.access_key_secret.clone_from(&wanted.access_key_secret);
     }
@@ -270,9 +197,9 @@ fn restore(snapshot: &Snapshot, request: &Request) -> Resolution {
     resolution
 }
 
-/// How it is written in this database, or what of the database stands against it.
+/// How it is written in this database, or the problems of the database that prevent it.
 fn prepare(resolution: &mut Resolution, schema: &Schema, options: &PlanOptions) {
-    resolution.audit = options.audit && schema.audit.as_ref().is_some_and(super::AuditTable::has_labels);
+    resolution.audit = options.audit && schema.audit.as_ref().is_some_and(AuditTable::has_labels);
     if resolution.updates.is_empty() {
         return;
     }
@@ -290,7 +217,7 @@ fn prepare(resolution: &mut Resolution, schema: &Schema, options: &PlanOptions) 
             let message = "keys are given, but Coder has not registered one in this database yet; start Coder once with \
                            them, or unset them if Coder has none";
             let problem = Problem::new(Code::UnknownEncryptionKey, message);
-            resolution.findings.problems.push(problem.variable("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS"));
+            resolution.findings.problems.push(problem.variable(ENCRYPTION_KEYS_VARIABLE));
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Which conflicts a decision is about, and whether they are the ones that were seen.
 
-use super::Resolution;
+use super::resolution::Resolution;
 use crate::options::resolve::Request;
-use crate::plan::{Conflict, Plan, State};
+use crate::plan::conflict::Conflict;
+use crate::plan::types::{Plan, State};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, redact};
 

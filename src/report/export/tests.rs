@@ -36,7 +36,7 @@ fn stored<'a>(name: &'a str, row: &'a StoredProvider) -> Stored<'a> {
 
 /// `Err`: it was left out.
 fn round_trip(name: &str, row: &StoredProvider) -> Result<State, Code> {
-    let export = export(&[stored(name, row)], true);
+    let export = export(&[stored(name, row)], Secrets::Shown);
     let Some(provider) = export.providers.first() else { return Err(export.findings.problems[0].code) };
     for variable in &provider.variables {
         let ExportedValue::Plain(value) = &variable.value else { continue };
@@ -85,7 +85,7 @@ fn inexpressible_rows_are_left_out_with_a_reason() {
     encrypted.keys = Some(vec![Err(Unreadable::KeyRequired)]);
     assert_eq!(round_trip("a", &encrypted).err(), Some(Code::EncryptionKeyRequired));
     // That it is there can be said without reading it.
-    assert!(export(&[stored("a", &encrypted)], false).findings.problems.is_empty());
+    assert!(export(&[stored("a", &encrypted)], Secrets::Named).findings.problems.is_empty());
     encrypted.settings = Err(Unreadable::Settings(crate::provider::SettingsError::TypeMissing));
     assert_eq!(round_trip("a", &encrypted).err(), Some(Code::CannotExport));
 }
@@ -95,7 +95,7 @@ fn lost_fields_are_reported() {
     let mut settings = BedrockSettings { region: "us-east-1".into(), ..BedrockSettings::default() };
     settings.other.insert("role_arn".into(), "arn".into());
     let row = row("bedrock", "", &[], Some(settings));
-    let export = export(&[Stored { name: "aws", row: &row, enabled: false, display_name: "Ours" }], true);
+    let export = export(&[Stored { name: "aws", row: &row, enabled: false, display_name: "Ours" }], Secrets::Shown);
     let said: Vec<&str> = export.findings.warnings.iter().map(|warning| warning.message.as_str()).collect();
     assert!(said[0].starts_with("its display name is not") && said[1].starts_with("that it is disabled"));
     assert!(said[2].starts_with("what its settings hold in role_arn"), "{said:?}");

@@ -1,0 +1,86 @@
+//! What a plan is made of, and what it says.
+
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::conflict::Conflict;
+use crate::options::CompareCredentials;
+use crate::problem::Findings;
+
+/// Who asks: only a writer fails because a row cannot be written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    Write,
+    /// `diff` and the controller: their role need not be the one that writes.
+    Read,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct PlanOptions {
+    pub compare_credentials: CompareCredentials,
+    /// `--audit=auto`
+    pub audit: bool,
+    pub access: Access,
+    /// Was `CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS` given?
+    pub keys_given: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    InSync,
+    Created,
+    /// Not there, and not written now.
+    Missing,
+    Conflict,
+    /// Only credentials differ, and they do not block.
+    CredentialsDiffer,
+    /// An operator deleted it; left deleted.
+    Deleted,
+    /// This database does not know the type.
+    Unsupported,
+}
+
+/// What the plan says of one desired provider.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Position among the desired providers.
+    pub desired: usize,
+    pub state: State,
+    pub id: Option<Uuid>,
+    pub environment_hash: String,
+    pub database_hash: Option<String>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    pub entries: Vec<Entry>,
+    pub conflicts: Vec<Conflict>,
+    pub findings: Findings,
+    /// The schema was not read, and this plan is only final with it.
+    pub needs_schema: bool,
+    /// What to insert: `None` if nothing is missing or a problem prevents it.
+    pub insert: Option<Insert>,
+}
+
+impl Plan {
+    pub fn missing(&self) -> impl Iterator<Item = usize> {
+        self.entries.iter().filter(|entry| entry.state == State::Missing).map(|entry| entry.desired)
+    }
+
+    pub fn blocks(&self) -> bool {
+        !self.findings.problems.is_empty() || self.conflicts.iter().any(|conflict| conflict.blocking)
+    }
+}
+
+/// What to insert, and what the live schema asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Insert {
+    /// Positions among the desired providers.
+    pub providers: Vec<usize>,
+    pub bedrock_label: bool,
+    pub icon: bool,
+    pub audit: bool,
+    /// The digest of the key to encrypt with; `None`: this database is not encrypted.
+    pub encrypt_with: Option<String>,
+}

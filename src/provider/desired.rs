@@ -1,0 +1,112 @@
+//! A provider as the environment describes it.
+
+use secrecy::SecretString;
+
+use super::canonical::Canonical;
+use super::field::Field;
+use super::kind::ProviderType;
+use super::origin::Origin;
+use super::settings::BedrockSettings;
+
+/// A provider as the environment describes it, valid by Coder's rules.
+///
+/// No `Debug`: the name, the endpoint and the region are not secrets, but people put keys into the wrong variable.
+#[derive(Clone)]
+pub struct DesiredProvider {
+    /// The number in `…_PROVIDER_<N>_…`; none for the legacy variables of a single provider.
+    pub index: Option<u64>,
+    pub name: String,
+    /// The type as the environment says it: `anthropic` even when Bedrock settings make it a Bedrock provider.
+    pub kind: ProviderType,
+    pub base_url: String,
+    pub bedrock: Option<BedrockSettings>,
+    /// Bearer keys in the order of the environment; Coder: at most 5.
+    pub keys: Vec<SecretString>,
+    /// Only of manifests without their Secrets: there may be credentials that are unknown here. They are not compared.
+    pub credentials_unknown: bool,
+    /// In a box, since it is most of what would be copied when providers are sorted.
+    pub origins: Box<Origins>,
+}
+
+/// Where each field that is compared comes from.
+#[derive(Clone)]
+pub struct Origins {
+    /// How all variables of this provider are spelled together, for example `CODER_AIBRIDGE_PROVIDER_0_*`.
+    pub pattern: String,
+    pub name: Origin,
+    pub kind: Origin,
+    pub base_url: Origin,
+    pub bedrock_region: Origin,
+    pub keys: Origin,
+    pub bedrock_credentials: Origin,
+}
+
+impl Origins {
+    /// The variable that decides a field.
+    pub fn of(&self, field: Field) -> &Origin {
+        match field {
+            Field::Type => &self.kind,
+            Field::BaseUrl => &self.base_url,
+            Field::BedrockRegion => &self.bedrock_region,
+            Field::ApiKeys => &self.keys,
+            Field::BedrockCredentials => &self.bedrock_credentials,
+        }
+    }
+
+    /// Every field from one variable: where a description without a variable for each starts.
+    pub fn all(pattern: String, origin: &Origin) -> Origins {
+        Origins {
+            pattern,
+            name: origin.clone(),
+            kind: origin.clone(),
+            base_url: origin.clone(),
+            bedrock_region: origin.clone(),
+            keys: origin.clone(),
+            bedrock_credentials: origin.clone(),
+        }
+    }
+}
+
+impl DesiredProvider {
+    /// Without a number, an endpoint or credentials.
+    pub fn new(name: impl Into<String>, kind: ProviderType, origins: Origins) -> DesiredProvider {
+        DesiredProvider {
+            index: None,
+            name: name.into(),
+            kind,
+            base_url: String::new(),
+            bedrock: None,
+            keys: Vec::new(),
+            credentials_unknown: false,
+            origins: Box::new(origins),
+        }
+    }
+
+    pub fn canonical(&self) -> Canonical<'_> {
+        Canonical::new(self.kind.as_str(), &self.base_url, self.bedrock.as_ref())
+    }
+
+    /// The label that the row's `type` gets. Coder stores Bedrock providers as `bedrock` since that label exists.
+    pub fn stored_type(&self, bedrock_label_exists: bool) -> &'static str {
+        if self.bedrock.is_some() && bedrock_label_exists { ProviderType::Bedrock.as_str() } else { self.kind.as_str() }
+    }
+
+    /// Coder shows the single Bedrock provider of the older variables as `AWS Bedrock` where rows have type `bedrock`,
+    /// and every other provider by its name.
+    pub fn display_name(&self, bedrock_label_exists: bool) -> &str {
+        if self.index.is_none() && self.bedrock.is_some() && bedrock_label_exists { "AWS Bedrock" } else { &self.name }
+    }
+
+    /// What it is called in anything that is shown: its name, or its number if the name came from a Kubernetes Secret.
+    pub fn label(&self) -> String {
+        match self.index {
+            Some(index) if self.origins.name.source.is_secret() => format!("(provider {index}, name not shown)"),
+            _ => self.name.clone(),
+        }
+    }
+
+    /// Is there anything that Coder encrypts at rest? Settings count whole, as they may hold credentials.
+    pub fn has_secrets(&self) -> bool {
+        !self.keys.is_empty() || self.bedrock.is_some()
+    }
+}

@@ -1,0 +1,220 @@
+//! A finished run, as it may be shown.
+
+use uuid::Uuid;
+
+use super::environment_source::EnvironmentSource;
+
+use crate::env::UnknownProvider;
+use crate::plan::{Conflict, Plan, State};
+use crate::problem::{Code, Findings, Outcome, Problem};
+use crate::provider::{DesiredProvider, redact};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    Seed,
+    Diff,
+    Resolve,
+    Export,
+}
+
+impl Command {
+    /// What it finds stops a start, unless `--block-on` says otherwise.
+    pub fn guards_a_start(self) -> bool {
+        matches!(self, Command::Seed | Command::Diff)
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Command::Seed => "seed",
+            Command::Diff => "diff",
+            Command::Resolve => "resolve",
+            Command::Export => "export",
+        }
+    }
+}
+
+/// One desired provider, as it may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    pub name: String,
+    pub kind: String,
+    pub state: State,
+    pub id: Option<Uuid>,
+    pub environment_hash: String,
+    pub database_hash: Option<String>,
+    /// What the environment gives it: `2 keys`, `access key`, `no credentials`.
+    pub credentials: String,
+    /// They are not known here, so neither is the id that the start would give a conflict.
+    pub credentials_unknown: bool,
+    /// How its variables are spelled: `CODER_AIBRIDGE_PROVIDER_0_*`.
+    pub pattern: String,
+}
+
+/// How a run against a database ended, in plain values.
+pub struct RunResult {
+    /// The last plan, if there was one.
+    pub plan: Option<Plan>,
+    /// Of the error that ended the run; empty after a success.
+    pub problems: Vec<Problem>,
+    pub written: bool,
+    pub commit_unknown: bool,
+    pub database: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub command: Command,
+    pub outcome: Outcome,
+    /// Does it stop the start?
+    pub blocked: bool,
+    pub written: bool,
+    /// The answer to a commit was lost: the rows may be there, or not.
+    pub commit_unknown: bool,
+    /// Providers in the environment.
+    pub desired: usize,
+    pub providers: Vec<Provider>,
+    /// Of which not enough is known to compare them.
+    pub unknown_providers: Vec<UnknownProvider>,
+    pub conflicts: Vec<Conflict>,
+    pub findings: Findings,
+    /// `database coder at db.coder.svc:5432`, once one was reached.
+    pub database: Option<String>,
+    /// `--from`: whose environment it is.
+    pub source: Option<EnvironmentSource>,
+}
+
+impl Report {
+    /// Nothing was read from a database.
+    pub fn new(command: Command, findings: impl Into<Findings>) -> Report {
+        let mut report = Report {
+            command,
+            outcome: Outcome::Ok,
+            blocked: false,
+            written: false,
+            commit_unknown: false,
+            desired: 0,
+            providers: Vec::new(),
+            unknown_providers: Vec::new(),
+            conflicts: Vec::new(),
+            findings: findings.into(),
+            database: None,
+            source: None,
+        };
+        report.conclude();
+        report
+    }
+
+    /// A run for `desired` providers, with the environment's `warnings`.
+    pub fn of_run(command: Command, desired: &[DesiredProvider], warnings: Vec<Problem>, result: RunResult) -> Report {
+        let RunResult { plan, problems, written, commit_unknown, database } = result;
+        let mut plan = plan.unwrap_or_default();
+        if !problems.is_empty() {
+            // The error took the place of the plan's own problems.
+            plan.findings.problems.clear();
+            plan.insert = None;
+        }
+        let report = Report::new(command, Findings { problems, warnings }).with_plan(desired, plan);
+        Report { written, commit_unknown, database, desired: desired.len(), ..report }
+    }
+
+    pub fn with_plan(mut self, desired: &[DesiredProvider], plan: Plan) -> Report {
+        self.providers =
+            plan.entries.iter().filter_map(|entry| Some(provider(desired.get(entry.desired)?, entry))).collect();
+        self.conflicts = plan.conflicts;
+        self.findings.extend(plan.findings);
+        self.conclude();
+        if self.command == Command::Diff && self.outcome == Outcome::Ok && plan.insert.is_some() {
+            self.outcome = Outcome::Changes;
+        }
+        self
+    }
+
+    /// The outcome is the first that applies in the order internal, invalid, unavailable, unusable, locked, conflict.
+    pub(super) fn conclude(&mut self) {
+        use Outcome::{Internal, Invalid, Locked, Unavailable, Unusable};
+        let of_problems = [Internal, Invalid, Unavailable, Unusable, Locked]
+            .into_iter()
+            .find(|outcome| self.findings.problems.iter().any(|problem| outcome_of(problem) == *outcome));
+        let moved = self.findings.problems.iter().any(|problem| outcome_of(problem) == Outcome::Conflict);
+        // What is left of the others is shown, and is not what `resolve` was asked for.
+        let blocks = |conflict: &Conflict| conflict.blocking && self.command != Command::Resolve;
+        let conflict = (moved || self.conflicts.iter().any(blocks)).then_some(Outcome::Conflict);
+        self.outcome = of_problems.or(conflict).unwrap_or(Outcome::Ok);
+    }
+
+    pub fn count(&self, state: State) -> usize {
+        self.providers.iter().filter(|provider| provider.state == state).count()
+    }
+
+    /// `--from` came to no environment, so nothing is said about a start.
+    pub fn has_no_workload(&self) -> bool {
+        self.findings.problems.iter().any(|problem| Code::NO_WORKLOAD.contains(&problem.code))
+    }
+
+    pub fn has_warning(&self, code: Code) -> bool {
+        self.findings.warnings.iter().any(|warning| warning.code == code)
+    }
+
+    /// The word whose page says most about this run: the code that all problems share, or else the outcome.
+    pub fn explained_by(&self) -> &'static str {
+        let Findings { problems, warnings } = &self.findings;
+        match self.outcome {
+            Outcome::Ok | Outcome::Changes if !self.conflicts.is_empty() => Outcome::Conflict.as_str(),
+            Outcome::Ok | Outcome::Changes => {
+                warnings.first().map_or(self.outcome.as_str(), |warning| warning.code.as_str())
+            }
+            outcome => match &problems[..] {
+                [first, rest @ ..] if rest.iter().all(|problem| problem.code == first.code) => first.code.as_str(),
+                _ => outcome.as_str(),
+            },
+        }
+    }
+
+    /// The conflict ids, each once, in the order of the providers.
+    pub fn conflict_ids(&self) -> Vec<&str> {
+        let mut ids: Vec<&str> = self.conflicts.iter().map(|conflict| conflict.id.as_str()).collect();
+        ids.dedup();
+        ids
+    }
+
+    pub fn exit_code(&self) -> u8 {
+        match self.outcome {
+            Outcome::Ok | Outcome::Changes => self.outcome.exit_code(),
+            stopped if self.blocked => stopped.exit_code(),
+            _ => 0,
+        }
+    }
+}
+
+/// A code that is only ever a warning stops nothing; found among the problems, it is a bug of ours.
+fn outcome_of(problem: &Problem) -> Outcome {
+    match problem.code.outcome() {
+        Outcome::Ok => Outcome::Internal,
+        outcome => outcome,
+    }
+}
+
+fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
+    Provider {
+        name: desired.label(),
+        kind: redact::kind(desired.canonical().kind, Some(&desired.origins.kind)).text,
+        state: entry.state,
+        id: entry.id,
+        environment_hash: entry.environment_hash.clone(),
+        database_hash: entry.database_hash.clone(),
+        credentials: credentials(desired),
+        credentials_unknown: desired.credentials_unknown,
+        pattern: desired.origins.pattern.clone(),
+    }
+}
+
+fn credentials(desired: &DesiredProvider) -> String {
+    let has_access_key = |settings: &crate::provider::BedrockSettings| settings.access_key.is_some();
+    match (&desired.bedrock, desired.keys.len()) {
+        _ if desired.credentials_unknown => "credentials unknown".to_owned(),
+        (Some(settings), _) if has_access_key(settings) => "access key".to_owned(),
+        (Some(_), _) => "no access key".to_owned(),
+        (None, 0) => "no keys".to_owned(),
+        (None, number) => redact::count(number, "key"),
+    }
+}

@@ -180,8 +180,6 @@ fn server(db: &DbError, endpoint: &Endpoint) -> Error {
     let on = table.map_or_else(String::new, |table| format!(" {table}"));
     let mut error = Refusal { state, constraint, message: db.message(), endpoint, table, on }.classify();
     error.sqlstate = Some(state.to_owned());
-    error.constraint = constraint.map(str::to_owned);
-    error.table = table.map(str::to_owned);
     error.connection_lost |=
         state.starts_with("08") || matches!(state, "57P01" | "57P02" | "57P03" | "57P05" | "25P03");
     error

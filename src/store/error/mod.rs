@@ -53,9 +53,6 @@ pub struct Error {
     pub code: Code,
     pub retry: Retry,
     pub sqlstate: Option<String>,
-    pub constraint: Option<String>,
-    /// The table, as far as it is one of those that we use.
-    pub table: Option<String>,
     /// The connection is gone. After COMMIT was sent, it is unknown whether it took effect.
     pub connection_lost: bool,
     /// The variables, options or files to look at.
@@ -81,8 +78,6 @@ impl Error {
             code,
             retry,
             sqlstate: None,
-            constraint: None,
-            table: None,
             connection_lost: false,
             variables: Vec::new(),
             words: Box::new(Words { summary, cause, next: next.into(), others: Vec::new() }),

@@ -35,7 +35,7 @@ fn broken_lists_say_why() {
         ("host=h user=u password='p", "not closed"),
         ("host=h user=u password=p\\", "backslash"),
         ("host=h user=u password=a\0b", "NUL"),
-        ("host=@abstract user=u", "no host name has"),
+        ("host=@abstract user=u", "not valid in a host name"),
     ];
     for (text, expected) in rows {
         let answer = read(text, &no_variables);

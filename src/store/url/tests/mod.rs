@@ -132,7 +132,7 @@ fn urls_that_are_refused_say_why() {
         ("postgres://us er:p@h/d", "percent-encoded"),
         ("postgres://us er@h/d", "percent-encoded"),
         ("postgres://u:p[/x@h/d", "not a host name"),
-        ("postgres://u:p@h:abc/d", "is not a port"),
+        ("postgres://u:p@h:abc/d", "expected a port after"),
         ("postgres://u:p@h:99999/d", "from 1 to 65535"),
         ("postgres://u:p@h:0/d", "from 1 to 65535"),
         ("postgres://u:p@a b/d", "not valid in a host name"),

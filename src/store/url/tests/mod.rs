@@ -173,7 +173,7 @@ fn urls_that_are_refused_say_why() {
         ("postgres://u:p@h/d?service=x", "service files"),
         ("postgres://u:p@h/d?scram_client_key=x", "not supported"),
         ("postgres://u:p@h/d?SSLMODE=disable", "SSLMODE must be written in lower case"),
-        ("postgres://u:p@h/d?a%20b=c", "parameter's name"),
+        ("postgres://u:p@h/d?a%20b=c", "a parameter has a name"),
         ("postgres://u:p@h/d?options=-e", "-c name=value"),
     ];
     for (text, expected) in rows {

@@ -3,6 +3,9 @@ use std::ffi::OsString;
 use crate::problem::{Code, Problem};
 use crate::provider::{Source, redact};
 
+/// The variables that hold a connection URL, Coder's own first.
+pub const DATABASE_URL_VARIABLES: [&str; 2] = ["CODER_PG_CONNECTION_URL", "DATABASE_URL"];
+
 /// One `NAME=VALUE` and its source. No `Debug`: any value may be a secret.
 #[derive(Clone)]
 pub struct Variable {

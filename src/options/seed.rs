@@ -10,7 +10,7 @@ use super::block_on::BlockOn;
 use super::reader::OptionReader;
 use super::table::{Command, variable_name};
 use super::words::{boolean, duration, level, path, word};
-use crate::env::Variable;
+use crate::env::{DATABASE_URL_VARIABLES, Variable};
 use crate::problem::{Code, Findings, Problem};
 
 const TERMINATION_LOG: &str = "/dev/termination-log";
@@ -161,7 +161,7 @@ fn database(reader: &mut OptionReader) -> DatabaseSource {
 }
 
 fn database_of_others(reader: &mut OptionReader) -> DatabaseSource {
-    for name in ["CODER_PG_CONNECTION_URL", "DATABASE_URL"] {
+    for name in DATABASE_URL_VARIABLES {
         if let Some(text) = reader.variable(name).filter(|text| !text.trim().is_empty()) {
             return DatabaseSource::Url { text: text.into(), origin: name.to_owned() };
         }

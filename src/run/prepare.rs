@@ -7,9 +7,9 @@ use crate::env::{Completeness, Environment, UnknownProvider, Variable, look_up, 
 use crate::options::{CompareCredentials, DatabaseSource, Options};
 use crate::plan::{Access, PlanOptions};
 use crate::problem::{Code, Findings, Problem};
-use crate::provider::DesiredProvider;
+use crate::provider::{DesiredProvider, ENCRYPTION_KEYS_VARIABLE};
 use crate::store::connect::{ConnectionSource, Connector};
-use crate::store::dbcrypt::{self, Keyring};
+use crate::store::dbcrypt::Keyring;
 use crate::store::url::{self, ConnectOptions};
 
 pub struct Prepared {
@@ -112,7 +112,7 @@ pub fn prepare_reader(
 }
 
 fn keyring(variables: &[Variable], problems: &mut Vec<Problem>) -> Keyring {
-    let Some(variable) = look_up(variables, dbcrypt::VARIABLE) else { return Keyring::default() };
+    let Some(variable) = look_up(variables, ENCRYPTION_KEYS_VARIABLE) else { return Keyring::default() };
     problems.extend(variable.unreadable());
     let Some(text) = variable.value() else { return Keyring::default() };
     Keyring::parse(text).unwrap_or_else(|found| {

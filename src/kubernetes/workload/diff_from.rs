@@ -9,18 +9,17 @@ use super::inputs::{ContainerInputs, Target, TargetError, from_environment, is_o
 use super::manifests::Manifests;
 use super::objects::{Names, Objects};
 use super::template::Workload;
-use crate::env::{Variable, is_of_provider};
+use crate::env::{DATABASE_URL_VARIABLES, Variable, is_of_provider};
 use crate::kubernetes::client::{self, ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::kubernetes::crd::spec::DEFAULT_CONTAINER;
 use crate::options::diff::{FromPlace, FromSource, Workload as Wanted};
 use crate::options::{self, BlockOn, DatabaseSource, Options, RawOptions};
 use crate::problem::{Code, Findings, Problem};
-use crate::provider::{Source, redact};
+use crate::provider::{ENCRYPTION_KEYS_VARIABLE, Source, redact};
 use crate::report;
 use crate::run::prepare::{Prepared, authentication, connector};
 use crate::store::connect::{ConnectionSource, Connector};
-use crate::store::dbcrypt;
 
 /// What this machine says: flags, the options of this run, and the variables of the connection.
 pub struct Local {
@@ -246,9 +245,9 @@ fn place(
     database_elsewhere: bool,
 ) -> report::EnvironmentSource {
     let is_ours = |name: &str| {
-        let of_database = ["CODER_PG_CONNECTION_URL", "DATABASE_URL"].contains(&name) || name.starts_with("PG");
+        let of_database = DATABASE_URL_VARIABLES.contains(&name) || name.starts_with("PG");
         is_of_provider(name)
-            || name == dbcrypt::VARIABLE
+            || name == ENCRYPTION_KEYS_VARIABLE
             || name.starts_with(options::PREFIX)
             || (of_database && !database_elsewhere)
     };

@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 use super::container_args;
 use super::objects::Objects;
 use super::template::Workload;
-use crate::env::{Completeness, Variable, look_up};
+use crate::env::{Completeness, DATABASE_URL_VARIABLES, Variable, look_up};
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::options::{self, DatabaseSource, Options, RawOptions};
 use crate::plan::Access;
@@ -109,7 +109,7 @@ pub fn is_of_unknown_database(problem: &Problem) -> bool {
 
 fn is_of_database(name: &str) -> bool {
     let option = name.strip_prefix(options::PREFIX).is_some_and(|option| option.starts_with("DATABASE_"));
-    option || ["CODER_PG_CONNECTION_URL", "DATABASE_URL"].contains(&name)
+    option || DATABASE_URL_VARIABLES.contains(&name)
 }
 
 /// Where the container's own environment says it is.

@@ -239,7 +239,7 @@ fn one_of_several_workloads_is_chosen_by_name() {
     assert!(choose("-:deployment/two").expect(0).codes("warnings").contains(&"base_url_suspicious".to_owned()));
     let finished = choose("-:statefulset/one").expect(2);
     assert_eq!(finished.codes("problems"), ["workload_not_found"]);
-    assert!(messages(&finished, "problems")[0].contains("there are: Deployment one, Deployment two"), "{finished}");
+    assert!(messages(&finished, "problems")[0].contains("available: Deployment one, Deployment two"), "{finished}");
     // The same name in two namespaces, each with the Secret of its own.
     let mut documents = Vec::new();
     for namespace in ["a", "b"] {
@@ -284,7 +284,7 @@ fn unreadable_stream_is_reported_by_position_only() {
         (
             "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: \"\\e[31m\"}\n".to_owned(),
             "manifest_invalid",
-            "without a name",
+            "without a valid Kubernetes name",
         ),
         (String::new(), "workload_not_found", "did the command before the pipe fail?"),
         (

@@ -97,11 +97,11 @@ fn refused_decision_changes_nothing_and_names_the_next_step() {
     let controller = Controller::writing(&namespace);
     check_now(&namespace, "coder");
     unchanged(&database, &before);
-    let current = format!("now it is {id} (openai): look at it");
+    let current = format!("the current one is {id} (openai): check it");
     for (value, part) in [
         ("0123456789ab:environment".to_owned(), current.as_str()),
         (format!("{id}:database"), "nothing to write; ai-provider-seed resolve --take database --conflict"),
-        (id.clone(), "write <id>:environment with the 12 hex digits of status.conflicts[].id"),
+        (id.clone(), "use <id>:environment with the 12 hex digits of status.conflicts[].id"),
         ("sk-canary-in-the-wrong-place".to_owned(), "such as 1805b03d0786:environment"),
     ] {
         let number = told(&namespace, "ResolveRefused").len();

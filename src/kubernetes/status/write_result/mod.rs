@@ -101,7 +101,6 @@ pub enum ConditionUpdate {
 /// What a run of `resolve` for one conflict came to. `None`: the conflict was not there, and
 /// [`super::resolve_annotation::conflict_not_found`] says what is.
 pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<WriteResult> {
-    let again = "retrying";
     if ended.written {
         let conflicts = ended.resolution.as_ref().map(|resolution| &resolution.conflicts[..]).unwrap_or_default();
         let tail = format!("; Coder was notified (conflict {id})");
@@ -116,27 +115,34 @@ pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<WriteResult
         return Some(WriteResult::new(WriteReason::ResolveFailed, message));
     }
     if let Some(error) = &ended.error {
-        let passing =
+        let is_temporary =
             error.retry != Retry::No || matches!(error.code.outcome(), Outcome::Unavailable | Outcome::Locked);
-        let sentences = sentences(&error.clone().into_problems());
-        return Some(match passing {
-            true => WriteResult::new(WriteReason::ResolveFailed, format!("nothing was written: {sentences}; {again}")),
-            false => WriteResult::new(WriteReason::ResolveRefused, format!("nothing was written: {sentences}")),
-        });
+        return Some(not_written(
+            &error.clone().into_problems(),
+            if is_temporary { Next::Retry } else { Next::Refuse },
+        ));
     }
     let problems =
         ended.resolution.as_ref().map(|resolution: &Resolution| &resolution.findings.problems[..]).unwrap_or_default();
     if problems.is_empty() || problems.iter().any(|problem| problem.code == Code::ConflictMoved) {
         return None;
     }
-    let passing = problems.iter().all(|problem| problem.code == Code::ReadOnly);
-    Some(match passing {
-        true => WriteResult::new(
-            WriteReason::ResolveFailed,
-            format!("nothing was written: {}; {again}", sentences(problems)),
-        ),
-        false => WriteResult::new(WriteReason::ResolveRefused, format!("nothing was written: {}", sentences(problems))),
-    })
+    let is_temporary = problems.iter().all(|problem| problem.code == Code::ReadOnly);
+    Some(not_written(problems, if is_temporary { Next::Retry } else { Next::Refuse }))
+}
+
+/// What follows when nothing was written.
+enum Next {
+    Retry,
+    Refuse,
+}
+
+fn not_written(problems: &[Problem], next: Next) -> WriteResult {
+    let message = format!("nothing was written: {}", sentences(problems));
+    match next {
+        Next::Retry => WriteResult::new(WriteReason::ResolveFailed, message + "; retrying"),
+        Next::Refuse => WriteResult::new(WriteReason::ResolveRefused, message),
+    }
 }
 
 /// `openai base_url from A to B, api_keys from 1 key (…) to 2 keys (…)`

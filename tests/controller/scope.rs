@@ -110,7 +110,9 @@ fn database_url_of_the_resource_is_used() {
     let controller = Controller::start(&namespace);
     let status = reason(&namespace, "coder", "EnvironmentUnknown");
     let message = &status.conditions[0].message;
-    assert!(message.ends_with("which only the pod can read; set spec.database.urlSecretRef"), "{message}");
+    let said =
+        "which only the pod can read; set spec.database.urlSecretRef · ai-provider-seed explain EnvironmentUnknown";
+    assert!(message.ends_with(said), "{message}");
     namespace.apply(&secret("reader", json!({"url": database.url()})).to_string());
     let spec =
         json!({"workloadRef": {"name": "coder"}, "database": {"urlSecretRef": {"name": "reader", "key": "url"}}});

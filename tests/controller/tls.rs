@@ -25,7 +25,7 @@ fn ca_of_the_resource_replaces_the_ca_file() {
     let status = reason(&namespace, "coder", "DatabaseUnusable");
     assert_eq!(
         status.conditions[0].message,
-        "sslrootcert names a file, which only the pod can open; set spec.database.ca"
+        "sslrootcert names a file, which only the pod can open; set spec.database.ca · ai-provider-seed explain DatabaseUnusable"
     );
 
     let map = |pem: &str| json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "ca"}, "data": {"ca.crt": pem}});

@@ -8,6 +8,7 @@ use k8s_openapi::jiff::SignedDuration;
 use super::last_agreed::{touch, update};
 use super::observation::{DatabaseView, EventSubject, Observation, ObservedConflict, in_sync};
 use super::write_result::{ConditionUpdate, WriteReason};
+use crate::explain::pointer;
 use crate::kubernetes::crd::reason::{Progress, Reason};
 use crate::kubernetes::crd::status::{
     AIProviderSeedStatus, ConflictStatus, MAX_CONFLICTS, MAX_PROVIDERS, MAX_WARNINGS, ProviderState, ProviderStatus,
@@ -189,7 +190,7 @@ fn conditions(before: &AIProviderSeedStatus, observation: &Observation, input: &
         }
         _ => "not known; see Ready".to_owned(),
     };
-    let message = || observation.message.clone();
+    let message = || with_pointer(observation);
     let mut conditions = vec![condition("Ready", ready, message()), condition("InSync", synced, known)];
     match observation.reason.progress(observation.blocked) {
         Progress::Settled => {}
@@ -209,6 +210,14 @@ fn conditions(before: &AIProviderSeedStatus, observation: &Observation, input: &
         });
     }
     conditions
+}
+
+/// The message ends with the command that explains the reason, unless there is nothing to do about it.
+fn with_pointer(observation: &Observation) -> String {
+    match observation.reason {
+        Reason::InSync | Reason::Progressing | Reason::Suspended => observation.message.clone(),
+        reason => format!("{} · {}", observation.message, pointer(reason.as_str())),
+    }
 }
 
 pub fn find_condition<'a>(status: &'a AIProviderSeedStatus, kind: &str) -> Option<&'a Condition> {

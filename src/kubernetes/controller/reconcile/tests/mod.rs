@@ -192,6 +192,7 @@ async fn the_patch_of_a_status() {
         condition["lastTransitionTime"] = json!("T");
     }
     let message = "Deployment coder does not exist in namespace team; create it, or correct spec.workloadRef";
+    let pointed = format!("{message} · ai-provider-seed explain WorkloadNotFound");
     let condition = |kind: &str, status: &str, message: &str| json!({"type": kind, "status": status, "reason": "WorkloadNotFound", "message": message, "observedGeneration": 3, "lastTransitionTime": "T"});
     assert_eq!(
         patch,
@@ -203,9 +204,9 @@ async fn the_patch_of_a_status() {
                 "observedGeneration": 3,
                 "lastHandledReconcileAt": "now",
                 "conditions": [
-                    condition("Ready", "False", message),
+                    condition("Ready", "False", &pointed),
                     condition("InSync", "Unknown", "not known; see Ready"),
-                    condition("Reconciling", "True", message),
+                    condition("Reconciling", "True", &pointed),
                 ],
                 "summary": {"conflicts": 0, "message": message},
             },

@@ -262,7 +262,7 @@ fn messages_and_warnings_are_of_the_last_check() {
     let first = next(None, &seen, &input(1, 0)).status;
     assert_eq!(
         (of(&first, "Ready"), of(&first, "InSync")),
-        (seen.message.clone(), "0 of 1 provider in sync".to_owned())
+        (format!("{} · ai-provider-seed explain Conflict", seen.message), "0 of 1 provider in sync".to_owned())
     );
     assert_eq!((said(&first), first.warnings.len()), (seen.message.clone(), 1));
 

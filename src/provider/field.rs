@@ -9,8 +9,8 @@ use super::redact::{self, Redacted};
 type Redact = fn(&str, Option<&Origin>) -> Redacted;
 
 macro_rules! fields {
-    ($($variant:ident = $name:literal, $redact:expr;)*) => {
-        /// One row a field: its name in reports and in the status, and how its text is redacted.
+    ($($variant:ident = $name:literal, $redact:expr, $column:expr;)*) => {
+        /// One row a field: its name in reports and in the status, how its text is redacted, and its own column.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Field { $($variant,)* }
 
@@ -21,6 +21,11 @@ macro_rules! fields {
                 match self { $(Field::$variant => $name,)* }
             }
 
+            /// The column of `ai_providers` that holds this text and nothing else.
+            pub fn column(self) -> Option<&'static str> {
+                match self { $(Field::$variant => $column,)* }
+            }
+
             fn redacts(self) -> Option<Redact> {
                 match self { $(Field::$variant => $redact,)* }
             }
@@ -29,12 +34,12 @@ macro_rules! fields {
 }
 
 fields! {
-    Type = "type", Some(redact::kind);
-    BaseUrl = "base_url", Some(redact::base_url);
-    BedrockRegion = "bedrock_region", Some(redact::region);
+    Type = "type", Some(redact::kind), Some("type");
+    BaseUrl = "base_url", Some(redact::base_url), Some("base_url");
+    BedrockRegion = "bedrock_region", Some(redact::region), None;
     // Credentials: only their number and fingerprints are shown.
-    ApiKeys = "api_keys", None;
-    BedrockCredentials = "bedrock_credentials", None;
+    ApiKeys = "api_keys", None, None;
+    BedrockCredentials = "bedrock_credentials", None, None;
 }
 
 impl Field {

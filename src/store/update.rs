@@ -17,7 +17,7 @@ use super::transaction::read_only;
 use crate::plan::Snapshot;
 use crate::plan::resolve::{Resolution, Update};
 use crate::problem::{Code, Problem};
-use crate::provider::redact;
+use crate::provider::{Field, redact};
 
 /// Within the transaction that holds the advisory lock: the rows are locked too, since Coder's API does not take that lock,
 /// and then read again. A new key needs a lock on its provider's row, so none can come in between either.
@@ -175,8 +175,8 @@ fn rows(resolution: &Resolution, keyring: &Keyring) -> Option<ChangedRows> {
         rows.providers.push(ChangedProvider {
             id,
             name: update.name.clone(),
-            kind: update.kind.clone(),
-            base_url: update.base_url.clone(),
+            kind: update.text(Field::Type).map(str::to_owned),
+            base_url: update.text(Field::BaseUrl).map(str::to_owned),
             settings,
             replaces_keys: update.keys.is_some(),
             restored: update.restore,

@@ -94,15 +94,16 @@ fn update(
     let bedrock_label = schema.is_some_and(|schema| schema.labels.contains(ProviderType::Bedrock.as_str()));
     if has(Field::Type) {
         may_change_type(provider, row, stored, options)?;
-        let kind = provider.stored_type(bedrock_label).to_owned();
-        let old = redact::kind(&row.kind, None).text;
-        update.audit.push(("type", old, redact::kind(&kind, Some(&provider.origins.kind)).text));
-        update.kind = Some(kind);
     }
-    if has(Field::BaseUrl) {
-        let new = redact::base_url(&provider.base_url, Some(&provider.origins.base_url)).text;
-        update.audit.push(("base_url", redact::base_url(&row.base_url, None).text, new));
-        update.base_url = Some(provider.base_url.clone());
+    let (environment, database) = (provider.canonical(), row.canonical(stored));
+    for ((field, new), (_, old)) in environment.texts().into_iter().zip(database.texts()) {
+        let Some(column) = field.column().filter(|_| has(field)) else { continue };
+        // The label of a type depends on the schema.
+        let of_type = (provider.stored_type(bedrock_label), row.kind.as_str());
+        let (new, old) = if field == Field::Type { of_type } else { (new, old) };
+        let shown = field.redact(new, Some(provider.origins.of(field))).text;
+        update.audit.push((column, field.redact(old, None).text, shown));
+        update.texts.push((field, new.to_owned()));
     }
     if conflicts.iter().any(|conflict| of_bedrock.contains(&conflict.field)) {
         let Some(wanted) = &provider.bedrock else {

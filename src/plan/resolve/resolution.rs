@@ -16,8 +16,8 @@ pub struct Update {
     /// Empty for a row that is restored.
     pub fields: Vec<Field>,
     pub restore: bool,
-    pub kind: Option<String>,
-    pub base_url: Option<String>,
+    /// New texts of columns.
+    pub texts: Vec<(Field, String)>,
     pub settings: Option<SecretString>,
     /// The row's keys from now on, in this order, and how many it had.
     pub keys: Option<(Vec<SecretString>, usize)>,
@@ -32,12 +32,16 @@ impl Update {
             name: name.to_owned(),
             fields: Vec::new(),
             restore: false,
-            kind: None,
-            base_url: None,
+            texts: Vec::new(),
             settings: None,
             keys: None,
             audit: Vec::new(),
         }
+    }
+
+    /// The new text of a column; `None`: it stays as it is.
+    pub fn text(&self, field: Field) -> Option<&str> {
+        self.texts.iter().find(|(changed, _)| *changed == field).map(|(_, text)| text.as_str())
     }
 
     pub(super) fn has_secrets(&self) -> bool {

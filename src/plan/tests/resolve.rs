@@ -16,8 +16,8 @@ fn decide(desired: &[DesiredProvider], rows: &Snapshot, action: Action, options:
 /// The row as it is after the update.
 fn applied(update: &Update, row: &StoredProvider) -> StoredProvider {
     let mut row = row.clone();
-    row.kind = update.kind.clone().unwrap_or(row.kind);
-    row.base_url = update.base_url.clone().unwrap_or(row.base_url);
+    row.kind = update.text(Field::Type).map_or(row.kind, str::to_owned);
+    row.base_url = update.text(Field::BaseUrl).map_or(row.base_url, str::to_owned);
     if let Some(settings) = &update.settings {
         row.settings = BedrockSettings::decode(Some(settings.expose_secret())).map_err(Unreadable::Settings);
     }
@@ -74,7 +74,7 @@ fn stored_keys_are_never_replaced_by_nothing() {
         let take = |rows: &Snapshot| decide(&none, rows, Action::TakeEnvironment, &options);
         let other = take(&rows("openai", "https://other.example/"));
         let [update] = &other.updates[..] else { panic!("{:?}", other.findings.problems) };
-        assert!(update.base_url.is_some() && update.keys.is_none());
+        assert!(update.text(Field::BaseUrl).is_some() && update.keys.is_none());
         assert_eq!(update.fields, [Field::BaseUrl]);
         assert_eq!((other.conflicts.len(), other.kept[0].field), (1, Field::ApiKeys));
         // Nothing else differs, or the old keys would go to the vendor of another type.
@@ -108,7 +108,11 @@ fn other_keys_are_replaced_by_those_of_the_environment() {
     // A URL alone is no secret, and nothing of the keys is touched.
     let rows = with(schema(), snapshot([("openai", row("openai", "https://other.example/", &["sk-one"]))]));
     let resolution = decide(&openai(), &rows, Action::TakeEnvironment, &WRITE);
-    assert!(!resolution.has_secrets() && !resolution.replaces_keys() && resolution.updates[0].base_url.is_some());
+    assert!(
+        !resolution.has_secrets()
+            && !resolution.replaces_keys()
+            && resolution.updates[0].text(Field::BaseUrl).is_some()
+    );
 }
 
 #[test]
@@ -251,7 +255,7 @@ fn restore_revives_a_deleted_row_and_skips_a_live_one() {
     assert_eq!((live.findings.problems.len(), live.updates.len(), live.selected.len()), (0, 0, 1));
     let back = restore(deleted(row("openai", URL, &["sk-one"])), "openai");
     let [update] = &back.updates[..] else { panic!("{:?}", back.findings.problems) };
-    assert!(update.restore && update.keys.is_none() && update.base_url.is_none() && update.fields.is_empty());
+    assert!(update.restore && update.keys.is_none() && update.texts.is_empty() && update.fields.is_empty());
     let audit: Vec<(&str, &str, &str)> = update.audit.iter().map(|(c, old, new)| (*c, &old[..], &new[..])).collect();
     assert_eq!(audit, [("deleted", "true", "false"), ("enabled", "false", "true")]);
     let never = restore(deleted(row("openai", URL, &[])), "opnai");

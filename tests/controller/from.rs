@@ -73,7 +73,7 @@ fn workload_names_are_those_of_kubectl() {
     for (wrong, says) in [
         ("coder", "no kind is given; write deployment/NAME"),
         ("pod/coder", "the kind is neither Deployment nor StatefulSet"),
-        ("deploy/Coder", "no name of Kubernetes"),
+        ("deploy/Coder", "not a valid Kubernetes name"),
     ] {
         let finished = diff(&namespace, wrong).json().run().expect(2);
         assert_eq!(finished.codes("problems"), ["invalid_option"]);

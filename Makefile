@@ -24,7 +24,8 @@ bench: ## Measure time, memory and size
 
 lint: ## Check formatting, lints, dependencies
 	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --features failpoints,bench -- -D warnings
+	cargo clippy --no-default-features -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
 	else echo "skipped: cargo-deny is not installed (cargo install --locked cargo-deny)" >&2; fi
 

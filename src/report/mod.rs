@@ -12,9 +12,12 @@ mod terminal;
 mod termination;
 mod watch;
 
+#[cfg(feature = "controller")]
 pub use environment_source::EnvironmentSource;
 pub use json::json;
-pub use model::{Command, Provider, Report, RunResult};
+#[cfg(feature = "controller")]
+pub use model::Provider;
+pub use model::{Command, Report, RunResult};
 pub use resolve::ResolveReport;
 #[cfg(feature = "controller")]
 pub use sentence::{advice, conflict_facts, conflict_sentence, minute, problem_sentence, value};

@@ -149,7 +149,7 @@ fn panic_names_its_place_and_writes_nothing() {
     for step in ["Rows 1", "Insert 1"] {
         let run = run(&database, &env, "").arg("--block-on=none");
         let finished = Point::new().panic("after", step, run).run().expect(70);
-        assert!(finished.stderr.contains("internal error at src/store/step.rs:"), "{finished}");
+        assert!(finished.stderr.contains("internal error at src/store/failpoint.rs:"), "{finished}");
         assert!(!format!("{}{}", finished.stderr, finished.stdout).contains("canary"), "{finished}");
         settle(&database);
         assert_eq!(Image::of(&database), before, "{step}");

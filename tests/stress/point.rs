@@ -1,4 +1,4 @@
-//! Ends or holds the program at a step; needs the feature `failpoints` (src/store/step.rs).
+//! Ends or holds the program at a step; needs the feature `failpoints` (src/store/failpoint.rs).
 
 use crate::support::Run;
 use std::path::Path;

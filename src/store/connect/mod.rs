@@ -1,6 +1,6 @@
 //! Opening a connection: hosts in order, TLS, time limits and retries.
 
-mod retry_budget;
+mod backoff;
 mod session;
 mod source;
 #[cfg(test)]
@@ -15,7 +15,7 @@ use tokio_postgres::tls::MakeTlsConnect;
 use tokio_postgres::{Config, Connection, NoTls, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-pub use retry_budget::{Jitter, RetryBudget, full_jitter};
+pub use backoff::{Jitter, RetryBudget, full_jitter};
 pub use session::Session;
 pub use source::ConnectionSource;
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::retry_budget::Backoff;
+use super::backoff::Backoff;
 use super::*;
 use crate::problem::Problem;
 

@@ -75,7 +75,7 @@ fn controller(raw: &RawOptions, variables: &[Variable]) -> u8 {
         }
     };
     match end {
-        End::Asked => 0,
+        End::Requested => 0,
         End::LeaseLost => Outcome::Unavailable.exit_code(),
         End::CannotStart(message) => {
             tracing::error!("{message}");

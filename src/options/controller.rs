@@ -43,9 +43,12 @@ pub(super) fn read(reader: &mut OptionReader) -> ControllerOptions {
         }),
         leader_elect: reader.read("leader-elect", false, boolean),
         allow_writes: reader.read("allow-writes", false, boolean),
-        lease_name: reader.read("lease-name", "ai-provider-seed".to_owned(), |text| match is_subdomain(text) {
-            true => Ok(text.to_owned()),
-            false => Err("the name of a Lease is a-z, 0-9, - and .".to_owned()),
+        lease_name: reader.read("lease-name", "ai-provider-seed".to_owned(), |text| {
+            if is_subdomain(text) {
+                Ok(text.to_owned())
+            } else {
+                Err("the name of a Lease is a-z, 0-9, - and .".to_owned())
+            }
         }),
         concurrency: reader.read("concurrency", 8, |text| {
             let number = text.parse().ok().filter(|number| *number > 0);

@@ -14,16 +14,16 @@ use crate::provider::redact;
 const SHORTEST: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Workload {
+pub struct WorkloadName {
     pub kind: WorkloadKind,
     pub name: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromPlace {
-    Cluster(Workload),
+    Cluster(WorkloadName),
     /// Standard input; which workload of several.
-    Manifests(Option<Workload>),
+    Manifests(Option<WorkloadName>),
 }
 
 /// `--from` and what belongs to it.
@@ -106,7 +106,7 @@ fn place(text: &str) -> Result<FromPlace, String> {
     }
 }
 
-fn workload(text: &str) -> Result<Workload, String> {
+fn workload(text: &str) -> Result<WorkloadName, String> {
     let expected = "write deployment/NAME or statefulset/NAME";
     let (kind, name) = text.split_once('/').ok_or_else(|| format!("no kind is given; {expected}"))?;
     let kind = match kind.to_ascii_lowercase().as_str() {
@@ -129,17 +129,17 @@ fn workload(text: &str) -> Result<Workload, String> {
     if !is_subdomain(name) {
         return Err(format!("not a valid Kubernetes name after the slash; {expected}"));
     }
-    Ok(Workload { kind, name: name.to_owned() })
+    Ok(WorkloadName { kind, name: name.to_owned() })
 }
 
 fn label(text: &str) -> Result<String, String> {
-    match is_label(text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!(
-            "{} that are not a valid Kubernetes name: a-z, 0-9 and - between them, at most 63",
-            redact::count(text.chars().count(), "character")
-        )),
+    if is_label(text) {
+        return Ok(text.to_owned());
     }
+    Err(format!(
+        "{} that are not a valid Kubernetes name: a-z, 0-9 and - between them, at most 63",
+        redact::count(text.chars().count(), "character")
+    ))
 }
 
 #[cfg(test)]
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn workload_names_are_those_of_kubectl() {
-        let of = |kind| Ok(FromPlace::Cluster(Workload { kind, name: "coder".to_owned() }));
+        let of = |kind| Ok(FromPlace::Cluster(WorkloadName { kind, name: "coder".to_owned() }));
         for kind in ["deployment", "deployments", "deploy", "Deployment", "deployment.apps", "deployments.v1.apps"] {
             assert_eq!(place(&format!("{kind}/coder")), of(WorkloadKind::Deployment), "{kind}");
         }
@@ -157,7 +157,7 @@ mod tests {
             assert_eq!(place(&format!("{kind}/coder")), of(WorkloadKind::StatefulSet), "{kind}");
         }
         assert_eq!(place("-"), Ok(FromPlace::Manifests(None)));
-        let chosen = Workload { kind: WorkloadKind::StatefulSet, name: "a.b".to_owned() };
+        let chosen = WorkloadName { kind: WorkloadKind::StatefulSet, name: "a.b".to_owned() };
         assert_eq!(place("-:sts/a.b"), Ok(FromPlace::Manifests(Some(chosen))));
         for wrong in ["coder", "pod/coder", "deployment/", "deployment/UPPER", "deploy/a/b", "-deployment/x", "-:x"] {
             assert!(place(wrong).is_err(), "{wrong}");

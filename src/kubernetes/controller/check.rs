@@ -104,7 +104,7 @@ impl Checker<'_> {
                 return Ok(Checked { observation, target: Some((target, workload)) });
             }
             Err(TargetError::Stopped(stop)) => Observation::stopped(stop),
-            Err(TargetError::Refused(refused)) => Observation::refused(&refused),
+            Err(TargetError::Invalid(refused)) => Observation::refused(&refused),
         };
         Ok(observation.with_workload(&workload).into())
     }

@@ -31,7 +31,7 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Why it ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
-    Asked,
+    Requested,
     /// Somebody else works now, or nobody knows.
     LeaseLost,
     /// Nothing can be done with this configuration; the sentence says what to do.
@@ -216,7 +216,7 @@ impl Work {
             () = late => tracing::warn!("checks were still running {} s after the signal; abandoning them", GRACE.as_secs()),
         }
         drop(sweeper);
-        if *stop.borrow() { End::Asked } else { End::Broken("the watch") }
+        if *stop.borrow() { End::Requested } else { End::Broken("the watch") }
     }
 }
 

@@ -6,7 +6,7 @@ use crate::words::words;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Nothing to do.
-    Settled,
+    Current,
     /// The controller retries; nobody has to act.
     Reconciling,
     /// An operator has to act.
@@ -33,12 +33,12 @@ words! {
     #[derive(PartialOrd, Ord, Hash)]
     pub enum Reason {
         fn meaning -> Meaning;
-        InSync = "InSync" => meaning("True", "True", Progress::Settled),
-        WouldSeed = "WouldSeed" => meaning("True", "False", Progress::Settled),
-        CredentialsDiffer = "CredentialsDiffer" => meaning("True", "False", Progress::Settled),
-        Conflict = "Conflict" => meaning("True", "False", Progress::Settled),
-        SchemaPending = "SchemaPending" => meaning("True", "Unknown", Progress::Settled),
-        NothingDesired = "NothingDesired" => meaning("True", "Unknown", Progress::Settled),
+        InSync = "InSync" => meaning("True", "True", Progress::Current),
+        WouldSeed = "WouldSeed" => meaning("True", "False", Progress::Current),
+        CredentialsDiffer = "CredentialsDiffer" => meaning("True", "False", Progress::Current),
+        Conflict = "Conflict" => meaning("True", "False", Progress::Current),
+        SchemaPending = "SchemaPending" => meaning("True", "Unknown", Progress::Current),
+        NothingDesired = "NothingDesired" => meaning("True", "Unknown", Progress::Current),
         InvalidEnvironment = "InvalidEnvironment" => meaning("False", "Unknown", Progress::Stalled),
         InvalidSpec = "InvalidSpec" => meaning("False", "Unknown", Progress::Stalled),
         DatabaseUnusable = "DatabaseUnusable" => meaning("False", "Unknown", Progress::Stalled),

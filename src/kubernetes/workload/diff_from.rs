@@ -13,7 +13,7 @@ use crate::env::{DATABASE_URL_VARIABLES, Variable, is_of_provider};
 use crate::kubernetes::client::{self, ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::kubernetes::crd::spec::DEFAULT_CONTAINER;
-use crate::options::diff::{FromPlace, FromSource, Workload as Wanted};
+use crate::options::diff::{FromPlace, FromSource, WorkloadName};
 use crate::options::{self, BlockOn, DatabaseSource, Options, RawOptions};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{ENCRYPTION_KEYS_VARIABLE, Source, redact};
@@ -36,7 +36,7 @@ impl Local {
 
 /// Where the workload is looked for, time and again.
 pub enum WorkloadSource {
-    Cluster { client: Client, namespace: String, wanted: Wanted, container: String },
+    Cluster { client: Client, namespace: String, wanted: WorkloadName, container: String },
     Manifests { workload: Box<Workload>, objects: Objects, container: String },
 }
 
@@ -113,7 +113,7 @@ async fn client(context: Option<&str>) -> Result<(Client, String), Problem> {
         .map_err(|_| invalid("cannot create a Kubernetes client from the kubeconfig (proxies are not supported)"))
 }
 
-fn of_failure(error: &ApiError, wanted: &Wanted, namespace: &str) -> Problem {
+fn of_failure(error: &ApiError, wanted: &WorkloadName, namespace: &str) -> Problem {
     let call = &error.call;
     let refused = match error.kind {
         ApiErrorKind::Unauthorized => Some(
@@ -196,7 +196,7 @@ fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local
     let prepared = match inputs.prepare(&mut options, findings, connect) {
         Ok(Target { prepared, .. }) => Ok(prepared),
         Err(TargetError::Stopped(stop)) => Err(vec![of_stop(stop)].into()),
-        Err(TargetError::Refused(refused)) => Err(told(refused, objects.partial)),
+        Err(TargetError::Invalid(refused)) => Err(told(refused, objects.partial)),
     };
     let place = place(workload, &container.name, &inputs.variables, elsewhere);
     // Local again: it is this process that leaves the message.

@@ -28,7 +28,7 @@ pub struct Target {
 pub enum TargetError {
     Stopped(CheckStopped),
     /// The environment's own problems, as a seed would print them.
-    Refused(Findings),
+    Invalid(Findings),
 }
 
 impl From<CheckStopped> for TargetError {
@@ -91,7 +91,7 @@ impl<'a> ContainerInputs<'a> {
         match (prepared, stopped) {
             (Err(mut refused), _) => {
                 refused.warnings.extend(also_seeds);
-                Err(TargetError::Refused(refused))
+                Err(TargetError::Invalid(refused))
             }
             (Ok(_), Some(stop)) => Err(stop.into()),
             (Ok(mut prepared), None) => {

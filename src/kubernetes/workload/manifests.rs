@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::objects::{ObjectKind, Objects};
 use super::template::Workload;
-use crate::options::diff::Workload as Wanted;
+use crate::options::diff::WorkloadName;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
@@ -92,7 +92,7 @@ impl Manifests {
     /// The workload that is meant, and what stands beside it in its namespace.
     pub fn choose(
         self,
-        wanted: Option<&Wanted>,
+        wanted: Option<&WorkloadName>,
         namespace: Option<&str>,
         container: &str,
     ) -> Result<(Workload, Objects), Problem> {

@@ -242,7 +242,7 @@ impl Reconciling<'_> {
         }
         let pause = match observation.reason.progress(observation.blocked) {
             Progress::Reconciling => backoff(self.context.failed(self.resource), interval.min(LONGEST_BACKOFF)),
-            Progress::Settled | Progress::Stalled | Progress::Suspended => {
+            Progress::Current | Progress::Stalled | Progress::Suspended => {
                 self.context.succeeded(self.resource);
                 interval
             }

@@ -63,7 +63,7 @@ fn outcome(spec: &AIProviderSeedSpec, workload: &Workload) -> String {
             None => "nothing".to_owned(),
         },
         Err(TargetError::Stopped(stop)) => format!("{}: {}", stop.reason, stop.message),
-        Err(TargetError::Refused(refused)) => {
+        Err(TargetError::Invalid(refused)) => {
             let problems = refused.problems.iter().map(|p| format!("{} {}", p.code, p.variables.join(" ")));
             problems.collect::<Vec<_>>().join(", ")
         }

@@ -193,7 +193,7 @@ fn conditions(before: &AIProviderSeedStatus, observation: &Observation, input: &
     let message = || with_pointer(observation);
     let mut conditions = vec![condition("Ready", ready, message()), condition("InSync", synced, known)];
     match observation.reason.progress(observation.blocked) {
-        Progress::Settled => {}
+        Progress::Current => {}
         Progress::Reconciling => conditions.push(condition("Reconciling", "True", message())),
         Progress::Stalled => conditions.push(condition("Stalled", "True", message())),
         Progress::Suspended => conditions.push(condition("Suspended", "True", message())),

@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction};
 
-use super::table::{Command, OptionRow, Takes, rows_of};
+use super::definitions::{Command, OptionRow, Takes, rows_of};
 
 const ABOUT: &str = "Brings the AI providers of a Coder environment and its Postgres database together";
 const AFTER_HELP: &str = "Every option is also a variable: --lock-timeout is AI_PROVIDER_SEED_LOCK_TIMEOUT. A flag beats its variable.\n\
@@ -90,7 +90,11 @@ fn program() -> clap::Command {
 }
 
 fn argument(row: &OptionRow) -> Arg {
-    let arg = Arg::new(row.name).help(row.help);
+    let help = match row.default {
+        Some(default) => format!("{} [default: {default}]", row.help),
+        None => row.help.to_owned(),
+    };
+    let arg = Arg::new(row.name).help(help);
     let option = |arg: Arg, value: &'static str| arg.long(row.name).value_name(value).short(row.short);
     match row.takes {
         // `-` is the value of `--from`, and no other option has a value that an option's name could be.

@@ -36,26 +36,26 @@ pub fn parse(raw: &RawOptions, variables: &[Variable]) -> (ControllerOptions, Ve
 
 pub(super) fn read(reader: &mut OptionReader) -> ControllerOptions {
     ControllerOptions {
-        namespaces: reader.read("namespace", Vec::new(), namespaces),
-        all_namespaces: reader.read("all-namespaces", false, boolean),
-        listen: reader.read("listen", SocketAddr::from(([0, 0, 0, 0], 8080)), |text| {
+        namespaces: reader.read_or("namespace", Vec::new(), namespaces),
+        all_namespaces: reader.read_or("all-namespaces", false, boolean),
+        listen: reader.read("listen", |text| {
             text.parse().map_err(|_| "an address and a port are expected, such as 0.0.0.0:8080".to_owned())
         }),
-        leader_elect: reader.read("leader-elect", false, boolean),
-        allow_writes: reader.read("allow-writes", false, boolean),
-        lease_name: reader.read("lease-name", "ai-provider-seed".to_owned(), |text| {
+        leader_elect: reader.read_or("leader-elect", false, boolean),
+        allow_writes: reader.read_or("allow-writes", false, boolean),
+        lease_name: reader.read("lease-name", |text| {
             if is_subdomain(text) {
                 Ok(text.to_owned())
             } else {
                 Err("the name of a Lease is a-z, 0-9, - and .".to_owned())
             }
         }),
-        concurrency: reader.read("concurrency", 8, |text| {
+        concurrency: reader.read("concurrency", |text| {
             let number = text.parse().ok().filter(|number| *number > 0);
             number.ok_or("a whole number from 1 to 65535 is expected".to_owned())
         }),
-        log_format: reader.read("log-format", LogFormat::Text, |text| word(text, LogFormat::WORDS)),
-        log_level: reader.read("log-level", tracing::Level::INFO, level),
+        log_format: reader.read("log-format", |text| word(text, LogFormat::WORDS)),
+        log_level: reader.read("log-level", level),
     }
 }
 
@@ -74,7 +74,7 @@ fn namespaces(text: &str) -> Result<Vec<String>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::table::Command;
+    use crate::options::definitions::Command;
     use crate::provider::Source;
 
     #[test]

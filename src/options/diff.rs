@@ -66,16 +66,16 @@ pub fn parse(raw: &RawOptions, variables: &[Variable], problems: &mut Vec<Proble
 }
 
 pub(super) fn read(reader: &mut OptionReader) -> DiffOptions {
-    let place = reader.read("from", None, |text| place(text).map(Some));
-    let watch = reader.read("watch", None, |text| match duration(text)? {
+    let place = reader.read_or("from", None, |text| place(text).map(Some));
+    let watch = reader.read_or("watch", None, |text| match duration(text)? {
         interval if interval < SHORTEST => Err("at least 1s".to_owned()),
         interval => Ok(Some(interval)),
     });
     let from = place.map(|place| FromSource {
         place,
-        namespace: reader.read("namespace", None, |text| label(text).map(Some)),
-        container: reader.read("container", None, |text| label(text).map(Some)),
-        context: reader.read("context", None, |text| Ok(Some(text.to_owned()))),
+        namespace: reader.read_or("namespace", None, |text| label(text).map(Some)),
+        container: reader.read_or("container", None, |text| label(text).map(Some)),
+        context: reader.read_or("context", None, |text| Ok(Some(text.to_owned()))),
     });
     DiffOptions { from, watch }
 }
@@ -145,7 +145,7 @@ fn label(text: &str) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::options::table::Command;
+    use crate::options::definitions::Command;
 
     #[test]
     fn workload_names_are_those_of_kubectl() {

@@ -4,12 +4,12 @@ pub mod args;
 mod block_on;
 #[cfg(feature = "controller")]
 pub mod controller;
+pub mod definitions;
 pub mod diff;
 pub mod export;
 mod reader;
 pub mod resolve;
 mod seed;
-pub mod table;
 pub mod usage;
 mod words;
 #[cfg(feature = "controller")]
@@ -19,8 +19,8 @@ mod workload_kind;
 pub use args::RawOptions;
 #[cfg(feature = "controller")]
 pub use block_on::BlockOn;
+pub use definitions::{Command, variable_name};
 pub use seed::{CompareCredentials, DatabaseSource, IfSchemaMissing, LogFormat, Options, OutputFormat, parse};
-pub use table::{Command, variable_name};
 #[cfg(feature = "controller")]
 pub use words::PREFIX;
 #[cfg(feature = "controller")]

@@ -1,7 +1,7 @@
 //! One option after the other: the flag, or else its variable; a problem for each that cannot be read.
 
 use super::args::RawOptions;
-use super::table::{Command, OPTIONS, rows_of, variable_name};
+use super::definitions::{Command, OPTIONS, rows_of, variable_name};
 use super::words::PREFIX;
 use crate::env::{Variable, nearest};
 use crate::problem::{Code, Problem};
@@ -35,8 +35,17 @@ impl<'a> OptionReader<'a> {
         }
     }
 
-    /// The default, too, where the text cannot be read: then there is a problem.
-    pub fn read<T>(&mut self, option: &'static str, default: T, parse: impl Fn(&str) -> Result<T, String>) -> T {
+    /// The default of the table, too, where the text cannot be read: then there is a problem.
+    pub fn read<T>(&mut self, option: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> T {
+        let text = OPTIONS.iter().find_map(|row| row.default.filter(|_| row.name == option)).unwrap_or_default();
+        match parse(text) {
+            Ok(default) => self.read_or(option, default, parse),
+            Err(message) => unreachable!("the default of --{option}: {message}"),
+        }
+    }
+
+    /// The same for an option without a default in the table.
+    pub fn read_or<T>(&mut self, option: &'static str, default: T, parse: impl Fn(&str) -> Result<T, String>) -> T {
         let Some(given) = self.given(option) else { return default };
         match parse(&given.text) {
             Ok(value) => value,

@@ -7,8 +7,8 @@ use secrecy::SecretString;
 
 use super::args::RawOptions;
 use super::block_on::BlockOn;
+use super::definitions::{Command, variable_name};
 use super::reader::OptionReader;
-use super::table::{Command, variable_name};
 use super::words::{boolean, duration, level, path, word};
 use crate::env::{DATABASE_URL_VARIABLES, Variable};
 use crate::problem::{Code, Findings, Problem};
@@ -109,29 +109,29 @@ pub(super) fn read(reader: &mut OptionReader, raw: &RawOptions) -> Options {
     };
     Options {
         require_origin,
-        wait: reader.read("wait", Duration::from_secs(120), duration),
-        lock_timeout: reader.read("lock-timeout", Duration::from_secs(30), duration),
-        compare_credentials: reader.read("compare-credentials", Compare::Warn, |text| {
+        wait: reader.read("wait", duration),
+        lock_timeout: reader.read("lock-timeout", duration),
+        compare_credentials: reader.read("compare-credentials", |text| {
             word(text, &[("ignore", Compare::Ignore), ("warn", Compare::Warn), ("fail", Compare::Fail)])
         }),
-        block_on: reader.read("block-on", BlockOn::all(), BlockOn::parse),
-        strict: reader.read("strict", false, boolean),
-        require_providers: reader.read("require-providers", 0, |text| {
+        block_on: reader.read("block-on", BlockOn::parse),
+        strict: reader.read_or("strict", false, boolean),
+        require_providers: reader.read("require-providers", |text| {
             text.parse().map_err(|_| "a whole number from 0 up is expected".to_owned())
         }),
-        if_schema_missing: reader.read("if-schema-missing", Missing::Auto, |text| {
+        if_schema_missing: reader.read("if-schema-missing", |text| {
             word(text, &[("auto", Missing::Auto), ("fail", Missing::Fail), ("wait", Missing::Wait)])
         }),
-        audit: reader.read("audit", true, |text| word(text, &[("auto", true), ("off", false)])),
-        env_file: reader.read("env-file", None, path),
+        audit: reader.read("audit", |text| word(text, &[("auto", true), ("off", false)])),
+        env_file: reader.read_or("env-file", None, path),
         // For `seed`, a variable that turned it into a dry run would be a trap.
-        offline: raw.command == Command::Diff && reader.read("offline", false, boolean),
-        output: reader.read("output", OutputFormat::Text, |text| word(text, OutputFormat::WORDS)),
+        offline: raw.command == Command::Diff && reader.read_or("offline", false, boolean),
+        output: reader.read("output", |text| word(text, OutputFormat::WORDS)),
         termination_log: termination_log(reader),
-        log_format: reader.read("log-format", LogFormat::Text, |text| word(text, LogFormat::WORDS)),
-        log_level: reader.read("log-level", tracing::Level::INFO, level),
+        log_format: reader.read("log-format", |text| word(text, LogFormat::WORDS)),
+        log_level: reader.read("log-level", level),
         database: database(reader),
-        password_file: reader.read("database-password-file", None, path),
+        password_file: reader.read_or("database-password-file", None, path),
     }
 }
 

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
+use super::definitions::{Command, OPTIONS, Scope};
 use super::reader::OptionReader;
-use super::table::{Command, OPTIONS, Scope};
 use super::words::word;
 use super::*;
 use crate::env::Variable;

@@ -1,6 +1,6 @@
 //! What is wrong with arguments that cannot be understood.
 
-use super::table::{OPTIONS, Takes};
+use super::definitions::{OPTIONS, Takes};
 use crate::env::nearest;
 use crate::provider::redact;
 

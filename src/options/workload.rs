@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::args::RawOptions;
+use super::definitions::{Command, OPTIONS, Scope, rows_of, variable_name};
 use super::seed::{self, Options};
-use super::table::{Command, OPTIONS, Scope, rows_of, variable_name};
 use crate::env::Variable;
 use crate::problem::{Findings, Problem};
 

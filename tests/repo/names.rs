@@ -17,12 +17,12 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The functions below `#[test]`; other attributes and comments may stand between.
+/// The functions below `#[test]` and `#[tokio::test]`; other attributes and comments may stand between.
 fn tests(text: &str) -> Vec<&str> {
     let mut lines = text.lines().map(str::trim);
     let mut names = Vec::new();
-    while lines.any(|line| line == "#[test]") {
-        let function = lines.by_ref().find_map(|line| line.strip_prefix("fn "));
+    while lines.any(|line| line == "#[test]" || line.starts_with("#[tokio::test")) {
+        let function = lines.by_ref().find_map(|line| line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn "));
         names.extend(function.and_then(|line| line.split('(').next()));
     }
     names
@@ -52,8 +52,9 @@ fn test_names_are_short_and_name_their_subject() {
 
 #[test]
 fn planted_test_names_are_refused() {
-    let text = "#[test]\n#[ignore = \"x\"]\nfn nobody_reads_this() {}\n// fn no_test() {\n#[test]\nfn good() {}\nfn helper() {}";
-    assert_eq!(tests(text), ["nobody_reads_this", "good"]);
+    let text = "#[test]\n#[ignore = \"x\"]\nfn nobody_reads_this() {}\n// fn no_test() {\n#[test]\nfn good() {}\nfn helper() {}\n\
+                #[tokio::test]\nasync fn whoever_waits() {}";
+    assert_eq!(tests(text), ["nobody_reads_this", "good", "whoever_waits"]);
     assert!(is_refused("nobody_reads_this") && is_refused(&"x".repeat(61)));
     assert!(!is_refused("renewal_of_a_lease") && !is_refused(&"x".repeat(60)));
 }

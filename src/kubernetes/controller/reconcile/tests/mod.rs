@@ -60,7 +60,7 @@ async fn check(objects: &[(&str, Value)], seed: &Value) -> (Vec<String>, AIProvi
 }
 
 #[tokio::test]
-async fn each_reason_is_told_once_and_names_the_thing() {
+async fn each_reason_has_one_event_that_names_its_subject() {
     let url = |url: &str| json!({"name": "DATABASE_URL", "value": url});
     let key = json!({"name": "CODER_AIBRIDGE_OPENAI_KEY", "value": "sk-1"});
     let map = json!({"name": "CODER_AIBRIDGE_OPENAI_KEY", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "k"}}});
@@ -160,7 +160,7 @@ async fn each_reason_is_told_once_and_names_the_thing() {
 }
 
 #[tokio::test]
-async fn nothing_desired_asks_no_database() {
+async fn nothing_desired_opens_no_connection() {
     let (told, status) = check(&[(DEPLOYMENT, deployment(json!([])))], &minimal()).await;
     assert_eq!(
         told,
@@ -171,7 +171,7 @@ async fn nothing_desired_asks_no_database() {
 }
 
 #[tokio::test]
-async fn suspended_asks_nobody() {
+async fn suspended_resource_sends_no_request() {
     let (told, status) = check(&[], &resource(json!({"workloadRef": {"name": "coder"}, "suspend": true}))).await;
     assert_eq!(told, ["status Suspended"]);
     assert_eq!(status.observed_generation, Some(3));
@@ -179,7 +179,7 @@ async fn suspended_asks_nobody() {
 
 /// The patch as it is sent, to the letter.
 #[tokio::test]
-async fn the_patch_of_a_status() {
+async fn status_patch_has_the_expected_fields() {
     let server = Arc::new(Server::default());
     let mut seed = minimal();
     seed["metadata"]["annotations"] = json!({"aiproviders.dev/reconcile": "now"});
@@ -219,7 +219,7 @@ async fn the_patch_of_a_status() {
 }
 
 #[tokio::test]
-async fn a_second_check_writes_nothing_even_if_the_watch_is_late() {
+async fn second_check_behind_a_late_watch_writes_nothing() {
     let server = Arc::new(Server::default());
     let context = context(&server);
     for _ in 0..2 {
@@ -236,7 +236,7 @@ async fn a_second_check_writes_nothing_even_if_the_watch_is_late() {
 }
 
 #[tokio::test]
-async fn a_status_that_cannot_be_written_has_no_event_and_is_tried_again() {
+async fn failed_status_write_has_no_event_and_is_retried() {
     for code in [409, 429, 500, 503] {
         let server = Arc::new(Server::default());
         server.fail(STATUS, code);
@@ -253,7 +253,7 @@ async fn a_status_that_cannot_be_written_has_no_event_and_is_tried_again() {
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_published_is_counted_and_forgotten() {
+async fn failed_event_is_counted_and_dropped() {
     let server = Arc::new(Server::default());
     server.fail(EVENTS, 403);
     let context = context(&server);
@@ -265,7 +265,7 @@ async fn an_event_that_cannot_be_published_is_counted_and_forgotten() {
 }
 
 #[tokio::test]
-async fn what_is_forbidden_is_no_longer_in_sync_and_what_is_down_is_tried_again() {
+async fn forbidden_is_not_in_sync_and_unavailable_is_retried() {
     let server = Arc::new(Server::default());
     server.put(DEPLOYMENT, deployment(json!([key_from_secret()])));
     server.fail(SECRET, 403);
@@ -279,7 +279,7 @@ async fn what_is_forbidden_is_no_longer_in_sync_and_what_is_down_is_tried_again(
 }
 
 #[tokio::test]
-async fn a_malformed_resource_gets_a_condition_once() {
+async fn malformed_resource_gets_its_condition_once() {
     let server = Arc::new(Server::default());
     let seed = resource(json!({"workloadRef": {"name": 7}}));
     let list = json!({"apiVersion": "aiproviders.dev/v1alpha1", "kind": "AIProviderSeedList", "metadata": {}, "items": [seed]});

@@ -88,10 +88,16 @@ pub struct OptionRow {
     pub commands: &'static [Command],
     /// Accepted by these as well, since a Job has the options of its init container, but not part of their help.
     pub ignored_by: &'static [Command],
+    /// What is read where the option is not given; the help shows it. `None`: another default than a text of its own.
+    pub default: Option<&'static str>,
     pub help: &'static str,
 }
 
 impl OptionRow {
+    const fn default(self, text: &'static str) -> OptionRow {
+        OptionRow { default: Some(text), ..self }
+    }
+
     pub fn is_taken_by(&self, command: Command) -> bool {
         self.commands.contains(&command) || self.ignored_by.contains(&command)
     }
@@ -127,7 +133,7 @@ const fn row(
     commands: &'static [Command],
     help: &'static str,
 ) -> OptionRow {
-    OptionRow { name, short: None, takes, scope, commands, ignored_by: &[], help }
+    OptionRow { name, short: None, takes, scope, commands, ignored_by: &[], default: None, help }
 }
 
 const fn short(letter: char, row: OptionRow) -> OptionRow {
@@ -174,21 +180,21 @@ pub const OPTIONS: &[OptionRow] = &[
     row("database-password-file", Takes::Value("FILE"), Process, DATABASE,
         "Takes the place of the URL's password; read again at each attempt"),
     row("wait", Takes::Value("DURATION"), Process, DATABASE,
-        "How long to try for a database that cannot be used yet; 0 is one try [default: 120s]"),
+        "How long to try for a database that cannot be used yet; 0 is one try").default("120s"),
     ignored_by(&[Export], row("lock-timeout", Takes::Value("DURATION"), Process, COMPARING,
-        "How long to wait for another seeder [default: 30s]")),
+        "How long to wait for another seeder").default("30s")),
     ignored_by(&[Export], row("compare-credentials", Takes::Value("WORD"), Workload, COMPARING,
-        "How to treat differing API keys: ignore, warn, fail [default: warn]")),
+        "How to treat differing API keys: ignore, warn, fail").default("warn")),
     ignored_by(&[Resolve, Export], row("block-on", Takes::Value("LIST"), Workload, STARTING,
-        "Outcomes that stop the start: invalid, conflict, unavailable, unusable, locked, or all, none [default: all]")),
+        "Outcomes that stop the start: invalid, conflict, unavailable, unusable, locked, or all, none").default("all")),
     ignored_by(&[Export], row("strict", BOOL, Workload, COMPARING,
         "Unknown variables, providers without keys, suspicious URLs and an empty environment are problems")),
     ignored_by(&[Export], row("require-providers", Takes::Value("NUMBER"), Workload, COMPARING,
-        "Fewer providers than this in the environment is invalid [default: 0]")),
+        "Fewer providers than this in the environment is invalid").default("0")),
     ignored_by(&[Resolve, Export], row("if-schema-missing", Takes::Value("WORD"), Workload, STARTING,
-        "How to treat a database without the table ai_providers: auto, fail, wait [default: auto]")),
+        "How to treat a database without the table ai_providers: auto, fail, wait").default("auto")),
     ignored_by(&[Export], row("audit", Takes::Value("WORD"), Workload, COMPARING,
-        "Audit rows in the same transaction: auto, off [default: auto]")),
+        "Audit rows in the same transaction: auto, off").default("auto")),
     ignored_by(&[Export], row("env-file", Takes::Value("FILE"), Workload, COMPARING,
         "Provider variables from a dotenv file (values literal) instead of the environment")),
 
@@ -210,22 +216,22 @@ pub const OPTIONS: &[OptionRow] = &[
     row("all-namespaces", BOOL, Process, &[Controller],
         "Look everywhere"),
     row("listen", Takes::Value("ADDRESS"), Process, &[Controller],
-        "Where /livez, /readyz and /metrics are [default: 0.0.0.0:8080]"),
+        "Where /livez, /readyz and /metrics are").default("0.0.0.0:8080"),
     row("leader-elect", BOOL, Process, &[Controller],
         "Work only while holding a Lease in the own namespace"),
     row("allow-writes", BOOL, Process, &[Controller],
         "Carry out decisions of the annotation aiproviders.dev/resolve, and insert what is missing where spec.mode is Seed"),
     row("lease-name", Takes::Value("NAME"), Process, &[Controller],
-        "The name of that Lease, the same for all replicas [default: ai-provider-seed]"),
+        "The name of that Lease, the same for all replicas").default("ai-provider-seed"),
     row("concurrency", Takes::Value("NUMBER"), Process, &[Controller],
-        "How many resources to check at once [default: 8]"),
+        "How many resources to check at once").default("8"),
 
     row("output", Takes::Value("WORD"), Process, DATABASE,
-        "The report on standard output: text, json [default: text]"),
+        "The report on standard output: text, json").default("text"),
     row("termination-log", Takes::Value("FILE"), Process, DATABASE,
         "At most 1 KiB for kubectl describe pod; empty turns it off [default: /dev/termination-log if present]"),
     row("log-format", Takes::Value("WORD"), Process, EVERY,
-        "Logs on standard error: text, json [default: text]"),
+        "Logs on standard error: text, json").default("text"),
     row("log-level", Takes::Value("WORD"), Process, EVERY,
-        "error, warn, info, debug, trace [default: info]"),
+        "error, warn, info, debug, trace").default("info"),
 ];

@@ -103,9 +103,10 @@ pub fn parse(raw: &RawOptions, variables: &[Variable]) -> (Options, Findings) {
 
 pub(super) fn read(reader: &mut OptionReader, raw: &RawOptions) -> Options {
     use {CompareCredentials as Compare, IfSchemaMissing as Missing};
-    let require_origin = match raw.is_given("require-providers") {
-        true => "--require-providers".to_owned(),
-        false => variable_name("require-providers"),
+    let require_origin = if raw.is_given("require-providers") {
+        "--require-providers".to_owned()
+    } else {
+        variable_name("require-providers")
     };
     Options {
         require_origin,

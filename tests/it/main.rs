@@ -14,6 +14,7 @@ mod export;
 mod golden;
 mod golden_resolve;
 mod limits;
+mod one_provider;
 mod options;
 mod postgres_errors;
 mod privileges;

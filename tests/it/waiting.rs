@@ -4,38 +4,10 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::one_provider::{KEY, PASSWORD, base, database, go, only_problem};
 use crate::support::roles::SEED;
 use crate::support::{Database, Fault, Finished, Options, Proxy, Run, Server, Snapshot, Variant};
-use serde_json::{Value, json};
-
-const KEY: &str = "sk-Zq7vXw2LkPm4Rt8s";
-const PASSWORD: &str = "pw-Jh5dNc9BxQf3";
-
-fn base() -> Run {
-    Run::seed()
-        .env("AI_PROVIDER_SEED_OUTPUT", "json")
-        .env("AI_PROVIDER_SEED_WAIT", "0")
-        .env("CODER_AIBRIDGE_OPENAI_KEY", KEY)
-}
-
-fn database() -> Database<'static> {
-    Server::shared().database(Variant::Current)
-}
-
-/// Runs it, and no secret is anywhere.
-fn go(run: &Run, code: i32) -> Finished {
-    let finished = run.run().expect(code);
-    let everything = finished.everything();
-    for secret in [KEY, PASSWORD] {
-        assert!(!everything.contains(&secret[..12]), "a secret was printed\n{finished}");
-    }
-    finished
-}
-
-fn only_problem(finished: &Finished, code: &str) -> Value {
-    assert_eq!(finished.codes("problems"), [code], "{finished}");
-    finished.json()["problems"][0].clone()
-}
+use serde_json::json;
 
 fn message(finished: &Finished, code: &str) -> String {
     only_problem(finished, code)["message"].as_str().unwrap().to_owned()

@@ -30,9 +30,10 @@ pub fn command(
     problems.extend(of_options);
     let is_manifests = matches!(from.place, FromPlace::Manifests(_));
     let local = Local { flags: raw.clone(), options, variables };
-    let manifests = match is_manifests && problems.is_empty() {
-        true => manifests().map_err(|problem| problems.push(problem)).unwrap_or_default(),
-        false => String::new(),
+    let manifests = if is_manifests && problems.is_empty() {
+        manifests().map_err(|problem| problems.push(problem)).unwrap_or_default()
+    } else {
+        String::new()
     };
     if !problems.is_empty() {
         return finish(Report::new(Command::Diff, problems), &without_workload(&local), None);

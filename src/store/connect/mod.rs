@@ -5,14 +5,15 @@ mod session;
 mod source;
 #[cfg(test)]
 mod tests;
+mod transport;
 
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::config::{ChannelBinding as Binding, SslMode as Mode, SslNegotiation};
-use tokio_postgres::tls::MakeTlsConnect;
-use tokio_postgres::{Config, Connection, NoTls, Socket};
+use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
+use tokio_postgres::{Config, Connection, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use backoff::{Jitter, RetryBudget, full_jitter};
@@ -24,6 +25,7 @@ use super::tls::{self, SystemRoots};
 use super::url::{ChannelBinding, ConnectOptions, Host, HostAddress, TargetSession, Verification};
 use crate::problem::Code;
 use session::Task;
+use transport::{Address, Transport};
 
 /// What the session is for, on top of `target_session_attrs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,6 +94,16 @@ struct Dialer<'a> {
     tls: Option<MakeRustlsConnect>,
 }
 
+/// Where one attempt goes, and what to call it.
+#[derive(Clone, Copy)]
+struct Destination<'a> {
+    host: &'a Host,
+    endpoint: &'a Endpoint,
+    address: &'a Address,
+    /// When the address counts as silent.
+    dialed_by: Instant,
+}
+
 impl<'a> Dialer<'a> {
     fn new(options: &'a ConnectOptions, system: &SystemRoots) -> Result<Self, Error> {
         // A socket takes no TLS, so its files need not be there.
@@ -148,36 +160,57 @@ impl<'a> Dialer<'a> {
         }
     }
 
-    /// With `prefer`, a server that does not get along with our TLS is asked again without, as libpq does.
+    /// The addresses of the host in turn, each with its share of the time to be reached: the first may not answer.
     async fn open(&self, host: &Host, endpoint: &Endpoint, limit: Duration) -> Result<Session, Error> {
-        let mut config = self.config(host, limit);
-        let verification = self.options.verification();
-        let tls = match (&host.address, &self.tls) {
-            (HostAddress::Tcp { .. }, Some(tls)) => tls,
-            _ => return self.finish(config.ssl_mode(Mode::Disable), NoTls, host, endpoint).await,
-        };
-        if verification != Verification::Opportunistic {
-            return self.finish(config.ssl_mode(Mode::Require), tls.clone(), host, endpoint).await;
+        let deadline = Instant::now() + limit;
+        let addresses = transport::resolve(host, endpoint).await?;
+        let mut failure = Error::no_answer(endpoint);
+        for (at, address) in addresses.iter().enumerate() {
+            let now = Instant::now();
+            let left = u32::try_from(addresses.len() - at).unwrap_or(u32::MAX);
+            let share = deadline.saturating_duration_since(now) / left;
+            match self.at_address(Destination { host, endpoint, address, dialed_by: now + share }).await {
+                Ok(session) => return Ok(session),
+                Err(error) => failure = error,
+            }
         }
-        match self.finish(config.ssl_mode(Mode::Prefer), tls.clone(), host, endpoint).await {
+        Err(failure)
+    }
+
+    /// With `prefer`, a server that does not get along with our TLS is asked again without, as libpq does.
+    async fn at_address(&self, to: Destination<'_>) -> Result<Session, Error> {
+        let tls = match (&to.host.address, &self.tls) {
+            (HostAddress::Tcp { .. }, Some(tls)) => tls,
+            _ => return self.plain(to).await,
+        };
+        if self.options.verification() != Verification::Opportunistic {
+            return self.encrypted(Mode::Require, tls, to).await;
+        }
+        match self.encrypted(Mode::Prefer, tls, to).await {
             Err(error) if error.code == Code::Tls || error.sqlstate.as_deref() == Some("28000") => {
-                let plain = self.finish(config.ssl_mode(Mode::Disable), NoTls, host, endpoint).await;
-                plain.map_err(|_| error)
+                self.plain(to).await.map_err(|_| error)
             }
             result => result,
         }
     }
 
-    fn config(&self, host: &Host, limit: Duration) -> Config {
+    async fn plain(&self, to: Destination<'_>) -> Result<Session, Error> {
+        self.finish(Mode::Disable, NoTls, to).await
+    }
+
+    async fn encrypted(&self, mode: Mode, tls: &MakeRustlsConnect, to: Destination<'_>) -> Result<Session, Error> {
+        let Ok(tls) = MakeTlsConnect::<Transport>::make_tls_connect(&mut tls.clone(), to.host.name());
+        self.finish(mode, tls, to).await
+    }
+
+    fn config(&self, mode: Mode) -> Config {
         let options = self.options;
         let mut config = Config::new();
         config
             .user(options.user())
             .dbname(options.database())
             .application_name(&options.application_name)
-            .port(host.port)
-            // A name may have several addresses, and the first may not answer.
-            .connect_timeout(limit / 2)
+            .ssl_mode(mode)
             .ssl_negotiation(if options.ssl_direct { SslNegotiation::Direct } else { SslNegotiation::Postgres })
             .channel_binding(match options.channel_binding {
                 ChannelBinding::Disable => Binding::Disable,
@@ -187,27 +220,20 @@ impl<'a> Dialer<'a> {
         if let Some(password) = &options.password {
             config.password(password.expose_secret());
         }
-        match &host.address {
-            HostAddress::Socket(path) => config.host_path(path),
-            HostAddress::Tcp { name, address: None } => config.host(name),
-            HostAddress::Tcp { name, address: Some(address) } => config.host(name).hostaddr(*address),
-        };
         config
     }
 
-    async fn finish<T>(&self, config: &Config, tls: T, host: &Host, endpoint: &Endpoint) -> Result<Session, Error>
+    async fn finish<T>(&self, mode: Mode, tls: T, to: Destination<'_>) -> Result<Session, Error>
     where
-        T: MakeTlsConnect<Socket>,
+        T: TlsConnect<Transport>,
         T::Stream: Send + 'static,
     {
-        let name = match &host.address {
-            HostAddress::Tcp { name, .. } => name.as_str(),
-            HostAddress::Socket(_) => "",
-        };
-        let (client, connection) = config
-            .connect(tls)
-            .await
-            .map_err(|error| Error::connecting(&error, endpoint, name, &tls::roots_name(self.options)))?;
+        let Destination { host, endpoint, address, dialed_by } = to;
+        let dialed = timeout_at(dialed_by, transport::dial(address)).await.map_err(|_| Error::no_answer(endpoint))?;
+        let stream = dialed.map_err(|error| Error::dialing(&error, endpoint))?;
+        let opened = self.config(mode).connect_raw(stream, tls).await;
+        let (client, connection) =
+            opened.map_err(|error| Error::connecting(&error, endpoint, host.name(), &tls::roots_name(self.options)))?;
         let reported = |name: &str| connection.parameter(name);
         let is_on = |name: &str| reported(name).map(|value| value == "on");
         let server_version = reported("server_version").and_then(major_version);

@@ -100,18 +100,17 @@ pub(super) fn connecting(error: &tokio_postgres::Error, endpoint: &Endpoint, hos
         };
     }
     let talks = ["unexpected message", "error parsing"].iter().any(|it| text.starts_with(it));
-    match io {
-        _ if talks => unreachable(
-            endpoint,
-            "the answer is not from a Postgres server".to_owned(),
-            "check the port, and for a proxy in between",
-        ),
-        Some(cause) if cause.starts_with(UNRESOLVED) => {
-            unreachable(endpoint, cause, "check the host name and the cluster's DNS")
-        }
-        Some(cause) => unreachable(endpoint, cause, CHECK_SERVER),
-        None => unreachable(endpoint, "the server closed the connection".to_owned(), CHECK_SERVER),
+    if talks {
+        let next = "check the port, and for a proxy in between";
+        return unreachable(endpoint, "the answer is not from a Postgres server".to_owned(), next);
     }
+    unreachable(endpoint, io.unwrap_or_else(|| "the server closed the connection".to_owned()), CHECK_SERVER)
+}
+
+pub(super) fn dialing(error: &io::Error, endpoint: &Endpoint) -> Error {
+    let cause = io_words(error);
+    let next = if cause.starts_with(UNRESOLVED) { "check the host name and the cluster's DNS" } else { CHECK_SERVER };
+    unreachable(endpoint, cause, next)
 }
 
 fn may_not_connect(endpoint: &Endpoint) -> Error {
@@ -138,15 +137,18 @@ fn tls(endpoint: &Endpoint, cause: String, next: &str) -> Error {
 const UNRESOLVED: &str = "its name cannot be resolved";
 const INVALID: &str = "invalid input";
 
-/// The words of the operating system hold no secret.
 fn io_cause(error: &tokio_postgres::Error) -> Option<String> {
     let mut current: Option<&(dyn StdError + 'static)> = Some(error);
-    let io = loop {
+    loop {
         match current?.downcast_ref::<io::Error>() {
-            Some(found) => break found,
+            Some(found) => return Some(io_words(found)),
             None => current = current?.source(),
         }
-    };
+    }
+}
+
+/// The words of the operating system hold no secret.
+fn io_words(io: &io::Error) -> String {
     let known = match io.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused",
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
@@ -161,13 +163,13 @@ fn io_cause(error: &tokio_postgres::Error) -> Option<String> {
         io::ErrorKind::InvalidInput if io.raw_os_error().is_none() => INVALID,
         _ => {
             let text = io.to_string();
-            return Some(match text.strip_prefix("failed to lookup address information: ") {
+            return match text.strip_prefix("failed to lookup address information: ") {
                 Some(reason) => format!("{UNRESOLVED} ({})", redact::name(reason)),
                 None => redact::name(&text),
-            });
+            };
         }
     };
-    Some(known.to_owned())
+    known.to_owned()
 }
 
 /// What the server itself said.

@@ -98,6 +98,11 @@ impl Error {
         classify::statement(error, endpoint)
     }
 
+    /// An address was not found, or there is no way to it.
+    pub(super) fn dialing(error: &std::io::Error, endpoint: &Endpoint) -> Self {
+        classify::dialing(error, endpoint)
+    }
+
     /// An error of opening a connection. `host` and `roots` are the names that a message about TLS uses.
     pub(super) fn connecting(error: &tokio_postgres::Error, endpoint: &Endpoint, host: &str, roots: &str) -> Self {
         classify::connecting(error, endpoint, host, roots)

@@ -59,6 +59,16 @@ pub enum HostAddress {
     Socket(PathBuf),
 }
 
+impl Host {
+    /// What a certificate should be for; a socket has none.
+    pub fn name(&self) -> &str {
+        match &self.address {
+            HostAddress::Tcp { name, .. } => name,
+            HostAddress::Socket(_) => "",
+        }
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.address {

@@ -48,10 +48,6 @@ words! {
         BedrockRequired = "bedrock_required" => Outcome::Invalid,
         KeysUnsupported = "keys_unsupported" => Outcome::Invalid,
         KeysWithBedrock = "keys_with_bedrock" => Outcome::Invalid,
-        FederationUnsupported = "federation_unsupported" => Outcome::Invalid,
-        BedrockWithFederation = "bedrock_with_federation" => Outcome::Invalid,
-        KeysWithFederation = "keys_with_federation" => Outcome::Invalid,
-        FederationIncomplete = "federation_incomplete" => Outcome::Invalid,
         TooManyKeys = "too_many_keys" => Outcome::Invalid,
         EmptyKey = "empty_key" => Outcome::Invalid,
         DuplicateKey = "duplicate_key" => Outcome::Invalid,
@@ -101,16 +97,16 @@ words! {
         // The named conflict no longer exists.
         ConflictMoved = "conflict_moved" => Outcome::Conflict,
         Internal = "internal" => Outcome::Internal,
-        // Warnings; the first four are problems under `--strict`.
+        // Warnings; the first five are problems under `--strict`.
         UnknownVariable = "unknown_variable" => Outcome::Invalid,
         ProviderWithoutKeys = "provider_without_keys" => Outcome::Invalid,
         BaseUrlSuspicious = "base_url_suspicious" => Outcome::Invalid,
+        BedrockWithoutModels = "bedrock_without_models" => Outcome::Invalid,
         NothingDesired = "nothing_desired" => Outcome::Invalid,
         UnsupportedByDatabase = "unsupported_by_database" => Outcome::Ok,
         PreviouslyDeleted = "previously_deleted" => Outcome::Ok,
         BaseUrlIgnored = "base_url_ignored" => Outcome::Ok,
         BedrockWithoutCredentials = "bedrock_without_credentials" => Outcome::Ok,
-        FederationNotStored = "federation_not_stored" => Outcome::Ok,
         SchemaPending = "schema_pending" => Outcome::Ok,
         EncryptionPending = "encryption_pending" => Outcome::Ok,
         CannotInsert = "cannot_insert" => Outcome::Ok,
@@ -125,8 +121,13 @@ words! {
 
 impl Code {
     /// The warnings that `--strict` turns into problems.
-    pub const STRICT: [Code; 4] =
-        [Code::UnknownVariable, Code::ProviderWithoutKeys, Code::BaseUrlSuspicious, Code::NothingDesired];
+    pub const STRICT: [Code; 5] = [
+        Code::UnknownVariable,
+        Code::ProviderWithoutKeys,
+        Code::BaseUrlSuspicious,
+        Code::BedrockWithoutModels,
+        Code::NothingDesired,
+    ];
 
     /// The environment of a workload could not be read.
     pub const NO_WORKLOAD: [Code; 8] = [

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use secrecy::SecretString;
 
-use super::endpoint::{bedrock_without_credentials, suspicious_url};
+use super::endpoint::{bedrock_without_credentials, suspicious_url, without_models};
 use super::indexed::{Fields, List, Suffix};
 use super::suggest::nearest;
 use super::unknown::UnknownProvider;
@@ -17,8 +17,6 @@ use crate::provider::{
 
 /// Of more keys than this only their number is a problem: a value of a megabyte must not become a million of them.
 const JUDGED: usize = 50;
-
-const FEDERATION: [Suffix; 3] = [Suffix::FederationRuleId, Suffix::OrganizationId, Suffix::IdentityTokenFile];
 
 /// Adds what is wrong with it; `Some` if it is a provider all the same (the caller drops it if there is any problem).
 pub fn check(fields: &Fields, findings: &mut Findings) -> Option<DesiredProvider> {
@@ -35,7 +33,6 @@ pub fn check(fields: &Fields, findings: &mut Findings) -> Option<DesiredProvider
     let kind = check.kind();
     if let Some(kind) = kind {
         check.bedrock_and_keys(kind);
-        check.federation(kind);
     }
     check.list(&fields.keys);
     check.credential_counts();
@@ -156,37 +153,6 @@ impl Check<'_, '_> {
         }
     }
 
-    fn federation(&mut self, kind: ProviderType) {
-        let set: Vec<String> = self.set_federation().map(|suffix| self.fields.spelled(suffix)).collect();
-        if set.is_empty() {
-            return;
-        }
-        if kind != ProviderType::Anthropic {
-            let message = format!("workload identity federation goes with type anthropic, not {}", kind.as_str());
-            self.problem(Code::FederationUnsupported, message, set.clone());
-        }
-        let bedrock = self.bedrock_variables();
-        if !bedrock.is_empty() {
-            let message = "workload identity federation and BEDROCK_* fields exclude each other; keep one of them";
-            self.problem(Code::BedrockWithFederation, message.to_owned(), set.iter().cloned().chain(bedrock));
-        }
-        if let Some(keys) = variable_of(&self.fields.keys) {
-            let message = "keys and workload identity federation exclude each other; keep one of them".to_owned();
-            self.problem(Code::KeysWithFederation, message, [keys].into_iter().chain(set.iter().cloned()));
-        }
-        let missing: Vec<Suffix> = FEDERATION.into_iter().filter(|s| self.fields.text(*s).is_empty()).collect();
-        if !missing.is_empty() {
-            let missing = missing.into_iter().map(|suffix| self.fields.spelled(suffix));
-            let message =
-                "FEDERATION_RULE_ID, ORGANIZATION_ID and IDENTITY_TOKEN_FILE are needed together; set this one too";
-            self.problem(Code::FederationIncomplete, message.to_owned(), missing.collect::<Vec<_>>());
-        }
-    }
-
-    fn set_federation(&self) -> impl Iterator<Item = Suffix> {
-        FEDERATION.into_iter().filter(|suffix| !self.fields.text(*suffix).is_empty())
-    }
-
     /// What makes it a Bedrock provider; models do not. A credential counts as soon as it is set, even if it is empty.
     fn bedrock_variables(&self) -> Vec<String> {
         let texts = [Suffix::BedrockBaseUrl, Suffix::BedrockRegion].into_iter();
@@ -259,7 +225,6 @@ impl Check<'_, '_> {
     fn provider(&mut self, kind: ProviderType) -> DesiredProvider {
         let fields = self.fields;
         let is_bedrock = kind.allows_bedrock() && !self.bedrock_variables().is_empty();
-        let federated = self.set_federation().next().is_some();
         let first = |list: &List| list.values.first().filter(|value| !value.is_empty()).map(|v| SecretString::from(*v));
         let bedrock = is_bedrock.then(|| BedrockSettings {
             region: fields.text(Suffix::BedrockRegion).to_owned(),
@@ -270,7 +235,7 @@ impl Check<'_, '_> {
             ..BedrockSettings::default()
         });
         let url = if is_bedrock { Suffix::BedrockBaseUrl } else { Suffix::BaseUrl };
-        self.warnings(kind, bedrock.as_ref(), federated);
+        self.warnings(kind, bedrock.as_ref());
         DesiredProvider {
             index: Some(fields.index),
             name: name(fields).to_owned(),
@@ -297,7 +262,7 @@ impl Check<'_, '_> {
         }
     }
 
-    fn warnings(&mut self, kind: ProviderType, bedrock: Option<&BedrockSettings>, federated: bool) {
+    fn warnings(&mut self, kind: ProviderType, bedrock: Option<&BedrockSettings>) {
         let fields = self.fields;
         if bedrock.is_some() && !fields.text(Suffix::BaseUrl).is_empty() {
             let message = "a Bedrock provider takes BEDROCK_BASE_URL; this one is ignored, as Coder does";
@@ -310,10 +275,15 @@ impl Check<'_, '_> {
                 fields.spelled(Suffix::BedrockBaseUrl),
             );
         }
-        if federated {
-            let message = "workload identity federation is checked but not stored: this row gets no credentials";
-            self.warning(Code::FederationNotStored, message.to_owned(), fields.spelled(Suffix::FederationRuleId));
-        } else if kind.allows_keys() && bedrock.is_none() && fields.keys.variable.is_none() {
+        if bedrock.is_some() {
+            let models = [Suffix::BedrockModel, Suffix::BedrockSmallFastModel].into_iter();
+            let missing =
+                models.filter(|model| fields.text(*model).is_empty() && !fields.unknown_models.contains(model));
+            if let Some(warning) = without_models(missing.map(|model| fields.spelled(model)).collect()) {
+                self.findings.warnings.push(self.with_provider(warning.index(fields.index)));
+            }
+        }
+        if kind.allows_keys() && bedrock.is_none() && fields.keys.variable.is_none() {
             let message = format!(
                 "no key is set; Coder answers for such a provider only if its users bring their own key, so set {}",
                 fields.would_be(Suffix::Keys { plural: false })
@@ -322,8 +292,7 @@ impl Check<'_, '_> {
         }
         let url = if bedrock.is_some() { Suffix::BedrockBaseUrl } else { Suffix::BaseUrl };
         let origin = self.origin(url);
-        let needs_none = bedrock.is_some() || kind == ProviderType::Bedrock;
-        if let Some(message) = suspicious_url(fields.text(url), needs_none, &origin) {
+        if let Some(message) = suspicious_url(kind, fields.text(url), &origin) {
             self.warning(Code::BaseUrlSuspicious, message, fields.spelled(url));
         }
     }

@@ -1,19 +1,32 @@
 //! Endpoints that Coder stores and that cannot work.
 
-use crate::provider::{Origin, redact};
+use crate::problem::{Code, Problem};
+use crate::provider::{Origin, ProviderType, redact};
 
 pub fn bedrock_without_credentials() -> String {
     "only a Bedrock URL is set: Coder will refuse this provider at run time without a region or an access key"
         .to_owned()
 }
 
-/// Coder stores any text; but one that is no absolute http(s) URL cannot work. Bedrock finds its endpoint by region.
-pub fn suspicious_url(url: &str, is_bedrock: bool, origin: &Origin) -> Option<String> {
+/// `missing`: the variables of the models that are not set. Protocol `invoke-model` needs both.
+pub fn without_models(missing: Vec<String>) -> Option<Problem> {
+    let message = "Coder needs both model ids for a Bedrock provider; without them every request to it fails. Set \
+                   BEDROCK_MODEL and BEDROCK_SMALL_FAST_MODEL";
+    (!missing.is_empty()).then(|| Problem::new(Code::BedrockWithoutModels, message).variables(missing))
+}
+
+/// Coder stores any text; but one that is not an absolute http(s) URL cannot work. An empty one is fine where Coder uses the
+/// vendor's endpoint, or Bedrock's of the region.
+pub fn suspicious_url(kind: ProviderType, url: &str, origin: &Origin) -> Option<String> {
     let stored = "Coder stores it as it is";
     if url.is_empty() {
-        let message =
-            "no base URL: the row gets an empty one, and indexed providers have no default; set the endpoint's URL";
-        return (!is_bedrock).then(|| message.to_owned());
+        return kind.falls_back_to_openai().then(|| {
+            format!(
+                "no base URL: Coder would send the requests to OpenAI's endpoint, and the key of this {} provider with \
+                 them; set the endpoint's URL",
+                kind.as_str()
+            )
+        });
     }
     if url.contains(char::is_whitespace) {
         return Some(format!(

@@ -18,18 +18,13 @@ pub enum Suffix {
     BedrockRegion,
     BedrockModel,
     BedrockSmallFastModel,
-    FederationRuleId,
-    OrganizationId,
-    IdentityTokenFile,
-    ServiceAccountId,
-    WorkspaceId,
     Keys { plural: bool },
     AccessKeys { plural: bool },
     AccessKeySecrets { plural: bool },
 }
 
 /// A name that never belongs to the credential lists comes first in a suggestion only by closeness, so the order is Coder's own.
-const SUFFIXES: [(&str, Suffix); 18] = [
+const SUFFIXES: [(&str, Suffix); 13] = [
     ("TYPE", Suffix::Type),
     ("NAME", Suffix::Name),
     ("KEY", Suffix::Keys { plural: false }),
@@ -43,11 +38,6 @@ const SUFFIXES: [(&str, Suffix); 18] = [
     ("BEDROCK_ACCESS_KEY_SECRETS", Suffix::AccessKeySecrets { plural: true }),
     ("BEDROCK_MODEL", Suffix::BedrockModel),
     ("BEDROCK_SMALL_FAST_MODEL", Suffix::BedrockSmallFastModel),
-    ("FEDERATION_RULE_ID", Suffix::FederationRuleId),
-    ("ORGANIZATION_ID", Suffix::OrganizationId),
-    ("IDENTITY_TOKEN_FILE", Suffix::IdentityTokenFile),
-    ("SERVICE_ACCOUNT_ID", Suffix::ServiceAccountId),
-    ("WORKSPACE_ID", Suffix::WorkspaceId),
 ];
 
 /// A list of credentials: one variable, singular or plural.
@@ -74,6 +64,8 @@ pub struct Fields<'a> {
     pub unreadable: bool,
     /// A variable that is not a credential is set to an unknown value.
     pub unknown: bool,
+    /// Models that are set to an unknown value.
+    pub unknown_models: Vec<Suffix>,
 }
 
 impl<'a> Fields<'a> {
@@ -88,6 +80,7 @@ impl<'a> Fields<'a> {
             access_key_secrets: lists.2,
             unreadable: false,
             unknown: false,
+            unknown_models: Vec::new(),
         }
     }
 
@@ -120,7 +113,9 @@ impl<'a> Fields<'a> {
             Suffix::AccessKeys { plural } => (&mut self.access_keys, plural),
             Suffix::AccessKeySecrets { plural } => (&mut self.access_key_secrets, plural),
             // Stored, and never compared.
-            Suffix::BedrockModel | Suffix::BedrockSmallFastModel if variable.is_unknown() => return,
+            Suffix::BedrockModel | Suffix::BedrockSmallFastModel if variable.is_unknown() => {
+                return self.unknown_models.push(suffix);
+            }
             text => {
                 if variable.is_unknown() {
                     (self.unreadable, self.unknown) = (true, true);

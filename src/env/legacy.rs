@@ -2,10 +2,10 @@
 
 use secrecy::SecretString;
 
-use super::endpoint::{bedrock_without_credentials, suspicious_url};
-use super::names::FAMILIES;
+use super::endpoint::{bedrock_without_credentials, suspicious_url, without_models};
+use super::names::{FAMILIES, behind, is_older};
 use super::unknown::UnknownProvider;
-use super::variable::{Variable, look_up};
+use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{BedrockSettings, DesiredProvider, Origin, Origins, Presence, ProviderType};
 
@@ -26,8 +26,9 @@ impl<'a> Field<'a> {
         self.variable.and_then(Variable::value).unwrap_or_default()
     }
 
+    /// A variable that is set overrides the default, even with an empty value (serpent).
     fn or(&self, default: &str) -> String {
-        if self.text().is_empty() { default.to_owned() } else { self.text().to_owned() }
+        self.variable.and_then(Variable::value).unwrap_or(default).to_owned()
     }
 
     fn secret(&self) -> Option<SecretString> {
@@ -71,11 +72,11 @@ pub fn read(
             providers.push(provider);
         }
     };
-    let (key, url) = (legacy.field("ANTHROPIC_KEY"), legacy.field("ANTHROPIC_BASE_URL"));
+    let (key, url) = (legacy.key("ANTHROPIC_KEY"), legacy.field("ANTHROPIC_BASE_URL"));
     if let Some(anthropic) = anthropic(&legacy, &key, &url, &bedrock, findings) {
         add(anthropic, bedrock.url.is_unknown() || bedrock.region.is_unknown() || url.is_unknown());
     }
-    let (key, url) = (legacy.field("OPENAI_KEY"), legacy.field("OPENAI_BASE_URL"));
+    let (key, url) = (legacy.key("OPENAI_KEY"), legacy.field("OPENAI_BASE_URL"));
     if key.is_set() {
         let openai = bearer("openai", ProviderType::Openai, &key, &url, OPENAI_URL, &bedrock);
         add(openai, url.is_unknown());
@@ -91,18 +92,31 @@ struct Legacy<'a> {
 }
 
 impl<'a> Legacy<'a> {
-    /// Decided per variable: the newer spelling if it is not empty, else the older one. Mixing is no error.
+    /// Decided per variable: the newer spelling if it is set, else the older one. Mixing is not an error.
     fn field(&self, name: &'static str) -> Field<'a> {
         let [aibridge, gateway] = FAMILIES;
-        let variable = look_up(self.variables, &format!("{gateway}{name}"))
-            .or_else(|| look_up(self.variables, &format!("{aibridge}{name}")));
+        let variable = self.last(gateway, name).or_else(|| self.last(aibridge, name));
         Field { variable, family: self.family, name }
+    }
+
+    /// One knowing difference from Coder: an empty key of the newer spelling does not hide the older one, where Coder would
+    /// seed nothing.
+    fn key(&self, name: &'static str) -> Field<'a> {
+        let [aibridge, gateway] = FAMILIES;
+        let set = |family| self.last(family, name).filter(|variable| variable.value() != Some(""));
+        let variable = set(gateway).or_else(|| set(aibridge));
+        Field { variable, family: self.family, name }
+    }
+
+    /// The last variable of this name, letters of either case.
+    fn last(&self, family: &str, name: &str) -> Option<&'a Variable> {
+        self.variables.iter().rfind(|variable| behind(family, &variable.name).is_some_and(|rest| rest == name))
     }
 }
 
 fn url_warning(provider: &DesiredProvider) -> Option<Problem> {
     let origin = &provider.origins.base_url;
-    let message = suspicious_url(&provider.base_url, provider.bedrock.is_some(), origin)?;
+    let message = suspicious_url(provider.kind, &provider.base_url, origin)?;
     Some(Problem::new(Code::BaseUrlSuspicious, message).provider(&provider.name).variable(&origin.variable))
 }
 
@@ -128,6 +142,11 @@ fn anthropic(
     if !settings.is_configured() {
         let warning = Problem::new(Code::BedrockWithoutCredentials, bedrock_without_credentials());
         findings.warnings.push(warning.provider("anthropic").variable(bedrock.url.spelled()));
+    }
+    let models = [("BEDROCK_MODEL", &settings.model), ("BEDROCK_SMALL_FAST_MODEL", &settings.small_fast_model)];
+    let missing = models.iter().filter(|(_, model)| model.is_empty()).map(|(name, _)| legacy.field(name).spelled());
+    if let Some(warning) = without_models(missing.collect()) {
+        findings.warnings.push(warning.provider("anthropic"));
     }
     let origins = Origins {
         base_url: bedrock.url.origin(Presence::Unset),
@@ -207,17 +226,10 @@ fn bearer(
 /// How a variable that is not set would be spelled: as its set neighbours are.
 fn family(variables: &[Variable]) -> &'static str {
     let [aibridge, gateway] = FAMILIES;
-    if variables.iter().any(|v| v.name.starts_with(gateway) && !v.name.starts_with(super::names::PREFIXES[1])) {
-        gateway
-    } else {
-        aibridge
-    }
+    let newer = |name: &str| behind(gateway, name).is_some_and(|rest| !rest.starts_with("PROVIDER_"));
+    if variables.iter().any(|variable| newer(&variable.name)) { gateway } else { aibridge }
 }
 
 fn unreadable(variables: &[Variable]) -> impl Iterator<Item = Problem> {
-    let ours = |name: &str| {
-        let rest = FAMILIES.iter().find_map(|family| name.strip_prefix(family));
-        rest.is_some_and(|rest| super::names::LEGACY.contains(&rest))
-    };
-    variables.iter().filter(move |v| ours(&v.name)).filter_map(Variable::unreadable)
+    variables.iter().filter(|variable| is_older(&variable.name)).filter_map(Variable::unreadable)
 }

@@ -48,9 +48,12 @@ pub fn behind<'a>(prefix: &str, name: &'a str) -> Option<Cow<'a, str>> {
 /// Does Coder make a provider of it?
 #[cfg(feature = "controller")]
 pub fn is_of_provider(name: &str) -> bool {
-    let legacy =
-        FAMILIES.iter().find_map(|family| name.strip_prefix(family)).is_some_and(|rest| LEGACY.contains(&rest));
-    legacy || PREFIXES.iter().any(|prefix| behind(prefix, name).is_some())
+    is_older(name) || PREFIXES.iter().any(|prefix| behind(prefix, name).is_some())
+}
+
+/// One of the older variables, in letters of either case.
+pub fn is_older(name: &str) -> bool {
+    FAMILIES.iter().any(|family| behind(family, name).is_some_and(|rest| LEGACY.contains(&&*rest)))
 }
 
 /// One of those for a single provider.
@@ -64,19 +67,16 @@ pub fn near_miss(name: &str) -> Option<String> {
     if name.len() > 256 || PREFIXES.iter().any(|prefix| behind(prefix, name).is_some()) {
         return None;
     }
-    let name = upper_of_near_misses(name)?;
+    if is_older(name) {
+        return None;
+    }
+    let name = upper(name);
     let (family, rest) = match split_family(&name) {
         Family::Exact(family, rest) => (family, rest),
         Family::Near(family, rest) => return Some(format!("{family}{}", repair(rest).unwrap_or(rest.to_owned()))),
         Family::Other => return None,
     };
     repair(rest).map(|rest| format!("{family}{rest}"))
-}
-
-/// Older variables are case-sensitive, so a lower-case one is a near miss; exact ones are none.
-fn upper_of_near_misses(name: &str) -> Option<String> {
-    let exact = |family: &&str| name.strip_prefix(*family).is_some_and(|rest| LEGACY.contains(&rest));
-    (!FAMILIES.iter().any(exact)).then(|| upper(name))
 }
 
 enum Family<'a> {
@@ -153,7 +153,7 @@ mod tests {
             ("CODER_AIBRIDGE_OPENAI_KEYS", "CODER_AIBRIDGE_OPENAI_KEY"),
             ("CODER_AIBRIGE_OPENAI_KEY", "CODER_AIBRIDGE_OPENAI_KEY"),
             ("CODER_AIBRIDGE_OPENAI_BASEURL", "CODER_AIBRIDGE_OPENAI_BASE_URL"),
-            ("coder_aibridge_openai_key", "CODER_AIBRIDGE_OPENAI_KEY"),
+            ("coder_aibridge_openai_keys", "CODER_AIBRIDGE_OPENAI_KEY"),
             ("CODER_AI_GATEWAY_BEDROCK_SMALL_FASTMODEL", "CODER_AI_GATEWAY_BEDROCK_SMALL_FAST_MODEL"),
         ] {
             assert_eq!(near_miss(name).as_deref(), Some(meant), "{name}");
@@ -168,12 +168,13 @@ mod tests {
             // Go's upper case of this letter is an ordinary I.
             "CODER_A\u{131}BRIDGE_PROVIDER_0_TYPE",
             "CODER_AIBRIDGE_OPENAI_KEY",
+            "coder_aibridge_openai_key",
             "CODER_AI_GATEWAY_BEDROCK_REGION",
         ] {
             assert!(is_of_provider(name), "{name}");
         }
         for name in
-            ["CODER_AIBRIDGE_ENABLED", "OPENAI_KEY", "coder_aibridge_openai_key", "XCODER_AIBRIDGE_OPENAI_KEY", ""]
+            ["CODER_AIBRIDGE_ENABLED", "OPENAI_KEY", "coder_aibridge_openai_keys", "XCODER_AIBRIDGE_OPENAI_KEY", ""]
         {
             assert!(!is_of_provider(name), "{name}");
         }
@@ -183,6 +184,7 @@ mod tests {
     fn known_and_foreign_names_are_not_near_misses() {
         for name in [
             "CODER_AIBRIDGE_OPENAI_KEY",
+            "coder_ai_gateway_OPENAI_KEY",
             "CODER_AI_GATEWAY_BEDROCK_REGION",
             "coder_aibridge_provider_0_type",
             "CODER_AIBRIDGE_PROVIDER_0_TYPO",

@@ -11,7 +11,7 @@ use crate::provider::{DesiredProvider, Presence};
 const OF_ABSENCE: [Code; 8] = [
     Code::TypeRequired,
     Code::BedrockRequired,
-    Code::FederationIncomplete,
+    Code::BedrockWithoutModels,
     Code::CredentialCountMismatch,
     Code::IndexGap,
     Code::ProviderWithoutKeys,

@@ -247,7 +247,7 @@ fn sealed(what: &str, unreadable: &Unreadable) -> NotExportable {
 /// What Coder holds of it and no variable can say.
 fn lost<'a>(provider: &'a Stored) -> impl Iterator<Item = String> + 'a {
     let settings = provider.row.settings.as_ref().ok().and_then(Option::as_ref);
-    let title = provider.display_name != provider.name && provider.display_name != "AWS Bedrock";
+    let title = provider.display_name != provider.name;
     let others = settings.filter(|settings| !settings.other.is_empty()).map(|settings| {
         let names: Vec<String> = settings.other.keys().map(|name| redact::name(name)).collect();
         format!("what its settings hold in {}", names.join(", "))

@@ -48,7 +48,8 @@ fn of_conflict(conflict: &Conflict) -> Vec<VariableEdit> {
         },
         (_, FieldValue::Text(text)) => one(match text.exact().filter(|_| !conflict.differs_only_in_redacted_part()) {
             None => Edit::SetSecret,
-            Some("") if conflict.falls_back_to_default() => Edit::Redescribe,
+            // Unset, Coder's default would apply.
+            Some("") if conflict.falls_back_to_default() => Edit::Set { value: String::new() },
             Some("") => Edit::Unset,
             Some(value) => Edit::Set { value: value.to_owned() },
         }),

@@ -91,12 +91,6 @@ impl DesiredProvider {
         if self.bedrock.is_some() && bedrock_label_exists { ProviderType::Bedrock.as_str() } else { self.kind.as_str() }
     }
 
-    /// Coder shows the single Bedrock provider of the older variables as `AWS Bedrock` where rows have type `bedrock`,
-    /// and every other provider by its name.
-    pub fn display_name(&self, bedrock_label_exists: bool) -> &str {
-        if self.index.is_none() && self.bedrock.is_some() && bedrock_label_exists { "AWS Bedrock" } else { &self.name }
-    }
-
     /// What it is called in anything that is shown: its name, or its number if the name came from a Kubernetes Secret.
     pub fn label(&self) -> String {
         match self.index {

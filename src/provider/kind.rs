@@ -51,6 +51,18 @@ impl ProviderType {
         matches!(self, ProviderType::Anthropic | ProviderType::Bedrock)
     }
 
+    /// Coder builds it as an OpenAI client: without a base URL its requests, and its key, go to OpenAI's endpoint.
+    pub fn falls_back_to_openai(self) -> bool {
+        match self {
+            ProviderType::Azure
+            | ProviderType::Google
+            | ProviderType::OpenaiCompat
+            | ProviderType::Openrouter
+            | ProviderType::Vercel => true,
+            ProviderType::Openai | ProviderType::Anthropic | ProviderType::Bedrock | ProviderType::Copilot => false,
+        }
+    }
+
     /// Takes bearer keys at all.
     pub fn allows_keys(self) -> bool {
         !matches!(self, ProviderType::Bedrock | ProviderType::Copilot)

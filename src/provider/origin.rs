@@ -40,7 +40,7 @@ impl std::fmt::Display for Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     Set,
-    /// Not set (or, for the older variables, empty): Coder's default applies.
+    /// Not set: Coder's default applies.
     Default,
     /// Not set, and empty therefore.
     Unset,

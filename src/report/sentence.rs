@@ -77,8 +77,19 @@ pub fn problem_sentence(problem: &Problem) -> String {
 
 const INDEXED: &str = "describe the provider in indexed variables (CODER_AIBRIDGE_PROVIDER_0_TYPE, …) instead";
 
-/// What to do to keep what the database holds, for one field.
-pub fn keep_database(conflict: &Conflict) -> String {
+/// What to do to keep what the database holds, for the fields of one provider. A description of the whole provider holds
+/// every other change.
+pub fn keep_database_of(conflicts: &[Conflict]) -> Vec<String> {
+    let mut ways: Vec<String> = conflicts.iter().map(keep_database).collect();
+    if ways.iter().any(|way| way == INDEXED) {
+        ways.retain(|way| way == INDEXED);
+    }
+    ways.dedup();
+    ways
+}
+
+/// For one field.
+fn keep_database(conflict: &Conflict) -> String {
     let variable = &conflict.origin.variable;
     // Only a value that is shown whole can be set.
     let exact = match &conflict.database {
@@ -88,9 +99,9 @@ pub fn keep_database(conflict: &Conflict) -> String {
     let was_bedrock =
         matches!(&conflict.environment, FieldValue::Text(text) if text.text == ProviderType::Bedrock.as_str());
     match (conflict.field, exact) {
-        // The legacy variables have no TYPE, and for them empty means Coder's default.
+        // The older variables have no TYPE; one that is not set has Coder's default, an empty one overrides it.
         (Field::Type, _) if conflict.origin.presence == Presence::Default => return INDEXED.to_owned(),
-        (_, Some("")) if conflict.falls_back_to_default() => return INDEXED.to_owned(),
+        (_, Some("")) if conflict.falls_back_to_default() => return format!("set {variable} to an empty value"),
         // What makes it one may be the other variables.
         (Field::Type, Some(kind)) if was_bedrock => {
             return format!("set {variable} to {kind} and unset the BEDROCK variables");

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::layout::{beside, room, wrap};
 use super::model::{Command, Provider, Report};
-use super::sentence::{START_ANYWAY, keep_database, minute, origin, take_environment, value};
+use super::sentence::{START_ANYWAY, keep_database_of, minute, origin, take_environment, value};
 use crate::env::UnknownProvider;
 use crate::explain::pointer;
 use crate::plan::{Conflict, State};
@@ -265,8 +265,7 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
         for conflict in of_provider {
             fields(out, conflict, width, blocking && !conflict.blocking);
         }
-        let mut keep: Vec<String> = of_provider.iter().map(keep_database).collect();
-        keep.dedup();
+        let keep = keep_database_of(of_provider);
         let unset =
             if keep.iter().all(|way| way.starts_with("unset")) { "" } else { ", or unset this provider's variables" };
         out.push('\n');

@@ -168,7 +168,7 @@ fn rows(desired: &[DesiredProvider], insert: &Insert, keyring: &Keyring, ids: &m
             id,
             kind: provider.stored_type(insert.bedrock_label),
             name: provider.name.clone(),
-            display_name: provider.display_name(insert.bedrock_label).to_owned(),
+            display_name: provider.name.clone(),
             base_url: provider.base_url.clone(),
             shown_url: redact::base_url(&provider.base_url, Some(&provider.origins.base_url)).text,
             settings,

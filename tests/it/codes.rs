@@ -19,9 +19,6 @@ const BEDROCK: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_TYPE", "bedrock");
 const URL: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "https://ai.example/v1");
 const KEY: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-codes");
 const REGION: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_REGION", "us-east-1");
-const RULE: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_FEDERATION_RULE_ID", "rule");
-const ORGANIZATION: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_ORGANIZATION_ID", "org");
-const TOKEN: (&str, &str) = ("CODER_AIBRIDGE_PROVIDER_0_IDENTITY_TOKEN_FILE", "/token");
 
 const KEYS_VARIABLE: &str = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
 const ENCRYPTION_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -100,10 +97,6 @@ fn how(code: Code) -> How {
         Code::BedrockRequired => Environment(&[BEDROCK]),
         Code::KeysUnsupported => Environment(&[BEDROCK, REGION, KEY]),
         Code::KeysWithBedrock => Environment(&[ANTHROPIC, REGION, KEY]),
-        Code::FederationUnsupported => Environment(&[TYPE, RULE, ORGANIZATION, TOKEN]),
-        Code::BedrockWithFederation => Environment(&[ANTHROPIC, REGION, RULE, ORGANIZATION, TOKEN]),
-        Code::KeysWithFederation => Environment(&[ANTHROPIC, KEY, RULE, ORGANIZATION, TOKEN]),
-        Code::FederationIncomplete => Environment(&[ANTHROPIC, RULE]),
         Code::TooManyKeys => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_KEYS", "1,2,3,4,5,6")]),
         Code::EmptyKey => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_KEY", "")]),
         Code::DuplicateKey => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_KEYS", "a,a")]),
@@ -231,7 +224,7 @@ fn how(code: Code) -> How {
         Code::BedrockWithoutCredentials => {
             Environment(&[BEDROCK, ("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_BASE_URL", "https://b.example/")])
         }
-        Code::FederationNotStored => Environment(&[ANTHROPIC, URL, RULE, ORGANIZATION, TOKEN]),
+        Code::BedrockWithoutModels => Environment(&[BEDROCK, REGION]),
         Code::SchemaPending => With(|| in_variant(Variant::Empty, "openai")),
         Code::EncryptionPending => With(|| {
             let (run, _database) = seed("");

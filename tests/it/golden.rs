@@ -15,12 +15,14 @@ const CLAUDE: [(&str, &str); 4] = [
     ("CODER_AIBRIDGE_PROVIDER_1_BASE_URL", "https://api.anthropic.com/"),
     ("CODER_AIBRIDGE_PROVIDER_1_KEY", "sk-golden-claude"),
 ];
-const AWS: [(&str, &str); 5] = [
+const AWS: [(&str, &str); 7] = [
     ("CODER_AIBRIDGE_PROVIDER_2_TYPE", "bedrock"),
     ("CODER_AIBRIDGE_PROVIDER_2_NAME", "claude-on-aws"),
     ("CODER_AIBRIDGE_PROVIDER_2_BEDROCK_REGION", "eu-central-1"),
     ("CODER_AIBRIDGE_PROVIDER_2_BEDROCK_ACCESS_KEY", "AKIAGOLDENGOLDEN"),
     ("CODER_AIBRIDGE_PROVIDER_2_BEDROCK_ACCESS_KEY_SECRET", "golden-bedrock-secret"),
+    ("CODER_AIBRIDGE_PROVIDER_2_BEDROCK_MODEL", "anthropic.claude-sonnet-5"),
+    ("CODER_AIBRIDGE_PROVIDER_2_BEDROCK_SMALL_FAST_MODEL", "anthropic.claude-haiku-4-5"),
 ];
 /// `MDEy…`, and the row that Coder makes of it.
 const ENCRYPTION_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
@@ -57,7 +59,7 @@ fn bedrock_row(settings: &str) -> String {
         + &format!("; update ai_providers set settings = '{settings}' where name = 'claude-on-aws'")
 }
 
-const SETTINGS: &str = r#"{"_type":"bedrock","_version":1,"access_key":"AKIAGOLDENGOLDEN","access_key_secret":"golden-bedrock-secret","region":"eu-central-1"}"#;
+const SETTINGS: &str = r#"{"_type":"bedrock","_version":1,"access_key":"AKIAGOLDENGOLDEN","access_key_secret":"golden-bedrock-secret","model":"anthropic.claude-sonnet-5","region":"eu-central-1","small_fast_model":"anthropic.claude-haiku-4-5"}"#;
 
 const BOTH_KEYS: [&str; 2] = ["sk-golden-first", "sk-golden-second"];
 

@@ -112,6 +112,7 @@ fn unknown_flag_is_invalid_and_can_be_let_through() {
 
 #[test]
 fn strict_turns_four_warnings_into_problems() {
+    const EMPTY_MODEL: (&str, &str) = ("CODER_AIBRIDGE_BEDROCK_MODEL", "");
     let nothing = Run::seed().env("AI_PROVIDER_SEED_OUTPUT", "json").env("AI_PROVIDER_SEED_WAIT", "0");
     for (code, run) in [
         ("unknown_variable", base().env("CODER_AIBRIDGE_OPENAI_KEYZ", KEY)),
@@ -123,6 +124,7 @@ fn strict_turns_four_warnings_into_problems() {
                 .env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "https://g.example/"),
         ),
         ("base_url_suspicious", base().env("CODER_AIBRIDGE_OPENAI_BASE_URL", "api.openai.com")),
+        ("bedrock_without_models", base().envs([("CODER_AIBRIDGE_BEDROCK_REGION", "us-east-1"), EMPTY_MODEL])),
         ("nothing_desired", nothing),
     ] {
         let database = database();

@@ -90,9 +90,7 @@ fn name() -> impl Strategy<Value = String> {
         "BEDROCK_ACCESS_KEYS",
         "BEDROCK_ACCESS_KEY_SECRET",
         "BEDROCK_MODEL",
-        "FEDERATION_RULE_ID",
-        "ORGANIZATION_ID",
-        "IDENTITY_TOKEN_FILE",
+        "BEDROCK_SMALL_FAST_MODEL",
         "KEYZ",
         "",
     ]);

@@ -163,21 +163,36 @@ fn bedrock() {
 fn warnings() {
     let url = ("0_BASE_URL", "https://ai.example/v1");
     let key = ("0_KEY", "k");
+    let region = ("0_BEDROCK_REGION", "us-east-1");
+    let models = [("0_BEDROCK_MODEL", "m"), ("0_BEDROCK_SMALL_FAST_MODEL", "s")];
     let table: &[(Pairs, &[&str])] = &[
         (&[("0_TYPE", "openai"), key, url], &[]),
         (&[("0_TYPE", "copilot"), url], &[]),
         // Coder: a region is enough for AWS's own endpoint, whatever the type is called.
-        (&[("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1")], &[]),
-        (&[("0_TYPE", "anthropic"), ("0_BEDROCK_REGION", "us-east-1")], &[]),
+        (&[("0_TYPE", "bedrock"), region, models[0], models[1]], &[]),
+        (&[("0_TYPE", "anthropic"), region, models[0], models[1]], &[]),
+        (
+            &[("0_TYPE", "bedrock"), region, ("0_bedrock_model", "")],
+            &["bedrock_without_models[0] 0_bedrock_model 0_BEDROCK_SMALL_FAST_MODEL"],
+        ),
+        (&[("0_TYPE", "anthropic"), region, models[0]], &["bedrock_without_models[0] 0_BEDROCK_SMALL_FAST_MODEL"]),
         (&[("0_TYPE", "openai"), url], &["provider_without_keys[0] 0_TYPE"]),
         (&[("0_TYPE", "openai"), ("0_NAME", "n"), url], &["provider_without_keys[0] 0_NAME"]),
-        (&[("0_TYPE", "openai"), key], &["base_url_suspicious[0] 0_BASE_URL"]),
+        // An empty URL is the vendor's endpoint for these, and OpenAI's for the others.
+        (&[("0_TYPE", "openai"), key], &[]),
+        (&[("0_TYPE", "anthropic"), key], &[]),
+        (&[("0_TYPE", "copilot")], &[]),
+        (&[("0_TYPE", "azure"), key], &["base_url_suspicious[0] 0_BASE_URL"]),
+        (&[("0_TYPE", "google"), key], &["base_url_suspicious[0] 0_BASE_URL"]),
+        (&[("0_TYPE", "openai-compat"), key], &["base_url_suspicious[0] 0_BASE_URL"]),
+        (&[("0_TYPE", "openrouter"), key, ("0_base_url", "")], &["base_url_suspicious[0] 0_base_url"]),
+        (&[("0_TYPE", "vercel"), key], &["base_url_suspicious[0] 0_BASE_URL"]),
         (&[("0_TYPE", "openai"), key, ("0_BASE_URL", "https://a.example/ ")], &["base_url_suspicious[0] 0_BASE_URL"]),
         (&[("0_TYPE", "openai"), key, ("0_base_url", "api.openai.com")], &["base_url_suspicious[0] 0_base_url"]),
         (&[("0_TYPE", "openai"), key, ("0_BASE_URL", "ftp://a.example/")], &["base_url_suspicious[0] 0_BASE_URL"]),
-        (&[("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1"), url], &["base_url_ignored[0] 0_BASE_URL"]),
+        (&[("0_TYPE", "bedrock"), region, models[0], models[1], url], &["base_url_ignored[0] 0_BASE_URL"]),
         (
-            &[("0_TYPE", "bedrock"), ("0_BEDROCK_BASE_URL", "https://b.example")],
+            &[("0_TYPE", "bedrock"), ("0_BEDROCK_BASE_URL", "https://b.example"), models[0], models[1]],
             &["bedrock_without_credentials[0] 0_BEDROCK_BASE_URL"],
         ),
         (&[("0_TYPE", "openai"), key, url, ("0_KEYZ", "x")], &["unknown_variable[0] 0_KEYZ"]),
@@ -194,6 +209,8 @@ fn warnings() {
     }
     let only_url = [("0_TYPE", "bedrock"), ("0_BEDROCK_BASE_URL", "https://b.example")];
     assert!(read(&only_url).findings.warnings[0].message.starts_with("only a Bedrock URL is set"));
+    let no_url = read(&[("0_TYPE", "vercel"), key]).findings.warnings;
+    assert!(no_url[0].message.contains("the key of this vercel provider"), "{}", no_url[0].message);
     let meant = |name| {
         let warnings = read(&[("0_TYPE", "openai"), key, url, (name, "x")]).findings.warnings;
         warnings[0].suggestion.clone().map(|name| name.replace(AIBRIDGE, ""))
@@ -204,9 +221,9 @@ fn warnings() {
 }
 
 #[test]
-fn strict_turns_four_warnings_into_problems_and_only_those() {
+fn strict_turns_its_warnings_into_problems_and_only_those() {
     let mut environment = read(&[
-        ("0_TYPE", "openai"),
+        ("0_TYPE", "google"),
         ("0_KEYZ", "x"),
         ("1_TYPE", "bedrock"),
         ("1_BEDROCK_BASE_URL", "https://b.example"),
@@ -216,7 +233,8 @@ fn strict_turns_four_warnings_into_problems_and_only_those() {
     let codes = |problems: &[Problem]| problems.iter().map(|problem| problem.code).collect::<Vec<_>>();
     let mut problems = codes(&environment.findings.problems);
     problems.sort();
-    assert_eq!(problems, [Code::UnknownVariable, Code::ProviderWithoutKeys, Code::BaseUrlSuspicious]);
+    let strict = Code::STRICT.into_iter().filter(|code| *code != Code::NothingDesired);
+    assert_eq!(problems, strict.collect::<Vec<_>>());
     let mut warnings = codes(&environment.findings.warnings);
     warnings.sort();
     assert_eq!(warnings, [Code::BaseUrlIgnored, Code::BedrockWithoutCredentials]);

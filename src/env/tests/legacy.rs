@@ -24,22 +24,39 @@ fn older_provider_exists_if_its_key_does() {
     );
     assert_eq!(both[1].origins.base_url.presence, Presence::Default);
     assert_eq!(both[1].origins.base_url.variable, "CODER_AIBRIDGE_OPENAI_BASE_URL");
-    // Not in capitals: not read, but said.
-    assert_warnings(
-        &[("coder_aibridge_openai_key", "k")],
-        &["nothing_desired", "unknown_variable coder_aibridge_openai_key"],
-    );
 }
 
 #[test]
-fn empty_is_unset_and_nothing_is_trimmed() {
+fn names_in_either_case_are_read_and_named_as_written() {
+    let [provider] = &assert_warnings(&[("coder_AiBridge_openai_key", "k")], &[]).providers[..] else {
+        panic!("one provider")
+    };
+    assert_eq!(provider.origins.keys.variable, "coder_AiBridge_openai_key");
+    assert_eq!(provider.origins.base_url.variable, "CODER_AIBRIDGE_OPENAI_BASE_URL");
+    let newer = &providers(&[OPENAI_KEY, ("coder_ai_gateway_openai_base_url", "https://new/")])[0];
+    assert_eq!(newer.base_url, "https://new/");
+    // As everywhere, the last of one name counts.
+    let last = &providers(&[OPENAI_KEY, ("coder_aibridge_openai_key", "last")])[0];
+    assert_eq!(last.keys[0].expose_secret(), "last");
+    let unreadable = Variable::from_os("coder_aibridge_openai_key".into(), super::validation::not_unicode());
+    assert_eq!(lines(&Environment::read(&[unreadable]).findings.problems), ["not_unicode coder_aibridge_openai_key"]);
+}
+
+#[test]
+fn empty_value_overrides_the_default_and_nothing_is_trimmed() {
     assert!(providers(&[("CODER_AIBRIDGE_OPENAI_KEY", "")]).is_empty());
-    let [provider] = &providers(&[("CODER_AIBRIDGE_OPENAI_KEY", " k\n"), ("CODER_AIBRIDGE_OPENAI_BASE_URL", "")])[..]
+    let pairs = [("CODER_AIBRIDGE_OPENAI_KEY", " k\n"), ("CODER_AIBRIDGE_OPENAI_BASE_URL", "")];
+    let [provider] = &assert_warnings(&pairs, &[]).providers[..] else { panic!("one provider") };
+    assert_eq!(provider.keys[0].expose_secret(), " k\n");
+    assert_eq!((provider.base_url.as_str(), provider.origins.base_url.presence), ("", Presence::Set));
+    assert_eq!(providers(&[ANTHROPIC_KEY, ("CODER_AI_GATEWAY_ANTHROPIC_BASE_URL", "")])[0].base_url, "");
+    let empty = "CODER_AIBRIDGE_BEDROCK_MODEL";
+    let [bedrock] =
+        &assert_warnings(&[REGION, (empty, "")], &[&format!("bedrock_without_models {empty}")]).providers[..]
     else {
         panic!("one provider")
     };
-    assert_eq!(provider.keys[0].expose_secret(), " k\n");
-    assert_eq!(provider.base_url, "https://api.openai.com/v1/");
+    assert_eq!(bedrock.bedrock.as_ref().unwrap().model, "");
     // An empty credential is no Bedrock configuration, unlike in the indexed variables.
     let provider = &providers(&[ANTHROPIC_KEY, ("CODER_AIBRIDGE_BEDROCK_ACCESS_KEY", "")])[0];
     assert!(provider.bedrock.is_none());
@@ -56,8 +73,8 @@ fn the_newer_spelling_decides_variable_by_variable() {
         ),
         (
             &[("CODER_AI_GATEWAY_OPENAI_BASE_URL", ""), ("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://old/")],
-            "https://old/",
-            "CODER_AIBRIDGE_OPENAI_BASE_URL",
+            "",
+            "CODER_AI_GATEWAY_OPENAI_BASE_URL",
         ),
         (
             &[("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://a/"), ("CODER_AIBRIDGE_OPENAI_BASE_URL", "https://b/")],
@@ -69,6 +86,11 @@ fn the_newer_spelling_decides_variable_by_variable() {
         let provider = &providers(&[&[OPENAI_KEY], *pairs].concat())[0];
         assert_eq!((provider.base_url.as_str(), provider.origins.base_url.variable.as_str()), (*url, *variable));
     }
+    // The knowing difference: an empty key does not hide one, as it would in Coder.
+    let provider = &providers(&[OPENAI_KEY, ("CODER_AI_GATEWAY_OPENAI_KEY", "")])[0];
+    assert_eq!(provider.origins.keys.variable, OPENAI_KEY.0);
+    let provider = &providers(&[OPENAI_KEY, ("CODER_AI_GATEWAY_OPENAI_KEY", "new")])[0];
+    assert_eq!(provider.keys[0].expose_secret(), "new");
     let provider = &providers(&[("CODER_AI_GATEWAY_ANTHROPIC_KEY", "k")])[0];
     assert_eq!(provider.origins.base_url.variable, "CODER_AI_GATEWAY_ANTHROPIC_BASE_URL");
 }
@@ -84,7 +106,6 @@ fn bedrock_has_default_models_and_no_keys() {
     assert_eq!(settings.model, "global.anthropic.claude-sonnet-4-5-20250929-v1:0");
     assert_eq!(settings.small_fast_model, "global.anthropic.claude-haiku-4-5-20251001-v1:0");
     assert!(provider.keys.is_empty());
-    assert_eq!((provider.display_name(true), provider.display_name(false)), ("AWS Bedrock", "anthropic"));
     assert_eq!((provider.stored_type(true), provider.stored_type(false)), ("bedrock", "anthropic"));
 
     let pair = [("CODER_AIBRIDGE_BEDROCK_ACCESS_KEY", "id"), ("CODER_AIBRIDGE_BEDROCK_ACCESS_KEY_SECRET", "s")];

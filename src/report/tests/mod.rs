@@ -67,7 +67,7 @@ fn advice_names_the_value_to_set() {
         (Field::BaseUrl, "https://a/", "https://b/", Presence::Set, format!("Set {variable} to https://b/, change")),
         (Field::BaseUrl, "", "https://b/", Presence::Unset, format!("Set {variable} to https://b/, change")),
         (Field::BaseUrl, "https://a/", "", Presence::Set, format!("Unset {variable}, change")),
-        (Field::BaseUrl, "https://a/", "", Presence::Default, "Describe the provider in indexed".to_owned()),
+        (Field::BaseUrl, "https://a/", "", Presence::Default, format!("Set {variable} to an empty value, change")),
         // Nobody can set a variable to what is not shown.
         (
             Field::BaseUrl,

@@ -175,7 +175,7 @@ fn no_misplaced_secret_in_output() {
     let mut secrets = Secrets::default();
     let database = Server::shared().database(Variant::Current);
     let base = [("CODER_AIBRIDGE_PROVIDER_0_TYPE", "anthropic".to_owned())];
-    for suffix in ["TYPE", "NAME", "BASE_URL", "BEDROCK_REGION", "BEDROCK_BASE_URL", "KEYZ", "FEDERATION_RULE_ID"] {
+    for suffix in ["TYPE", "NAME", "BASE_URL", "BEDROCK_REGION", "BEDROCK_BASE_URL", "KEYZ", "ORGANIZATION_ID"] {
         // Of letters and digits, and as keys look; upper case so that it is no valid name.
         for secret in [secrets.token(), format!("sk-{}=/+", secrets.token()), format!("https://{}:x@", secrets.token())]
         {

@@ -19,6 +19,7 @@ mod options;
 mod postgres_errors;
 mod privileges;
 mod read_only;
+mod refusals;
 mod resolve;
 mod resolve_database;
 mod resolve_races;

@@ -13,6 +13,7 @@ pub mod clock;
 #[cfg(feature = "controller")]
 pub mod controller;
 pub mod database;
+pub mod fake_server;
 #[cfg(feature = "controller")]
 pub mod helm;
 #[cfg(feature = "controller")]

@@ -16,6 +16,16 @@ impl PgBouncer {
     /// For these roles and their passwords, at most two server connections per database and role, so that clients must
     /// share them. None, and the test counts as skipped, where PgBouncer is not installed.
     pub fn start(server: &Server, roles: &[(&str, &str)]) -> Option<PgBouncer> {
+        Self::start_with(server, roles, "", &[])
+    }
+
+    /// The same with more lines of its configuration, and files that they name by their bare names.
+    pub fn start_with(
+        server: &Server,
+        roles: &[(&str, &str)],
+        more: &str,
+        files: &[(&str, &str)],
+    ) -> Option<PgBouncer> {
         let Some(program) = program() else {
             super::skip("PgBouncer is not installed (Debian: pgbouncer)");
             return None;
@@ -34,9 +44,12 @@ impl PgBouncer {
         let ini = format!(
             "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
              unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {users}\npool_mode = transaction\n\
-             default_pool_size = 2\nmax_client_conn = 200\n",
+             default_pool_size = 2\nmax_client_conn = 200\n{more}",
             server.port()
         );
+        for (name, contents) in files {
+            write(name, (*contents).to_owned());
+        }
         let ini = write("pgbouncer.ini", ini);
         let process = Process::start(&directory, "KILL", &[&program.to_string_lossy(), &ini]);
         let mut bouncer = PgBouncer { port, directory, process };

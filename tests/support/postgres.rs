@@ -26,6 +26,7 @@ pub struct Options {
     settings: Vec<(String, String)>,
     hba: Vec<String>,
     files: Vec<(String, Vec<u8>)>,
+    speaks_german: bool,
 }
 
 impl Options {
@@ -60,6 +61,17 @@ impl Options {
     pub fn file(mut self, name: &str, contents: impl Into<Vec<u8>>) -> Self {
         self.files.push((name.into(), contents.into()));
         self
+    }
+
+    /// Messages in German. The archive's binaries have no translations, so these are Debian's; `None`, and the test counts as
+    /// skipped, where they or the locale's source are not installed.
+    pub fn german(mut self) -> Option<Self> {
+        if debian().is_none() || !Path::new("/usr/share/i18n/locales/de_DE").is_file() {
+            super::skip("no Postgres that speaks German (Debian: postgresql, locales)");
+            return None;
+        }
+        self.speaks_german = true;
+        Some(self.setting("lc_messages", GERMAN))
     }
 
     /// TLS with this certificate chain and key (PEM).
@@ -98,7 +110,9 @@ impl Server {
     /// A server of one's own; ends when dropped. Costs about a second.
     pub fn start(options: Options) -> Server {
         let version = options.version.clone().unwrap_or_else(default_version);
-        let mut server = Server::new(options, archive::home(&version));
+        let german = debian().filter(|_| options.speaks_german);
+        let home = german.unwrap_or_else(|| archive::home(&version));
+        let mut server = Server::new(options, home);
         server.initdb();
         server.launch_on_free_port();
         server.bootstrap();
@@ -207,6 +221,19 @@ impl Server {
         self.write("pg_hba.conf", format!("{helpers}\n{}\n", lines.join("\n")));
     }
 
+    /// glibc looks for locales where LOCPATH says; the system's own are not touched.
+    fn make_locale(&self) {
+        if self.directory.join(GERMAN).is_dir() {
+            return;
+        }
+        let made = user::command("localedef")
+            .args(["--no-archive", "-i", "de_DE", "-f", "UTF-8"])
+            .arg(self.directory.join(GERMAN))
+            .output()
+            .expect("start localedef");
+        assert!(self.directory.join(GERMAN).is_dir(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+
     fn bootstrap(&self) {
         self.client("postgres")
             .batch_execute("create role postgres superuser login password 'postgres'")
@@ -249,8 +276,14 @@ impl Server {
             .chain(own)
             .flat_map(|(name, value)| ["-c".into(), format!("{name}={value}")])
             .collect();
-        let command: Vec<&str> =
-            [&program, "-D", &data].into_iter().chain(settings.iter().map(String::as_str)).collect();
+        let locales = format!("LOCPATH={}", self.directory.display());
+        if self.options.speaks_german {
+            self.make_locale();
+        }
+        let command: Vec<&str> = ["/usr/bin/env", &locales, &program, "-D", &data]
+            .into_iter()
+            .chain(settings.iter().map(String::as_str))
+            .collect();
 
         let mut process = Process::start(&self.directory, "QUIT", &command);
         let deadline = Instant::now() + Duration::from_secs(60);
@@ -272,6 +305,15 @@ impl Drop for Server {
             let _ = fs::remove_dir_all(&self.directory);
         }
     }
+}
+
+const GERMAN: &str = "de_DE.UTF-8";
+
+/// Debian's Postgres, the only one with translations of its messages.
+fn debian() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?;
+    let homes = versions.flatten().map(|entry| entry.path());
+    homes.filter(|home| home.join("bin/postgres").is_file() && home.join("bin/initdb").is_file()).max()
 }
 
 fn default_version() -> String {

@@ -160,15 +160,12 @@ impl Checker<'_> {
 
     /// A session that died since its last use, or a server that is just failing over, gets a second try.
     async fn ask(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {
-        let mut last = RunOutcome::default();
-        for _ in 0..2 {
-            last = self.ask_once(run, connector).await;
-            match &last.error {
-                Some(error) if error.retry != Retry::No => tokio::time::sleep(PAUSE).await,
-                _ => break,
-            }
+        let first = self.ask_once(run, connector).await;
+        if first.error.as_ref().is_none_or(|error| error.retry == Retry::No) {
+            return first;
         }
-        last
+        tokio::time::sleep(PAUSE).await;
+        self.ask_once(run, connector).await
     }
 
     async fn ask_once(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {

@@ -6,7 +6,9 @@ mod source;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod watch_tls;
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
@@ -20,12 +22,13 @@ pub use backoff::{Jitter, RetryBudget, full_jitter};
 pub use session::Session;
 pub use source::ConnectionSource;
 
-use super::error::{Endpoint, Error, Retry};
+use super::error::{Channel, Endpoint, Error, Opening, Retry};
 use super::tls::{self, SystemRoots};
 use super::url::{ChannelBinding, ConnectOptions, Host, HostAddress, TargetSession, Verification};
 use crate::problem::Code;
 use session::Task;
 use transport::{Address, Transport};
+use watch_tls::WatchTls;
 
 /// What the session is for, on top of `target_session_attrs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -223,6 +226,25 @@ impl<'a> Dialer<'a> {
         config
     }
 
+    /// What an error of opening a session means; `tls` tells whether a handshake was begun.
+    fn failed(&self, error: &tokio_postgres::Error, host: &Host, endpoint: &Endpoint, tls: bool) -> Error {
+        let channel = match host.address {
+            HostAddress::Socket(_) => Channel::Socket,
+            HostAddress::Tcp { .. } if tls => Channel::Tls,
+            HostAddress::Tcp { .. } => Channel::Plain,
+        };
+        let parameters: Vec<String> = self.options.settings().iter().map(|(name, _)| name.clone()).collect();
+        let opening = Opening {
+            endpoint,
+            host: host.name(),
+            roots: &tls::roots_name(self.options),
+            channel,
+            has_certificate: self.options.identity.is_some(),
+            parameters: &parameters,
+        };
+        Error::connecting(error, &opening)
+    }
+
     async fn finish<T>(&self, mode: Mode, tls: T, to: Destination<'_>) -> Result<Session, Error>
     where
         T: TlsConnect<Transport>,
@@ -231,9 +253,11 @@ impl<'a> Dialer<'a> {
         let Destination { host, endpoint, address, dialed_by } = to;
         let dialed = timeout_at(dialed_by, transport::dial(address)).await.map_err(|_| Error::no_answer(endpoint))?;
         let stream = dialed.map_err(|error| Error::dialing(&error, endpoint))?;
+        let tls = WatchTls::new(tls);
+        let begun = tls.begun();
         let opened = self.config(mode).connect_raw(stream, tls).await;
         let (client, connection) =
-            opened.map_err(|error| Error::connecting(&error, endpoint, host.name(), &tls::roots_name(self.options)))?;
+            opened.map_err(|error| self.failed(&error, host, endpoint, begun.load(Ordering::Relaxed)))?;
         let reported = |name: &str| connection.parameter(name);
         let is_on = |name: &str| reported(name).map(|value| value == "on");
         let server_version = reported("server_version").and_then(major_version);

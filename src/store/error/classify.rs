@@ -1,28 +1,18 @@
-//! SQLSTATEs and failed connections, and what they mean for a seed.
+//! What the driver's errors mean: those of a statement, and those of opening a session.
 
 use std::error::Error as StdError;
 use std::io;
 
-use tokio_postgres::error::DbError;
-
-use super::{Endpoint, Error, Retry, conditions};
+use super::{Endpoint, Error, Opening, Retry, opening, server};
 use crate::problem::Code;
 use crate::provider::redact;
 use crate::store::tls::{Explained, explain};
 
-/// Where every grant is that a role needs.
-const ROLES: &str = "all grants: deploy/postgres/role.sql";
-
 pub(super) const CHECK_SERVER: &str = "check that the server runs and that host, port and network policies are right";
-const CHECK_DATABASE_LOG: &str = "look into the server's log at this time";
-
-/// A conflict on one of these means that another seeder, or Coder's API, was quicker.
-const OUR_CONSTRAINTS: [&str; 4] =
-    ["ai_providers_name_unique", "ai_providers_pkey", "ai_provider_keys_pkey", "audit_logs_pkey"];
 
 pub(super) fn statement(error: &tokio_postgres::Error, endpoint: &Endpoint) -> Error {
     if let Some(db) = error.as_db_error() {
-        return server(db, endpoint);
+        return server::refused(db, endpoint);
     }
     let text = error.to_string();
     let fail = |code, cause: &str, next: &str| {
@@ -53,11 +43,12 @@ fn lost(endpoint: &Endpoint, cause: &str) -> Error {
     error
 }
 
-pub(super) fn connecting(error: &tokio_postgres::Error, endpoint: &Endpoint, host: &str, roots: &str) -> Error {
+pub(super) fn connecting(error: &tokio_postgres::Error, of: &Opening<'_>) -> Error {
+    let endpoint = of.endpoint;
     if let Some(db) = error.as_db_error() {
-        return if db.code().code() == "42501" { may_not_connect(endpoint) } else { server(db, endpoint) };
+        return opening::refused(db, of);
     }
-    if let Some(Explained { cause, next }) = explain(error, host, roots) {
+    if let Some(Explained { cause, next }) = explain(error, of.host, of.roots) {
         return tls(endpoint, cause, next);
     }
     let text = error.to_string();
@@ -67,23 +58,12 @@ pub(super) fn connecting(error: &tokio_postgres::Error, endpoint: &Endpoint, hos
         return tls(endpoint, "the server does not offer TLS, and sslmode asks for it".to_owned(), next);
     }
     if source == "password missing" {
-        let next = "write it into the URL, or set PGPASSWORD or --database-password-file (~/.pgpass is not read)";
+        let next = "write it into the URL, or set PGPASSWORD or --database-password-file \
+                    (password files, ~/.pgpass or of PGPASSFILE, are not read)";
         return authentication(endpoint, "it asks for a password and none is given".to_owned(), next);
     }
     if text == "authentication error" {
-        let (cause, next) = if source.contains("channel binding") {
-            (
-                "the server did not use channel binding",
-                "remove channel_binding=require, or check for a proxy in between",
-            )
-        } else if source.contains("unsupported") {
-            (
-                "it asks for an unsupported authentication method",
-                "use scram-sha-256, md5, password or cert in pg_hba.conf",
-            )
-        } else {
-            ("it could not prove that it knows the password", "check that this is the right server")
-        };
+        let (cause, next) = of_authentication(&source);
         return authentication(endpoint, cause.to_owned(), next);
     }
     let io = io_cause(error);
@@ -113,20 +93,28 @@ pub(super) fn dialing(error: &io::Error, endpoint: &Endpoint) -> Error {
     unreachable(endpoint, cause, next)
 }
 
-fn may_not_connect(endpoint: &Endpoint) -> Error {
-    let (role, database) = (redact::identifier(&endpoint.role), redact::identifier(&endpoint.database));
-    let cause = format!("role {} may not connect to it", endpoint.role);
-    let next = format!("run: grant connect on database {database} to {role} ({ROLES})");
-    let mut error = Error::new(Code::PermissionDenied, Retry::No, format!("{endpoint}: {cause}"), cause, next);
-    error.sqlstate = Some("42501".to_owned());
-    error
+/// Why the driver gave up on the exchange with the server; the words are the driver's.
+fn of_authentication(source: &str) -> (&'static str, &'static str) {
+    if source.contains("channel binding") {
+        ("the server did not use channel binding", "remove channel_binding=require, or check for a proxy in between")
+    } else if source.contains("unsupported") {
+        ("it asks for an unsupported authentication method", "use scram-sha-256, md5, password or cert in pg_hba.conf")
+    } else if source.contains("iteration count") {
+        (
+            "its password hash takes too many SCRAM iterations (more than 100000)",
+            "set scram_iterations in the server to at most 100000 and the role's password again; \
+             if you did not raise it, check that this is the right server",
+        )
+    } else {
+        ("it could not prove that it knows the password", "check that this is the right server")
+    }
 }
 
-fn unreachable(endpoint: &Endpoint, cause: String, next: &str) -> Error {
+pub(super) fn unreachable(endpoint: &Endpoint, cause: String, next: impl Into<String>) -> Error {
     Error::new(Code::Unreachable, Retry::Wait, format!("cannot reach {endpoint}: {cause}"), cause, next)
 }
 
-fn authentication(endpoint: &Endpoint, cause: String, next: &str) -> Error {
+pub(super) fn authentication(endpoint: &Endpoint, cause: String, next: impl Into<String>) -> Error {
     Error::new(Code::AuthenticationFailed, Retry::Wait, format!("cannot log in to {endpoint}: {cause}"), cause, next)
 }
 
@@ -170,188 +158,4 @@ fn io_words(io: &io::Error) -> String {
         }
     };
     known.to_owned()
-}
-
-/// What the server itself said.
-fn server(db: &DbError, endpoint: &Endpoint) -> Error {
-    let state = db.code().code();
-    let table = db.table().and_then(conditions::known_table).or_else(|| conditions::known_table_in(db.message()));
-    // A trigger may give any name as one; only those of the tables that we write are passed on.
-    let ours = |name: &&str| ["ai_provider", "audit_logs", "dbcrypt"].iter().any(|table| name.contains(table));
-    let constraint = db.constraint().and_then(redact::plain_identifier).filter(ours);
-    let on = table.map_or_else(String::new, |table| format!(" {table}"));
-    let mut error = Refusal { state, constraint, message: db.message(), endpoint, table, on }.classify();
-    error.sqlstate = Some(state.to_owned());
-    error.connection_lost |=
-        state.starts_with("08") || matches!(state, "57P01" | "57P02" | "57P03" | "57P05" | "25P03");
-    error
-}
-
-/// What a server said, without its words.
-struct Refusal<'a> {
-    state: &'a str,
-    constraint: Option<&'a str>,
-    message: &'a str,
-    endpoint: &'a Endpoint,
-    table: Option<&'a str>,
-    /// The table with a space before it, if it is known.
-    on: String,
-}
-
-impl Refusal<'_> {
-    fn classify(&self) -> Error {
-        self.of_session().or_else(|| self.of_schema()).unwrap_or_else(|| self.of_statement())
-    }
-
-    fn fail(&self, code: Code, retry: Retry, cause: &str, next: &str) -> Error {
-        Error::new(code, retry, format!("{}: {cause}", self.endpoint), cause.to_owned(), next)
-    }
-
-    /// The server, its database or the login.
-    fn of_session(&self) -> Option<Error> {
-        let Refusal { state, message, endpoint, .. } = *self;
-        let Endpoint { database, role, .. } = endpoint;
-        Some(match state {
-            "57P01" | "57P02" => unreachable(endpoint, "the server is shutting down".to_owned(), CHECK_SERVER),
-            "57P03" => {
-                unreachable(endpoint, "the server is starting up or not ready".to_owned(), "wait for it, or check why")
-            }
-            "53300" => unreachable(
-                endpoint,
-                "it has no free connection slot".to_owned(),
-                "close idle clients or raise max_connections (or the role's connection limit)",
-            ),
-            "3D000" => unreachable(
-                endpoint,
-                format!("there is no database {database}"),
-                "create it, or correct the name in the URL",
-            ),
-            "28P01" => authentication(
-                endpoint,
-                format!("the password of role {role} was refused"),
-                "check the password, or whether a rotation is in progress",
-            ),
-            "28000" => refused_role(message, endpoint),
-            // PgBouncer has this one for everything; its words are not translated.
-            "08P01" if message.contains("authentication failed") || message.contains("no such user") => authentication(
-                endpoint,
-                format!("the proxy refused role {role} or its password"),
-                "check the password, and the role in the proxy's user list",
-            ),
-            "08P01" if message.contains("no such database") => unreachable(
-                endpoint,
-                format!("the proxy knows no database {database}"),
-                "add it to the proxy, or correct the name in the URL",
-            ),
-            _ if state.starts_with("08") => {
-                unreachable(endpoint, "the server reports a broken connection".to_owned(), CHECK_SERVER)
-            }
-            _ => return None,
-        })
-    }
-
-    /// Privileges, tables and columns.
-    fn of_schema(&self) -> Option<Error> {
-        let Refusal { message, table, on, .. } = self;
-        let role = &self.endpoint.role;
-        Some(match self.state {
-            "25006" => self.fail(Code::ReadOnly, Retry::Wait, "it is read-only (a standby?)", "connect to the primary"),
-            "42501" if message.contains("row-level security") => self.fail(
-                Code::PermissionDenied,
-                Retry::No,
-                &format!("row-level security{on} hides rows from role {role}"),
-                &format!("use the owner of the table, or run: alter role {} bypassrls", redact::identifier(role)),
-            ),
-            "22012" => self.fail(
-                Code::ServerError,
-                Retry::No,
-                "a trigger or a rule swallowed rows that were inserted",
-                "look at the triggers of ai_providers, ai_provider_keys and audit_logs",
-            ),
-            // What may be inserted is looked up before, so a table's name means a read.
-            "42501" => match table {
-                Some(table) => self.fail(
-                    Code::PermissionDenied,
-                    Retry::No,
-                    &format!("role {role} may not read {table}"),
-                    &format!("run: grant select on {table} to {} ({ROLES})", redact::identifier(role)),
-                ),
-                None => self.fail(
-                    Code::PermissionDenied,
-                    Retry::No,
-                    &format!("role {role} lacks a privilege"),
-                    "run deploy/postgres/role.sql; the server's log says which it is",
-                ),
-            },
-            "42P01" => self.fail(
-                Code::SchemaMissing,
-                Retry::No,
-                &format!("there is no table{on}"),
-                "check that this is Coder's database",
-            ),
-            "42703" => self.fail(
-                Code::SchemaUnsupported,
-                Retry::No,
-                &match conditions::known_column_in(message) {
-                    Some(column) => format!("there is no column {column}"),
-                    None => format!("table{on} lacks a column that is needed"),
-                },
-                "use a release of ai-provider-seed that knows this version of Coder",
-            ),
-            _ => return None,
-        })
-    }
-
-    /// Locks, lost races, and everything else.
-    fn of_statement(&self) -> Error {
-        let Refusal { state, constraint, on, .. } = self;
-        match *state {
-            // Of a table; an error about the lock for seeding gets its own code where the lock is taken.
-            "55P03" => self.fail(
-                Code::ServerError,
-                Retry::Wait,
-                "another session holds a lock on a table, as a migration does",
-                "see who holds it in pg_locks, or give a longer --wait",
-            ),
-            "40001" | "40P01" => {
-                self.fail(Code::ServerError, Retry::Again, "a conflict with another transaction", "run it again")
-            }
-            "25P03" | "57P05" => {
-                self.fail(Code::ServerError, Retry::Again, "the server ended our idle connection", "run it again")
-            }
-            "23505" if constraint.is_some_and(|name| OUR_CONSTRAINTS.contains(&name)) => {
-                self.fail(Code::ServerError, Retry::Again, "another session inserted the same row", "run it again")
-            }
-            _ => {
-                let name = conditions::name(state).map_or_else(String::new, |name| format!(" {name}"));
-                let constraint = constraint.map_or_else(String::new, |name| format!(", constraint {name}"));
-                let cause =
-                    format!("the server reports SQLSTATE {}{name}{constraint}{}", redact::name(state), place(on));
-                self.fail(Code::ServerError, Retry::No, &cause, conditions::advice(state).unwrap_or(CHECK_DATABASE_LOG))
-            }
-        }
-    }
-}
-
-fn place(on: &str) -> String {
-    if on.is_empty() { String::new() } else { format!(", table{on}") }
-}
-
-/// 28000 says many things; which, is only in the words.
-fn refused_role(message: &str, endpoint: &Endpoint) -> Error {
-    let Endpoint { database, role, .. } = endpoint;
-    if message.contains("pg_hba.conf") {
-        // "SSL off", later "no encryption".
-        let how =
-            if message.contains("no encryption") || message.contains("SSL off") { "without TLS" } else { "with TLS" };
-        let next = "add an entry to pg_hba.conf, or use the sslmode that it asks for";
-        let cause = format!("pg_hba.conf does not let role {role} into database {database} from here {how}");
-        return authentication(endpoint, cause, next);
-    }
-    if message.contains("certificate") {
-        let next = "give one in sslcert and sslkey that is signed by the server's ssl_ca_file and issued for the role";
-        return authentication(endpoint, "the server asks for a valid client certificate".to_owned(), next);
-    }
-    let next = "check that the role exists and may log in";
-    authentication(endpoint, format!("role {role} was refused"), next)
 }

@@ -5,8 +5,14 @@
 
 mod classify;
 mod conditions;
+mod login;
+mod opening;
+mod pooler;
+mod server;
 
 use std::fmt;
+
+pub(super) use opening::{Channel, Opening};
 
 use super::url::{ConnectOptions, Host};
 use crate::problem::{Code, Problem};
@@ -103,9 +109,9 @@ impl Error {
         classify::dialing(error, endpoint)
     }
 
-    /// An error of opening a connection. `host` and `roots` are the names that a message about TLS uses.
-    pub(super) fn connecting(error: &tokio_postgres::Error, endpoint: &Endpoint, host: &str, roots: &str) -> Self {
-        classify::connecting(error, endpoint, host, roots)
+    /// An error of opening a session.
+    pub(super) fn connecting(error: &tokio_postgres::Error, opening: &Opening<'_>) -> Self {
+        classify::connecting(error, opening)
     }
 
     /// Nothing came back in time from a server that was reached.

@@ -26,7 +26,7 @@ words! {
         Unusable = "unusable" => 5,
         /// Another seeder held the lock longer than `--lock-timeout`.
         Locked = "locked" => 6,
-        /// `crd` and `explain`: the result could not be written to standard output.
+        /// `export`, `crd`, `explain` and `resolve --take database`: the result could not be written to standard output.
         OutputFailed = "output_failed" => 74,
         /// A bug.
         Internal = "internal" => 70,

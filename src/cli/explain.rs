@@ -1,6 +1,6 @@
 //! `explain`: what a code, outcome, reason or field means, and what to do.
 
-use super::{print_error, print_result};
+use super::output::{print_error, print_result};
 use crate::env::nearest;
 use crate::explain::{Section, sections, texts};
 use crate::options::RawOptions;

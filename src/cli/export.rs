@@ -8,13 +8,14 @@ use std::path::Path;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
+use super::log_to_stderr;
+use super::output::{may_colour, print_error, print_result};
 use super::resolve::in_runtime;
-use super::{log_to_stderr, may_colour, print, print_error};
 use crate::env::Variable;
 use crate::options::export::ExportOptions;
 use crate::options::{self, Options, OutputFormat, RawOptions};
 use crate::plan::{Export, Stored, export};
-use crate::problem::{Code, Findings, Problem};
+use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::provider::redact;
 use crate::report::export::{HEAD, render};
 use crate::report::{self, Command, Report, Style};
@@ -28,16 +29,13 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
     let wanted = options::export::parse(raw, &mut problems);
     let (keyring, connector) = match prepare_reader(&options, variables, problems) {
         Ok(ready) => ready,
-        Err(problems) => return failed(Report::new(Command::Export, Findings { problems, warnings }), &options),
+        Err(problems) => return failed(Findings { problems, warnings }, &wanted, &options),
     };
     let run = ExportRun { keyring: &keyring, wait: options.wait };
     let live = match in_runtime(run.run(&connector)) {
         Ok(Ok(live)) => live,
         Ok(Err(error)) => {
-            return failed(
-                Report::new(Command::Export, Findings { problems: error.into_problems(), warnings }),
-                &options,
-            );
+            return failed(Findings { problems: error.into_problems(), warnings }, &wanted, &options);
         }
         Err(exit_code) => return exit_code,
     };
@@ -73,33 +71,46 @@ fn finish(found: &Export, wanted: &ExportOptions, options: &Options) -> u8 {
     {
         let message = format!("{what}; nothing was exported");
         findings.problems.push(Problem::new(Code::InvalidOption, message).variable("--secrets-file"));
-        return failed(Report::new(Command::Export, findings), options);
+        return failed(findings, wanted, options);
     }
     let mut report = Report::new(Command::Export, findings);
     report.blocked = !report.findings.problems.is_empty();
     let text = rendered.text.expose_secret();
-    match options.output {
-        OutputFormat::Json => print(&(json(found, wanted, &report, text) + "\n")),
+    let printed = match options.output {
+        OutputFormat::Json => print_result(&(json(found, wanted, &report, text) + "\n")),
         OutputFormat::Text if std::io::stdout().is_terminal() && !printable(text) => {
             print_error(
                 "not printed: a value has control characters in it; use --secrets-file, or send this into a file\n",
             );
+            Outcome::OutputFailed.exit_code()
         }
-        OutputFormat::Text => print(text),
-    }
+        OutputFormat::Text => print_result(text),
+    };
     if options.output == OutputFormat::Text
         && !(report.findings.problems.is_empty() && report.findings.warnings.is_empty())
     {
         print_error(&report::remarks(&report, Style { colour: may_colour() }));
     }
-    report.exit_code()
+    match report.exit_code() {
+        0 => printed,
+        failed => failed,
+    }
 }
 
-/// Nothing was exported.
-fn failed(mut report: Report, options: &Options) -> u8 {
+/// Arguments that cannot be understood.
+pub fn refuse(problem: Problem, options: &Options) -> u8 {
+    log_to_stderr(options.log_format, options.log_level);
+    let nothing = options::export::parse(&RawOptions::default(), &mut Vec::new());
+    failed(vec![problem].into(), &nothing, options)
+}
+
+/// Nothing was exported. The document is the one of every export, with empty lists.
+fn failed(findings: Findings, wanted: &ExportOptions, options: &Options) -> u8 {
+    let mut report = Report::new(Command::Export, findings);
     report.blocked = true;
     match options.output {
-        OutputFormat::Json => print(&(report::json(&report) + "\n")),
+        // That it is not written changes nothing: the exit code says already that there is no result.
+        OutputFormat::Json => _ = print_result(&(json(&Export::default(), wanted, &report, "") + "\n")),
         // Standard output is for the export itself.
         OutputFormat::Text => print_error(&report::text(&report, Style { colour: may_colour() })),
     }

@@ -3,20 +3,20 @@
 mod diff;
 mod explain;
 mod export;
+mod output;
 mod resolve;
+mod usage;
 mod watchdog;
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use clap::error::ErrorKind as UsageErrorKind;
-
+use self::output::{may_colour, print, print_error, print_result};
 use self::watchdog::Watchdog;
 use crate::env::Variable;
-use crate::options::usage::usage_message;
 use crate::options::{self, Command, LogFormat, Options, OutputFormat, RawOptions};
 use crate::plan::Access;
 use crate::problem::{Code, Findings, Outcome, Problem};
@@ -34,7 +34,7 @@ pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
     }));
     ExitCode::from(match RawOptions::read(&arguments) {
         Ok(raw) => command(&raw, &variables),
-        Err(error) => usage(&error, &arguments, &variables),
+        Err(error) => usage::command(&error, &arguments, &variables),
     })
 }
 
@@ -163,8 +163,10 @@ async fn look(command: report::Command, options: &Options, prepared: Result<Prep
     report
 }
 
-/// Whether it stops the start.
+/// Whether it stops the start, and what the next steps need to know of the options.
 fn apply_block_on(mut report: Report, options: &Options) -> Report {
+    report.block_on_is_flag = options.block_on_is_flag;
+    report.resolve_options = options.needed_by_resolve();
     report.blocked = match report.outcome {
         Outcome::Ok | Outcome::Changes => false,
         outcome => !report.command.guards_a_start() || options.block_on.blocks(outcome),
@@ -193,27 +195,6 @@ fn finish(report: Report, options: &Options, watchdog: Option<&Watchdog>) -> u8 
         leave_message(path, &report::termination_message(&report));
     }
     report.exit_code()
-}
-
-/// What a command is for, to standard output. A reader that closed it has had enough; anything else is a failure.
-fn print_result(text: &str) -> u8 {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            print_error(&format!("error: the result could not be written: {} (output_failed)\n", error.kind()));
-            Outcome::OutputFailed.exit_code()
-        }
-        _ => 0,
-    }
-}
-
-/// A reader that went away is no reason to fail: the exit code says what happened.
-fn print(text: &str) {
-    let _ = std::io::stdout().lock().write_all(text.as_bytes());
-}
-
-fn may_colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 fn leave_message(path: &Path, message: &str) {
@@ -270,38 +251,4 @@ fn targets(level: tracing::level_filters::LevelFilter) -> tracing_subscriber::fi
         .with_target("ai_provider_seed", level)
         .with_targets(["kube_client", "kube_runtime"].map(|name| (name, LevelFilter::OFF)))
         .with_default(level.min(LevelFilter::WARN))
-}
-
-/// What clap refuses: help and version are no error, everything else is invalid like any other option. Clap's own text
-/// would echo the argument, and an argument in the wrong place may be a key.
-fn usage(error: &clap::Error, arguments: &[OsString], variables: &[Variable]) -> u8 {
-    match error.kind() {
-        UsageErrorKind::DisplayHelp | UsageErrorKind::DisplayVersion => {
-            let _ = error.print();
-            return 0;
-        }
-        UsageErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            print_error(&error.to_string());
-            return Outcome::Invalid.exit_code();
-        }
-        _ => {}
-    }
-    let command = command_of(arguments);
-    let (options, ..) = options::parse(&RawOptions::salvage(Command::Seed, arguments), variables);
-    log_to_stderr(options.log_format, options.log_level);
-    let problem = Problem::new(Code::InvalidOption, usage_message(error));
-    finish(Report::new(command, vec![problem]), &options, None)
-}
-
-/// Of arguments that cannot be understood: a decision that was mistyped must not pass for one that was carried out.
-fn command_of(arguments: &[OsString]) -> report::Command {
-    match arguments.get(1).and_then(|word| word.to_str()) {
-        Some("resolve") => report::Command::Resolve,
-        Some("export") => report::Command::Export,
-        _ => report::Command::Seed,
-    }
-}
-
-fn print_error(text: &str) {
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -3,14 +3,15 @@
 use std::io::{BufRead, IsTerminal};
 use std::time::Instant;
 
+use super::output::{may_colour, print, print_error, print_result};
 use super::watchdog::signal;
-use super::{block_on, leave_message, log_end, log_to_stderr, may_colour, print, print_error};
+use super::{block_on, leave_message, log_end, log_to_stderr};
 use crate::env::Variable;
 use crate::options::resolve::{self, Action, Request};
 use crate::options::{self, Options, OutputFormat, RawOptions};
 use crate::plan::Access;
 use crate::plan::resolve::Resolution;
-use crate::problem::{Code, Findings, Outcome};
+use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::report::{Command, Report, ResolveReport, RunResult, Style};
 use crate::run::prepare::{Prepared, prepare, prepare_reader};
 use crate::run::resolve::{ResolveOutcome, ResolveRun};
@@ -37,16 +38,40 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
     match settled {
         Ok(settled) => {
             log_end(&settled.report, started);
-            print(&match options.output {
-                OutputFormat::Json => settled.json() + "\n",
-                OutputFormat::Text => settled.text(Style { colour: may_colour() }),
-            });
-            if let Some(path) = &options.termination_log {
-                leave_message(path, &settled.termination_message());
-            }
-            settled.exit_code()
+            show(&settled, &request, &options)
         }
         Err(exit_code) => exit_code,
+    }
+}
+
+/// Arguments that cannot be understood: the same document as for a decision that is refused.
+pub fn refuse(problem: Problem, options: &Options) -> u8 {
+    log_to_stderr(options.log_format, options.log_level);
+    let action = Action::TakeDatabase;
+    let settled = ResolveReport::new(Report::new(Command::Resolve, vec![problem]), action, false, None, Vec::new());
+    let nothing = Request { action, providers: Vec::new(), conflicts: Vec::new() };
+    show(&settled, &nothing, options)
+}
+
+/// Prints the report, leaves the termination message, and says how to exit. What to change in the environment is what
+/// `--take database` is for; beside a change of the database the report is not the result.
+fn show(settled: &ResolveReport, request: &Request, options: &Options) -> u8 {
+    let text = match options.output {
+        OutputFormat::Json => settled.json() + "\n",
+        OutputFormat::Text => settled.text(Style { colour: may_colour() }),
+    };
+    let printed = if request.action == Action::TakeDatabase {
+        print_result(&text)
+    } else {
+        print(&text);
+        0
+    };
+    if let Some(path) = &options.termination_log {
+        leave_message(path, &settled.termination_message());
+    }
+    match settled.exit_code() {
+        0 => printed,
+        failed => failed,
     }
 }
 
@@ -116,7 +141,8 @@ impl Decided<'_> {
         let of_resolution = resolution.iter().flat_map(|resolution| &resolution.findings.warnings);
         let warnings = prepared.warnings.iter().chain(of_resolution).cloned().collect();
         let result = RunResult { plan, problems, written, commit_unknown, database };
-        let report = Report::of_run(Command::Resolve, &prepared.desired, warnings, result);
+        let mut report = Report::of_run(Command::Resolve, &prepared.desired, warnings, result);
+        report.resolve_options = options.needed_by_resolve();
         Ok((ResolveReport::new(report, request.action, dry_run, resolution.as_ref(), edits), resolution))
     }
 }

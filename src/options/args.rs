@@ -10,7 +10,8 @@ use clap::{Arg, ArgAction};
 use super::definitions::{Command, OptionRow, Takes, rows_of};
 
 const ABOUT: &str = "Brings the AI providers of a Coder environment and its Postgres database together";
-const AFTER_HELP: &str = "Every option is also a variable: --lock-timeout is AI_PROVIDER_SEED_LOCK_TIMEOUT. A flag beats its variable.\n\
+const AFTER_HELP: &str = "Options are those of a command: ai-provider-seed seed --help, or ai-provider-seed help seed.\n\
+     Every option is also a variable: --lock-timeout is AI_PROVIDER_SEED_LOCK_TIMEOUT. A flag beats its variable.\n\
      Exit codes: 0 ok, 1 changes (diff only), 2 invalid, 3 conflict, 4 unavailable, 5 unusable, 6 locked, 70 internal,\n     74 output_failed. What a code or an outcome means: ai-provider-seed explain WORD.";
 
 /// The options of a command line, unread. No `Debug`: one of them may be a URL with a password.
@@ -85,7 +86,6 @@ fn program() -> clap::Command {
         .after_help(AFTER_HELP)
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .disable_help_subcommand(true)
         .subcommands(commands)
 }
 

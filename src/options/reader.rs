@@ -63,6 +63,10 @@ impl<'a> OptionReader<'a> {
 
     /// The same, and the variable is one that may be empty.
     pub fn flag_or_variable(&mut self, option: &'static str) -> Option<GivenOption> {
+        // Commands share the variables of a container, and each judges its own.
+        if !rows_of(self.raw.command).any(|row| row.name == option) {
+            return None;
+        }
         #[cfg(test)]
         self.asked.push(option);
         if self.raw.is_given(option) {
@@ -92,7 +96,7 @@ impl<'a> OptionReader<'a> {
             let meant = nearest(&variable.name, own.iter().map(String::as_str)).map(str::to_owned);
             let message = match &meant {
                 Some(meant) => format!("unknown option; did you mean {meant}?"),
-                None => "unknown option; see ai-provider-seed seed --help".to_owned(),
+                None => format!("unknown option; see ai-provider-seed {} --help", command.as_str()),
             };
             Problem::new(Code::UnknownVariable, message).variable(redact::name(&variable.name)).suggestion(meant)
         };

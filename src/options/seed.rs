@@ -12,6 +12,7 @@ use super::reader::OptionReader;
 use super::words::{boolean, duration, level, path, word};
 use crate::env::{DATABASE_URL_VARIABLES, Variable};
 use crate::problem::{Code, Findings, Problem};
+use crate::provider::redact;
 
 const TERMINATION_LOG: &str = "/dev/termination-log";
 
@@ -21,6 +22,8 @@ pub struct Options {
     pub lock_timeout: Duration,
     pub compare_credentials: CompareCredentials,
     pub block_on: BlockOn,
+    /// A flag gave it, so its variable changes nothing.
+    pub block_on_is_flag: bool,
     pub strict: bool,
     pub require_providers: usize,
     /// How it was given.
@@ -35,6 +38,16 @@ pub struct Options {
     pub log_level: tracing::Level,
     pub database: DatabaseSource,
     pub password_file: Option<PathBuf>,
+}
+
+impl Options {
+    /// The options without which `resolve` would compare something else than this run, and so find other conflict ids, or none.
+    pub fn needed_by_resolve(&self) -> Vec<String> {
+        let ignored =
+            (self.compare_credentials == CompareCredentials::Ignore).then(|| "--compare-credentials=ignore".to_owned());
+        let file = self.env_file.as_ref().map(|path| format!("--env-file {}", redact::name(&path.to_string_lossy())));
+        ignored.into_iter().chain(file).collect()
+    }
 }
 
 /// Where the connection is described, and how the operator spelled that place.
@@ -116,6 +129,7 @@ pub(super) fn read(reader: &mut OptionReader, raw: &RawOptions) -> Options {
             word(text, &[("ignore", Compare::Ignore), ("warn", Compare::Warn), ("fail", Compare::Fail)])
         }),
         block_on: reader.read("block-on", BlockOn::parse),
+        block_on_is_flag: raw.is_given("block-on"),
         strict: reader.read_or("strict", false, boolean),
         require_providers: reader.read("require-providers", |text| {
             text.parse().map_err(|_| "a whole number from 0 up is expected".to_owned())

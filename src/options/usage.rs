@@ -1,38 +1,69 @@
 //! What is wrong with arguments that cannot be understood.
 
-use super::definitions::{OPTIONS, Takes};
+use super::definitions::{Command, OPTIONS, OptionRow, Takes, rows_of};
 use crate::env::nearest;
 use crate::provider::redact;
 
-/// The option of any command that comes nearest to this one.
-fn nearest_option(flag: &str) -> Option<String> {
-    let options = OPTIONS.iter().filter(|row| !matches!(row.takes, Takes::Positional(_)));
-    let flags: Vec<String> = options.map(|row| format!("--{}", row.name)).collect();
-    nearest(flag, flags.iter().map(String::as_str)).map(str::to_owned)
-}
-
-/// What is wrong with the arguments, without an argument in it: one in the wrong place may be a key.
-pub fn usage_message(error: &clap::Error) -> String {
+/// What is wrong with the arguments, without an argument in it: one in the wrong place may be a key. `command`: the one that they
+/// name, if they name one.
+pub fn usage_message(error: &clap::Error, command: Option<Command>) -> String {
     use clap::error::{ContextKind, ErrorKind};
     let context = |kind| error.get(kind).map(ToString::to_string);
-    // Only the name of an option is repeated, or a near miss: anything else may be a key, of small letters too.
-    let option = context(ContextKind::InvalidArg).and_then(|text| {
-        let name = text.split(['=', ' ']).next().unwrap_or_default().to_owned();
-        nearest_option(&name).map(|meant| (name, meant))
-    });
-    let what = match (error.kind(), option) {
-        (ErrorKind::UnknownArgument, Some((option, meant))) if option == meant => {
-            format!("{option} is an option of another command")
-        }
-        (ErrorKind::UnknownArgument, Some((option, meant))) => {
-            format!("unknown option {}; did you mean {meant}?", redact::escape(&option))
-        }
-        (ErrorKind::UnknownArgument, None) => "unexpected argument".to_owned(),
-        (ErrorKind::InvalidSubcommand, _) => "unknown command".to_owned(),
-        (ErrorKind::ArgumentConflict, Some((_, option))) => format!("{option} was given twice"),
-        (ErrorKind::InvalidUtf8, _) => "an argument is not Unicode (UTF-8)".to_owned(),
-        (_, Some((_, option))) => format!("{option} needs a value"),
-        _ => "the arguments cannot be understood".to_owned(),
+    let name = || {
+        let text = context(ContextKind::InvalidArg)?;
+        Some(text.split(['=', ' ']).next().unwrap_or_default().to_owned())
     };
-    format!("{what}; see ai-provider-seed --help")
+    let what = match error.kind() {
+        ErrorKind::UnknownArgument => name().and_then(|name| unknown_option(&name, command)),
+        ErrorKind::InvalidSubcommand => context(ContextKind::InvalidSubcommand).map(|word| unknown_command(&word)),
+        ErrorKind::ArgumentConflict => known(name(), command).map(|option| format!("{option} was given twice")),
+        ErrorKind::InvalidUtf8 => Some("an argument is not Unicode (UTF-8)".to_owned()),
+        _ => known(name(), command).map(|option| format!("{option} needs a value")),
+    };
+    let what = what.unwrap_or_else(|| match error.kind() {
+        ErrorKind::UnknownArgument => "unexpected argument".to_owned(),
+        _ => "the arguments cannot be understood".to_owned(),
+    });
+    let of = command.map(|command| format!("{} ", command.as_str())).unwrap_or_default();
+    format!("{what}; see ai-provider-seed {of}--help")
+}
+
+/// Only a near miss, or the name of another command's option, is repeated: anything else may be a key, of small letters too.
+fn unknown_option(name: &str, command: Option<Command>) -> Option<String> {
+    let others: Vec<&str> =
+        Command::ALL.iter().filter(|of| rows_of(**of).any(|row| flag(row) == name)).map(|of| of.as_str()).collect();
+    match command {
+        Some(command) if others.contains(&command.as_str()) => {
+            Some(format!("{name} comes after the command ({})", command.as_str()))
+        }
+        Some(command) if !others.is_empty() => {
+            Some(format!("{name} is an option of {}, not of {}", others.join(", "), command.as_str()))
+        }
+        None if !others.is_empty() => Some(format!("{name} comes after a command ({})", others.join(", "))),
+        _ => {
+            let meant = known(Some(name.to_owned()), command)?;
+            Some(format!("unknown option {}; did you mean {meant}?", redact::escape(name)))
+        }
+    }
+}
+
+fn unknown_command(word: &str) -> String {
+    let names: Vec<&str> = Command::ALL.iter().map(|command| command.as_str()).chain(["help"]).collect();
+    match nearest(word, names.iter().copied()) {
+        Some(meant) => format!("unknown command {}; did you mean {meant}?", redact::escape(word)),
+        None => format!("unknown command; the commands are {}", names.join(", ")),
+    }
+}
+
+/// The nearest option of the command.
+fn known(name: Option<String>, command: Option<Command>) -> Option<String> {
+    let is_meant = |row: &&OptionRow| {
+        !matches!(row.takes, Takes::Positional(_)) && command.is_none_or(|command| row.is_taken_by(command))
+    };
+    let flags: Vec<String> = OPTIONS.iter().filter(is_meant).map(flag).chain(["--help".to_owned()]).collect();
+    nearest(&name?, flags.iter().map(String::as_str)).map(str::to_owned)
+}
+
+fn flag(row: &OptionRow) -> String {
+    format!("--{}", row.name)
 }

@@ -19,6 +19,15 @@ pub fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
 
 /// A text is only quoted when it is nearly one of the words: it may be a secret in the wrong place.
 pub fn unknown_word(text: &str, words: &[&str]) -> String {
+    let meant = |text: &str| words.iter().find(|word| word.eq_ignore_ascii_case(text));
+    if text.trim() != text
+        && let Some(meant) = meant(text.trim())
+    {
+        return format!("white space around \"{meant}\"; write {meant} alone");
+    }
+    if let Some(meant) = meant(text) {
+        return format!("unknown value \"{text}\"; did you mean \"{meant}\"?");
+    }
     match nearest(text, words.iter().copied()) {
         Some(meant) => format!("unknown value \"{}\"; did you mean \"{meant}\"?", redact::escape(text)),
         None => format!(
@@ -29,7 +38,22 @@ pub fn unknown_word(text: &str, words: &[&str]) -> String {
     }
 }
 
+/// What people write for it elsewhere, and what nothing here takes.
+const SYNONYMS: [(&str, &str); 8] = [
+    ("on", "true"),
+    ("y", "true"),
+    ("t", "true"),
+    ("enabled", "true"),
+    ("off", "false"),
+    ("n", "false"),
+    ("f", "false"),
+    ("disabled", "false"),
+];
+
 pub fn boolean(text: &str) -> Result<bool, String> {
+    if let Some((_, meant)) = SYNONYMS.iter().find(|(word, _)| word.eq_ignore_ascii_case(text.trim())) {
+        return Err(format!("unknown value \"{}\"; did you mean \"{meant}\"?", text.trim()));
+    }
     word(text, &[("true", true), ("false", false), ("1", true), ("0", false), ("yes", true), ("no", false)])
 }
 
@@ -68,6 +92,24 @@ pub fn is_subdomain(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_near_miss_of_a_word_is_named_with_its_meaning() {
+        for (text, said) in [
+            ("on", "did you mean \"true\"?"),
+            ("OFF", "did you mean \"false\"?"),
+            ("TRUE", "did you mean \"true\"?"),
+            (" yes", "white space around \"yes\"; write yes alone"),
+            ("ture", "did you mean \"true\"?"),
+            ("sk-1", "unknown value of 4 characters; one of true, false, 1, 0, yes, no is expected"),
+        ] {
+            let error = boolean(text).unwrap_err();
+            assert!(error.contains(said), "{text}: {error}");
+        }
+        let words = [("warn", 1), ("fail", 2)];
+        assert_eq!(word("fail\n", &words).unwrap_err(), "white space around \"fail\"; write fail alone");
+        assert_eq!(word("fial", &words).unwrap_err(), "unknown value \"fial\"; did you mean \"fail\"?");
+    }
 
     #[test]
     fn durations() {

@@ -17,6 +17,8 @@ pub(super) struct Document<'a> {
     conflicts: Vec<Conflict<'a>>,
     problems: &'a [Problem],
     warnings: &'a [Problem],
+    /// What to run to read on: `ai-provider-seed explain conflict`.
+    explain: String,
     /// Only with `--from`.
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<&'a EnvironmentSource>,
@@ -103,6 +105,7 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         conflicts: conflicts.collect(),
         problems: &report.findings.problems,
         warnings: &report.findings.warnings,
+        explain: format!("ai-provider-seed explain {}", report.explained_by()),
         from: report.source.as_ref(),
     }
 }

@@ -5,6 +5,26 @@ pub const WIDTH: usize = 120;
 /// A column gets at least this much, however wide the left column is.
 const NARROWEST: usize = 48;
 
+/// Colour, only on a terminal.
+#[derive(Clone, Copy)]
+pub struct Style {
+    pub colour: bool,
+}
+
+impl Style {
+    pub fn paint(self, code: &str, text: &str) -> String {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    }
+
+    pub fn error(self) -> String {
+        self.paint("1;31", "error:")
+    }
+
+    pub fn strong(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+}
+
 /// Lines of at most `width` characters, broken at spaces; a word that is longer (a URL) stays whole.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();

@@ -2,6 +2,7 @@
 
 mod environment_source;
 pub mod export;
+mod headline;
 mod json;
 mod layout;
 mod model;
@@ -14,16 +15,17 @@ mod watch;
 
 #[cfg(feature = "controller")]
 pub use environment_source::EnvironmentSource;
+#[cfg(feature = "controller")]
+pub use headline::good;
 pub use json::json;
+pub use layout::Style;
 #[cfg(feature = "controller")]
 pub use model::Provider;
 pub use model::{Command, Report, RunResult};
 pub use resolve::ResolveReport;
 #[cfg(feature = "controller")]
 pub use sentence::{advice, conflict_facts, conflict_sentence, minute, problem_sentence, value};
-#[cfg(feature = "controller")]
-pub use terminal::good;
-pub use terminal::{Style, remarks, text};
+pub use terminal::{remarks, text};
 pub use termination::termination_message;
 pub use watch::{TimedReport, table};
 

@@ -33,6 +33,9 @@ impl Command {
     }
 }
 
+const START_ANYWAY: &str = "AI_PROVIDER_SEED_BLOCK_ON=none";
+const START_ANYWAY_FLAG: &str = "--block-on=none in place of the flag that is given, which beats its variable";
+
 /// One desired provider, as it may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
@@ -77,6 +80,10 @@ pub struct Report {
     pub unknown_providers: Vec<UnknownProvider>,
     pub conflicts: Vec<Conflict>,
     pub findings: Findings,
+    /// `--block-on` was given as a flag, which beats its variable.
+    pub block_on_is_flag: bool,
+    /// Options without which `resolve` would find other conflict ids: `--compare-credentials=ignore`.
+    pub resolve_options: Vec<String>,
     /// `database coder at db.coder.svc:5432`, once one was reached.
     pub database: Option<String>,
     /// `--from`: whose environment it is.
@@ -97,6 +104,8 @@ impl Report {
             unknown_providers: Vec::new(),
             conflicts: Vec::new(),
             findings: findings.into(),
+            block_on_is_flag: false,
+            resolve_options: Vec::new(),
             database: None,
             source: None,
         };
@@ -149,6 +158,16 @@ impl Report {
     /// `--from` came to no environment, so nothing is said about a start.
     pub fn has_no_workload(&self) -> bool {
         self.findings.problems.iter().any(|problem| Code::NO_WORKLOAD.contains(&problem.code))
+    }
+
+    /// How to start in spite of this outcome. Only `seed` stands in front of a start, and a bug is let through by no option.
+    pub fn start_anyway(&self) -> Option<&'static str> {
+        let stops = self.command == Command::Seed
+            && self.blocked
+            && self.outcome != Outcome::Internal
+            && !self.has_no_workload();
+        let how = if self.block_on_is_flag { START_ANYWAY_FLAG } else { START_ANYWAY };
+        stops.then_some(how)
     }
 
     pub fn has_warning(&self, code: Code) -> bool {

@@ -5,10 +5,11 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::json::{Document, document};
+use super::layout::Style;
 use super::model::Report;
 use super::sentence::{minute, origin, problem_sentence, value};
 use super::take_database;
-use super::terminal::{Style, text};
+use super::terminal::text;
 use super::termination::{LIMIT, termination_message};
 use crate::explain::pointer;
 use crate::options::resolve::Action;
@@ -200,12 +201,15 @@ impl ResolveReport {
     /// The conflicts that are left, so that the next start is no surprise.
     fn rest(&self, out: &mut String, style: Style) {
         let before = self.dry_run || self.action == Action::TakeDatabase;
-        if self.report.conflicts.is_empty() || before {
+        let mut left = self.report.clone();
+        // A person who brings one back did not ask about the others.
+        left.conflicts.retain(|c| self.action != Action::Restore || self.selected.contains(&c.provider));
+        if left.conflicts.is_empty() || before {
             return;
         }
         let _ = writeln!(out, "\n{}", style.paint("33", "still different"));
-        super::terminal::conflicts(out, &self.report, style);
-        let _ = writeln!(out, "\n  conflict {} · {}", self.report.conflict_ids().join(" "), pointer("conflict"));
+        super::terminal::conflicts(out, &left, style);
+        let _ = writeln!(out, "\n  conflict {} · {}", left.conflict_ids().join(" "), pointer("conflict"));
     }
 
     pub fn termination_message(&self) -> String {

@@ -124,8 +124,8 @@ fn keep_database(conflict: &Conflict) -> String {
 const PAGE: &str = "Admin settings, AI, Providers";
 
 /// What to do to make the database follow the environment, for one provider.
-pub fn take_environment(conflicts: &[Conflict]) -> String {
-    let resolve = resolve_command(conflicts);
+pub fn take_environment(conflicts: &[Conflict], options: &[String]) -> String {
+    let resolve = resolve_command(conflicts, options);
     if changes_a_type(conflicts) {
         // Coder: name and type are immutable; and a deleted name is not seeded again.
         return format!(
@@ -142,18 +142,18 @@ pub fn take_environment(conflicts: &[Conflict]) -> String {
     format!("{resolve}; or, if Coder is running, change the provider there ({PAGE})")
 }
 
-/// The command that does it, with the conflicts that were seen.
-fn resolve_command(conflicts: &[Conflict]) -> String {
+/// The command that does it, with the conflicts that were seen, and the options that make it see the same.
+fn resolve_command(conflicts: &[Conflict], options: &[String]) -> String {
     let mut ids: Vec<&str> = conflicts.iter().map(|conflict| conflict.id.as_str()).collect();
     ids.dedup();
     let ids: String = ids.iter().map(|id| format!(" --conflict {id}")).collect();
-    format!("ai-provider-seed resolve --take environment{ids}")
+    let options: String = options.iter().map(|option| format!(" {option}")).collect();
+    format!("ai-provider-seed resolve --take environment{ids}{options}")
 }
 
-pub const START_ANYWAY: &str = "AI_PROVIDER_SEED_BLOCK_ON=none";
-
-/// The next step in one sentence, for places with little room. `stopped`: then starting anyway is one of the ways.
-pub fn advice(conflicts: &[Conflict], stopped: bool) -> String {
+/// The next step in one sentence, for places with little room. `anyway`: how to start in spite of it, where that is one of the
+/// ways. `options`: what `resolve` needs to see the same conflicts.
+pub fn advice(conflicts: &[Conflict], anyway: Option<&str>, options: &[String]) -> String {
     let keep = match conflicts {
         [one] => keep_database(one),
         _ => "set the variables to the database's values".to_owned(),
@@ -162,19 +162,20 @@ pub fn advice(conflicts: &[Conflict], stopped: bool) -> String {
     let several = conflicts.windows(2).any(|pair| pair[0].provider != pair[1].provider);
     let take = if changes_a_type(conflicts) { "recreate" } else { "change" };
     let take = format!("{take} the {} in Coder", if several { "providers" } else { "provider" });
-    let resolve = resolve_command(conflicts);
+    let resolve = resolve_command(conflicts, options);
     // The ids of many stand at the end of the message.
     let resolve = if resolve.len() > 120 { "ai-provider-seed resolve".to_owned() } else { resolve };
     if conflicts.iter().all(Conflict::would_clear_credentials) {
         // `resolve` would refuse it.
-        let anyway = if stopped { format!(", or start anyway with {START_ANYWAY}") } else { String::new() };
-        return capital(&format!("{keep}{}{take}{anyway}", if stopped { ", " } else { ", or " }));
+        return capital(&match anyway {
+            Some(anyway) => format!("{keep}, {take}, or start anyway with {anyway}"),
+            None => format!("{keep}, or {take}"),
+        });
     }
-    if stopped {
-        capital(&format!("{keep}, {take}, run {resolve}, or start anyway with {START_ANYWAY}"))
-    } else {
-        capital(&format!("{keep}, {take}, or run {resolve}"))
-    }
+    capital(&match anyway {
+        Some(anyway) => format!("{keep}, {take}, run {resolve}, or start anyway with {anyway}"),
+        None => format!("{keep}, {take}, or run {resolve}"),
+    })
 }
 
 fn changes_a_type(conflicts: &[Conflict]) -> bool {

@@ -2,37 +2,18 @@
 
 use std::fmt::Write;
 
-use super::layout::{beside, room, wrap};
+use super::headline::headline;
+use super::layout::{Style, beside, room, wrap};
 use super::model::{Command, Provider, Report};
-use super::sentence::{START_ANYWAY, keep_database_of, minute, origin, take_environment, value};
+use super::sentence::{keep_database_of, minute, origin, take_environment, value};
 use crate::env::UnknownProvider;
 use crate::explain::pointer;
 use crate::plan::{Conflict, State};
-use crate::problem::{Code, Outcome, Problem};
+use crate::problem::{Outcome, Problem};
 use crate::provider::redact::count;
 
 /// Variables that are listed for people; the JSON document has all of them.
 const LISTED: usize = 60;
-
-/// Colour, only on a terminal.
-#[derive(Clone, Copy)]
-pub struct Style {
-    pub colour: bool,
-}
-
-impl Style {
-    pub(super) fn paint(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
-    }
-
-    fn error(self) -> String {
-        self.paint("1;31", "error:")
-    }
-
-    pub(super) fn strong(self, text: &str) -> String {
-        self.paint("1", text)
-    }
-}
 
 pub fn text(report: &Report, style: Style) -> String {
     let good = matches!(report.outcome, Outcome::Ok | Outcome::Changes);
@@ -53,9 +34,7 @@ pub fn text(report: &Report, style: Style) -> String {
         problems(&mut out, &report.findings.warnings);
     }
     source(&mut out, report);
-    if !good || !report.conflicts.is_empty() {
-        footer(&mut out, report);
-    }
+    footer(&mut out, report, good);
     out
 }
 
@@ -69,116 +48,6 @@ pub fn remarks(report: &Report, style: Style) -> String {
         }
     }
     out
-}
-
-pub(super) fn headline(report: &Report, style: Style) -> String {
-    let written = written(report);
-    let anyway = if report.blocked { "" } else { ", but this does not stop the start (--block-on)" };
-    let sentence = match report.outcome {
-        Outcome::Ok | Outcome::Changes => return good(report),
-        Outcome::Invalid => {
-            format!(
-                "{} in the {}",
-                count(report.findings.problems.len(), "problem"),
-                place_of(&report.findings.problems)
-            )
-        }
-        Outcome::Conflict if report.command == Command::Resolve => {
-            "the decision no longer matches the database".to_owned()
-        }
-        Outcome::Conflict => disagreement(report),
-        Outcome::Unavailable if report.has_no_workload() => "the workload cannot be read".to_owned(),
-        Outcome::Unavailable => "no usable connection to the database".to_owned(),
-        Outcome::Unusable if !report.command.guards_a_start() => {
-            "connected, but the database does not allow this operation".to_owned()
-        }
-        Outcome::Unusable => "connected, but the database does not allow the seed".to_owned(),
-        Outcome::Locked => "another session holds the lock for seeding".to_owned(),
-        Outcome::OutputFailed => "the result could not be written".to_owned(),
-        Outcome::Internal => "a bug in ai-provider-seed".to_owned(),
-    };
-    format!("{} {sentence}; {written}{anyway}", style.error())
-}
-
-fn place_of(problems: &[Problem]) -> &'static str {
-    use Code::{
-        AuthenticationUnsupported, DatabaseUrlInvalid, DatabaseUrlMissing, EncryptionKeyInvalid, InvalidOption,
-    };
-    let options =
-        [InvalidOption, EncryptionKeyInvalid, DatabaseUrlInvalid, DatabaseUrlMissing, AuthenticationUnsupported];
-    if problems.iter().any(|problem| Code::NO_WORKLOAD.contains(&problem.code)) {
-        return "workload";
-    }
-    if problems.iter().any(|problem| options.contains(&problem.code)) { "configuration" } else { "environment" }
-}
-
-fn disagreement(report: &Report) -> String {
-    let (disagree, all) = (report.count(State::Conflict), report.providers.len());
-    let who = match disagree {
-        1 if all == 1 => "the provider disagrees".to_owned(),
-        1 => format!("1 of {all} providers disagrees"),
-        _ => format!("{disagree} of {all} providers disagree"),
-    };
-    match report.count(State::Missing) {
-        0 => format!("{who} with the database"),
-        missing => format!("{who} with the database, {missing} more missing there"),
-    }
-}
-
-/// Never claims what is not known.
-pub fn written(report: &Report) -> &'static str {
-    match (report.commit_unknown, report.written) {
-        (true, _) if report.command == Command::Resolve => {
-            "the answer to the commit was lost, so the change may be there or not; ai-provider-seed diff finds out"
-        }
-        (true, _) => "the answer to the commit was lost, so the rows may be there or not; the next start finds out",
-        (false, true) => "but the missing rows were written",
-        (false, false) => "nothing was written",
-    }
-}
-
-/// The headline of a run that found nothing wrong.
-pub fn good(report: &Report) -> String {
-    let n = |state| report.count(state);
-    let (created, missing) = (n(State::Created), n(State::Missing));
-    let unknown = !report.unknown_providers.is_empty() || report.has_warning(Code::NotInManifests);
-    let rest = [
-        (n(State::CredentialsDiffer), "with other credentials"),
-        (n(State::Deleted), "left deleted"),
-        (n(State::Unsupported), "skipped"),
-        (report.unknown_providers.len(), "unknown"),
-    ];
-    let listed = |first: String, others: &[(usize, &str)]| {
-        let others = others.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{number} {what}"));
-        [first].into_iter().filter(|first| !first.is_empty()).chain(others).collect::<Vec<_>>().join(", ")
-    };
-    let there = match n(State::InSync) {
-        1 => (1, "was already there"),
-        more => (more, "were already there"),
-    };
-    let written = |first: String| listed(first, &[&[there], &rest[..]].concat());
-    match (created, missing) {
-        (0, 0) if report.desired == 0 && report.source.is_some() && unknown => {
-            "nothing was compared: the providers are not known from these manifests".to_owned()
-        }
-        (0, 0) if report.desired == 0 => "nothing to do: no providers in the environment".to_owned(),
-        (0, 0) if report.providers.is_empty() => {
-            let known = count(report.desired, "provider");
-            format!("the environment is valid: {}; no database was asked", listed(known, &rest))
-        }
-        (0, 0) if n(State::InSync) == report.providers.len() && report.unknown_providers.is_empty() => {
-            format!("nothing to do: {} in sync", count(report.providers.len(), "provider"))
-        }
-        (0, 0) => {
-            let parts = [&[(n(State::InSync), "in sync")], &rest[..]].concat();
-            format!("nothing to do: {} ({})", count(report.providers.len(), "provider"), listed(String::new(), &parts))
-        }
-        (0, missing) if report.outcome == Outcome::Changes => {
-            written(format!("a seed would insert {}", count(missing, "provider")))
-        }
-        (0, missing) => written(format!("{} missing, nothing was inserted", count(missing, "provider"))),
-        (created, _) => written(format!("seeded {}", count(created, "provider"))),
-    }
 }
 
 pub(super) fn providers(out: &mut String, report: &Report, style: Style) {
@@ -266,8 +135,10 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
             fields(out, conflict, width, blocking && !conflict.blocking);
         }
         let keep = keep_database_of(of_provider);
-        let unset =
-            if keep.iter().all(|way| way.starts_with("unset")) { "" } else { ", or unset this provider's variables" };
+        let unset = match keep.iter().all(|way| way.starts_with("unset")) {
+            true => String::new(),
+            false => format!(", or unset this provider's variables{}", renumber(report, &of_provider[0].provider)),
+        };
         out.push('\n');
         way(out, "Keep the database", &format!("{}{unset}", keep.join("; ")));
         let unknown = |provider: &Provider| provider.credentials_unknown && provider.name == of_provider[0].provider;
@@ -275,24 +146,34 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
             // The id belongs to a comparison without the keys; another one is the pod's.
             way(out, "Take the environment", WHERE_KEYS_ARE);
         } else {
-            way(out, "Take the environment", &take_environment(of_provider));
+            way(out, "Take the environment", &take_environment(of_provider, &report.resolve_options));
         }
     }
-    if starts(report) && report.outcome == Outcome::Conflict {
+    if let Some(anyway) = report.start_anyway().filter(|_| report.outcome == Outcome::Conflict) {
         if report.conflicts.iter().any(|conflict| conflict.provider != report.conflicts[0].provider) {
             out.push('\n');
         }
-        way(out, "Start anyway", START_ANYWAY);
+        way(out, "Start anyway", anyway);
     }
+}
+
+/// Providers are numbered without gaps, so one in the middle cannot just go.
+fn renumber(report: &Report, provider: &str) -> &'static str {
+    let numbered = |pattern: &str| -> Option<(String, u64)> {
+        let start = pattern.strip_suffix("_*")?;
+        let digits = start.rfind(|c: char| !c.is_ascii_digit()).map(|at| at + 1)?;
+        Some((start[..digits].to_owned(), start[digits..].parse().ok()?))
+    };
+    let of = report.providers.iter().find(|known| known.name == provider).and_then(|known| numbered(&known.pattern));
+    let Some((prefix, index)) = of else { return "" };
+    let known = report.providers.iter().map(|known| &known.pattern);
+    let others = known.chain(report.unknown_providers.iter().map(|unknown| &unknown.pattern));
+    let is_later = |pattern: &String| numbered(pattern).is_some_and(|(of, number)| of == prefix && number > index);
+    if others.into_iter().any(is_later) { " and renumber the providers after it" } else { "" }
 }
 
 const WHERE_KEYS_ARE: &str = "run ai-provider-seed diff where the credentials are known, for example in the pod, and resolve \
                               with the id that it prints; or change the provider in Coder (Admin settings, AI, Providers)";
-
-/// Is there a start that it stops?
-fn starts(report: &Report) -> bool {
-    report.blocked && report.command.guards_a_start() && !report.has_no_workload()
-}
 
 fn way(out: &mut String, label: &str, text: &str) {
     out.push_str(&beside(4, &[label], WAY, &wrap(text, room(4, WAY))));
@@ -315,16 +196,27 @@ fn fields(out: &mut String, conflict: &Conflict, width: usize, alone: bool) {
     }
 }
 
-fn footer(out: &mut String, report: &Report) {
-    out.push('\n');
-    if starts(report) && !matches!(report.outcome, Outcome::Internal | Outcome::Conflict) {
-        let _ = writeln!(out, "  Start anyway  {START_ANYWAY}");
-    }
+/// What to do with the whole of it, and which database was compared.
+fn footer(out: &mut String, report: &Report, good: bool) {
     let is_about_conflicts = matches!(report.outcome, Outcome::Conflict | Outcome::Ok | Outcome::Changes);
     let ids = report.conflict_ids();
-    let ids =
-        if ids.is_empty() || !is_about_conflicts { String::new() } else { format!("conflict {} · ", ids.join(" ")) };
-    let _ = writeln!(out, "  {ids}exit {} · {}", report.exit_code(), pointer(report.explained_by()));
+    let explains = !good || !ids.is_empty() || !report.findings.warnings.is_empty();
+    let parts = [
+        (is_about_conflicts && !ids.is_empty()).then(|| format!("conflict {}", ids.join(" "))),
+        (!good || !ids.is_empty()).then(|| format!("exit {}", report.exit_code())),
+        report.database.clone(),
+        explains.then(|| pointer(report.explained_by())),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if !parts.is_empty() {
+        out.push('\n');
+    }
+    if let Some(anyway) = report.start_anyway().filter(|_| report.outcome != Outcome::Conflict) {
+        let _ = writeln!(out, "  Start anyway  {anyway}");
+    }
+    if !parts.is_empty() {
+        let _ = writeln!(out, "  {}", parts.join(" · "));
+    }
 }
 
 /// `--from`: the container, and where each of its variables is.

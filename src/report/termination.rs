@@ -1,8 +1,8 @@
 //! The termination message: what `kubectl describe pod` shows. Verdict first, next step and conflict id always there.
 
+use super::headline::written;
 use super::model::Report;
-use super::sentence::{START_ANYWAY, advice, conflict_facts, conflict_sentence, problem_sentence as sentence};
-use super::terminal::written;
+use super::sentence::{advice, conflict_facts, conflict_sentence, problem_sentence as sentence};
 use crate::explain::pointer;
 use crate::plan::{Conflict, State};
 use crate::problem::Outcome;
@@ -28,15 +28,7 @@ fn problems(report: &Report, outcome: Outcome) -> String {
     } else {
         String::new()
     };
-    let anyway = if report.command.guards_a_start()
-        && report.blocked
-        && outcome != Outcome::Internal
-        && !report.has_no_workload()
-    {
-        format!(" Start anyway: {START_ANYWAY} ·")
-    } else {
-        String::new()
-    };
+    let anyway = report.start_anyway().map(|how| format!(" Start anyway: {how} ·")).unwrap_or_default();
     let facts: Vec<String> = report.findings.problems.iter().map(sentence).collect();
     // Said where it is not what everybody would think.
     let written = if report.blocked && (report.commit_unknown || report.written) {
@@ -57,7 +49,8 @@ fn conflicts(report: &Report) -> String {
     let told: Vec<(&Conflict, String)> = report.conflicts.iter().map(|c| (c, conflict_sentence(c))).collect();
     let facts = conflict_facts(&told);
     let written = if report.blocked { format!("; {}", written(report)) } else { String::new() };
-    let tail = format!("{written}. {}. {}", advice(&blocking, report.blocked), ids(&blocking));
+    let advice = advice(&blocking, report.start_anyway(), &report.resolve_options);
+    let tail = format!("{written}. {advice}. {}", ids(&blocking));
     fit_bytes(&verdict(report), &facts.join("; "), &tail, LIMIT)
 }
 
@@ -74,7 +67,7 @@ fn success(report: &Report) -> String {
     };
     let tail = match &report.conflicts[..] {
         [] => format!(". {}", pointer(report.explained_by())),
-        differing => format!(". {}. {}", advice(differing, false), ids(differing)),
+        differing => format!(". {}. {}", advice(differing, None, &report.resolve_options), ids(differing)),
     };
     let head = format!("{} with {}{written}: ", report.outcome.as_str(), count(facts.len(), "warning"));
     fit_bytes(&head, &facts.join("; "), &tail, LIMIT)

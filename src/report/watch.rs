@@ -2,10 +2,11 @@
 
 use std::fmt::Write;
 
-use super::layout::{WIDTH, wrap};
+use super::headline::headline;
+use super::layout::{Style, WIDTH, wrap};
 use super::model::Report;
 use super::sentence::{conflict_sentence, problem_sentence};
-use super::terminal::{Style, headline, providers};
+use super::terminal::providers;
 use crate::explain::pointer;
 use crate::problem::Outcome;
 

@@ -58,7 +58,7 @@ fn mistyped_flag_keeps_format_and_block_on() {
     let finished = Run::new(["seed", "--output", "json", "--bogus", "--block-on", "none"]).run().expect(0);
     assert_eq!(finished.json()["blocked"], false);
     let finished = Run::new(["seed", "--offline"]).run().expect(2);
-    assert!(finished.stdout.contains("--offline is an option of another command"), "{finished}");
+    assert!(finished.stdout.contains("--offline is an option of diff, not of seed"), "{finished}");
 }
 
 #[test]

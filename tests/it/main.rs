@@ -16,6 +16,7 @@ mod golden_resolve;
 mod limits;
 mod one_provider;
 mod options;
+mod output;
 mod postgres_errors;
 mod privileges;
 mod read_only;

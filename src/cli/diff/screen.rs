@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::time::{Duration, SystemTime};
 
-use crate::cli::may_colour;
+use crate::cli::output::may_colour;
 use crate::options::OutputFormat;
 use crate::report::{self, Report, Style, TimedReport};
 

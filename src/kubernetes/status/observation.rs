@@ -190,7 +190,8 @@ fn agreed(report: &Report, of: &ReportSubject<'_>) -> Observation {
         let not_now = warning(Code::EncryptionPending).map(problem_sentence);
         (Reason::WouldSeed, [Some(good(report)), not_now].into_iter().flatten().collect::<Vec<_>>().join("; "))
     } else if report.count(State::CredentialsDiffer) > 0 {
-        let next = format!(", which does not stop the start. {}", advice(&report.conflicts, false));
+        let next =
+            format!(", which does not stop the start. {}", advice(&report.conflicts, None, &report.resolve_options));
         (Reason::CredentialsDiffer, fit_bytes("", &differing(), &next, MESSAGE))
     } else {
         (Reason::InSync, good(report))
@@ -204,7 +205,7 @@ fn conflict(report: &Report, blocked: bool, of: &ReportSubject<'_>) -> Observati
     let sentences = database.conflicts().iter().map(|conflict| conflict.sentence.clone());
     let told: Vec<(&Conflict, String)> = report.conflicts.iter().zip(sentences).collect();
     let facts = conflict_facts(&told);
-    let next = advice(&blocking, blocked);
+    let next = advice(&blocking, None, &report.resolve_options);
     let (head, tail) = if blocked {
         (format!("the next start of {} would be stopped: ", of.workload.label()), format!(". {next}"))
     } else {

@@ -47,7 +47,7 @@ pub fn texts(container: &Container, environment: &ContainerEnv) -> Result<(RawOp
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             Ok((RawOptions::default(), Some(invalid(&other_command("the container only prints help")))))
         }
-        Err(error) => Ok((RawOptions::default(), Some(invalid(&usage_message(&error))))),
+        Err(error) => Ok((RawOptions::default(), Some(invalid(&usage_message(&error, Some(Command::Seed)))))),
     }
 }
 

@@ -60,7 +60,8 @@ fn one_wording_for_a_conflict() {
 fn advice_names_the_value_to_set() {
     let of = |field, environment: &str, database: &str, presence| {
         let one = conflict("p", "1", field, environment, database);
-        advice(&[Conflict { origin: Origin { presence, ..one.origin.clone() }, ..one }], true)
+        let one = Conflict { origin: Origin { presence, ..one.origin.clone() }, ..one };
+        advice(&[one], Some("AI_PROVIDER_SEED_BLOCK_ON=none"), &[])
     };
     let variable = "CODER_AIBRIDGE_PROVIDER_0_BASE_URL";
     for (field, environment, database, presence, first) in [
@@ -105,7 +106,7 @@ fn advice_names_the_value_to_set() {
     }
     let two = [conflict("a", "1", Field::BaseUrl, "x", "y"), conflict("b", "2", Field::BaseUrl, "x", "y")];
     assert_eq!(
-        advice(&two, false),
+        advice(&two, None, &[]),
         "Set the variables to the database's values, change the providers in Coder, or run ai-provider-seed resolve \
          --take environment --conflict 1 --conflict 2"
     );
@@ -280,7 +281,8 @@ fn offered_commands_are_accepted_by_resolve() {
         ..conflict("openai", "1", Field::ApiKeys, "", "")
     };
     for stopped in [true, false] {
-        assert!(!advice(&[keys(stopped)], stopped).contains("ai-provider-seed resolve"));
+        let anyway = stopped.then_some("AI_PROVIDER_SEED_BLOCK_ON=none");
+        assert!(!advice(&[keys(stopped)], anyway, &[]).contains("ai-provider-seed resolve"));
         let report = conflicting(vec![keys(stopped)], stopped);
         assert!(!text(&report, PLAIN).contains("ai-provider-seed resolve"));
     }

@@ -61,7 +61,7 @@ fn offers(url: &str) -> String {
     let keep = keep.split_once("Keep the database").map(|(_, keep)| keep.to_owned()).unwrap_or_default();
     let message = termination_message(&report);
     let step = message.split_once("Set ").map(|(_, step)| step.to_owned()).unwrap_or_default();
-    [patches, keep, step, advice(&[one], true)].concat()
+    [patches, keep, step, advice(&[one], None, &[])].concat()
 }
 
 #[test]

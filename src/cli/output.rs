@@ -1,0 +1,64 @@
+//! The two streams. What a command is for fails with it; a report beside an exit code does not.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+
+use crate::explain::pointer;
+use crate::problem::Outcome;
+
+/// What a command is for, to standard output: the exit code. A reader that closed its pipe has had enough; anything else means
+/// that the result is lost.
+pub fn print_result(text: &str) -> u8 {
+    let failed = if is_closed() {
+        Some("it is closed".to_owned())
+    } else {
+        let written = write(text);
+        written.err().filter(|error| error.kind() != ErrorKind::BrokenPipe).map(|error| error.kind().to_string())
+    };
+    let Some(why) = failed else { return 0 };
+    let outcome = Outcome::OutputFailed;
+    print_error(&format!(
+        "error: the result could not be written to standard output: {why}; send it elsewhere and run this again \
+         ({outcome}) · {}\n",
+        pointer(outcome.as_str())
+    ));
+    outcome.exit_code()
+}
+
+/// A report, of a run that has an exit code already. That it cannot be written is no reason for another one.
+pub fn print(text: &str) {
+    match write(text) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            tracing::warn!("the report could not be written to standard output: {}", error.kind());
+        }
+        _ => {}
+    }
+}
+
+fn write(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush())
+}
+
+/// Before `main`, Rust opens /dev/null for reading and writing where a standard stream is closed, so that no other file gets
+/// its number. What is written there is lost without an error. (A shell's `>/dev/null` is open for writing alone.)
+fn is_closed() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let device = |path: &str| std::fs::metadata(path).map(|found| found.rdev()).ok();
+    let is_null = device("/proc/self/fd/1").is_some_and(|of| device("/dev/null") == Some(of));
+    let flags = || {
+        let info = std::fs::read_to_string("/proc/self/fdinfo/1").ok()?;
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:"))?;
+        u32::from_str_radix(flags.trim(), 8).ok()
+    };
+    const ACCESS: u32 = 0b11;
+    const READ_AND_WRITE: u32 = 0b10;
+    is_null && flags().is_some_and(|flags| flags & ACCESS == READ_AND_WRITE)
+}
+
+pub fn print_error(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+pub fn may_colour() -> bool {
+    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}

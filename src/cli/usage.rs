@@ -1,0 +1,62 @@
+//! Arguments that cannot be understood: help and version are no error, everything else is invalid like any other option. Clap's
+//! own text would echo the argument, and an argument in the wrong place may be a key.
+
+use std::ffi::OsString;
+
+use clap::error::ErrorKind;
+
+use super::output::{print_error, print_result};
+use super::{export, finish, log_to_stderr, resolve};
+use crate::env::Variable;
+use crate::explain::pointer;
+use crate::options::usage::usage_message;
+use crate::options::{self, Command, RawOptions};
+use crate::problem::{Code, Outcome, Problem};
+use crate::report::{self, Report};
+
+pub fn command(error: &clap::Error, arguments: &[OsString], variables: &[Variable]) -> u8 {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            return print_result(&error.render().to_string());
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            print_error(&error.to_string());
+            return Outcome::Invalid.exit_code();
+        }
+        _ => {}
+    }
+    let named = named(arguments);
+    let problem = Problem::new(Code::InvalidOption, usage_message(error, named));
+    // A container whose command is mistyped is one that seeds: `--block-on` may let it through.
+    let as_options = RawOptions::salvage(Command::Seed, arguments);
+    let (options, ..) = options::parse(&as_options, variables);
+    match named {
+        None | Some(Command::Seed) => {
+            log_to_stderr(options.log_format, options.log_level);
+            finish(Report::new(report::Command::Seed, vec![problem]), &options, None)
+        }
+        Some(Command::Diff) => {
+            log_to_stderr(options.log_format, options.log_level);
+            finish(Report::new(report::Command::Diff, vec![problem]), &options, None)
+        }
+        Some(Command::Resolve) => resolve::refuse(problem, &options),
+        Some(Command::Export) => export::refuse(problem, &options),
+        // They start nothing and have no report.
+        Some(Command::Controller | Command::Crd | Command::Explain) => {
+            print_error(&format!(
+                "error: {} ({}) · {}\n",
+                problem.message,
+                problem.code,
+                pointer(problem.code.as_str())
+            ));
+            Outcome::Invalid.exit_code()
+        }
+    }
+}
+
+/// The command among arguments that cannot be understood: a decision that was mistyped must not pass for one that was carried
+/// out.
+fn named(arguments: &[OsString]) -> Option<Command> {
+    let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    words.into_iter().find_map(|word| Command::ALL.iter().copied().find(|command| command.as_str() == word))
+}

@@ -9,7 +9,7 @@ use crate::support::{Cluster, Database, Namespace, Proxy, Run, Server, Variant, 
 use ai_provider_seed::testing::kubernetes::crd::rbac;
 use ai_provider_seed::testing::kubernetes::crd::spec::AIProviderSeed;
 use ai_provider_seed::testing::kubernetes::crd::status::AIProviderSeedStatus;
-use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::api::core::v1::Event;
 use k8s_openapi::api::rbac::v1::PolicyRule;
 use kube::api::Api;
 use serde_json::json;
@@ -71,7 +71,7 @@ impl<'c> Crowd<'c> {
                    "metadata": {"name": "never"}, "webhooks": [{
                 "name": "never.aiproviders.dev", "clientConfig": {"url": url}, "timeoutSeconds": 30,
                 "admissionReviewVersions": ["v1"], "sideEffects": "None",
-                "rules": [{"apiGroups": ["events.k8s.io"], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["events"]}]}]}),
+                "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["events"]}]}]}),
         ] {
             namespace.apply(&object.to_string());
         }
@@ -79,10 +79,10 @@ impl<'c> Crowd<'c> {
         for _ in 0..2 {
             let (over, events) = (over.clone(), Api::<Event>::namespaced(account.client.clone(), namespace.name()));
             let event: Event = serde_json::from_value(json!({
-                "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"generateName": "x"}, "action": "Wait",
+                "apiVersion": "v1", "kind": "Event", "metadata": {"generateName": "x"}, "action": "Wait",
                 "eventTime": "2026-01-01T00:00:00.000000Z", "reason": "Wait", "type": "Normal",
-                "reportingController": "aiproviders.dev/test", "reportingInstance": "test",
-                "regarding": {"kind": "Deployment", "name": "coder", "namespace": namespace.name()},
+                "reportingComponent": "aiproviders.dev/test", "reportingInstance": "test",
+                "involvedObject": {"kind": "Deployment", "name": "coder", "namespace": namespace.name()},
             }))
             .unwrap();
             std::thread::spawn(move || {

@@ -65,7 +65,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 - apiGroups: [""]
   resources: ["secrets", "configmaps"]
   verbs: ["get", "list", "watch"]
-- apiGroups: ["events.k8s.io"]
+- apiGroups: [""]
   resources: ["events"]
   verbs: ["create"]
 {{- end -}}

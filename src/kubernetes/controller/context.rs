@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::apply_status::is_newer;
 use super::index::{Index, Key};
 use super::metrics::Metrics;
+use super::publish_events::Publisher;
 use super::readiness::Readiness;
 use super::write;
 use crate::kubernetes::crd::spec::AIProviderSeed;
@@ -61,8 +62,7 @@ pub struct Context {
     pub allow_writes: bool,
     /// Writes at once. They hold no permit of the checks: a lock that somebody holds must not stop those.
     pub writers: Semaphore,
-    /// Who reports Events.
-    pub instance: String,
+    pub events: Arc<Publisher>,
     memory: Mutex<HashMap<Key, Memory>>,
 }
 
@@ -90,6 +90,7 @@ impl Context {
         allow_writes: bool,
         instance: String,
     ) -> Self {
+        let events = Arc::new(Publisher::new(client.clone(), Arc::clone(&metrics), instance));
         Context {
             client,
             pool: Pool::default(),
@@ -99,7 +100,7 @@ impl Context {
             permits: Semaphore::new(most),
             allow_writes,
             writers: Semaphore::new(usize::from(write::WRITERS)),
-            instance,
+            events,
             memory: Mutex::default(),
         }
     }
@@ -108,6 +109,7 @@ impl Context {
     pub fn forget(&self, resource: &Key) {
         self.index.remove(resource);
         self.metrics.remove(resource);
+        self.events.forget(resource);
         self.memory().remove(resource);
     }
 
@@ -186,8 +188,4 @@ impl Context {
             memory.failures = 0;
         }
     }
-}
-
-pub fn key_of(meta: &ObjectMeta) -> Key {
-    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }

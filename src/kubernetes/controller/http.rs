@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
-use super::metrics::Metrics;
+use super::metrics::{self, Metrics};
 use super::readiness::Readiness;
 
 /// Nobody needs more at once: a kubelet and a Prometheus or two.
@@ -84,8 +84,7 @@ impl Admin {
             },
             "/metrics" => {
                 let mut response = text(StatusCode::OK, self.metrics.text());
-                let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(metrics::CONTENT_TYPE));
                 response
             }
             _ => text(StatusCode::NOT_FOUND, "available: /livez, /readyz and /metrics\n".to_owned()),

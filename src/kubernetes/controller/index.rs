@@ -3,11 +3,17 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
 use crate::kubernetes::workload::objects::{Names, ObjectKind};
 use crate::options::WorkloadKind;
 
 /// Namespace and name.
 pub type Key = (String, String);
+
+pub fn key_of(meta: &ObjectMeta) -> Key {
+    (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+}
 
 #[derive(Default)]
 pub struct Index(Mutex<Maps>);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::prometheus_text::{self, encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -17,8 +17,29 @@ use crate::kubernetes::crd::reason::Reason;
 use crate::kubernetes::status::write_result::WriteReason;
 use crate::problem::Code;
 
+pub use prometheus_text::CONTENT_TYPE;
+
 type Labels<const N: usize> = [(&'static str, &'static str); N];
 type ResourceLabels = [(&'static str, String); 2];
+
+/// What became of an Event.
+#[derive(Clone, Copy, Debug)]
+pub enum EventResult {
+    Published,
+    Failed,
+    /// There were too many.
+    Suppressed,
+}
+
+impl EventResult {
+    fn as_str(self) -> &'static str {
+        match self {
+            EventResult::Published => "published",
+            EventResult::Failed => "failed",
+            EventResult::Suppressed => "suppressed",
+        }
+    }
+}
 
 pub struct Metrics {
     registry: Registry,
@@ -86,8 +107,8 @@ impl Metrics {
         self.database_errors.get_or_create(&[("class", code.as_str())]).inc();
     }
 
-    pub fn event(&self, published: bool) {
-        self.events.get_or_create(&[("result", if published { "published" } else { "failed" })]).inc();
+    pub fn event(&self, result: EventResult) {
+        self.events.get_or_create(&[("result", result.as_str())]).inc();
     }
 
     pub fn status_write(&self, written: bool) {
@@ -120,7 +141,7 @@ impl Metrics {
         self.not_checked(resource);
     }
 
-    /// In the text format of OpenMetrics.
+    /// In the text format 0.0.4, which every scraper reads; `CONTENT_TYPE` says so.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing into a String does not fail.
@@ -153,17 +174,12 @@ mod tests {
         metrics.checked(&key, Some(0), 0);
         metrics.database_error(Code::Tls);
         metrics.api_error(ApiErrorKind::Other);
-        metrics.event(true);
+        metrics.event(EventResult::Published);
         metrics.status_write(true);
         metrics.write(WriteReason::Resolved);
         let text = metrics.text();
         let kinds = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
-        let name = |(name, kind): (&str, &str)| match kind {
-            "counter" => format!("{name}_total"),
-            "info" => format!("{name}_info"),
-            _ => name.to_owned(),
-        };
-        let mut have: Vec<String> = kinds.map(name).collect();
+        let mut have: Vec<&str> = kinds.map(|(name, _)| name).collect();
         let page = include_str!("../../../docs/metrics.md");
         let mut told: Vec<&str> =
             page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(name, _)| name).collect();

@@ -9,6 +9,7 @@ use kube::api::{ListParams, PartialObjectMeta};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch as channel;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::context::{Context, Scope};
 use super::http::Admin;
@@ -27,6 +28,9 @@ const PAUSE: Duration = Duration::from_secs(3);
 const SWEEP: Duration = Duration::from_secs(10);
 /// For the checks that run when the process is asked to end: less than a pod's 30 s.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// For Events that are on their way then.
+const LAST_EVENTS: Duration = Duration::from_secs(3);
 
 /// Why it ended.
 #[derive(Debug, PartialEq, Eq)]
@@ -216,6 +220,7 @@ impl Work {
             () = late => tracing::warn!("checks were still running {} s after the signal; abandoning them", GRACE.as_secs()),
         }
         drop(sweeper);
+        self.context.events.finish(LAST_EVENTS).await;
         if *stop.borrow() { End::Requested } else { End::Broken("the watch") }
     }
 }
@@ -224,6 +229,7 @@ async fn sweep(context: Arc<Context>) {
     loop {
         tokio::time::sleep(SWEEP).await;
         context.pool.close_unused().await;
+        context.events.sweep(Instant::now());
     }
 }
 

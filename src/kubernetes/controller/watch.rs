@@ -19,8 +19,8 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Predicate, WatchStreamExt, predicates};
 use serde::de::DeserializeOwned;
 
-use super::context::{Context, Guarded, Scope, key_of};
-use super::index::Key;
+use super::context::{Context, Guarded, Scope};
+use super::index::{Key, key_of};
 use super::reconcile::{on_error, reconcile};
 use crate::kubernetes::client::{ApiErrorKind, of_code};
 use crate::kubernetes::workload::objects::ObjectKind;

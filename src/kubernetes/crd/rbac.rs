@@ -12,7 +12,7 @@ pub fn rules() -> Vec<PolicyRule> {
         rule("apps", &["deployments", "statefulsets"], &read),
         // Only metadata is watched; the one object that a pod template names is read.
         rule("", &["secrets", "configmaps"], &read),
-        rule("events.k8s.io", &["events"], &["create"]),
+        rule("", &["events"], &["create"]),
     ]
 }
 

@@ -12,9 +12,9 @@ use tracing::Instrument;
 
 use super::apply_status::StatusClient;
 use super::check::Checker;
-use super::context::{Context, Guarded, key_of};
-use super::index::Key;
-use super::publish_events;
+use super::context::{Context, Guarded};
+use super::index::{Key, key_of};
+use super::publish_events::Subject;
 use super::requested_writes::{LastHandled, RequestedWrites, WriteOutcome};
 use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{CheckStopped, Progress, Reason};
@@ -161,7 +161,7 @@ impl Reconciling<'_> {
         let update = self.compute(old, observation, outcome);
         if update.write {
             self.persist(&update.status).await?;
-            self.announce(observation, &update).await;
+            self.announce(observation, &update);
         } else {
             tracing::debug!(reason = observation.reason.as_str(), "nothing new");
             self.context.keep_unwritten(self.resource, self.meta, &update.status);
@@ -212,8 +212,8 @@ impl Reconciling<'_> {
         Ok(())
     }
 
-    /// One line of the log and the Events. An Event that cannot be published is not retried: the status has it.
-    async fn announce(&self, observation: &Observation, update: &StatusUpdate) {
+    /// One line of the log and the Events.
+    fn announce(&self, observation: &Observation, update: &StatusUpdate) {
         let context = self.context;
         let (reason, conflicts) = (observation.reason.as_str(), conflicts(&update.status));
         if observation.reason.is_failure() || observation.blocked {
@@ -221,18 +221,8 @@ impl Reconciling<'_> {
         } else {
             tracing::info!(reason, conflicts, "{}", observation.message);
         }
-        for pending in &update.events {
-            let workload = observation.workload.as_ref();
-            let event = publish_events::event(pending, self.meta, workload, &context.instance, Timestamp::now());
-            match publish_events::publish(&context.client, &event).await {
-                Ok(()) => context.metrics.event(true),
-                Err(error) => {
-                    context.metrics.event(false);
-                    context.metrics.api_error(error.kind);
-                    tracing::warn!(event = pending.reason.as_str(), "{error}; the Event is lost, the status has it");
-                }
-            }
-        }
+        let of = Subject { meta: self.meta, workload: observation.workload.as_ref() };
+        context.events.publish(Instant::now(), &of, &update.events);
     }
 
     /// The next check, if nothing changes before.

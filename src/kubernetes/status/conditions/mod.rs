@@ -57,6 +57,8 @@ pub enum EventReason {
     ConflictResolved,
     Failed(Reason),
     Write(WriteReason),
+    /// Others were left out, because there were too many.
+    EventsSuppressed,
 }
 
 impl EventReason {
@@ -66,6 +68,7 @@ impl EventReason {
             EventReason::ConflictResolved => "ConflictResolved",
             EventReason::Failed(reason) => reason.as_str(),
             EventReason::Write(word) => word.as_str(),
+            EventReason::EventsSuppressed => "EventsSuppressed",
         }
     }
 

@@ -1,6 +1,6 @@
 //! An API server of a few lines: objects by path, faults by path, and everything that was called.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use http_body_util::BodyExt;
@@ -12,6 +12,8 @@ use serde_json::{Value, json};
 pub struct Server {
     pub objects: Mutex<BTreeMap<String, Value>>,
     pub faults: Mutex<BTreeMap<String, u16>>,
+    /// Before the faults: answers that are given once.
+    pub first: Mutex<BTreeMap<String, VecDeque<u16>>>,
     pub calls: Mutex<Vec<(String, Value)>>,
 }
 
@@ -24,6 +26,17 @@ impl Server {
         self.faults.lock().unwrap().insert(path.to_owned(), code);
     }
 
+    pub fn fail_first(&self, path: &str, codes: &[u16]) {
+        self.first.lock().unwrap().insert(path.to_owned(), codes.iter().copied().collect());
+    }
+
+    /// Everything that was posted to a path.
+    pub fn bodies(&self, path: &str) -> Vec<Value> {
+        let calls = self.calls.lock().unwrap();
+        let posted = calls.iter().filter(|(call, _)| *call == format!("POST {path}"));
+        posted.map(|(_, body)| body.clone()).collect()
+    }
+
     fn answer(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         self.calls.lock().unwrap().push((format!("{method} {path}"), body.clone()));
         let refused = |code: u16| {
@@ -32,6 +45,9 @@ impl Server {
                 json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": if code == 404 { "NotFound" } else { "Test" }, "message": "sk-canary-of-api"}),
             )
         };
+        if let Some(code) = self.first.lock().unwrap().get_mut(path).and_then(VecDeque::pop_front) {
+            return refused(code);
+        }
         if let Some(code) = self.faults.lock().unwrap().get(path) {
             return refused(*code);
         }

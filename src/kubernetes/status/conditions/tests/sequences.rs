@@ -110,7 +110,7 @@ proptest! {
             let mut published: Vec<(&str, String)> = events
                 .iter()
                 .map(|event| match event.reason {
-                    EventReason::Failed(_) | EventReason::Write(_) => (event.reason.as_str(), String::new()),
+                    EventReason::Failed(_) | EventReason::Write(_) | EventReason::EventsSuppressed => (event.reason.as_str(), String::new()),
                     _ => (event.reason.as_str(), event.note[..1].to_owned()),
                 })
                 .collect();

@@ -25,6 +25,8 @@ pub struct StoredProvider {
     pub settings: Result<Option<BedrockSettings>, Unreadable>,
     /// In Coder's order (`created_at, id`). `None`: not asked for.
     pub keys: Option<Vec<Result<SecretString, Unreadable>>>,
+    /// The ids of their rows, in the same order.
+    pub key_ids: Vec<Uuid>,
     /// RFC 3339, UTC, seconds.
     pub updated_at: String,
 }

@@ -13,7 +13,11 @@ pub struct AuditRows<'a> {
     pub id: &'a str,
     pub target: &'a str,
     pub diff: &'a str,
+    pub additional_fields: &'a str,
 }
+
+/// Where nothing is to be added.
+pub const NO_FIELDS: &str = "'{}'";
 
 impl AuditRows<'_> {
     /// Each column with its value.
@@ -22,7 +26,7 @@ impl AuditRows<'_> {
         let nil = literal(&Uuid::nil().to_string());
         [
             ("id", "gen_random_uuid()".to_owned()),
-            ("time", "statement_timestamp()".to_owned()),
+            ("time", "clock_timestamp()".to_owned()),
             ("user_id", nil.clone()),
             ("organization_id", nil.clone()),
             ("resource_type", literal(self.resource_type)),
@@ -31,7 +35,7 @@ impl AuditRows<'_> {
             ("action", literal(self.action)),
             ("diff", self.diff.to_owned()),
             ("status_code", "0".to_owned()),
-            ("additional_fields", literal("{}")),
+            ("additional_fields", self.additional_fields.to_owned()),
             ("request_id", nil),
             ("resource_icon", literal("")),
         ]
@@ -53,21 +57,15 @@ impl AuditRows<'_> {
     }
 }
 
-/// Of a key that is inserted with its provider. Put together as text: there may be thousands, and `jsonb_build_object` takes
-/// twice as long. `id` and `provider_id` are UUIDs that we made.
-pub const INSERTED_KEY_DIFF: &str = r#"('{"id":{"old":"","new":"' || id || '","secret":false},
+/// Of a key that is created; without the columns that Coder's own table of audited fields leaves out. Put together as text:
+/// there may be thousands, and `jsonb_build_object` takes twice as long. `id` and `provider_id` are UUIDs.
+pub const NEW_KEY_DIFF: &str = r#"('{"id":{"old":"","new":"' || id || '","secret":false},
     "provider_id":{"old":"","new":"' || provider_id || '","secret":false},
-    "api_key":{"old":"","new":"","secret":true},
-    "api_key_key_id":{"old":null,"new":' || coalesce(to_json(api_key_key_id)::text, 'null') || ',"secret":false},
-    "created_at":{"old":null,"new":' || to_json(created_at)::text || ',"secret":false},
-    "updated_at":{"old":null,"new":' || to_json(updated_at)::text || ',"secret":false}}')::jsonb"#;
-
-/// Of a key that is replaced.
-pub const OLD_KEY_DIFF: &str = r#"('{"provider_id":{"old":"' || provider_id || '","new":"","secret":false},
     "api_key":{"old":"","new":"","secret":true}}')::jsonb"#;
 
-/// Of a key that takes the place of another.
-pub const NEW_KEY_DIFF: &str = r#"('{"provider_id":{"old":"","new":"' || provider_id || '","secret":false},
+/// Of a key that is deleted.
+pub const OLD_KEY_DIFF: &str = r#"('{"id":{"old":"' || id || '","new":"","secret":false},
+    "provider_id":{"old":"' || provider_id || '","new":"","secret":false},
     "api_key":{"old":"","new":"","secret":true}}')::jsonb"#;
 
 #[cfg(test)]
@@ -78,7 +76,16 @@ mod tests {
     /// The plan asks for grants on its list.
     #[test]
     fn columns_are_those_that_the_plan_checks() {
-        let empty = AuditRows { part: "", from: "", resource_type: "", action: "", id: "", target: "", diff: "" };
+        let empty = AuditRows {
+            part: "",
+            from: "",
+            resource_type: "",
+            action: "",
+            id: "",
+            target: "",
+            diff: "",
+            additional_fields: "",
+        };
         assert_eq!(empty.columns().map(|(name, _)| name), AUDIT_COLUMNS);
     }
 }

@@ -15,7 +15,7 @@ pub struct Column<R> {
 
 /// What the audit log holds of a column.
 pub enum Audit<R> {
-    /// It is not the row's own, or the server makes its entry.
+    /// It is not the row's own, the server makes its entry, or Coder's audit log leaves it out.
     None,
     /// That it was written, and nothing of its values, not even masked.
     Secret,

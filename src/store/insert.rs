@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
-use super::audit::{AuditRows, INSERTED_KEY_DIFF};
+use super::audit::{AuditRows, NEW_KEY_DIFF, NO_FIELDS};
 use super::columns::{Audit, Column, Parameters, audit_diff, names};
 use super::connect::Session;
 use super::dbcrypt::Keyring;
@@ -127,7 +127,8 @@ static COLUMNS: [Column<NewProvider>; 9] = [
         name: "settings_key_id",
         cast: "text",
         value: NewProvider::settings_key_id,
-        audit: Audit::Shown { old: Json::Null, new: |row| json!(row.settings_key_id()) },
+        // Coder's own table of audited fields leaves it out.
+        audit: Audit::None,
     },
     Column {
         name: ICON,
@@ -226,6 +227,7 @@ fn provider_audits() -> String {
         id: "id",
         target: "name",
         diff: "diff",
+        additional_fields: NO_FIELDS,
     };
     rows.statement()
 }
@@ -238,7 +240,8 @@ fn key_audits() -> String {
         action: "create",
         id: "id",
         target: "id::text",
-        diff: INSERTED_KEY_DIFF,
+        diff: NEW_KEY_DIFF,
+        additional_fields: NO_FIELDS,
     };
     rows.statement()
 }

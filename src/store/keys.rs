@@ -8,7 +8,7 @@ use super::dbcrypt::Keyring;
 use super::seal::{Sealed, seal};
 
 pub struct NewKey {
-    id: String,
+    pub id: String,
     provider_id: String,
     api_key: Sealed,
 }
@@ -28,6 +28,30 @@ impl NewKey {
         let api_key = seal(key, keyring, digest)?;
         Some(NewKey { id: Uuid::new_v4().to_string(), provider_id: provider_id.to_owned(), api_key })
     }
+}
+
+/// A key row to delete.
+pub struct OldKey {
+    pub id: String,
+    pub provider_id: String,
+}
+
+static OLD_COLUMNS: [Column<OldKey>; 2] = [
+    Column { name: "id", cast: "uuid", value: |key| Some(key.id.clone()), audit: Audit::None },
+    Column { name: "provider_id", cast: "uuid", value: |key| Some(key.provider_id.clone()), audit: Audit::None },
+];
+
+/// The parts `given_old_keys` and `old_keys` of the statement: exactly these rows.
+pub fn delete(keys: &[OldKey], parameters: &mut Parameters) -> String {
+    let columns: Vec<&Column<OldKey>> = OLD_COLUMNS.iter().collect();
+    let given = parameters.given("given_old_keys", &columns, keys, "");
+    format!(
+        "{given},
+         old_keys as (
+           delete from ai_provider_keys k using given_old_keys g
+            where k.id = g.id and k.provider_id = g.provider_id
+           returning k.id, k.provider_id)"
+    )
 }
 
 /// The parts `given_keys` and `new_keys` of the statement.

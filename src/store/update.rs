@@ -4,13 +4,13 @@
 use serde_json::{Value as Json, json};
 use tokio_postgres::types::{ToSql, Type};
 
-use super::audit::{AuditRows, NEW_KEY_DIFF, OLD_KEY_DIFF};
+use super::audit::{AuditRows, NEW_KEY_DIFF, NO_FIELDS, OLD_KEY_DIFF};
 use super::columns::{Audit, Column, Parameters};
 use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::{Error, Retry};
 use super::failpoint::{Step, step};
-use super::keys::{self, NewKey};
+use super::keys::{self, NewKey, OldKey};
 use super::seal::{Sealed, seal};
 use super::snapshot::{ReadRequest, ReadScope, read_locked};
 use super::transaction::read_only;
@@ -74,11 +74,12 @@ pub async fn write(session: &Session, resolution: &Resolution, keyring: &Keyring
     let answer = step(Step::Change, session.client.query_typed(&sql, &parameters.typed())).await;
     let answer = answer.map_err(|error| session.error(&error))?;
     let text = |name: &str| answer.first().and_then(|row| row.try_get::<_, String>(name).ok()).unwrap_or_default();
-    let removed: usize = resolution.updates.iter().filter_map(|update| Some(update.keys.as_ref()?.1)).sum();
-    if text("changed") == resolution.updates.len().to_string() && text("removed") == removed.to_string() {
+    let had: usize = resolution.updates.iter().filter_map(|update| Some(update.keys.as_ref()?.had())).sum();
+    let expected = [("changed", resolution.updates.len()), ("had", had), ("removed", rows.old_keys.len())];
+    if expected.iter().all(|(name, number)| text(name) == number.to_string()) {
         return Ok(text("transaction"));
     }
-    // A key was removed without its provider's row being touched: read again.
+    // A key came or went without its provider's row being touched: read again.
     let error = Error::of_database(Code::ServerError, &session.endpoint, "the rows changed meanwhile", "run it again");
     Err(error.with_retry(Retry::Again))
 }
@@ -124,9 +125,10 @@ struct ChangedProvider {
     restored: bool,
     /// For the audit log.
     diff: String,
+    additional_fields: String,
 }
 
-static COLUMNS: [Column<ChangedProvider>; 10] = [
+static COLUMNS: [Column<ChangedProvider>; 11] = [
     Column { name: "id", cast: "uuid", value: |row| Some(row.id.clone()), audit: Audit::None },
     Column { name: "name", cast: "text", value: |row| Some(row.name.clone()), audit: Audit::None },
     Column { name: "type", cast: "ai_provider_type", value: |row| row.kind.clone(), audit: Audit::None },
@@ -152,26 +154,37 @@ static COLUMNS: [Column<ChangedProvider>; 10] = [
     Column { name: "with_keys", cast: "boolean", value: |row| Some(row.replaces_keys.to_string()), audit: Audit::None },
     Column { name: "restored", cast: "boolean", value: |row| Some(row.restored.to_string()), audit: Audit::None },
     Column { name: "diff", cast: "jsonb", value: |row| Some(row.diff.clone()), audit: Audit::None },
+    Column {
+        name: "additional_fields",
+        cast: "jsonb",
+        value: |row| Some(row.additional_fields.clone()),
+        audit: Audit::None,
+    },
 ];
 
 struct ChangedRows {
     providers: Vec<ChangedProvider>,
     keys: Vec<NewKey>,
+    old_keys: Vec<OldKey>,
 }
 
 /// `None`: a value cannot be encrypted.
 fn rows(resolution: &Resolution, keyring: &Keyring) -> Option<ChangedRows> {
     let digest = resolution.encrypt_with.as_deref();
-    let mut rows = ChangedRows { providers: Vec::new(), keys: Vec::new() };
+    let mut rows = ChangedRows { providers: Vec::new(), keys: Vec::new(), old_keys: Vec::new() };
     for update in &resolution.updates {
         let id = update.row.to_string();
         let settings = match &update.settings {
             None => None,
             Some(settings) => Some(seal(settings, keyring, digest)?),
         };
-        for key in update.keys.iter().flat_map(|(keys, _)| keys) {
+        let (new, old) = (rows.keys.len(), rows.old_keys.len());
+        for key in update.keys.iter().flat_map(|change| &change.added) {
             rows.keys.push(NewKey::new(&id, key, keyring, digest)?);
         }
+        let removed = update.keys.iter().flat_map(|change| &change.removed);
+        rows.old_keys.extend(removed.map(|key| OldKey { id: key.to_string(), provider_id: id.clone() }));
+        let additional_fields = additional_fields(update, &rows.keys[new..], &rows.old_keys[old..]);
         rows.providers.push(ChangedProvider {
             id,
             name: update.name.clone(),
@@ -181,6 +194,7 @@ fn rows(resolution: &Resolution, keyring: &Keyring) -> Option<ChangedRows> {
             replaces_keys: update.keys.is_some(),
             restored: update.restore,
             diff: diff(update),
+            additional_fields,
         });
     }
     Some(rows)
@@ -195,10 +209,19 @@ fn diff(update: &Update) -> String {
         };
         (*column, json!({"old": value(old), "new": value(new), "secret": false}))
     });
-    let secret = [("settings", update.settings.is_some()), ("api_keys", update.keys.is_some())];
-    let secret = secret.into_iter().filter(|(_, written)| *written);
-    let secret = secret.map(|(column, _)| (column, json!({"old": "", "new": "", "secret": true})));
+    let secret = update.settings.iter().map(|_| ("settings", json!({"old": "", "new": "", "secret": true})));
     shown.chain(secret).map(|(column, entry)| (column.to_owned(), entry)).collect::<Json>().to_string()
+}
+
+/// What Coder's own entry says of the keys of a provider, and who made it.
+fn additional_fields(update: &Update, added: &[NewKey], removed: &[OldKey]) -> String {
+    let mut fields = json!({"by": env!("CARGO_PKG_NAME")});
+    if let Some(change) = &update.keys {
+        fields["added"] = added.iter().map(|key| json!({"id": key.id})).collect();
+        fields["removed"] = removed.iter().map(|key| json!({"id": key.id})).collect();
+        fields["kept"] = json!(change.kept);
+    }
+    fields.to_string()
 }
 
 const CHANGED: &str = "changed as (
@@ -209,33 +232,38 @@ const CHANGED: &str = "changed as (
                   settings_key_id = case when g.with_settings then g.settings_key_id else p.settings_key_id end,
                   deleted = p.deleted and not g.restored,
                   enabled = p.enabled or g.restored,
-                  updated_at = now()
+                  updated_at = clock_timestamp()
              from given g
             where p.id = g.id and p.deleted = g.restored
            returning p.id)";
-const OLD_KEYS: &str = "old_keys as (
-           delete from ai_provider_keys k using given g
-            where k.provider_id = g.id and g.with_keys
-           returning k.id, k.provider_id)";
+/// Of the providers whose keys change, how many key rows there were when the statement began.
+const HAD: &str =
+    "(select count(*)::text from ai_provider_keys k join given g on k.provider_id = g.id and g.with_keys)";
 
-/// One statement, however many rows. The answer: rows changed, keys removed, number of the transaction.
+/// One statement, however many rows. The answer: rows changed, keys that were there, keys removed, number of the transaction.
 fn statement(resolution: &Resolution, rows: &ChangedRows, parameters: &mut Parameters) -> String {
     let columns: Vec<&Column<ChangedProvider>> = COLUMNS.iter().collect();
     let mut parts = vec![parameters.given("given", &columns, &rows.providers, ""), CHANGED.to_owned()];
+    let had = if resolution.replaces_keys() { HAD } else { "'0'" };
     let mut removed = "'0'";
-    if resolution.replaces_keys() {
+    if !rows.old_keys.is_empty() {
         removed = "(select count(*)::text from old_keys)";
-        parts.extend([OLD_KEYS.to_owned(), keys::insert(&rows.keys, parameters)]);
+        parts.push(keys::delete(&rows.old_keys, parameters));
+    }
+    if !rows.keys.is_empty() {
+        parts.push(keys::insert(&rows.keys, parameters));
     }
     if resolution.audit {
         parts.push(provider_audits());
-        if resolution.replaces_keys() {
+        if !rows.old_keys.is_empty() {
             parts.push(key_audits("old_key_audits", "old_keys", "delete", OLD_KEY_DIFF));
+        }
+        if !rows.keys.is_empty() {
             parts.push(key_audits("new_key_audits", "given_keys", "create", NEW_KEY_DIFF));
         }
     }
     format!(
-        "with {} select (select count(*)::text from changed) as changed, {removed} as removed,
+        "with {} select (select count(*)::text from changed) as changed, {had} as had, {removed} as removed,
                 txid_current()::text as transaction, pg_notify('ai_providers_changed', '')::text",
         parts.join(",\n")
     )
@@ -250,11 +278,13 @@ fn provider_audits() -> String {
         id: "id",
         target: "name",
         diff: "diff",
+        additional_fields: "additional_fields",
     };
     rows.statement()
 }
 
 fn key_audits(part: &str, from: &str, action: &str, diff: &str) -> String {
     let resource_type = "ai_provider_key";
-    AuditRows { part, from, resource_type, action, id: "id", target: "id::text", diff }.statement()
+    AuditRows { part, from, resource_type, action, id: "id", target: "id::text", diff, additional_fields: NO_FIELDS }
+        .statement()
 }

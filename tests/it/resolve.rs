@@ -54,6 +54,17 @@ fn rotated_key_is_taken_from_the_environment_under_warn() {
     assert!(!finished.everything().contains("canary"), "{finished}");
     let after = Snapshot::of(&database);
     assert_eq!(after.keys_of(&json!(ID)), ["sk-canary-new"]);
+    let write = after.audit.iter().find(|row| row["action"] == "write").unwrap();
+    assert_eq!(write["diff"], json!({}), "no column of the provider's row changed");
+    let ids = |action: &str, side: &str| {
+        let of_key =
+            after.audit.iter().filter(|row| row["resource_type"] == "ai_provider_key" && row["action"] == action);
+        of_key.map(|row| json!({"id": row["diff"]["id"][side]})).collect::<Vec<_>>()
+    };
+    let by = "ai-provider-seed";
+    let (added, removed) = (ids("create", "new"), ids("delete", "old"));
+    assert_eq!(write["additional_fields"], json!({"added": added, "removed": removed, "kept": 0, "by": by}));
+    assert_eq!((&after.keys[0]["id"], removed.len()), (&added[0]["id"], 2));
     let mut audit: Vec<(String, String)> = after
         .audit
         .iter()
@@ -73,6 +84,31 @@ fn rotated_key_is_taken_from_the_environment_under_warn() {
     assert!(!format!("{:?}", after.audit).contains("canary"));
     run("seed", &database).run().expect(0);
     assert_eq!(Snapshot::of(&database).changes_since(&after), [""; 0]);
+}
+
+/// A key row is never changed in place, and one that stays is left alone: Coder's encryption rotation would undo the first
+/// in silence, and the second is a row less to be seen changing.
+#[test]
+fn key_rows_that_stay_are_not_touched() {
+    let database = database(&openai(URL, &["sk-canary-old", "sk-canary-stays"]));
+    let run =
+        |command: &str| run(command, &database).env("CODER_AIBRIDGE_PROVIDER_0_KEYS", "sk-canary-stays,sk-canary-new");
+    let before = Snapshot::of(&database);
+    let row = |snapshot: &Snapshot, key: &str| snapshot.keys.iter().find(|row| row["api_key"] == key).cloned();
+    let id = id_of(&run("diff").run());
+    run("resolve").arg("--take=environment").arg("--conflict").arg(id).arg("--yes").run().expect(0);
+    let after = Snapshot::of(&database);
+    assert_eq!(after.keys_of(&json!(ID)), ["sk-canary-stays", "sk-canary-new"]);
+    // xmin included.
+    assert_eq!(row(&after, "sk-canary-stays"), row(&before, "sk-canary-stays"));
+    let write = after.audit.iter().find(|row| row["action"] == "write").unwrap();
+    let id_of_key = |snapshot: &Snapshot, key: &str| json!([{"id": row(snapshot, key).unwrap()["id"]}]);
+    assert_eq!(
+        write["additional_fields"],
+        json!({"added": id_of_key(&after, "sk-canary-new"), "removed": id_of_key(&before, "sk-canary-old"), "kept": 1,
+               "by": "ai-provider-seed"})
+    );
+    assert_eq!(after.audit.len(), 3, "one for the provider, one for each key that came or went");
 }
 
 #[test]

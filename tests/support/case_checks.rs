@@ -243,6 +243,17 @@ fn check_audit(providers: &[Value], keys: &[Value], audit: &[Value]) -> Vec<Stri
                 wrong.push(format!("audit row of {kind} {target}: {field} is {} instead of {value}", audit[field]));
             }
         }
+        // Without what Coder's own table of audited fields leaves out.
+        let expected: &[&str] = match kind {
+            "ai_provider" => &["base_url", "display_name", "enabled", "id", "name", "settings", "type"],
+            _ => &["api_key", "id", "provider_id"],
+        };
+        let fields = audit["diff"].as_object().into_iter().flatten().map(|(field, _)| field.as_str());
+        let mut fields: Vec<&str> = fields.filter(|field| *field != "icon").collect();
+        fields.sort_unstable();
+        if fields != expected {
+            wrong.push(format!("audit row of {kind} {target} is about {fields:?} instead of {expected:?}"));
+        }
         for (field, change) in audit["diff"].as_object().into_iter().flatten() {
             if change["secret"] == true && (change["new"] != "" || change["old"] != "") {
                 wrong.push(format!("audit row of {kind} {target}: the secret field {field} has a value"));

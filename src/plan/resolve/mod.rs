@@ -1,11 +1,13 @@
 //! A plan and what an operator decided to the updates that carry it out: a function of values. It is the only way to change
 //! a row that is there, and it changes exactly what the named conflict is about.
 
+mod keys;
 mod resolution;
 mod select;
 
 pub use resolution::{Resolution, Update};
 
+use self::keys::key_change;
 use self::select::select;
 use super::conflict::Conflict;
 use super::insert::{Encrypt, encrypt_with};
@@ -120,7 +122,7 @@ fn update(
         update.settings = Some(wanted.encode());
     }
     if has(Field::ApiKeys) {
-        update.keys = Some((provider.keys.clone(), row.keys.as_ref().map_or(0, Vec::len)));
+        update.keys = Some(key_change(&provider.keys, row));
     }
     Ok(update)
 }

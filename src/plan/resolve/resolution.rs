@@ -3,6 +3,7 @@
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::keys::KeyChange;
 use crate::plan::conflict::Conflict;
 use crate::plan::snapshot::StoredProvider;
 use crate::problem::Findings;
@@ -19,8 +20,8 @@ pub struct Update {
     /// New texts of columns.
     pub texts: Vec<(Field, String)>,
     pub settings: Option<SecretString>,
-    /// The row's keys from now on, in this order, and how many it had.
-    pub keys: Option<(Vec<SecretString>, usize)>,
+    /// `None`: its keys stay as they are.
+    pub keys: Option<KeyChange>,
     /// Column, old and new value as the audit log may hold them.
     pub audit: Vec<(&'static str, String, String)>,
 }
@@ -45,7 +46,7 @@ impl Update {
     }
 
     pub(super) fn has_secrets(&self) -> bool {
-        self.settings.is_some() || self.keys.as_ref().is_some_and(|(keys, _)| !keys.is_empty())
+        self.settings.is_some() || self.keys.as_ref().is_some_and(|keys| !keys.added.is_empty())
     }
 }
 

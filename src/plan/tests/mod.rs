@@ -67,6 +67,7 @@ fn row(kind: &str, base_url: &str, keys: &[&str]) -> StoredProvider {
         base_url: base_url.to_owned(),
         settings: Ok(None),
         keys: Some(keys.iter().map(|key| Ok(SecretString::from(*key))).collect()),
+        key_ids: (1..=keys.len() as u128).map(Uuid::from_u128).collect(),
         updated_at: "2026-11-20T09:12:00Z".to_owned(),
     }
 }

@@ -21,8 +21,10 @@ fn applied(update: &Update, row: &StoredProvider) -> StoredProvider {
     if let Some(settings) = &update.settings {
         row.settings = BedrockSettings::decode(Some(settings.expose_secret())).map_err(Unreadable::Settings);
     }
-    if let Some((keys, _)) = &update.keys {
-        row.keys = Some(keys.iter().cloned().map(Ok).collect());
+    if let Some(change) = &update.keys {
+        let all = row.key_ids.iter().zip(row.keys.unwrap_or_default());
+        let kept = all.filter(|(id, _)| !change.removed.contains(id)).map(|(_, key)| key);
+        row.keys = Some(kept.chain(change.added.iter().cloned().map(Ok)).collect());
     }
     row
 }
@@ -101,9 +103,9 @@ fn other_keys_are_replaced_by_those_of_the_environment() {
     let rows = with(schema(), snapshot([("openai", row("openai", URL, &["sk-old", "sk-older"]))]));
     let resolution = decide(&openai(), &rows, Action::TakeEnvironment, &WRITE);
     let [update] = &resolution.updates[..] else { panic!("{:?}", resolution.findings.problems) };
-    let (keys, before) = update.keys.as_ref().unwrap();
-    let keys: Vec<&str> = keys.iter().map(ExposeSecret::expose_secret).collect();
-    assert_eq!((keys, *before, resolution.kept.len()), (vec!["sk-one"], 2, 0));
+    let change = update.keys.as_ref().unwrap();
+    let keys: Vec<&str> = change.added.iter().map(ExposeSecret::expose_secret).collect();
+    assert_eq!((keys, change.had(), change.kept, resolution.kept.len()), (vec!["sk-one"], 2, 0, 0));
     assert!(resolution.has_secrets() && resolution.replaces_keys());
     // A URL alone is no secret, and nothing of the keys is touched.
     let rows = with(schema(), snapshot([("openai", row("openai", "https://other.example/", &["sk-one"]))]));
@@ -297,6 +299,28 @@ fn how_an_update_is_written() {
 }
 
 proptest! {
+    /// Coder reads keys by the age of their rows: those that stay come first.
+    #[test]
+    fn key_rows_end_in_the_order_of_the_environment(
+        wanted in prop::sample::subsequence(vec!["a", "b", "c", "d", "e"], 1..=5).prop_shuffle(),
+        stored in prop::collection::vec(prop::sample::select(vec!["a", "b", "c", "d", "x"]), 0..6),
+    ) {
+        let environment = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL), ("0_KEYS", &wanted.join(","))]);
+        let before = row("openai", URL, &stored);
+        let rows = with(schema(), snapshot([("openai", before.clone())]));
+        let resolution = decide(&environment, &rows, Action::TakeEnvironment, &WRITE);
+        let Some(update) = resolution.updates.first() else {
+            let sorted = |keys: &[&str]| { let mut keys = keys.to_vec(); keys.sort(); keys.join(",") };
+            prop_assert_eq!(sorted(&wanted), sorted(&stored));
+            return Ok(());
+        };
+        let after = applied(update, &before);
+        let keys: Vec<&str> = after.keys.iter().flatten().map(|key| key.as_ref().unwrap().expose_secret()).collect();
+        prop_assert_eq!(keys, wanted);
+        let change = update.keys.as_ref().unwrap();
+        prop_assert_eq!(change.had(), stored.len());
+    }
+
     #[test]
     fn taken_values_agree_and_cover_every_difference(
         kind in prop::sample::select(vec!["openai", "azure", "anthropic", "bedrock", "copilot"]),
@@ -332,7 +356,7 @@ proptest! {
                 prop_assert!(differs(Field::Type) || after.kind == stored.kind);
                 prop_assert!(differs(Field::BaseUrl) || after.base_url == stored.base_url);
                 prop_assert!(differs(Field::ApiKeys) || update.keys.is_none());
-                prop_assert!(update.keys.as_ref().is_none_or(|(new, old)| !new.is_empty() || *old == 0));
+                prop_assert!(update.keys.as_ref().is_none_or(|keys| keys.kept + keys.added.len() > 0 || keys.had() == 0));
             }
             _ => prop_assert!(false),
         }

@@ -26,6 +26,7 @@ fn row(kind: &str, base_url: &str, keys: &[String], settings: Option<BedrockSett
         base_url: base_url.to_owned(),
         settings: Ok(settings),
         keys: Some(keys.iter().map(|key| Ok(SecretString::from(key.as_str()))).collect()),
+        key_ids: Vec::new(),
         updated_at: String::new(),
     }
 }

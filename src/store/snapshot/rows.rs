@@ -151,6 +151,7 @@ fn stored(found: Found<'_>, request: &ReadRequest<'_>) -> Result<StoredProvider,
         deleted,
         base_url: row.try_get("base_url")?,
         settings: decode_settings(settings.as_deref(), settings_key, request.keyring),
+        key_ids: keys.iter().map(|key| key.id).collect(),
         keys: request.with_keys.then(|| keys.into_iter().map(open_key).collect()),
         updated_at: updated_at.to_string(),
     })

@@ -27,11 +27,13 @@ pub struct Request {
     pub conflicts: Vec<String>,
 }
 
-/// How long an id is, in hex.
-const ID: usize = 12;
+/// Characters of a conflict's id: 160 bits in base32 (RFC 4648), so that no two pairs of sides can be made to share one.
+const ID: usize = 32;
+pub const ID_FORM: &str = "32 characters, a to z and 2 to 7";
 
+/// Whole, as it is shown: no prefix is taken for the id, and no capital letter.
 pub fn is_id(text: &str) -> bool {
-    text.len() == ID && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == ID && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
 }
 
 /// `can_ask`: a person sits at a terminal.
@@ -79,7 +81,7 @@ fn contradictions(request: &Request, is_agreed: bool) -> Vec<Problem> {
         problem("--restore", "name the providers to bring back");
     }
     if !conflicts.iter().all(|id| is_id(id)) {
-        problem("--conflict", &format!("an id has {ID} hex digits, as in the report of seed and diff"));
+        problem("--conflict", &format!("an id has {ID_FORM}, as in the report of seed and diff; give it whole"));
     }
     match action {
         Action::TakeEnvironment if conflicts.is_empty() => {

@@ -139,3 +139,13 @@ fn formats_of_report_and_log_are_refused_with_their_own_words() {
     let (output, log) = (refusal(OutputFormat::WORDS), refusal(LogFormat::WORDS));
     assert_eq!(messages, [("--output", output.as_str()), ("--log-format", log.as_str())]);
 }
+
+#[test]
+fn conflict_id_in_part_or_in_capitals_is_refused() {
+    let id = "ed7lijh33v6xf3w7ma6zwigoyb5nccs7";
+    use super::resolve::is_id;
+    assert!(is_id(id));
+    let others =
+        [&id[..31], &id[..12], &id.to_uppercase(), &format!("{id}a"), &id.replace('e', "1"), &format!(" {id}"), ""];
+    assert!(others.iter().all(|other| !is_id(other)), "{others:?}");
+}

@@ -1,6 +1,7 @@
 //! Desired providers, a snapshot of the database and options to a `Plan`: a function of values, the only one that decides.
 //! What `seed` carries out, `diff` prints and the controller predicts.
 
+mod comparison;
 mod conflict;
 mod description;
 mod edit;
@@ -11,7 +12,8 @@ mod snapshot;
 mod take_database;
 mod types;
 
-pub use conflict::{Comparison, Conflict, FieldValue};
+pub use comparison::Comparison;
+pub use conflict::{Conflict, FieldValue};
 pub use edit::{Edit, VariableEdit};
 pub use export::{Export, ExportedValue, ExportedVariable, Stored, export};
 pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredProvider, Unreadable};

@@ -99,10 +99,10 @@ fn refused_decision_changes_nothing_and_names_the_next_step() {
     unchanged(&database, &before);
     let current = format!("the current one is {id} (openai): check it");
     for (value, part) in [
-        ("0123456789ab:environment".to_owned(), current.as_str()),
+        ("abcdefghijklmnopqrstuvwxyz234567:environment".to_owned(), current.as_str()),
         (format!("{id}:database"), "nothing to write; ai-provider-seed resolve --take database --conflict"),
-        (id.clone(), "use <id>:environment with the 12 hex digits of status.conflicts[].id"),
-        ("sk-canary-in-the-wrong-place".to_owned(), "such as 1805b03d0786:environment"),
+        (id.clone(), "use <id>:environment with the whole id of status.conflicts[].id"),
+        ("sk-canary-in-the-wrong-place".to_owned(), "such as ed7lijh33v6xf3w7ma6zwigoyb5nccs7:environment"),
     ] {
         let number = told(&namespace, "ResolveRefused").len();
         decide(&namespace, "coder", &value);
@@ -173,8 +173,9 @@ fn audit_log_names_changes_without_secret_values() {
     resource(&namespace, "coder", json!({"mode": "Seed"}));
     let controller = Controller::writing(&namespace);
     let status = reason(&namespace, "coder", "Conflict");
-    let told = format!("{OLD_URL} in the database, and its api_keys differ too.");
-    assert!(message(&status, "Ready").contains(&told), "{status:?}");
+    let hidden = format!("{} characters, not shown", OLD_URL.len());
+    let told = format!("{hidden} in the database, and its api_keys differ too.");
+    assert!(message(&status, "Ready").contains(&told) && !format!("{status:?}").contains(OLD_URL), "{status:?}");
 
     decide(&namespace, "coder", &format!("{}:environment", status.conflicts[0].id));
     condition(&namespace, "coder", "Resolved", "Resolved");
@@ -219,7 +220,7 @@ fn settled_conflict_is_not_confused_with_an_open_one() {
 
     // Another decision that nobody can carry out yet.
     namespace.kubectl(&["patch", "aps", "coder", "--type=merge", "-p", r#"{"spec": {"suspend": true}}"#]).ok();
-    decide(&namespace, "coder", "0123456789ab:environment");
+    decide(&namespace, "coder", "abcdefghijklmnopqrstuvwxyz234567:environment");
     let status = condition(&namespace, "coder", "Resolved", "ResolveWaiting");
     assert!(message(&status, "Resolved").ends_with("spec.suspend is true"), "{status:?}");
     assert_eq!(status.last_handled_resolve, Some(format!("{id}:environment")));

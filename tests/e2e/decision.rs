@@ -55,10 +55,10 @@ fn job_that_takes_the_environment_unblocks_the_rollout() {
     let (stopped, id) = stopped_rollout(&place);
 
     let manifest = std::fs::read_to_string("deploy/coder/resolve-job.yaml").unwrap();
-    let of = |id: &str| manifest.replace("--conflict=1805b03d0786", &format!("--conflict={id}"));
+    let of = |id: &str| manifest.replace("--conflict=ed7lijh33v6xf3w7ma6zwigoyb5nccs7", &format!("--conflict={id}"));
     assert_ne!(of(&id), manifest);
     // Another conflict than the one that is there: nothing happens.
-    assert_eq!(place.run_job(&of("0123456789ab")), "Failed");
+    assert_eq!(place.run_job(&of("abcdefghijklmnopqrstuvwxyz234567")), "Failed");
     assert_eq!(place.base_urls(), ["openai https://api.openai.com/v2"]);
     assert_eq!(place.run_job(&of(&id)), "Complete");
     assert_eq!(place.base_urls(), ["openai https://api.openai.com/v1"]);

@@ -160,7 +160,7 @@ fn how(code: Code) -> How {
         Code::CannotExport => With(|| command(&["export"], &format!("{ROW}; {PADDED}"))),
         Code::ConflictMoved => With(|| {
             let other = "update ai_providers set base_url = 'https://other.example/'";
-            let arguments = ["resolve", "--take=environment", "--conflict=0123456789ab", "--yes"];
+            let arguments = ["resolve", "--take=environment", "--conflict=abcdefghijklmnopqrstuvwxyz234567", "--yes"];
             command(&arguments, &format!("{ROW}; {other}"))
         }),
         Code::LockTimeout => With(|| {

@@ -76,7 +76,9 @@ fn resolve() {
         let ids = ["claude", "openai"].map(|provider| conflict(database, provider));
         words(&format!("resolve --take=environment --conflict {} --conflict {} --dry-run", ids[0], ids[1]))
     });
-    golden("resolve-moved", ROWS, |_| words("resolve openai --take=environment --conflict 0123456789ab --yes"));
+    golden("resolve-moved", ROWS, |_| {
+        words("resolve openai --take=environment --conflict abcdefghijklmnopqrstuvwxyz234567 --yes")
+    });
     golden("resolve-type-refused", &ROWS.replace("'openai', 'openai'", "'azure', 'openai'"), |database| {
         words(&format!("resolve --take=environment --conflict {} --yes --compare-credentials=ignore", {
             let diff =

@@ -193,7 +193,7 @@ fn decision_about_a_gone_conflict_is_not_a_success() {
     database.execute("update ai_providers set deleted = false");
     take(&database, &id).run().expect(0);
     // Carried out before, and never there: nothing differs.
-    for id in [&*id, "deadbeef0000"] {
+    for id in [&*id, "deadbeefdeadbeefdeadbeefdeadbeef"] {
         let again = take(&database, id).run().expect(0);
         assert!(again.codes("warnings").contains(&"conflict_moved".to_owned()), "{again}");
         assert_eq!(again.json()["written"], false);
@@ -357,7 +357,7 @@ fn restore_needs_the_name_of_a_deleted_provider() {
     database.execute("update ai_providers set deleted = true, enabled = false, updated_at = now()");
     let before = Snapshot::of(&database);
     assert_eq!(run("seed", &database).run().expect(0).codes("warnings"), ["previously_deleted"]);
-    let named = take(&database, "0123456789ab").arg("openai").run().expect(3);
+    let named = take(&database, "abcdefghijklmnopqrstuvwxyz234567").arg("openai").run().expect(3);
     assert_eq!(named.codes("problems"), ["conflict_moved"]);
     // Named twice it is one.
     let restore = || run("resolve", &database).arg("openai").arg("openai").arg("--restore");

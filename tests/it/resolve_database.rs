@@ -26,7 +26,7 @@ fn take_database_changes_nothing_and_says_what_to_set() {
         ])
     );
     assert!(!finished.everything().contains("canary"), "{finished}");
-    run("resolve").arg("--take=database").arg("--conflict=0123456789ab").run().expect(3);
+    run("resolve").arg("--take=database").arg("--conflict=abcdefghijklmnopqrstuvwxyz234567").run().expect(3);
     unchanged(&database, &before);
 }
 

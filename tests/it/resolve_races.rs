@@ -23,7 +23,10 @@ fn stale_id_changes_nothing_and_shows_the_current_conflict() {
     let moved = take(&database, &id).env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "https://fourth.example/");
     moved.run().expect(3);
     // By its name, too.
-    assert_eq!(take(&database, "0123456789ab").arg("openai").run().expect(3).codes("problems"), ["conflict_moved"]);
+    assert_eq!(
+        take(&database, "abcdefghijklmnopqrstuvwxyz234567").arg("openai").run().expect(3).codes("problems"),
+        ["conflict_moved"]
+    );
     unchanged(&database, &before);
 }
 
@@ -247,7 +250,7 @@ fn several_conflicts_are_resolved_at_once_or_none() {
         ids.iter().fold(run, |run, id| run.arg("--conflict").arg(id))
     };
     let before = Snapshot::of(&database);
-    resolve(&[id(0), "0123456789ab".to_owned()]).run().expect(3);
+    resolve(&[id(0), "abcdefghijklmnopqrstuvwxyz234567".to_owned()]).run().expect(3);
     resolve(&[id(0)]).arg("azure").arg("openai").run().expect(3);
     unchanged(&database, &before);
     let one = resolve(&[id(0)]).run().expect(0).json();

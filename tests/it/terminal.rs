@@ -84,7 +84,7 @@ fn change_during_the_question_is_not_overwritten() {
 fn no_question_if_nothing_would_change() {
     let (database, id) = database();
     for (arguments, code) in [
-        (vec!["resolve", "--take=environment", "--conflict", "0123456789ab"], 3),
+        (vec!["resolve", "--take=environment", "--conflict", "abcdefghijklmnopqrstuvwxyz234567"], 3),
         (vec!["resolve", "--take=environment", "--conflict", &id, "--dry-run"], 0),
         (vec!["resolve", "--take=database", "--conflict", &id], 0),
         (vec!["resolve", "openai", "--restore"], 0),

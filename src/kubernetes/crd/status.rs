@@ -151,7 +151,8 @@ pub enum ProviderState {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConflictStatus {
-    /// 12 hex digits that all conflicts of the provider share; they change when either side does.
+    /// 32 characters (a to z, 2 to 7) that all conflicts of the provider share; they change when either side does, and mean
+    /// nothing in part.
     pub id: String,
 
     /// The name of the provider.

@@ -6,7 +6,7 @@ use sha2::{Digest, Sha256};
 use super::observation::DatabaseView;
 use super::write_result::{WriteReason, WriteResult};
 use crate::kubernetes::crd::status::{AIProviderSeedStatus, ProviderState};
-use crate::options::resolve::is_id;
+use crate::options::resolve::{ID_FORM, is_id};
 use crate::provider::{hex, redact};
 
 pub const RESOLVE_ANNOTATION: &str = "aiproviders.dev/resolve";
@@ -42,8 +42,8 @@ pub fn token(text: &str) -> String {
 pub fn refusal(decision: &Decision, allow_writes: bool) -> Option<WriteResult> {
     let message = match decision {
         Decision::Malformed => format!(
-            "the value of {RESOLVE_ANNOTATION} is not a valid decision; use <id>:environment with the 12 hex digits of \
-             status.conflicts[].id, such as 1805b03d0786:environment"
+            "the value of {RESOLVE_ANNOTATION} is not a valid decision; use <id>:environment with the whole id of \
+             status.conflicts[].id ({ID_FORM}), such as ed7lijh33v6xf3w7ma6zwigoyb5nccs7:environment"
         ),
         Decision::TakeDatabase { id } => format!(
             "the database stays as it is, so there is nothing to write; ai-provider-seed resolve --take database \
@@ -135,43 +135,59 @@ mod tests {
 
     #[test]
     fn annotation_value_is_read() {
-        let id = || "1805b03d0786".to_owned();
-        assert_eq!(Decision::parse("1805b03d0786:environment"), Decision::TakeEnvironment { id: id() });
-        assert_eq!(Decision::parse(" 1805b03d0786:database\n"), Decision::TakeDatabase { id: id() });
+        let id = || "ed7lijh33v6xf3w7ma6zwigoyb5nccs7".to_owned();
+        assert_eq!(
+            Decision::parse("ed7lijh33v6xf3w7ma6zwigoyb5nccs7:environment"),
+            Decision::TakeEnvironment { id: id() }
+        );
+        assert_eq!(
+            Decision::parse(" ed7lijh33v6xf3w7ma6zwigoyb5nccs7:database\n"),
+            Decision::TakeDatabase { id: id() }
+        );
         for text in [
             "",
-            "1805b03d0786",
+            "ed7lijh33v6xf3w7ma6zwigoyb5nccs7",
             ":environment",
-            "1805b03d078:environment",
-            "1805B03D0786:environment",
-            "1805b03d0786:Environment",
-            "1805b03d0786:environment,0522d6f4d72e:environment",
+            "ed7lijh33v6xf3w7ma6zwigoyb5nccs:environment",
+            "ED7LIJH33V6XF3W7MA6ZWIGOYB5NCCS7:environment",
+            "ed7lijh33v6xf3w7ma6zwigoyb5nccs7:Environment",
+            "ed7lijh33v6xf3w7ma6zwigoyb5nccs7:environment,q5ihxwd6f4d72e2abcdefgh234567abc:environment",
             "sk-canary:environment",
         ] {
             assert_eq!(Decision::parse(text), Decision::Malformed, "{text}");
             let message = refusal(&Decision::Malformed, true).unwrap().message;
             assert!(token(text).starts_with("malformed-") && !token(text).contains("canary"), "{}", token(text));
-            assert!(message.contains("such as 1805b03d0786:environment") && !message.contains("canary"), "{message}");
+            assert!(
+                message.contains("such as ed7lijh33v6xf3w7ma6zwigoyb5nccs7:environment") && !message.contains("canary"),
+                "{message}"
+            );
         }
         assert_ne!(token("a"), token("b"));
-        assert_eq!(token("1805b03d0786:environment "), "1805b03d0786:environment");
+        assert_eq!(
+            token("ed7lijh33v6xf3w7ma6zwigoyb5nccs7:environment "),
+            "ed7lijh33v6xf3w7ma6zwigoyb5nccs7:environment"
+        );
     }
 
     #[test]
     fn decision_that_may_not_write_is_refused() {
-        let take = Decision::parse("1805b03d0786:environment");
+        let take = Decision::parse("ed7lijh33v6xf3w7ma6zwigoyb5nccs7:environment");
         assert_eq!(refusal(&take, true), None);
         let refused = refusal(&take, false).unwrap();
         assert!(refused.message.contains("without --allow-writes") && refused.message.contains("allowWrites"));
         for allowed in [true, false] {
-            let refused = refusal(&Decision::parse("1805b03d0786:database"), allowed).unwrap();
-            assert!(refused.message.contains("resolve --take database --conflict 1805b03d0786"), "{}", refused.message);
+            let refused = refusal(&Decision::parse("ed7lijh33v6xf3w7ma6zwigoyb5nccs7:database"), allowed).unwrap();
+            assert!(
+                refused.message.contains("resolve --take database --conflict ed7lijh33v6xf3w7ma6zwigoyb5nccs7"),
+                "{}",
+                refused.message
+            );
         }
     }
 
     #[test]
     fn settled_conflict_is_not_a_refusal() {
-        let id = "1805b03d0786";
+        let id = "ed7lijh33v6xf3w7ma6zwigoyb5nccs7";
         let provider = |name: &str, state| ProviderStatus { name: name.to_owned(), state, ..ProviderStatus::default() };
         let seen = |b| DatabaseView::Found {
             providers: vec![provider("a", ProviderState::InSync), provider("b", b)],
@@ -190,9 +206,9 @@ mod tests {
 
     #[test]
     fn a_stale_id_is_refused_with_those_of_now() {
-        let (one, id) = (seen(&[("a", "openai"), ("a", "openai")]), "1805b03d0786");
+        let (one, id) = (seen(&[("a", "openai"), ("a", "openai")]), "ed7lijh33v6xf3w7ma6zwigoyb5nccs7");
         assert!(is_current("a", &one) && !is_current(id, &one) && !is_current("a", &DatabaseView::Unread));
-        let head = "conflict 1805b03d0786 was not found, so nothing was written";
+        let head = "conflict ed7lijh33v6xf3w7ma6zwigoyb5nccs7 was not found, so nothing was written";
         assert_eq!(conflict_not_found(id, None, &seen(&[])).message, format!("{head}; there is no conflict"));
         let message = format!(
             "{head}; the current one is a (openai): check it, and use its id if the environment is still right"

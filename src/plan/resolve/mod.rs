@@ -103,8 +103,8 @@ fn update(
         // The label of a type depends on the schema.
         let of_type = (provider.stored_type(bedrock_label), row.kind.as_str());
         let (new, old) = if field == Field::Type { of_type } else { (new, old) };
-        let shown = field.redact(new, Some(provider.origins.of(field))).text;
-        update.audit.push((column, field.redact(old, None).text, shown));
+        let shown = |text| field.redact(text, Some(provider.origins.of(field))).text;
+        update.audit.push((column, shown(old), shown(new)));
         update.texts.push((field, new.to_owned()));
     }
     if conflicts.iter().any(|conflict| of_bedrock.contains(&conflict.field)) {

@@ -104,7 +104,7 @@ fn fingerprints_can_be_confirmed_by_who_holds_the_key() {
 fn an_id_belongs_to_its_provider_and_changes_with_either_side() {
     let base = || row("openai", "https://other.example/", &["a", "b"]);
     let first = id(&openai(), base());
-    assert!(first.len() == 12 && first.bytes().all(|byte| byte.is_ascii_hexdigit()));
+    assert!(crate::options::resolve::is_id(&first), "{first}");
     assert_eq!(id(&openai(), base()), first, "stable");
     let shared = of(&openai(), "openai", base());
     assert_eq!(shared.conflicts.len(), 2);
@@ -130,6 +130,61 @@ fn an_id_belongs_to_its_provider_and_changes_with_either_side() {
     ];
     let distinct: std::collections::BTreeSet<&String> = others.iter().chain([&first]).collect();
     assert_eq!(distinct.len(), others.len() + 1, "{others:?}");
+}
+
+/// docs/conflicts.md says how an id is made; its example is this one.
+#[test]
+fn conflict_id_is_the_published_one() {
+    let page = include_str!("../../../docs/conflicts.md");
+    let published = |after: &str| page.split_once(after).unwrap().1.lines().next().unwrap().trim().to_owned();
+    let environment =
+        desired(&[("0_TYPE", "openai"), ("0_BASE_URL", "https://api.openai.com/v1"), ("0_KEYS", "sk-one,sk-two")]);
+    let stored = StoredProvider {
+        id: "7d1f4a52-9c3e-4b60-8f21-5ad0c6e9b713".parse().unwrap(),
+        ..row("openai", "https://llm.example.com/v1", &["sk-two", "sk-one"])
+    };
+    let id = id(&environment, stored);
+    assert_eq!(id, "ed7lijh33v6xf3w7ma6zwigoyb5nccs7");
+    assert_eq!(id, published("\n$ python3 conflict-id.py\n"));
+}
+
+#[test]
+fn field_that_is_not_compared_leaves_the_id_alone() {
+    let of = |options, keys: &[&str]| {
+        let rows = snapshot([("openai", row("openai", "https://other.example/", keys))]);
+        plan(&openai(), &rows, options).conflicts[0].id.clone()
+    };
+    assert_eq!(of(&IGNORE, &["a"]), of(&IGNORE, &["b", "c"]));
+    assert_ne!(of(&WRITE, &["a"]), of(&WRITE, &["b"]));
+    assert_ne!(of(&IGNORE, &["a"]), of(&WRITE, &["a"]));
+    // How a difference counts is no side.
+    assert_eq!(of(&WRITE, &["a"]), of(&FAIL, &["a"]));
+    // Keys that cannot be read are not compared.
+    let sealed = |environment: &[DesiredProvider]| {
+        let mut sealed = row("openai", "https://other.example/", &[]);
+        sealed.keys = Some(vec![Err(Unreadable::KeyRequired)]);
+        plan(environment, &snapshot([("openai", sealed)]), &WRITE).conflicts[0].id.clone()
+    };
+    let other = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL), ("0_KEY", "sk-other")]);
+    assert_eq!(sealed(&openai()), sealed(&other));
+}
+
+/// What the database holds of it is the same secret, or was.
+#[test]
+fn value_from_a_secret_hides_both_sides() {
+    let secret = Source::Secret { name: "ai".into(), key: "url".into() };
+    let plain =
+        |name: &str, value: &str| Variable::new(format!("CODER_AIBRIDGE_PROVIDER_0_{name}"), value, Source::Process);
+    let seen = |source: Source| {
+        let url = Variable::new("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "https://canary-new.example/", source);
+        let environment = Environment::read(&[plain("TYPE", "openai"), url, plain("KEY", "sk-one")]).providers;
+        let stored = row("openai", "https://canary.example/", &["sk-one"]);
+        (differences(&of(&environment, "openai", stored.clone())), format!("{:?}", of(&environment, "openai", stored)))
+    };
+    let (shown, all) = seen(secret);
+    assert_eq!(shown, ["base_url 27 characters, not shown | 23 characters, not shown"]);
+    assert!(!all.contains("canary"), "{all}");
+    assert_eq!(seen(Source::Process).0, ["base_url https://canary-new.example/ | https://canary.example/"]);
 }
 
 #[test]

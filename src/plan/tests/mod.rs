@@ -10,7 +10,7 @@ mod states;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use super::conflict::fingerprint;
+use super::comparison::fingerprint;
 use super::snapshot::Table;
 
 use super::*;

@@ -38,6 +38,30 @@ fn database(facts: &[(Option<Facts>, bool)]) -> Snapshot {
     Snapshot { rows: rows.collect(), schema: None }
 }
 
+/// Base URL and keys of environment and database.
+type Sides = (String, String, Vec<String>, Vec<String>);
+
+fn sides() -> impl Strategy<Value = Sides> {
+    let keys = || prop::collection::vec("[a-z0]{1,3}", 1..4);
+    ("https://[a-z]{1,3}", "[a-z:/]{0,4}", keys(), keys())
+}
+
+fn sorted(keys: &[String]) -> Vec<String> {
+    let mut sorted = keys.to_vec();
+    sorted.sort();
+    sorted
+}
+
+/// The type differs always, so that there is a conflict.
+fn id_of((url, stored_url, keys, stored_keys): &Sides) -> String {
+    let mut environment = openai();
+    environment[0].base_url.clone_from(url);
+    environment[0].keys = keys.iter().map(|key| SecretString::from(key.as_str())).collect();
+    let stored: Vec<&str> = stored_keys.iter().map(String::as_str).collect();
+    let plan = plan(&environment, &snapshot([("openai", row("azure", stored_url, &stored))]), &FAIL);
+    plan.conflicts[0].id.clone()
+}
+
 proptest! {
     #[test]
     fn plan_is_deterministic_with_one_state_per_provider(
@@ -77,6 +101,26 @@ proptest! {
             let whole = plan(&desired, &with(first_schema(), rows), &WRITE);
             prop_assert_eq!(format!("{light:?}"), format!("{whole:?}"));
         }
+    }
+
+    /// Both sides as texts that a hostile side could choose; what moves from one field, side or key to the next is a change.
+    #[test]
+    fn one_change_on_either_side_is_another_conflict_id(
+        a in sides(), at in 0_usize..7, letter in "[a-z,;0]",
+    ) {
+        let mut b = a.clone();
+        match at {
+            0 => b.0.push_str(&letter),
+            1 => b.1.push_str(&letter),
+            2 => b.2.push(letter),
+            3 => b.3.push(letter),
+            4 => b.2[0].push_str(&letter),
+            5 => b.3[0].push_str(&letter),
+            _ => std::mem::swap(&mut b.0, &mut b.1),
+        }
+        let changed = a.0 != b.0 || a.1 != b.1 || sorted(&a.2) != sorted(&b.2) || sorted(&a.3) != sorted(&b.3);
+        prop_assert_eq!(id_of(&a) != id_of(&b), changed);
+        prop_assert_eq!(id_of(&a), id_of(&a));
     }
 
     #[test]

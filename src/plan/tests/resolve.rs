@@ -138,7 +138,7 @@ fn unknown_id_fails_unless_all_is_in_sync() {
         let request = Request {
             action: Action::TakeEnvironment,
             providers: providers.iter().map(|name| (*name).to_owned()).collect(),
-            conflicts: vec!["deadbeef0000".to_owned()],
+            conflicts: vec!["deadbeefdeadbeefdeadbeefdeadbeef".to_owned()],
         };
         resolve(&plan(&openai(), rows, &WRITE), &openai(), rows, &request, &WRITE)
     };
@@ -188,7 +188,7 @@ fn decision_covers_only_named_conflicts() {
         moved(&["azure", "openai"], &["azure", "openai"])
     );
     assert_eq!(take(environment, &["azure"], vec![id("openai")]), moved(&["azure"], &["azure"]));
-    let unknown = vec![id("azure"), "deadbeef0000".to_owned()];
+    let unknown = vec![id("azure"), "deadbeefdeadbeefdeadbeefdeadbeef".to_owned()];
     assert_eq!(take(environment, &[], unknown), moved(&["azure", "openai"], &["azure", "openai"]));
     // And it is told which of these it is.
     let why = |providers: &[&str], conflicts: Vec<String>| {
@@ -204,7 +204,10 @@ fn decision_covers_only_named_conflicts() {
         ))
     );
     assert!(why(&["azure"], vec![id("openai")]).contains("belongs to a provider that is not named"));
-    for conflicts in [vec!["deadbeef0000".to_owned()], vec![id("azure"), "deadbeef0000".to_owned()]] {
+    for conflicts in [
+        vec!["deadbeefdeadbeefdeadbeefdeadbeef".to_owned()],
+        vec![id("azure"), "deadbeefdeadbeefdeadbeefdeadbeef".to_owned()],
+    ] {
         assert!(why(&[], conflicts).contains("no longer exists: it was resolved, or one side has changed"));
     }
     // To look at both sides no conflict need be named.
@@ -230,7 +233,7 @@ fn a_provider_that_can_have_no_conflict_is_told_why() {
     let request = Request {
         action: Action::TakeEnvironment,
         providers: vec!["azure".to_owned()],
-        conflicts: vec!["deadbeef0000".to_owned()],
+        conflicts: vec!["deadbeefdeadbeefdeadbeefdeadbeef".to_owned()],
     };
     let resolution = resolve(&plan(&azure, &rows, &WRITE), &azure, &rows, &request, &WRITE);
     assert!(

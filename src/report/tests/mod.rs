@@ -42,7 +42,13 @@ fn conflicting(conflicts: Vec<Conflict>, blocked: bool) -> Report {
 /// Which variables to look at is in the conflict whatever it is about.
 #[test]
 fn one_wording_for_a_conflict() {
-    let one = conflict("openai", "3f9a1c04b2d7", Field::BaseUrl, "https://a.example/v2", "https://a.example/v1");
+    let one = conflict(
+        "openai",
+        "g6vq3n4kz2c7w5xtm3yhd2jf4rbe6p7a",
+        Field::BaseUrl,
+        "https://a.example/v2",
+        "https://a.example/v1",
+    );
     assert_eq!(
         conflict_sentence(&one),
         "openai base_url is https://a.example/v2 in the environment (CODER_AIBRIDGE_PROVIDER_0_BASE_URL), \

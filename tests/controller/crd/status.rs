@@ -22,7 +22,7 @@ fn conflicting() -> Value {
     };
     json!({
         "observedGeneration": 1,
-        "lastHandledResolve": "3f9a1c04b2d7:environment",
+        "lastHandledResolve": "g6vq3n4kz2c7w5xtm3yhd2jf4rbe6p7a:environment",
         "lastCheckTime": "2026-11-20T09:12:31Z",
         "conditions": [condition("Ready", "False"), condition("InSync", "False"), condition("Stalled", "True")],
         "summary": { "inSync": "2/3", "desired": 3, "conflicts": 1, "message": "openai base_url differs" },
@@ -38,7 +38,7 @@ fn provider(name: &str) -> Value {
 }
 
 fn conflict(provider: &str, field: &str) -> Value {
-    json!({ "id": "3f9a1c04b2d7", "provider": provider, "field": field, "blocking": true,
+    json!({ "id": "g6vq3n4kz2c7w5xtm3yhd2jf4rbe6p7a", "provider": provider, "field": field, "blocking": true,
             "environment": "https://api.openai.com/v2", "database": "https://api.openai.com/v1",
             "variable": "CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "source": "Secret coder-ai, key url",
             "changed": "Environment", "since": "2026-11-20T09:12:31Z" })

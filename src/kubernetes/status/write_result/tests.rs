@@ -6,7 +6,7 @@ use crate::provider::redact::Redacted;
 use crate::provider::{Origin, Presence, Source};
 use crate::report::Command;
 
-const ID: &str = "1805b03d0786";
+const ID: &str = "ed7lijh33v6xf3w7ma6zwigoyb5nccs7";
 
 fn conflict(provider: &str, field: Field, environment: &str, database: &str) -> Conflict {
     let origin = Origin { variable: "V".to_owned(), source: Source::Container, presence: Presence::Set };
@@ -45,7 +45,7 @@ fn resolve_outcome_has_its_write_result() {
     let said = |ended: &resolve::ResolveOutcome| resolved(ID, ended).map(|result| (result.reason, result.message));
     let written = resolve::ResolveOutcome { written: true, ..resolution(Vec::new()) };
     let message = "took the environment: openai base_url from https://old/ to https://new/, bedrock_region from (empty) to \
-                   eu-central-1; Coder was notified (conflict 1805b03d0786)";
+                   eu-central-1; Coder was notified (conflict ed7lijh33v6xf3w7ma6zwigoyb5nccs7)";
     assert_eq!(said(&written), Some((WriteReason::Resolved, message.to_owned())));
     // Whoever does not know does not say that nothing was written.
     let unknown = resolve::ResolveOutcome { commit_unknown: true, ..failed(Code::Unreachable) };

@@ -1,0 +1,199 @@
+//! Both sides of one provider, field by field: what is compared, what of it differs, and the id of the two sides.
+
+use std::collections::BTreeMap;
+
+use data_encoding::BASE32_NOPAD;
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::conflict::{Conflict, FieldValue};
+use super::snapshot::StoredProvider;
+use crate::options::CompareCredentials;
+use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Field, Origin, hex};
+
+/// Both sides of one provider, to be compared.
+pub struct Comparison<'a> {
+    pub desired: &'a DesiredProvider,
+    pub row: &'a StoredProvider,
+    pub settings: Option<&'a BedrockSettings>,
+    /// `None`: not compared.
+    pub keys: Option<Vec<&'a SecretString>>,
+    pub compare_credentials: CompareCredentials,
+}
+
+/// A field that is compared. No `Debug`: the sides are the values themselves.
+struct ComparedField<'a> {
+    field: Field,
+    origin: &'a Origin,
+    environment: Side<'a>,
+    database: Side<'a>,
+}
+
+enum Side<'a> {
+    Text(&'a str),
+    /// Order does not matter, number does.
+    Keys(Vec<&'a SecretString>),
+    /// Access key and its secret; exchanged is different. `None`: no Bedrock settings at all, which differs from settings
+    /// without credentials.
+    Pair(Option<[Option<&'a SecretString>; 2]>),
+}
+
+impl Comparison<'_> {
+    pub fn database(&self) -> Canonical<'_> {
+        self.row.canonical(self.settings)
+    }
+
+    pub fn conflicts(&self) -> Vec<Conflict> {
+        let compared = self.compared();
+        if compared.iter().all(|field| field.environment == field.database) {
+            return Vec::new();
+        }
+        let id = id(&self.desired.name, &self.row.id, &compared);
+        let differing = compared.iter().filter(|field| field.environment != field.database);
+        differing.map(|field| self.conflict(field, id.clone())).collect()
+    }
+
+    fn compared(&self) -> Vec<ComparedField<'_>> {
+        let origins = &self.desired.origins;
+        let texts = self.desired.canonical().texts().into_iter().zip(self.database().texts());
+        let mut compared: Vec<ComparedField> = texts
+            .map(|((field, environment), (_, database))| ComparedField {
+                field,
+                origin: origins.of(field),
+                environment: Side::Text(environment),
+                database: Side::Text(database),
+            })
+            .collect();
+        if self.compare_credentials == CompareCredentials::Ignore {
+            return compared;
+        }
+        if let Some(keys) = &self.keys {
+            compared.push(ComparedField {
+                field: Field::ApiKeys,
+                origin: &origins.keys,
+                environment: Side::Keys(self.desired.keys.iter().collect()),
+                database: Side::Keys(keys.clone()),
+            });
+        }
+        compared.push(ComparedField {
+            field: Field::BedrockCredentials,
+            origin: &origins.bedrock_credentials,
+            environment: Side::pair(self.desired.bedrock.as_ref()),
+            database: Side::pair(self.settings),
+        });
+        compared
+    }
+
+    fn conflict(&self, compared: &ComparedField, id: String) -> Conflict {
+        let ComparedField { field, origin, environment, database } = compared;
+        let shown = |side: &Side| side.shown(*field, origin, &self.row.id);
+        Conflict {
+            id,
+            provider: self.desired.label(),
+            field: *field,
+            blocking: self.compare_credentials == CompareCredentials::Fail || !field.is_credential(),
+            environment: shown(environment),
+            origin: (*origin).clone(),
+            database: shown(database),
+            updated_at: self.row.updated_at.clone(),
+        }
+    }
+}
+
+impl<'a> Side<'a> {
+    fn pair(settings: Option<&'a BedrockSettings>) -> Side<'a> {
+        Side::Pair(settings.map(|settings| [settings.access_key.as_ref(), settings.access_key_secret.as_ref()]))
+    }
+
+    /// What came from a Kubernetes Secret hides what the database holds of it too: that is, or was, the same secret.
+    fn shown(&self, field: Field, origin: &Origin, row: &Uuid) -> FieldValue {
+        let short = |secret: &&SecretString| fingerprint(row, secret.expose_secret());
+        let mut fingerprints: Vec<String> = match self {
+            Side::Text(text) => return FieldValue::Text(field.redact(text, Some(origin))),
+            Side::Keys(keys) => keys.iter().map(short).collect(),
+            Side::Pair(pair) => pair.iter().flatten().flatten().map(short).collect(),
+        };
+        if matches!(self, Side::Keys(_)) {
+            fingerprints.sort();
+        }
+        FieldValue::Credentials { count: fingerprints.len(), fingerprints }
+    }
+
+    /// What the id is made of. Credentials are their whole HMACs, each behind its length.
+    fn id_bytes(&self, row: &Uuid) -> Vec<u8> {
+        let whole = |secret: &SecretString| hmac(row, secret.expose_secret());
+        let mut parts: Vec<String> = match self {
+            Side::Text(text) => return text.as_bytes().to_vec(),
+            Side::Keys(keys) => keys.iter().map(|key| whole(key)).collect(),
+            Side::Pair(pair) => pair.iter().flatten().map(|half| half.map(whole).unwrap_or_default()).collect(),
+        };
+        if matches!(self, Side::Keys(_)) {
+            parts.sort();
+        }
+        parts.iter().flat_map(|part| behind_length(part.as_bytes())).collect()
+    }
+}
+
+impl PartialEq for Side<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Side::Text(text), Side::Text(other)) => text == other,
+            (Side::Keys(keys), Side::Keys(others)) => same_keys(keys, others),
+            (Side::Pair(pair), Side::Pair(other)) => pair_texts(*pair) == pair_texts(*other),
+            _ => false,
+        }
+    }
+}
+
+fn pair_texts(pair: Option<[Option<&SecretString>; 2]>) -> Option<[Option<&str>; 2]> {
+    pair.map(|pair| pair.map(|half| half.map(ExposeSecret::expose_secret)))
+}
+
+fn same_keys(keys: &[&SecretString], others: &[&SecretString]) -> bool {
+    let texts = || keys.iter().map(|key| key.expose_secret());
+    let other_texts = || others.iter().map(|key| key.expose_secret());
+    if texts().eq(other_texts()) {
+        return true;
+    }
+    let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
+    texts().for_each(|key| *counts.entry(key).or_default() += 1);
+    other_texts().for_each(|key| *counts.entry(key).or_default() -= 1);
+    counts.values().all(|count| *count == 0)
+}
+
+/// Over provider, row and, in the order of their names, every field that is compared with both its sides; each text behind its
+/// length, so that no two inputs run together to the same bytes. docs/conflicts.md says it for readers and has an example.
+fn id(provider: &str, row: &Uuid, compared: &[ComparedField]) -> String {
+    let mut compared: Vec<&ComparedField> = compared.iter().collect();
+    compared.sort_by_key(|field| field.field.as_str());
+    let mut hash = Sha256::new();
+    hash.update(behind_length(provider.as_bytes()));
+    hash.update(behind_length(row.to_string().as_bytes()));
+    for ComparedField { field, environment, database, .. } in compared {
+        hash.update(behind_length(field.as_str().as_bytes()));
+        hash.update(behind_length(&environment.id_bytes(row)));
+        hash.update(behind_length(&database.id_bytes(row)));
+    }
+    BASE32_NOPAD.encode(&hash.finalize()[..20]).to_ascii_lowercase()
+}
+
+/// The length in bytes as 8 bytes, the highest first, then the bytes.
+fn behind_length(bytes: &[u8]) -> Vec<u8> {
+    [&(bytes.len() as u64).to_be_bytes(), bytes].concat()
+}
+
+/// `printf %s KEY | openssl dgst -sha256 -hmac ROW_ID`
+fn hmac(row: &Uuid, secret: &str) -> String {
+    let key = row.to_string();
+    // HMAC takes keys of any length.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return String::new() };
+    mac.update(secret.as_bytes());
+    hex(&mac.finalize().into_bytes())
+}
+
+/// The first 8 characters of the HMAC: enough to tell keys apart, and only someone who already holds a candidate can confirm it.
+pub fn fingerprint(row: &Uuid, secret: &str) -> String {
+    hmac(row, secret).chars().take(8).collect()
+}

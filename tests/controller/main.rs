@@ -25,3 +25,4 @@ mod settling;
 mod support_kubernetes;
 mod tls;
 mod who_changed;
+mod who_decides;

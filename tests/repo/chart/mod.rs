@@ -205,8 +205,8 @@ fn installations_share_no_cluster_role() {
     let long = "n".repeat(63);
     let installations = [("a-b", "c"), ("a", "b-c"), (&long[..], "a"), (&long[..], "b")];
     let names = installations.map(|(namespace, name)| {
-        let set = format!("fullnameOverride={name}");
-        let objects = objects(&template(&["--namespace", namespace, "--set", "allNamespaces=true", "--set", &set]));
+        let set = format!("allNamespaces=true,aggregatedRoles.view=false,fullnameOverride={name}");
+        let objects = objects(&template(&["--namespace", namespace, "--set", &set]));
         let role = helm::find(&objects, "ClusterRole")["metadata"]["name"].clone();
         let binding = helm::find(&objects, "ClusterRoleBinding");
         assert_eq!(binding["metadata"]["name"], role);
@@ -226,8 +226,9 @@ fn cluster_wide_secrets_are_read_only_on_request() {
         let objects = objects(&template(arguments));
         objects.iter().map(|object| object["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert!(!kinds(&[]).contains(&"ClusterRole".to_owned()));
-    assert!(!kinds(&["--set", "watchNamespaces={a,b}"]).contains(&"ClusterRole".to_owned()));
+    let none = "aggregatedRoles.view=false";
+    assert!(!kinds(&["--set", none]).contains(&"ClusterRole".to_owned()));
+    assert!(!kinds(&["--set", none, "--set", "watchNamespaces={a,b}"]).contains(&"ClusterRole".to_owned()));
     let all = kinds(&["--set", "allNamespaces=true"]);
     assert!(all.contains(&"ClusterRole".to_owned()) && !all.contains(&"Role".to_owned()), "{all:?}");
 }
@@ -251,7 +252,7 @@ fn chart_roles_are_those_of_the_controller() {
     let rules = |rules: Vec<PolicyRule>| serde_json::to_value(rules).unwrap();
     for (arguments, kind, own) in [
         (&["--set", "leaderElection.enabled=true"][..], "Role", 2),
-        (&["--set", "allNamespaces=true"], "ClusterRole", 1),
+        (&["--set", "allNamespaces=true,aggregatedRoles.view=false"], "ClusterRole", 1),
     ] {
         let objects = objects(&template(arguments));
         let roles: Vec<_> = objects.iter().filter(|object| object["kind"] == kind).map(|role| &role["rules"]).collect();
@@ -261,6 +262,24 @@ fn chart_roles_are_those_of_the_controller() {
             assert_eq!(*leases, &rules(rbac::leader_election_rules()));
         }
     }
+}
+
+#[test]
+fn policy_is_only_about_the_watched_namespaces() {
+    if helm::is_missing() {
+        return;
+    }
+    let rendered = template(&["--set", "allowWrites=true,watchNamespaces={a,b}"]);
+    let own = objects(&rendered);
+    let binding = helm::find(&own, "ValidatingAdmissionPolicyBinding");
+    let selected = &binding["spec"]["matchResources"]["namespaceSelector"]["matchExpressions"][0];
+    assert_eq!(selected["values"], json!(["a", "b"]));
+    let all = objects(&template(&["--set", "allowWrites=true,allNamespaces=true"]));
+    assert!(helm::find(&all, "ValidatingAdmissionPolicyBinding")["spec"]["matchResources"].is_null());
+    let without = objects(&template(&["--set", "allowWrites=true,admissionPolicy.enabled=false"]));
+    assert!(
+        without.iter().chain(&objects(&template(&[]))).all(|object| { object["kind"] != "ValidatingAdmissionPolicy" })
+    );
 }
 
 #[test]

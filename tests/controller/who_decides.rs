@@ -1,0 +1,211 @@
+//! Who may decide: the chart's policy and its roles for people, on a real API server.
+
+use crate::support::controller::seed;
+use crate::support::helm;
+use crate::support::kubernetes::{Output, ServiceAccount, eventually};
+use crate::support::{Cluster, Namespace};
+use serde_json::{Value, json};
+
+const DECISION: &str = "aiproviders.dev/resolve=3f9a1c3f9a1c:environment";
+const REFUSED: &str = "need the right to update aiproviderseeds/resolve";
+
+struct Person<'n> {
+    namespace: &'n Namespace<'n>,
+    account: ServiceAccount,
+}
+
+impl Person<'_> {
+    fn kubectl(&self, args: &[&str], stdin: &str) -> Output {
+        let kubeconfig = self.account.kubeconfig.to_str().unwrap();
+        self.namespace.kubectl_with(&[&["--kubeconfig", kubeconfig][..], args].concat(), stdin)
+    }
+
+    #[track_caller]
+    fn may(&self, args: &[&str]) {
+        self.kubectl(args, "").ok();
+    }
+
+    #[track_caller]
+    fn may_not(&self, args: &[&str]) {
+        refused(self.kubectl(args, ""));
+    }
+
+    fn create(&self, object: &Value) -> Output {
+        self.kubectl(&["create", "-f", "-"], &object.to_string())
+    }
+}
+
+#[track_caller]
+fn refused(output: Output) {
+    assert!(output.code != 0 && output.stderr.contains(REFUSED), "not refused by the policy: {output:?}");
+}
+
+/// An account with one of the chart's roles (which the cluster itself would make part of `view` and `edit`) and more rules.
+fn person<'n>(namespace: &'n Namespace<'n>, name: &str, role: &str, rules: Value) -> Person<'n> {
+    let account = namespace.account_with(name, &rules);
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": format!("{name}-{role}")},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace.name()}],
+    });
+    namespace.apply(&binding.to_string());
+    Person { namespace, account }
+}
+
+fn decide_rule(names: &[&str]) -> Value {
+    let mut rule =
+        json!({"apiGroups": ["aiproviders.dev"], "resources": ["aiproviderseeds/resolve"], "verbs": ["update"]});
+    if !names.is_empty() {
+        rule["resourceNames"] = json!(names);
+    }
+    rule
+}
+
+/// The chart's policy for this namespace, in force, and the names of its roles.
+fn install(namespace: &Namespace) -> (String, String) {
+    let set = format!("allowWrites=true,aggregatedRoles.edit=true,watchNamespaces={{{}}}", namespace.name());
+    let rendered = helm::template(&["--set", &set]);
+    let kinds = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole"];
+    let objects: Vec<Value> = helm::objects(&rendered)
+        .into_iter()
+        .filter(|object| kinds.iter().any(|kind| object["kind"] == *kind))
+        .collect();
+    assert_eq!(objects.len(), 4);
+    objects.iter().for_each(|object| namespace.apply(&object.to_string()));
+    let role = |to: &str| {
+        let label = format!("rbac.authorization.k8s.io/aggregate-to-{to}");
+        let role = objects.iter().find(|object| object["metadata"]["labels"][&label] == "true");
+        role.unwrap_or_else(|| panic!("no role for {to}"))["metadata"]["name"].as_str().unwrap().to_owned()
+    };
+    (role("view"), role("edit"))
+}
+
+fn patch(spec: Value) -> String {
+    json!({"spec": spec}).to_string()
+}
+
+fn coder(change: impl FnOnce(&mut Value)) -> Value {
+    let mut object = seed("coder", json!({"workloadRef": {"name": "coder"}}));
+    change(&mut object);
+    object
+}
+
+fn stored(namespace: &Namespace) -> Value {
+    serde_json::from_str(&namespace.kubectl(&["get", "aps", "coder", "-o", "json"]).ok()).unwrap()
+}
+
+#[test]
+fn only_who_may_resolve_makes_the_controller_write() {
+    let Some(cluster) = Cluster::shared() else { return };
+    if helm::is_missing() {
+        return;
+    }
+    let namespace = cluster.namespace();
+    let (view, edit) = install(&namespace);
+    let status = json!({"apiGroups": ["aiproviders.dev"], "resources": ["aiproviderseeds/status"], "verbs": ["update", "patch"]});
+    let viewer = person(&namespace, "viewer", &view, json!([]));
+    let editor = person(&namespace, "editor", &edit, json!([status]));
+    namespace.apply(
+        &json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "editor-view"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": view},
+            "subjects": [{"kind": "ServiceAccount", "name": "editor", "namespace": namespace.name()},
+                         {"kind": "ServiceAccount", "name": "resolver", "namespace": namespace.name()},
+                         {"kind": "ServiceAccount", "name": "one", "namespace": namespace.name()}],
+        })
+        .to_string(),
+    );
+    let resolver = person(&namespace, "resolver", &edit, json!([decide_rule(&[])]));
+    let of_one = person(&namespace, "one", &edit, json!([decide_rule(&["coder"])]));
+    eventually("the policy is in force", || {
+        let seeds = coder(|object| object["spec"]["mode"] = json!("Seed"));
+        let output = editor.kubectl(&["create", "--dry-run=server", "-f", "-"], &seeds.to_string());
+        output.stderr.contains(REFUSED).then_some(())
+    });
+
+    // when one who may edit creates a resource / then it may be seen by all, and may not ask for writes
+    editor.create(&coder(|_| {})).ok();
+    viewer.may(&["get", "aps", "coder"]);
+    assert_ne!(viewer.kubectl(&["label", "aps/coder", "a=b"], "").code, 0);
+    editor.may(&["annotate", "aps/coder", "aiproviders.dev/reconcile=1"]);
+    editor.may(&["patch", "aps", "coder", "--type=merge", "-p", &patch(json!({"interval": "1h"}))]);
+    editor.may_not(&["annotate", "aps/coder", DECISION]);
+    let to_seed = patch(json!({"mode": "Seed"}));
+    let to_observe = patch(json!({"mode": "Observe"}));
+    editor.may_not(&["patch", "aps", "coder", "--type=merge", "-p", &to_seed]);
+    let decided = |object: &mut Value| {
+        let (key, value) = DECISION.split_once('=').unwrap();
+        object["metadata"]["annotations"] = json!({key: value});
+    };
+    let generated = |object: &mut Value| object["metadata"] = json!({"generateName": "coder-"});
+    refused(editor.create(&coder(|object| {
+        generated(object);
+        object["spec"]["mode"] = json!("Seed");
+    })));
+    refused(editor.create(&coder(|object| {
+        generated(object);
+        decided(object);
+    })));
+    let mut whole = stored(&namespace);
+    decided(&mut whole);
+    refused(editor.kubectl(&["replace", "-f", "-"], &whole.to_string()));
+    let applied = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+    refused(editor.kubectl(&applied, &coder(decided).to_string()));
+
+    // when it comes along with a status / then it is not stored
+    whole["spec"]["mode"] = json!("Seed");
+    whole["status"] = json!({"observedGeneration": 1});
+    let path = format!("/apis/aiproviders.dev/v1alpha1/namespaces/{}/aiproviderseeds/coder/status", namespace.name());
+    editor.kubectl(&["replace", "--raw", &path, "-f", "-"], &whole.to_string()).ok();
+    let after = stored(&namespace);
+    assert_eq!(after["status"]["observedGeneration"], 1);
+    assert_eq!(after["spec"]["mode"], "Observe");
+    assert!(after["metadata"]["annotations"]["aiproviders.dev/resolve"].is_null(), "{after}");
+
+    // when one who may resolve has decided / then others may take that back, and change nothing beside it
+    resolver.may(&["annotate", "aps/coder", DECISION]);
+    editor.may(&["label", "aps/coder", "a=b"]);
+    editor.may(&["annotate", "--overwrite", "aps/coder", "aiproviders.dev/reconcile=2"]);
+    editor.may_not(&["annotate", "--overwrite", "aps/coder", "aiproviders.dev/resolve=000000000000:environment"]);
+    editor.may_not(&["patch", "aps", "coder", "--type=merge", "-p", &patch(json!({"workloadRef": {"name": "mine"}}))]);
+    editor.may_not(&[
+        "patch",
+        "aps",
+        "coder",
+        "--type=merge",
+        "-p",
+        &patch(json!({"database": {"urlSecretRef": {"name": "a", "key": "b"}}})),
+    ]);
+    editor.may_not(&["patch", "aps", "coder", "--type=merge", "-p", &patch(json!({"interval": null}))]);
+    let copy = coder(|object| {
+        decided(object);
+        object["metadata"]["name"] = json!("copy");
+    });
+    refused(editor.create(&copy));
+    editor.may(&["annotate", "aps/coder", "aiproviders.dev/resolve-"]);
+
+    // when the mode is Seed / then others may go back to Observe, and change nothing beside it
+    resolver.may(&["patch", "aps", "coder", "--type=merge", "-p", &to_seed]);
+    editor.may(&["label", "--overwrite", "aps/coder", "a=c"]);
+    editor.may_not(&["patch", "aps", "coder", "--type=merge", "-p", &patch(json!({"workloadRef": {"name": "mine"}}))]);
+    resolver.may(&["annotate", "aps/coder", DECISION]);
+    editor.may_not(&[
+        "patch",
+        "aps",
+        "coder",
+        "--type=merge",
+        "-p",
+        &patch(json!({"mode": "Observe", "interval": "2h"})),
+    ]);
+    editor.may(&["patch", "aps", "coder", "--type=merge", "-p", &to_observe]);
+    editor.may(&["annotate", "aps/coder", "aiproviders.dev/resolve-"]);
+    assert_eq!(stored(&namespace)["spec"]["mode"], "Observe");
+
+    // when the right is given for one resource by name / then it is for that one alone
+    of_one.may(&["annotate", "aps/coder", DECISION]);
+    refused(of_one.create(&copy));
+    refused(of_one.create(&coder(|object| {
+        generated(object);
+        decided(object);
+    })));
+}

@@ -45,16 +45,15 @@ pub async fn insert_and_commit(
     let sql = statement(insert, &rows, &mut parameters);
     let values = parameters.typed();
     let (inserted, committed) = tokio::join!(
-        step(Step::Insert, session.client.query_typed(&sql, &values)),
-        step(Step::Commit, session.client.batch_execute("commit")),
+        step(Step::Insert, session.query(&sql, &values, |_| Ok(()))),
+        step(Step::Commit, session.execute("commit")),
     );
     // An answer to the insert that is an error is certain: the commit behind it is a rollback.
-    inserted.map_err(|error| {
-        let mut error = session.error(&error);
+    inserted.map_err(|mut error| {
         error.connection_lost &= error.sqlstate.is_none();
         error
     })?;
-    committed.map_err(|error| session.error(&error))
+    committed
 }
 
 /// A row of `ai_providers`.

@@ -42,14 +42,14 @@ pub async fn lock_and_read(
     // Spelled out, whatever the database's default is: under repeatable read the snapshot would be from before the lock. Not
     // "read write", which a standby refuses before it could be asked what it is.
     let (begun, set, locked, snapshot) = tokio::join!(
-        step(Step::Begin, session.client.batch_execute("begin isolation level read committed")),
+        step(Step::Begin, session.execute("begin isolation level read committed")),
         apply_settings(session),
-        step(Step::Lock, session.client.batch_execute(&locked)),
+        step(Step::Lock, session.execute(&locked)),
         read_locked(session, request, scope),
     );
-    begun.map_err(|error| session.error(&error))?;
+    begun?;
     set?;
-    locked.map_err(|error| session.error(&error).of_advisory_lock())?;
+    locked.map_err(Error::of_advisory_lock)?;
     snapshot
 }
 
@@ -63,18 +63,20 @@ pub async fn holder(session: &Session) -> Option<String> {
           limit 1"
     );
     rollback(session).await;
-    let rows = step(Step::Holder, session.client.query_typed(&sql, &[])).await.ok()?;
-    let row = rows.first()?;
-    let text = |name: &str| row.try_get::<_, String>(name).map(|text| redact::name(&text)).unwrap_or_default();
-    let pid = text("pid");
+    let mut found = None;
+    let holders = session.query(&sql, &[], |row| {
+        found = Some((row.try_get("pid")?, row.try_get("application")?, row.try_get("role")?));
+        Ok(())
+    });
+    step(Step::Holder, holders).await.ok()?;
+    let (pid, application, role): (String, String, String) = found?;
     if pid.is_empty() {
         return Some("a prepared transaction, see pg_prepared_xacts".to_owned());
     }
-    let mut holder = format!("backend {pid}");
-    for column in ["application", "role"] {
-        let value = text(column);
+    let mut holder = format!("backend {}", redact::name(&pid));
+    for (column, value) in [("application", application), ("role", role)] {
         if !value.is_empty() {
-            holder.push_str(&format!(", {column} {value}"));
+            holder.push_str(&format!(", {column} {}", redact::name(&value)));
         }
     }
     Some(holder)

@@ -57,7 +57,7 @@ impl Pool {
             Ok(Ok(permit)) => permit,
             Ok(Err(_)) | Err(_) => return Err(busy()),
         };
-        let idle = lock(&slot.idle).pop().filter(|(session, _)| !session.client.is_closed());
+        let idle = lock(&slot.idle).pop().filter(|(session, _)| !session.is_closed());
         if let Some((session, _)) = idle {
             return Ok(PooledSession { session, slot, _permit: permit });
         }

@@ -1,6 +1,5 @@
 //! The live schema: labels, columns, privileges, encryption; and what to make of a database without our tables.
 
-use secrecy::zeroize::Zeroize;
 use tokio_postgres::Row;
 
 use super::connect::Session;
@@ -35,22 +34,21 @@ const ENCRYPTION: &str = "select active_key_digest, revoked_key_digest, test fro
 
 /// The encryption state too, where the keyring is given that it is compared with.
 pub async fn read(session: &Session, keyring: Option<&Keyring>) -> Result<Schema, Error> {
-    // Encryption last: where it may not be read, the transaction is aborted, and the rest is there already.
-    let (rows, encryption) = tokio::join!(step(Step::Schema, session.client.query_typed(SCHEMA, &[])), async {
-        let keyring = keyring?;
-        Some((keyring, step(Step::Encryption, session.client.query_typed(ENCRYPTION, &[])).await))
-    });
-    let rows = rows.map_err(|error| session.error(&error))?;
     let mut schema = Schema { role: session.endpoint.role.clone(), ..Schema::default() };
-    for row in &rows {
-        add(&mut schema, row).map_err(|error| session.error(&error))?;
-    }
-    let Some((keyring, encryption)) = encryption else { return Ok(schema) };
-    schema.encryption = Some(match encryption.map_err(|error| session.error(&error)) {
-        Ok(rows) => Ok(state(&rows, keyring).map_err(|error| session.error(&error))?),
-        Err(error) if error.code == Code::PermissionDenied => Err(()),
-        Err(error) => return Err(error),
-    });
+    let mut state = keyring.map(State::new);
+    // Encryption last: where it may not be read, the transaction is aborted, and the rest is there already.
+    let (read, encryption) =
+        tokio::join!(step(Step::Schema, session.query(SCHEMA, &[], |row| add(&mut schema, row))), async {
+            let state = state.as_mut()?;
+            Some(step(Step::Encryption, session.query(ENCRYPTION, &[], |row| state.add(row))).await)
+        });
+    read?;
+    schema.encryption = match encryption {
+        None => None,
+        Some(Ok(())) => state.map(|state| Ok(state.finish())),
+        Some(Err(error)) if error.code == Code::PermissionDenied => Some(Err(())),
+        Some(Err(error)) => return Err(error),
+    };
     Ok(schema)
 }
 
@@ -80,25 +78,39 @@ impl AuditTable {
     }
 }
 
-fn state(rows: &[Row], keyring: &Keyring) -> Result<Encryption, tokio_postgres::Error> {
-    let mut encryption = Encryption { first_given: keyring.first_digest().map(str::to_owned), ..Encryption::default() };
-    let mut opened = Vec::new();
-    for row in rows {
+/// The encryption keys of the database, held against the given ones.
+struct State<'a> {
+    keyring: &'a Keyring,
+    encryption: Encryption,
+    opened: Vec<String>,
+}
+
+impl<'a> State<'a> {
+    fn new(keyring: &'a Keyring) -> Self {
+        let first_given = keyring.first_digest().map(str::to_owned);
+        State { keyring, encryption: Encryption { first_given, ..Encryption::default() }, opened: Vec::new() }
+    }
+
+    fn add(&mut self, row: &Row) -> Result<(), tokio_postgres::Error> {
         let (active, revoked): (Option<String>, Option<String>) =
             (row.try_get("active_key_digest")?, row.try_get("revoked_key_digest")?);
-        let mut test: String = row.try_get("test")?;
-        encryption.revoked.extend(revoked.filter(|digest| !digest.is_empty()));
+        let test: &str = row.try_get("test")?;
+        self.encryption.revoked.extend(revoked.filter(|digest| !digest.is_empty()));
         if let Some(digest) = active.filter(|digest| !digest.is_empty()) {
-            if keyring.opens(&digest, &test) {
-                opened.push(digest.clone());
+            if self.keyring.opens(&digest, test) {
+                self.opened.push(digest.clone());
             }
-            encryption.active.insert(digest);
+            self.encryption.active.insert(digest);
         }
-        test.zeroize();
+        Ok(())
     }
-    encryption.usable =
-        keyring.digests().filter(|given| opened.iter().any(|o| o == given)).map(str::to_owned).collect();
-    Ok(encryption)
+
+    fn finish(self) -> Encryption {
+        let State { keyring, mut encryption, opened } = self;
+        encryption.usable =
+            keyring.digests().filter(|given| opened.iter().any(|o| o == given)).map(str::to_owned).collect();
+        encryption
+    }
 }
 
 /// A relation that is neither the system's nor an extension's.
@@ -122,14 +134,15 @@ const RELATIONS: &str = "
    limit 50";
 
 async fn relations(session: &Session) -> Result<Vec<Relation>, Error> {
-    let rows = step(Step::Relations, session.client.query_typed(RELATIONS, &[])).await;
-    let rows = rows.map_err(|error| session.error(&error))?;
-    let relation = |row: &Row| {
+    let mut relations = Vec::new();
+    let found = session.query(RELATIONS, &[], |row| {
         let (schema, name) = (row.try_get("schema")?, row.try_get("name")?);
         let (may_use_schema, visible) = (row.try_get("may_use_schema")?, row.try_get("visible")?);
-        Ok(Relation { schema, name, may_use_schema, visible })
-    };
-    rows.iter().map(relation).collect::<Result<_, _>>().map_err(|error| session.error(&error))
+        relations.push(Relation { schema, name, may_use_schema, visible });
+        Ok(())
+    });
+    step(Step::Relations, found).await?;
+    Ok(relations)
 }
 
 /// What kind of database has no table `ai_providers`.

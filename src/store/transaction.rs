@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
-use super::connect::Session;
+use super::connect::{Parameter, Session};
 use super::error::Error;
 use super::failpoint::{Step, step};
 
@@ -20,22 +20,21 @@ pub const TABLE_LOCK_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// `begin read only` … `commit` around `statements`, which are sent with them in one round trip.
 pub async fn read_only<T>(session: &Session, statements: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let client = &session.client;
     let begin = format!(
         "begin read only; {ALL_ROWS}; set local statement_timeout = '{}ms'; set local lock_timeout = '{}ms'",
         STATEMENT_TIMEOUT.as_millis(),
         TABLE_LOCK_TIMEOUT.as_millis()
     );
     let (begun, set, read, done) = tokio::join!(
-        step(Step::ReadBegin, client.batch_execute(&begin)),
+        step(Step::ReadBegin, session.execute(&begin)),
         apply_settings(session),
         statements,
-        step(Step::ReadEnd, client.batch_execute("commit")),
+        step(Step::ReadEnd, session.execute("commit")),
     );
-    begun.map_err(|error| session.error(&error))?;
+    begun?;
     set?;
     let read = read?;
-    done.map_err(|error| session.error(&error))?;
+    done?;
     Ok(read)
 }
 
@@ -48,14 +47,12 @@ pub async fn apply_settings(session: &Session) -> Result<(), Error> {
         session.settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).unzip();
     let sql =
         "select set_config(name, value, true) from unnest($1, $2) with ordinality as t (name, value, at) order by at";
-    let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-        [(&names, Type::TEXT_ARRAY), (&values, Type::TEXT_ARRAY)];
-    let set = step(Step::Settings, session.client.query_typed(sql, &parameters)).await;
-    set.map(|_| ()).map_err(|error| session.error(&error))
+    let parameters: [Parameter<'_>; 2] = [(&names, Type::TEXT_ARRAY), (&values, Type::TEXT_ARRAY)];
+    step(Step::Settings, session.query(sql, &parameters, |_| Ok(()))).await
 }
 
 /// Ends a transaction in which nothing was written.
 pub async fn rollback(session: &Session) {
     // If this fails the connection ends soon, and the transaction with it.
-    let _ = step(Step::Rollback, session.client.batch_execute("rollback")).await;
+    let _ = step(Step::Rollback, session.execute("rollback")).await;
 }

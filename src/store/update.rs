@@ -2,11 +2,11 @@
 //! commit whose answer was lost. All or nothing.
 
 use serde_json::{Value as Json, json};
-use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::types::Type;
 
 use super::audit::{AuditRows, NEW_KEY_DIFF, NO_FIELDS, OLD_KEY_DIFF};
 use super::columns::{Audit, Column, Parameters};
-use super::connect::Session;
+use super::connect::{Parameter, Session};
 use super::dbcrypt::Keyring;
 use super::error::{Error, Retry};
 use super::failpoint::{Step, step};
@@ -23,12 +23,12 @@ use crate::provider::{Field, redact};
 /// and then read again. A new key needs a lock on its provider's row, so none can come in between either.
 pub async fn lock_rows_and_read(session: &Session, request: &ReadRequest<'_>) -> Result<Snapshot, Error> {
     let sql = "select from ai_providers where name = any($1) order by id for update";
-    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&request.names, Type::TEXT_ARRAY)];
+    let parameters: [Parameter<'_>; 1] = [(&request.names, Type::TEXT_ARRAY)];
     let (locked, snapshot) = tokio::join!(
-        step(Step::LockRows, session.client.query_typed(sql, &parameters)),
+        step(Step::LockRows, session.query(sql, &parameters, |_| Ok(()))),
         read_locked(session, request, ReadScope::Rows)
     );
-    locked.map_err(|error| session.error(&error))?;
+    locked?;
     snapshot
 }
 
@@ -46,14 +46,10 @@ pub async fn lacking_grants(session: &Session, resolution: &Resolution) -> Resul
                 where not (case privilege when 'delete' then has_table_privilege(to_regclass(relation), privilege)
                                           else has_any_column_privilege(to_regclass(relation), privilege) end)
                 order by at";
-    let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&privileges, Type::TEXT_ARRAY), (&tables, Type::TEXT_ARRAY)];
-    let rows = read_only(session, async {
-        let rows = step(Step::Grants, session.client.query_typed(sql, &parameters)).await;
-        rows.map_err(|error| session.error(&error))
-    });
-    let rows = rows.await?;
+    let parameters: [Parameter<'_>; 2] = [(&privileges, Type::TEXT_ARRAY), (&tables, Type::TEXT_ARRAY)];
     let role = &session.endpoint.role;
-    let problem = |row: &tokio_postgres::Row| {
+    let mut problems = Vec::new();
+    let lacking = session.query(sql, &parameters, |row| {
         let (privilege, table): (&str, &str) = (row.try_get("privilege")?, row.try_get("relation")?);
         let or = if table == "audit_logs" { ", or turn audit rows off with --audit=off" } else { "" };
         let message = format!(
@@ -61,9 +57,11 @@ pub async fn lacking_grants(session: &Session, resolution: &Resolution) -> Resul
              deploy/postgres/role.sql), or run: grant {privilege} on {table} to {}{or}",
             redact::identifier(role)
         );
-        Ok(Problem::new(Code::PermissionDenied, message))
-    };
-    rows.iter().map(problem).collect::<Result<_, _>>().map_err(|error| session.error(&error))
+        problems.push(Problem::new(Code::PermissionDenied, message));
+        Ok(())
+    });
+    read_only(session, step(Step::Grants, lacking)).await?;
+    Ok(problems)
 }
 
 /// Changes the rows and returns the transaction's number, for [`transaction_status`]. Nothing is committed yet.
@@ -71,13 +69,17 @@ pub async fn write(session: &Session, resolution: &Resolution, keyring: &Keyring
     let rows = rows(resolution, keyring).ok_or_else(|| Error::cannot_encrypt(&session.endpoint))?;
     let mut parameters = Parameters::default();
     let sql = statement(resolution, &rows, &mut parameters);
-    let answer = step(Step::Change, session.client.query_typed(&sql, &parameters.typed())).await;
-    let answer = answer.map_err(|error| session.error(&error))?;
-    let text = |name: &str| answer.first().and_then(|row| row.try_get::<_, String>(name).ok()).unwrap_or_default();
+    let values = parameters.typed();
+    let (mut counts, mut transaction) = ([String::new(), String::new(), String::new()], String::new());
+    let answer = session.query(&sql, &values, |row| {
+        counts = [row.try_get("changed")?, row.try_get("had")?, row.try_get("removed")?];
+        transaction = row.try_get("transaction")?;
+        Ok(())
+    });
+    step(Step::Change, answer).await?;
     let had: usize = resolution.updates.iter().filter_map(|update| Some(update.keys.as_ref()?.had())).sum();
-    let expected = [("changed", resolution.updates.len()), ("had", had), ("removed", rows.old_keys.len())];
-    if expected.iter().all(|(name, number)| text(name) == number.to_string()) {
-        return Ok(text("transaction"));
+    if counts == [resolution.updates.len(), had, rows.old_keys.len()].map(|number| number.to_string()) {
+        return Ok(transaction);
     }
     // A key came or went without its provider's row being touched: read again.
     let error = Error::of_database(Code::ServerError, &session.endpoint, "the rows changed meanwhile", "run it again");
@@ -86,8 +88,7 @@ pub async fn write(session: &Session, resolution: &Resolution, keyring: &Keyring
 
 /// `work` is noise to the server; in its log it tells this commit from those of the reads.
 pub async fn commit(session: &Session) -> Result<(), Error> {
-    let done = step(Step::CommitChange, session.client.batch_execute("commit work")).await;
-    done.map_err(|error| session.error(&error))
+    step(Step::CommitChange, session.execute("commit work")).await
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,14 +101,14 @@ pub enum TransactionStatus {
 
 /// What became of a transaction whose commit was not answered.
 pub async fn transaction_status(session: &Session, transaction: &str) -> Result<TransactionStatus, Error> {
-    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&transaction, Type::TEXT)];
-    let rows = step(
-        Step::TransactionStatus,
-        session.client.query_typed("select txid_status($1::bigint) as status", &parameters),
-    )
-    .await;
-    let rows = rows.map_err(|error| session.error(&error))?;
-    Ok(match rows.first().and_then(|row| row.try_get::<_, Option<String>>("status").ok()).flatten().as_deref() {
+    let parameters: [Parameter<'_>; 1] = [(&transaction, Type::TEXT)];
+    let mut status: Option<String> = None;
+    let answer = session.query("select txid_status($1::bigint) as status", &parameters, |row| {
+        status = row.try_get("status")?;
+        Ok(())
+    });
+    step(Step::TransactionStatus, answer).await?;
+    Ok(match status.as_deref() {
         Some("committed") => TransactionStatus::Committed,
         Some("in progress") => TransactionStatus::InProgress,
         _ => TransactionStatus::Aborted,

@@ -57,7 +57,7 @@ fn statement_error_has_code_and_retry_and_no_secret() {
                 "do $$ begin raise exception using errcode = '{state}', message = '{message}', constraint = '{constraint}', \
                  detail = 'Failing row contains sk-1', hint = 'sk-1'; end $$"
             );
-            let error = session.error(&session.client.batch_execute(&statement).await.unwrap_err());
+            let error = session.execute(&statement).await.unwrap_err();
             assert_eq!((error.code, error.retry, error.sqlstate.as_deref()), (code, retry, Some(state)), "{error}");
             assert_eq!(error.is_undefined_table(), state == "42P01");
             assert_eq!(error.connection_lost, state.starts_with("08") || state == "57P01");
@@ -75,7 +75,7 @@ fn broken_connection_is_classified_as_lost() {
     let error = block_on(async {
         let session = session(proxy.port()).await;
         proxy.cut();
-        session.error(&session.client.batch_execute("select 1").await.unwrap_err())
+        session.execute("select 1").await.unwrap_err()
     });
     assert!(error.connection_lost);
     assert_eq!((error.code, error.retry, error.sqlstate), (Code::Unreachable, Retry::Wait, None));
@@ -83,7 +83,7 @@ fn broken_connection_is_classified_as_lost() {
     let error = block_on(async {
         let session = session(server.port()).await;
         let end = "select pg_terminate_backend(pg_backend_pid())";
-        session.error(&session.client.batch_execute(end).await.unwrap_err())
+        session.execute(end).await.unwrap_err()
     });
     assert!(error.connection_lost, "{error:?}");
     assert_eq!((error.code, error.retry), (Code::Unreachable, Retry::Wait));

@@ -134,9 +134,9 @@ fn german_server_is_understood_as_an_english_one() {
             ("select * from ai_provider_keys", Code::SchemaMissing, "there is no table ai_provider_keys"),
             ("begin read only; create table t ()", Code::ReadOnly, "read-only"),
         ] {
-            let error = session.error(&session.client.batch_execute(statement).await.unwrap_err());
+            let error = session.execute(statement).await.unwrap_err();
             assert!(error.code == code && error.to_string().contains(expected), "{statement}: {error}");
-            session.client.batch_execute("rollback").await.unwrap();
+            session.execute("rollback").await.unwrap();
         }
     });
 }
@@ -165,11 +165,11 @@ fn pgbouncer_refusals_are_told_apart() {
         let mut held = Vec::new();
         for _ in 0..2 {
             let session = connect(busy.port(), "password=postgres").await.unwrap();
-            session.client.batch_execute("begin").await.unwrap();
+            session.execute("begin").await.unwrap();
             held.push(session);
         }
         let session = connect(busy.port(), "password=postgres").await.unwrap();
-        let error = session.error(&session.client.batch_execute("select 1").await.unwrap_err());
+        let error = session.execute("select 1").await.unwrap_err();
         assert_eq!((error.code, error.retry), (Code::Unreachable, Retry::Wait));
         assert!(error.connection_lost && error.to_string().contains("(query_wait_timeout)"), "{error}");
     });

@@ -31,8 +31,9 @@ fn try_options(options: ConnectOptions) -> Result<Option<bool>, Error> {
 
 async fn is_encrypted(session: &Session) -> Result<Option<bool>, Error> {
     let query = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
-    let row = session.client.query_typed(query, &[]).await.map_err(|error| session.error(&error))?;
-    Ok(row.first().map(|row| row.get(0)))
+    let mut encrypted = None;
+    session.query(query, &[], |row| Ok(encrypted = Some(row.get(0)))).await?;
+    Ok(encrypted)
 }
 
 /// Connected with TLS.

@@ -1,34 +1,35 @@
 //! Opening a connection: hosts in order, TLS, time limits and retries.
 
 mod backoff;
+mod excess;
+mod meter;
 mod session;
 mod source;
 #[cfg(test)]
 mod tests;
 mod transport;
-mod watch_tls;
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use tokio::time::{Instant, timeout_at};
 use tokio_postgres::config::{ChannelBinding as Binding, SslMode as Mode, SslNegotiation};
 use tokio_postgres::tls::{MakeTlsConnect, TlsConnect};
-use tokio_postgres::{Config, Connection, NoTls};
+use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use backoff::{Jitter, RetryBudget, full_jitter};
-pub use session::Session;
+pub use meter::Bounds;
+pub use session::{Parameter, Session};
 pub use source::ConnectionSource;
 
 use super::error::{Channel, Endpoint, Error, Opening, Retry};
 use super::tls::{self, SystemRoots};
 use super::url::{ChannelBinding, ConnectOptions, Host, HostAddress, TargetSession, Verification};
 use crate::problem::Code;
-use session::Task;
+use meter::{BelowMeter, Meter};
+use session::Of;
 use transport::{Address, Transport};
-use watch_tls::WatchTls;
 
 /// What the session is for, on top of `target_session_attrs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,11 +46,12 @@ const ONE_TRY: Duration = Duration::from_secs(20);
 pub struct Connector {
     source: ConnectionSource,
     system: SystemRoots,
+    bounds: Bounds,
 }
 
 impl Connector {
     pub fn new(source: ConnectionSource) -> Self {
-        Connector { source, system: SystemRoots::default() }
+        Connector { source, system: SystemRoots::default(), bounds: Bounds::ALONE }
     }
 
     pub fn source(&self) -> &ConnectionSource {
@@ -63,7 +65,7 @@ impl Connector {
     /// Tries the hosts, each once, until one will do; ends by `deadline`.
     pub async fn connect_once(&self, deadline: Instant, intent: SessionIntent) -> Result<Session, Error> {
         let options = self.source.options()?;
-        let dialer = Dialer::new(&options, &self.system)?;
+        let dialer = Dialer::new(&options, self)?;
         let session = match options.target {
             // First a standby; if there is none, whatever answers.
             TargetSession::PreferStandby => match dialer.over_hosts(deadline, TargetSession::Standby, intent).await {
@@ -95,6 +97,7 @@ impl Connector {
 struct Dialer<'a> {
     options: &'a ConnectOptions,
     tls: Option<MakeRustlsConnect>,
+    bounds: Bounds,
 }
 
 /// Where one attempt goes, and what to call it.
@@ -108,11 +111,12 @@ struct Destination<'a> {
 }
 
 impl<'a> Dialer<'a> {
-    fn new(options: &'a ConnectOptions, system: &SystemRoots) -> Result<Self, Error> {
+    fn new(options: &'a ConnectOptions, connector: &Connector) -> Result<Self, Error> {
         // A socket takes no TLS, so its files need not be there.
         let needed = options.hosts().iter().any(|host| matches!(host.address, HostAddress::Tcp { .. }));
-        let tls = if needed { tls::client_config(options, system)?.map(MakeRustlsConnect::new) } else { None };
-        Ok(Dialer { options, tls })
+        let tls =
+            if needed { tls::client_config(options, &connector.system)?.map(MakeRustlsConnect::new) } else { None };
+        Ok(Dialer { options, tls, bounds: connector.bounds })
     }
 
     async fn over_hosts(
@@ -247,46 +251,22 @@ impl<'a> Dialer<'a> {
 
     async fn finish<T>(&self, mode: Mode, tls: T, to: Destination<'_>) -> Result<Session, Error>
     where
-        T: TlsConnect<Transport>,
-        T::Stream: Send + 'static,
+        T: TlsConnect<Transport, Future: Send, Stream: Send> + Send + 'static,
+        T::Stream: 'static,
     {
         let Destination { host, endpoint, address, dialed_by } = to;
         let dialed = timeout_at(dialed_by, transport::dial(address)).await.map_err(|_| Error::no_answer(endpoint))?;
         let stream = dialed.map_err(|error| Error::dialing(&error, endpoint))?;
-        let tls = WatchTls::new(tls);
-        let begun = tls.begun();
-        let opened = self.config(mode).connect_raw(stream, tls).await;
-        let (client, connection) =
-            opened.map_err(|error| self.failed(&error, host, endpoint, begun.load(Ordering::Relaxed)))?;
-        let reported = |name: &str| connection.parameter(name);
-        let is_on = |name: &str| reported(name).map(|value| value == "on");
-        let server_version = reported("server_version").and_then(major_version);
-        let (in_hot_standby, read_only) = (is_on("in_hot_standby"), is_on("default_transaction_read_only"));
-        Ok(Session {
-            client,
-            endpoint: endpoint.clone(),
-            host: host.clone(),
-            server_version,
-            in_hot_standby,
-            read_only,
-            settings: self.options.settings().to_vec(),
-            task: Task(tokio::spawn(drive(connection))),
-        })
+        let meter = Meter::new(self.bounds, mode != Mode::Disable && !self.options.ssl_direct);
+        let opened = self.config(mode).connect_raw(meter.around(stream), BelowMeter(tls)).await;
+        let (client, connection) = opened.map_err(|error| match meter.excess() {
+            Some(excess) => excess.error(&self.bounds, endpoint),
+            None => self.failed(&error, host, endpoint, meter.tls_begun()),
+        })?;
+        let settings = self.options.settings().to_vec();
+        let of = Of { endpoint: endpoint.clone(), host: host.clone(), settings, bounds: self.bounds, meter };
+        Ok(Session::new(client, connection, of))
     }
-}
-
-/// A caller that waits for an answer gets the error, so that nothing is lost by dropping it here.
-async fn drive<S, T>(connection: Connection<S, T>)
-where
-    Connection<S, T>: Future<Output = Result<(), tokio_postgres::Error>>,
-{
-    let _ = connection.await;
-}
-
-/// `15.4 (Debian 15.4-1)`, `17beta1`.
-fn major_version(text: &str) -> Option<u32> {
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    text.get(..digits)?.parse().ok()
 }
 
 impl Error {

@@ -1,19 +1,27 @@
 //! An open connection and what its server said about itself.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::TryStreamExt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
-use tokio_postgres::{Client, SimpleQueryMessage};
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Connection, Row};
 
 use super::SessionIntent;
+use super::meter::{Bounds, Meter};
 use crate::store::error::{Endpoint, Error};
 use crate::store::failpoint::{Step, step};
 use crate::store::url::{Host, TargetSession};
 
+/// A parameter of a statement. Most are texts: then the client asks the server for no types.
+pub type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
 /// Dropping it ends the connection at once; [`Session::close`] ends it in the way of the protocol.
 #[derive(Debug)]
 pub struct Session {
-    pub client: Client,
+    client: Client,
     pub endpoint: Endpoint,
     pub host: Host,
     /// The major version, as far as the server tells.
@@ -24,12 +32,14 @@ pub struct Session {
     pub read_only: Option<bool>,
     /// To be set in each transaction: [`super::super::url::ConnectOptions::settings`].
     pub settings: Vec<(String, String)>,
-    pub(super) task: Task,
+    bounds: Bounds,
+    meter: Meter,
+    task: Task,
 }
 
 /// Drives the connection; ends with it.
 #[derive(Debug)]
-pub(super) struct Task(pub JoinHandle<()>);
+struct Task(JoinHandle<()>);
 
 impl Drop for Task {
     fn drop(&mut self) {
@@ -37,10 +47,69 @@ impl Drop for Task {
     }
 }
 
+/// What a session is told about itself.
+pub(super) struct Of {
+    pub endpoint: Endpoint,
+    pub host: Host,
+    pub settings: Vec<(String, String)>,
+    pub bounds: Bounds,
+    pub meter: Meter,
+}
+
 impl Session {
-    /// What an error of a statement means.
-    pub fn error(&self, error: &tokio_postgres::Error) -> Error {
-        Error::statement(error, &self.endpoint)
+    pub(super) fn new<S, T>(client: Client, connection: Connection<S, T>, of: Of) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let reported = |name: &str| connection.parameter(name);
+        let is_on = |name: &str| reported(name).map(|value| value == "on");
+        let server_version = reported("server_version").and_then(major_version);
+        let (in_hot_standby, read_only) = (is_on("in_hot_standby"), is_on("default_transaction_read_only"));
+        let Of { endpoint, host, settings, bounds, meter } = of;
+        // Its error is lost with it. A caller that waits for an answer gets one, and the meter's verdict stays.
+        let task = Task(tokio::spawn(async move {
+            let _ = connection.await;
+        }));
+        Session { client, endpoint, host, server_version, in_hot_standby, read_only, settings, bounds, meter, task }
+    }
+
+    /// One or more statements without parameters; what they return is dropped.
+    pub async fn execute(&self, sql: &str) -> Result<(), Error> {
+        let _under_way = self.meter.statement();
+        self.client.batch_execute(sql).await.map_err(|error| self.error(&error))
+    }
+
+    /// One statement. `each` takes its rows as they arrive, so that only what it keeps stays in memory.
+    pub async fn query(
+        &self,
+        sql: &str,
+        parameters: &[Parameter<'_>],
+        mut each: impl FnMut(&Row) -> Result<(), tokio_postgres::Error>,
+    ) -> Result<(), Error> {
+        let _under_way = self.meter.statement();
+        let answer = async {
+            let parameters = parameters.iter().map(|(value, kind)| (*value, kind.clone()));
+            let mut rows = pin!(self.client.query_typed_raw(sql, parameters).await?);
+            while let Some(row) = rows.try_next().await? {
+                each(&row)?;
+            }
+            Ok(())
+        };
+        answer.await.map_err(|error| self.error(&error))
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// What an error of a statement means. If the server was stopped for what it sent, the driver only knows that the connection
+    /// is gone.
+    fn error(&self, error: &tokio_postgres::Error) -> Error {
+        match self.meter.excess() {
+            Some(excess) => excess.error(&self.bounds, &self.endpoint),
+            None => Error::statement(error, &self.endpoint),
+        }
     }
 
     /// Whether a write is known to be impossible.
@@ -71,15 +140,15 @@ impl Session {
         if !needs_standby && !needs_read_only {
             return Ok(());
         }
-        let query =
-            "select pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('default_transaction_read_only')";
-        let answer = step(Step::Probe, self.client.simple_query(query)).await;
-        for message in answer.map_err(|error| self.error(&error))? {
-            if let SimpleQueryMessage::Row(row) = message {
-                self.in_hot_standby = row.try_get(0).ok().flatten().map(|value| value == "t");
-                self.read_only = row.try_get(1).ok().flatten().map(|value| value == "on");
-            }
-        }
+        let query = "select pg_catalog.pg_is_in_recovery() as standby,
+                            pg_catalog.current_setting('default_transaction_read_only') = 'on' as read_only";
+        let mut found = (None, None);
+        let answer = self.query(query, &[], |row| {
+            found = (row.try_get("standby")?, row.try_get("read_only")?);
+            Ok(())
+        });
+        step(Step::Probe, answer).await?;
+        (self.in_hot_standby, self.read_only) = found;
         Ok(())
     }
 
@@ -100,5 +169,23 @@ impl Session {
             SessionIntent::ReadWrite if read_only => Some("it is read-only"),
             SessionIntent::ReadWrite | SessionIntent::Any => None,
         }
+    }
+}
+
+/// `15.4 (Debian 15.4-1)`, `17beta1`.
+fn major_version(text: &str) -> Option<u32> {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    text.get(..digits)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_from_what_servers_call_themselves() {
+        assert_eq!(major_version("15.4 (Debian 15.4-1.pgdg120+1)"), Some(15));
+        assert_eq!(major_version("18beta1"), Some(18));
+        assert_eq!(major_version("x"), None);
     }
 }

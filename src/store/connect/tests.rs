@@ -83,13 +83,6 @@ fn last_error_names_attempts_and_time() {
 }
 
 #[test]
-fn versions_are_read_from_what_servers_call_themselves() {
-    assert_eq!(major_version("15.4 (Debian 15.4-1.pgdg120+1)"), Some(15));
-    assert_eq!(major_version("18beta1"), Some(18));
-    assert_eq!(major_version("x"), None);
-}
-
-#[test]
 fn several_problems_stay_several() {
     let problems = vec![
         Problem::new(Code::DatabaseUrlInvalid, "one").variable("A"),

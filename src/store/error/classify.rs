@@ -20,12 +20,7 @@ pub(super) fn statement(error: &tokio_postgres::Error, endpoint: &Endpoint) -> E
     };
     // tokio-postgres tells its kinds apart only in words.
     if ["error deserializing", "invalid column", "query returned an unexpected"].iter().any(|it| text.starts_with(it)) {
-        let cause = "a column has another type than expected";
-        return fail(
-            Code::SchemaUnsupported,
-            cause,
-            "use a release of ai-provider-seed that knows this version of Coder",
-        );
+        return other_type(endpoint);
     }
     if ["error serializing", "error encoding", "expected "].iter().any(|it| text.starts_with(it)) {
         return fail(Code::Internal, "a statement could not be sent", "please report this");
@@ -81,10 +76,19 @@ pub(super) fn connecting(error: &tokio_postgres::Error, of: &Opening<'_>) -> Err
     }
     let talks = ["unexpected message", "error parsing"].iter().any(|it| text.starts_with(it));
     if talks {
-        let next = "check the port, and for a proxy in between";
-        return unreachable(endpoint, "the answer is not from a Postgres server".to_owned(), next);
+        return not_postgres(endpoint);
     }
     unreachable(endpoint, io.unwrap_or_else(|| "the server closed the connection".to_owned()), CHECK_SERVER)
+}
+
+pub(super) fn not_postgres(endpoint: &Endpoint) -> Error {
+    let cause = "the answer is not from a Postgres server".to_owned();
+    unreachable(endpoint, cause, "check the port, and for a proxy in between")
+}
+
+pub(super) fn other_type(endpoint: &Endpoint) -> Error {
+    let next = "use a release of ai-provider-seed that knows this version of Coder";
+    Error::of_database(Code::SchemaUnsupported, endpoint, "a column has another type than expected", next)
 }
 
 pub(super) fn dialing(error: &io::Error, endpoint: &Endpoint) -> Error {

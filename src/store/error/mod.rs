@@ -104,6 +104,16 @@ impl Error {
         classify::statement(error, endpoint)
     }
 
+    /// Another program answers at the port.
+    pub(super) fn not_postgres(endpoint: &Endpoint) -> Self {
+        classify::not_postgres(endpoint)
+    }
+
+    /// The tables are not those that this release knows.
+    pub(super) fn other_type(endpoint: &Endpoint) -> Self {
+        classify::other_type(endpoint)
+    }
+
     /// An address was not found, or there is no way to it.
     pub(super) fn dialing(error: &std::io::Error, endpoint: &Endpoint) -> Self {
         classify::dialing(error, endpoint)

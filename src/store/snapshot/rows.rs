@@ -8,15 +8,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use secrecy::SecretString;
-use secrecy::zeroize::Zeroize;
 use tokio_postgres::Row;
-use tokio_postgres::types::{FromSql, ToSql, Type};
+use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
 use crate::plan::{StoredProvider, Unreadable};
 use crate::provider::BedrockSettings;
 use crate::store::Error;
-use crate::store::connect::Session;
+use crate::store::connect::{Parameter, Session};
 use crate::store::dbcrypt::Keyring;
 use crate::store::failpoint::{Step, step};
 
@@ -59,10 +58,15 @@ fn statement(selection: Selection, with_keys: bool) -> String {
 
 pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeMap<String, StoredProvider>, Error> {
     let sql = statement(Selection::Named, request.with_keys);
-    let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&request.names, Type::TEXT_ARRAY)];
-    let rows = step(Step::Rows, session.client.query_typed(&sql, &parameters)).await;
-    let rows = rows.map_err(|error| session.error(&error))?;
-    collect(&rows, request).map_err(|error| session.error(&error))
+    let parameters: [Parameter<'_>; 1] = [(&request.names, Type::TEXT_ARRAY)];
+    let mut slots: BTreeMap<&str, Option<Found>> = request.names.iter().map(|name| (*name, None)).collect();
+    let answer = session.query(&sql, &parameters, |row| match slots.get_mut(row.try_get::<_, &str>("name")?) {
+        Some(slot) => take(slot, row, request).map(drop),
+        // Not asked for, so not kept.
+        None => Ok(()),
+    });
+    step(Step::Rows, answer).await?;
+    Ok(slots.into_iter().filter_map(|(name, slot)| Some((name.to_owned(), slot?.finish()))).collect())
 }
 
 /// A live provider with what is not compared: what Coder holds and no variable can say.
@@ -77,84 +81,84 @@ pub struct Live {
 pub async fn read_live(session: &Session, keyring: &Keyring) -> Result<Vec<Live>, Error> {
     let request = ReadRequest { names: Vec::new(), with_keys: true, keyring };
     let sql = statement(Selection::Live, request.with_keys);
-    let rows = step(Step::Rows, session.client.query_typed(&sql, &[])).await;
-    let rows = rows.map_err(|error| session.error(&error))?;
-    let live = |(name, found): (&str, Found<'_>)| {
-        let (enabled, display_name) = (found.row.try_get("enabled")?, found.row.try_get("display_name")?);
-        Ok(Live { name: name.to_owned(), row: stored(found, &request)?, enabled, display_name })
+    let mut slots: BTreeMap<String, (Option<Found>, bool, String)> = BTreeMap::new();
+    let answer = session.query(&sql, &[], |row| {
+        let (slot, enabled, display_name) = slots.entry(row.try_get("name")?).or_default();
+        if take(slot, row, &request)? {
+            (*enabled, *display_name) = (row.try_get("enabled")?, row.try_get("display_name")?);
+        }
+        Ok(())
+    });
+    step(Step::Rows, answer).await?;
+    let live = |(name, (slot, enabled, display_name)): (String, (Option<Found>, bool, String))| {
+        Some(Live { name, row: slot?.finish(), enabled, display_name })
     };
-    let found = found(&rows, &request).map_err(|error| session.error(&error))?;
-    found.into_iter().map(live).collect::<Result<_, _>>().map_err(|error| session.error(&error))
+    Ok(slots.into_iter().filter_map(live).collect())
 }
 
-/// A row of `ai_providers` as it is stored, with its keys.
-struct Found<'a> {
-    id: Uuid,
-    deleted: bool,
+/// A row of `ai_providers`; its keys come with the rows of the answer, one with each.
+struct Found {
+    row: StoredProvider,
     updated_at: Time,
-    row: &'a Row,
-    keys: Vec<Key>,
+    keys: Option<Vec<Key>>,
 }
 
 struct Key {
     created_at: Time,
     id: Uuid,
-    text: String,
-    key_id: Option<String>,
+    opened: Result<SecretString, Unreadable>,
 }
 
-fn collect(rows: &[Row], request: &ReadRequest<'_>) -> Result<BTreeMap<String, StoredProvider>, tokio_postgres::Error> {
-    let found = found(rows, request)?;
-    found.into_iter().map(|(name, found)| Ok((name.to_owned(), stored(found, request)?))).collect()
-}
-
-/// Of each name the live row, or else the one that was deleted last.
-fn found<'a>(
-    rows: &'a [Row],
-    request: &ReadRequest<'_>,
-) -> Result<BTreeMap<&'a str, Found<'a>>, tokio_postgres::Error> {
-    let mut found: BTreeMap<&str, Found<'a>> = BTreeMap::new();
-    for row in rows {
-        let (name, id) = (row.try_get("name")?, row.try_get("id")?);
-        if found.get(name).is_none_or(|other| other.id != id) {
-            let (deleted, updated_at) = (row.try_get("deleted")?, row.try_get("updated_at")?);
-            let rank = (deleted, Reverse(updated_at));
-            if found.get(name).is_some_and(|other| (other.deleted, Reverse(other.updated_at)) <= rank) {
-                continue;
-            }
-            found.insert(name, Found { id, deleted, updated_at, row, keys: Vec::new() });
+/// Takes one row of the answer. Of a name the live row stays, or else the one that was deleted last. Whether it is a new one.
+fn take(slot: &mut Option<Found>, row: &Row, request: &ReadRequest<'_>) -> Result<bool, tokio_postgres::Error> {
+    let id: Uuid = row.try_get("id")?;
+    let is_new = slot.as_ref().is_none_or(|other| other.row.id != id);
+    if is_new {
+        let (deleted, updated_at) = (row.try_get("deleted")?, row.try_get("updated_at")?);
+        let rank = (deleted, Reverse(updated_at));
+        if slot.as_ref().is_some_and(|other| (other.row.deleted, Reverse(other.updated_at)) <= rank) {
+            return Ok(false);
         }
-        // Without keys the join leaves one row, with nothing in its place.
-        let key_id: Option<Uuid> = if request.with_keys { row.try_get("key_id")? } else { None };
-        if let (Some(found), Some(id)) = (found.get_mut(name), key_id) {
-            let (created_at, text) = (row.try_get("key_created_at")?, row.try_get("api_key")?);
-            found.keys.push(Key { created_at, id, text, key_id: row.try_get("api_key_key_id")? });
-        }
+        *slot = Some(Found::new(id, deleted, updated_at, row, request)?);
     }
-    Ok(found)
+    // Without keys the join leaves one row, with nothing in its place.
+    if let Some(keys) = slot.as_mut().and_then(|found| found.keys.as_mut())
+        && let Some(id) = row.try_get("key_id")?
+    {
+        let opened = open(row.try_get("api_key")?, row.try_get("api_key_key_id")?, request.keyring);
+        keys.push(Key { created_at: row.try_get("key_created_at")?, id, opened });
+    }
+    Ok(is_new)
 }
 
-fn stored(found: Found<'_>, request: &ReadRequest<'_>) -> Result<StoredProvider, tokio_postgres::Error> {
-    let Found { id, deleted, updated_at, row, mut keys } = found;
-    let settings: Option<String> = row.try_get("settings")?;
-    let settings_key: Option<&str> = row.try_get("settings_key_id")?;
-    // Coder's order.
-    keys.sort_unstable_by_key(|key| (key.created_at, key.id));
-    let open_key = |mut key: Key| {
-        let opened = open(&key.text, key.key_id.as_deref(), request.keyring);
-        key.text.zeroize();
-        opened
-    };
-    Ok(StoredProvider {
-        id,
-        kind: row.try_get("type")?,
-        deleted,
-        base_url: row.try_get("base_url")?,
-        settings: decode_settings(settings.as_deref(), settings_key, request.keyring),
-        key_ids: keys.iter().map(|key| key.id).collect(),
-        keys: request.with_keys.then(|| keys.into_iter().map(open_key).collect()),
-        updated_at: updated_at.to_string(),
-    })
+impl Found {
+    fn new(
+        id: Uuid,
+        deleted: bool,
+        updated_at: Time,
+        row: &Row,
+        request: &ReadRequest<'_>,
+    ) -> Result<Self, tokio_postgres::Error> {
+        let stored = StoredProvider {
+            id,
+            kind: row.try_get("type")?,
+            deleted,
+            base_url: row.try_get("base_url")?,
+            settings: decode_settings(row.try_get("settings")?, row.try_get("settings_key_id")?, request.keyring),
+            keys: None,
+            key_ids: Vec::new(),
+            updated_at: updated_at.to_string(),
+        };
+        Ok(Found { row: stored, updated_at, keys: request.with_keys.then(Vec::new) })
+    }
+
+    fn finish(self) -> StoredProvider {
+        let Found { row, keys: Some(mut keys), .. } = self else { return self.row };
+        // Coder's order.
+        keys.sort_unstable_by_key(|key| (key.created_at, key.id));
+        let (key_ids, keys) = keys.into_iter().map(|key| (key.id, key.opened)).unzip();
+        StoredProvider { keys: Some(keys), key_ids, ..row }
+    }
 }
 
 fn decode_settings(

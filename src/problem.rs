@@ -107,6 +107,7 @@ words! {
         PreviouslyDeleted = "previously_deleted" => Outcome::Ok,
         BaseUrlIgnored = "base_url_ignored" => Outcome::Ok,
         BedrockWithoutCredentials = "bedrock_without_credentials" => Outcome::Ok,
+        SettingsNotUnderstood = "settings_not_understood" => Outcome::Ok,
         SchemaPending = "schema_pending" => Outcome::Ok,
         EncryptionPending = "encryption_pending" => Outcome::Ok,
         CannotInsert = "cannot_insert" => Outcome::Ok,

@@ -218,6 +218,11 @@ fn keys(
 fn sealed(what: &str, unreadable: &Unreadable) -> NotExportable {
     let variable = ENCRYPTION_KEYS_VARIABLE;
     match unreadable {
+        Unreadable::Settings(error) if error.is_opaque() => {
+            let message =
+                format!("variables cannot describe it: this version does not know {what}; upgrade ai-provider-seed");
+            (Code::CannotExport, message)
+        }
         Unreadable::Settings(error) => {
             let message =
                 format!("variables cannot describe it: {what} cannot be read: {error}; save it once in Coder");

@@ -73,8 +73,11 @@ fn knows_type(provider: &DesiredProvider, row: Option<&StoredProvider>, schema: 
 fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredProvider, options: &PlanOptions) {
     let ignoring = PlanOptions { compare_credentials: CompareCredentials::Ignore, ..*options };
     let options = if provider.credentials_unknown { &ignoring } else { options };
-    let settings = match &row.settings {
-        Ok(settings) => settings.as_ref(),
+    if row.has_opaque_settings() {
+        plan.findings.warnings.push(not_understood(provider));
+    }
+    let settings = match row.compared_settings(provider) {
+        Ok(settings) => settings,
         Err(unreadable) => return plan.findings.problems.push(unreadable_settings(provider, unreadable)),
     };
     let keys = match stored_keys(row, options.compare_credentials) {
@@ -145,6 +148,12 @@ fn deleted(provider: &DesiredProvider) -> Problem {
         provider.label()
     );
     about(provider, Code::PreviouslyDeleted, message)
+}
+
+fn not_understood(provider: &DesiredProvider) -> Problem {
+    let message = "Coder holds settings of a kind or version that this version does not know; they stay as they are and \
+                   were not compared; upgrade ai-provider-seed";
+    about(provider, Code::SettingsNotUnderstood, message)
 }
 
 fn unreadable_settings(provider: &DesiredProvider, unreadable: &Unreadable) -> Problem {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::provider::{BedrockSettings, Canonical, SettingsError};
+use crate::provider::{BedrockSettings, Canonical, DesiredProvider, SettingsError};
 
 #[derive(Clone, Default)]
 pub struct Snapshot {
@@ -32,6 +32,23 @@ pub struct StoredProvider {
 }
 
 impl StoredProvider {
+    /// Its settings are of a kind or version that this program does not know.
+    pub fn has_opaque_settings(&self) -> bool {
+        matches!(&self.settings, Err(Unreadable::Settings(error)) if error.is_opaque())
+    }
+
+    /// The settings that the provider of the environment is compared with. Opaque ones are not compared, so they count as
+    /// those of the environment.
+    pub fn compared_settings<'a>(
+        &'a self,
+        desired: &'a DesiredProvider,
+    ) -> Result<Option<&'a BedrockSettings>, &'a Unreadable> {
+        if self.has_opaque_settings() {
+            return Ok(desired.bedrock.as_ref());
+        }
+        self.settings.as_ref().map(Option::as_ref)
+    }
+
     pub fn canonical<'a>(&'a self, bedrock: Option<&'a BedrockSettings>) -> Canonical<'a> {
         Canonical::new(&self.kind, &self.base_url, bedrock)
     }

@@ -37,6 +37,14 @@ pub enum SettingsError {
     FieldType,
 }
 
+impl SettingsError {
+    /// Settings of a kind or version that a later Coder writes (Claude Platform among them): not compared, and kept as they are
+    /// by every write.
+    pub fn is_opaque(self) -> bool {
+        matches!(self, SettingsError::TypeUnknown | SettingsError::VersionUnsupported)
+    }
+}
+
 impl BedrockSettings {
     /// Region or a credential is there; models never count. Without it Coder refuses the provider at run time.
     pub fn is_configured(&self) -> bool {
@@ -173,6 +181,7 @@ mod tests {
         assert_eq!(error(r#"{"region":"x"}"#), SettingsError::TypeMissing);
         assert_eq!(error(r#"{"_type":"","_version":1}"#), SettingsError::TypeMissing);
         assert_eq!(error(r#"{"_type":"azure","_version":1}"#), SettingsError::TypeUnknown);
+        assert_eq!(error(r#"{"_type":"claude_platform_aws","_version":1}"#), SettingsError::TypeUnknown);
         assert_eq!(error(r#"{"_type":"bedrock","_version":2}"#), SettingsError::VersionUnsupported);
         assert_eq!(error(r#"{"_type":"bedrock"}"#), SettingsError::VersionUnsupported);
         assert_eq!(error(r#"{"_type":"bedrock","_version":1,"region":7}"#), SettingsError::FieldType);

@@ -225,6 +225,9 @@ fn how(code: Code) -> How {
             Environment(&[BEDROCK, ("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_BASE_URL", "https://b.example/")])
         }
         Code::BedrockWithoutModels => Environment(&[BEDROCK, REGION]),
+        Code::SettingsNotUnderstood => {
+            With(|| run(&format!(r#"{ROW}; update ai_providers set settings = '{{"_type":"later","_version":1}}'"#)))
+        }
         Code::SchemaPending => With(|| in_variant(Variant::Empty, "openai")),
         Code::EncryptionPending => With(|| {
             let (run, _database) = seed("");

@@ -86,6 +86,21 @@ fn rotated_key_is_taken_from_the_environment_under_warn() {
     assert_eq!(Snapshot::of(&database).changes_since(&after), [""; 0]);
 }
 
+/// Not even their spacing changes.
+#[test]
+fn settings_of_a_later_coder_stay_as_they_are() {
+    let settings = r#"{"x":  "y", "_type":"claude_platform_aws","_version":1}"#;
+    let update = format!("update ai_providers set settings = '{settings}'");
+    let database = database(&format!("{}{update}", openai(OLD_URL, &["sk-canary-old"])));
+    let diff = run("diff", &database).run();
+    assert_eq!(diff.codes("warnings"), ["settings_not_understood"], "{diff}");
+    take(&database, &id_of(&diff)).run().expect(0);
+    let after = row(&database);
+    assert_eq!((&after["settings"], &after["base_url"]), (&json!(settings), &json!(URL)));
+    let again = run("seed", &database).run().expect(0);
+    assert_eq!(again.json()["providers"][0]["state"], "in_sync", "{again}");
+}
+
 /// A key row is never changed in place, and one that stays is left alone: Coder's encryption rotation would undo the first
 /// in silence, and the second is a row less to be seen changing.
 #[test]

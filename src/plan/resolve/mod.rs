@@ -79,7 +79,7 @@ fn update(
     schema: Option<&Schema>,
     options: &PlanOptions,
 ) -> Result<Update, String> {
-    let stored = row.settings.as_ref().ok().and_then(Option::as_ref);
+    let stored = row.compared_settings(provider).ok().flatten();
     let taken = conflicts.iter().filter(|conflict| !conflict.would_clear_credentials()).map(|conflict| conflict.field);
     let fields: Vec<Field> = taken.collect();
     if fields.is_empty() && (provider.bedrock.is_some() || stored.is_none()) {
@@ -94,6 +94,11 @@ fn update(
     let of_bedrock = [Field::BedrockRegion, Field::BedrockCredentials];
     let mut update = Update { fields: fields.clone(), ..Update::new(row, &provider.name) };
     let bedrock_label = schema.is_some_and(|schema| schema.labels.contains(ProviderType::Bedrock.as_str()));
+    if has(Field::Type) && row.has_opaque_settings() {
+        return Err("the row holds settings that this version does not know, and with another type they may be lost; \
+                    upgrade ai-provider-seed, or give the provider another NAME in the environment"
+            .to_owned());
+    }
     if has(Field::Type) {
         may_change_type(provider, row, stored, options)?;
     }

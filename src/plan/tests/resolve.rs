@@ -99,6 +99,21 @@ fn stored_keys_are_never_replaced_by_nothing() {
 }
 
 #[test]
+fn unknown_settings_stay_and_a_type_beside_them_too() {
+    let unknown = Err(Unreadable::Settings(crate::provider::SettingsError::TypeUnknown));
+    let rows = |kind: &str, url: &str| {
+        let row = StoredProvider { settings: unknown.clone(), ..row(kind, url, &["sk-one"]) };
+        with(schema(), snapshot([("openai", row)]))
+    };
+    let taken = decide(&openai(), &rows("openai", "https://other/"), Action::TakeEnvironment, &WRITE);
+    let [update] = &taken.updates[..] else { panic!("{:?}", taken.findings.problems) };
+    assert_eq!((&update.fields[..], update.settings.is_some()), (&[Field::BaseUrl][..], false));
+    let refused = decide(&openai(), &rows("azure", URL), Action::TakeEnvironment, &WRITE);
+    assert_eq!(codes(&refused.findings.problems), [Code::CannotResolve]);
+    assert!(refused.findings.problems[0].message.contains("settings that this version does not know"));
+}
+
+#[test]
 fn other_keys_are_replaced_by_those_of_the_environment() {
     let rows = with(schema(), snapshot([("openai", row("openai", URL, &["sk-old", "sk-older"]))]));
     let resolution = decide(&openai(), &rows, Action::TakeEnvironment, &WRITE);

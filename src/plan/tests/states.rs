@@ -126,6 +126,33 @@ fn one_conflict_keeps_the_missing_ones_out() {
     assert!(plan.blocks() && plan.insert.is_none());
 }
 
+/// Of a later Coder: everything else is compared, and the settings stop nothing.
+#[test]
+fn row_with_unknown_settings_is_compared_without_them() {
+    use crate::provider::SettingsError::{TypeUnknown, VersionUnsupported};
+    let keyed = [("0_TYPE", "anthropic"), ("0_NAME", "aws"), ("0_BASE_URL", URL), ("0_KEY", "sk-one")];
+    let with_region = [("0_TYPE", "anthropic"), ("0_NAME", "aws"), ("0_BEDROCK_REGION", "us-east-1")];
+    for error in [TypeUnknown, VersionUnsupported] {
+        let opaque = |row: StoredProvider| StoredProvider { settings: Err(Unreadable::Settings(error)), ..row };
+        let of = |desired: &[DesiredProvider], row: StoredProvider| {
+            let plan = plan(desired, &snapshot([("aws", opaque(row))]), &FAIL);
+            assert_eq!(codes(&plan.findings.warnings), [Code::SettingsNotUnderstood]);
+            assert_eq!(plan.findings.problems, []);
+            let entry = &plan.entries[0];
+            let same = entry.database_hash.as_ref() == Some(&entry.environment_hash);
+            assert_eq!(same, entry.state == State::InSync, "the record holds what was compared");
+            plan.conflicts.iter().map(|conflict| conflict.field).collect::<Vec<_>>()
+        };
+        assert_eq!(of(&bedrock(), row("bedrock", "", &[])), []);
+        // Whether it is a Bedrock provider only its settings would say.
+        assert_eq!(of(&bedrock(), row("anthropic", "", &[])), []);
+        assert_eq!(of(&desired(&with_region), row("anthropic", "", &[])), []);
+        assert_eq!(of(&desired(&keyed), row("anthropic", URL, &["sk-one"])), []);
+        assert_eq!(of(&desired(&keyed), row("anthropic", "https://other/", &["x"])), [Field::BaseUrl, Field::ApiKeys]);
+        assert_eq!(of(&desired(&keyed), row("bedrock", URL, &["sk-one"])), [Field::Type]);
+    }
+}
+
 #[test]
 fn unreadable_settings() {
     let stored = |unreadable| StoredProvider { settings: Err(unreadable), ..row("bedrock", "", &[]) };
@@ -135,8 +162,10 @@ fn unreadable_settings() {
         (plan.findings.problems[0].code, plan.findings.problems[0].variables[0].clone())
     };
     let keys = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
-    let settings = crate::provider::SettingsError::VersionUnsupported;
-    assert_eq!(of(Unreadable::Settings(settings)).0, Code::StoredSettingsUnreadable);
+    use crate::provider::SettingsError::{FieldType, NotAnObject, TypeMissing};
+    for settings in [NotAnObject, TypeMissing, FieldType] {
+        assert_eq!(of(Unreadable::Settings(settings)).0, Code::StoredSettingsUnreadable);
+    }
     assert_eq!(of(Unreadable::KeyRequired), (Code::EncryptionKeyRequired, keys.to_owned()));
     assert_eq!(of(Unreadable::KeyUnknown { digest: "6a193b3".into() }), (Code::UnknownEncryptionKey, keys.to_owned()));
 }

@@ -51,6 +51,7 @@ words! {
         TooManyKeys = "too_many_keys" => Outcome::Invalid,
         EmptyKey = "empty_key" => Outcome::Invalid,
         DuplicateKey = "duplicate_key" => Outcome::Invalid,
+        KeyUnusable = "key_unusable" => Outcome::Invalid,
         CredentialCountMismatch = "credential_count_mismatch" => Outcome::Invalid,
         DuplicateName = "duplicate_name" => Outcome::Invalid,
         InvalidName = "invalid_name" => Outcome::Invalid,
@@ -102,6 +103,10 @@ words! {
         ProviderWithoutKeys = "provider_without_keys" => Outcome::Invalid,
         BaseUrlSuspicious = "base_url_suspicious" => Outcome::Invalid,
         BedrockWithoutModels = "bedrock_without_models" => Outcome::Invalid,
+        KeySuspicious = "key_suspicious" => Outcome::Invalid,
+        RegionSuspicious = "region_suspicious" => Outcome::Invalid,
+        UnexpandedReference = "unexpanded_reference" => Outcome::Invalid,
+        DuplicateVariable = "duplicate_variable" => Outcome::Invalid,
         NothingDesired = "nothing_desired" => Outcome::Invalid,
         UnsupportedByDatabase = "unsupported_by_database" => Outcome::Ok,
         PreviouslyDeleted = "previously_deleted" => Outcome::Ok,
@@ -122,11 +127,15 @@ words! {
 
 impl Code {
     /// The warnings that `--strict` turns into problems.
-    pub const STRICT: [Code; 5] = [
+    pub const STRICT: [Code; 9] = [
         Code::UnknownVariable,
         Code::ProviderWithoutKeys,
         Code::BaseUrlSuspicious,
         Code::BedrockWithoutModels,
+        Code::KeySuspicious,
+        Code::RegionSuspicious,
+        Code::UnexpandedReference,
+        Code::DuplicateVariable,
         Code::NothingDesired,
     ];
 

@@ -65,6 +65,11 @@ pub fn unknown(fields: &Fields) -> UnknownProvider {
     }
 }
 
+/// With the provider's name, where that is valid and may be shown.
+pub fn labelled(fields: &Fields, problem: Problem) -> Problem {
+    Check { fields, findings: &mut Findings::default() }.with_provider(problem)
+}
+
 /// The variable that decides the name.
 pub fn name_variable(fields: &Fields) -> String {
     fields.spelled(if fields.text(Suffix::Name).is_empty() { Suffix::Type } else { Suffix::Name })
@@ -291,8 +296,7 @@ impl Check<'_, '_> {
             self.warning(Code::ProviderWithoutKeys, message, name_variable(fields));
         }
         let url = if bedrock.is_some() { Suffix::BedrockBaseUrl } else { Suffix::BaseUrl };
-        let origin = self.origin(url);
-        if let Some(message) = suspicious_url(kind, fields.text(url), &origin) {
+        if let Some(message) = suspicious_url(kind, fields.text(url)) {
             self.warning(Code::BaseUrlSuspicious, message, fields.spelled(url));
         }
     }

@@ -1,7 +1,8 @@
 //! Endpoints that Coder stores and that cannot work.
 
+use super::judge::{reference, url};
 use crate::problem::{Code, Problem};
-use crate::provider::{Origin, ProviderType, redact};
+use crate::provider::ProviderType;
 
 pub fn bedrock_without_credentials() -> String {
     "only a Bedrock URL is set: Coder will refuse this provider at run time without a region or an access key"
@@ -17,7 +18,7 @@ pub fn without_models(missing: Vec<String>) -> Option<Problem> {
 
 /// Coder stores any text; but one that is not an absolute http(s) URL cannot work. An empty one is fine where Coder uses the
 /// vendor's endpoint, or Bedrock's of the region.
-pub fn suspicious_url(kind: ProviderType, url: &str, origin: &Origin) -> Option<String> {
+pub fn suspicious_url(kind: ProviderType, url: &str) -> Option<String> {
     let stored = "Coder stores it as it is";
     if url.is_empty() {
         return kind.falls_back_to_openai().then(|| {
@@ -28,20 +29,11 @@ pub fn suspicious_url(kind: ProviderType, url: &str, origin: &Origin) -> Option<
             )
         });
     }
-    if url.contains(char::is_whitespace) {
-        return Some(format!(
-            "white space in the URL ({stored}); check the end of the value, Secrets often end in a newline"
-        ));
-    }
-    let parsed =
-        url::Url::parse(url).ok().filter(|parsed| ["http", "https"].contains(&parsed.scheme()) && parsed.has_host());
-    match parsed {
-        Some(_) => None,
-        None => {
-            let value = redact::base_url(url, Some(origin));
-            Some(format!(
-                "not an absolute http or https URL ({value}; {stored}); write for example https://api.openai.com/v1"
-            ))
-        }
-    }
+    let what = url::fault(url).filter(|_| !is_reference(url))?;
+    Some(format!("{what}; {stored} and cannot use it: write for example https://api.openai.com/v1"))
+}
+
+/// A reference that was not replaced is told as that; in a URL with a scheme that cannot work either, both are true.
+fn is_reference(url: &str) -> bool {
+    !url.contains("://") && reference::find(url).is_some()
 }

@@ -88,6 +88,13 @@ impl<'a> Fields<'a> {
         self.texts.get(&suffix).copied()
     }
 
+    /// All that are known, each once.
+    pub fn variables(&self) -> impl Iterator<Item = &'a Variable> {
+        let lists = [&self.keys, &self.access_keys, &self.access_key_secrets];
+        let of_lists: Vec<&Variable> = lists.into_iter().filter_map(|list| list.variable).collect();
+        self.texts.values().copied().chain(of_lists)
+    }
+
     /// The text of a field; empty if it is not set.
     pub fn text(&self, suffix: Suffix) -> &'a str {
         self.variable(suffix).and_then(Variable::value).unwrap_or_default()
@@ -144,15 +151,18 @@ impl<'a> Fields<'a> {
 /// The groups of one prefix in the order of their numbers.
 pub fn group<'a>(prefix: &'static str, variables: &'a [Variable], findings: &mut Findings) -> Vec<Fields<'a>> {
     let mut named: Vec<(i64, Cow<'_, str>, &Variable)> = Vec::new();
+    let mut service_links = Vec::new();
     for variable in variables {
         let Some(remainder) = behind(prefix, &variable.name) else { continue };
         findings.problems.extend(variable.unreadable());
         let number = remainder.split_once('_').and_then(|(number, _)| number.parse::<i64>().ok());
         match number.filter(|number| *number >= 0) {
             Some(number) => named.push((number, remainder, variable)),
+            None if is_service_link(&remainder) => service_links.push(redact::name(&variable.name)),
             None => findings.problems.push(malformed(prefix, &remainder, variable)),
         }
     }
+    findings.problems.extend(service_link(prefix, service_links));
     // The sort is stable: variables of the same spelling keep the order of the environment, and the last one wins.
     named.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
 
@@ -191,6 +201,31 @@ fn malformed(prefix: &str, remainder: &str, variable: &Variable) -> Problem {
     Problem::new(Code::MalformedVariable, message).variable(redact::name(&variable.name))
 }
 
+/// What Kubernetes puts behind the name of a Service, in the variables that it makes for it.
+fn is_service_link(rest: &str) -> bool {
+    rest == "PORT" || rest == "SERVICE_HOST" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_PORT")
+}
+
+/// One problem for all variables of a Service whose name makes them look like a provider's.
+fn service_link(prefix: &str, variables: Vec<String>) -> Option<Problem> {
+    let message = format!(
+        "Kubernetes sets such variables for a Service named {}, and Coder refuses them; rename the Service, or set \
+         enableServiceLinks: false in the pod",
+        service_of(prefix)
+    );
+    (!variables.is_empty()).then(|| Problem::new(Code::MalformedVariable, message).variables(variables))
+}
+
+fn service_of(prefix: &str) -> String {
+    prefix.trim_end_matches('_').to_ascii_lowercase().replace('_', "-")
+}
+
+/// Is this the suffix of a list of credentials? `None`: of nothing that is known.
+pub fn is_list(suffix: &str) -> Option<bool> {
+    let (_, suffix) = SUFFIXES.iter().find(|(text, _)| *text == suffix)?;
+    Some(matches!(suffix, Suffix::Keys { .. } | Suffix::AccessKeys { .. } | Suffix::AccessKeySecrets { .. }))
+}
+
 fn gap(first_missing: u64, index: u64, variable: &Variable) -> Problem {
     let missing = if first_missing + 1 == index {
         format!("index {first_missing} is missing")
@@ -205,6 +240,11 @@ fn unknown(prefix: &str, index: u64, suffix: &str, variable: &Variable) -> Probl
     let known: Vec<&str> = SUFFIXES.iter().map(|(text, _)| *text).collect();
     let suggestion = nearest_suffix(suffix, &known).map(|known| format!("{prefix}{index}_{known}"));
     let message = match &suggestion {
+        None if is_service_link(suffix) => format!(
+            "Kubernetes sets it for a Service named {}, and it opens provider {index} here and in Coder; rename the \
+             Service, or set enableServiceLinks: false in the pod",
+            service_of(&format!("{prefix}{index}"))
+        ),
         Some(meant) => format!("no such field, so it is ignored; did you mean {meant}?"),
         None => "no such field, so it is ignored; check the spelling or remove it".to_owned(),
     };

@@ -86,6 +86,13 @@ pub fn read(
     providers
 }
 
+/// Of all spellings of an older variable (`OPENAI_KEY`), the one that counts.
+pub fn deciding<'a>(variables: &'a [Variable], name: &'static str) -> Option<&'a Variable> {
+    let legacy = Legacy { variables, family: FAMILIES[0] };
+    let field = if matches!(name, "OPENAI_KEY" | "ANTHROPIC_KEY") { legacy.key(name) } else { legacy.field(name) };
+    field.variable
+}
+
 struct Legacy<'a> {
     variables: &'a [Variable],
     family: &'static str,
@@ -116,7 +123,7 @@ impl<'a> Legacy<'a> {
 
 fn url_warning(provider: &DesiredProvider) -> Option<Problem> {
     let origin = &provider.origins.base_url;
-    let message = suspicious_url(provider.kind, &provider.base_url, origin)?;
+    let message = suspicious_url(provider.kind, &provider.base_url)?;
     Some(Problem::new(Code::BaseUrlSuspicious, message).provider(&provider.name).variable(&origin.variable))
 }
 

@@ -3,13 +3,17 @@
 mod check;
 mod dotenv;
 pub mod dotenv_quote;
+mod duplicate;
 mod endpoint;
 mod indexed;
+mod judge;
 mod legacy;
 mod names;
 mod partial;
 mod suggest;
+mod synonyms;
 mod unknown;
+mod values;
 mod variable;
 
 pub use dotenv::{parse as parse_dotenv, read_file};
@@ -44,26 +48,30 @@ impl Environment {
         let mut prefixes_used = Vec::new();
         for prefix in names::PREFIXES {
             let groups = indexed::group(prefix, variables, findings);
-            prefixes_used.extend(groups.first().map(|_| prefix));
+            prefixes_used.extend(groups.first().map(|_| (prefix, groups.len())));
             duplicate_names(&groups, &mut findings.problems);
             providers.reserve(groups.len());
             providers.extend(groups.iter().filter_map(|fields| check::check(fields, findings)));
+            groups.iter().for_each(|fields| values::judge(fields, findings));
             unknown.extend(groups.iter().filter(|fields| fields.unknown).map(check::unknown));
         }
-        if let [aibridge, gateway] = prefixes_used[..] {
+        if let [(aibridge, _), (gateway, _)] = prefixes_used[..] {
             let message = format!("{aibridge}* and {gateway}* cannot be mixed; move all providers to {gateway}*");
             findings.problems.push(
                 Problem::new(Code::MixedPrefixes, message).variables([format!("{aibridge}*"), format!("{gateway}*")]),
             );
         }
         let legacy = legacy::read(variables, findings, unknown);
+        values::judge_older(variables, findings);
         legacy_names(providers, &legacy, &mut findings.problems);
         providers.extend(legacy);
         // Stable: of two with one name the indexed one comes first.
         providers.sort_by(|a, b| a.name.cmp(&b.name));
         // In the order of the providers; what belongs to none comes last.
         findings.problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));
-        findings.warnings.extend(variables.iter().filter_map(near_miss));
+        findings.warnings.extend(duplicate::warnings(variables));
+        let next = prefixes_used.iter().map(|(_, groups)| *groups).max().unwrap_or_default();
+        findings.warnings.extend(variables.iter().filter_map(|variable| near_miss(variable, next)));
         if providers.is_empty() && unknown.is_empty() && findings.problems.is_empty() {
             let message =
                 "no provider variable is set, so there is nothing to seed; check that the Secret and envFrom exist";
@@ -140,7 +148,16 @@ pub fn legacy_name_conflict(indexed: &DesiredProvider, legacy: &DesiredProvider)
     Problem { index: indexed.index, ..problem }
 }
 
-fn near_miss(variable: &Variable) -> Option<Problem> {
+/// `next` is the number that a further provider would get.
+fn near_miss(variable: &Variable, next: usize) -> Option<Problem> {
+    if let Some((prefix, kind, field)) = names::other_vendor(&variable.name) {
+        let (of_type, of_field) = (format!("{prefix}{next}_TYPE"), format!("{prefix}{next}_{field}"));
+        let message = format!(
+            "unrecognized variable; only a numbered provider can be of type {kind}: set {of_type} to {kind}, and {of_field}"
+        );
+        let problem = Problem::new(Code::UnknownVariable, message).variable(redact::name(&variable.name));
+        return Some(problem.suggestion(Some(of_field)));
+    }
     // It holds the rest of the name as it was written.
     let meant = redact::name(&names::near_miss(&variable.name)?);
     let message = format!("unrecognized variable; did you mean {meant}?");

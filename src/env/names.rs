@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::suggest::nearest;
+use super::synonyms;
 
 pub const PREFIXES: [&str; 2] = ["CODER_AIBRIDGE_PROVIDER_", "CODER_AI_GATEWAY_PROVIDER_"];
 /// What both the indexed and the older variables start with, in the order in which Coder reads them.
@@ -79,6 +80,19 @@ pub fn near_miss(name: &str) -> Option<String> {
     repair(rest).map(|rest| format!("{family}{rest}"))
 }
 
+/// `CODER_AIBRIDGE_AZURE_KEY`, for a vendor without older variables: the prefix, the type and the field of the numbered provider
+/// that is meant.
+pub fn other_vendor(name: &str) -> Option<(&'static str, &'static str, &'static str)> {
+    if name.len() > 256 {
+        return None;
+    }
+    let name = upper(name);
+    let of_family =
+        FAMILIES.iter().zip(PREFIXES).find_map(|(family, prefix)| Some((prefix, name.strip_prefix(family)?)));
+    let (prefix, rest) = of_family?;
+    synonyms::other_vendor(rest).map(|(kind, field)| (prefix, kind, field))
+}
+
 enum Family<'a> {
     Exact(&'static str, &'a str),
     Near(&'static str, &'a str),
@@ -129,7 +143,7 @@ fn repair(rest: &str) -> Option<String> {
     if starts_with_number(number) && nearest(word, ["PROVIDER"]).is_some() {
         return Some(format!("PROVIDER_{number}"));
     }
-    nearest(rest, LEGACY).map(str::to_owned)
+    synonyms::older(rest).or_else(|| nearest(rest, LEGACY).map(str::to_owned))
 }
 
 #[cfg(test)]

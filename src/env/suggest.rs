@@ -2,6 +2,8 @@
 
 use strsim::osa_distance;
 
+use super::synonyms;
+
 /// The candidate within two edits of `word` (one, if the word is short); among equally close ones the one of the same length.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = if word.len() <= 3 { 1 } else { 2 };
@@ -20,7 +22,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
 /// A known suffix of a variable: close in letters, or one is the end of the other (`API_KEY` for `KEY`, `REGION` for `BEDROCK_REGION`).
 pub fn nearest_suffix<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let ends = |long: &str, short: &str| long.strip_suffix(short).is_some_and(|rest| rest.ends_with('_'));
-    nearest(word, known.iter().copied()).or_else(|| {
+    let synonym = synonyms::field(word).filter(|field| known.contains(field));
+    synonym.or_else(|| nearest(word, known.iter().copied())).or_else(|| {
         let related = |candidate: &&&str| word.len() >= 3 && (ends(word, candidate) || ends(candidate, word));
         known.iter().filter(related).max_by_key(|candidate| ends(word, candidate)).copied()
     })

@@ -13,6 +13,8 @@ pub struct Variable {
     pub name: String,
     content: Content,
     pub source: Source,
+    /// Why a reference in its value was not replaced, where that is known.
+    note: Option<String>,
 }
 
 #[derive(Clone)]
@@ -28,22 +30,22 @@ enum Content {
 
 impl Variable {
     pub fn new(name: impl Into<String>, value: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), content: Content::Text(value.into()), source }
+        Variable { name: name.into(), content: Content::Text(value.into()), source, note: None }
     }
 
     /// A value that is not text, as a Secret may hold it.
     pub fn not_unicode(name: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), content: Content::NotUnicode, source }
+        Variable { name: name.into(), content: Content::NotUnicode, source, note: None }
     }
 
     /// A variable of a pod template whose value is unknown before the pod runs. `why` names where it comes from.
     pub fn in_pod(name: impl Into<String>, why: impl Into<String>) -> Self {
-        Variable { name: name.into(), content: Content::InPod(why.into()), source: Source::Container }
+        Variable { name: name.into(), content: Content::InPod(why.into()), source: Source::Container, note: None }
     }
 
     /// A variable whose value is in an object that is not among the given manifests. `why` names the object.
     pub fn elsewhere(name: impl Into<String>, why: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), content: Content::Elsewhere(why.into()), source }
+        Variable { name: name.into(), content: Content::Elsewhere(why.into()), source, note: None }
     }
 
     pub fn from_os(name: OsString, value: OsString) -> Self {
@@ -51,7 +53,18 @@ impl Variable {
             (Some(_), Ok(text)) => Content::Text(text),
             _ => Content::NotUnicode,
         };
-        Variable { name: name.to_string_lossy().into_owned(), content, source: Source::Process }
+        Variable { name: name.to_string_lossy().into_owned(), content, source: Source::Process, note: None }
+    }
+
+    /// The same with the reason why a reference in its value stays as it is written.
+    #[must_use]
+    pub fn with_note(self, note: Option<String>) -> Self {
+        Variable { note, ..self }
+    }
+
+    /// Why a reference in the value was not replaced, if that is known; safe to show.
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 
     /// The whole environment of this process, in its order.

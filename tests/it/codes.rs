@@ -100,6 +100,13 @@ fn how(code: Code) -> How {
         Code::TooManyKeys => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_KEYS", "1,2,3,4,5,6")]),
         Code::EmptyKey => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_KEY", "")]),
         Code::DuplicateKey => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_KEYS", "a,a")]),
+        Code::KeyUnusable => Environment(&[TYPE, URL, ("CODER_AIBRIDGE_PROVIDER_0_KEY", "one\ntwo")]),
+        Code::KeySuspicious => Environment(&[TYPE, URL, ("CODER_AIBRIDGE_PROVIDER_0_KEY", "one;two")]),
+        Code::RegionSuspicious => Environment(&[BEDROCK, ("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_REGION", "us_east_1")]),
+        Code::UnexpandedReference => Environment(&[TYPE, URL, ("CODER_AIBRIDGE_PROVIDER_0_KEY", "$(KEY)")]),
+        Code::DuplicateVariable => {
+            Environment(&[TYPE, URL, KEY, ("coder_aibridge_provider_0_base_url", "https://b.example")])
+        }
         Code::CredentialCountMismatch => Environment(&[BEDROCK, ("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_ACCESS_KEY", "a")]),
         Code::DuplicateName => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_1_TYPE", "openai")]),
         Code::InvalidName => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_NAME", "my_openai")]),

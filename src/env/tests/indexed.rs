@@ -228,6 +228,13 @@ fn strict_turns_its_warnings_into_problems_and_only_those() {
         ("1_TYPE", "bedrock"),
         ("1_BEDROCK_BASE_URL", "https://b.example"),
         ("1_BASE_URL", "https://ignored.example"),
+        ("2_TYPE", "bedrock"),
+        ("2_NAME", "other"),
+        ("2_name", "third"),
+        ("2_BEDROCK_REGION", "eu_central_1"),
+        ("2_BEDROCK_MODEL", "$(MODEL)"),
+        ("2_BEDROCK_SMALL_FAST_MODEL", "anthropic.claude-haiku"),
+        ("CODER_AIBRIDGE_OPENAI_KEY", "sk-replace-me"),
     ]);
     environment.strict();
     let codes = |problems: &[Problem]| problems.iter().map(|problem| problem.code).collect::<Vec<_>>();

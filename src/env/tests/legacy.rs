@@ -45,9 +45,11 @@ fn names_in_either_case_are_read_and_named_as_written() {
 #[test]
 fn empty_value_overrides_the_default_and_nothing_is_trimmed() {
     assert!(providers(&[("CODER_AIBRIDGE_OPENAI_KEY", "")]).is_empty());
-    let pairs = [("CODER_AIBRIDGE_OPENAI_KEY", " k\n"), ("CODER_AIBRIDGE_OPENAI_BASE_URL", "")];
-    let [provider] = &assert_warnings(&pairs, &[]).providers[..] else { panic!("one provider") };
-    assert_eq!(provider.keys[0].expose_secret(), " k\n");
+    let pairs = [("CODER_AIBRIDGE_OPENAI_KEY", " k "), ("CODER_AIBRIDGE_OPENAI_BASE_URL", "")];
+    let [provider] = &assert_warnings(&pairs, &["key_suspicious CODER_AIBRIDGE_OPENAI_KEY"]).providers[..] else {
+        panic!("one provider")
+    };
+    assert_eq!(provider.keys[0].expose_secret(), " k ");
     assert_eq!((provider.base_url.as_str(), provider.origins.base_url.presence), ("", Presence::Set));
     assert_eq!(providers(&[ANTHROPIC_KEY, ("CODER_AI_GATEWAY_ANTHROPIC_BASE_URL", "")])[0].base_url, "");
     let empty = "CODER_AIBRIDGE_BEDROCK_MODEL";

@@ -160,6 +160,7 @@ fn all_problems_of_a_run_are_found_together() {
         ("5_BEDROCK_ACCESS_KEY", "a"),
         ("7_TYPE", "openai"),
         ("7_NAME", "openai2"),
+        ("7_KEY", "one\ntwo"),
         ("-1_TYPE", "openai"),
         ("CODER_AI_GATEWAY_PROVIDER_0_TYPE", "google"),
         ("CODER_AIBRIDGE_OPENAI_KEY", "k"),

@@ -141,6 +141,8 @@ fn indented(json: &str) -> String {
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;
+    // $'…\n…', as in bash.
+    let line = line.replace("$'", "'").replace("\\n", "\n");
     for c in line.chars() {
         match c {
             '\'' => quoted = !quoted,

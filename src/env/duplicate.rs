@@ -1,0 +1,127 @@
+//! Two spellings of one variable in one environment: letters of either case, `00` and `0`, both families of the older ones.
+
+use std::collections::BTreeMap;
+
+use super::indexed::is_list;
+use super::names::{FAMILIES, LEGACY, PREFIXES, behind};
+use super::variable::Variable;
+use crate::problem::{Code, Problem};
+use crate::provider::redact;
+
+/// What all spellings of a variable have in common.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Meaning {
+    Indexed { prefix: usize, index: u64, suffix: String },
+    Older(String),
+}
+
+/// One of several: of two, the greater counts.
+struct Spelling<'a> {
+    /// The older family comes first; of one number, the text after the prefix decides.
+    rank: (usize, String),
+    variable: &'a Variable,
+}
+
+/// One warning for each variable that is there in more than one spelling. A credential of a numbered provider is left out: for
+/// Coder that is an error of its own.
+pub fn warnings(variables: &[Variable]) -> Vec<Problem> {
+    let mut spellings: BTreeMap<Meaning, Vec<Spelling>> = BTreeMap::new();
+    for variable in variables.iter().filter(|variable| variable.value() != Some("")) {
+        if let Some((meaning, rank)) = meaning(&variable.name) {
+            spellings.entry(meaning).or_default().push(Spelling { rank, variable });
+        }
+    }
+    spellings.into_iter().filter_map(|(meaning, spellings)| warning(meaning, spellings)).collect()
+}
+
+fn meaning(name: &str) -> Option<(Meaning, (usize, String))> {
+    for (prefix, text) in PREFIXES.iter().enumerate() {
+        let Some(rest) = behind(text, name) else { continue };
+        let (number, suffix) = rest.split_once('_')?;
+        let index = number.parse::<i64>().ok().and_then(|number| u64::try_from(number).ok())?;
+        let meaning = Meaning::Indexed { prefix, index, suffix: suffix.to_owned() };
+        return (is_list(suffix) == Some(false)).then_some((meaning, (0, rest.into_owned())));
+    }
+    FAMILIES.iter().enumerate().find_map(|(family, text)| {
+        let rest = behind(text, name).filter(|rest| LEGACY.contains(&&**rest))?;
+        Some((Meaning::Older(rest.into_owned()), (family, String::new())))
+    })
+}
+
+fn warning(meaning: Meaning, mut spellings: Vec<Spelling>) -> Option<Problem> {
+    // Stable: of equal ones the last of the environment counts.
+    spellings.sort_by(|a, b| a.rank.cmp(&b.rank));
+    let counts = spellings.last()?.variable;
+    let differ = spellings.iter().any(|spelling| spelling.variable.value() != counts.value());
+    let mut names: Vec<String> = Vec::new();
+    for spelling in &spellings {
+        let name = redact::name(&spelling.variable.name);
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    // The same name twice with one value is no spelling of its own.
+    if spellings.len() < 2 || (names.len() < 2 && !differ) {
+        return None;
+    }
+    let what = if names.len() < 2 { "set more than once" } else { "spellings of one variable" };
+    let values = if differ { "with different values" } else { "with the same value" };
+    let name = redact::name(&counts.name);
+    let which = if names.len() < 2 { "the last one".to_owned() } else { name };
+    let message = format!("{what}, {values}; Coder takes {which}: unset the others");
+    let problem = Problem::new(Code::DuplicateVariable, message).variables(names);
+    Some(match meaning {
+        Meaning::Indexed { index, .. } => problem.index(index),
+        Meaning::Older(_) => problem,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::provider::Source;
+
+    fn said(pairs: &[(&str, &str)]) -> Vec<String> {
+        let variables: Vec<Variable> =
+            pairs.iter().map(|(name, value)| Variable::new(*name, *value, Source::Process)).collect();
+        warnings(&variables).into_iter().map(|problem| problem.message).collect()
+    }
+
+    #[test]
+    fn the_spelling_that_counts_is_named() {
+        let takes = |pairs: &[(&str, &str)]| {
+            let said = said(pairs);
+            assert_eq!(said.len(), 1, "{pairs:?} {said:?}");
+            let takes = said[0].split("Coder takes ").nth(1).unwrap_or_default();
+            takes.split(':').next().unwrap_or_default().to_owned()
+        };
+        let a = "CODER_AIBRIDGE_PROVIDER_0_TYPE";
+        assert_eq!(takes(&[(a, "x"), ("coder_aibridge_provider_0_type", "y")]), "coder_aibridge_provider_0_type");
+        assert_eq!(takes(&[("coder_aibridge_provider_0_type", "y"), (a, "x")]), a);
+        // Coder sorts the text after the prefix: 00_ before 0_.
+        assert_eq!(takes(&[(a, "x"), ("CODER_AIBRIDGE_PROVIDER_00_TYPE", "y")]), a);
+        assert_eq!(takes(&[("CODER_AIBRIDGE_PROVIDER_+0_TYPE", "y"), (a, "x")]), a);
+        let (older, newer) = ("CODER_AIBRIDGE_OPENAI_KEY", "CODER_AI_GATEWAY_OPENAI_KEY");
+        assert_eq!(takes(&[(newer, "x"), (older, "y")]), newer);
+        assert_eq!(takes(&[(older, "x"), ("coder_aibridge_openai_key", "y")]), "coder_aibridge_openai_key");
+        assert_eq!(takes(&[(a, "x"), (a, "y")]), "the last one");
+    }
+
+    #[test]
+    fn one_spelling_is_no_duplicate() {
+        for pairs in [
+            &[("CODER_AIBRIDGE_PROVIDER_0_TYPE", "x"), ("CODER_AIBRIDGE_PROVIDER_1_TYPE", "x")][..],
+            &[("CODER_AIBRIDGE_PROVIDER_0_TYPE", "x"), ("CODER_AIBRIDGE_PROVIDER_0_TYPE", "x")],
+            &[("CODER_AIBRIDGE_PROVIDER_0_TYPE", "x"), ("CODER_AIBRIDGE_PROVIDER_0_NAME", "x")],
+            // Charts render an unset value as an empty one.
+            &[("CODER_AIBRIDGE_OPENAI_KEY", "x"), ("CODER_AI_GATEWAY_OPENAI_KEY", "")],
+            &[("CODER_AIBRIDGE_OPENAI_KEY", "x"), ("CODER_AIBRIDGE_OPENAI_BASE_URL", "x")],
+            // A problem of its own: singular_and_plural.
+            &[("CODER_AIBRIDGE_PROVIDER_0_KEY", "x"), ("coder_aibridge_provider_0_key", "y")],
+            &[("CODER_AIBRIDGE_PROVIDER_0_TYPE", "x"), ("CODER_AI_GATEWAY_PROVIDER_0_TYPE", "x")],
+            &[("PATH", "x"), ("path", "y")],
+        ] {
+            assert_eq!(said(pairs), [""; 0], "{pairs:?}");
+        }
+    }
+}

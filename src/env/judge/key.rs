@@ -1,0 +1,283 @@
+//! Keys and AWS credentials that cannot be what they are meant to be. A false alarm is worse than a miss: what is judged here
+//! is the form that no vendor gives a key.
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD;
+
+use super::characters::{is_invisible, name, quoted, spot};
+use crate::provider::redact::{count, ordinal};
+
+/// What is wrong with a credential; the text does not repeat it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// No HTTP header can carry it.
+    Unusable(String),
+    Suspicious(String),
+}
+
+/// What people paste before a key, in small letters, and what it is.
+const IN_FRONT: [(&str, &str); 12] = [
+    ("bearer ", "\"Bearer \""),
+    ("bearer:", "\"Bearer\""),
+    ("basic ", "\"Basic \""),
+    ("token ", "the word \"token\""),
+    ("authorization:", "the header \"Authorization\""),
+    ("authorization=", "the header \"Authorization\""),
+    ("x-api-key:", "the header \"x-api-key\""),
+    ("api-key:", "the header \"api-key\""),
+    ("x-goog-api-key:", "the header \"x-goog-api-key\""),
+    ("anthropic-api-key:", "a header"),
+    ("export ", "\"export \""),
+    ("-h ", "an option of curl"),
+];
+
+/// Words of a name that is not a part of the key: `OPENAI_API_KEY=…`, `api_key: …`.
+const NAME_WORDS: [&str; 8] = ["key", "keys", "token", "secret", "password", "apikey", "credential", "credentials"];
+
+/// A whole value that a template, an editor or a person left behind.
+const LEFT_BEHIND: [&str; 12] = [
+    "null",
+    "nil",
+    "undefined",
+    "nan",
+    "todo",
+    "tbd",
+    "fixme",
+    "[object object]",
+    "redacted",
+    "[redacted]",
+    "***",
+    "...",
+];
+
+/// Parts of a value that ask for another one, words joined by `-`.
+const PLACEHOLDERS: [&str; 29] = [
+    "replace-me",
+    "replaceme",
+    "replace-this",
+    "replace-with",
+    "change-me",
+    "changeme",
+    "change-this",
+    "your-api-key",
+    "your-key",
+    "your-openai",
+    "your-anthropic",
+    "your-azure",
+    "your-token",
+    "your-secret",
+    "your-real",
+    "your-actual",
+    "yourapikey",
+    "your-access-key",
+    "insert-your",
+    "insert-key",
+    "insert-api",
+    "enter-your",
+    "put-your",
+    "paste-your",
+    "add-your",
+    "key-here",
+    "token-here",
+    "fill-me-in",
+    "placeholder",
+];
+
+/// Where a file with a key is, instead of the key.
+const PATHS: [&str; 7] = ["/run/", "/etc/", "/var/", "/mnt/", "/secrets/", "/home/", "file:"];
+
+/// How keys begin whose second encoding would be noticed.
+const KEY_BEGINNINGS: [&str; 8] = ["sk-", "sk_", "AIza", "gsk_", "xai-", "AKIA", "ghp_", "Bearer "];
+
+/// A bearer key as it is stored: trimmed, where Coder trims it. `plural`: commas separate keys, so there is none in it.
+pub fn bearer(key: &str) -> Option<Fault> {
+    // Go's check of a header's value: control characters but the tab.
+    if let Some(spot) = spot(key, |c| (c < ' ' && c != '\t') || c == '\u{7f}') {
+        let what = document(key).map(|what| format!(" ({what}?)")).unwrap_or_default();
+        return Some(Fault::Unusable(format!("{spot}{what}; no HTTP header can carry that")));
+    }
+    let fault = common(key).or_else(|| aws_id(key)).or_else(|| separator(key));
+    fault.map(Fault::Suspicious)
+}
+
+/// An AWS access key id and its secret. They sign requests and are in no header, so nothing of them is unusable by its form.
+pub fn access_key(id: &str) -> Option<String> {
+    if let Some(spot) = spot(id, char::is_control) {
+        return Some(spot);
+    }
+    if let Some(what) = common(id).or_else(|| separator(id)) {
+        return Some(what);
+    }
+    if id.starts_with("ABSK") || id.starts_with("bedrock-api-key-") {
+        return Some("it has the form of a Bedrock API key, not of an access key id".to_owned());
+    }
+    let aws_like = id.len() >= 16 && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    if aws_like && ["AIDA", "AROA", "AGPA", "ANPA", "AIPA", "APKA", "ASCA"].iter().any(|prefix| id.starts_with(prefix))
+    {
+        return Some("it is the id of a user, role or policy (an access key id begins with AKIA)".to_owned());
+    }
+    if aws_like && id.starts_with("ASIA") {
+        return Some(
+            "it is a temporary access key (ASIA…): it needs a session token, and Coder has no place for one".to_owned(),
+        );
+    }
+    if id.starts_with("arn:") {
+        return Some("it is an ARN, not an access key id".to_owned());
+    }
+    None
+}
+
+pub fn access_key_secret(secret: &str) -> Option<String> {
+    spot(secret, char::is_control).or_else(|| common(secret)).or_else(|| separator(secret))
+}
+
+/// The id has the form of a secret, and the secret that of an id.
+pub fn are_swapped(id: &str, secret: &str) -> bool {
+    is_aws_id(secret) && !is_aws_id(id)
+}
+
+fn is_aws_id(text: &str) -> bool {
+    text.len() == 20
+        && ["AKIA", "ASIA"].iter().any(|prefix| text.starts_with(prefix))
+        && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+}
+
+fn aws_id(key: &str) -> Option<String> {
+    is_aws_id(key).then(|| {
+        "it has the form of an AWS access key id; credentials of Bedrock go into BEDROCK_ACCESS_KEY".to_owned()
+    })
+}
+
+/// What is wrong with a credential of any kind.
+fn common(key: &str) -> Option<String> {
+    let lower = key.to_ascii_lowercase();
+    let in_front = IN_FRONT.iter().find(|(text, _)| lower.starts_with(text));
+    if let Some((_, what)) = in_front {
+        return Some(format!("{what} is in front of the key; Coder adds what a header needs"));
+    }
+    document(key)
+        .or_else(|| quoted(key))
+        .or_else(|| named(key))
+        .or_else(|| spot(key, |c| is_invisible(c) && c != '\t'))
+        .or_else(|| bracketed(key))
+        .or_else(|| left_behind(&lower))
+        .or_else(|| elsewhere(key, &lower))
+        .or_else(|| written_out(key))
+        .or_else(|| encoded_twice(key))
+        .or_else(|| spot(key, |c| !c.is_ascii()))
+}
+
+/// A whole file in place of the key in it.
+fn document(key: &str) -> Option<String> {
+    if key.starts_with('{') && key.contains('"') {
+        return Some("a JSON document, not a key".to_owned());
+    }
+    if key.starts_with('[') && key.contains('"') {
+        return Some("a JSON list; keys are separated by commas, without brackets and quotation marks".to_owned());
+    }
+    key.starts_with("-----BEGIN").then(|| "a PEM file, not a key".to_owned())
+}
+
+/// `OPENAI_API_KEY=sk-…`, `api_key: sk-…`. Base64 ends in `=` and may hold one anywhere in a token, so the name must be one.
+fn named(key: &str) -> Option<String> {
+    let (head, tail) = key.split_once(['=', ':'])?;
+    let name = head.trim_end();
+    let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-. ".contains(&byte));
+    let word = |word: &str| NAME_WORDS.iter().any(|known| word.eq_ignore_ascii_case(known));
+    let ends_in_word = name.split(['_', '-', '.', ' ']).next_back().is_some_and(word);
+    // AIBRIDGE_PROVIDER_0_KEYS and the like end in such a word too; `KEY=` alone does.
+    let is_name = plain && ends_in_word && !tail.trim_matches('=').is_empty();
+    let sign = &key[head.len()..=head.len()];
+    is_name.then(|| format!("a name and \"{sign}\" are in front of the key"))
+}
+
+fn bracketed(key: &str) -> Option<String> {
+    let (first, last) = (key.chars().next()?, key.chars().next_back()?);
+    let length = count(key.chars().count(), "character");
+    match (first, last) {
+        ('<', '>') => Some(format!("{length} between \"<\" and \">\", a placeholder of some documentation")),
+        ('[', ']') | ('(', ')') | ('{', '}') => Some(format!("{length}, brackets around them")),
+        ('[' | '(' | '{' | '<', _) => Some(format!("{length}, the first is a bracket")),
+        (_, ']' | ')' | '}' | '>') => Some(format!("{length}, the last is a bracket")),
+        _ => None,
+    }
+}
+
+fn left_behind(lower: &str) -> Option<String> {
+    let bare = lower.strip_prefix("sk-ant-").or_else(|| lower.strip_prefix("sk-proj-"));
+    let bare = bare.or_else(|| lower.strip_prefix("sk-")).unwrap_or(lower);
+    let is_filler = |text: &str| {
+        let first = text.chars().next();
+        text.chars().count() >= 4
+            && first.is_some_and(|c| "x*.-_?#•…".contains(c))
+            && text.chars().all(|c| Some(c) == first)
+    };
+    let joined = lower.replace(['_', ' ', '.'], "-");
+    if LEFT_BEHIND.contains(&lower) || PLACEHOLDERS.iter().any(|word| joined.contains(word)) || is_filler(bare) {
+        return Some("it is a placeholder, not a key".to_owned());
+    }
+    if lower.contains("****") || lower.contains("••••") || lower.ends_with("...") || lower.ends_with('…') {
+        return Some("it is a shortened or masked key".to_owned());
+    }
+    None
+}
+
+/// Another thing than a key: its address, its file, its name.
+fn elsewhere(key: &str, lower: &str) -> Option<String> {
+    if lower.starts_with("http://") || lower.starts_with("https://") {
+        return Some("it is a URL, not a key".to_owned());
+    }
+    if lower.starts_with("postgres://") || lower.starts_with("postgresql://") {
+        return Some("it is a URL of a database, not a key".to_owned());
+    }
+    if PATHS.iter().any(|path| lower.starts_with(path)) {
+        return Some("it is the path of a file, not a key".to_owned());
+    }
+    let upper_name = key.contains('_')
+        && key.starts_with(|c: char| c.is_ascii_uppercase())
+        && key.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
+    let ends = ["_KEY", "_KEYS", "_TOKEN", "_SECRET"].iter().any(|end| key.ends_with(end));
+    (upper_name && ends).then(|| "it is the name of a variable, not a key".to_owned())
+}
+
+/// A line break that stayed two characters, or a URL's escape.
+fn written_out(key: &str) -> Option<String> {
+    for escape in ["\\n", "\\r", "\\t", "\\\"", "\\u"] {
+        if let Some(at) = key.find(escape) {
+            let place = ordinal(key[..at].chars().count() + 1);
+            return Some(format!(
+                "{}, the {place} begins a \"{escape}\" that is written out",
+                count(key.chars().count(), "character")
+            ));
+        }
+    }
+    ["%0a", "%0d", "%20"]
+        .iter()
+        .find(|escape| key.get(key.len().wrapping_sub(3)..).is_some_and(|end| end.eq_ignore_ascii_case(escape)))
+        .map(|escape| format!("it ends in \"{escape}\", an encoded line break or space"))
+}
+
+/// Secrets in a manifest's `data` are base64 of the key; of `stringData`, or encoded by hand before, base64 remains.
+fn encoded_twice(key: &str) -> Option<String> {
+    if !(12..=4096).contains(&key.len()) {
+        return None;
+    }
+    let text = String::from_utf8(STANDARD_NO_PAD.decode(key.trim_end_matches('=')).ok()?).ok()?;
+    let plain = text.trim_end().bytes().all(|byte| (b' '..=b'~').contains(&byte));
+    let of_key = KEY_BEGINNINGS.iter().any(|start| text.starts_with(start));
+    (plain && of_key).then(|| "it is base64 of a key: it was encoded once too often".to_owned())
+}
+
+/// What separates keys in a list, or was meant to.
+fn separator(key: &str) -> Option<String> {
+    let (at, found) = key.chars().enumerate().find(|(_, c)| matches!(c, ',' | ';') || c.is_whitespace())?;
+    let length = key.chars().count();
+    let place_is_end = at == 0 || at + 1 == length;
+    let (length, place) = (count(length, "character"), ordinal(at + 1));
+    let advice = match found {
+        ',' => "several keys go into the variable that ends in KEYS",
+        _ if place_is_end => "it is no part of a key",
+        _ => "keys are separated by commas alone",
+    };
+    Some(format!("{length}, the {place} is {}: {advice}", name(found)))
+}

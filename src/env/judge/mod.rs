@@ -1,0 +1,12 @@
+//! Values that Coder would store, and that cannot work: keys, URLs, regions, references that were not replaced. Functions of
+//! values; what they say holds nothing of the value but its length, and the place and kind of one character.
+
+pub mod characters;
+pub mod go_url;
+pub mod key;
+pub mod reference;
+pub mod region;
+pub mod url;
+
+#[cfg(test)]
+mod tests;

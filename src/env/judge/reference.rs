@@ -1,0 +1,159 @@
+//! References that a tool should have replaced by a value, and did not: `$(NAME)`, `{{ .Values.key }}`, `op://vault/item`.
+
+use super::characters::bare;
+
+const KUBERNETES: &str =
+    "Kubernetes replaces it only in `value` of env, and only by a variable that is defined before it in the list";
+const SHELL: &str = "nothing runs a shell over variables; write the value, or $(NAME) in a manifest";
+const TEMPLATE: &str = "the template was not rendered; look at the tool that should do it";
+const ENCRYPTED: &str = "it was not decrypted; look at the tool that should do it";
+const INJECTOR: &str = "its injector did not run for this container; look at the pod's annotations or its entry point";
+
+/// A reference, as it is called in a message, and what should have replaced it.
+pub struct Reference {
+    pub form: &'static str,
+    pub advice: &'static str,
+}
+
+enum Where {
+    /// The value begins so.
+    Begins,
+    /// Anywhere, with something between the two.
+    Between(&'static str),
+    /// Anywhere.
+    Anywhere,
+}
+
+type Row = (&'static str, Where, Reference);
+
+const fn row(text: &'static str, place: Where, form: &'static str, advice: &'static str) -> Row {
+    (text, place, Reference { form, advice })
+}
+
+/// In this order: `${{ x }}` is one of GitHub before it is one of a shell.
+static FORMS: [Row; 62] = [
+    row(
+        "${{",
+        Where::Between("}}"),
+        "${{ … }}",
+        "GitHub Actions replaces it in workflows alone; look at the step that passes it on",
+    ),
+    row("$(", Where::Between(")"), "$(…)", KUBERNETES),
+    row("${", Where::Between("}"), "${…}", SHELL),
+    row("{{", Where::Between("}}"), "{{ … }}", TEMPLATE),
+    row("{%", Where::Between("%}"), "{% … %}", TEMPLATE),
+    row("<%", Where::Between("%>"), "<% … %>", TEMPLATE),
+    row("[[", Where::Between("]]"), "[[ … ]]", TEMPLATE),
+    row("((", Where::Between("))"), "((…))", TEMPLATE),
+    row("#{", Where::Between("}"), "#{…}", TEMPLATE),
+    row("@@", Where::Between("@@"), "@@…@@", TEMPLATE),
+    row("<no value>", Where::Anywhere, "<no value>", "Go's template writes it for a value that is not set"),
+    row("<nil>", Where::Anywhere, "<nil>", "Go's template writes it for a value that is not set"),
+    row("%!s(", Where::Anywhere, "%!s(…)", "Go writes it for a value that is missing"),
+    row("ENC[", Where::Begins, "ENC[…]", ENCRYPTED),
+    row("ENC(", Where::Begins, "ENC(…)", ENCRYPTED),
+    row("$ANSIBLE_VAULT;", Where::Begins, "$ANSIBLE_VAULT", ENCRYPTED),
+    row("-----BEGIN PGP MESSAGE", Where::Begins, "a PGP message", ENCRYPTED),
+    row("-----BEGIN AGE ENCRYPTED", Where::Begins, "an age file", ENCRYPTED),
+    row("age-encryption.org/", Where::Begins, "an age file", ENCRYPTED),
+    row("{cipher}", Where::Begins, "{cipher}…", ENCRYPTED),
+    row("vault:", Where::Begins, "vault:…", INJECTOR),
+    row(">>vault:", Where::Begins, ">>vault:…", INJECTOR),
+    row("<path:", Where::Begins, "<path:…>", TEMPLATE),
+    row("bao:", Where::Begins, "bao:…", INJECTOR),
+    row("op://", Where::Anywhere, "op://…", "1Password's `op run` or its operator did not run for this container"),
+    row("ref+", Where::Begins, "ref+…", "`vals eval` did not run over the manifest"),
+    row("secretref+", Where::Begins, "secretref+…", "`vals eval` did not run over the manifest"),
+    row("awssm://", Where::Begins, "awssm://…", INJECTOR),
+    row("awsssm://", Where::Begins, "awsssm://…", INJECTOR),
+    row("ssm://", Where::Begins, "ssm://…", INJECTOR),
+    row("ssm:/", Where::Begins, "ssm:/…", INJECTOR),
+    row("aws-sm://", Where::Begins, "aws-sm://…", INJECTOR),
+    row("secretsmanager://", Where::Begins, "secretsmanager://…", INJECTOR),
+    row("arn:aws:secretsmanager:", Where::Begins, "the ARN of a secret", INJECTOR),
+    row("arn:aws:ssm:", Where::Begins, "the ARN of a parameter", INJECTOR),
+    row("{{resolve:", Where::Begins, "{{resolve:…}}", TEMPLATE),
+    row("gcp:secretmanager:", Where::Begins, "gcp:secretmanager:…", INJECTOR),
+    row("gcpsm://", Where::Begins, "gcpsm://…", INJECTOR),
+    row("gsm:", Where::Begins, "gsm:…", INJECTOR),
+    row("sm://", Where::Begins, "sm://…", INJECTOR),
+    row("azurekeyvault:", Where::Begins, "azurekeyvault:…", INJECTOR),
+    row("akvs:", Where::Begins, "akvs:…", INJECTOR),
+    row("keyvault:", Where::Begins, "keyvault:…", INJECTOR),
+    row(
+        "@Microsoft.KeyVault(",
+        Where::Begins,
+        "@Microsoft.KeyVault(…)",
+        "App Service replaces it, and nothing in a cluster does",
+    ),
+    row("infisical://", Where::Begins, "infisical://…", INJECTOR),
+    row("doppler://", Where::Begins, "doppler://…", INJECTOR),
+    row("bws://", Where::Begins, "bws://…", INJECTOR),
+    row("secret://", Where::Begins, "secret://…", INJECTOR),
+    row("secret:", Where::Begins, "secret:…", INJECTOR),
+    row("k8s:secret", Where::Begins, "k8s:secret…", INJECTOR),
+    row("k8s://", Where::Begins, "k8s://…", INJECTOR),
+    row("secretKeyRef", Where::Anywhere, "secretKeyRef", "it is a field of valueFrom, not of value"),
+    row("configMapKeyRef", Where::Anywhere, "configMapKeyRef", "it is a field of valueFrom, not of value"),
+    row("valueFrom:", Where::Anywhere, "valueFrom", "it takes the place of value in the manifest"),
+    row("os.environ", Where::Begins, "os.environ…", "LiteLLM reads such a reference, and Coder does not"),
+    row("process.env.", Where::Begins, "process.env.…", SHELL),
+    row("{env:", Where::Begins, "{env:…}", SHELL),
+    row("$__file{", Where::Begins, "$__file{…}", SHELL),
+    row("env://", Where::Begins, "env://…", SHELL),
+    row("env:", Where::Begins, "env:…", SHELL),
+    row("!vault", Where::Begins, "!vault", ENCRYPTED),
+    row("!Ref", Where::Begins, "!Ref", TEMPLATE),
+];
+
+static VARIABLE: Reference = Reference { form: "$NAME", advice: SHELL };
+static WINDOWS: Reference = Reference { form: "%NAME%", advice: "only the command prompt of Windows replaces it" };
+static TOKEN: Reference = Reference { form: "__NAME__", advice: TEMPLATE };
+
+/// The reference that is the value, or in it.
+pub fn find(value: &str) -> Option<&'static Reference> {
+    let bare = bare(value);
+    let of_table = FORMS.iter().find(|(text, place, _)| match place {
+        Where::Begins => bare.starts_with(text),
+        Where::Anywhere => value.contains(text),
+        Where::Between(end) => encloses(value, text, end),
+    });
+    of_table.map(|(.., reference)| reference).or_else(|| of_names(value, bare))
+}
+
+fn encloses(value: &str, start: &str, end: &str) -> bool {
+    value.match_indices(start).any(|(at, _)| {
+        let inner = value[at + start.len()..].find(end);
+        inner.is_some_and(|length| length > 0)
+    })
+}
+
+/// Forms that are made of a name alone. A `$` or `%` in the middle of something else is none.
+fn of_names(value: &str, bare: &str) -> Option<&'static Reference> {
+    let alone = bare.strip_prefix('$').map(|name| name.strip_prefix("env:").unwrap_or(name));
+    let in_host = value.split_once("://$").is_some_and(|(_, rest)| is_upper(&rest[..name_end(rest)]));
+    if alone.is_some_and(is_name) || in_host {
+        return Some(&VARIABLE);
+    }
+    // %NAME%: hexadecimal digits alone are an escape of a URL.
+    let is_escape = |name: &str| name.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let between: Vec<&str> = value.split('%').skip(1).collect();
+    let enclosed = between.split_last().map_or(&[][..], |(_, enclosed)| enclosed);
+    if enclosed.iter().any(|name| is_upper(name) && name.len() >= 3 && !is_escape(name)) {
+        return Some(&WINDOWS);
+    }
+    let token = bare.strip_prefix("__").and_then(|rest| rest.strip_suffix("__"));
+    token.is_some_and(is_upper).then_some(&TOKEN)
+}
+
+fn name_end(text: &str) -> usize {
+    text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_').unwrap_or(text.len())
+}
+
+fn is_name(text: &str) -> bool {
+    text.len() > 1 && name_end(text) == text.len() && !text.starts_with(|c: char| c.is_ascii_digit())
+}
+
+fn is_upper(text: &str) -> bool {
+    is_name(text) && !text.bytes().any(|byte| byte.is_ascii_lowercase())
+}

@@ -1,0 +1,175 @@
+//! Base URLs that cannot work: Coder reads them with Go's `net/url`, and its SDKs then connect to the host.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::characters::{name, oddity, quoted, spot};
+use super::go_url::{self, Fault, GoUrl};
+use crate::env::suggest::nearest;
+use crate::provider::redact::{count, ordinal};
+
+/// What the SDKs put behind the base URL themselves.
+const ENDPOINTS: [&str; 5] = ["/chat/completions", "/completions", "/responses", "/embeddings", "/messages"];
+
+/// Words of a host that documentation has in place of a name.
+const PLACEHOLDERS: [&str; 8] =
+    ["your-", "your_", "yourresource", "resource-name", "resource_name", "myresource", "replace-me", "changeme"];
+
+/// What is wrong with the URL, without the value. `None` for an empty one: nothing was set.
+pub fn fault(url: &str) -> Option<String> {
+    if url.is_empty() {
+        return None;
+    }
+    odd_characters(url).or_else(|| pasted(url)).or_else(|| match go_url::parse(url) {
+        Err(fault) => Some(refused(url, fault)),
+        Ok(parsed) => not_http(url, &parsed).or_else(|| host(url, &parsed)).or_else(|| path(url, &parsed)),
+    })
+}
+
+fn odd_characters(url: &str) -> Option<String> {
+    oddity(url).or_else(|| spot(url, char::is_whitespace))
+}
+
+/// More than the URL was pasted.
+fn pasted(url: &str) -> Option<String> {
+    let (head, _) = url.split_once("://")?;
+    let scheme = head.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+    let before = head.strip_suffix(scheme).filter(|before| !before.is_empty())?;
+    Some(match before.chars().next_back() {
+        Some('=') => "a name and \"=\" before the URL".to_owned(),
+        Some('(' | '[' | '<' | '{') => "a bracket before the URL".to_owned(),
+        _ => return None,
+    })
+}
+
+/// What Go says of it, in our words.
+fn refused(url: &str, fault: Fault) -> String {
+    match fault {
+        Fault::Control => spot(url, char::is_control).unwrap_or_else(|| "a control character".to_owned()),
+        Fault::NoScheme => "the scheme before the colon is missing".to_owned(),
+        Fault::Colon => "the scheme is missing".to_owned(),
+        Fault::Port => "the port behind the host is not a number".to_owned(),
+        Fault::HostCharacter(at) => format!("{}, which cannot be in a host", place(url, at)),
+        Fault::Brackets => "brackets in the host that do not enclose an IPv6 address".to_owned(),
+        Fault::Address => "no IPv6 address between the brackets of the host".to_owned(),
+        Fault::UserInfo => {
+            "a character before the \"@\" that must be percent-encoded in user name and password".to_owned()
+        }
+        Fault::Escape(at) => {
+            let place = ordinal(url[..at].chars().count() + 1);
+            let host = go_url::parse(&url[..at]).is_ok_and(|before| before.path.is_empty() && !before.opaque);
+            let length = count(url.chars().count(), "character");
+            if host && url[at..].get(1..3).is_some_and(|hex| hex.bytes().all(|byte| byte.is_ascii_hexdigit())) {
+                return format!("{length}, the {place} is \"%\", and a host cannot be percent-encoded");
+            }
+            format!("{length}, the {place} is \"%\" without two hexadecimal digits behind it")
+        }
+    }
+}
+
+fn place(url: &str, at: usize) -> String {
+    let place = ordinal(url[..at].chars().count() + 1);
+    let found = url[at..].chars().next().map(name).unwrap_or_default();
+    format!("{}, the {place} is {found}", count(url.chars().count(), "character"))
+}
+
+fn not_http(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
+    let scheme = parsed.scheme.as_str();
+    if !["http", "https"].contains(&scheme) {
+        return Some(scheme_fault(url, parsed));
+    }
+    if !parsed.host.is_empty() {
+        return None;
+    }
+    let slashes = url[scheme.len() + 1..].bytes().take_while(|byte| *byte == b'/').count();
+    Some(match slashes {
+        0 => format!("\"//\" is missing after \"{scheme}:\""),
+        1 => format!("one \"/\" is missing after \"{scheme}:/\""),
+        2 => "the host is missing".to_owned(),
+        _ => format!("{slashes} slashes after \"{scheme}:\", so the host is empty; write two"),
+    })
+}
+
+/// Of a scheme that is neither; or of what only looks like one: `localhost:8080/v1`.
+fn scheme_fault(url: &str, parsed: &GoUrl<'_>) -> String {
+    let scheme = parsed.scheme.as_str();
+    let missing = "the scheme is missing; write https:// before the host".to_owned();
+    if scheme.is_empty() {
+        let misspelled = ["https", "http"].into_iter().find(|known| {
+            let rest = url.get(..known.len()).filter(|head| head.eq_ignore_ascii_case(known));
+            rest.is_some() && url[known.len()..].starts_with(['/', ';', '.', ','])
+        });
+        return match misspelled {
+            Some(known) if !url[known.len()..].starts_with('.') => format!("\":\" is missing after \"{known}\""),
+            _ => missing,
+        };
+    }
+    if parsed.opaque && !url.contains("://") {
+        return missing;
+    }
+    match nearest(scheme, ["https", "http"]) {
+        Some(meant) => format!("its scheme is neither http nor https; did you mean \"{meant}\"?"),
+        None => "its scheme is neither http nor https".to_owned(),
+    }
+}
+
+fn host(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
+    if parsed.host.starts_with('[') {
+        let port = parsed.host.rsplit_once("]:").map_or("", |(_, port)| port);
+        return port_fault(port);
+    }
+    let (name, port) = parsed.host.split_once(':').unwrap_or((parsed.host, ""));
+    if name.is_empty() {
+        return Some("the host is missing".to_owned());
+    }
+    if ["http", "https"].iter().any(|scheme| name.eq_ignore_ascii_case(scheme)) {
+        return Some("the scheme is written twice".to_owned());
+    }
+    if name.parse::<Ipv6Addr>().is_ok() {
+        return Some("an IPv6 address must be between brackets".to_owned());
+    }
+    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.') || (!c.is_ascii() && !name.is_ascii());
+    if let Some((at, _)) = name.char_indices().find(|(_, c)| !plain(*c)) {
+        return Some(format!("{}, which cannot be in a host", place(url, parsed.host_at + at)));
+    }
+    let numeric = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && name.contains('.');
+    if numeric && name.parse::<Ipv4Addr>().is_err() {
+        return Some("the host has the form of an IPv4 address and is none".to_owned());
+    }
+    let labels = name.strip_suffix('.').unwrap_or(name);
+    if labels.split('.').any(str::is_empty) {
+        return Some("the host has a \".\" too many".to_owned());
+    }
+    if labels.split('.').any(|label| label.len() > 63) || labels.len() > 253 {
+        return Some("a part of the host is longer than DNS allows".to_owned());
+    }
+    let lower = name.to_ascii_lowercase();
+    if PLACEHOLDERS.iter().any(|word| lower.split('.').any(|label| label.starts_with(word))) {
+        return Some("the host is a placeholder of some documentation".to_owned());
+    }
+    port_fault(port)
+}
+
+fn port_fault(port: &str) -> Option<String> {
+    let in_range = port.is_empty() || port.parse::<u16>().is_ok_and(|port| port > 0);
+    (!in_range).then(|| "the port is not from 1 to 65535".to_owned())
+}
+
+/// What no path holds unless it was pasted from a template or a text.
+fn path(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
+    if let Some((at, _)) = parsed.path.char_indices().find(|(_, c)| "\"<>\\^`{|}".contains(*c)) {
+        return Some(place(url, parsed.path_at + at));
+    }
+    if url.ends_with([',', ';']) {
+        return Some(format!(
+            "{}, the last is {}",
+            count(url.chars().count(), "character"),
+            name(url.chars().next_back()?)
+        ));
+    }
+    if let Some(odd) = quoted(url) {
+        return Some(odd);
+    }
+    let path = parsed.path.trim_end_matches('/');
+    let endpoint = ENDPOINTS.iter().find(|endpoint| path.ends_with(*endpoint))?;
+    Some(format!("it ends in \"{endpoint}\", which Coder adds to a base URL itself"))
+}

@@ -180,6 +180,8 @@ pub const OPTIONS: &[OptionRow] = &[
         "A file that holds it; read again at each attempt"),
     row("database-password-file", Takes::Value("FILE"), Process, DATABASE,
         "Takes the place of the URL's password; read again at each attempt"),
+    row("require-auth", Takes::Value("LIST"), Process, DATABASE,
+        "How the server may ask for the password, as in libpq: scram-sha-256, md5, password, gss, sspi, oauth, none; ! forbids"),
     row("wait", Takes::Value("DURATION"), Process, DATABASE,
         "How long to try for a database that cannot be used yet; 0 is one try").default("120s"),
     row("lock-timeout", Takes::Value("DURATION"), Process, COMPARING,

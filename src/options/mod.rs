@@ -8,6 +8,7 @@ pub mod definitions;
 pub mod diff;
 pub mod export;
 mod reader;
+mod require_auth;
 pub mod resolve;
 mod seed;
 pub mod usage;
@@ -20,6 +21,7 @@ pub use args::RawOptions;
 #[cfg(feature = "controller")]
 pub use block_on::BlockOn;
 pub use definitions::{Command, variable_name};
+pub use require_auth::{AuthMethod, RequireAuth};
 pub use seed::{CompareCredentials, DatabaseSource, IfSchemaMissing, LogFormat, Options, OutputFormat, parse};
 #[cfg(feature = "controller")]
 pub use words::PREFIX;

@@ -9,6 +9,7 @@ use super::args::RawOptions;
 use super::block_on::BlockOn;
 use super::definitions::{Command, variable_name};
 use super::reader::OptionReader;
+use super::require_auth::RequireAuth;
 use super::words::{boolean, duration, level, path, word};
 use crate::env::{DATABASE_URL_VARIABLES, Variable};
 use crate::problem::{Code, Findings, Problem};
@@ -38,6 +39,8 @@ pub struct Options {
     pub log_level: tracing::Level,
     pub database: DatabaseSource,
     pub password_file: Option<PathBuf>,
+    /// Takes the place of PGREQUIREAUTH.
+    pub require_auth: Option<RequireAuth>,
 }
 
 impl Options {
@@ -147,6 +150,7 @@ pub(super) fn read(reader: &mut OptionReader, raw: &RawOptions) -> Options {
         log_level: reader.read("log-level", level),
         database: database(reader),
         password_file: reader.read_or("database-password-file", None, path),
+        require_auth: reader.read_or("require-auth", None, |text| RequireAuth::parse(text).map(Some)),
     }
 }
 

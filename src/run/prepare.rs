@@ -156,7 +156,8 @@ pub fn connector(options: &Options, variables: &[Variable], problems: &mut Vec<P
     let source = match &options.password_file {
         Some(path) => source.password_file(path, "--database-password-file"),
         None => source,
-    };
+    }
+    .require_auth(options.require_auth.clone());
     // Files are read again at each attempt; but one that is not there, or holds no URL, is a mistake to say at once.
     if let Err(error) = source.options() {
         problems.extend(error.into_problems());

@@ -20,8 +20,6 @@ macro_rules! steps {
 steps! {
     /// What kind of server is it?
     Probe
-    /// Run-time parameters of the URL.
-    Settings
     ReadBegin
     Rows
     Schema

@@ -6,7 +6,7 @@ use super::connect::Session;
 use super::error::Error;
 use super::failpoint::{Step, step};
 use super::snapshot::{ReadRequest, ReadScope, read_locked};
-use super::transaction::{ALL_ROWS, TABLE_LOCK_TIMEOUT, apply_settings, rollback};
+use super::transaction::{ALL_ROWS, TABLE_LOCK_TIMEOUT, rollback};
 use crate::plan::Snapshot;
 use crate::provider::redact;
 
@@ -41,14 +41,12 @@ pub async fn lock_and_read(
     );
     // Spelled out, whatever the database's default is: under repeatable read the snapshot would be from before the lock. Not
     // "read write", which a standby refuses before it could be asked what it is.
-    let (begun, set, locked, snapshot) = tokio::join!(
+    let (begun, locked, snapshot) = tokio::join!(
         step(Step::Begin, session.execute("begin isolation level read committed")),
-        apply_settings(session),
         step(Step::Lock, session.execute(&locked)),
         read_locked(session, request, scope),
     );
     begun?;
-    set?;
     locked.map_err(Error::of_advisory_lock)?;
     snapshot
 }

@@ -1,10 +1,8 @@
-//! What every transaction has in common: the server's limits, the settings of the URL, and the single round trip of a read.
+//! What every transaction has in common: the server's limits, and the single round trip of a read.
 
 use std::time::Duration;
 
-use tokio_postgres::types::Type;
-
-use super::connect::{Parameter, Session};
+use super::connect::Session;
 use super::error::Error;
 use super::failpoint::{Step, step};
 
@@ -25,30 +23,15 @@ pub async fn read_only<T>(session: &Session, statements: impl Future<Output = Re
         STATEMENT_TIMEOUT.as_millis(),
         TABLE_LOCK_TIMEOUT.as_millis()
     );
-    let (begun, set, read, done) = tokio::join!(
+    let (begun, read, done) = tokio::join!(
         step(Step::ReadBegin, session.execute(&begin)),
-        apply_settings(session),
         statements,
         step(Step::ReadEnd, session.execute("commit")),
     );
     begun?;
-    set?;
     let read = read?;
     done?;
     Ok(read)
-}
-
-/// Run-time parameters of the URL, for this transaction only: PgBouncer refuses them at start-up.
-pub async fn apply_settings(session: &Session) -> Result<(), Error> {
-    if session.settings.is_empty() {
-        return Ok(());
-    }
-    let (names, values): (Vec<&str>, Vec<&str>) =
-        session.settings.iter().map(|(n, v)| (n.as_str(), v.as_str())).unzip();
-    let sql =
-        "select set_config(name, value, true) from unnest($1, $2) with ordinality as t (name, value, at) order by at";
-    let parameters: [Parameter<'_>; 2] = [(&names, Type::TEXT_ARRAY), (&values, Type::TEXT_ARRAY)];
-    step(Step::Settings, session.query(sql, &parameters, |_| Ok(()))).await
 }
 
 /// Ends a transaction in which nothing was written.

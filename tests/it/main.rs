@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod authentication;
 mod canary;
 mod cases;
 mod codes;
@@ -17,6 +18,7 @@ mod limits;
 mod one_provider;
 mod options;
 mod output;
+mod parameters;
 mod postgres_errors;
 mod privileges;
 mod read_only;

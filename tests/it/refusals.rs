@@ -47,7 +47,12 @@ fn refusal_before_ready_is_retried_with_a_hint() {
         ("ZZ123", "sk-1", Unreachable, "SQLSTATE ZZ123; look into the log"),
         ("08P01", "bouncer config error", Unreachable, "the pooler's configuration is wrong"),
         ("08P01", "client_login_timeout (server down)", Unreachable, "client_login_timeout"),
-        ("08P01", "server login failed: FATAL password authentication failed", Login, "proxy refused role postgres"),
+        (
+            "08P01",
+            "server login failed: FATAL password authentication failed",
+            Unreachable,
+            "the pooler cannot log in to its server",
+        ),
         ("28000", "PAM authentication failed for user \"x\"", Login, "15 minutes, or run: grant rds_iam to postgres"),
         ("28000", "PAM-Authentifizierung für Benutzer »x« fehlgeschlagen", Login, "PAM refused role postgres"),
         ("28000", "LDAP authentication failed for user \"x\"", Login, "LDAP refused role postgres"),

@@ -314,5 +314,15 @@ fn seed_works_through_pgbouncer() {
     says(&openai("seed", &url).run().expect(5), "permission_denied", &["grant usage on schema other"]);
     database.execute("grant usage on schema other to ai_provider_seed");
     says(&openai("seed", &url).run().expect(5), "schema_missing", &["search_path=other"]);
-    openai("seed", &format!("{url}&search_path=other,public")).run().expect(0);
+    // As with Coder's driver: PgBouncer takes no such parameter at start-up, so the role has to bring it.
+    let refused = openai("seed", &format!("{url}&search_path=other,public")).arg("--wait=0").run().expect(4);
+    says(
+        &refused,
+        "unreachable",
+        &["parameter search_path is refused", "run: alter role ai_provider_seed set search_path"],
+    );
+    let name = database.name();
+    database.execute(&format!("alter role {SEED} in database {name} set search_path = other, public"));
+    let Some(fresh) = PgBouncer::start(server, &[(SEED, SEED)]) else { return };
+    openai("seed", &database.url_at(fresh.port(), SEED, SEED)).run().expect(0);
 }

@@ -185,7 +185,8 @@ fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local
             }
             Ok(found) => {
                 refuse_files(&found, Audience::CommandLine)?;
-                let source = ConnectionSource::given(found);
+                let require_auth = local.options.require_auth.clone().or(of_container.require_auth);
+                let source = ConnectionSource::given(found).require_auth(require_auth);
                 Ok(Some(Connector::new(match &local.options.password_file {
                     Some(path) => source.password_file(path, "--database-password-file"),
                     None => source,

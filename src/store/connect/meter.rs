@@ -50,8 +50,6 @@ struct State {
     bounds: Bounds,
     /// The next byte answers the question for TLS, and is no message.
     asks_for_tls: bool,
-    /// A handshake was begun: both sides want TLS.
-    tls_begun: bool,
     ready: bool,
     received: Frames,
     sent: Frames,
@@ -71,7 +69,6 @@ impl Meter {
         Meter(Arc::new(Mutex::new(State {
             bounds,
             asks_for_tls,
-            tls_begun: false,
             ready: false,
             received: Frames::default(),
             sent: Frames::default(),
@@ -86,11 +83,6 @@ impl Meter {
 
     pub(super) fn excess(&self) -> Option<Excess> {
         self.state().excess
-    }
-
-    /// Whether the server went into a handshake; without one, whatever follows is in plain text.
-    pub(super) fn tls_begun(&self) -> bool {
-        self.state().tls_begun
     }
 
     /// A statement is sent. Where no other is under way, what its answer may hold is counted from zero.
@@ -289,7 +281,6 @@ where
 
     fn connect(self, stream: Metered<S>) -> Self::Future {
         let Metered { stream, meter } = stream;
-        meter.state().tls_begun = true;
         Box::pin(async move { Ok(Metered { stream: self.0.connect(stream).await?, meter }) })
     }
 }

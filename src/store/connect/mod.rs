@@ -2,6 +2,7 @@
 
 mod backoff;
 mod excess;
+mod login;
 mod meter;
 mod session;
 mod source;
@@ -27,6 +28,7 @@ use super::error::{Channel, Endpoint, Error, Opening, Retry};
 use super::tls::{self, SystemRoots};
 use super::url::{ChannelBinding, ConnectOptions, Host, HostAddress, TargetSession, Verification};
 use crate::problem::Code;
+use login::{Login, Progress, WatchAbove};
 use meter::{BelowMeter, Meter};
 use session::Of;
 use transport::{Address, Transport};
@@ -216,7 +218,6 @@ impl<'a> Dialer<'a> {
         config
             .user(options.user())
             .dbname(options.database())
-            .application_name(&options.application_name)
             .ssl_mode(mode)
             .ssl_negotiation(if options.ssl_direct { SslNegotiation::Direct } else { SslNegotiation::Postgres })
             .channel_binding(match options.channel_binding {
@@ -224,27 +225,36 @@ impl<'a> Dialer<'a> {
                 ChannelBinding::Prefer => Binding::Prefer,
                 ChannelBinding::Require => Binding::Require,
             });
+        if let Some(name) = &options.application_name {
+            config.application_name(name);
+        }
+        if let Some(text) = &options.options {
+            config.options(text);
+        }
         if let Some(password) = &options.password {
             config.password(password.expose_secret());
         }
         config
     }
 
-    /// What an error of opening a session means; `tls` tells whether a handshake was begun.
-    fn failed(&self, error: &tokio_postgres::Error, host: &Host, endpoint: &Endpoint, tls: bool) -> Error {
+    /// What an error of opening a session means.
+    fn failed(&self, error: &tokio_postgres::Error, host: &Host, endpoint: &Endpoint, progress: Progress) -> Error {
         let channel = match host.address {
             HostAddress::Socket(_) => Channel::Socket,
-            HostAddress::Tcp { .. } if tls => Channel::Tls,
+            HostAddress::Tcp { .. } if progress.tls => Channel::Tls,
             HostAddress::Tcp { .. } => Channel::Plain,
         };
-        let parameters: Vec<String> = self.options.settings().iter().map(|(name, _)| name.clone()).collect();
         let opening = Opening {
             endpoint,
             host: host.name(),
             roots: &tls::roots_name(self.options),
             channel,
             has_certificate: self.options.identity.is_some(),
-            parameters: &parameters,
+            parameters: &self.options.parameter_names(),
+            asked: progress.asked,
+            accepted: progress.accepted,
+            refused: progress.refused,
+            require_auth: self.options.require_auth.as_ref(),
         };
         Error::connecting(error, &opening)
     }
@@ -258,13 +268,14 @@ impl<'a> Dialer<'a> {
         let dialed = timeout_at(dialed_by, transport::dial(address)).await.map_err(|_| Error::no_answer(endpoint))?;
         let stream = dialed.map_err(|error| Error::dialing(&error, endpoint))?;
         let meter = Meter::new(self.bounds, mode != Mode::Disable && !self.options.ssl_direct);
-        let opened = self.config(mode).connect_raw(meter.around(stream), BelowMeter(tls)).await;
+        let login = Login::new(&self.options.parameters, self.options.require_auth.as_ref());
+        let (stream, tls) = (login.around(meter.around(stream)), WatchAbove(BelowMeter(tls)));
+        let opened = self.config(mode).connect_raw(stream, tls).await;
         let (client, connection) = opened.map_err(|error| match meter.excess() {
             Some(excess) => excess.error(&self.bounds, endpoint),
-            None => self.failed(&error, host, endpoint, meter.tls_begun()),
+            None => self.failed(&error, host, endpoint, login.progress()),
         })?;
-        let settings = self.options.settings().to_vec();
-        let of = Of { endpoint: endpoint.clone(), host: host.clone(), settings, bounds: self.bounds, meter };
+        let of = Of { endpoint: endpoint.clone(), host: host.clone(), bounds: self.bounds, meter };
         Ok(Session::new(client, connection, of))
     }
 }

@@ -30,8 +30,6 @@ pub struct Session {
     pub in_hot_standby: Option<bool>,
     /// `default_transaction_read_only`, reported like the above.
     pub read_only: Option<bool>,
-    /// To be set in each transaction: [`super::super::url::ConnectOptions::settings`].
-    pub settings: Vec<(String, String)>,
     bounds: Bounds,
     meter: Meter,
     task: Task,
@@ -51,7 +49,6 @@ impl Drop for Task {
 pub(super) struct Of {
     pub endpoint: Endpoint,
     pub host: Host,
-    pub settings: Vec<(String, String)>,
     pub bounds: Bounds,
     pub meter: Meter,
 }
@@ -66,12 +63,12 @@ impl Session {
         let is_on = |name: &str| reported(name).map(|value| value == "on");
         let server_version = reported("server_version").and_then(major_version);
         let (in_hot_standby, read_only) = (is_on("in_hot_standby"), is_on("default_transaction_read_only"));
-        let Of { endpoint, host, settings, bounds, meter } = of;
+        let Of { endpoint, host, bounds, meter } = of;
         // Its error is lost with it. A caller that waits for an answer gets one, and the meter's verdict stays.
         let task = Task(tokio::spawn(async move {
             let _ = connection.await;
         }));
-        Session { client, endpoint, host, server_version, in_hot_standby, read_only, settings, bounds, meter, task }
+        Session { client, endpoint, host, server_version, in_hot_standby, read_only, bounds, meter, task }
     }
 
     /// One or more statements without parameters; what they return is dropped.

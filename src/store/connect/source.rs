@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::options::RequireAuth;
 use crate::problem::{Code, Problem};
 use crate::store::error::Error;
 use crate::store::tls::read_file;
@@ -20,6 +21,7 @@ const MAX_FILE: u64 = 64 * 1024;
 pub struct ConnectionSource {
     url: Url,
     password_file: Option<(PathBuf, String)>,
+    require_auth: Option<RequireAuth>,
 }
 
 #[derive(Clone, Debug)]
@@ -31,7 +33,7 @@ enum Url {
 impl ConnectionSource {
     /// Options that do not change.
     pub fn given(options: ConnectOptions) -> Self {
-        ConnectionSource { url: Url::Given(Box::new(options)), password_file: None }
+        ConnectionSource { url: Url::Given(Box::new(options)), password_file: None, require_auth: None }
     }
 
     /// A file with a URL or a `key=value` list. `origin` is the option's name, for messages. The PG variables are taken
@@ -41,6 +43,7 @@ impl ConnectionSource {
         ConnectionSource {
             url: Url::File { path: path.into(), origin: origin.to_owned(), variables },
             password_file: None,
+            require_auth: None,
         }
     }
 
@@ -48,6 +51,13 @@ impl ConnectionSource {
     #[must_use]
     pub fn password_file(mut self, path: impl Into<PathBuf>, origin: &str) -> Self {
         self.password_file = Some((path.into(), origin.to_owned()));
+        self
+    }
+
+    /// Takes the place of PGREQUIREAUTH, if it is given.
+    #[must_use]
+    pub fn require_auth(mut self, methods: Option<RequireAuth>) -> Self {
+        self.require_auth = methods;
         self
     }
 
@@ -61,6 +71,9 @@ impl ConnectionSource {
                 ConnectOptions::parse(text.expose_secret(), origin, &lookup).map_err(Error::from_problems)?
             }
         };
+        if let Some(methods) = &self.require_auth {
+            options.set_require_auth(methods.clone());
+        }
         if let Some((path, origin)) = &self.password_file {
             let text = read_text(path, origin, Code::InvalidOption, Code::InvalidOption)?;
             let password = text.expose_secret();

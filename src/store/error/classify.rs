@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::io;
 
 use super::{Endpoint, Error, Opening, Retry, opening, server};
+use crate::options::AuthMethod;
 use crate::problem::Code;
 use crate::provider::redact;
 use crate::store::tls::{Explained, explain};
@@ -43,6 +44,11 @@ pub(super) fn connecting(error: &tokio_postgres::Error, of: &Opening<'_>) -> Err
     if let Some(db) = error.as_db_error() {
         return opening::refused(db, of);
     }
+    if let Some(method) = of.refused {
+        let allowed = of.require_auth.map_or_else(String::new, ToString::to_string);
+        let next = "use that in pg_hba.conf, or change --require-auth or PGREQUIREAUTH";
+        return authentication(endpoint, format!("{}; require-auth allows {allowed}", asked(method)), next);
+    }
     if let Some(Explained { cause, next }) = explain(error, of.host, of.roots) {
         return tls(endpoint, cause, next);
     }
@@ -59,7 +65,11 @@ pub(super) fn connecting(error: &tokio_postgres::Error, of: &Opening<'_>) -> Err
     }
     if text == "authentication error" {
         let (cause, next) = of_authentication(&source);
-        return authentication(endpoint, cause.to_owned(), next);
+        let cause = match of.asked {
+            Some(method) if source.contains("unsupported") => format!("{}, which is not supported", asked(method)),
+            _ => cause.to_owned(),
+        };
+        return authentication(endpoint, cause, next);
     }
     let io = io_cause(error);
     if text == "error performing TLS handshake" {
@@ -95,6 +105,18 @@ pub(super) fn dialing(error: &io::Error, endpoint: &Endpoint) -> Error {
     let cause = io_words(error);
     let next = if cause.starts_with(UNRESOLVED) { "check the host name and the cluster's DNS" } else { CHECK_SERVER };
     unreachable(endpoint, cause, next)
+}
+
+fn asked(method: AuthMethod) -> &'static str {
+    match method {
+        AuthMethod::Password => "it asks for the password in clear (password)",
+        AuthMethod::Md5 => "it asks for the password as md5",
+        AuthMethod::Gss => "it asks for GSSAPI (gss)",
+        AuthMethod::Sspi => "it asks for SSPI (sspi)",
+        AuthMethod::ScramSha256 => "it asks for the password by scram-sha-256",
+        AuthMethod::OAuth => "it asks for an OAuth token (oauth)",
+        AuthMethod::None => "it did not ask for a password (none)",
+    }
 }
 
 /// Why the driver gave up on the exchange with the server; the words are the driver's.

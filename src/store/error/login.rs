@@ -5,10 +5,10 @@ use tokio_postgres::error::DbError;
 
 use super::classify::authentication;
 use super::opening::{Channel, Opening};
-use super::{Endpoint, Error};
+use super::{Endpoint, Error, pooler};
 use crate::provider::redact;
 
-/// `opening`: what we know of the attempt; `None` for an error that came later (a pooler logs in late).
+/// `opening`: what we know of the attempt; `None` for an error on an open session (a pooler logs in late).
 pub(super) fn failed(db: &DbError, endpoint: &Endpoint, opening: Option<&Opening<'_>>) -> Option<Error> {
     let state = db.code().code();
     let role = &endpoint.role;
@@ -19,17 +19,16 @@ pub(super) fn failed(db: &DbError, endpoint: &Endpoint, opening: Option<&Opening
             "check the password, or whether a rotation is in progress",
         ),
         _ if state.starts_with("28") => refused(db.message(), endpoint, opening),
-        // PgBouncer has this one for everything.
-        "08P01" => {
-            let words = outside_quotes(db.message());
-            if !words.contains("authentication failed") && !words.contains("no such user") {
-                return None;
-            }
-            authentication(
-                endpoint,
-                format!("the proxy refused role {role} or its password"),
-                "check the password, and the role in the proxy's user list",
-            )
+        // PgBouncer has this one for everything. In answer to a password it is about the login; the words may know better why.
+        "08P01" if opening.is_some_and(Opening::is_logging_in) => {
+            let (cause, next) = match pooler::hint(db.message()) {
+                Some((cause, next)) => (cause.to_owned(), next),
+                None => (
+                    format!("the pooler refused role {role} or its password"),
+                    "check the password, and the role in the pooler's user list",
+                ),
+            };
+            authentication(endpoint, cause, next)
         }
         _ => return None,
     })

@@ -6,6 +6,7 @@ use tokio_postgres::error::DbError;
 use super::classify::unreachable;
 use super::server::{ROLES, described, session, with_state};
 use super::{Endpoint, Error, login, pooler};
+use crate::options::{AuthMethod, RequireAuth};
 use crate::provider::redact;
 
 /// What we know ourselves of an attempt to open a session.
@@ -20,6 +21,20 @@ pub(in crate::store) struct Opening<'a> {
     pub has_certificate: bool,
     /// The run-time parameters that URL or variables ask for.
     pub parameters: &'a [String],
+    /// How the server asked who we are.
+    pub asked: Option<AuthMethod>,
+    /// It took the answer.
+    pub accepted: bool,
+    /// It asked in a way that `require_auth` does not allow, so it got no answer.
+    pub refused: Option<AuthMethod>,
+    pub require_auth: Option<&'a RequireAuth>,
+}
+
+impl Opening<'_> {
+    /// What the server says now is about the login.
+    pub fn is_logging_in(&self) -> bool {
+        self.asked.is_some() && !self.accepted
+    }
 }
 
 /// How the server's answer came.
@@ -85,10 +100,13 @@ fn parameter(db: &DbError, of: &Opening<'_>) -> Option<Error> {
         None => return None,
     };
     let cause = format!("parameter {names} is refused: {why}");
-    let next = if state == "08P01" {
-        "remove it from the URL or PGOPTIONS; for PgBouncer, ignore_startup_parameters can name it"
-    } else {
-        "correct it in the URL or PGOPTIONS, or remove it: like Coder's driver, we send every unknown parameter to the server"
+    let next = match named {
+        Some(name) if state == "08P01" && name != "options" => {
+            let role = redact::identifier(&of.endpoint.role);
+            format!("remove it from the URL, and run: alter role {role} set {name} = …")
+        }
+        _ => "correct it in the URL or PGOPTIONS, or remove it: as Coder does, we send every unknown parameter to the server"
+            .to_owned(),
     };
     Some(unreachable(of.endpoint, cause, next))
 }

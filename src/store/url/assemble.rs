@@ -115,22 +115,29 @@ pub(super) fn from_pairs(
     if ssl_direct && matches!(ssl_mode, Some(SslMode::Disable | SslMode::Prefer)) {
         reader.refuse_all("sslnegotiation=direct needs TLS; use sslmode=require, verify-ca or verify-full".to_owned());
     }
+    // As libpq: anything that does not start with 1 turns it off.
+    let ssl_sni = reader.text("sslsni").is_none_or(|value| value.starts_with('1'));
+    let (connect_timeout, target) = (fields::connect_timeout(&mut reader), fields::target(&mut reader));
+    let channel_binding = fields::channel_binding(&mut reader);
+    // The last: it takes what is left.
+    let startup = fields::startup(&mut reader);
     let options = ConnectOptions {
         database: database.unwrap_or_else(|| user.clone()),
         hosts,
         user,
         password,
-        application_name: reader.text("application_name").unwrap_or_else(|| "ai-provider-seed".to_owned()),
-        connect_timeout: fields::connect_timeout(&mut reader),
-        target: fields::target(&mut reader),
+        application_name: startup.application_name,
+        connect_timeout,
+        target,
         ssl_mode,
-        // As libpq: anything that does not start with 1 turns it off.
-        ssl_sni: reader.text("sslsni").is_none_or(|value| value.starts_with('1')),
+        ssl_sni,
         ssl_direct,
-        channel_binding: fields::channel_binding(&mut reader),
+        channel_binding,
         root,
         identity,
-        settings: fields::settings(&mut reader),
+        options: startup.options,
+        parameters: startup.parameters,
+        require_auth: startup.require_auth,
     };
     if reader.problems.is_empty() { Ok(options) } else { Err(reader.problems) }
 }

@@ -1,4 +1,4 @@
-//! The values that take more than a copy: hosts, TLS, times, settings.
+//! The values that take more than a copy: hosts, TLS, times, what is asked of the server.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::parameter_reader::{Parameter, ParameterReader};
 use super::params::{self, Rule};
 use super::{ChannelBinding, Host, HostAddress, Identity, Pem, SslMode, TargetSession, parse_conninfo};
+use crate::options::RequireAuth;
 use crate::provider::redact;
 
 const DEFAULT_PORT: u16 = 5432;
@@ -70,16 +71,19 @@ fn is_host(name: &str) -> bool {
 }
 
 pub(super) fn ssl_mode(reader: &mut ParameterReader<'_>) -> Option<SslMode> {
-    reader.choice(
-        "sslmode",
-        &[
-            ("disable", SslMode::Disable),
-            ("prefer", SslMode::Prefer),
-            ("require", SslMode::Require),
-            ("verify-ca", SslMode::VerifyCa),
-            ("verify-full", SslMode::VerifyFull),
-        ],
-    )
+    let words = [
+        ("disable", SslMode::Disable),
+        ("prefer", SslMode::Prefer),
+        ("require", SslMode::Require),
+        ("verify-ca", SslMode::VerifyCa),
+        ("verify-full", SslMode::VerifyFull),
+    ];
+    reader.choice_or("sslmode", &words, |text| match text {
+        "allow" => Some(
+            "sslmode=allow is not supported, by Coder neither; use require, or prefer where the server may have no TLS",
+        ),
+        _ => None,
+    })
 }
 
 pub(super) fn certificates(reader: &mut ParameterReader<'_>, mode: Option<SslMode>) -> (Option<Pem>, Option<Identity>) {
@@ -141,50 +145,88 @@ pub(super) fn channel_binding(reader: &mut ParameterReader<'_>) -> ChannelBindin
     reader.choice("channel_binding", &words).unwrap_or(ChannelBinding::Prefer)
 }
 
-/// What is left over: settings of the server, those in `options` first, as the server takes them.
-pub(super) fn settings(reader: &mut ParameterReader<'_>) -> Vec<(String, String)> {
-    let mut settings = Vec::new();
-    if let Some(value) = reader.take("options") {
-        match parse_conninfo::settings(&value.text) {
-            Some(pairs) => {
-                for (name, text) in pairs {
-                    add_setting(reader, &value, name, text, &mut settings);
-                }
-            }
-            None => {
-                reader.refuse(&value, "options has something else than settings in it; write them as -c name=value")
-            }
+/// What is asked of the server at start-up, as Coder's driver asks for it.
+pub(super) struct Startup {
+    pub application_name: Option<String>,
+    pub options: Option<String>,
+    pub parameters: Vec<(String, String)>,
+    pub require_auth: Option<RequireAuth>,
+}
+
+/// What is left over: after it the reader has no pair any more.
+pub(super) fn startup(reader: &mut ParameterReader<'_>) -> Startup {
+    let require_auth = require_auth(reader);
+    let options = reader.take("options");
+    let settings = options.as_ref().and_then(|value| parse_conninfo::settings(&value.text)).unwrap_or_default();
+    if let Some(value) = &options
+        && settings
+            .iter()
+            .any(|(name, text)| matches!(params::rule(name, text), Rule::Refused(_)) && name == "client_encoding")
+    {
+        reader.refuse(value, "client_encoding: only UTF8 is possible; remove it");
+    }
+    // A name of ours would win over the one in the options.
+    let named = settings.iter().any(|(name, _)| name.eq_ignore_ascii_case("application_name"));
+    let default = (!named).then(|| "ai-provider-seed".to_owned());
+    let application_name = reader.text("application_name").or(default);
+    Startup { application_name, options: options.map(|value| value.text), parameters: parameters(reader), require_auth }
+}
+
+/// Only a variable may ask for it: in a URL, Coder's driver would hand it to the server as a run-time parameter.
+fn require_auth(reader: &mut ParameterReader<'_>) -> Option<RequireAuth> {
+    let value = reader.take("require_auth")?;
+    if reader.origin == Some(value.from.as_str()) {
+        let reason = "require_auth in a URL is sent to the server by Coder's driver, which refuses it; \
+                      use --require-auth or PGREQUIREAUTH";
+        reader.refuse(&value, reason);
+        return None;
+    }
+    match RequireAuth::parse(&value.text) {
+        Ok(methods) => Some(methods),
+        Err(why) => {
+            reader.refuse(&value, &why);
+            None
+        }
+    }
+}
+
+fn parameters(reader: &mut ParameterReader<'_>) -> Vec<(String, String)> {
+    let mut parameters = Vec::new();
+    for (name, _) in params::OTHER_VARIABLES {
+        if let Some(value) = reader.take(name) {
+            let text = value.text.clone();
+            add(reader, &value, (*name).to_owned(), text, &mut parameters);
         }
     }
     let from = reader.origin.unwrap_or_default().to_owned();
     for (name, text) in std::mem::take(&mut reader.pairs) {
         let value = Parameter { text: String::new(), from: from.clone() };
         if !text.is_empty() {
-            add_setting(reader, &value, name, text, &mut settings);
+            add(reader, &value, name, text, &mut parameters);
         }
     }
-    settings
+    parameters
 }
 
-fn add_setting(
+fn add(
     reader: &mut ParameterReader<'_>,
     value: &Parameter,
     name: String,
     text: String,
-    settings: &mut Vec<(String, String)>,
+    parameters: &mut Vec<(String, String)>,
 ) {
     match (params::rule(&name, &text), redact::plain_identifier(&name)) {
         (Rule::Ignored, _) => {}
         (Rule::Refused(advice), _) => reader.refuse(value, &format!("{name}: {advice}")),
-        (Rule::Setting, None) => {
+        (Rule::Parameter, None) => {
             reader.refuse(
                 value,
                 "a parameter has a name that is not valid in Postgres; write it as ?name=value&name=value",
             );
         }
-        (Rule::Setting, Some(shown)) if params::is_known(&shown.to_ascii_lowercase()) => {
+        (Rule::Parameter, Some(shown)) if params::is_known(&shown.to_ascii_lowercase()) => {
             reader.refuse(value, &format!("{shown} must be written in lower case"));
         }
-        (Rule::Setting, Some(_)) => settings.push((name, text)),
+        (Rule::Parameter, Some(_)) => parameters.push((name, text)),
     }
 }

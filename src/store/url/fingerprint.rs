@@ -21,13 +21,15 @@ impl ConnectOptions {
             channel_binding,
             root,
             identity,
-            settings,
+            options,
+            parameters,
+            require_auth,
         } = self;
         let plain = format!(
             "{:?}",
             (
                 (hosts, database, user, application_name, connect_timeout, target),
-                (ssl_mode, ssl_sni, ssl_direct, channel_binding, settings)
+                (ssl_mode, ssl_sni, ssl_direct, channel_binding, options, parameters, require_auth)
             )
         );
         let pem = |pem: &Pem| match pem {

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use crate::options::RequireAuth;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
@@ -32,7 +33,8 @@ pub struct ConnectOptions {
     pub(super) database: String,
     pub(super) user: String,
     pub(super) password: Option<SecretString>,
-    pub(super) application_name: String,
+    /// `None`: the server is not asked for one.
+    pub(super) application_name: Option<String>,
     pub(super) connect_timeout: Duration,
     pub(super) target: TargetSession,
     pub(super) ssl_mode: Option<SslMode>,
@@ -41,7 +43,11 @@ pub struct ConnectOptions {
     pub(super) channel_binding: ChannelBinding,
     pub(super) root: Option<Pem>,
     pub(super) identity: Option<Identity>,
-    pub(super) settings: Vec<(String, String)>,
+    /// As given, whatever is in it: some servers find a tenant there.
+    pub(super) options: Option<String>,
+    /// Run-time parameters of the start-up packet.
+    pub(super) parameters: Vec<(String, String)>,
+    pub(super) require_auth: Option<RequireAuth>,
 }
 
 /// One server.
@@ -150,7 +156,7 @@ pub struct Identity {
 
 /// Every variable that may be looked up.
 pub fn variables() -> impl Iterator<Item = &'static str> {
-    params::VARIABLES.iter().map(|(_, variable)| *variable).chain(["USER"])
+    params::VARIABLES.iter().chain(params::OTHER_VARIABLES).map(|(_, variable)| *variable).chain(["USER"])
 }
 
 impl ConnectOptions {
@@ -203,10 +209,21 @@ impl ConnectOptions {
         &self.user
     }
 
-    /// Run-time parameters of the server (`search_path`, `statement_timeout`, …), in the order in which to set them, each
-    /// with `set_config(name, value, true)` in the transaction: PgBouncer refuses them at start-up.
-    pub fn settings(&self) -> &[(String, String)] {
-        &self.settings
+    /// Takes the place of PGREQUIREAUTH.
+    pub fn set_require_auth(&mut self, require_auth: RequireAuth) {
+        self.require_auth = Some(require_auth);
+    }
+
+    /// The names of all that is asked of the server at start-up (`search_path`, …), for an error about one of them.
+    pub fn parameter_names(&self) -> Vec<String> {
+        let mut names: Vec<String> = self.parameters.iter().map(|(name, _)| name.clone()).collect();
+        if let Some(options) = &self.options {
+            let settings = parse_conninfo::settings(options).unwrap_or_default();
+            names.extend(settings.into_iter().map(|(name, _)| name));
+            names.push("options".to_owned());
+        }
+        names.retain(|name| redact::plain_identifier(name).is_some());
+        names
     }
 
     /// `database coder at db.coder.svc:5432`, safe to show.
@@ -248,7 +265,6 @@ impl ConnectOptions {
 
 impl fmt::Debug for ConnectOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let settings: Vec<&String> = self.settings.iter().map(|(name, _)| name).collect();
         f.debug_struct("ConnectOptions")
             .field("hosts", &self.hosts)
             .field("database", &self.database)
@@ -260,7 +276,7 @@ impl fmt::Debug for ConnectOptions {
             .field("ssl_mode", &self.ssl_mode)
             .field("root", &self.root)
             .field("identity", &self.identity)
-            .field("settings", &settings)
+            .field("parameters", &self.parameter_names())
             .finish_non_exhaustive()
     }
 }

@@ -40,11 +40,22 @@ impl ParameterReader<'_> {
 
     /// One of a few words.
     pub(super) fn choice<T: Copy>(&mut self, name: &str, choices: &[(&str, T)]) -> Option<T> {
+        self.choice_or(name, choices, |_| None)
+    }
+
+    /// The same, with what to say of a word that others know.
+    pub(super) fn choice_or<T: Copy>(
+        &mut self,
+        name: &str,
+        choices: &[(&str, T)],
+        advice: fn(&str) -> Option<&'static str>,
+    ) -> Option<T> {
         let value = self.take(name)?;
         let chosen = choices.iter().find(|(word, _)| *word == value.text).map(|(_, chosen)| *chosen);
         if chosen.is_none() {
             let words: Vec<&str> = choices.iter().map(|(word, _)| *word).collect();
-            self.refuse(&value, &format!("{name} has an unknown value; use one of {}", words.join(", ")));
+            let unknown = format!("{name} has an unknown value; use one of {}", words.join(", "));
+            self.refuse(&value, advice(&value.text).unwrap_or(&unknown));
         }
         chosen
     }

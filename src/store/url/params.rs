@@ -19,10 +19,28 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("sslkey", "PGSSLKEY"),
     ("sslsni", "PGSSLSNI"),
     ("sslnegotiation", "PGSSLNEGOTIATION"),
+    ("require_auth", "PGREQUIREAUTH"),
+];
+
+/// The same for parameters that are not read by name: what is done with each, [`rule`] says.
+pub(super) const OTHER_VARIABLES: &[(&str, &str)] = &[
+    ("client_encoding", "PGCLIENTENCODING"),
+    ("geqo", "PGGEQO"),
+    ("gssencmode", "PGGSSENCMODE"),
+    ("requirepeer", "PGREQUIREPEER"),
+    ("requiressl", "PGREQUIRESSL"),
+    ("service", "PGSERVICE"),
+    ("servicefile", "PGSERVICEFILE"),
+    ("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
+    ("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
+    ("sslcrl", "PGSSLCRL"),
+    ("sslcrldir", "PGSSLCRLDIR"),
+    ("timezone", "PGTZ"),
 ];
 
 pub(super) fn variable(name: &str) -> Option<&'static str> {
-    VARIABLES.iter().find(|(parameter, _)| *parameter == name).map(|(_, variable)| *variable)
+    let rows = VARIABLES.iter().chain(OTHER_VARIABLES);
+    rows.into_iter().find(|(parameter, _)| *parameter == name).map(|(_, variable)| *variable)
 }
 
 /// What is done with a parameter that is not one of [`VARIABLES`] nor read by name.
@@ -32,7 +50,7 @@ pub(super) enum Rule {
     /// To ignore it would be unsafe, or would surprise; the text says what to do.
     Refused(&'static str),
     /// A run-time parameter of the server.
-    Setting,
+    Parameter,
 }
 
 pub(super) fn rule(name: &str, value: &str) -> Rule {
@@ -71,13 +89,15 @@ pub(super) fn rule(name: &str, value: &str) -> Rule {
         "ssl_min_protocol_version" | "ssl_max_protocol_version" => {
             Rule::Refused("TLS 1.2 and 1.3 are always both possible; remove it, or restrict the server")
         }
-        "requirepeer" | "require_auth" => Rule::Refused("it is not supported; remove it, or use sslmode=verify-full"),
+        "requirepeer" => Rule::Refused("it is not supported; remove it, or use sslmode=verify-full"),
         "replication" => Rule::Refused("a replication connection cannot read tables; remove it"),
-        "service" | "servicefile" => Rule::Refused("service files are not read; write host, user and dbname instead"),
+        "service" | "servicefile" => {
+            Rule::Refused("service files are not read, by Coder neither; write host, user and dbname instead")
+        }
         _ if name.starts_with("oauth_") || name.starts_with("scram_") => {
             Rule::Refused("this way to authenticate is not supported; use a password or a client certificate")
         }
-        _ => Rule::Setting,
+        _ => Rule::Parameter,
     }
 }
 
@@ -91,7 +111,9 @@ pub(super) fn may_hold_at(name: &str) -> bool {
 
 /// Known in lower case only; in another case lib/pq would hand it to the server.
 pub(super) fn is_known(name: &str) -> bool {
-    variable(name).is_some() || matches!(name, "database" | "sslinline") || !matches!(rule(name, ""), Rule::Setting)
+    VARIABLES.iter().any(|(known, _)| *known == name)
+        || matches!(name, "database" | "sslinline")
+        || !matches!(rule(name, ""), Rule::Parameter)
 }
 
 fn is_utf8(value: &str) -> bool {

@@ -29,7 +29,10 @@ pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects)
     inputs.prepare(&mut options, findings, |options, problems| {
         problems.extend(authentication(options, &inputs.variables));
         match connection(spec, options, &inputs.variables, objects)? {
-            Ok(options) => Ok(Some(Connector::new(ConnectionSource::given(options)))),
+            Ok(connect) => {
+                let source = ConnectionSource::given(connect).require_auth(options.require_auth.clone());
+                Ok(Some(Connector::new(source)))
+            }
             Err(found) => {
                 problems.extend(found);
                 Ok(None)

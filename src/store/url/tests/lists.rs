@@ -21,7 +21,7 @@ fn lists_mean_what_they_mean_to_lib_pq() {
         ("host=::1 user=u dbname=d", "u - [::1]:5432 d"),
         ("user=u dbname=d", "u - localhost:5432 d"),
         ("host=h user=u dbname=d search_path=a,b", "u - h:5432 d search_path=a,b"),
-        ("host=h user=u options='-c a.b=\\\\ c'", "u - h:5432 u a.b= c"),
+        ("host=h user=u options='-c a.b=\\\\ c'", r"u - h:5432 u (-c a.b=\ c)"),
     ];
     for (text, expected) in rows {
         assert_eq!(read(text, &no_variables), expected, "{text}");
@@ -55,11 +55,11 @@ fn variables_fill_what_is_left_out() {
         ("USER", "os"),
     ];
     let rows = [
-        ("postgres://u:p@h:5/d", "u p h:5 d search_path=vs"),
-        ("postgres://h/d", "vu vp h:7 d search_path=vs"),
-        ("postgres:///", "vu vp vh:7 vd search_path=vs"),
-        ("postgres://u@h1,h2", "u vp h1:7,h2:7 vd search_path=vs"),
-        ("host=h", "vu vp h:7 vd search_path=vs"),
+        ("postgres://u:p@h:5/d", "u p h:5 d (-c search_path=vs)"),
+        ("postgres://h/d", "vu vp h:7 d (-c search_path=vs)"),
+        ("postgres:///", "vu vp vh:7 vd (-c search_path=vs)"),
+        ("postgres://u@h1,h2", "u vp h1:7,h2:7 vd (-c search_path=vs)"),
+        ("host=h", "vu vp h:7 vd (-c search_path=vs)"),
     ];
     for (text, expected) in rows {
         assert_eq!(read(text, &variables(&all)), expected, "{text}");

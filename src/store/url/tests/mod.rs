@@ -28,7 +28,10 @@ fn show_all(options: &ConnectOptions) -> String {
     let hosts: Vec<String> = options.hosts.iter().map(Host::to_string).collect();
     let password = options.password.as_ref().map_or("-", |password| password.expose_secret());
     let mut text = format!("{} {password} {} {}", options.user, hosts.join(","), options.database);
-    for (name, value) in &options.settings {
+    if let Some(options) = &options.options {
+        text.push_str(&format!(" ({options})"));
+    }
+    for (name, value) in &options.parameters {
         text.push_str(&format!(" {name}={value}"));
     }
     text
@@ -157,7 +160,7 @@ fn urls_that_are_refused_say_why() {
         ("postgres://u:p@h1,h2/d?hostaddr=1.2.3.4", "1 addresses for 2 hosts"),
         ("postgres://u:p@h/d?hostaddr=h", "not an IP address"),
         ("postgres://u:p@h/d?host=a%20b", "not valid in a host name"),
-        ("postgres://u:p@h/d?sslmode=allow", "disable, prefer, require, verify-ca, verify-full"),
+        ("postgres://u:p@h/d?sslmode=allow", "by Coder neither; use require, or prefer"),
         ("postgres://u:p@h/d?sslmode=verify_full", "disable, prefer, require, verify-ca, verify-full"),
         ("postgres://u:p@h/d?target_session_attrs=rw", "read-write"),
         ("postgres://u:p@h/d?connect_timeout=5s", "whole number of seconds"),
@@ -174,7 +177,8 @@ fn urls_that_are_refused_say_why() {
         ("postgres://u:p@h/d?scram_client_key=x", "not supported"),
         ("postgres://u:p@h/d?SSLMODE=disable", "SSLMODE must be written in lower case"),
         ("postgres://u:p@h/d?a%20b=c", "a parameter has a name"),
-        ("postgres://u:p@h/d?options=-e", "-c name=value"),
+        ("postgres://u:p@h/d?options=-c%20client_encoding%3Dlatin1", "only UTF8"),
+        ("postgres://u:p@h/d?require_auth=md5", "use --require-auth or PGREQUIREAUTH"),
     ];
     for (text, expected) in rows {
         let answer = read(text, &no_variables);
@@ -202,10 +206,41 @@ fn parameters_that_change_nothing_are_ignored() {
 #[test]
 fn everything_else_is_a_setting_of_the_server() {
     let text = "postgres://u:p@h/d?options=-c%20statement_timeout%3D5s%20--lock-timeout%3D1s%20-cwork_mem%3D1MB\
-                &role=seeder&search_path=coder,public&statement_timeout=7s";
-    let expected = "u p h:5432 d statement_timeout=5s lock_timeout=1s work_mem=1MB role=seeder search_path=coder,public \
-                    statement_timeout=7s";
+                &role=seeder&search_path=coder,public&TimeZone=UTC";
+    let expected = "u p h:5432 d (-c statement_timeout=5s --lock-timeout=1s -cwork_mem=1MB) role=seeder \
+                    search_path=coder,public TimeZone=UTC";
     assert_eq!(read(text, &no_variables), expected);
+    let names = ConnectOptions::parse(text, "X", &no_variables).unwrap().parameter_names();
+    assert_eq!(names, ["role", "search_path", "TimeZone", "statement_timeout", "lock_timeout", "work_mem", "options"]);
+    // Neon's, and what the server will refuse by name.
+    for options in ["endpoint=ep-x-1", "-e"] {
+        let text = format!("host=h user=u options='{options}'");
+        let options = ConnectOptions::parse(&text, "X", &no_variables).unwrap();
+        assert_eq!(options.parameter_names(), ["options"]);
+    }
+}
+
+#[test]
+fn variables_of_lib_pq_count_or_are_refused() {
+    let all = [("PGTZ", "UTC"), ("PGGEQO", "off"), ("PGCLIENTENCODING", "UTF8"), ("PGGSSENCMODE", "prefer")];
+    assert_eq!(read("postgres://u:p@h/d", &variables(&all)), "u p h:5432 d geqo=off timezone=UTC");
+    assert_eq!(read("postgres://u:p@h/d?timezone=CET", &variables(&all)), "u p h:5432 d geqo=off timezone=CET");
+    for (name, value, expected) in [
+        ("PGSERVICE", "coder", "service files are not read"),
+        ("PGSERVICEFILE", "/x", "service files are not read"),
+        ("PGREQUIRESSL", "1", "use sslmode=require"),
+        ("PGSSLCRL", "/x", "revocation lists"),
+        ("PGSSLCRLDIR", "/x", "revocation lists"),
+        ("PGREQUIREPEER", "postgres", "sslmode=verify-full"),
+        ("PGGSSENCMODE", "require", "GSSAPI"),
+        ("PGSSLMINPROTOCOLVERSION", "TLSv1.3", "restrict the server"),
+        ("PGCLIENTENCODING", "LATIN1", "only UTF8"),
+        ("PGREQUIREAUTH", "scram", "unknown method; use a list of password, md5"),
+    ] {
+        let problems = ConnectOptions::parse("postgres://u:p@h/d", "X", &variables(&[(name, value)])).unwrap_err();
+        assert_eq!(problems[0].variables, [name]);
+        assert!(problems[0].message.contains(expected), "{name}: {}", problems[0].message);
+    }
 }
 
 #[test]
@@ -253,8 +288,12 @@ fn times_and_names_have_defaults() {
     assert_eq!(options("connect_timeout=0").connect_timeout, Duration::from_secs(10));
     assert_eq!(options("connect_timeout=-1").connect_timeout, Duration::from_secs(10));
     assert_eq!(options("connect_timeout=3").connect_timeout, Duration::from_secs(3));
-    assert_eq!(options("").application_name, "ai-provider-seed");
-    assert_eq!(options("application_name=x").application_name, "x");
+    let name = |query: &str| options(query).application_name;
+    assert_eq!(name("").as_deref(), Some("ai-provider-seed"));
+    assert_eq!(name("application_name=x").as_deref(), Some("x"));
+    // One of ours would win over it.
+    assert_eq!(name("options=-c%20application_name%3Dx"), None);
+    assert_eq!(name("options=-c%20application_name%3Dx&application_name=y").as_deref(), Some("y"));
     assert_eq!(options("").target, TargetSession::Any);
     assert_eq!(options("target_session_attrs=prefer-standby").target, TargetSession::PreferStandby);
     assert_eq!(options("").describe(), "database d at h:5432");

@@ -1,0 +1,105 @@
+//! `--require-auth` and PGREQUIREAUTH: with which methods the server may ask for the password, as in libpq.
+
+use std::fmt;
+
+/// How a server may ask who we are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// The password in clear.
+    Password,
+    Md5,
+    Gss,
+    Sspi,
+    ScramSha256,
+    OAuth,
+    /// It does not ask. A client certificate may have told it.
+    None,
+}
+
+impl AuthMethod {
+    const ALL: [(&'static str, AuthMethod); 7] = [
+        ("password", AuthMethod::Password),
+        ("md5", AuthMethod::Md5),
+        ("gss", AuthMethod::Gss),
+        ("sspi", AuthMethod::Sspi),
+        ("scram-sha-256", AuthMethod::ScramSha256),
+        ("oauth", AuthMethod::OAuth),
+        ("none", AuthMethod::None),
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(_, method)| *method == self).map_or("", |(name, _)| name)
+    }
+}
+
+/// The methods that are allowed; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequireAuth(Vec<AuthMethod>);
+
+impl RequireAuth {
+    /// A list like `scram-sha-256,none`, or of what is not allowed: `!password,!md5`. The error says what is wrong with it.
+    pub fn parse(text: &str) -> Result<RequireAuth, String> {
+        let items: Vec<&str> = text.split(',').map(str::trim).collect();
+        let negated = items.iter().filter(|item| item.starts_with('!')).count();
+        if negated != 0 && negated != items.len() {
+            return Err("it has methods with ! and without; write either what is allowed or what is not".to_owned());
+        }
+        let mut named = Vec::new();
+        for item in items {
+            let name = item.strip_prefix('!').unwrap_or(item);
+            let Some((name, method)) = AuthMethod::ALL.iter().find(|(known, _)| *known == name) else {
+                let names: Vec<&str> = AuthMethod::ALL.iter().map(|(name, _)| *name).collect();
+                return Err(format!("it has an unknown method; use a list of {}", names.join(", ")));
+            };
+            if named.contains(method) {
+                return Err(format!("it has {name} twice; write it once"));
+            }
+            named.push(*method);
+        }
+        let all = AuthMethod::ALL.iter().map(|(_, method)| *method);
+        let allowed: Vec<AuthMethod> = all.filter(|method| named.contains(method) == (negated == 0)).collect();
+        if allowed.is_empty() {
+            Err("it allows no method at all; leave one".to_owned())
+        } else {
+            Ok(RequireAuth(allowed))
+        }
+    }
+
+    pub fn allows(&self, method: AuthMethod) -> bool {
+        self.0.contains(&method)
+    }
+}
+
+impl fmt::Display for RequireAuth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.0.iter().map(|method| method.as_str()).collect();
+        f.write_str(&names.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn list_means_what_it_means_to_libpq() {
+        let shown = |text: &str| RequireAuth::parse(text).map(|it| it.to_string());
+        assert_eq!(shown("scram-sha-256").unwrap(), "scram-sha-256");
+        assert_eq!(shown("none, md5").unwrap(), "md5, none");
+        assert_eq!(shown("!password,!md5").unwrap(), "gss, sspi, scram-sha-256, oauth, none");
+        assert_eq!(shown("!none").unwrap(), "password, md5, gss, sspi, scram-sha-256, oauth");
+        for (text, why) in [
+            ("scram-sha-256,!md5", "with ! and without"),
+            ("!password,!none,scram-sha-256", "with ! and without"),
+            ("password,md5,password", "password twice"),
+            ("!none,!none", "none twice"),
+            ("scram", "unknown method"),
+            ("SCRAM-SHA-256", "unknown method"),
+            ("", "unknown method"),
+            ("md5,", "unknown method"),
+            ("!password,!md5,!gss,!sspi,!scram-sha-256,!oauth,!none", "no method at all"),
+        ] {
+            assert!(shown(text).unwrap_err().contains(why), "{text}");
+        }
+    }
+}

@@ -63,6 +63,7 @@ words! {
         TooFewProviders = "too_few_providers" => Outcome::Invalid,
         EncryptionKeyInvalid = "encryption_key_invalid" => Outcome::Invalid,
         EnvFileInvalid = "env_file_invalid" => Outcome::Invalid,
+        EnvironmentTooLarge = "environment_too_large" => Outcome::Invalid,
         /// The controller and `diff --from`: a value that is unknown before the pod runs.
         EnvironmentUnknown = "environment_unknown" => Outcome::Invalid,
         InvalidOption = "invalid_option" => Outcome::Invalid,
@@ -91,6 +92,8 @@ words! {
         WorkloadAmbiguous = "workload_ambiguous" => Outcome::Invalid,
         ContainerNotFound = "container_not_found" => Outcome::Invalid,
         ObjectNotFound = "object_not_found" => Outcome::Invalid,
+        /// The controller too.
+        ObjectsTooMany = "objects_too_many" => Outcome::Invalid,
         ManifestInvalid = "manifest_invalid" => Outcome::Invalid,
         KubeconfigInvalid = "kubeconfig_invalid" => Outcome::Invalid,
         ClusterForbidden = "cluster_forbidden" => Outcome::Unavailable,

@@ -15,9 +15,6 @@ use crate::provider::{
     BedrockSettings, DesiredProvider, MAX_KEYS, NameError, Origin, Origins, Presence, ProviderType, check_name,
 };
 
-/// Of more keys than this only their number is a problem: a value of a megabyte must not become a million of them.
-const JUDGED: usize = 50;
-
 /// Adds what is wrong with it; `Some` if it is a provider all the same (the caller drops it if there is any problem).
 pub fn check(fields: &Fields, findings: &mut Findings) -> Option<DesiredProvider> {
     let mut check = Check { fields, findings };
@@ -169,13 +166,13 @@ impl Check<'_, '_> {
 
     fn list(&mut self, list: &List) {
         let (Some(variable), false) = (variable_of(list), list.ambiguous) else { return };
-        if list.values.len() > MAX_KEYS {
-            let message = format!("{} keys; Coder takes at most {MAX_KEYS}", list.values.len());
+        if list.number > MAX_KEYS {
+            let message = format!("{} keys; Coder takes at most {MAX_KEYS}", list.number);
             self.problem(Code::TooManyKeys, message, [variable.clone()]);
         }
-        for (at, key) in list.values.iter().enumerate().take(JUDGED) {
+        for (at, key) in list.values.iter().enumerate() {
             if key.is_empty() {
-                let message = match list.values.len() {
+                let message = match list.number {
                     1 => "set, but empty: unset the variable, or check that the Secret has a value".to_owned(),
                     _ => format!("the {} key is empty; remove the extra comma", redact::ordinal(at + 1)),
                 };
@@ -193,13 +190,13 @@ impl Check<'_, '_> {
 
     fn credential_counts(&mut self) {
         let (ids, secrets) = (&self.fields.access_keys, &self.fields.access_key_secrets);
-        if ids.ambiguous || secrets.ambiguous || ids.values.len() == secrets.values.len() {
+        if ids.ambiguous || secrets.ambiguous || ids.number == secrets.number {
             return;
         }
         let message = format!(
             "{} but {}: every access key needs its secret, in the same order",
-            count(ids.values.len(), "access key"),
-            count(secrets.values.len(), "access key secret")
+            count(ids.number, "access key"),
+            count(secrets.number, "access key secret")
         );
         let spelled = |list: &List, suffix| variable_of(list).unwrap_or_else(|| self.fields.would_be(suffix));
         let variables = [

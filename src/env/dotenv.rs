@@ -3,14 +3,16 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
+use super::size::{MAX_ENV_FILE, MAX_FILE_VARIABLES};
 use super::variable::Variable;
 use crate::problem::{Code, Problem};
 use crate::provider::{Source, redact};
 
-/// More than any environment a kernel would take, and little enough to hold in memory.
-const LIMIT: u64 = 64 << 20;
+/// As it is read.
+const LIMIT: u64 = MAX_ENV_FILE as u64;
 
 pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     let problem =
@@ -31,13 +33,21 @@ pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     // One byte more than is taken: the size of a pipe is not known before.
     let mut file = std::fs::File::open(path).map_err(unreadable)?.take(LIMIT + 1);
     let size = file.read_to_end(&mut bytes).map_err(unreadable)?;
+    let too_large = |message: String| Problem { code: Code::EnvironmentTooLarge, ..problem(message) };
     if size as u64 > LIMIT {
-        return Err(problem(format!("more than {LIMIT} bytes, which is more than is read")));
+        return Err(too_large(format!(
+            "more than {LIMIT} bytes, which is more than is read; remove what is no variable"
+        )));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
         problem(format!("line {line} is not Unicode (UTF-8)"))
     })?;
+    // Each variable takes more memory than its line; blank ones and comments take none.
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains('=')).count();
+    if lines > MAX_FILE_VARIABLES {
+        return Err(too_large(format!("more than {MAX_FILE_VARIABLES} variables; remove those of no provider")));
+    }
     parse(&text).map(last_of_each).map_err(problem)
 }
 
@@ -52,7 +62,7 @@ fn last_of_each(mut variables: Vec<Variable>) -> Vec<Variable> {
 
 /// The crate replaces `$NAME` by variables; people's keys contain `$`. So every `$` is put aside while it reads.
 pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
-    let aside = ('\u{f0000}'..='\u{ffffd}').find(|c| !text.contains(*c)).ok_or("holds every private-use character")?;
+    let aside = unused_private_character(text).ok_or("holds every private-use character")?;
     let literal = set_aside(text.strip_prefix('\u{feff}').unwrap_or(text), aside);
     let read = Cell::new(0);
     let mut entries = dotenvy::from_read_iter(ByLine { rest: literal.as_bytes(), read: &read });
@@ -78,6 +88,13 @@ pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
         variables.push(Variable::new(name, value, Source::EnvFile));
     }
     Ok(variables)
+}
+
+/// In one pass: a file may hold nearly all of them.
+fn unused_private_character(text: &str) -> Option<char> {
+    const PRIVATE: RangeInclusive<char> = '\u{f0000}'..='\u{ffffd}';
+    let used: BTreeSet<char> = text.chars().filter(|c| PRIVATE.contains(c)).collect();
+    PRIVATE.into_iter().find(|c| !used.contains(c))
 }
 
 /// `\$` is the escape for a plain `$` and stays as it is.
@@ -157,7 +174,29 @@ mod tests {
         }
         let long = std::fs::File::create(directory.path().join("long")).unwrap();
         long.set_len(LIMIT + 1).unwrap();
-        assert!(message(read_file(&directory.path().join("long"))).contains("more than 67108864 bytes"));
+        assert!(message(read_file(&directory.path().join("long"))).contains("more than 16777216 bytes"));
+    }
+
+    #[test]
+    fn file_of_too_many_variables_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("env");
+        let lines = |number: usize| "# A=1\nA=1\n\n".repeat(number);
+        std::fs::write(&path, lines(MAX_FILE_VARIABLES)).unwrap();
+        assert!(read_file(&path).is_ok());
+        std::fs::write(&path, lines(MAX_FILE_VARIABLES + 1)).unwrap();
+        let problem = read_file(&path).err().unwrap();
+        assert_eq!(problem.code, Code::EnvironmentTooLarge);
+        assert!(problem.message.starts_with("more than 32768 variables"), "{problem:?}");
+    }
+
+    /// Each of them was looked for from the beginning.
+    #[test]
+    fn private_use_characters_take_one_pass() {
+        let all: String = ('\u{f0000}'..='\u{ffffc}').collect();
+        let text = format!("A={}$B{all}\n", "x".repeat(4 << 20));
+        assert_eq!(pairs(&text)[0].1.len(), text.len() - 3);
+        assert!(parse(&format!("A={all}\u{ffffd}")).is_err());
     }
 
     #[test]

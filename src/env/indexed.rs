@@ -9,6 +9,9 @@ use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact;
 
+/// Of more keys than this only their number is a problem: a value of a megabyte must not become a million of them.
+const JUDGED: usize = 50;
+
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Suffix {
     Type,
@@ -44,8 +47,10 @@ const SUFFIXES: [(&str, Suffix); 13] = [
 #[derive(Default)]
 pub struct List<'a> {
     pub variable: Option<&'a Variable>,
-    /// Trimmed.
+    /// Trimmed; of very many the first [`JUDGED`] alone.
     pub values: Vec<&'a str>,
+    /// How many there are.
+    pub number: usize,
     /// Given twice, or not known: what is in it is not judged any further.
     pub ambiguous: bool,
     /// It is set to an unknown value.
@@ -144,7 +149,8 @@ impl<'a> Fields<'a> {
             (list.ambiguous, list.unknown) = (true, true);
             return;
         };
-        list.values = if plural { value.split(',').map(str::trim).collect() } else { vec![value.trim()] };
+        list.number = if plural { value.split(',').count() } else { 1 };
+        list.values = if plural { value.split(',').map(str::trim).take(JUDGED).collect() } else { vec![value.trim()] };
     }
 }
 

@@ -10,6 +10,7 @@ mod judge;
 mod legacy;
 mod names;
 mod partial;
+pub mod size;
 mod suggest;
 mod synonyms;
 mod unknown;

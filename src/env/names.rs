@@ -47,7 +47,6 @@ pub fn behind<'a>(prefix: &str, name: &'a str) -> Option<Cow<'a, str>> {
 }
 
 /// Does Coder make a provider of it?
-#[cfg(feature = "controller")]
 pub fn is_of_provider(name: &str) -> bool {
     is_older(name) || PREFIXES.iter().any(|prefix| behind(prefix, name).is_some())
 }

@@ -3,7 +3,7 @@
 
 use secrecy::ExposeSecret;
 
-use crate::env::{Completeness, Environment, UnknownProvider, Variable, look_up, read_file};
+use crate::env::{Completeness, Environment, UnknownProvider, Variable, look_up, read_file, size};
 use crate::options::{CompareCredentials, DatabaseSource, Options};
 use crate::plan::{Access, PlanOptions};
 use crate::problem::{Code, Findings, Problem};
@@ -44,7 +44,10 @@ pub fn prepare_with(
 ) -> Result<Prepared, Findings> {
     let Findings { mut problems, warnings: option_warnings } = of_options;
     let mut environment = match &options.env_file {
-        None => Environment::read(variables),
+        None => match size::of_process(variables) {
+            None => Environment::read(variables),
+            Some(problem) => Environment { findings: vec![problem].into(), ..Environment::default() },
+        },
         Some(path) => match read_file(path) {
             Ok(variables) => Environment::read(&variables),
             Err(problem) => Environment { findings: vec![problem].into(), ..Environment::default() },

@@ -14,6 +14,7 @@ mod edges;
 mod export;
 mod golden;
 mod golden_resolve;
+mod hostile;
 mod limits;
 mod one_provider;
 mod options;

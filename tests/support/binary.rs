@@ -16,12 +16,13 @@ pub struct Run {
     termination_log: bool,
     stdin: Option<String>,
     limit: Duration,
+    memory: Option<usize>,
 }
 
 impl Run {
     pub fn new(args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         let args = args.into_iter().map(Into::into).collect();
-        Run { args, env: Vec::new(), termination_log: true, stdin: None, limit: Duration::from_secs(60) }
+        Run { args, env: Vec::new(), termination_log: true, stdin: None, limit: Duration::from_secs(60), memory: None }
     }
 
     pub fn seed() -> Self {
@@ -78,6 +79,13 @@ impl Run {
         self
     }
 
+    /// How many MiB it may allocate: beyond that the kernel refuses, and the program ends by a signal. What counts is every
+    /// private writable page that it asks for, so it never needs more than this; the pages of its own file are beside it.
+    pub fn memory(mut self, mebibytes: usize) -> Self {
+        self.memory = Some(mebibytes);
+        self
+    }
+
     /// Runs it to its end.
     pub fn run(&self) -> Finished {
         self.start().wait()
@@ -85,7 +93,15 @@ impl Run {
 
     /// Starts it, for tests that do something meanwhile.
     pub fn start(&self) -> Started {
-        let mut command = Command::new(program());
+        let mut command = match self.memory {
+            None => Command::new(program()),
+            Some(mebibytes) => {
+                let mut shell = Command::new("/bin/sh");
+                let kibibytes = (mebibytes << 10).to_string();
+                shell.args(["-c", "ulimit -d \"$0\" && exec \"$@\"", &kibibytes]).arg(program());
+                shell
+            }
+        };
         command.args(&self.args).env_clear().envs(self.env.iter().cloned());
         command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());

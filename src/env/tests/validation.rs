@@ -175,7 +175,7 @@ fn all_problems_of_a_run_are_found_together() {
     found.sort();
     found.dedup();
     // What remains is not of the environment, or is in `without_a_type…`.
-    let others = [Code::EncryptionKeyInvalid, Code::EnvFileInvalid, Code::InvalidOption];
+    let others = [Code::EncryptionKeyInvalid, Code::EnvFileInvalid, Code::EnvironmentTooLarge, Code::InvalidOption];
     let expected: Vec<Code> =
         Code::ALL.iter().copied().filter(|code| *code < Code::DatabaseUrlInvalid && !others.contains(code)).collect();
     assert_eq!(found, expected, "{:#?}", environment.findings.problems);

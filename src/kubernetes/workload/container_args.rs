@@ -4,6 +4,7 @@ use clap::error::ErrorKind;
 use k8s_openapi::api::core::v1::Container;
 
 use super::container_env::{ContainerEnv, EnvValue};
+use crate::env::size::{self, TooLarge};
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::DEFAULT_CONTAINER;
 use crate::options::usage::usage_message;
@@ -17,12 +18,10 @@ const PROGRAM: &str = "ai-provider-seed";
 /// options only in its variables.
 pub fn texts(container: &Container, environment: &ContainerEnv) -> Result<(RawOptions, Option<Problem>), CheckStopped> {
     let own_command = container.command.iter().flatten().count() > 0;
-    let mut words = Vec::new();
-    for (field, list) in [("command", &container.command), ("args", &container.args)] {
-        for (at, word) in list.iter().flatten().enumerate() {
-            words.push(expand(word, &format!("{field}[{at}]"), container, environment)?);
-        }
-    }
+    let words = match words(container, environment)? {
+        Ok(words) => words,
+        Err(problem) => return Ok((RawOptions::default(), Some(problem))),
+    };
     let is_ours = container.name == DEFAULT_CONTAINER;
     let program = words.iter().position(|word| is_program(word));
     let arguments = match program {
@@ -60,10 +59,41 @@ fn is_seed(word: Option<&String>) -> bool {
     word.is_some_and(|word| word == "seed" || word == "diff")
 }
 
-fn expand(word: &str, field: &str, container: &Container, environment: &ContainerEnv) -> Result<String, CheckStopped> {
+/// The command line. The inner `Err`: no process could start with it.
+fn words(container: &Container, environment: &ContainerEnv) -> Result<Result<Vec<String>, Problem>, CheckStopped> {
+    let mut total = environment.total();
+    let mut words = Vec::new();
+    for (field, list) in [("command", &container.command), ("args", &container.args)] {
+        for (at, word) in list.iter().flatten().enumerate() {
+            let field = format!("{field}[{at}]");
+            let word = match expand(word, &field, container, environment)? {
+                Ok(word) => word,
+                Err(bytes) => {
+                    let mut too_large = TooLarge::default();
+                    too_large.add(&field, bytes);
+                    return Ok(Err(too_large.problem().unwrap_or_else(size::too_large_in_all)));
+                }
+            };
+            if !total.add(word.len() + 1) {
+                return Ok(Err(size::too_large_in_all()));
+            }
+            words.push(word);
+        }
+    }
+    Ok(Ok(words))
+}
+
+/// The inner `Err`: it would have so many bytes.
+fn expand(
+    word: &str,
+    field: &str,
+    container: &Container,
+    environment: &ContainerEnv,
+) -> Result<Result<String, usize>, CheckStopped> {
     let place = format!("{field} of container {}", redact::name(&container.name));
     match environment.expand(word) {
-        EnvValue::Text(text, _) => Ok(text),
+        EnvValue::Text(text, _) => Ok(Ok(text)),
+        EnvValue::TooLarge(bytes) => Ok(Err(bytes)),
         EnvValue::NotUnicode(source) => {
             let message =
                 format!("{place} contains a value of {source} that is not Unicode (UTF-8); set it again as text");
@@ -140,6 +170,16 @@ mod tests {
         ] {
             assert_eq!(block_on(&container), Ok(None), "{container:?}");
         }
+    }
+
+    #[test]
+    fn arguments_too_large_to_start_with_are_named() {
+        let name = DEFAULT_CONTAINER;
+        let error = |container: Container| block_on(&container).unwrap_err();
+        let long = "x".repeat(size::MAX_VARIABLE + 1);
+        assert!(error(container(name, &[], &["seed", &long])).starts_with("it would have 131073 bytes"));
+        let many = vec!["x"; size::MAX_ENVIRONMENT / 10 + 1];
+        assert!(error(container(name, &[], &many)).contains("2097152 bytes in all"));
     }
 
     #[test]

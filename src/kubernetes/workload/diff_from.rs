@@ -9,7 +9,7 @@ use super::inputs::{ContainerInputs, Target, TargetError, from_environment, is_o
 use super::manifests::Manifests;
 use super::objects::{Names, Objects};
 use super::template::Workload;
-use crate::env::{DATABASE_URL_VARIABLES, Variable, is_of_provider};
+use crate::env::{DATABASE_URL_VARIABLES, Variable, is_of_provider, size};
 use crate::kubernetes::client::{self, ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::kubernetes::crd::spec::DEFAULT_CONTAINER;
@@ -153,9 +153,16 @@ fn of_stop(stop: CheckStopped) -> Problem {
     Problem::new(code, stop.message)
 }
 
+fn of_target_error(error: TargetError) -> Problem {
+    match error {
+        TargetError::Stopped(stop) => of_stop(stop),
+        TargetError::Invalid(refused) => refused.problems.into_iter().next().unwrap_or_else(size::too_large_in_all),
+    }
+}
+
 fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local) -> Result<WorkloadInputs, Problem> {
     let container = workload.container_for(container, Audience::CommandLine).map_err(of_stop)?;
-    let (inputs, texts) = ContainerInputs::of(workload, container, objects).map_err(of_stop)?;
+    let (inputs, texts) = ContainerInputs::of(workload, container, objects).map_err(of_target_error)?;
     let (mut options, mut findings) = options::parse(&texts.with_flags(&local.flags), &inputs.variables);
     take_this_run(&mut options, &local.options);
     let elsewhere = local.gives_database() || options.offline;

@@ -55,10 +55,10 @@ impl<'a> ContainerInputs<'a> {
         workload: &'a Workload,
         container: &'a Container,
         objects: &'a Objects,
-    ) -> Result<(ContainerInputs<'a>, RawOptions), CheckStopped> {
+    ) -> Result<(ContainerInputs<'a>, RawOptions), TargetError> {
         let environment = super::container_env::ContainerEnv::of(container, workload.pod(), objects)?;
+        let variables = environment.variables().map_err(|problem| TargetError::Invalid(vec![problem].into()))?;
         let (texts, usage) = container_args::texts(container, &environment)?;
-        let variables = environment.variables();
         Ok((ContainerInputs { workload, container, objects, variables, usage, missing: environment.missing }, texts))
     }
 

@@ -9,7 +9,9 @@ use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, EnvVarSource}
 use super::expand::{Piece, is_service_variable, pieces};
 use super::objects::{Mention, ObjectKind, Objects};
 use crate::env::Variable;
+use crate::env::size::{self, MAX_ENVIRONMENT, TooLarge, Total};
 use crate::kubernetes::crd::reason::CheckStopped;
+use crate::problem::Problem;
 use crate::provider::{Source, redact};
 
 /// What a variable holds. No `Debug`: any may be a secret.
@@ -21,6 +23,8 @@ pub enum EnvValue {
     InPod(String),
     /// It stands in an object that was not given; which.
     Elsewhere(String, Source),
+    /// So many bytes that no process could start with it; it was never built.
+    TooLarge(usize),
 }
 
 /// The pod that the container is in.
@@ -37,7 +41,16 @@ pub struct ContainerEnv {
     /// Objects that were not given and may set any variable: `Secret coder-ai, which envFrom of container coder reads`.
     pub missing: Vec<String>,
     service_links: bool,
+    /// Of `values`.
+    total: Total,
+    /// Of all that was ever in `values`: an entry that is replaced costs time too.
+    handled: usize,
+    /// It became more than a process can hold, and no more was read.
+    full: bool,
 }
+
+/// How much is read of what later entries replace.
+const MAX_HANDLED: usize = 4 * MAX_ENVIRONMENT;
 
 impl ContainerEnv {
     pub fn of(container: &Container, pod: Pod<'_>, objects: &Objects) -> Result<ContainerEnv, CheckStopped> {
@@ -51,35 +64,52 @@ impl ContainerEnv {
         Ok(environment)
     }
 
-    /// In the order of their names: the kubelet's own order is none.
-    pub fn variables(&self) -> Vec<Variable> {
-        let variable = |(name, value): (&String, &EnvValue)| match value {
-            EnvValue::Text(text, source) => Variable::new(name, text, source.clone()),
-            EnvValue::NotUnicode(source) => Variable::not_unicode(name, source.clone()),
-            EnvValue::InPod(why) => Variable::in_pod(name, why),
-            EnvValue::Elsewhere(why, source) => Variable::elsewhere(name, why, source.clone()),
-        };
-        self.values.iter().map(variable).collect()
+    /// In the order of their names: the kubelet's own order is none. `Err`: no process could start with them.
+    pub fn variables(&self) -> Result<Vec<Variable>, Problem> {
+        let (mut variables, mut too_large) = (Vec::with_capacity(self.values.len()), TooLarge::default());
+        for (name, value) in &self.values {
+            variables.push(match value {
+                EnvValue::Text(text, source) => Variable::new(name, text, source.clone()),
+                EnvValue::NotUnicode(source) => Variable::not_unicode(name, source.clone()),
+                EnvValue::InPod(why) => Variable::in_pod(name, why),
+                EnvValue::Elsewhere(why, source) => Variable::elsewhere(name, why, source.clone()),
+                EnvValue::TooLarge(bytes) => {
+                    too_large.add(name, *bytes);
+                    continue;
+                }
+            });
+        }
+        match too_large.problem().or_else(|| self.full.then(size::too_large_in_all)) {
+            Some(problem) => Err(problem),
+            None => Ok(variables),
+        }
     }
 
-    /// The text with its references resolved. What a Secret has a part in is as secret as the Secret.
+    /// Of all variables; arguments are added to it.
+    pub fn total(&self) -> Total {
+        self.total
+    }
+
+    /// The text with its references resolved. What a Secret has a part in is as secret as the Secret. How long it becomes is
+    /// known before it is built.
     pub fn expand(&self, text: &str) -> EnvValue {
-        let (mut expanded, mut source) = (String::new(), Source::Container);
+        let (mut length, mut source) = (0_usize, Source::Container);
         for piece in pieces(text) {
             let name = match piece {
                 Piece::Literal(text) => {
-                    expanded.push_str(text);
+                    length = length.saturating_add(text.len());
                     continue;
                 }
                 Piece::Reference(name) => name,
             };
-            match self.values.get(name) {
+            length = length.saturating_add(match self.values.get(name) {
                 Some(EnvValue::Text(text, of)) => {
-                    expanded.push_str(text);
                     if of.is_secret() {
                         source = of.clone();
                     }
+                    text.len()
                 }
+                Some(EnvValue::TooLarge(bytes)) => *bytes,
                 Some(EnvValue::NotUnicode(of)) => return EnvValue::NotUnicode(of.clone()),
                 Some(EnvValue::Elsewhere(_, of)) => {
                     return EnvValue::Elsewhere(format!("it contains $({}) of {of}", redact::name(name)), of.clone());
@@ -88,13 +118,35 @@ impl ContainerEnv {
                 None if is_service_variable(name, self.service_links) => {
                     return EnvValue::InPod(format!("it contains $({}), a variable of a Service", redact::name(name)));
                 }
-                None => expanded.extend(["$(", name, ")"]),
+                None => "$()".len() + name.len(),
+            });
+        }
+        if length > size::MAX_VARIABLE {
+            EnvValue::TooLarge(length)
+        } else {
+            EnvValue::Text(self.text(text, length), source)
+        }
+    }
+
+    /// All its references are known to have a text, or none at all.
+    fn text(&self, text: &str, length: usize) -> String {
+        let mut expanded = String::with_capacity(length);
+        for piece in pieces(text) {
+            match piece {
+                Piece::Literal(text) => expanded.push_str(text),
+                Piece::Reference(name) => match self.values.get(name) {
+                    Some(EnvValue::Text(text, _)) => expanded.push_str(text),
+                    _ => expanded.extend(["$(", name, ")"]),
+                },
             }
         }
-        EnvValue::Text(expanded, source)
+        expanded
     }
 
     fn add_all(&mut self, from: &EnvFromSource, container: &Container, objects: &Objects) -> Result<(), CheckStopped> {
+        if self.full {
+            return Ok(());
+        }
         let by = format!("envFrom of container {}", redact::name(&container.name));
         let by = Mention(&by);
         let prefix = from.prefix.as_deref().unwrap_or_default();
@@ -105,23 +157,44 @@ impl ContainerEnv {
         if let Some(reference) = &from.config_map_ref {
             let name = &reference.name;
             for (key, text) in objects.config_map(name, reference.optional == Some(true), &by)?.into_iter().flatten() {
-                let source = of_map(name, key);
-                self.put(format!("{prefix}{key}"), EnvValue::Text(text.clone(), source));
+                self.put_key(prefix, key, text.len(), || EnvValue::Text(text.clone(), of_map(name, key)));
             }
         } else if let Some(reference) = &from.secret_ref {
             let name = &reference.name;
             for (key, bytes) in objects.secret(name, reference.optional == Some(true), &by)?.into_iter().flatten() {
-                self.put(format!("{prefix}{key}"), of_secret(name, key, bytes));
+                self.put_key(prefix, key, bytes.len(), || of_secret(name, key, bytes));
             }
         }
         Ok(())
     }
 
     /// A key that is no name of a variable is passed over. (Kubernetes 1.34 takes more names; none that is read here.)
-    fn put(&mut self, name: String, value: EnvValue) {
-        if is_variable_name(&name) {
-            self.values.insert(name, value);
+    fn put_key(&mut self, prefix: &str, key: &str, bytes: usize, value: impl FnOnce() -> EnvValue) {
+        if self.full {
+            return;
         }
+        let name = format!("{prefix}{key}");
+        if is_variable_name(&name) {
+            let size = size::of_variable(name.len(), bytes);
+            self.put(name, if size > size::MAX_VARIABLE { EnvValue::TooLarge(size) } else { value() });
+        } else {
+            self.count(name.len());
+        }
+    }
+
+    fn put(&mut self, name: String, value: EnvValue) {
+        let bytes = of_entry(&name, &value);
+        if let Some(replaced) = self.values.get(&name) {
+            self.total.remove(of_entry(&name, replaced));
+        }
+        self.full |= !self.total.add(bytes);
+        self.count(bytes);
+        self.values.insert(name, value);
+    }
+
+    fn count(&mut self, bytes: usize) {
+        self.handled += bytes + 8;
+        self.full |= self.handled > MAX_HANDLED;
     }
 
     fn add(
@@ -131,6 +204,9 @@ impl ContainerEnv {
         pod: Pod<'_>,
         objects: &Objects,
     ) -> Result<(), CheckStopped> {
+        if self.full {
+            return Ok(());
+        }
         let value = match (variable.value.as_deref().unwrap_or_default(), &variable.value_from) {
             ("", Some(from)) => {
                 let by = format!("env {} of container {}", redact::name(&variable.name), redact::name(&container.name));
@@ -142,9 +218,20 @@ impl ContainerEnv {
             }
             (text, _) => self.expand(text),
         };
-        self.values.insert(variable.name.clone(), value);
+        let name = variable.name.clone();
+        let size = of_entry(&name, &value);
+        self.put(name, if size > size::MAX_VARIABLE { EnvValue::TooLarge(size) } else { value });
         Ok(())
     }
+}
+
+/// What is held of it.
+fn of_entry(name: &str, value: &EnvValue) -> usize {
+    let bytes = match value {
+        EnvValue::Text(text, _) => text.len(),
+        EnvValue::NotUnicode(_) | EnvValue::InPod(_) | EnvValue::Elsewhere(..) | EnvValue::TooLarge(_) => 0,
+    };
+    size::of_variable(name.len(), bytes)
 }
 
 /// The object that all its variables come from, if nobody here knows it.
@@ -180,7 +267,7 @@ fn value_from(
         }
         let text = objects.config_map_key(name, key, reference.optional == Some(true), by)?;
         let source = of_map(name, key);
-        return Ok(text.map(|text| EnvValue::Text(text.to_owned(), source)));
+        return Ok(text.map(|text| limited(text.len(), || EnvValue::Text(text.to_owned(), source))));
     }
     if let Some(reference) = &from.secret_key_ref {
         let (name, key) = (&reference.name, &reference.key);
@@ -188,10 +275,14 @@ fn value_from(
             return Ok(Some(not_given(Source::Secret { name: redact::name(name), key: redact::name(key) })));
         }
         let bytes = objects.secret_key(name, key, reference.optional == Some(true), by)?;
-        return Ok(bytes.map(|bytes| of_secret(name, key, bytes)));
+        return Ok(bytes.map(|bytes| limited(bytes.len(), || of_secret(name, key, bytes))));
     }
     // fileKeyRef, and whatever a newer Kubernetes has.
     Ok(Some(EnvValue::InPod("it comes from a source that only the kubelet reads".to_owned())))
+}
+
+fn limited(bytes: usize, value: impl FnOnce() -> EnvValue) -> EnvValue {
+    if bytes > size::MAX_VARIABLE { EnvValue::TooLarge(bytes) } else { value() }
 }
 
 fn not_given(source: Source) -> EnvValue {

@@ -33,6 +33,7 @@ fn build(container: Json) -> Result<Vec<String>, CheckStopped> {
         EnvValue::NotUnicode(source) => format!("{name} not Unicode ({source})"),
         EnvValue::InPod(why) => format!("{name} in pod: {why}"),
         EnvValue::Elsewhere(why, _) => format!("{name} elsewhere: {why}"),
+        EnvValue::TooLarge(bytes) => format!("{name} too large: {bytes}"),
     };
     Ok(environment.values.iter().map(line).collect())
 }
@@ -143,6 +144,87 @@ fn pod_only_references_are_unknown() {
     assert_eq!(built.unwrap(), expected);
 }
 
+fn of(container: Json, objects: &Objects) -> ContainerEnv {
+    let container: Container = serde_json::from_value(container).unwrap();
+    let pod = Pod { namespace: "team-a", service_links: true };
+    ContainerEnv::of(&container, pod, objects).ok().unwrap()
+}
+
+fn too_large(environment: &ContainerEnv) -> Problem {
+    environment.variables().err().unwrap()
+}
+
+/// The 2 TiB of the last one were built.
+#[test]
+fn thirty_one_doublings_are_named_and_never_built() {
+    let mut env = vec![json!({"name": "V00", "value": "x".repeat(1000)})];
+    env.extend((1..32).map(|n| {
+        let half = format!("$(V{:02})", n - 1);
+        json!({"name": format!("V{n:02}"), "value": format!("{half}{half}")})
+    }));
+    let environment = of(json!({"name": "c", "env": env}), &Objects::default());
+    let problem = too_large(&environment);
+    // 1,000 bytes doubled seven times are 128,000; eight times they are more than 131,072.
+    assert_eq!(problem.variables, (8..16).map(|n| format!("V{n:02}")).collect::<Vec<_>>());
+    assert!(
+        problem.message.starts_with("24 variables are too large, the largest would have over 1 TiB"),
+        "{problem:?}"
+    );
+    let held =
+        environment.values.values().map(|value| if let EnvValue::Text(text, _) = value { text.capacity() } else { 0 });
+    assert!(held.sum::<usize>() < 512 << 10);
+    // Whatever contains one is as large, and nothing overflows.
+    let mut deep = vec![json!({"name": "W000", "value": "x"})];
+    deep.extend((1..200).map(|n| {
+        let half = format!("$(W{:03})", n - 1);
+        json!({"name": format!("W{n:03}"), "value": format!("{half}{half}")})
+    }));
+    let environment = of(json!({"name": "c", "env": deep}), &Objects::default());
+    assert_eq!(too_large(&environment).code, crate::problem::Code::EnvironmentTooLarge);
+}
+
+/// Each variable could start, and all of them could not.
+#[test]
+fn sum_of_a_template_has_a_bound() {
+    let entry = |n: usize| json!({"name": format!("V{n:02}"), "value": "x".repeat(100 << 10)});
+    let fits: Vec<Json> = (0..20).map(entry).collect();
+    assert!(of(json!({"name": "c", "env": fits}), &Objects::default()).variables().is_ok());
+    let many: Vec<Json> = (0..60).map(entry).collect();
+    let environment = of(json!({"name": "c", "env": many}), &Objects::default());
+    assert!(too_large(&environment).message.contains("2097152 bytes in all"));
+    assert!(environment.values.len() < 22, "{} were read", environment.values.len());
+    // What a later entry replaces does not count.
+    let replaced: Vec<Json> = (0..30).map(|_| entry(0)).collect();
+    assert!(of(json!({"name": "c", "env": replaced}), &Objects::default()).variables().is_ok());
+}
+
+/// A small Deployment may name one large object thousands of times.
+#[test]
+fn object_named_ten_thousand_times_is_read_a_few_times() {
+    let data: BTreeMap<String, Vec<u8>> = (0..10_000).map(|n| (format!("K{n:05}"), vec![b'x'; 80])).collect();
+    let objects = Objects { secrets: [("big".to_owned(), Some(data))].into(), ..Objects::default() };
+    for prefixes in [10_000, 1] {
+        let from = |n: usize| json!({"prefix": format!("P{}", n % prefixes), "secretRef": {"name": "big"}});
+        let from: Vec<Json> = (0..10_000).map(from).collect();
+        let environment = of(json!({"name": "c", "envFrom": from}), &objects);
+        assert_eq!(too_large(&environment).code, crate::problem::Code::EnvironmentTooLarge);
+        assert!(environment.values.len() < 40_000 && environment.handled <= MAX_HANDLED + 200);
+    }
+}
+
+#[test]
+fn value_of_an_object_is_too_large_by_name() {
+    let data = [("LONG".to_owned(), vec![b'x'; size::MAX_VARIABLE])].into();
+    let objects = Objects { secrets: [("big".to_owned(), Some(data))].into(), ..Objects::default() };
+    let key = json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "big", "key": "LONG"}}}]);
+    for (container, name) in [
+        (json!({"name": "c", "env": key}), "A"),
+        (json!({"name": "c", "envFrom": [{"prefix": "P_", "secretRef": {"name": "big"}}]}), "P_LONG"),
+    ] {
+        assert_eq!(too_large(&of(container, &objects)).variables, [name]);
+    }
+}
+
 proptest! {
     /// Against the kubelet's loop, written down as plainly as possible.
     #[test]
@@ -162,7 +244,6 @@ proptest! {
             let text = match value.as_str() {
                 "\0map" => "db".to_owned(),
                 value => pieces(value)
-                    .into_iter()
                     .map(|piece| match piece {
                         Piece::Literal(text) => text.to_owned(),
                         Piece::Reference(name) => model.get(name).cloned().unwrap_or_else(|| format!("$({name})")),
@@ -173,6 +254,7 @@ proptest! {
         }
         let built: BTreeMap<String, String> = built
             .variables()
+            .unwrap()
             .iter()
             .map(|variable| (variable.name.clone(), variable.value().unwrap_or_default().to_owned()))
             .collect();

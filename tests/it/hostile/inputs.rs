@@ -1,0 +1,102 @@
+//! Environments, files and manifests.
+
+use super::MEMORY;
+use crate::support::{Finished, Run};
+use serde_json::{Value, json};
+use std::fmt::Write;
+use std::path::Path;
+
+fn offline() -> Run {
+    Run::diff().json().arg("--offline").memory(MEMORY)
+}
+
+/// The environment of a file.
+fn of_file(contents: &str) -> Finished {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), contents).unwrap();
+    offline().arg("--env-file").arg(file.path()).run()
+}
+
+fn of_manifests(manifests: impl Into<String>) -> Finished {
+    offline().args(["--from", "-"]).stdin(manifests).run()
+}
+
+fn deployment(container: &Value) -> Value {
+    let pod = json!({"initContainers": [container], "containers": []});
+    json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "coder"},
+           "spec": {"selector": {}, "template": {"spec": pod}}})
+}
+
+#[track_caller]
+fn too_large(finished: Finished, says: &str) {
+    let finished = finished.expect(2);
+    assert_eq!(finished.codes("problems"), ["environment_too_large"], "{finished}");
+    let message = finished.json()["problems"][0]["message"].as_str().unwrap().to_owned();
+    assert!(message.contains(says), "{message}");
+}
+
+/// 3 KB of a manifest name 2 TiB; they took 8 GiB.
+#[test]
+fn doublings_of_a_template_are_named_in_little_memory() {
+    let mut env = vec![json!({"name": "V00", "value": "x".repeat(1000)})];
+    env.extend((1..32).map(|n| {
+        let half = format!("$(V{:02})", n - 1);
+        json!({"name": format!("V{n:02}"), "value": half.repeat(2)})
+    }));
+    let container = json!({"name": "ai-provider-seed", "args": ["seed"], "env": env});
+    let finished = of_manifests(deployment(&container).to_string());
+    assert_eq!(finished.json()["problems"][0]["variables"][0], "V08", "{finished}");
+    too_large(finished, "24 variables are too large, the largest would have over 1 TiB");
+    // The same through an argument alone.
+    let mut container = container;
+    container["env"].as_array_mut().unwrap().truncate(8);
+    container["args"] = json!(["seed", "$(V07)".repeat(1000)]);
+    too_large(of_manifests(deployment(&container).to_string()), "it would have 128000000 bytes");
+}
+
+#[test]
+fn references_without_an_end_take_no_time() {
+    let env = json!([{"name": "A", "value": "$(".repeat(4 << 20)}]);
+    let container = json!({"name": "ai-provider-seed", "args": ["seed"], "env": env});
+    too_large(of_manifests(deployment(&container).to_string()), "8388608 bytes");
+}
+
+#[test]
+fn env_file_of_any_kind_is_read_in_little_memory() {
+    let mebibytes = 15 << 20;
+    let own = "CODER_AIBRIDGE_PROVIDER_";
+    let lines = |line: &dyn Fn(usize) -> String| {
+        let mut text = String::new();
+        for n in 0..32_000 {
+            writeln!(text, "{}", line(n)).unwrap();
+        }
+        assert!(text.len() < 16 << 20);
+        text
+    };
+    for (what, contents, code) in [
+        ("commas", format!("{own}0_TYPE=openai\n{own}0_KEYS={}", ",".repeat(mebibytes)), 2),
+        ("one key", format!("{own}0_TYPE=openai\n{own}0_KEY={}", "k".repeat(mebibytes)), 0),
+        ("one name", format!("{own}0_{}=k", "K".repeat(mebibytes)), 2),
+        ("gaps", lines(&|n| format!("{own}{}_TYPE=openai", n * 1_000_000_007)), 2),
+        ("fields", lines(&|n| format!("{own}0_FIELD{n}=x")), 2),
+        ("near fields", lines(&|n| format!("{own}0_BEDROCK_SMALL_FAST_MODE{n:05}=x")), 2),
+        ("near names", lines(&|n| format!("CODER_AIBRIGE_PROVIDER_{n}_KEY=x")), 0),
+        ("one name each", lines(&|n| format!("{own}{n}_TYPE=openai")), 2),
+        (
+            "providers",
+            lines(&|n| {
+                format!("{own}{}_{}", n / 2, if n % 2 == 0 { "TYPE=azure".to_owned() } else { format!("NAME=p{n}") })
+            }),
+            0,
+        ),
+        ("long names", lines(&|n| format!("{own}0_{n}{}=x", "N".repeat(450))), 2),
+    ] {
+        let finished = of_file(&contents);
+        assert_eq!(finished.code, code, "{what}: {}", finished.stderr);
+        assert!(finished.stdout.starts_with('{'), "{what}");
+    }
+    too_large(of_file(&"#".repeat((16 << 20) + 1)), "more than 16777216 bytes");
+    too_large(of_file(&lines(&|n| format!("A{n}=1")).repeat(2)), "more than 32768 variables");
+    // A file without an end.
+    too_large(offline().arg("--env-file").arg(Path::new("/dev/zero")).run(), "more than 16777216 bytes");
+}

@@ -187,7 +187,7 @@ mod tests {
         std::fs::write(&path, lines(MAX_FILE_VARIABLES + 1)).unwrap();
         let problem = read_file(&path).err().unwrap();
         assert_eq!(problem.code, Code::EnvironmentTooLarge);
-        assert!(problem.message.starts_with("more than 32768 variables"), "{problem:?}");
+        assert!(problem.message.starts_with("more than 16384 variables"), "{problem:?}");
     }
 
     /// Each of them was looked for from the beginning.

@@ -15,7 +15,7 @@ pub const MAX_ENV_FILE: usize = 16 << 20;
 /// Provider variables of a process or a pod template. Each may become a finding, and a few of them a provider.
 pub const MAX_PROVIDER_VARIABLES: usize = 8192;
 /// Variables of the file of `--env-file`.
-pub const MAX_FILE_VARIABLES: usize = 32_768;
+pub const MAX_FILE_VARIABLES: usize = 16_384;
 
 /// Only so many variables are named as too large.
 const NAMED: usize = 8;

@@ -116,6 +116,16 @@ pub async fn call<T>(name: &str, call: impl Future<Output = kube::Result<T>>) ->
     within(LIMIT, name, call).await
 }
 
+/// The same, and not beyond this moment either.
+pub async fn call_by<T>(
+    deadline: tokio::time::Instant,
+    name: &str,
+    call: impl Future<Output = kube::Result<T>>,
+) -> Result<T, ApiError> {
+    let left = deadline.saturating_duration_since(tokio::time::Instant::now());
+    within(left.min(LIMIT), name, call).await
+}
+
 async fn within<T>(limit: Duration, name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
     let failed = |kind| ApiError { call: name.to_owned(), kind, retry_after: None, unknown_fields: Vec::new() };
     match tokio::time::timeout(limit, call).await {

@@ -124,6 +124,8 @@ fn how(code: Code) -> How {
         Code::TooFewProviders => With(|| provider().json().arg("--require-providers=2").run()),
         Code::EncryptionKeyInvalid => With(|| provider().json().env(KEYS_VARIABLE, "c2hvcnQ=").run()),
         Code::EnvFileInvalid => With(|| provider().json().arg("--env-file=/nowhere").run()),
+        // A file without an end.
+        Code::EnvironmentTooLarge => With(|| provider().json().arg("--env-file=/dev/zero").run()),
         Code::InvalidOption => With(|| provider().json().arg("--lock-timeout=soon").run()),
         Code::DatabaseUrlInvalid => With(|| provider().json().database("postgres://u@host:port/db").run()),
         Code::DatabaseUrlMissing => With(|| provider().json().run()),
@@ -196,6 +198,7 @@ fn how(code: Code) -> How {
             let env = "[{name: X, valueFrom: {secretKeyRef: {name: ai, key: x}}}]";
             from(&format!("{}\n---\n{{apiVersion: v1, kind: Secret, metadata: {{name: ai}}}}", workload("a", env)))
         }),
+        Code::ObjectsTooMany => Never("needs an API server with objects; see tests/controller/hostile.rs"),
         Code::ManifestInvalid => With(|| from("a: [")),
         Code::KubeconfigInvalid => With(|| Run::diff().json().arg("--from=deploy/coder").run()),
         Code::ClusterForbidden => Never("needs an API server that forbids; see tests/controller/from.rs"),

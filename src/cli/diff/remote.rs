@@ -13,10 +13,10 @@ use crate::options::{Options, RawOptions};
 use crate::problem::{Code, Problem};
 use crate::report::{Command, Report};
 
-/// Two calls of the API server, one after the other, each with a limit of its own, and a login before them.
-const CLUSTER: Duration = Duration::from_secs(45);
+/// A login, the workload, and its objects one after the other, each with a limit of its own.
+const CLUSTER: Duration = Duration::from_secs(60);
 /// More than any chart prints.
-const LIMIT: u64 = 64 << 20;
+const LIMIT: u64 = 16 << 20;
 
 pub fn command(
     from: FromSource,
@@ -99,7 +99,9 @@ fn manifests() -> Result<String, Problem> {
     let read = std::io::stdin().lock().take(LIMIT + 1).read_to_end(&mut bytes);
     match read {
         Err(error) => Err(invalid(&format!("standard input cannot be read: {}", error.kind()))),
-        Ok(size) if size as u64 > LIMIT => Err(invalid("more than 64 MiB on standard input")),
+        Ok(size) if size as u64 > LIMIT => {
+            Err(invalid("more than 16 MiB on standard input; give the workload and its objects alone"))
+        }
         Ok(_) => String::from_utf8(bytes).map_err(|_| invalid("standard input is not Unicode (UTF-8)")),
     }
 }

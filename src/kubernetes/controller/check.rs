@@ -15,7 +15,7 @@ use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::{AIProviderSeedSpec, WorkloadRef};
 use crate::kubernetes::crd::status::AgreementStatus;
 use crate::kubernetes::status::observation::{self, Observation};
-use crate::kubernetes::workload::fetch;
+use crate::kubernetes::workload::fetch::{self, FetchError};
 use crate::kubernetes::workload::inputs::{Target, TargetError};
 use crate::kubernetes::workload::template::Workload;
 use crate::problem::Problem;
@@ -58,11 +58,22 @@ impl From<Observation> for Checked {
 enum Ending {
     Stopped(CheckStopped),
     Failed(ApiError),
+    /// More than is read.
+    TooMuch(Problem),
 }
 
 impl From<CheckStopped> for Ending {
     fn from(stop: CheckStopped) -> Self {
         Ending::Stopped(stop)
+    }
+}
+
+impl From<FetchError> for Ending {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Api(error) => Ending::Failed(error),
+            FetchError::TooMuch(problem) => Ending::TooMuch(problem),
+        }
     }
 }
 
@@ -77,6 +88,7 @@ impl Checker<'_> {
         match self.observe(resource, spec).await {
             Ok(checked) => Ok(checked),
             Err(Ending::Stopped(stop)) => Ok(Observation::stopped(stop).into()),
+            Err(Ending::TooMuch(problem)) => Ok(Observation::refused(&vec![problem].into()).into()),
             // That stays so until somebody grants it, and no condition may go on saying InSync meanwhile.
             Err(Ending::Failed(error)) if error.kind == ApiErrorKind::Forbidden => {
                 self.metrics.api_error(error.kind);
@@ -96,9 +108,16 @@ impl Checker<'_> {
             Err(stop) => return Ok(Observation::stopped(stop).with_workload(&workload).into()),
         };
         names.of_container(container);
+        if let Some(problem) = names.too_many() {
+            return Err(Ending::TooMuch(problem));
+        }
         self.index.set(resource, (reference.kind, &reference.name), &names);
         let objects = fetch::objects(self.client, &resource.0, &names).await?;
-        let observation = match target(spec, &workload, &objects) {
+        let target = target(spec, &workload, &objects);
+        // What a database is waited for with is small.
+        drop(objects);
+        let workload = workload.without_pod();
+        let observation = match target {
             Ok(target) => {
                 let observation = self.look(&target, spec, &workload).await;
                 return Ok(Checked { observation, target: Some((target, workload)) });
@@ -111,7 +130,8 @@ impl Checker<'_> {
 
     async fn workload(&self, namespace: &str, reference: &WorkloadRef) -> Result<Workload, Ending> {
         let (kind, name) = (reference.kind.as_str(), &reference.name);
-        fetch::workload(self.client, namespace, reference.kind, name).await?.ok_or_else(|| {
+        let found = fetch::workload(self.client, namespace, reference.kind, name).await?;
+        found.ok_or_else(|| {
             let message = format!(
                 "{kind} {name} does not exist in namespace {namespace}; create it, or correct spec.workloadRef"
             );

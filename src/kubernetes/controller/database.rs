@@ -6,15 +6,26 @@ use crate::kubernetes::workload::objects::{Mention, Names, Objects};
 use crate::provider::redact;
 use crate::store::url::{ConnectOptions, Identity, Pem};
 
+/// Of a Secret of type `kubernetes.io/tls`: certificate and key.
+const IDENTITY_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
+
 /// The objects that a resource names by itself, whether or not they exist.
 pub fn names(database: Option<&Database>) -> Names {
     let mut names = Names::default();
     let Some(Database { url_secret_ref, ca, client_cert_secret_ref }) = database else { return names };
-    names.secrets.extend(url_secret_ref.as_ref().map(|reference| reference.name.clone()));
-    names.secrets.extend(client_cert_secret_ref.as_ref().map(|reference| reference.name.clone()));
+    if let Some(reference) = url_secret_ref {
+        names.secret_key(&reference.name, &reference.key);
+    }
+    if let Some(reference) = client_cert_secret_ref {
+        IDENTITY_KEYS.iter().for_each(|key| names.secret_key(&reference.name, key));
+    }
     let Some(ca) = ca else { return names };
-    names.secrets.extend(ca.secret_key_ref.as_ref().map(|reference| reference.name.clone()));
-    names.config_maps.extend(ca.config_map_key_ref.as_ref().map(|reference| reference.name.clone()));
+    if let Some(reference) = &ca.secret_key_ref {
+        names.secret_key(&reference.name, &reference.key);
+    }
+    if let Some(reference) = &ca.config_map_key_ref {
+        names.config_map_key(&reference.name, &reference.key);
+    }
     names
 }
 
@@ -62,7 +73,8 @@ pub fn set_certificates(
             let bytes = secret_of_spec(objects, &reference, "spec.database.clientCertSecretRef")?;
             Ok::<_, CheckStopped>(Pem::Bytes(bytes.to_vec()))
         };
-        options.set_identity(Identity { certificate: part("tls.crt")?, key: part("tls.key")? });
+        let [certificate, key] = IDENTITY_KEYS;
+        options.set_identity(Identity { certificate: part(certificate)?, key: part(key)? });
     }
     Ok(())
 }

@@ -30,8 +30,8 @@ impl Index {
     pub fn set(&self, resource: &Key, workload: (WorkloadKind, &str), names: &Names) {
         let mut used: BTreeSet<(ObjectKind, String)> =
             BTreeSet::from([(ObjectKind::Workload(workload.0), workload.1.to_owned())]);
-        used.extend(names.secrets.iter().map(|name| (ObjectKind::Secret, name.clone())));
-        used.extend(names.config_maps.iter().map(|name| (ObjectKind::ConfigMap, name.clone())));
+        used.extend(names.secrets.keys().map(|name| (ObjectKind::Secret, name.clone())));
+        used.extend(names.config_maps.keys().map(|name| (ObjectKind::ConfigMap, name.clone())));
         let mut maps = self.lock();
         maps.forget(resource);
         for (kind, name) in &used {
@@ -72,13 +72,15 @@ impl Maps {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kubernetes::workload::objects::UsedKeys;
 
     fn key(name: &str) -> Key {
         ("ns".to_owned(), name.to_owned())
     }
 
     fn secrets(names: &[&str]) -> Names {
-        Names { secrets: names.iter().map(ToString::to_string).collect(), ..Names::default() }
+        let secrets = names.iter().map(|name| (name.to_string(), UsedKeys::All)).collect();
+        Names { secrets, ..Names::default() }
     }
 
     #[test]

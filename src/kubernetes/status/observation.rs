@@ -167,6 +167,9 @@ fn sentences(problems: &[Problem]) -> String {
 
 /// What follows from an unknown value need not be true, so only the unknown ones are told then.
 fn problems(problems: &[Problem]) -> Observation {
+    if problems.iter().any(|problem| problem.code == Code::ObjectsTooMany) {
+        return Observation::new(Reason::EnvironmentUnknown, sentences(problems), DatabaseView::Unread);
+    }
     let unknown: Vec<Problem> = problems.iter().filter(|p| p.code == Code::EnvironmentUnknown).cloned().collect();
     if unknown.is_empty() {
         return Observation::new(Reason::InvalidEnvironment, sentences(problems), DatabaseView::Unread);

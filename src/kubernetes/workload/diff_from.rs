@@ -4,7 +4,7 @@
 use kube::config::{KubeConfigOptions, KubeconfigError};
 use kube::{Client, Config};
 
-use super::fetch;
+use super::fetch::{self, FetchError};
 use super::inputs::{ContainerInputs, Target, TargetError, from_environment, is_of_unknown_database, refuse_files};
 use super::manifests::Manifests;
 use super::objects::{Names, Objects};
@@ -71,7 +71,10 @@ impl WorkloadSource {
         match self {
             WorkloadSource::Manifests { workload, objects, container } => answer(workload, objects, container, local),
             WorkloadSource::Cluster { client, namespace, wanted, container } => {
-                let failed = |error: ApiError| of_failure(&error, wanted, namespace);
+                let failed = |error: FetchError| match error {
+                    FetchError::Api(error) => of_failure(&error, wanted, namespace),
+                    FetchError::TooMuch(problem) => problem,
+                };
                 let found = fetch::workload(client, namespace, wanted.kind, &wanted.name).await;
                 let Some(workload) = found.map_err(failed)? else {
                     let message = format!(

@@ -1,15 +1,40 @@
-//! Reads from the API server what a check looks at: one workload, and the Secrets and ConfigMaps that it mentions.
+//! Reads from the API server what a check looks at: one workload, and the Secrets and ConfigMaps that it mentions, one after the
+//! other. Of each only the keys that are used are kept.
 
-use futures::future::try_join_all;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Client;
-use kube::api::Api;
+use kube::api::{Api, GetParams};
+use kube::core::Request;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
 
-use super::objects::{Names, Objects};
+use super::objects::{MAX_OBJECT_BYTES, Names, Objects, UsedKeys};
 use super::template::Workload;
-use crate::kubernetes::client::{ApiError, call};
+use crate::kubernetes::client::{ApiError, call, call_by};
 use crate::options::WorkloadKind;
+use crate::problem::{Code, Problem};
+
+/// Of a workload as JSON. Each entry of an environment, 13 bytes there, takes 30 times that in memory.
+pub const MAX_WORKLOAD_BYTES: usize = 1 << 20;
+/// For all objects of a check.
+pub const LIMIT: Duration = Duration::from_secs(30);
+
+/// Why there is nothing to judge.
+pub enum FetchError {
+    Api(ApiError),
+    /// More than is read for one check.
+    TooMuch(Problem),
+}
+
+impl From<ApiError> for FetchError {
+    fn from(error: ApiError) -> Self {
+        FetchError::Api(error)
+    }
+}
 
 /// `None`: there is none of this name.
 pub async fn workload(
@@ -17,38 +42,80 @@ pub async fn workload(
     namespace: &str,
     kind: WorkloadKind,
     name: &str,
-) -> Result<Option<Workload>, ApiError> {
-    let what = format!("get {} {name} in namespace {namespace}", kind.as_str());
+) -> Result<Option<Workload>, FetchError> {
     Ok(match kind {
-        WorkloadKind::Deployment => {
-            let api: Api<Deployment> = Api::namespaced(client.clone(), namespace);
-            call(&what, api.get_opt(name)).await?.map(Workload::from)
-        }
-        WorkloadKind::StatefulSet => {
-            let api: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
-            call(&what, api.get_opt(name)).await?.map(Workload::from)
-        }
+        WorkloadKind::Deployment => read::<Deployment>(client, namespace, kind, name).await?.map(Workload::from),
+        WorkloadKind::StatefulSet => read::<StatefulSet>(client, namespace, kind, name).await?.map(Workload::from),
     })
 }
 
-pub async fn objects(client: &Client, namespace: &str, names: &Names) -> Result<Objects, ApiError> {
+async fn read<K>(client: &Client, namespace: &str, kind: WorkloadKind, name: &str) -> Result<Option<K>, FetchError>
+where
+    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope> + DeserializeOwned,
+{
+    let what = format!("get {} {name} in namespace {namespace}", kind.as_str());
+    let text = async {
+        let request = Request::new(K::url_path(&(), Some(namespace))).get(name, &GetParams::default());
+        match client.request_text(request.map_err(kube::Error::BuildRequest)?).await {
+            Ok(text) => Ok(Some(text)),
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(error) => Err(error),
+        }
+    };
+    let Some(text) = call(&what, text).await? else { return Ok(None) };
+    if text.len() > MAX_WORKLOAD_BYTES {
+        let message = format!(
+            "{} {name} has more than {MAX_WORKLOAD_BYTES} bytes as JSON, and no more is read; shorten its variables and \
+             annotations",
+            kind.as_str()
+        );
+        return Err(FetchError::TooMuch(Problem::new(Code::EnvironmentTooLarge, message)));
+    }
+    let parsed = async { serde_json::from_str(&text).map_err(kube::Error::SerdeError) };
+    Ok(Some(call(&what, parsed).await?))
+}
+
+/// Those that are mentioned. Whether they are too many is known before the first one is read.
+pub async fn objects(client: &Client, namespace: &str, names: &Names) -> Result<Objects, FetchError> {
+    if let Some(problem) = names.too_many() {
+        return Err(FetchError::TooMuch(problem));
+    }
+    let deadline = Instant::now() + LIMIT;
     let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
     let maps: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-    let secret = async |name: &String| {
+    let mut room = MAX_OBJECT_BYTES;
+    let mut objects = Objects::default();
+    for (name, keys) in &names.secrets {
         let what = format!("get Secret {name} in namespace {namespace}");
-        let secret = call(&what, secrets.get_opt(name)).await?;
-        let data = secret.map(|secret| secret.data.unwrap_or_default());
-        let data = data.map(|data| data.into_iter().map(|(key, value)| (key, value.0)).collect());
-        Ok::<_, ApiError>((name.clone(), data))
-    };
-    let map = async |name: &String| {
+        let secret = call_by(deadline, &what, secrets.get_opt(name)).await?;
+        let data = secret.map(|secret| used(secret.data.unwrap_or_default(), keys, &mut room, |value| value.0));
+        objects.secrets.insert(name.clone(), data.transpose().map_err(|Full| FetchError::TooMuch(names.too_large()))?);
+    }
+    for (name, keys) in &names.config_maps {
         let what = format!("get ConfigMap {name} in namespace {namespace}");
-        let map = call(&what, maps.get_opt(name)).await?;
-        Ok::<_, ApiError>((name.clone(), map.map(|map| map.data.unwrap_or_default())))
-    };
-    let secrets = try_join_all(names.secrets.iter().map(secret));
-    let config_maps = try_join_all(names.config_maps.iter().map(map));
-    let (secrets, config_maps) = futures::future::try_join(secrets, config_maps).await?;
-    let (secrets, config_maps) = (secrets.into_iter().collect(), config_maps.into_iter().collect());
-    Ok(Objects { secrets, config_maps, partial: false })
+        let map = call_by(deadline, &what, maps.get_opt(name)).await?;
+        let data = map.map(|map| used(map.data.unwrap_or_default(), keys, &mut room, |value| value));
+        objects
+            .config_maps
+            .insert(name.clone(), data.transpose().map_err(|Full| FetchError::TooMuch(names.too_large()))?);
+    }
+    Ok(objects)
+}
+
+struct Full;
+
+/// Only what is used, as long as there is room for it.
+fn used<V, T: AsRef<[u8]>>(
+    data: BTreeMap<String, V>,
+    keys: &UsedKeys,
+    room: &mut usize,
+    value: impl Fn(V) -> T,
+) -> Result<BTreeMap<String, T>, Full> {
+    let mut kept = BTreeMap::new();
+    for (key, held) in data.into_iter().filter(|(key, _)| keys.contains(key)) {
+        let value = value(held);
+        *room = room.checked_sub(key.len() + value.as_ref().len()).ok_or(Full)?;
+        kept.insert(key, value);
+    }
+    Ok(kept)
 }

@@ -1,18 +1,22 @@
 //! Manifests on standard input, as `helm template` and `kubectl get -o yaml` print them: which workload is meant, and the
 //! ConfigMaps and Secrets beside it. What they hold may be secret, so of an error only its place is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, DeserializeSeed};
 use serde_json::Value;
 
+use super::bounded_value::Room;
 use super::objects::{ObjectKind, Objects};
 use super::template::Workload;
 use crate::options::diff::WorkloadName;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
+
+/// Bytes of all that is kept of the manifests, and of the document that is being read.
+const MAX_VALUES: usize = 24 << 20;
 
 #[derive(Default)]
 pub struct Manifests {
@@ -32,20 +36,41 @@ impl Manifests {
     pub fn read(text: &str) -> Result<Manifests, Problem> {
         let mut manifests = Manifests::default();
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-        let documents = if is_json(text) { json(text)? } else { yaml(text)? };
-        manifests.documents = documents.len();
-        for (at, document) in documents.into_iter().enumerate() {
-            manifests.add(document, None, &format!("document {}", at + 1))?;
+        let room = Room::new(MAX_VALUES);
+        if is_json(text) {
+            manifests.json(text, &room)?
+        } else {
+            manifests.yaml(text, &room)?
         }
         Ok(manifests)
     }
 
+    /// One document; room for it is needed only if something of it is kept.
+    fn document(&mut self, room: &Room, read: impl FnOnce() -> Result<Value, String>) -> Result<(), Problem> {
+        let place = format!("document {}", self.documents + 1);
+        let (before, kept) = (room.left(), self.kept());
+        let document = read().map_err(|what| match room.is_full() {
+            true => invalid(format!("{place} is too large; give the workload and the objects that it mentions alone")),
+            false => invalid(format!("{place} {what}")),
+        })?;
+        self.documents += 1;
+        self.add(document, None, &place)?;
+        if self.kept() == kept {
+            room.restore(before);
+        }
+        Ok(())
+    }
+
+    fn kept(&self) -> usize {
+        self.workloads.len() + self.secrets.len() + self.config_maps.len()
+    }
+
     /// `kind`: of the items of a list that says it for all of them.
-    fn add(&mut self, object: Value, kind: Option<&str>, place: &str) -> Result<(), Problem> {
+    fn add(&mut self, mut object: Value, kind: Option<&str>, place: &str) -> Result<(), Problem> {
         let kind = object["kind"].as_str().or(kind).unwrap_or_default().to_owned();
         if let Some(of_items) = kind.strip_suffix("List") {
-            let items = object["items"].as_array().cloned().unwrap_or_default();
-            for (at, item) in items.into_iter().enumerate() {
+            let items = object.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
+            for (at, item) in items.unwrap_or_default().into_iter().enumerate() {
                 self.add(item, Some(of_items), &format!("{place}, item {}", at + 1))?;
             }
             return Ok(());
@@ -152,13 +177,10 @@ impl Manifests {
 
 /// Of two of one name the last counts, as kubectl would apply them.
 fn last_of_each(workloads: &mut Vec<Workload>) {
-    let name = |workload: &Workload| (workload.kind, workload.namespace.clone(), workload.name.clone());
-    let names: Vec<_> = workloads.iter().map(name).collect();
-    let mut at = 0;
-    workloads.retain(|workload| {
-        at += 1;
-        !names[at..].contains(&name(workload))
-    });
+    let mut seen = BTreeSet::new();
+    workloads.reverse();
+    workloads.retain(|workload| seen.insert((workload.kind, workload.namespace.clone(), workload.name.clone())));
+    workloads.reverse();
 }
 
 fn list<'a>(workloads: impl Iterator<Item = &'a Workload>) -> String {
@@ -207,56 +229,56 @@ fn is_json(text: &str) -> bool {
     inside.is_some_and(|inside| inside.starts_with(['"', '}'])) && !text.lines().any(|line| line.starts_with("---"))
 }
 
-/// As many objects as there are, one after the other.
-fn json(text: &str) -> Result<Vec<Value>, Problem> {
-    let mut documents = Vec::new();
-    for document in serde_json::Deserializer::from_str(text).into_iter() {
-        match document {
-            Ok(document) => documents.push(document),
-            Err(error) => {
-                let number = documents.len() + 1;
-                return Err(invalid(format!("document {number} is not valid JSON, line {}", error.line())));
-            }
+impl Manifests {
+    /// As many objects as there are, one after the other.
+    fn json(&mut self, text: &str, room: &Room) -> Result<(), Problem> {
+        let mut deserializer = serde_json::Deserializer::from_str(text);
+        while deserializer.end().is_err() {
+            self.document(room, || {
+                let value = room.deserialize(&mut deserializer);
+                value.map_err(|error| format!("is not valid JSON, line {}", error.line()))
+            })?;
         }
+        Ok(())
     }
-    Ok(documents)
-}
 
-/// Documents end at a line that begins with `---`, wherever it stands, so each is read for itself, and an error has its number.
-fn yaml(text: &str) -> Result<Vec<Value>, Problem> {
-    let mut documents = Vec::new();
-    let (mut document, mut first) = (String::new(), 1);
-    let mut end = |document: &mut String, first: usize| -> Result<(), Problem> {
-        let text = std::mem::take(document);
+    /// Documents end at a line that begins with `---`, wherever it stands, so each is read for itself, and an error has its
+    /// number.
+    fn yaml(&mut self, text: &str, room: &Room) -> Result<(), Problem> {
+        let (mut document, mut first) = (String::new(), 1);
+        for (at, line) in text.lines().enumerate() {
+            let behind = line.strip_prefix("---").filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r']));
+            match behind {
+                Some(rest) => {
+                    self.yaml_document(&std::mem::take(&mut document), first, room)?;
+                    first = at + 1;
+                    // What stands behind the marker belongs to the document; its columns do not matter.
+                    document.push_str(rest);
+                }
+                None if line.trim_end() == "..." => {}
+                None => document.push_str(line),
+            }
+            document.push('\n');
+        }
+        self.yaml_document(&document, first, room)
+    }
+
+    /// `first`: the line where it begins.
+    fn yaml_document(&mut self, text: &str, first: usize, room: &Room) -> Result<(), Problem> {
         let is_blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
         if text.lines().all(is_blank) {
             return Ok(());
         }
-        // No snippet: it would be a part of a Secret.
-        let options = serde_saphyr::options! { with_snippet: false };
-        let value = serde_saphyr::from_str_with_options(&text, options).map_err(|error| {
-            let line = error.location().map_or(1, |location| location.line());
-            let line = first + usize::try_from(line).unwrap_or(1).max(1) - 1;
-            let number = documents.len() + 1;
-            invalid(format!("document {number} is not valid YAML, line {line} of standard input"))
-        })?;
-        documents.push(value);
-        Ok(())
-    };
-    for (at, line) in text.lines().enumerate() {
-        let behind = line.strip_prefix("---").filter(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r']));
-        match behind {
-            Some(rest) => {
-                end(&mut document, first)?;
-                first = at + 1;
-                // What stands behind the marker belongs to the document; its columns do not matter.
-                document.push_str(rest);
-            }
-            None if line.trim_end() == "..." => {}
-            None => document.push_str(line),
-        }
-        document.push('\n');
+        self.document(room, || {
+            // No snippet: it would be a part of a Secret.
+            let options = serde_saphyr::options! { with_snippet: false };
+            let value =
+                serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| room.deserialize(yaml));
+            value.map_err(|error| {
+                let line = error.location().map_or(1, |location| location.line());
+                let line = first + usize::try_from(line).unwrap_or(1).max(1) - 1;
+                format!("is not valid YAML, line {line} of standard input")
+            })
+        })
     }
-    end(&mut document, first)?;
-    Ok(documents)
 }

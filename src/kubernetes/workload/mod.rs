@@ -1,5 +1,6 @@
 //! From a pod template to the environment and the options of one container.
 
+mod bounded_value;
 pub mod container_args;
 pub mod container_env;
 pub mod diff_from;

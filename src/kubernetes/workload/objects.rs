@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::Container;
 
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::options::WorkloadKind;
+use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
 /// The kinds of object that a check may use.
@@ -35,23 +36,88 @@ pub struct Objects {
     pub partial: bool,
 }
 
-/// The names that a container or a resource mentions, whether or not they exist.
+/// Secrets and ConfigMaps that are read for one check.
+pub const MAX_OBJECTS: usize = 64;
+/// Bytes of the keys that a check uses of them, with their names.
+pub const MAX_OBJECT_BYTES: usize = 4 << 20;
+
+/// What is used of an object; the rest is dropped as soon as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UsedKeys {
+    All,
+    Some(BTreeSet<String>),
+}
+
+impl UsedKeys {
+    pub fn contains(&self, key: &str) -> bool {
+        match self {
+            UsedKeys::All => true,
+            UsedKeys::Some(keys) => keys.contains(key),
+        }
+    }
+}
+
+/// The objects that a container or a resource mentions, whether or not they exist.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Names {
-    pub secrets: BTreeSet<String>,
-    pub config_maps: BTreeSet<String>,
+    pub secrets: BTreeMap<String, UsedKeys>,
+    pub config_maps: BTreeMap<String, UsedKeys>,
 }
 
 impl Names {
     pub fn of_container(&mut self, container: &Container) {
         for from in container.env_from.iter().flatten() {
-            self.secrets.extend(from.secret_ref.as_ref().map(|reference| reference.name.clone()));
-            self.config_maps.extend(from.config_map_ref.as_ref().map(|reference| reference.name.clone()));
+            if let Some(reference) = &from.secret_ref {
+                self.secrets.insert(reference.name.clone(), UsedKeys::All);
+            }
+            if let Some(reference) = &from.config_map_ref {
+                self.config_maps.insert(reference.name.clone(), UsedKeys::All);
+            }
         }
         for from in container.env.iter().flatten().filter_map(|variable| variable.value_from.as_ref()) {
-            self.secrets.extend(from.secret_key_ref.as_ref().map(|reference| reference.name.clone()));
-            self.config_maps.extend(from.config_map_key_ref.as_ref().map(|reference| reference.name.clone()));
+            if let Some(reference) = &from.secret_key_ref {
+                self.secret_key(&reference.name, &reference.key);
+            }
+            if let Some(reference) = &from.config_map_key_ref {
+                self.config_map_key(&reference.name, &reference.key);
+            }
         }
+    }
+
+    pub fn secret_key(&mut self, name: &str, key: &str) {
+        use_key(&mut self.secrets, name, key);
+    }
+
+    pub fn config_map_key(&mut self, name: &str, key: &str) {
+        use_key(&mut self.config_maps, name, key);
+    }
+
+    /// More than are read: known before the first of them is.
+    pub fn too_many(&self) -> Option<Problem> {
+        let number = self.secrets.len() + self.config_maps.len();
+        let message = format!(
+            "{number} Secrets and ConfigMaps are mentioned, and at most {MAX_OBJECTS} are read for a check; put the values \
+             into fewer objects"
+        );
+        (number > MAX_OBJECTS).then(|| Problem::new(Code::ObjectsTooMany, message))
+    }
+
+    /// They hold more than is kept.
+    pub fn too_large(&self) -> Problem {
+        let number = self.secrets.len() + self.config_maps.len();
+        let message = format!(
+            "what is used of the {number} Secrets and ConfigMaps has more than {MAX_OBJECT_BYTES} bytes, and no more is kept for a check; shorten the \
+             values, or mention single keys"
+        );
+        Problem::new(Code::ObjectsTooMany, message)
+    }
+}
+
+fn use_key(objects: &mut BTreeMap<String, UsedKeys>, name: &str, key: &str) {
+    match objects.get_mut(name) {
+        Some(UsedKeys::All) => {}
+        Some(UsedKeys::Some(keys)) => _ = keys.insert(key.to_owned()),
+        None => _ = objects.insert(name.to_owned(), UsedKeys::Some(BTreeSet::from([key.to_owned()]))),
     }
 }
 

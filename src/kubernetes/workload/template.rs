@@ -1,5 +1,7 @@
 //! The workload and the container in it that seeds.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
@@ -52,6 +54,11 @@ impl Workload {
         format!("{} {}", self.kind.as_str(), self.name)
     }
 
+    /// For what comes after the template was judged: it is the largest part.
+    pub fn without_pod(self) -> Workload {
+        Workload { pod: PodSpec::default(), ..self }
+    }
+
     pub fn pod(&self) -> Pod<'_> {
         // Kubernetes' default is true.
         Pod { namespace: &self.namespace, service_links: self.pod.enable_service_links != Some(false) }
@@ -87,19 +94,23 @@ impl Workload {
     }
 }
 
+/// Names of another container: a large object that is mentioned thousands of times is not worth a warning.
+const MAX_LOOKED_AT: usize = 8192;
+
 fn also_seeds(container: &Container, objects: &Objects) -> Option<Problem> {
-    let mut names: Vec<String> = container.env.iter().flatten().map(|variable| variable.name.clone()).collect();
+    let mut names: BTreeSet<String> = BTreeSet::new();
+    let own = container.env.iter().flatten().map(|variable| &variable.name);
+    names.extend(own.filter(|name| is_of_provider(name)).take(MAX_LOOKED_AT).cloned());
+    let mut looked_at = 0;
     for from in container.env_from.iter().flatten() {
         let prefixed = |key: &String| format!("{}{key}", from.prefix.as_deref().unwrap_or_default());
         // Only what was read anyway: a look into further Secrets is not worth a warning.
         let secret = from.secret_ref.as_ref().and_then(|reference| objects.secrets.get(&reference.name)?.as_ref());
         let map = from.config_map_ref.as_ref().and_then(|reference| objects.config_maps.get(&reference.name)?.as_ref());
-        names.extend(secret.into_iter().flat_map(|data| data.keys()).map(prefixed));
-        names.extend(map.into_iter().flat_map(|data| data.keys()).map(prefixed));
+        let keys = secret.into_iter().flat_map(|data| data.keys()).chain(map.into_iter().flat_map(|data| data.keys()));
+        let keys = keys.take(MAX_LOOKED_AT - looked_at).inspect(|_| looked_at += 1);
+        names.extend(keys.map(prefixed).filter(|name| is_of_provider(name)));
     }
-    names.retain(|name| is_of_provider(name));
-    names.sort();
-    names.dedup();
     if names.is_empty() {
         return None;
     }

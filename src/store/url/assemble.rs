@@ -4,6 +4,11 @@ use super::parameter_reader::ParameterReader;
 use super::{ConnectOptions, Lookup, SslMode, fields, parse_conninfo, parse_url};
 use crate::problem::{Code, Problem};
 
+/// As much as is read of a file with a URL.
+const MAX_TEXT: usize = 64 << 10;
+/// More than Postgres has settings that a session would want.
+pub(super) const MAX_PARAMETERS: usize = 128;
+
 type Pairs = Vec<(String, String)>;
 
 pub(super) fn from_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<ConnectOptions, Vec<Problem>> {
@@ -11,6 +16,10 @@ pub(super) fn from_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<
     if text.is_empty() {
         let message = "it is empty; write postgres://user:password@host:5432/database";
         return Err(problem(Code::DatabaseUrlMissing, message.to_owned()));
+    }
+    if text.len() > MAX_TEXT {
+        let message = format!("it has more than {MAX_TEXT} bytes; write postgres://user:password@host:5432/database");
+        return Err(problem(Code::DatabaseUrlInvalid, message));
     }
     // A URL that is not one of ours is told before it is taken for a list, which a `=` in its parameters would do.
     let head = text.split(['=', ' ']).next().unwrap_or_default();
@@ -22,7 +31,12 @@ pub(super) fn from_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<
     } else {
         parse_conninfo::parse(text).map_err(|fault| list_fault(fault, text))
     };
-    from_pairs(pairs.map_err(|message| problem(Code::DatabaseUrlInvalid, message))?, Some(origin), lookup)
+    let pairs = pairs.map_err(|message| problem(Code::DatabaseUrlInvalid, message))?;
+    if pairs.len() > MAX_PARAMETERS {
+        let message = format!("it has more than {MAX_PARAMETERS} parameters; remove those that it does not need");
+        return Err(problem(Code::DatabaseUrlInvalid, message));
+    }
+    from_pairs(pairs, Some(origin), lookup)
 }
 
 /// The URL as pairs; a parameter of the query takes the place of what stands before it.
@@ -41,7 +55,8 @@ fn from_url(parts: parse_url::Parts) -> Pairs {
         ("port".into(), ports),
         ("dbname".into(), parts.database),
     ];
-    for (name, value) in parts.query.into_iter().filter(|(_, value)| !value.is_empty()) {
+    // Too many are refused by their number.
+    for (name, value) in parts.query.into_iter().filter(|(_, value)| !value.is_empty()).take(MAX_PARAMETERS + 1) {
         pairs.retain(|(known, _)| *known != name);
         pairs.push((name, value));
     }

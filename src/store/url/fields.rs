@@ -11,6 +11,8 @@ use crate::options::RequireAuth;
 use crate::provider::redact;
 
 const DEFAULT_PORT: u16 = 5432;
+/// Of one URL. Each attempt tries all of them, and each of those has its part of the time.
+pub const MAX_HOSTS: usize = 8;
 /// Where no limit is given, and where the limit is "none".
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -18,6 +20,10 @@ pub(super) fn hosts(reader: &mut ParameterReader<'_>) -> Vec<Host> {
     let (host, address, port) = (reader.take("host"), reader.take("hostaddr"), reader.take("port"));
     let (names, addresses, ports) = (list(&host), list(&address), list(&port));
     let count = names.len().max(addresses.len()).max(1);
+    if let Some(value) = host.as_ref().or(address.as_ref()).filter(|_| count > MAX_HOSTS) {
+        reader.refuse(value, &format!("{count} hosts; at most {MAX_HOSTS} are tried, so name fewer"));
+        return Vec::new();
+    }
     if let Some(value) = address.as_ref().filter(|_| addresses.len() != count) {
         reader.refuse(value, &format!("{} addresses for {count} hosts; give one for each", addresses.len()));
     }

@@ -1,5 +1,7 @@
 //! `key=value` lists as lib/pq and libpq read them, and the `-c name=value` of the parameter `options`.
 
+use super::assemble::MAX_PARAMETERS;
+
 /// Why a list cannot be read. Says nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
@@ -17,6 +19,10 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, Fault> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut chars = text.chars().peekable();
     loop {
+        // Refused by their number.
+        if pairs.len() > MAX_PARAMETERS {
+            return Ok(pairs);
+        }
         while chars.next_if(|c| c.is_whitespace()).is_some() {}
         let mut name = String::new();
         while let Some(c) = chars.next_if(|c| !c.is_whitespace() && *c != '=') {

@@ -67,7 +67,7 @@ fn env_file_of_any_kind_is_read_in_little_memory() {
     let own = "CODER_AIBRIDGE_PROVIDER_";
     let lines = |line: &dyn Fn(usize) -> String| {
         let mut text = String::new();
-        for n in 0..32_000 {
+        for n in 0..16_000 {
             writeln!(text, "{}", line(n)).unwrap();
         }
         assert!(text.len() < 16 << 20);
@@ -96,7 +96,61 @@ fn env_file_of_any_kind_is_read_in_little_memory() {
         assert!(finished.stdout.starts_with('{'), "{what}");
     }
     too_large(of_file(&"#".repeat((16 << 20) + 1)), "more than 16777216 bytes");
-    too_large(of_file(&lines(&|n| format!("A{n}=1")).repeat(2)), "more than 32768 variables");
+    too_large(of_file(&lines(&|n| format!("A{n}=1")).repeat(2)), "more than 16384 variables");
     // A file without an end.
     too_large(offline().arg("--env-file").arg(Path::new("/dev/zero")).run(), "more than 16777216 bytes");
+}
+
+/// Each would take gigabytes, or minutes, if it were taken as it is written.
+#[test]
+#[cfg(feature = "controller")]
+fn manifests_of_any_kind_are_read_in_little_memory() {
+    let mebibytes = 15 << 20;
+    let laughs = |scalar: &str| {
+        let mut yaml = format!("a0: &a0 {scalar}\n");
+        for n in 1..9 {
+            let aliases = vec![format!("*a{}", n - 1); 9].join(", ");
+            writeln!(yaml, "a{n}: &a{n} [{aliases}]").unwrap();
+        }
+        yaml
+    };
+    let env = |text: &str, number: usize| format!("[{}]", vec![text; number].join(","));
+    let of = |env: String| {
+        let container = json!({"name": "ai-provider-seed", "args": ["seed"], "env": "ENV"});
+        deployment(&container).to_string().replace("\"ENV\"", &env)
+    };
+    for (what, manifests) in [
+        ("billion laughs", laughs("lol")),
+        ("large laughs", laughs(&format!("\"{}\"", "x".repeat(1 << 20)))),
+        ("repeated text", format!("a: &a \"{}\"\nb: [{}]", "x".repeat(8 << 20), vec!["*a"; 90].join(","))),
+        ("deep YAML", format!("a: {}", "[".repeat(mebibytes))),
+        ("deep JSON", format!("{{\"a\": {}", "[".repeat(mebibytes))),
+        ("deep objects", "{\"a\":".repeat(mebibytes / 5)),
+        ("empty lists", format!("{{\"a\": [{}[]]}}", "[],".repeat(mebibytes / 3))),
+        ("empty lists of YAML", format!("a: [{}[]]", "[],".repeat(mebibytes / 3))),
+        ("entries", of(env("{\"name\":\"a\"}", mebibytes / 13))),
+        ("fewer entries", of(env("{\"name\":\"a\"}", 40_000))),
+        (
+            "documents",
+            "{\"kind\":\"ConfigMap\",\"apiVersion\":\"v1\",\"metadata\":{\"name\":\"a\"}}\n".repeat(mebibytes / 70),
+        ),
+        ("markers", "---\n".repeat(mebibytes / 4)),
+        ("no line", "x".repeat(mebibytes)),
+        ("one text", format!("a: \"{}\"", "x".repeat(mebibytes))),
+        ("too much", " ".repeat((16 << 20) + 1)),
+        ("without end", "\0".repeat(mebibytes)),
+    ] {
+        let finished = of_manifests(manifests);
+        let code = if what == "fewer entries" { 0 } else { 2 };
+        assert_eq!(finished.code, code, "{what}: {}", &finished.stderr[..finished.stderr.len().min(2000)]);
+        assert_eq!(finished.json()["problems"].as_array().map(Vec::len), Some(usize::from(code == 2)), "{what}");
+    }
+    // Every pair was compared.
+    let workloads: String =
+        (0..60_000).map(|n| format!("{{\"kind\":\"Deployment\",\"apiVersion\":\"apps/v1\",\"metadata\":{{\"name\":\"d{n}\"}},\"spec\":{{\"selector\":{{}},\"template\":{{}}}}}}\n")).collect();
+    let finished = of_manifests(workloads).expect(2);
+    assert!(
+        ["manifest_invalid", "container_not_found"].contains(&finished.codes("problems")[0].as_str()),
+        "{finished}"
+    );
 }

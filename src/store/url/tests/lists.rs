@@ -29,6 +29,35 @@ fn lists_mean_what_they_mean_to_lib_pq() {
 }
 
 #[test]
+fn text_hosts_and_parameters_have_bounds() {
+    let hosts = |number: usize| vec!["h"; number].join(",");
+    let many = |number: usize| (0..number).map(|n| format!("a.b{n}=1")).collect::<Vec<_>>();
+    for (within, beyond, says) in [
+        (format!("host={} user=u", hosts(8)), format!("host={} user=u", hosts(9)), "9 hosts; at most 8"),
+        (format!("postgres://u@{}/d", hosts(8)), format!("postgres://u@{}/d", hosts(30_000)), "30000 hosts; at most 8"),
+        (
+            format!("host=h user=u {}", many(126).join(" ")),
+            format!("host=h user=u {}", many(5000).join(" ")),
+            "more than 128 parameters",
+        ),
+        (
+            format!("postgres://u@h/d?{}", many(100).join("&")),
+            format!("postgres://u@h/d?{}", many(5000).join("&")),
+            "more than 128 parameters",
+        ),
+        (
+            format!("postgres://u:{}@h/d", "p".repeat((64 << 10) - 17)),
+            format!("postgres://u:{}@h/d", "p".repeat(64 << 10)),
+            "more than 65536 bytes",
+        ),
+    ] {
+        assert!(ConnectOptions::parse(&within, "X", &no_variables).is_ok(), "{says}");
+        let problems = ConnectOptions::parse(&beyond, "X", &no_variables).unwrap_err();
+        assert!(problems.len() == 1 && problems[0].message.contains(says), "{problems:?}");
+    }
+}
+
+#[test]
 fn broken_lists_say_why() {
     let rows = [
         ("host=h user", "neither a URL nor"),

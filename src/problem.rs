@@ -74,6 +74,8 @@ words! {
         Unreachable = "unreachable" => Outcome::Unavailable,
         AuthenticationFailed = "authentication_failed" => Outcome::Unavailable,
         Tls = "tls" => Outcome::Unavailable,
+        /// The controller only, in its log.
+        DestinationRefused = "destination_refused" => Outcome::Unavailable,
         // The database itself.
         ReadOnly = "read_only" => Outcome::Unusable,
         SchemaMissing = "schema_missing" => Outcome::Unusable,

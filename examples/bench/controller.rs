@@ -134,7 +134,7 @@ impl Process {
     fn start(path: &Path, namespace: &Namespace) -> Process {
         let mut command = Command::new(path);
         command.args(["controller", "--listen=127.0.0.1:0", "--log-level=warn"]);
-        command.env_clear().env("KUBECONFIG", namespace.kubeconfig());
+        command.arg("--allow-local").env_clear().env("KUBECONFIG", namespace.kubeconfig());
         Process(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().expect("start the controller"))
     }
 

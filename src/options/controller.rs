@@ -8,6 +8,7 @@ use super::seed::LogFormat;
 use super::words::{boolean, is_label, is_subdomain, level, word};
 use crate::env::Variable;
 use crate::problem::{Code, Problem};
+use crate::store::connect::destinations::{AllowedHost, Restriction};
 
 pub struct ControllerOptions {
     pub namespaces: Vec<String>,
@@ -18,6 +19,8 @@ pub struct ControllerOptions {
     pub allow_writes: bool,
     pub lease_name: String,
     pub concurrency: u16,
+    /// Where databases may be.
+    pub destinations: Restriction,
     pub log_format: LogFormat,
     pub log_level: tracing::Level,
 }
@@ -54,6 +57,10 @@ pub(super) fn read(reader: &mut OptionReader) -> ControllerOptions {
             let number = text.parse().ok().filter(|number| *number > 0);
             number.ok_or("a whole number from 1 to 65535 is expected".to_owned())
         }),
+        destinations: Restriction {
+            local: reader.read_or("allow-local", false, boolean),
+            allowed: reader.read_or("database-hosts", Vec::new(), hosts),
+        },
         log_format: reader.read("log-format", |text| word(text, LogFormat::WORDS)),
         log_level: reader.read("log-level", level),
     }
@@ -69,6 +76,13 @@ fn namespaces(text: &str) -> Result<Vec<String>, String> {
     } else {
         Err("the name of a namespace is a-z, 0-9 and -, at most 63".to_owned())
     }
+}
+
+fn hosts(text: &str) -> Result<Vec<AllowedHost>, String> {
+    let hosts = text.split(',').map(str::trim).filter(|host| !host.is_empty()).map(str::parse);
+    hosts.collect::<Result<_, ()>>().map_err(|()| {
+        "expected host names, *.example.com, addresses or networks such as 10.0.0.0/8, separated by commas".to_owned()
+    })
 }
 
 #[cfg(test)]
@@ -92,6 +106,13 @@ mod tests {
         assert_eq!(options.concurrency, 8);
         assert_eq!(options.lease_name, "ai-provider-seed");
         assert_eq!(problems.len(), 1);
+        assert_eq!(options.destinations, Restriction { local: false, allowed: Vec::new() });
+        let texts = [("database-hosts", "db.coder.svc, 10.0.0.0/8,"), ("allow-local", "true")];
+        let (options, problems) = parse(&RawOptions::of(Command::Controller, &texts), &[]);
+        assert!(problems.is_empty() && options.destinations.local);
+        assert_eq!(options.destinations.allowed.len(), 2);
+        let texts = [("database-hosts", "postgres://db")];
+        assert_eq!(parse(&RawOptions::of(Command::Controller, &texts), &[]).1.len(), 1);
         let texts = [("namespace", "C"), ("all-namespaces", "true"), ("listen", "nonsense")];
         assert_eq!(parse(&RawOptions::of(Command::Controller, &texts), &[]).1.len(), 2);
     }

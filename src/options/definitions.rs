@@ -226,6 +226,10 @@ pub const OPTIONS: &[OptionRow] = &[
         "Carry out decisions of the annotation aiproviders.dev/resolve, and insert what is missing where spec.mode is Seed"),
     row("lease-name", Takes::Value("NAME"), Process, &[Controller],
         "The name of that Lease, the same for all replicas").default("ai-provider-seed"),
+    row("database-hosts", Takes::List("HOST"), Process, &[Controller],
+        "The only hosts to connect to: names, *.example.com, addresses, networks [default: all but this machine and its link]"),
+    row("allow-local", BOOL, Process, &[Controller],
+        "Connect to loopback and link-local addresses too, for tests"),
     row("concurrency", Takes::Value("NUMBER"), Process, &[Controller],
         "How many resources to check at once").default("8"),
 

@@ -12,6 +12,7 @@ mod from;
 mod from_agreement;
 mod from_manifests;
 mod from_watch;
+mod hostile;
 mod inputs;
 mod lease;
 mod lifecycle;

@@ -198,6 +198,7 @@ fn how(code: Code) -> How {
             let env = "[{name: X, valueFrom: {secretKeyRef: {name: ai, key: x}}}]";
             from(&format!("{}\n---\n{{apiVersion: v1, kind: Secret, metadata: {{name: ai}}}}", workload("a", env)))
         }),
+        Code::DestinationRefused => Never("stands in the controller's log alone; see tests/controller/hostile.rs"),
         Code::ObjectsTooMany => Never("needs an API server with objects; see tests/controller/hostile.rs"),
         Code::ManifestInvalid => With(|| from("a: [")),
         Code::KubeconfigInvalid => With(|| Run::diff().json().arg("--from=deploy/coder").run()),

@@ -40,6 +40,8 @@ impl Controller {
         let port = super::process::free_port();
         let run = Run::new(["controller", "--log-format=json", "--log-level=debug"])
             .arg(format!("--listen=127.0.0.1:{port}"));
+        // The servers of the tests are on this machine.
+        let run = run.env("AI_PROVIDER_SEED_ALLOW_LOCAL", "true");
         let run = args.iter().fold(run, |run, arg| run.arg(*arg)).env("KUBECONFIG", kubeconfig);
         let run = run.without_termination_log().limit(Duration::from_secs(600));
         Controller { started: Some(with(run).start()), port }

@@ -23,6 +23,7 @@ use crate::provider::DesiredProvider;
 use crate::report::{Command, Report, RunResult};
 use crate::run::seed::{RunOutcome, SeedRun};
 use crate::store::connect::Connector;
+use crate::store::connect::destinations::Destinations;
 use crate::store::pool::Pool;
 use crate::store::{Error, Retry};
 
@@ -37,6 +38,7 @@ pub struct Checker<'a> {
     pub pool: &'a Pool,
     pub metrics: &'a Metrics,
     pub index: &'a Index,
+    pub destinations: &'a Destinations,
     /// On what both sides last agreed.
     pub agreements: &'a [AgreementStatus],
 }
@@ -118,7 +120,10 @@ impl Checker<'_> {
         drop(objects);
         let workload = workload.without_pod();
         let observation = match target {
-            Ok(target) => {
+            Ok(mut target) => {
+                let destinations = self.destinations.on_behalf_of(&resource.0);
+                let connector = target.prepared.connector.take();
+                target.prepared.connector = connector.map(|connector| connector.only_to(destinations));
                 let observation = self.look(&target, spec, &workload).await;
                 return Ok(Checked { observation, target: Some((target, workload)) });
             }

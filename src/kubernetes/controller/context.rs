@@ -18,6 +18,7 @@ use super::readiness::Readiness;
 use super::write;
 use crate::kubernetes::crd::spec::AIProviderSeed;
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
+use crate::store::connect::destinations::{Destinations, Restriction};
 use crate::store::pool::Pool;
 
 /// A resource as the watch brings it, whether or not its spec can be read.
@@ -56,6 +57,8 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     pub readiness: Arc<Readiness>,
     pub index: Index,
+    /// Where databases may be.
+    pub destinations: Destinations,
     /// Checks at once, over all namespaces.
     pub permits: Semaphore,
     /// Without it nothing is ever written to a database.
@@ -97,12 +100,19 @@ impl Context {
             metrics,
             readiness,
             index: Index::default(),
+            destinations: Destinations::default(),
             permits: Semaphore::new(most),
             allow_writes,
             writers: Semaphore::new(usize::from(write::WRITERS)),
             events,
             memory: Mutex::default(),
         }
+    }
+
+    /// Connects to no database but these.
+    #[must_use]
+    pub fn only_to(self, destinations: Restriction) -> Self {
+        Context { destinations: Destinations::restricted(destinations), ..self }
     }
 
     /// The resource is gone.

@@ -82,14 +82,9 @@ pub async fn run(options: ControllerOptions) -> End {
         "controller starts"
     );
     let most = options.concurrency;
-    let context = Arc::new(Context::new(
-        client.clone(),
-        metrics,
-        readiness,
-        usize::from(most),
-        options.allow_writes,
-        instance.clone(),
-    ));
+    let context =
+        Context::new(client.clone(), metrics, readiness, usize::from(most), options.allow_writes, instance.clone());
+    let context = Arc::new(context.only_to(options.destinations));
     let election = options.leader_elect.then(|| Election::new(&client, &own, &options.lease_name, instance));
     // A write that waits for a lock takes no check's place.
     let most = if options.allow_writes { most.saturating_add(write::WRITERS) } else { most };

@@ -232,7 +232,8 @@ fn is_json(text: &str) -> bool {
 impl Manifests {
     /// As many objects as there are, one after the other.
     fn json(&mut self, text: &str, room: &Room) -> Result<(), Problem> {
-        let mut deserializer = serde_json::Deserializer::from_str(text);
+        // Of a text it would count the lines from the beginning at each end of a document.
+        let mut deserializer = serde_json::Deserializer::from_reader(text.as_bytes());
         while deserializer.end().is_err() {
             self.document(room, || {
                 let value = room.deserialize(&mut deserializer);

@@ -1,6 +1,7 @@
 //! Opening a connection: hosts in order, TLS, time limits and retries.
 
 mod backoff;
+pub mod destinations;
 mod excess;
 mod login;
 mod meter;
@@ -29,6 +30,7 @@ use super::tls::{self, SystemRoots};
 use super::url::{ChannelBinding, ConnectOptions, Host, HostAddress, TargetSession, Verification};
 use crate::problem::Code;
 use login::{Login, Progress, WatchAbove};
+use destinations::Destinations;
 use meter::{BelowMeter, Meter};
 use session::Of;
 use transport::{Address, Transport};
@@ -49,11 +51,19 @@ pub struct Connector {
     source: ConnectionSource,
     system: SystemRoots,
     bounds: Bounds,
+    destinations: Destinations,
 }
 
 impl Connector {
     pub fn new(source: ConnectionSource) -> Self {
-        Connector { source, system: SystemRoots::default(), bounds: Bounds::ALONE }
+        let (system, destinations) = (SystemRoots::default(), Destinations::default());
+        Connector { source, system, bounds: Bounds::ALONE, destinations }
+    }
+
+    /// Only to these.
+    #[must_use]
+    pub fn only_to(self, destinations: Destinations) -> Self {
+        Connector { destinations, ..self }
     }
 
     pub fn source(&self) -> &ConnectionSource {
@@ -98,6 +108,7 @@ impl Connector {
 /// One try over the hosts: the options of this moment, with the TLS configuration that they ask for.
 struct Dialer<'a> {
     options: &'a ConnectOptions,
+    destinations: &'a Destinations,
     tls: Option<MakeRustlsConnect>,
     bounds: Bounds,
 }
@@ -113,12 +124,12 @@ struct Destination<'a> {
 }
 
 impl<'a> Dialer<'a> {
-    fn new(options: &'a ConnectOptions, connector: &Connector) -> Result<Self, Error> {
+    fn new(options: &'a ConnectOptions, connector: &'a Connector) -> Result<Self, Error> {
         // A socket takes no TLS, so its files need not be there.
         let needed = options.hosts().iter().any(|host| matches!(host.address, HostAddress::Tcp { .. }));
         let tls =
             if needed { tls::client_config(options, &connector.system)?.map(MakeRustlsConnect::new) } else { None };
-        Ok(Dialer { options, tls, bounds: connector.bounds })
+        Ok(Dialer { options, destinations: &connector.destinations, tls, bounds: connector.bounds })
     }
 
     async fn over_hosts(
@@ -142,10 +153,26 @@ impl<'a> Dialer<'a> {
             };
             match result {
                 Ok(session) => return Ok(session),
-                Err(error) => failures.push((endpoint, error)),
+                Err(error) => failures.push(self.told(endpoint, error)),
             }
         }
         Err(Error::of_hosts(failures))
+    }
+
+    /// Whose URLs come from others tells them only whether there is a Postgres: anything else would map the network.
+    fn told(&self, endpoint: Endpoint, error: Error) -> (Endpoint, Error) {
+        let spoke = match error.code {
+            Code::Unreachable | Code::DestinationRefused => error.sqlstate.is_some(),
+            // Behind a handshake without a word of Postgres before it there may be anything.
+            Code::Tls => !self.options.ssl_direct,
+            _ => true,
+        };
+        if spoke || !self.destinations.is_restricted() {
+            return (endpoint, error);
+        }
+        tracing::warn!(code = error.code.as_str(), "{error}");
+        let told = Error::no_postgres(&endpoint);
+        (endpoint, told)
     }
 
     async fn host(
@@ -172,7 +199,7 @@ impl<'a> Dialer<'a> {
     /// The addresses of the host in turn, each with its share of the time to be reached: the first may not answer.
     async fn open(&self, host: &Host, endpoint: &Endpoint, limit: Duration) -> Result<Session, Error> {
         let deadline = Instant::now() + limit;
-        let addresses = transport::resolve(host, endpoint).await?;
+        let addresses = transport::resolve(host, endpoint, self.destinations).await?;
         let mut failure = Error::no_answer(endpoint);
         for (at, address) in addresses.iter().enumerate() {
             let now = Instant::now();
@@ -286,6 +313,21 @@ impl Error {
         let cause = Error::NO_ANSWER.to_owned();
         let next = "check that the server runs and that host, port and network policies are right";
         Error::new(Code::Unreachable, Retry::Wait, format!("cannot reach {endpoint}: {cause}"), cause, next)
+    }
+
+    /// Instead of what was found at a host that did not speak as Postgres does.
+    fn no_postgres(endpoint: &Endpoint) -> Self {
+        let cause = "no Postgres answers there".to_owned();
+        let next = "check host, port, TLS and network policies; the controller's log has the cause";
+        Error::new(Code::Unreachable, Retry::Wait, format!("cannot reach {endpoint}: {cause}"), cause, next)
+    }
+
+    /// All its addresses are some that nothing may be sent to.
+    fn destination_refused(endpoint: &Endpoint) -> Self {
+        let cause = "it leads to this machine or its link, or is not one of --database-hosts".to_owned();
+        let next = "name another host, or ask the operator of the controller to allow it";
+        let summary = format!("{endpoint} is not connected to: {cause}");
+        Error::new(Code::DestinationRefused, Retry::Wait, summary, cause, next)
     }
 
     /// Of several hosts: the cause of each, and the code that says most.

@@ -1,7 +1,7 @@
 //! The way to a server: the addresses of a host, and a socket to one of them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream};
 
+use super::destinations::Destinations;
 use crate::store::error::{Endpoint, Error};
 use crate::store::url::{Host, HostAddress};
 
@@ -30,23 +31,39 @@ pub(super) enum Address {
     Socket(PathBuf),
 }
 
-/// All addresses of a host, in the order in which to try them; at least one.
-pub(super) async fn resolve(host: &Host, endpoint: &Endpoint) -> Result<Vec<Address>, Error> {
-    let name = match &host.address {
+/// All addresses of a host that may be connected to, in the order in which to try them; at least one.
+pub(super) async fn resolve(
+    host: &Host,
+    endpoint: &Endpoint,
+    destinations: &Destinations,
+) -> Result<Vec<Address>, Error> {
+    let (name, found) = match &host.address {
         HostAddress::Socket(directory) => {
             return Ok(vec![Address::Socket(directory.join(format!(".s.PGSQL.{}", host.port)))]);
         }
-        HostAddress::Tcp { address: Some(address), .. } => {
-            return Ok(vec![Address::Tcp(SocketAddr::new(*address, host.port))]);
+        HostAddress::Tcp { address: Some(address), .. } => (None, vec![SocketAddr::new(*address, host.port)]),
+        HostAddress::Tcp { name, address: None } => {
+            let found = look_up(name.clone(), host.port, destinations).await;
+            (Some(name.as_str()), found.map_err(|error| Error::dialing(&error, endpoint))?)
         }
-        HostAddress::Tcp { name, address: None } => name.as_str(),
     };
-    let found = lookup_host((name, host.port)).await.map_err(|error| Error::dialing(&error, endpoint))?;
-    let addresses: Vec<Address> = found.map(Address::Tcp).collect();
-    if addresses.is_empty() {
+    if found.is_empty() {
         return Err(Error::dialing(&io::Error::other("its name has no address"), endpoint));
     }
-    Ok(addresses)
+    let allowed = found.into_iter().filter(|address| destinations.allow(name, address.ip()));
+    let allowed: Vec<Address> = allowed.map(Address::Tcp).collect();
+    if allowed.is_empty() { Err(Error::destination_refused(endpoint)) } else { Ok(allowed) }
+}
+
+/// In a thread of its own, which keeps its place among the look-ups until the system answers.
+async fn look_up(name: String, port: u16, destinations: &Destinations) -> io::Result<Vec<SocketAddr>> {
+    let place = destinations.lookup().await;
+    let looked_up = tokio::task::spawn_blocking(move || {
+        let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+        drop(place);
+        found
+    });
+    looked_up.await.unwrap_or_else(|_| Err(io::Error::other("the look-up ended early")))
 }
 
 /// Opens a socket to the address; the caller bounds its time.

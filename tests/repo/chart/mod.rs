@@ -143,6 +143,8 @@ fn invalid_values_are_refused_by_name() {
         (json!({"controller": {"logLevel": "loud"}}), "logLevel"),
         (json!({"controller": {"concurrency": 0}}), "concurrency"),
         (json!({"controller": {"concurrency": 65536}}), "concurrency"),
+        (json!({"controller": {"databaseHosts": "db"}}), "databaseHosts"),
+        (json!({"controller": {"databaseHosts": ["a,b"]}}), "databaseHosts"),
         (json!({"serviceMonitor": {"interval": ""}}), "interval"),
         (json!({"serviceMonitor": {"interval": "30s1m"}}), "interval"),
         (json!({"image": {"digest": "sha256:abc"}}), "digest"),

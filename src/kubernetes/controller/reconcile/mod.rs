@@ -118,9 +118,9 @@ impl Reconciling<'_> {
         if old.as_ref().is_none_or(|status| status.conditions.is_empty()) {
             old = Some(self.conclude(old.as_ref(), &Observation::progressing(), WriteOutcome::default()).await?);
         }
-        let Context { client, pool, metrics, index, .. } = self.context;
+        let Context { client, pool, metrics, index, destinations, .. } = self.context;
         let agreements = old.as_ref().map(|status| &status.agreements[..]).unwrap_or_default();
-        let checker = Checker { client, pool, metrics, index, agreements };
+        let checker = Checker { client, pool, metrics, index, destinations, agreements };
         let checked = checker.check(self.resource, &seed.spec).await?;
         // A write may wait for a lock.
         drop(permit);

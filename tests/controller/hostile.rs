@@ -1,0 +1,224 @@
+//! What somebody with few rights in a namespace may try against the controller: each an attempt, with the memory that the whole
+//! process may take.
+
+use crate::support::controller::{Controller, conditions, deployment, reason, secret, seed};
+use crate::support::kubernetes::eventually;
+use crate::support::{Cluster, Namespace, Run, Server, Variant};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::net::TcpListener;
+
+/// MiB of the whole controller, whatever is sent (P12).
+const MEMORY: usize = 100;
+
+fn start(namespace: &Namespace, args: &[&str]) -> Controller {
+    let controller = Controller::start_with(namespace.kubeconfig(), args, |run| run.memory(MEMORY));
+    controller.wait_ready();
+    controller
+}
+
+fn apply(namespace: &Namespace, object: &Value) {
+    namespace.apply(&object.to_string());
+}
+
+fn workload(namespace: &Namespace, name: &str, env: &Value) {
+    apply(namespace, &deployment(name, env, &[]));
+    apply(namespace, &seed(name, json!({"workloadRef": {"name": name}, "interval": "10s"})));
+}
+
+fn variable(name: &str, value: &str) -> Value {
+    json!({"name": name, "value": value})
+}
+
+fn message(namespace: &Namespace, name: &str, expected: &str) -> String {
+    let status = reason(namespace, name, expected);
+    assert_eq!(conditions(&status)[0], format!("Ready=False {expected}"));
+    status.conditions[0].message.clone()
+}
+
+/// A manifest of 3 KB took 2.3 GB in 8 s, and the controller crashed for everybody, at each start.
+#[test]
+fn doublings_of_a_template_do_not_disturb_others() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
+    let controller = start(&namespace, &[]);
+    let mut env = vec![variable("V00", &"x".repeat(1000))];
+    env.extend((1..32).map(|n| variable(&format!("V{n:02}"), &format!("$(V{:02})", n - 1).repeat(2))));
+    workload(&namespace, "doublings", &json!(env));
+    let fine =
+        json!([variable("CODER_AIBRIDGE_OPENAI_KEY", "sk-1"), variable("CODER_PG_CONNECTION_URL", &database.url())]);
+    workload(&namespace, "fine", &fine);
+    let said = message(&namespace, "doublings", "InvalidEnvironment");
+    assert!(said.contains("V08") && said.contains("(environment_too_large)"), "{said}");
+    reason(&namespace, "fine", "WouldSeed");
+    controller.stop().expect(0);
+}
+
+/// Whatever a Deployment mentions, little of it is read.
+#[test]
+fn objects_of_a_check_are_few_and_small() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    let controller = start(&namespace, &[]);
+    let of_key = |object: &str| json!({"name": "A", "valueFrom": {"secretKeyRef": {"name": object, "key": "a"}}});
+    // when thousands are mentioned / then their number is told before the first is read: none of them exists
+    let env: Vec<Value> = (0..5000).map(|n| of_key(&format!("s{n}"))).collect();
+    workload(&namespace, "many", &json!(env));
+    let said = message(&namespace, "many", "EnvironmentUnknown");
+    assert!(
+        said.contains("5000 Secrets and ConfigMaps are mentioned") && said.contains("(objects_too_many)"),
+        "{said}"
+    );
+    // when six of 900 KiB are used whole / then no more than 4 MiB of them is kept
+    for n in 0..6 {
+        apply(&namespace, &secret(&format!("big{n}"), json!({"a": "x", "b": "x".repeat(900 << 10)})));
+    }
+    let mut whole = deployment("large", &json!([]), &[]);
+    let from: Vec<Value> = (0..6).map(|n| json!({"secretRef": {"name": format!("big{n}")}})).collect();
+    whole["spec"]["template"]["spec"]["initContainers"][0]["envFrom"] = json!(from);
+    apply(&namespace, &whole);
+    apply(&namespace, &seed("large", json!({"workloadRef": {"name": "large"}})));
+    let said = message(&namespace, "large", "EnvironmentUnknown");
+    assert!(said.contains("the 6 Secrets and ConfigMaps has more than 4194304 bytes"), "{said}");
+    // when only a small key of each is used / then the rest does not count
+    let env: Vec<Value> = (0..6).map(|n| of_key(&format!("big{n}"))).collect();
+    workload(&namespace, "keys", &json!(env));
+    reason(&namespace, "keys", "NothingDesired");
+    // The same from a laptop.
+    let diff = |name: &str| {
+        let from = format!("deployment/{name}");
+        Run::diff()
+            .json()
+            .args(["--offline", "--from", &from])
+            .env("KUBECONFIG", namespace.kubeconfig())
+            .memory(MEMORY)
+            .run()
+    };
+    assert_eq!(diff("many").expect(2).codes("problems"), ["objects_too_many"]);
+    assert_eq!(diff("large").expect(2).codes("problems"), ["objects_too_many"]);
+    diff("keys").expect(0);
+    controller.stop().expect(0);
+}
+
+/// Half a megabyte of entries of 13 bytes, and eight of them at once.
+#[test]
+fn templates_of_many_entries_take_little_memory() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    let controller = start(&namespace, &[]);
+    let entries: Vec<Value> = (0..30_000).map(|n| variable(&format!("CODER_AIBRIDGE_PROVIDER_{n}_TYPE"), "")).collect();
+    let few: Vec<Value> = (0..8000).map(|n| variable(&format!("CODER_AIBRIDGE_PROVIDER_0_F{n}"), "")).collect();
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let url = format!("postgres://u:p@{}/d?sslmode=disable", silent.local_addr().unwrap());
+    for n in 0..8 {
+        workload(&namespace, &format!("wide{n}"), &json!(few));
+        let providers: Vec<Value> = (0..4000)
+            .flat_map(|n| {
+                let name = format!("CODER_AIBRIDGE_PROVIDER_{n}_");
+                [variable(&format!("{name}TYPE"), "openai"), variable(&format!("{name}NAME"), &format!("p{n}"))]
+            })
+            .chain([variable("CODER_PG_CONNECTION_URL", &url)])
+            .collect();
+        workload(&namespace, &format!("providers{n}"), &json!(providers));
+    }
+    workload(&namespace, "entries", &json!(entries));
+    for n in 0..8 {
+        message(&namespace, &format!("wide{n}"), "InvalidEnvironment");
+    }
+    assert!(message(&namespace, "entries", "InvalidEnvironment").contains("(environment_too_large)"));
+    for n in 0..8 {
+        reason(&namespace, &format!("providers{n}"), "DatabaseUnreachable");
+    }
+    controller.stop().expect(0);
+}
+
+/// Whoever writes a URL and reads the status learns whether there is a Postgres that speaks to him, and nothing else.
+#[test]
+fn status_tells_nothing_of_the_network() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    let controller = start(&namespace, &[]);
+    let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let http = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let (silent, speaks) = (silent.local_addr().unwrap().port(), http.local_addr().unwrap().port());
+    std::thread::spawn(move || {
+        for stream in http.incoming() {
+            let _ = std::io::Write::write_all(
+                &mut stream.unwrap(),
+                b"HTTP/1.1 400 Bad Request\r\nServer: canary-banner\r\n\r\n",
+            );
+        }
+    });
+    let mut said = BTreeSet::new();
+    for (name, host, mode) in [
+        ("refused", "127.0.0.1:1".to_owned(), "disable"),
+        ("silent", format!("127.0.0.1:{silent}"), "disable"),
+        ("http", format!("127.0.0.1:{speaks}"), "disable"),
+        ("http-tls", format!("127.0.0.1:{speaks}"), "require"),
+        ("http-direct", format!("127.0.0.1:{speaks}"), "require&sslnegotiation=direct"),
+        ("nowhere", "no-such-host.invalid:5432".to_owned(), "disable"),
+        ("several", format!("127.0.0.1:1,127.0.0.1:{speaks}"), "disable"),
+    ] {
+        let url = format!("postgres://u:p@{host}/d?sslmode={mode}");
+        let key = variable("CODER_AIBRIDGE_OPENAI_KEY", "sk-1");
+        workload(&namespace, name, &json!([key, variable("CODER_PG_CONNECTION_URL", &url)]));
+        let message = message(&namespace, name, "DatabaseUnreachable");
+        if name != "several" {
+            let hint = "; localhost is the controller here, not the pod: set spec.database.urlSecretRef";
+            said.insert(message.replace(&host, "HOST").replace(hint, ""));
+        }
+        for word in ["canary", "refused", "time", "HTTP", "resolve", "TLS connection"] {
+            assert!(!message.contains(word), "{name}: {message}");
+        }
+    }
+    assert_eq!(said.len(), 1, "{said:#?}");
+    let finished = controller.stop().expect(0);
+    // Who runs the controller is told.
+    for cause in ["connection refused", "no answer in time", "cannot be resolved"] {
+        assert!(finished.stderr.contains(cause), "{cause}: {finished}");
+    }
+    assert!(!finished.stderr.contains("canary"), "{finished}");
+}
+
+#[test]
+fn hosts_outside_of_the_list_are_not_connected_to() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let key = variable("CODER_AIBRIDGE_OPENAI_KEY", "sk-1");
+    let env = |url: &str| json!([key, variable("CODER_PG_CONNECTION_URL", url)]);
+    // when only a name is allowed / then its server is, and the same one under its address is not
+    let controller = start(&namespace, &["--database-hosts=localhost"]);
+    workload(&namespace, "listed", &env(&database.url().replace("127.0.0.1", "localhost")));
+    reason(&namespace, "listed", "WouldSeed");
+    workload(&namespace, "address", &env(&format!("postgres://u:p@127.0.0.1:{port}/d")));
+    workload(&namespace, "hostaddr", &env(&format!("postgres://u:p@localhost:{port}/d?hostaddr=127.0.0.1")));
+    message(&namespace, "address", "DatabaseUnreachable");
+    message(&namespace, "hostaddr", "DatabaseUnreachable");
+    let log = controller.stop().expect(0).stderr;
+    assert!(log.contains("destination_refused"), "{log}");
+    // when nothing says that this is a test / then this machine is refused, however it is written
+    let run = |run: Run| run.env("AI_PROVIDER_SEED_ALLOW_LOCAL", "false");
+    let controller = Controller::start_with(namespace.kubeconfig(), &[], run);
+    controller.wait_ready();
+    for (name, host) in [
+        ("v4", format!("127.0.0.1:{port}")),
+        ("name", format!("localhost:{port}")),
+        ("mapped", format!("[::ffff:127.0.0.1]:{port}")),
+        ("any", format!("0.0.0.0:{port}")),
+        ("metadata", "169.254.169.254:80".to_owned()),
+    ] {
+        workload(&namespace, name, &env(&format!("postgres://u:p@{host}/d?sslmode=disable")));
+        message(&namespace, name, "DatabaseUnreachable");
+    }
+    // A generation that was not seen yet: the first controller's answer does not count.
+    apply(&namespace, &seed("listed", json!({"workloadRef": {"name": "listed"}, "interval": "11s"})));
+    eventually("localhost is refused", || {
+        reason(&namespace, "listed", "DatabaseUnreachable");
+        Some(())
+    });
+    assert!(listener.accept().is_err(), "somebody connected");
+    controller.stop().expect(0);
+}

@@ -3,7 +3,10 @@
 
 use crate::support::controller::{Controller, conditions, deployment, reason, secret, seed};
 use crate::support::kubernetes::eventually;
-use crate::support::{Cluster, Namespace, Run, Server, Variant};
+use crate::support::{Cluster, Namespace, Run, Server, Variant, block_on};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::TcpListener;
@@ -21,8 +24,18 @@ fn apply(namespace: &Namespace, object: &Value) {
     namespace.apply(&object.to_string());
 }
 
+/// Not by `kubectl apply`, whose annotation holds a copy and is bounded.
+fn create<K>(namespace: &Namespace, object: Value)
+where
+    K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
+    K: Clone + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
+{
+    let (api, object): (Api<K>, K) = (namespace.api(), serde_json::from_value(object).unwrap());
+    block_on(api.create(&PostParams::default(), &object)).unwrap();
+}
+
 fn workload(namespace: &Namespace, name: &str, env: &Value) {
-    apply(namespace, &deployment(name, env, &[]));
+    create::<Deployment>(namespace, deployment(name, env, &[]));
     apply(namespace, &seed(name, json!({"workloadRef": {"name": name}, "interval": "10s"})));
 }
 
@@ -71,7 +84,7 @@ fn objects_of_a_check_are_few_and_small() {
     );
     // when six of 900 KiB are used whole / then no more than 4 MiB of them is kept
     for n in 0..6 {
-        apply(&namespace, &secret(&format!("big{n}"), json!({"a": "x", "b": "x".repeat(900 << 10)})));
+        create::<Secret>(&namespace, secret(&format!("big{n}"), json!({"a": "x", "b": "x".repeat(900 << 10)})));
     }
     let mut whole = deployment("large", &json!([]), &[]);
     let from: Vec<Value> = (0..6).map(|n| json!({"secretRef": {"name": format!("big{n}")}})).collect();

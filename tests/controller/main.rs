@@ -16,6 +16,7 @@ mod hostile;
 mod inputs;
 mod lease;
 mod lifecycle;
+mod metrics;
 mod outage;
 mod rbac;
 mod resolve;

@@ -51,6 +51,11 @@ impl Controller {
         eventually("the controller is ready", || (self.get("/readyz")?.0 == 200).then_some(()));
     }
 
+    /// Of probes and metrics.
+    pub fn address(&self) -> (&'static str, u16) {
+        ("127.0.0.1", self.port)
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.started.as_mut().is_some_and(|started| !started.ended())
     }

@@ -22,6 +22,7 @@ pub mod markdown;
 pub mod pgbouncer;
 pub mod postgres;
 mod process;
+pub mod promtool;
 pub mod proxy;
 pub mod resolution;
 pub mod roles;

@@ -8,6 +8,7 @@ pub mod http;
 pub mod index;
 pub mod lease;
 pub mod metrics;
+mod process_metrics;
 pub mod publish_events;
 pub mod readiness;
 pub mod reconcile;

@@ -144,6 +144,7 @@ impl Work {
     async fn run(self, election: Option<Election>, stop: channel::Receiver<bool>) -> End {
         let (first, mut listed) = channel::channel(false);
         let (leading, lead) = channel::channel(election.is_none());
+        self.context.metrics.leads(election.is_none());
         let Some(mut election) = election else { return self.watch(&first, &lead, stop).await };
         let end = tokio::select! {
             end = self.watch(&first, &lead, stop) => end,
@@ -153,6 +154,7 @@ impl Work {
                 let _ = listed.wait_for(|listed| *listed).await;
                 election.win().await;
                 leading.send_replace(true);
+                self.context.metrics.leads(true);
                 election.keep().await;
             } => return End::LeaseLost,
         };

@@ -1,6 +1,7 @@
 //! The chart: what Helm makes of it, without a cluster. deploy.rs is about the manifests and about other charts;
 //! chart_cluster.rs gives the same objects to a real API server.
 
+mod alerts;
 mod values;
 
 use crate::support::helm::{
@@ -316,9 +317,12 @@ fn alerts_select_only_their_release() {
     assert_eq!(
         expressions(&["--set", "watchNamespaces={a,b}"]),
         [
-            r#"ai_provider_seed_conflicts{job="ai-provider-seed", namespace=~"a|b"} > 0"#,
+            r#"ai_provider_seed_ready{job="ai-provider-seed", namespace=~"a|b", reason=~"Conflict|InvalidEnvironment"} == 0"#,
+            r#"(max by (namespace, name) (ai_provider_seed_ready{job="ai-provider-seed", namespace=~"a|b"}) == 0) unless on (namespace, name) (ai_provider_seed_ready{job="ai-provider-seed", namespace=~"a|b", reason=~"Conflict|InvalidEnvironment"} == 0)"#,
+            r#"(ai_provider_seed_conflicts{job="ai-provider-seed", namespace=~"a|b"} > 0) unless on (namespace, name) (ai_provider_seed_ready{job="ai-provider-seed", namespace=~"a|b", reason=~"Conflict|InvalidEnvironment"} == 0)"#,
             r#"time() - ai_provider_seed_last_check_timestamp_seconds{job="ai-provider-seed", namespace=~"a|b"} > 3600"#,
-            r#"absent(ai_provider_seed_build_info{job="ai-provider-seed", namespace="coder"})"#,
+            r#"absent(ai_provider_seed_leader{job="ai-provider-seed", namespace="coder"} == 1)"#,
+            r#"max by (namespace, pod) (max_over_time(kube_pod_init_container_status_waiting_reason{container="ai-provider-seed", reason="CrashLoopBackOff", namespace=~"a|b"}[5m])) > 0"#,
         ]
     );
     // What the ServiceMonitor's Service is called is the job.
@@ -326,7 +330,7 @@ fn alerts_select_only_their_release() {
     assert_eq!(helm::find(&objects, "Service")["metadata"]["name"], "ai-provider-seed");
     assert_eq!(
         expressions(&["--set", "allNamespaces=true,alerts.job=mine"])[0],
-        r#"ai_provider_seed_conflicts{job="mine"} > 0"#
+        r#"ai_provider_seed_ready{job="mine", reason=~"Conflict|InvalidEnvironment"} == 0"#
     );
 }
 

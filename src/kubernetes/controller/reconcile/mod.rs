@@ -14,6 +14,7 @@ use super::apply_status::StatusClient;
 use super::check::Checker;
 use super::context::{Context, Guarded};
 use super::index::{Key, key_of};
+use super::metrics::CheckState;
 use super::publish_events::Subject;
 use super::requested_writes::{LastHandled, RequestedWrites, WriteOutcome};
 use crate::kubernetes::client::{ApiError, ApiErrorKind};
@@ -46,7 +47,10 @@ pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<A
     );
     let work = async {
         // Only closed when the process ends.
+        let waiting = context.metrics.check(CheckState::Waiting);
         let permit = context.permits.acquire().await.ok();
+        drop(waiting);
+        let _running = context.metrics.check(CheckState::Running);
         let started = Instant::now();
         let reconciling = Reconciling { context: &context, resource: &resource, meta: &meta };
         let limit = if context.allow_writes { WRITING_LIMIT } else { LIMIT };
@@ -191,6 +195,7 @@ impl Reconciling<'_> {
             seeded: outcome.seeded,
         };
         let update = next(old, observation, &input);
+        metrics.verdict(self.resource, observation.reason, observation.blocked);
         metrics.conflicts(self.resource, usize::try_from(conflicts(&update.status)).unwrap_or(usize::MAX));
         let checked = matches!(observation.database, DatabaseView::Found { .. }).then(|| input.now.0.as_second());
         let before = update.status.last_check_time.as_ref().or(self.meta.creation_timestamp.as_ref());

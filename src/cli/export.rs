@@ -14,6 +14,7 @@ use super::resolve::in_runtime;
 use crate::env::Variable;
 use crate::options::export::ExportOptions;
 use crate::options::{self, Options, OutputFormat, RawOptions};
+use crate::plan::resolve::unknown_name;
 use crate::plan::{Export, Stored, export};
 use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::provider::redact;
@@ -56,8 +57,12 @@ fn choose<'a>(live: &'a [Live], wanted: &ExportOptions) -> (Vec<Stored<'a>>, Vec
     };
     let unknown = wanted.providers.iter().enumerate().filter(|(_, name)| live.iter().all(|live| live.name != **name));
     let unknown = unknown.map(|(at, _)| {
-        let message =
-            format!("the database has no live provider of the {} name; check the spelling", redact::ordinal(at + 1));
+        let known: Vec<String> = live.iter().map(|live| redact::name(&live.name)).collect();
+        let message = format!(
+            "the database has no live provider of the {} name; {}",
+            redact::ordinal(at + 1),
+            unknown_name(&wanted.providers[at], &known)
+        );
         Problem::new(Code::CannotExport, message).variable("PROVIDER")
     });
     (live.iter().filter(is_wanted).map(stored).collect(), unknown.collect())
@@ -164,7 +169,16 @@ fn json(found: &Export, wanted: &ExportOptions, report: &Report, text: &str) -> 
 
 /// A new file, or one that is empty or ours; never through a link, never readable for others, never half written.
 fn write_private(path: &Path, text: &str) -> Result<(), String> {
-    let failed = |error: std::io::Error| format!("the file cannot be written: {}", error.kind());
+    let failed = |error: std::io::Error| {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        match folder.filter(|folder| !folder.is_dir()) {
+            Some(folder) => format!(
+                "the folder {} does not exist; create it, or name a file in one that does",
+                redact::name(&folder.to_string_lossy())
+            ),
+            None => format!("the file cannot be written: {}", error.kind()),
+        }
+    };
     let create = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let fill = |mut file: File| file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
     match std::fs::symlink_metadata(path) {

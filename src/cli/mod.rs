@@ -18,11 +18,11 @@ use self::output::{may_colour, print, print_error, print_result};
 use self::watchdog::Watchdog;
 use crate::env::Variable;
 use crate::options::{self, Command, LogFormat, Options, OutputFormat, RawOptions};
-use crate::plan::Access;
 use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::report::{self, Report, RunResult, Style};
-use crate::run::prepare::{Prepared, prepare};
+use crate::run::prepare::Prepared;
 use crate::run::seed::{self, RunOutcome, SeedRun};
+use crate::run::wait_for_files::prepare_waiting;
 
 /// The whole program. A panic, in whatever thread, ends it with exit code 70 and without the panic's text, which may hold
 /// anything.
@@ -100,11 +100,11 @@ fn crd() -> u8 {
 }
 
 fn seed(raw: &RawOptions, variables: &[Variable]) -> u8 {
-    let (options, findings) = options::parse(raw, variables);
+    let (mut options, findings) = options::parse(raw, variables);
     log_to_stderr(options.log_format, options.log_level);
     let started = Instant::now();
     let watchdog = watchdog(&options, Duration::ZERO);
-    let prepared = prepare(&options, Access::Write, variables, findings);
+    let prepared = prepare_waiting(&mut options, variables, findings);
     let report = block_on(look(report::Command::Seed, &options, prepared))
         .unwrap_or_else(|problem| Report::new(report::Command::Seed, vec![problem]));
     log_end(&report, started);

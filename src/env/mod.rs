@@ -28,7 +28,8 @@ pub use variable::{DATABASE_URL_VARIABLES, Variable, look_up};
 use std::collections::BTreeMap;
 
 use crate::problem::{Code, Findings, Problem};
-use crate::provider::{DesiredProvider, redact};
+use crate::provider::{DesiredProvider, ProviderType, redact};
+use indexed::Suffix;
 
 /// What the environment says.
 #[derive(Default)]
@@ -125,8 +126,16 @@ fn duplicate_names(groups: &[indexed::Fields], problems: &mut Vec<Problem>) {
             seen.insert(name, fields);
             continue;
         };
-        let message =
-            format!("providers {} and {} have the same name; give one of them another NAME", first.index, fields.index);
+        let is_type = |fields: &indexed::Fields| fields.text(Suffix::Name).is_empty();
+        let kind = ProviderType::ALL.iter().find(|kind| kind.as_str() == name);
+        let (a, b) = (first.index, fields.index);
+        let message = match kind.filter(|_| is_type(first) && is_type(fields)) {
+            Some(kind) => {
+                let variable = fields.spelled(Suffix::Name);
+                format!("providers {a} and {b} are both called {}, after their type; set {variable}", kind.as_str())
+            }
+            None => format!("providers {a} and {b} have the same name; give one of them another NAME"),
+        };
         let variables = [check::name_variable(first), check::name_variable(fields)];
         problems.push(Problem::new(Code::DuplicateName, message).index(fields.index).variables(variables));
     }

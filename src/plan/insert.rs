@@ -125,9 +125,9 @@ impl Obstacles<'_> {
         let refused = |column: &&str| table.columns.get(*column).is_some_and(|facts| !facts.insertable);
         if written.iter().any(refused) {
             let message = format!(
-                "rows are missing and role {} may not insert into {name}; run: grant insert on {name} to {}{or}",
+                "rows are missing and role {} may not insert into {name}; {}{or}",
                 self.role,
-                redact::identifier(self.role)
+                next_step(self.role, name)
             );
             self.access.push(Problem::new(Code::PermissionDenied, message));
         } else {
@@ -135,6 +135,20 @@ impl Obstacles<'_> {
         }
     }
 }
+
+/// A role that is there to read is not given more: the one that seeds is another.
+fn next_step(role: &str, table: &str) -> String {
+    match READING_ROLES.contains(&role) {
+        true => "connect as the role that seeds (ai_provider_seed of deploy/postgres/role.sql)".to_owned(),
+        false => {
+            let to = redact::identifier(role);
+            format!("connect as the role that seeds, or run: grant insert on {table} to {to}")
+        }
+    }
+}
+
+/// Of deploy/postgres/role.sql: those that never insert a provider.
+const READING_ROLES: [&str; 2] = ["ai_provider_diff", "ai_provider_resolve"];
 
 pub(super) enum Encrypt {
     Plain,

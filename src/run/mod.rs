@@ -5,3 +5,4 @@ pub mod prepare;
 pub mod resolve;
 mod retry;
 pub mod seed;
+pub mod wait_for_files;

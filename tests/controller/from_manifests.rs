@@ -268,6 +268,7 @@ fn one_of_several_workloads_is_chosen_by_name() {
 #[test]
 fn unreadable_stream_is_reported_by_position_only() {
     let good = deployment("coder", &json!([]), &[]);
+    let reading = deployment("coder", &json!([{"name": "X", "valueFrom": from("secretKeyRef", "ai", "key")}]), &[]);
     let secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: ai}\ndata:\n  key: sk-canary-not-base64\n";
     for (stream, code, says) in [
         (
@@ -276,10 +277,11 @@ fn unreadable_stream_is_reported_by_position_only() {
             "document 2 is not valid YAML, line ",
         ),
         (format!("{good}\n{{\"a\": sk-canary}}"), "manifest_invalid", "document 2 is not valid JSON, line 2"),
+        (format!("---\n{reading}\n---\n{secret}"), "manifest_invalid", "document 2: Secret ai: data.key is not base64"),
         (
-            format!("---\n{good}\n---\n{secret}"),
+            "---\nkind: Deployment\nmetadata: {{ .Values.canary }}\n".to_owned(),
             "manifest_invalid",
-            "document 2: Secret ai has a value of the wrong type (base64 in data",
+            "render the template first, as helm template does",
         ),
         (
             "---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: \"\\e[31m\"}\n".to_owned(),
@@ -310,6 +312,152 @@ fn unreadable_stream_is_reported_by_position_only() {
         message.contains("document 2") && ["line 5", "line 6"].iter().any(|line| message.contains(line)),
         "{message}"
     );
+}
+
+/// One that holds, in this order: another object's ill-typed values, and the Deployment with this environment.
+fn beside(others: &str, env: Value) -> Finished {
+    offline(format!("{others}\n---\n{}", deployment("coder", &env, &["seed"]))).run()
+}
+
+fn provider(key: Value) -> Value {
+    let mut key = key;
+    key["name"] = json!("CODER_AIBRIDGE_PROVIDER_0_KEY");
+    json!([
+        {"name": "CODER_AIBRIDGE_PROVIDER_0_TYPE", "value": "openai"},
+        {"name": "CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "value": "https://api.openai.com/v1"},
+        key,
+    ])
+}
+
+#[test]
+fn objects_that_nothing_refers_to_are_not_judged() {
+    let key = provider(json!({"value": "sk-canary"}));
+    for other in [
+        // What sops makes of a Secret is not base64.
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: x, namespace: other}\ndata: {a: 'ENC[AES256_GCM,data:eA==,type:str]'}\nsops: {version: 3.9.0}",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: {port: 5432}",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: 5}\ndata: [a]",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\ndata: {debug: true}",
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\nimmutable: true\nbinaryData: {a: /w==}",
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: web, env: [{name: PORT, value: 3000}]}]}}}",
+        "apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: 'A B'}\nspec: 7",
+        "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: x}\nspec: {versions: 1}",
+        "apiVersion: v1\nkind: List\nitems: [{apiVersion: v1, kind: Secret, metadata: {name: x}, data: {a: 1}}, 5]",
+        "kind: IPAllowList\nitems: 7",
+        "[{kind: Secret, data: 5}]",
+        "just words",
+    ] {
+        let finished = beside(other, key.clone());
+        assert_eq!((finished.code, finished.codes("problems")), (0, vec![]), "{other}: {finished}");
+        assert!(!finished.everything().contains("canary"), "{finished}");
+    }
+    // An ill-typed neighbour in the same pod is not the one that seeds.
+    let mut workload = deployment("coder", &key, &["seed"]);
+    let spec = &mut workload["spec"]["template"]["spec"];
+    let neighbour = json!({"name": "side", "image": "x", "env": [{"name": "PORT", "value": 3000}], "ports": "none"});
+    match spec["containers"].as_array_mut() {
+        Some(containers) => containers.push(neighbour),
+        None => spec["containers"] = json!([neighbour]),
+    }
+    offline(workload.to_string()).run().expect(0);
+}
+
+#[test]
+fn encrypted_secret_that_is_referred_to_counts_as_unknown() {
+    let reference = provider(json!({"valueFrom": from("secretKeyRef", "ai", "key")}));
+    for secret in [
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: ai}\ndata: {key: 'ENC[AES256_GCM,data:eA==,type:str]'}\nsops: {version: 3.9.0}",
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: ai}\nstringData: {key: 'ENC[AES256_GCM,data:eA==,type:str]'}",
+    ] {
+        let finished = beside(secret, reference.clone()).expect(0);
+        let warnings = messages(&finished, "warnings").join("\n");
+        assert!(warnings.contains("Secret ai is encrypted by sops"), "{finished}");
+        assert_eq!(finished.codes("problems"), [""; 0], "{finished}");
+    }
+    let all = json!([{"name": "CODER_AIBRIDGE_PROVIDER_0_TYPE", "value": "openai"}]);
+    let mut workload = deployment("coder", &all, &["seed"]);
+    let spec = &mut workload["spec"]["template"]["spec"];
+    for list in ["initContainers", "containers"] {
+        for container in spec[list].as_array_mut().into_iter().flatten() {
+            if container["name"] == "ai-provider-seed" {
+                container["envFrom"] = json!([{"secretRef": {"name": "ai"}}]);
+            }
+        }
+    }
+    let secret =
+        json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ai"}, "data": {"A": "ENC[AES256_GCM,"}});
+    let finished = offline(format!("---\n{workload}\n---\n{secret}")).run().expect(0);
+    assert!(messages(&finished, "warnings").join("\n").contains("is encrypted by sops"), "{finished}");
+}
+
+#[test]
+fn ill_typed_value_is_named_by_its_path() {
+    let of = |env: Value| offline(deployment("coder", &env, &["seed"]).to_string()).run().expect(2);
+    for (env, said) in [
+        (json!([{"name": "A", "value": 3000}]), ".env[0].value is a number; put it in quotes"),
+        (json!([{"name": "A"}, {"name": "B", "value": true}]), ".env[1].value is a boolean; put it in quotes"),
+        (json!([{"name": "A", "value": ["sk-canary"]}]), ".env[0].value is a list; a text is expected"),
+        (json!({"A": "sk-canary"}), ".env is a map; a list is expected"),
+        (json!(["A=sk-canary"]), ".env[0] is a text; a map is expected"),
+        (
+            json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "ai", "key": 1}}}]),
+            ".env[0].valueFrom.secretKeyRef.key is a number; put it in quotes",
+        ),
+        (
+            json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "ai", "key": "k", "optional": "yes"}}}]),
+            ".optional is a text; write true or false",
+        ),
+    ] {
+        let finished = of(env);
+        assert_eq!(finished.codes("problems"), ["manifest_invalid"], "{finished}");
+        let message = &messages(&finished, "problems")[0];
+        assert!(message.contains("Deployment coder: spec.template.spec.initContainers[0]"), "{message}");
+        assert!(message.contains(said), "{message}");
+        assert!(!finished.everything().contains("canary"), "{finished}");
+    }
+    let key = provider(json!({"valueFrom": from("secretKeyRef", "ai", "key")}));
+    for (secret, said) in [
+        (json!({"data": {"key": 5}}), "Secret ai: data.key is a number; put it in quotes"),
+        (json!({"data": {"key": "sk-canary"}}), "Secret ai: data.key is not base64"),
+        (json!({"stringData": {"key": 1.5}}), "Secret ai: stringData.key is a number; put it in quotes"),
+        (json!({"data": "sk-canary"}), "Secret ai: data is a text; a map is expected"),
+    ] {
+        let mut secret = secret;
+        (secret["kind"], secret["metadata"]) = (json!("Secret"), json!({"name": "ai"}));
+        let finished = beside(&secret.to_string().replace("{\"", "{ \""), key.clone());
+        assert_eq!(finished.codes("problems"), ["manifest_invalid"], "{finished}");
+        assert!(messages(&finished, "problems")[0].contains(said), "{finished}");
+        assert!(!finished.everything().contains("canary"), "{finished}");
+    }
+}
+
+#[test]
+fn secret_is_read_as_the_api_server_would() {
+    let key = provider(json!({"valueFrom": from("secretKeyRef", "ai", "key")}));
+    // A folded text, a text beside the encoded one, and the later of two.
+    for secret in [
+        "kind: Secret\nmetadata: {name: ai}\ndata:\n  key: |\n    c2st\n    b25l\n  none: null",
+        "kind: Secret\nmetadata: {name: ai}\ndata: {key: b3RoZXI=}\nstringData: {key: sk-one}",
+        "kind: Secret\nmetadata: {name: ai}\nstringData: {key: 5}\n---\nkind: Secret\nmetadata: {name: ai}\nstringData: {key: sk-one}",
+    ] {
+        let finished = beside(secret, key.clone()).expect(0);
+        assert_eq!(finished.codes("warnings"), [""; 0], "{secret}: {finished}");
+        assert_eq!(finished.json()["from"]["variables"]["CODER_AIBRIDGE_PROVIDER_0_KEY"], "Secret ai, key key");
+    }
+    let items = json!({"apiVersion": "v1", "kind": "SecretList", "items": [
+        {"metadata": {"name": "ai"}, "data": {"key": "c2stb25l"}}]});
+    let array = json!([items, deployment("coder", &key, &["seed"])]);
+    assert_eq!(offline(array.to_string()).run().expect(0).codes("warnings"), [""; 0]);
+}
+
+#[test]
+fn database_of_the_container_is_asked_for_not_that_of_this_machine() {
+    let env = provider(json!({"value": "sk-canary"}));
+    let run = diff(deployment("coder", &env, &["seed"]).to_string());
+    let finished = run.env("CODER_PG_CONNECTION_URL", "postgres://other.example/").run().expect(2);
+    assert_eq!(finished.codes("problems"), ["database_url_missing"], "{finished}");
+    let message = &messages(&finished, "problems")[0];
+    assert!(message.contains("give --database-url, or --offline") && !message.contains("CODER_PG"), "{message}");
 }
 
 #[test]

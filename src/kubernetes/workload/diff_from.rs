@@ -7,7 +7,7 @@ use kube::{Client, Config};
 use super::fetch::{self, FetchError};
 use super::inputs::{ContainerInputs, Target, TargetError, from_environment, is_of_unknown_database, refuse_files};
 use super::manifests::Manifests;
-use super::objects::{Names, Objects};
+use super::objects::{Names, ObjectKind, Objects};
 use super::template::Workload;
 use crate::env::{DATABASE_URL_VARIABLES, Variable, is_of_provider, size};
 use crate::kubernetes::client::{self, ApiError, ApiErrorKind};
@@ -178,6 +178,7 @@ fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local
         findings.problems = others;
         findings.warnings.extend::<Vec<_>>(unknown.into_iter().map(default_counts).collect());
     }
+    findings.warnings.extend(objects.encrypted.iter().map(|(kind, name)| encrypted(*kind, name)));
     let connect = |options: &Options, problems: &mut Vec<Problem>| {
         if local.gives_database() {
             return Ok(connector(&local.options, &local.variables, problems));
@@ -190,7 +191,7 @@ fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local
         }
         match from_environment(&of_container, &inputs.variables, Audience::CommandLine)? {
             Err(found) => {
-                problems.extend(found);
+                problems.extend(found.into_iter().map(|problem| of_container_database(problem, &of_container)));
                 Ok(None)
             }
             Ok(found) => {
@@ -213,6 +214,28 @@ fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local
     // Local again: it is this process that leaves the message.
     options.termination_log.clone_from(&local.options.termination_log);
     Ok(WorkloadInputs { place, options, prepared, database_of_container: !elsewhere })
+}
+
+/// The variables of this machine are not read for the container's connection.
+fn of_container_database(problem: Problem, options: &Options) -> Problem {
+    match (problem.code, &options.database) {
+        (Code::DatabaseUrlMissing, DatabaseSource::PgVariables) => {
+            let message = "the container's environment names no database, as far as it is known; give --database-url, or \
+                           --offline for the environment alone";
+            Problem::new(Code::DatabaseUrlMissing, message)
+        }
+        _ => problem,
+    }
+}
+
+fn encrypted(kind: ObjectKind, name: &str) -> Problem {
+    let message = format!(
+        "{} {} is encrypted by sops, so what it holds is not known; pipe what sops --decrypt prints, or compare in the \
+         cluster",
+        kind.as_str(),
+        redact::name(name)
+    );
+    Problem::new(Code::NotInManifests, message)
 }
 
 fn take_this_run(options: &mut Options, local: &Options) {

@@ -34,6 +34,8 @@ pub struct Objects {
     pub config_maps: BTreeMap<String, Option<BTreeMap<String, String>>>,
     /// Only manifests: what is not among them may be in the cluster.
     pub partial: bool,
+    /// Manifests that are encrypted, so that what they hold is as unknown as what is not among them.
+    pub encrypted: Vec<(ObjectKind, String)>,
 }
 
 /// Secrets and ConfigMaps that are read for one check.
@@ -132,7 +134,8 @@ impl Objects {
             // A chart brings its ConfigMaps along; one that may be missing is then really missing.
             _ => self.config_maps.contains_key(name) || optional,
         };
-        self.partial && !there
+        let is_encrypted = self.encrypted.iter().any(|(of, encrypted)| *of == kind && encrypted == name);
+        self.partial && (is_encrypted || !there)
     }
 
     /// A whole Secret. `Ok(None)`: it is not there, and need not be.

@@ -5,6 +5,8 @@ mod keys;
 mod resolution;
 mod select;
 
+pub use select::unknown_name;
+
 pub use resolution::{Resolution, Update};
 
 use self::keys::key_change;

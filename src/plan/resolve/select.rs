@@ -1,6 +1,7 @@
 //! Which conflicts a decision is about, and whether they are the ones that were seen.
 
 use super::resolution::Resolution;
+use crate::env::nearest;
 use crate::options::resolve::Request;
 use crate::plan::conflict::Conflict;
 use crate::plan::types::{Plan, State};
@@ -56,9 +57,11 @@ impl<'a> Scope<'a> {
         for (at, name) in self.request.providers.iter().enumerate() {
             let Some(position) = self.desired.iter().position(|provider| provider.name == *name) else {
                 // Not echoed: an argument that is not a name of ours may be anything.
+                let known: Vec<String> = self.desired.iter().map(DesiredProvider::label).collect();
                 let message = format!(
-                    "the environment describes no provider of the {} name that was given; check the spelling",
-                    redact::ordinal(at + 1)
+                    "the environment describes no provider of the {} name; {}",
+                    redact::ordinal(at + 1),
+                    unknown_name(name, &known)
                 );
                 problems.push(Problem::new(Code::InvalidOption, message).variable("PROVIDER"));
                 continue;
@@ -117,6 +120,21 @@ impl<'a> Scope<'a> {
         Problem::new(Code::ConflictMoved, message).variable("--conflict")
     }
 }
+
+/// What was probably meant, or what there is. `known` is shown as it is.
+pub fn unknown_name(name: &str, known: &[String]) -> String {
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean {meant}?"),
+        None if known.is_empty() => "it has none".to_owned(),
+        None => {
+            let more = if known.len() > NAMES { ", …" } else { "" };
+            format!("it has {}{more}", known.iter().take(NAMES).map(String::as_str).collect::<Vec<_>>().join(", "))
+        }
+    }
+}
+
+/// So many names are listed.
+const NAMES: usize = 20;
 
 fn id_missing(conflict: &Conflict) -> Problem {
     let message = format!(

@@ -26,8 +26,34 @@ pub fn sections() -> impl Iterator<Item = Section> {
 /// The text of these sections, in Markdown. `None`: the program itself is damaged.
 pub fn texts(sections: &[Section]) -> Option<Vec<String>> {
     let whole = miniz_oxide::inflate::decompress_to_vec(TEXT).ok()?;
-    let text = |section: &Section| whole.get(section.start..section.start + section.length);
-    sections.iter().map(|section| String::from_utf8(text(section)?.to_vec()).ok()).collect()
+    let text = |section: &Section| {
+        let bytes = whole.get(section.start..section.start + section.length)?;
+        let text = without_relative_links(std::str::from_utf8(bytes).ok()?);
+        // A word may be an outcome and a code.
+        let has_another = sections.iter().any(|other| other.word == section.word && other.kind != section.kind);
+        let kind = if has_another { format!(" ({})", section.kind) } else { String::new() };
+        let (heading, rest) = text.split_once('\n')?;
+        Some(format!("{heading}{kind}\n{rest}"))
+    };
+    sections.iter().map(text).collect()
+}
+
+/// `[conflicts.md](conflicts.md#fields)` leads nowhere on a terminal: its text alone. An address stays.
+fn without_relative_links(text: &str) -> String {
+    let (mut out, mut rest) = (String::new(), text);
+    while let Some(middle) = rest.find("](") {
+        let (before, after) = (&rest[..middle], &rest[middle + 2..]);
+        let (Some(open), Some(close)) = (before.rfind('['), after.find(')')) else { break };
+        let target = &after[..close];
+        if target.contains("://") || target.contains(char::is_whitespace) {
+            out.push_str(&rest[..middle + 2 + close + 1]);
+        } else {
+            out.push_str(&before[..open]);
+            out.push_str(&before[open + 1..]);
+        }
+        rest = &after[close + 1..];
+    }
+    out + rest
 }
 
 /// Where to read on, as messages end: `ai-provider-seed explain conflict`, and the page's address if the build has one.
@@ -66,6 +92,23 @@ mod tests {
             let expected = format!("ai-provider-seed explain {word} · https://docs.example/v1/{page}");
             assert_eq!(pointer_with(word, Some("https://docs.example/v1/")), expected);
         }
+    }
+
+    #[test]
+    fn relative_links_are_printed_as_their_text() {
+        for (markdown, printed) in [
+            (
+                "see [conflicts.md](conflicts.md#fields), [`--wait`](x.md) and more",
+                "see conflicts.md, `--wait` and more",
+            ),
+            ("[Coder](https://coder.com/docs) [a](b.md)", "[Coder](https://coder.com/docs) a"),
+            ("a[0](not a link) [x] (y)", "a[0](not a link) [x] (y)"),
+        ] {
+            assert_eq!(without_relative_links(markdown), printed);
+        }
+        let all: Vec<Section> = sections().collect();
+        let all = texts(&all).unwrap_or_default();
+        assert!(!all.is_empty() && all.iter().all(|text| !text.contains(".md#") && !text.contains(".md)")), "{all:?}");
     }
 
     #[test]

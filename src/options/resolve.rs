@@ -36,6 +36,30 @@ pub fn is_id(text: &str) -> bool {
     text.len() == ID && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
 }
 
+/// What is wrong with an id that was typed, without its text: it may be a key in the wrong place.
+fn id_mistake(id: &str) -> Option<String> {
+    if is_id(id) {
+        return None;
+    }
+    let position = |is_bad: &dyn Fn(char) -> bool| id.chars().position(is_bad).map(|at| redact::ordinal(at + 1));
+    let length = id.chars().count();
+    Some(if id.is_empty() {
+        "is empty".to_owned()
+    } else if let Some(at) = position(&char::is_whitespace) {
+        format!("has white space at the {at} character")
+    } else if is_id(&id.to_ascii_lowercase()) {
+        "is written in upper case; write it in lower case".to_owned()
+    } else if let Some(at) = position(&|c| !matches!(c, 'a'..='z' | 'A'..='Z' | '2'..='7')) {
+        format!("has a character at the {at} place that no id has")
+    } else if length < ID {
+        format!("is cut off: it has {}", redact::count(length, "character"))
+    } else if length > ID {
+        format!("is too long: it has {}", redact::count(length, "character"))
+    } else {
+        "has upper-case letters; write it in lower case".to_owned()
+    })
+}
+
 /// `can_ask`: a person sits at a terminal.
 pub fn parse(raw: &RawOptions, can_ask: bool, problems: &mut Vec<Problem>) -> Request {
     let mut problem = |option: &str, message: &str| {
@@ -80,8 +104,13 @@ fn contradictions(request: &Request, is_agreed: bool) -> Vec<Problem> {
     if *action == Action::Restore && providers.is_empty() {
         problem("--restore", "name the providers to bring back");
     }
-    if !conflicts.iter().all(|id| is_id(id)) {
-        problem("--conflict", &format!("an id has {ID_FORM}, as in the report of seed and diff; give it whole"));
+    for (at, id) in conflicts.iter().enumerate() {
+        if let Some(mistake) = id_mistake(id) {
+            let which =
+                if conflicts.len() > 1 { format!("the {} id ", redact::ordinal(at + 1)) } else { "the id ".to_owned() };
+            let form = format!("an id has {ID_FORM}; copy it whole from the report of seed or diff");
+            problem("--conflict", &format!("{which}{mistake}; {form}"));
+        }
     }
     match action {
         Action::TakeEnvironment if conflicts.is_empty() => {

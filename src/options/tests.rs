@@ -149,3 +149,30 @@ fn conflict_id_in_part_or_in_capitals_is_refused() {
         [&id[..31], &id[..12], &id.to_uppercase(), &format!("{id}a"), &id.replace('e', "1"), &format!(" {id}"), ""];
     assert!(others.iter().all(|other| !is_id(other)), "{others:?}");
 }
+
+#[test]
+fn mistyped_conflict_id_is_described_and_not_echoed() {
+    let id = "k7q2mzt4w5xj3n6rbvhdgcfa2ypse5uo";
+    let said = |text: &str| {
+        let raw = RawOptions::of(Command::Resolve, &[("take", "database"), ("conflict", text)]);
+        let mut problems = Vec::new();
+        super::resolve::parse(&raw, true, &mut problems);
+        problems.into_iter().map(|problem| problem.message).collect::<Vec<_>>()
+    };
+    assert_eq!(said(id), [""; 0]);
+    assert_eq!(said(&format!(" {id} ")), [""; 0]);
+    for (text, what) in [
+        (id.to_uppercase(), "is written in upper case; write it in lower case"),
+        (id[..20].to_owned(), "is cut off: it has 20 characters"),
+        (format!("{id}a"), "is too long: it has 33 characters"),
+        (format!("{} {}", &id[..10], &id[10..]), "has white space at the 11th character"),
+        (format!("{}1{}", &id[..10], &id[11..]), "has a character at the 11th place that no id has"),
+        (String::new(), "is empty"),
+    ] {
+        let messages = said(&text);
+        assert_eq!(messages.len(), 1, "{messages:?}");
+        assert!(messages[0].starts_with(&format!("the id {what}; an id has 32 characters")), "{messages:?}");
+        assert!(text.is_empty() || !messages[0].contains(&text), "{messages:?}");
+    }
+    assert!(said(&format!("{id},{}", &id[..5]))[0].starts_with("the 2nd id is cut off"));
+}

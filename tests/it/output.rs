@@ -194,3 +194,53 @@ fn printed_resolve_command_finds_the_same_conflict() {
     let refused = go(&Run::new(["export", "--strict"]).arg("--output=json"), 2);
     only_problem(&refused, "invalid_option");
 }
+
+#[test]
+fn unknown_provider_name_is_answered_with_the_known_ones() {
+    let database = database();
+    go(&base().database(database.url()), 0);
+    let run = |command: &[&str]| {
+        let run = Run::new(command.iter().copied()).arg("--output=json").database(database.url());
+        let finished = go(&run.env("CODER_AIBRIDGE_OPENAI_KEY", KEY), if command[0] == "export" { 5 } else { 2 });
+        finished.json()["problems"][0]["message"].as_str().unwrap().to_owned()
+    };
+    for command in [&["export"][..], &["resolve", "--take=database"]] {
+        let with = |name: &'static str| run(&[command, &[name]].concat());
+        assert!(with("openay").ends_with("of the 1st name; did you mean openai?"), "{}", with("openay"));
+        assert!(with("claude").ends_with("of the 1st name; it has openai"), "{}", with("claude"));
+    }
+    let folder = Run::new(["export", "--output=json", "--secrets-file=/nowhere/at/all/file"]).database(database.url());
+    let problem = only_problem(&go(&folder, 2), "invalid_option");
+    assert!(problem["message"].as_str().unwrap().contains("the folder /nowhere/at/all does not exist"), "{problem}");
+}
+
+#[test]
+fn providers_called_after_their_type_are_told_which_name_to_set() {
+    let run = Run::new(["diff", "--offline", "--output=json"])
+        .env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai")
+        .env("CODER_AIBRIDGE_PROVIDER_1_TYPE", "openai");
+    let problem = only_problem(&go(&run, 2), "duplicate_name");
+    assert_eq!(
+        problem["message"],
+        "providers 0 and 1 are both called openai, after their type; set CODER_AIBRIDGE_PROVIDER_1_NAME"
+    );
+    let named = go(&run.env("CODER_AIBRIDGE_PROVIDER_1_NAME", "openai"), 2);
+    assert!(named.stdout.contains("have the same name; give one of them another NAME"), "{named}");
+}
+
+#[test]
+fn restoring_one_provider_does_not_list_the_others() {
+    let database = database();
+    let two = |run: Run| {
+        let run = run.database(database.url()).env("CODER_AIBRIDGE_ANTHROPIC_KEY", "sk-two-Wd7Xc3Vb9Nm2");
+        run.env("CODER_AIBRIDGE_OPENAI_KEY", KEY)
+    };
+    go(&two(base()), 0);
+    database.execute(
+        "update ai_providers set deleted = true where name = 'anthropic';
+         update ai_providers set base_url = 'https://other.example/' where name = 'openai'",
+    );
+    let run = two(Run::new(["resolve", "anthropic", "--restore", "--yes"]));
+    let text = go(&run, 0).stdout;
+    assert!(text.contains("brought back 1 provider") && !text.contains("openai"), "{text}");
+}

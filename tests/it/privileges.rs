@@ -346,3 +346,11 @@ fn json_of_a_refusal_keeps_its_keys() {
     assert_eq!(lists, [json!([]), json!([]), json!([])]);
     assert_eq!(json["problems"][0]["variables"], Value::Array(Vec::new()));
 }
+
+#[test]
+fn reading_role_is_not_offered_a_grant_to_write() {
+    let database = database();
+    let message = problem(&run("seed", &database, "ai_provider_diff").run().expect(5));
+    assert!(message.contains("connect as the role that seeds (ai_provider_seed"), "{message}");
+    assert!(!message.contains("grant insert"), "{message}");
+}

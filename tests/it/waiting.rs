@@ -204,3 +204,40 @@ fn silent_server_ends_by_the_deadline() {
     assert!(finished.stderr.contains("ended our idle connection"), "{finished}");
     assert_eq!(Snapshot::of(&database).providers.len(), 1);
 }
+
+/// A sidecar of the same pod may still be writing them.
+#[test]
+fn seed_waits_for_files_that_do_not_exist_yet() {
+    let database = database();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name);
+    let run = |command: &str| {
+        let run = Run::new([command, "--output=json"]).arg("--env-file").arg(path("env"));
+        run.arg("--database-url-file").arg(path("url")).arg("--database-password-file").arg(path("password"))
+    };
+    // The others fail at once, whatever `--wait` says, and so does `seed` without it.
+    for finished in [run("diff").arg("--wait=100s").run(), run("seed").arg("--wait=0").run()] {
+        assert!(finished.codes("problems").contains(&"env_file_invalid".to_owned()), "{finished}");
+        assert!(finished.elapsed < Duration::from_secs(90), "{finished}");
+    }
+    let finished = run("seed").arg("--wait=1s").run().expect(2);
+    assert!(finished.everything().contains("(waited 1s)"), "{finished}");
+    // Another mistake is not waited for.
+    let finished = run("seed").args(["--wait=100s", "--audit=maybe"]).run().expect(2);
+    assert!(finished.elapsed < Duration::from_secs(90), "{finished}");
+
+    let mut started = run("seed").arg("--wait=60s").start();
+    for (name, text) in [
+        ("env", format!("CODER_AIBRIDGE_OPENAI_KEY={KEY}\n")),
+        ("url", database.url()),
+        ("password", PASSWORD.to_owned()),
+    ] {
+        std::thread::sleep(Duration::from_millis(300));
+        assert!(!started.ended(), "{name}");
+        std::fs::write(path("new"), text).unwrap();
+        std::fs::rename(path("new"), path(name)).unwrap();
+    }
+    let finished = started.wait().expect(0);
+    assert!(finished.stderr.contains("does not exist yet; waiting for it"), "{finished}");
+    assert!(!finished.everything().contains(&KEY[..12]), "{finished}");
+}

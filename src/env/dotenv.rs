@@ -67,25 +67,27 @@ pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
     let read = Cell::new(0);
     let mut entries = dotenvy::from_read_iter(ByLine { rest: literal.as_bytes(), read: &read });
     let mut variables = Vec::new();
+    let (mut bad, mut with_nul) = (Vec::new(), Vec::new());
     loop {
         let before = read.get();
         let Some(entry) = entries.next() else { break };
         // An error holds a part of the line, and with it the key, so only its place is used.
-        let (name, value) = entry.map_err(|_| {
+        let Ok((name, value)) = entry else {
             let blank = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with('#');
-            let line = before + 1 + literal.lines().skip(before).take_while(blank).count();
-            format!(
-                "line {line} is not NAME=value; put values with white space, quotes or # in them between single quotes"
-            )
-        })?;
+            // Each is found from the beginning, so only those that are named.
+            let named = bad.len() < LISTED;
+            bad.push(if named { before + 1 + literal.lines().skip(before).take_while(blank).count() } else { before });
+            continue;
+        };
         if value.contains('\0') || name.contains('\0') {
-            return Err(format!(
-                "the value of {} holds a NUL character; Postgres cannot store it",
-                redact::name(&name)
-            ));
+            with_nul.push(redact::name(&name));
+            continue;
         }
         let (name, value) = (name.replace(aside, "$"), value.replace(aside, "$"));
         variables.push(Variable::new(name, value, Source::EnvFile));
+    }
+    if let Some(message) = mistakes(&bad, &with_nul) {
+        return Err(message);
     }
     Ok(variables)
 }
@@ -96,6 +98,40 @@ fn unused_private_character(text: &str) -> Option<char> {
     let used: BTreeSet<char> = text.chars().filter(|c| PRIVATE.contains(c)).collect();
     PRIVATE.into_iter().find(|c| !used.contains(c))
 }
+
+/// Every line that cannot be read, by its number, and every value that cannot be stored, by its name.
+fn mistakes(bad: &[usize], with_nul: &[String]) -> Option<String> {
+    let list = |items: Vec<String>| match &items[..] {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        all => all.concat(),
+    };
+    let shown = |lines: &[usize]| {
+        let mut lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
+        if lines.len() > LISTED {
+            let more = lines.len() - LISTED;
+            lines.truncate(LISTED);
+            lines.push(format!("{more} more"));
+        }
+        list(lines)
+    };
+    let of_lines = match bad {
+        [] => None,
+        [line] => Some(format!("line {line} is")),
+        lines => Some(format!("lines {} are", shown(lines))),
+    };
+    let of_lines = of_lines.map(|lines| {
+        format!("{lines} not NAME=value; put values with white space, quotes or # in them between single quotes")
+    });
+    let of_values = (!with_nul.is_empty()).then(|| {
+        let names = list(with_nul.iter().take(LISTED).cloned().collect());
+        format!("the value of {names} holds a NUL character; Postgres cannot store it")
+    });
+    let all: Vec<String> = of_lines.into_iter().chain(of_values).collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// So many places are named.
+const LISTED: usize = 20;
 
 /// `\$` is the escape for a plain `$` and stays as it is.
 fn set_aside(text: &str, aside: char) -> String {
@@ -210,5 +246,11 @@ mod tests {
         assert_eq!(line("A='one\ntwo'\nB=1\nnot a pair"), "line 4");
         assert_eq!(line("A=1\n\n# open\nB='never\nclosed\nC=3\n"), "line 4");
         assert!(parse("A=a\0b").err().unwrap_or_default().contains("NUL"));
+        // All of them at once.
+        let all = parse("A=1\nB=k k\n\nC\nD=a\0b\nE=2 3\nF=1\n").err().unwrap_or_default();
+        assert!(all.starts_with("lines 2, 4 and 6 are not NAME=value"), "{all}");
+        assert!(all.ends_with("the value of D holds a NUL character; Postgres cannot store it"), "{all}");
+        let many = parse(&"A=k k\n".repeat(30)).err().unwrap_or_default();
+        assert!(many.contains("19, 20 and 10 more are not"), "{many}");
     }
 }

@@ -65,7 +65,7 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
 
     plan.findings.problems.append(&mut obstacles.schema);
     match options.access {
-        Access::Write => plan.findings.problems.append(&mut obstacles.access),
+        Access::Write => plan.findings.problems.extend(obstacles.of_access()),
         // Another role may well be allowed to; say it, and go on. One that may insert nowhere is meant to be a reader.
         Access::Read => {
             let worth_saying = |problem: &Problem| obstacles.inserts || problem.code != Code::PermissionDenied;
@@ -102,6 +102,22 @@ struct Obstacles<'a> {
 }
 
 impl Obstacles<'_> {
+    /// A role that may insert nowhere is meant to read, and is not given more: the one that seeds is another.
+    fn of_access(&mut self) -> Vec<Problem> {
+        let (grants, mut others): (Vec<Problem>, Vec<Problem>) =
+            std::mem::take(&mut self.access).into_iter().partition(|problem| problem.code == Code::PermissionDenied);
+        if self.inserts || grants.is_empty() {
+            return grants.into_iter().chain(others).collect();
+        }
+        let message = format!(
+            "rows are missing and role {} may only read; connect as the role that seeds (deploy/postgres/role.sql makes \
+             one: ai_provider_seed)",
+            self.role
+        );
+        others.insert(0, Problem::new(Code::PermissionDenied, message));
+        others
+    }
+
     fn table(&mut self, name: &str, table: &Table, written: &[&str], or: &str) {
         if table.columns.is_empty() {
             let message =
@@ -125,9 +141,9 @@ impl Obstacles<'_> {
         let refused = |column: &&str| table.columns.get(*column).is_some_and(|facts| !facts.insertable);
         if written.iter().any(refused) {
             let message = format!(
-                "rows are missing and role {} may not insert into {name}; {}{or}",
+                "rows are missing and role {} may not insert into {name}; run: grant insert on {name} to {}{or}",
                 self.role,
-                next_step(self.role, name)
+                redact::identifier(self.role)
             );
             self.access.push(Problem::new(Code::PermissionDenied, message));
         } else {
@@ -135,20 +151,6 @@ impl Obstacles<'_> {
         }
     }
 }
-
-/// A role that is there to read is not given more: the one that seeds is another.
-fn next_step(role: &str, table: &str) -> String {
-    match READING_ROLES.contains(&role) {
-        true => "connect as the role that seeds (ai_provider_seed of deploy/postgres/role.sql)".to_owned(),
-        false => {
-            let to = redact::identifier(role);
-            format!("connect as the role that seeds, or run: grant insert on {table} to {to}")
-        }
-    }
-}
-
-/// Of deploy/postgres/role.sql: those that never insert a provider.
-const READING_ROLES: [&str; 2] = ["ai_provider_diff", "ai_provider_resolve"];
 
 pub(super) enum Encrypt {
     Plain,

@@ -26,7 +26,8 @@ pub fn text(out: &mut String, edits: &[VariableEdit]) {
             Edit::Unset => writeln!(out, "  # unset {variable}"),
             Edit::SetSecret => writeln!(
                 out,
-                "  # {variable}: what Coder holds; ai-provider-seed export {provider} --secrets-file FILE writes it down"
+                "  # {variable}: the value that Coder holds; ai-provider-seed export {provider} --secrets-file FILE writes it\n  \
+                 #   down, under a prefix and number of its own: take the value alone"
             ),
             Edit::Redescribe => writeln!(
                 out,

@@ -128,7 +128,7 @@ fn german_server_is_understood_as_an_english_one() {
             (
                 "set row_security = off; select * from ai_providers",
                 Code::PermissionDenied,
-                "row-level security ai_providers hides",
+                "row-level security of ai_providers hides",
             ),
             ("select * from pg_authid", Code::PermissionDenied, "role hidden lacks a privilege"),
             (

@@ -91,6 +91,10 @@ fn a_writer_needs_grants_and_a_reader_is_told() {
     for table in [providers, keys, &mut audit.as_mut().unwrap().table] {
         table.columns.values_mut().for_each(|column| column.insertable = false);
     }
+    let plan = missing(&openai(), reader.clone(), &WRITE);
+    assert_eq!(codes(&plan.findings.problems), [Code::PermissionDenied, Code::ReadOnly]);
+    let message = &plan.findings.problems[0].message;
+    assert!(message.contains("connect as the role that seeds") && !message.contains("grant"), "{message}");
     let plan = missing(&openai(), reader, &READ);
     assert_eq!(codes(&plan.findings.warnings), [Code::CannotInsert]);
     assert!(plan.findings.warnings[0].message.contains("read only"), "{}", plan.findings.warnings[0].message);

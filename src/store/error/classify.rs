@@ -55,8 +55,10 @@ pub(super) fn connecting(error: &tokio_postgres::Error, of: &Opening<'_>) -> Err
     let text = error.to_string();
     let source = error.source().map(ToString::to_string).unwrap_or_default();
     if source == "server does not support TLS" {
-        let next = "set ssl=on in the server, or sslmode=prefer or disable if the way to it is safe";
-        return tls(endpoint, "the server does not offer TLS, and sslmode asks for it".to_owned(), next);
+        let next = "set ssl=on in the server, or add sslmode=disable (or prefer) to the URL if the way to it is safe";
+        let cause =
+            "the server does not offer TLS, and sslmode asks for it (where it is not given it is require, as in Coder)";
+        return tls(endpoint, cause.to_owned(), next);
     }
     if source == "password missing" {
         let next = "write it into the URL, or set PGPASSWORD or --database-password-file \

@@ -90,8 +90,15 @@ impl Refusal<'_> {
             "42501" if self.is_row_security() => self.fail(
                 Code::PermissionDenied,
                 Retry::No,
-                &format!("row-level security{on} hides rows from role {role}"),
-                &format!("use the owner of the table, or run: alter role {} bypassrls", redact::identifier(role)),
+                &match table {
+                    Some(table) => format!("row-level security of {table} hides rows from role {role}"),
+                    None => format!("row-level security hides rows from role {role}"),
+                },
+                &format!(
+                    "run: alter role {} bypassrls, or connect as the owner of the table (where it has no force row level \
+                     security)",
+                    redact::identifier(role)
+                ),
             ),
             "22012" => self.fail(
                 Code::ServerError,

@@ -103,7 +103,11 @@ impl Manifests {
         last_of_each(&mut found);
         if wanted.is_none() {
             let there = list(found.iter());
+            let unnamed = found.iter().find_map(|(kind, object)| object.check_name(*kind).err());
             found.retain(|(_, object)| object.has_container(container));
+            if let Some(unnamed) = unnamed.filter(|_| found.is_empty()) {
+                return Err(unnamed);
+            }
             if found.is_empty() {
                 let message = format!(
                     "no container {container} in {there}; name the one that seeds with --container",
@@ -142,13 +146,17 @@ impl Object {
         all.any(|(_, container)| container["name"].as_str() == Some(name))
     }
 
+    fn check_name(&self, kind: WorkloadKind) -> Result<(), Problem> {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+        if !self.name.is_empty() && self.name.chars().all(plain) {
+            return Ok(());
+        }
+        Err(invalid(format!("{}: a {} without a valid Kubernetes name", self.place, kind.as_str())))
+    }
+
     /// `seeds`: the container that is judged. Of the others only what is as it should be is taken.
     fn workload(&self, kind: WorkloadKind, seeds: &str) -> Result<Workload, Problem> {
-        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-        if self.name.is_empty() || !self.name.chars().all(plain) {
-            let message = format!("{}: a {} without a valid Kubernetes name", self.place, kind.as_str());
-            return Err(invalid(message));
-        }
+        self.check_name(kind)?;
         let containers = |list: &'static str| -> Result<Vec<Container>, Problem> {
             let container = |(path, container): (String, &Value)| {
                 let name = container["name"].as_str().unwrap_or_default();

@@ -163,6 +163,16 @@ impl Serialize for Code {
     }
 }
 
+/// Whether a retry can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    No,
+    /// After a pause, on a fresh connection or another host, until the retry budget is spent.
+    Wait,
+    /// The whole attempt again, soon, a few times only: another session was quicker.
+    Again,
+}
+
 /// One problem or one warning.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {

@@ -156,7 +156,7 @@ async fn look(command: report::Command, options: &Options, prepared: Result<Prep
             let RunOutcome { plan, error, written, commit_unknown, database } = run.run(connector).await;
             let problems = error.map(|error| error.into_problems()).unwrap_or_default();
             let result = RunResult { plan, problems, written, commit_unknown, database };
-            Report::of_run(command, &prepared.desired, prepared.warnings, result)
+            Report::of_run(command, &prepared.desired, prepared.warnings, result).with_pending_as_changes()
         }
     };
     report.unknown_providers = prepared.unknown;

@@ -113,7 +113,8 @@ pub fn good(report: &Report) -> String {
             format!("nothing to do: {} ({})", count(report.providers.len(), "provider"), listed(String::new(), &parts))
         }
         (0, missing) if report.outcome == Outcome::Changes => {
-            written(format!("a seed would insert {}", count(missing, "provider")))
+            let once = if report.has_warning(Code::SchemaPending) { ", once Coder has created its tables" } else { "" };
+            written(format!("a seed would insert {}{once}", count(missing, "provider")))
         }
         (0, missing) => written(format!("{} missing, nothing was inserted", count(missing, "provider"))),
         (created, _) => written(format!("seeded {}", count(created, "provider"))),

@@ -151,6 +151,17 @@ impl Report {
         self.outcome = of_problems.or(conflict).unwrap_or(Outcome::Ok);
     }
 
+    /// `diff` of a database that Coder has not set up yet: the start after that inserts what is missing. (For a start now, and for
+    /// the controller, there is nothing to insert into.)
+    #[must_use]
+    pub fn with_pending_as_changes(mut self) -> Report {
+        let is_pending = self.has_warning(Code::SchemaPending) && self.count(State::Missing) > 0;
+        if self.command == Command::Diff && self.outcome == Outcome::Ok && is_pending {
+            self.outcome = Outcome::Changes;
+        }
+        self
+    }
+
     pub fn count(&self, state: State) -> usize {
         self.providers.iter().filter(|provider| provider.state == state).count()
     }

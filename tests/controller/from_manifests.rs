@@ -451,7 +451,7 @@ fn secret_is_read_as_the_api_server_would() {
 }
 
 #[test]
-fn database_of_the_container_is_asked_for_not_that_of_this_machine() {
+fn missing_database_is_that_of_the_container() {
     let env = provider(json!({"value": "sk-canary"}));
     let run = diff(deployment("coder", &env, &["seed"]).to_string());
     let finished = run.env("CODER_PG_CONNECTION_URL", "postgres://other.example/").run().expect(2);

@@ -9,11 +9,10 @@ use crate::kubernetes::workload::template::Workload;
 use crate::options::BlockOn;
 use crate::options::WorkloadKind;
 use crate::plan::{Conflict, Field, State};
-use crate::problem::{Code, Findings, Outcome, Problem};
+use crate::problem::{Code, Findings, Outcome, Problem, Retry};
 use crate::provider::redact::{count, fit_bytes};
 use crate::provider::{Presence, Source, redact};
 use crate::report::{Provider, Report, advice, conflict_facts, conflict_sentence, good, problem_sentence, value};
-use crate::store::Retry;
 
 /// Far below what the API server takes, and more than anybody reads.
 const MESSAGE: usize = 4096;

@@ -15,18 +15,9 @@ use std::fmt;
 pub(super) use opening::{Channel, Opening};
 
 use super::url::{ConnectOptions, Host};
+pub use crate::problem::Retry;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
-
-/// Whether a retry can help.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Retry {
-    No,
-    /// After a pause, on a fresh connection or another host, until the retry budget is spent.
-    Wait,
-    /// The whole attempt again, soon, a few times only: another session was quicker.
-    Again,
-}
 
 /// Whom we spoke to, for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]

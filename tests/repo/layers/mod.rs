@@ -20,7 +20,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("plan", &["crate::report"]),
     ("report", OUTSIDE),
     // Types of Kubernetes are plain values; its client is not.
-    ("kubernetes::status", &["crate::store", "crate::run", "crate::cli", "crate::kubernetes::controller"]),
+    ("kubernetes::status", &["crate::store", "crate::cli", "crate::kubernetes::controller"]),
     ("kubernetes::crd", &["crate::kubernetes::workload", "crate::kubernetes::status", "crate::kubernetes::controller"]),
     ("kubernetes::crd", &["crate::store", "crate::run", "crate::cli"]),
     ("kubernetes::workload", &["crate::kubernetes::status", "crate::kubernetes::controller", "crate::cli"]),

@@ -6,11 +6,10 @@ use crate::kubernetes::crd::reason::Reason;
 use crate::kubernetes::crd::status::ProviderState;
 use crate::plan::resolve::Resolution;
 use crate::plan::{Conflict, State};
-use crate::problem::{Code, Outcome, Problem};
+use crate::problem::{Code, Outcome, Problem, Retry};
 use crate::provider::redact::fit_bytes;
 use crate::report::{Report, problem_sentence, value};
 use crate::run::resolve;
-use crate::store::Retry;
 use crate::words::words;
 
 /// Far below what the API server takes.

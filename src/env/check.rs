@@ -6,6 +6,7 @@ use secrecy::SecretString;
 
 use super::endpoint::{bedrock_without_credentials, suspicious_url, without_models};
 use super::indexed::{Fields, List, Suffix};
+use super::judge::characters;
 use super::suggest::nearest;
 use super::unknown::UnknownProvider;
 use super::variable::Variable;
@@ -116,11 +117,14 @@ impl Check<'_, '_> {
         }
         let known = ProviderType::ALL.map(ProviderType::as_str);
         let from_secret = self.fields.variable(Suffix::Type).is_some_and(|variable| variable.source.is_secret());
-        let close = nearest(text, known).filter(|_| !from_secret);
-        let meant = close.or_else(|| known.into_iter().find(|kind| kind.eq_ignore_ascii_case(text.trim())));
-        let what = match close {
-            Some(_) => format!("unknown type \"{}\"", redact::escape(text)),
-            None => format!("unknown type of {}", count(text.chars().count(), "character")),
+        let odd = characters::oddity(text);
+        let close = nearest(text, known).filter(|_| !from_secret && odd.is_none());
+        let bare = characters::bare(text);
+        let meant = close.or_else(|| known.into_iter().find(|kind| kind.eq_ignore_ascii_case(bare)));
+        let what = match (close, odd) {
+            (_, Some(odd)) => format!("unknown type of {odd}"),
+            (Some(_), _) => format!("unknown type \"{}\"", redact::escape(text)),
+            (None, None) => format!("unknown type of {}", count(text.chars().count(), "character")),
         };
         let message = match meant {
             Some(kind) => format!("{what}; did you mean \"{kind}\"?"),
@@ -215,7 +219,7 @@ impl Check<'_, '_> {
         let what = match check_name(name) {
             Ok(()) => return,
             Err(NameError::Character { bad, position }) => {
-                format!("\"{}\" at the {}", redact::escape(&bad.to_string()), redact::ordinal(position))
+                format!("{} at the {}", characters::name(bad), redact::ordinal(position))
             }
             Err(NameError::Hyphen { position }) => format!("a misplaced \"-\" at the {}", redact::ordinal(position)),
         };

@@ -6,6 +6,7 @@ use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
+use super::env_directory;
 use super::size::{MAX_ENV_FILE, MAX_FILE_VARIABLES};
 use super::variable::Variable;
 use crate::problem::{Code, Problem};
@@ -17,12 +18,14 @@ const LIMIT: u64 = MAX_ENV_FILE as u64;
 pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     let problem =
         |message: String| Problem::new(Code::EnvFileInvalid, message).variable(redact::name(&path.to_string_lossy()));
+    if path.is_dir() {
+        return env_directory::read(path, LIMIT).map_err(problem);
+    }
     let unreadable = |error: std::io::Error| {
         use std::io::ErrorKind;
         let cause = match error.kind() {
             ErrorKind::NotFound => "there is no such file",
             ErrorKind::PermissionDenied => "permission denied",
-            ErrorKind::IsADirectory => "it is a directory",
             _ => "the system reports an error",
         };
         problem(format!(
@@ -201,7 +204,9 @@ mod tests {
         let message = |result: Result<Vec<Variable>, Problem>| result.err().unwrap().message;
         assert_eq!(message(file(b"A=1\nB=2\nC=\xff\n")), "line 3 is not Unicode (UTF-8)");
         assert!(message(read_file(&directory.path().join("none"))).contains("there is no such file"));
-        assert!(message(read_file(directory.path())).contains("it is a directory"));
+        // A directory is another thing: one file a variable.
+        let named: Vec<String> = read_file(directory.path()).ok().unwrap().into_iter().map(|v| v.name).collect();
+        assert_eq!(named, ["env"]);
         let path = directory.path().join("env");
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
         // Root may read everything.

@@ -5,6 +5,7 @@ mod dotenv;
 pub mod dotenv_quote;
 mod duplicate;
 mod endpoint;
+mod env_directory;
 mod indexed;
 mod judge;
 mod legacy;
@@ -18,6 +19,7 @@ mod values;
 mod variable;
 
 pub use dotenv::{parse as parse_dotenv, read_file};
+pub use judge::{characters, reference};
 pub use names::is_legacy;
 #[cfg(feature = "controller")]
 pub use names::is_of_provider;

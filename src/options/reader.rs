@@ -3,7 +3,7 @@
 use super::args::RawOptions;
 use super::definitions::{Command, OPTIONS, rows_of, variable_name};
 use super::words::PREFIX;
-use crate::env::{Variable, nearest};
+use crate::env::{Variable, characters, nearest};
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
@@ -50,6 +50,10 @@ impl<'a> OptionReader<'a> {
         match parse(&given.text) {
             Ok(value) => value,
             Err(message) => {
+                let message = match white_space(&given.text).filter(|_| parse(given.text.trim()).is_ok()) {
+                    Some(odd) => format!("{odd}; remove it"),
+                    None => message,
+                };
                 self.problems.push(Problem::new(Code::InvalidOption, message).variable(given.origin));
                 default
             }
@@ -102,6 +106,11 @@ impl<'a> OptionReader<'a> {
         };
         self.variables.iter().filter(is_unknown).map(warning).collect()
     }
+}
+
+/// Around a value that would be right without it.
+fn white_space(text: &str) -> Option<String> {
+    characters::oddity(text).filter(|_| text.trim() != text)
 }
 
 /// Kubernetes sets such variables for a Service named `ai-provider-seed`.

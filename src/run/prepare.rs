@@ -3,7 +3,10 @@
 
 use secrecy::ExposeSecret;
 
-use crate::env::{Completeness, Environment, UnknownProvider, Variable, look_up, read_file, size};
+use crate::env::{
+    Completeness, DATABASE_URL_VARIABLES, Environment, UnknownProvider, Variable, characters, look_up, read_file,
+    reference, size,
+};
 use crate::options::{CompareCredentials, DatabaseSource, Options};
 use crate::plan::{Access, PlanOptions};
 use crate::problem::{Code, Findings, Problem};
@@ -30,6 +33,8 @@ pub fn prepare(
     variables: &[Variable],
     of_options: Findings,
 ) -> Result<Prepared, Findings> {
+    let mut of_options = of_options;
+    of_options.warnings.extend(database_url_warnings(&options.database));
     let connect = |problems: &mut Vec<Problem>| connector(options, variables, problems);
     prepare_with(options, access, (variables, Completeness::Complete), of_options, connect)
 }
@@ -122,6 +127,25 @@ fn keyring(variables: &[Variable], problems: &mut Vec<Problem>) -> Keyring {
         problems.extend(found);
         Keyring::default()
     })
+}
+
+/// Of a URL that can be read all the same.
+fn database_url_warnings(database: &DatabaseSource) -> Vec<Problem> {
+    let DatabaseSource::Url { text, origin } = database else { return Vec::new() };
+    let text = text.expose_secret();
+    let lookup = |_: &str| None;
+    let mut warnings = Vec::new();
+    if let Some(found) = reference::find(text).filter(|_| ConnectOptions::parse(text, origin, &lookup).is_ok()) {
+        let message = format!("{} was not replaced by a value: {}", found.form, found.advice);
+        warnings.push(Problem::new(Code::UnexpandedReference, message).variable(origin));
+    }
+    // Coder reads this one too, and Go refuses a control character or a space in it.
+    let odd = characters::oddity(text).filter(|_| text.trim() != text && *origin == DATABASE_URL_VARIABLES[0]);
+    if let Some(odd) = odd {
+        let message = format!("{odd}; it is left out here, but Coder itself refuses such a URL: remove it");
+        warnings.push(Problem::new(Code::DatabaseUrlInvalid, message).variable(origin));
+    }
+    warnings
 }
 
 /// A way to log in that this program does not know.

@@ -24,6 +24,7 @@ mod postgres_errors;
 mod privileges;
 mod read_only;
 mod refusals;
+mod reports;
 mod resolve;
 mod resolve_database;
 mod resolve_races;

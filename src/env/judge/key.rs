@@ -150,6 +150,9 @@ fn aws_id(key: &str) -> Option<String> {
 
 /// What is wrong with a credential of any kind.
 fn common(key: &str) -> Option<String> {
+    if key.len() > super::LONGEST {
+        return None;
+    }
     let lower = key.to_ascii_lowercase();
     let in_front = IN_FRONT.iter().find(|(text, _)| lower.starts_with(text));
     if let Some((_, what)) = in_front {

@@ -112,6 +112,9 @@ static TOKEN: Reference = Reference { form: "__NAME__", advice: TEMPLATE };
 
 /// The reference that is the value, or in it.
 pub fn find(value: &str) -> Option<&'static Reference> {
+    if value.len() > super::LONGEST {
+        return None;
+    }
     let bare = bare(value);
     let of_table = FORMS.iter().find(|(text, place, _)| match place {
         Where::Begins => bare.starts_with(text),

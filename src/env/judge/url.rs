@@ -19,6 +19,9 @@ pub fn fault(url: &str) -> Option<String> {
     if url.is_empty() {
         return None;
     }
+    if url.len() > super::LONGEST {
+        return Some(format!("{}, more than any URL has", count(url.chars().count(), "character")));
+    }
     odd_characters(url).or_else(|| pasted(url)).or_else(|| match go_url::parse(url) {
         Err(fault) => Some(refused(url, fault)),
         Ok(parsed) => not_http(url, &parsed).or_else(|| host(url, &parsed)).or_else(|| path(url, &parsed)),

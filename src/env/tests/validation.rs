@@ -188,7 +188,10 @@ fn all_problems_of_a_run_are_found_together() {
 fn messages_help() {
     let message = |pairs: &[(&str, &str)]| read(pairs).findings.problems[0].message.clone();
     assert_eq!(message(&[("0_TYPE", "opnai")]), "unknown type \"opnai\"; did you mean \"openai\"?");
-    assert_eq!(message(&[("0_TYPE", " OPENAI ")]), "unknown type of 8 characters; did you mean \"openai\"?");
+    assert_eq!(
+        message(&[("0_TYPE", " OPENAI ")]),
+        "unknown type of 8 characters, the first is a space; did you mean \"openai\"?"
+    );
     assert_eq!(
         message(&[("0_TYPE", "openai"), ("0_NAME", "my_openai")]),
         "name of 9 characters has \"_\" at the 3rd; use a-z, 0-9 and single \"-\" between them"

@@ -96,7 +96,9 @@ fn read_text(path: &std::path::Path, origin: &str, invalid: Code, missing: Code)
         let next = "mount the Secret into this container and make it readable for its user";
         Error::from(Problem::new(code, format!("cannot read {shown}: {cause}; {next}")).variable(origin))
     })?;
-    String::from_utf8(bytes).map(SecretString::from).map_err(|_| {
+    let without_mark = |text: String| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
+    // A byte order mark is the editor's, as in an env file.
+    String::from_utf8(bytes).map(|text| SecretString::from(without_mark(text))).map_err(|_| {
         let message = format!("{shown} is not UTF-8 text; write it as UTF-8, not base64 nor UTF-16");
         Error::from(Problem::new(invalid, message).variable(origin))
     })

@@ -2,6 +2,7 @@
 
 use super::parameter_reader::ParameterReader;
 use super::{ConnectOptions, Lookup, SslMode, fields, parse_conninfo, parse_url};
+use crate::env::{characters, reference};
 use crate::problem::{Code, Problem};
 
 /// As much as is read of a file with a URL.
@@ -11,7 +12,31 @@ pub(super) const MAX_PARAMETERS: usize = 128;
 
 type Pairs = Vec<(String, String)>;
 
+/// A reference that was not replaced explains whatever else is wrong with the text.
 pub(super) fn from_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<ConnectOptions, Vec<Problem>> {
+    read_text(text, origin, lookup).map_err(|problems| match reference::find(text) {
+        Some(found) => {
+            let message = format!("{} was not replaced by a value: {}", found.form, found.advice);
+            vec![Problem::new(Code::UnexpandedReference, message).variable(origin)]
+        }
+        None => problems,
+    })
+}
+
+/// What was pasted with the URL, or came with it, and does not show.
+fn pasted(text: &str) -> Option<String> {
+    let is_odd = |c: char| characters::is_invisible(c) && !c.is_ascii();
+    if let Some(spot) = characters::spot(text, is_odd) {
+        return Some(format!("{spot}; remove it"));
+    }
+    let (name, rest) = text.split_once('=')?;
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let url = rest.trim_start_matches(['"', '\'', ' ']);
+    (is_name && parse_url::has_scheme(url))
+        .then(|| "a name and \"=\" are in front of the URL; write the URL alone".to_owned())
+}
+
+fn read_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<ConnectOptions, Vec<Problem>> {
     let problem = |code, message: String| vec![Problem::new(code, message).variable(origin)];
     if text.is_empty() {
         let message = "it is empty; write postgres://user:password@host:5432/database";
@@ -19,6 +44,9 @@ pub(super) fn from_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<
     }
     if text.len() > MAX_TEXT {
         let message = format!("it has more than {MAX_TEXT} bytes; write postgres://user:password@host:5432/database");
+        return Err(problem(Code::DatabaseUrlInvalid, message));
+    }
+    if let Some(message) = pasted(text) {
         return Err(problem(Code::DatabaseUrlInvalid, message));
     }
     // A URL that is not one of ours is told before it is taken for a list, which a `=` in its parameters would do.

@@ -154,6 +154,24 @@ pub struct Identity {
     pub key: Pem,
 }
 
+/// Variables that people expect to be read, after the one that is.
+const NOT_READ: [&str; 14] = [
+    "CODER_PG_HOST",
+    "CODER_PG_PASSWORD",
+    "CODER_PG_USER",
+    "CODER_PG_USERNAME",
+    "CODER_PG_DATABASE",
+    "CODER_PG_DBNAME",
+    "CODER_PG_PORT",
+    "CODER_PG_URL",
+    "CODER_POSTGRES_URL",
+    "CODER_POSTGRES_HOST",
+    "CODER_POSTGRES_PASSWORD",
+    "POSTGRES_HOST",
+    "POSTGRES_URL",
+    "POSTGRES_PASSWORD",
+];
+
 /// Every variable that may be looked up.
 pub fn variables() -> impl Iterator<Item = &'static str> {
     params::VARIABLES.iter().chain(params::OTHER_VARIABLES).map(|(_, variable)| *variable).chain(["USER"])
@@ -171,10 +189,18 @@ impl ConnectOptions {
         if Self::has_variables(lookup) {
             return assemble::from_pairs(Vec::new(), None, lookup);
         }
-        Err(vec![Problem::new(
-            Code::DatabaseUrlMissing,
-            "no database is named; set CODER_PG_CONNECTION_URL, or --database-url, --database-url-file, DATABASE_URL or PGHOST",
-        )])
+        let message = "no database is named; set CODER_PG_CONNECTION_URL, or --database-url, --database-url-file, \
+                       DATABASE_URL or PGHOST";
+        let is_set = |name: &&str| lookup(name).is_some_and(|value| !value.is_empty());
+        let problem = |message: String| Problem::new(Code::DatabaseUrlMissing, message);
+        Err(vec![match NOT_READ.into_iter().find(is_set) {
+            None => problem(message.to_owned()),
+            Some(name) => problem(format!(
+                "no database is named: {name} is read neither here nor by Coder; set PGHOST, PGUSER, PGPASSWORD and \
+                 PGDATABASE, or CODER_PG_CONNECTION_URL"
+            ))
+            .variable(name),
+        }])
     }
 
     /// Whether the PG variables name a server, so that they count as given.

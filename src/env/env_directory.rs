@@ -1,0 +1,87 @@
+//! `--env-file` with a directory: a mounted Secret or ConfigMap, one file a variable.
+
+use std::io::Read;
+use std::path::Path;
+
+use super::variable::Variable;
+use crate::provider::{Source, redact};
+
+/// More files than any Secret holds.
+const MOST_FILES: usize = 10_000;
+
+/// The variables in the order of their names; values are the files' content as it is, like the kubelet's own. Files whose name
+/// begins with a dot (`..data` and what it points to) are no variables, nor are directories. `limit`: bytes of all files.
+pub fn read(directory: &Path, limit: u64) -> Result<Vec<Variable>, String> {
+    let unreadable = |what: &str| format!("{what} cannot be read; make it readable for the user of this container");
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(|_| unreadable("the directory"))? {
+        let name = entry.map_err(|_| unreadable("the directory"))?.file_name();
+        if !name.to_string_lossy().starts_with('.') {
+            names.push(name);
+        }
+        if names.len() > MOST_FILES {
+            return Err(format!("more than {MOST_FILES} files, which is more than is read"));
+        }
+    }
+    names.sort();
+    let mut left = limit;
+    let mut variables = Vec::new();
+    for name in names {
+        let path = directory.join(&name);
+        let shown = redact::name(&name.to_string_lossy());
+        // Follows the links that a mounted Secret is made of. What is no file might never end, or never begin.
+        if !std::fs::metadata(&path).map_err(|_| unreadable(&shown))?.is_file() {
+            continue;
+        }
+        let mut bytes = Vec::new();
+        let file = std::fs::File::open(&path).map_err(|_| unreadable(&shown))?;
+        let size = file.take(left + 1).read_to_end(&mut bytes).map_err(|_| unreadable(&shown))? as u64;
+        if size > left {
+            return Err(format!("more than {limit} bytes, which is more than is read"));
+        }
+        left -= size;
+        let (Some(name), Ok(text)) = (name.to_str(), String::from_utf8(bytes)) else {
+            variables.push(Variable::not_unicode(name.to_string_lossy(), Source::EnvFile));
+            continue;
+        };
+        if text.contains('\0') {
+            return Err(format!("the value of {shown} holds a NUL character; Postgres cannot store it"));
+        }
+        variables.push(Variable::new(name, text, Source::EnvFile));
+    }
+    Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the kubelet mounts a Secret: links to `..data`, which is a link to a directory with a date.
+    #[test]
+    fn mounted_secret_is_read_as_the_kubelet_gives_it() {
+        use std::os::unix::fs::symlink;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let data = path.join("..2026_11_25_20_00_00.1");
+        std::fs::create_dir(&data).unwrap();
+        for (name, value) in [("B_KEY", &b"two\n"[..]), ("A_KEY", b"one"), ("BAD", b"\xff")] {
+            std::fs::write(data.join(name), value).unwrap();
+            symlink(format!("..data/{name}"), path.join(name)).unwrap();
+        }
+        symlink("..2026_11_25_20_00_00.1", path.join("..data")).unwrap();
+        std::fs::create_dir(path.join("directory")).unwrap();
+        std::fs::write(path.join(".hidden"), "no variable").unwrap();
+        let read = read(path, 64).unwrap_or_else(|message| panic!("{message}"));
+        let read: Vec<(&str, Option<&str>)> = read.iter().map(|v| (v.name.as_str(), v.value())).collect();
+        assert_eq!(read, [("A_KEY", Some("one")), ("BAD", None), ("B_KEY", Some("two\n"))]);
+        let message = |limit| super::read(path, limit).err().unwrap_or_default();
+        assert_eq!(
+            (message(8), message(7)),
+            (String::new(), "more than 7 bytes, which is more than is read".to_owned())
+        );
+        std::fs::write(path.join("C"), "a\0b").unwrap();
+        assert!(message(64).starts_with("the value of C holds a NUL"), "{}", message(64));
+        symlink("nowhere", path.join("A")).unwrap();
+        assert!(message(64).starts_with("A cannot be read"), "{}", message(64));
+    }
+}

@@ -250,16 +250,16 @@ fn diff_of_an_empty_database_says_what_a_seed_would_insert() {
     let database = database();
     database.execute("drop schema public cascade; create schema public");
     let run = |command: &str| {
-        let run = Run::new([command, "--output=json", "--wait=0"]).database(database.url());
+        let run = Run::new([command, "--wait=0"]).database(database.url());
         run.env("CODER_AIBRIDGE_OPENAI_KEY", KEY)
     };
-    let json = go(&run("diff"), 1);
+    let json = go(&run("diff").arg("--output=json"), 1);
     assert_eq!(
         (json.json()["outcome"].clone(), json.codes("warnings")),
         (json!("changes"), vec!["schema_pending".into()])
     );
     assert_eq!(json.json()["providers"][0]["state"], "missing");
-    let text = go(&run("diff").arg("--output=text"), 1).stdout;
+    let text = go(&run("diff"), 1).stdout;
     assert!(text.starts_with("a seed would insert 1 provider, once Coder has created its tables\n"), "{text}");
-    assert_eq!(go(&run("seed"), 0).json()["outcome"], "ok");
+    assert_eq!(go(&run("seed").arg("--output=json"), 0).json()["outcome"], "ok");
 }

@@ -1,5 +1,6 @@
 //! Coder's validation of one indexed provider, all of it (rules in the order in which Coder checks them).
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use secrecy::SecretString;
@@ -13,7 +14,8 @@ use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact::{self, count};
 use crate::provider::{
-    BedrockSettings, DesiredProvider, MAX_KEYS, NameError, Origin, Origins, Presence, ProviderType, check_name,
+    BedrockSettings, DesiredProvider, Field, MAX_KEYS, NameError, Origin, Origins, Presence, ProviderType, SetField,
+    check_name,
 };
 
 /// Adds what is wrong with it; `Some` if it is a provider all the same (the caller drops it if there is any problem).
@@ -232,14 +234,18 @@ impl Check<'_, '_> {
         let fields = self.fields;
         let is_bedrock = kind.allows_bedrock() && !self.bedrock_variables().is_empty();
         let first = |list: &List| list.values.first().filter(|value| !value.is_empty()).map(|v| SecretString::from(*v));
-        let bedrock = is_bedrock.then(|| BedrockSettings {
+        let mut bedrock = is_bedrock.then(|| BedrockSettings {
             region: fields.text(Suffix::BedrockRegion).to_owned(),
             access_key: first(&fields.access_keys),
             access_key_secret: first(&fields.access_key_secrets),
-            model: fields.text(Suffix::BedrockModel).to_owned(),
-            small_fast_model: fields.text(Suffix::BedrockSmallFastModel).to_owned(),
             ..BedrockSettings::default()
         });
+        let optional = self.optional(is_bedrock);
+        if let Some(settings) = &mut bedrock {
+            for (field, set) in &optional {
+                field.settings_key().into_iter().for_each(|key| settings.set(key, &set.text));
+            }
+        }
         let url = if is_bedrock { Suffix::BedrockBaseUrl } else { Suffix::BaseUrl };
         self.warnings(kind, bedrock.as_ref());
         DesiredProvider {
@@ -253,6 +259,7 @@ impl Check<'_, '_> {
                 fields.keys.values.iter().map(|k| SecretString::from(*k)).collect()
             },
             bedrock,
+            optional,
             credentials_unknown: [&fields.keys, &fields.access_keys, &fields.access_key_secrets]
                 .into_iter()
                 .any(|list| list.unknown),
@@ -266,6 +273,18 @@ impl Check<'_, '_> {
                 bedrock_credentials: self.origin_of(fields.access_keys.variable, Suffix::AccessKeys { plural: false }),
             }),
         }
+    }
+
+    /// One that is set but empty counts as not set: charts render `""`.
+    fn optional(&self, is_bedrock: bool) -> BTreeMap<Field, SetField> {
+        let fields = self.fields;
+        let applies = |field: &Field| is_bedrock || field.settings_key().is_none();
+        let set = |field: Field| {
+            let suffix = Suffix::Optional(field);
+            let text = Some(field.read(fields.text(suffix))).filter(|text| !text.is_empty())?;
+            Some((field, SetField { text, origin: self.origin(suffix) }))
+        };
+        Field::all_optional().filter(applies).filter_map(set).collect()
     }
 
     fn warnings(&mut self, kind: ProviderType, bedrock: Option<&BedrockSettings>) {
@@ -282,10 +301,12 @@ impl Check<'_, '_> {
             );
         }
         if bedrock.is_some() {
-            let models = [Suffix::BedrockModel, Suffix::BedrockSmallFastModel].into_iter();
-            let missing =
-                models.filter(|model| fields.text(*model).is_empty() && !fields.unknown_models.contains(model));
-            if let Some(warning) = without_models(missing.map(|model| fields.spelled(model)).collect()) {
+            let models = [Field::BedrockModel, Field::BedrockSmallFastModel].into_iter();
+            let missing = models.filter(|model| {
+                fields.text(Suffix::Optional(*model)).is_empty() && !fields.unknown_optional.contains(model)
+            });
+            let missing = missing.map(|model| fields.spelled(Suffix::Optional(model)));
+            if let Some(warning) = without_models(missing.collect()) {
                 self.findings.warnings.push(self.with_provider(warning.index(fields.index)));
             }
         }

@@ -7,7 +7,7 @@ use super::names::behind;
 use super::suggest::nearest_suffix;
 use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
-use crate::provider::redact;
+use crate::provider::{Field, redact};
 
 /// Of more keys than this only their number is a problem: a value of a megabyte must not become a million of them.
 const JUDGED: usize = 50;
@@ -19,15 +19,21 @@ pub enum Suffix {
     BaseUrl,
     BedrockBaseUrl,
     BedrockRegion,
-    BedrockModel,
-    BedrockSmallFastModel,
-    Keys { plural: bool },
-    AccessKeys { plural: bool },
-    AccessKeySecrets { plural: bool },
+    /// A field that is compared only where its variable is set.
+    Optional(Field),
+    Keys {
+        plural: bool,
+    },
+    AccessKeys {
+        plural: bool,
+    },
+    AccessKeySecrets {
+        plural: bool,
+    },
 }
 
 /// A name that never belongs to the credential lists comes first in a suggestion only by closeness, so the order is Coder's own.
-const SUFFIXES: [(&str, Suffix); 13] = [
+const SUFFIXES: [(&str, Suffix); 11] = [
     ("TYPE", Suffix::Type),
     ("NAME", Suffix::Name),
     ("KEY", Suffix::Keys { plural: false }),
@@ -39,9 +45,12 @@ const SUFFIXES: [(&str, Suffix); 13] = [
     ("BEDROCK_ACCESS_KEYS", Suffix::AccessKeys { plural: true }),
     ("BEDROCK_ACCESS_KEY_SECRET", Suffix::AccessKeySecrets { plural: false }),
     ("BEDROCK_ACCESS_KEY_SECRETS", Suffix::AccessKeySecrets { plural: true }),
-    ("BEDROCK_MODEL", Suffix::BedrockModel),
-    ("BEDROCK_SMALL_FAST_MODEL", Suffix::BedrockSmallFastModel),
 ];
+
+/// With those of the optional fields.
+fn suffixes() -> impl Iterator<Item = (&'static str, Suffix)> {
+    SUFFIXES.into_iter().chain(Field::all_optional().map(|field| (field.suffix(), Suffix::Optional(field))))
+}
 
 /// A list of credentials: one variable, singular or plural.
 #[derive(Default)]
@@ -70,7 +79,7 @@ pub struct Fields<'a> {
     /// A variable that is not a credential is set to an unknown value.
     pub unknown: bool,
     /// Models that are set to an unknown value.
-    pub unknown_models: Vec<Suffix>,
+    pub unknown_optional: Vec<Field>,
 }
 
 impl<'a> Fields<'a> {
@@ -85,7 +94,7 @@ impl<'a> Fields<'a> {
             access_key_secrets: lists.2,
             unreadable: false,
             unknown: false,
-            unknown_models: Vec::new(),
+            unknown_optional: Vec::new(),
         }
     }
 
@@ -111,7 +120,7 @@ impl<'a> Fields<'a> {
     }
 
     pub fn would_be(&self, suffix: Suffix) -> String {
-        let text = SUFFIXES.iter().find(|(_, known)| *known == suffix).map_or("", |(text, _)| text);
+        let text = suffixes().find(|(_, known)| *known == suffix).map_or("", |(text, _)| text);
         format!("{}{}_{text}", self.prefix, self.index)
     }
 
@@ -124,10 +133,8 @@ impl<'a> Fields<'a> {
             Suffix::Keys { plural } => (&mut self.keys, plural),
             Suffix::AccessKeys { plural } => (&mut self.access_keys, plural),
             Suffix::AccessKeySecrets { plural } => (&mut self.access_key_secrets, plural),
-            // Stored, and never compared.
-            Suffix::BedrockModel | Suffix::BedrockSmallFastModel if variable.is_unknown() => {
-                return self.unknown_models.push(suffix);
-            }
+            // Not known, it is not compared, and the others are all the same.
+            Suffix::Optional(field) if variable.is_unknown() => return self.unknown_optional.push(field),
             text => {
                 if variable.is_unknown() {
                     (self.unreadable, self.unknown) = (true, true);
@@ -184,8 +191,8 @@ pub fn group<'a>(prefix: &'static str, variables: &'a [Variable], findings: &mut
         }
         let Some(group) = groups.last_mut() else { continue };
         let suffix = remainder.split_once('_').map_or("", |(_, suffix)| suffix);
-        match SUFFIXES.iter().find(|(text, _)| *text == suffix) {
-            Some((_, suffix)) => group.put(*suffix, variable, &mut findings.problems),
+        match suffixes().find(|(text, _)| *text == suffix) {
+            Some((_, suffix)) => group.put(suffix, variable, &mut findings.problems),
             // Its name cannot be read, so it may be any field.
             None if variable.value().is_none() && !variable.is_unknown() => group.unreadable = true,
             None => findings.warnings.push(unknown(prefix, index, suffix, variable)),
@@ -243,7 +250,7 @@ fn gap(first_missing: u64, index: u64, variable: &Variable) -> Problem {
 }
 
 fn unknown(prefix: &str, index: u64, suffix: &str, variable: &Variable) -> Problem {
-    let known: Vec<&str> = SUFFIXES.iter().map(|(text, _)| *text).collect();
+    let known: Vec<&str> = suffixes().map(|(text, _)| text).collect();
     let suggestion = nearest_suffix(suffix, &known).map(|known| format!("{prefix}{index}_{known}"));
     let message = match &suggestion {
         None if is_service_link(suffix) => format!(

@@ -7,7 +7,8 @@ use super::names::{FAMILIES, behind, is_older};
 use super::unknown::UnknownProvider;
 use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
-use crate::provider::{BedrockSettings, DesiredProvider, Origin, Origins, Presence, ProviderType};
+use crate::provider::Field as Known;
+use crate::provider::{BedrockSettings, DesiredProvider, Origin, Origins, Presence, ProviderType, SetField};
 
 const OPENAI_URL: &str = "https://api.openai.com/v1/";
 const ANTHROPIC_URL: &str = "https://api.anthropic.com/";
@@ -162,7 +163,13 @@ fn anthropic(
         bedrock_credentials: bedrock.access_key.origin(Presence::Unset),
         ..Origins::all(format!("{}BEDROCK_*", legacy.family), &Origin::absent(first, Presence::Default))
     };
+    let models = [(Known::BedrockModel, "BEDROCK_MODEL"), (Known::BedrockSmallFastModel, "BEDROCK_SMALL_FAST_MODEL")];
+    let models = models.map(|(model, name)| (model, legacy.field(name)));
+    let set = |field: &Field| SetField { text: field.text().to_owned(), origin: field.origin(Presence::Unset) };
+    let optional =
+        models.iter().filter(|(_, field)| !field.text().is_empty()).map(|(model, field)| (*model, set(field)));
     Some(DesiredProvider {
+        optional: optional.collect(),
         base_url: bedrock.url.text().to_owned(),
         bedrock: Some(settings),
         credentials_unknown: bedrock.access_key.is_unknown() || bedrock.access_key_secret.is_unknown(),

@@ -71,7 +71,7 @@ fn downgraded(problem: Problem) -> Problem {
     let (code, so) = if ends(&["KEY", "KEYS", "SECRET", "SECRETS"]) {
         (Code::CredentialsNotCompared, "so these credentials are not compared")
     } else if ends(&["_MODEL"]) {
-        (Code::NotInManifests, "which does not matter here: models are not compared")
+        (Code::NotInManifests, "so this field is not compared")
     } else {
         (Code::NotInManifests, "so the provider cannot be compared")
     };

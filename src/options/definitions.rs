@@ -188,6 +188,8 @@ pub const OPTIONS: &[OptionRow] = &[
         "How long to wait for another seeder").default("30s"),
     row("compare-credentials", Takes::Value("WORD"), Workload, COMPARING,
         "How to treat differing API keys: ignore, warn, fail").default("warn"),
+    row("compare-settings", Takes::Value("WORD"), Workload, COMPARING,
+        "How to treat differing models and other optional fields whose variable is set: ignore, warn, fail").default("warn"),
     ignored_by(&[Resolve], row("block-on", Takes::Value("LIST"), Workload, STARTING,
         "Outcomes that stop the start: invalid, conflict, unavailable, unusable, locked, or all, none").default("all")),
     row("strict", BOOL, Workload, COMPARING,

@@ -21,7 +21,8 @@ const TERMINATION_LOG: &str = "/dev/termination-log";
 pub struct Options {
     pub wait: Duration,
     pub lock_timeout: Duration,
-    pub compare_credentials: CompareCredentials,
+    pub compare_credentials: Compare,
+    pub compare_settings: Compare,
     pub block_on: BlockOn,
     /// A flag gave it, so its variable changes nothing.
     pub block_on_is_flag: bool,
@@ -46,10 +47,11 @@ pub struct Options {
 impl Options {
     /// The options without which `resolve` would compare something else than this run, and so find other conflict ids, or none.
     pub fn needed_by_resolve(&self) -> Vec<String> {
-        let ignored =
-            (self.compare_credentials == CompareCredentials::Ignore).then(|| "--compare-credentials=ignore".to_owned());
+        let compared = [("credentials", self.compare_credentials), ("settings", self.compare_settings)].into_iter();
+        let ignored = compared.filter(|(_, compare)| *compare == Compare::Ignore);
+        let ignored = ignored.map(|(what, _)| format!("--compare-{what}=ignore"));
         let file = self.env_file.as_ref().map(|path| format!("--env-file {}", redact::name(&path.to_string_lossy())));
-        ignored.into_iter().chain(file).collect()
+        ignored.chain(file).collect()
     }
 }
 
@@ -68,14 +70,20 @@ pub enum DatabaseSource {
     PgVariables,
 }
 
-/// `--compare-credentials`
+/// `--compare-credentials`, `--compare-settings`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CompareCredentials {
+pub enum Compare {
     Ignore,
     /// A difference is reported, not applied, and does not stop the start.
     Warn,
     /// A difference is a conflict like any other.
     Fail,
+}
+
+impl Compare {
+    fn parse(text: &str) -> Result<Compare, String> {
+        word(text, &[("ignore", Compare::Ignore), ("warn", Compare::Warn), ("fail", Compare::Fail)])
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +126,7 @@ pub fn parse(raw: &RawOptions, variables: &[Variable]) -> (Options, Findings) {
 }
 
 pub(super) fn read(reader: &mut OptionReader, raw: &RawOptions) -> Options {
-    use {CompareCredentials as Compare, IfSchemaMissing as Missing};
+    use IfSchemaMissing as Missing;
     let require_origin = if raw.is_given("require-providers") {
         "--require-providers".to_owned()
     } else {
@@ -128,9 +136,8 @@ pub(super) fn read(reader: &mut OptionReader, raw: &RawOptions) -> Options {
         require_origin,
         wait: reader.read("wait", duration),
         lock_timeout: reader.read("lock-timeout", duration),
-        compare_credentials: reader.read("compare-credentials", |text| {
-            word(text, &[("ignore", Compare::Ignore), ("warn", Compare::Warn), ("fail", Compare::Fail)])
-        }),
+        compare_credentials: reader.read("compare-credentials", Compare::parse),
+        compare_settings: reader.read("compare-settings", Compare::parse),
         block_on: reader.read("block-on", BlockOn::parse),
         block_on_is_flag: raw.is_given("block-on"),
         strict: reader.read_or("strict", false, boolean),

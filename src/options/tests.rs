@@ -20,7 +20,7 @@ fn from(pairs: &[(&str, &str)]) -> (Options, Findings) {
 fn defaults() {
     let (options, Findings { problems, warnings }) = from(&[]);
     assert_eq!((options.wait, options.lock_timeout), (Duration::from_secs(120), Duration::from_secs(30)));
-    assert_eq!(options.compare_credentials, CompareCredentials::Warn);
+    assert_eq!(options.compare_credentials, Compare::Warn);
     assert_eq!(options.if_schema_missing, IfSchemaMissing::Auto);
     assert!(options.audit && !options.strict && options.require_providers == 0);
     assert!(BlockOn::OUTCOMES.into_iter().all(|outcome| options.block_on.blocks(outcome)));

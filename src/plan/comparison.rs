@@ -10,8 +10,9 @@ use uuid::Uuid;
 
 use super::conflict::{Conflict, FieldValue};
 use super::snapshot::StoredProvider;
-use crate::options::CompareCredentials;
-use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Field, Origin, hex};
+use super::types::PlanOptions;
+use crate::options::Compare;
+use crate::provider::{BedrockSettings, Canonical, Class, DesiredProvider, Field, Origin, hex};
 
 /// Both sides of one provider, to be compared.
 pub struct Comparison<'a> {
@@ -20,7 +21,7 @@ pub struct Comparison<'a> {
     pub settings: Option<&'a BedrockSettings>,
     /// `None`: not compared.
     pub keys: Option<Vec<&'a SecretString>>,
-    pub compare_credentials: CompareCredentials,
+    pub options: &'a PlanOptions,
 }
 
 /// A field that is compared. No `Debug`: the sides are the values themselves.
@@ -57,16 +58,23 @@ impl Comparison<'_> {
 
     fn compared(&self) -> Vec<ComparedField<'_>> {
         let origins = &self.desired.origins;
+        let desired = self.desired;
         let texts = self.desired.canonical().texts().into_iter().zip(self.database().texts());
         let mut compared: Vec<ComparedField> = texts
-            .map(|((field, environment), (_, database))| ComparedField {
-                field,
-                origin: origins.of(field),
-                environment: Side::Text(environment),
-                database: Side::Text(database),
+            .filter_map(|((field, environment), (_, database))| {
+                let (environment, database) = (Side::Text(environment), Side::Text(database));
+                Some(ComparedField { field, origin: desired.origin(field)?, environment, database })
             })
             .collect();
-        if self.compare_credentials == CompareCredentials::Ignore {
+        if self.options.compare_settings != Compare::Ignore {
+            compared.extend(desired.optional.iter().map(|(field, set)| ComparedField {
+                field: *field,
+                origin: &set.origin,
+                environment: Side::Text(&set.text),
+                database: Side::Text(self.row.text(*field, &desired.name, self.settings)),
+            }));
+        }
+        if self.options.compare_credentials == Compare::Ignore {
             return compared;
         }
         if let Some(keys) = &self.keys {
@@ -93,7 +101,11 @@ impl Comparison<'_> {
             id,
             provider: self.desired.label(),
             field: *field,
-            blocking: self.compare_credentials == CompareCredentials::Fail || !field.is_credential(),
+            blocking: match field.class() {
+                Class::Canonical => true,
+                Class::Credential => self.options.compare_credentials == Compare::Fail,
+                Class::Optional => self.options.compare_settings == Compare::Fail,
+            },
             environment: shown(environment),
             origin: (*origin).clone(),
             database: shown(database),

@@ -74,6 +74,7 @@ impl Describing<'_> {
         };
         let edit_of = |variable: String, edit| VariableEdit { provider: self.provider.label(), variable, edit };
         let described = fields.into_iter().map(|(suffix, value)| {
+            let value = value.filter(|_| !self.is_secret(suffix));
             let edit = value.map_or(Edit::SetSecret, |value| Edit::Set { value });
             edit_of(variable(suffix).unwrap_or_else(|name| name), edit)
         });
@@ -86,6 +87,17 @@ impl Describing<'_> {
             .map(|set| edit_of(set.clone(), Edit::Unset))
             .collect();
         described.into_iter().chain(gone).collect()
+    }
+
+    /// Its value came from a Kubernetes Secret, so what the database holds of it is not shown either.
+    fn is_secret(&self, suffix: &str) -> bool {
+        let field = match suffix {
+            "TYPE" => Some(Field::Type),
+            "BASE_URL" | "BEDROCK_BASE_URL" => Some(Field::BaseUrl),
+            "BEDROCK_REGION" => Some(Field::BedrockRegion),
+            suffix => Field::all_optional().find(|field| field.suffix() == suffix),
+        };
+        field.and_then(|field| self.provider.origin(field)).is_some_and(|origin| origin.source.is_secret())
     }
 
     /// The variables that are set for it now: those that are compared, and those that hold credentials.
@@ -101,7 +113,8 @@ impl Describing<'_> {
             }
             names
         };
-        let texts = Field::ALL.iter().filter(|field| !field.is_credential()).map(|field| origins.of(*field));
+        let texts = Field::ALL.iter().filter(|field| !field.is_credential());
+        let texts = texts.filter_map(|field| self.provider.origin(*field));
         let texts: Vec<&Origin> = [&origins.name].into_iter().chain(texts).collect();
         let mut plain = names(&texts);
         if self.provider.index.is_some() && self.provider.bedrock.is_some() {

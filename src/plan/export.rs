@@ -11,7 +11,7 @@ use super::snapshot::{StoredProvider, Unreadable};
 use crate::options::export::Secrets;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact::{self, Redacted};
-use crate::provider::{BedrockSettings, ENCRYPTION_KEYS_VARIABLE, MAX_KEYS, ProviderType, check_name};
+use crate::provider::{BedrockSettings, ENCRYPTION_KEYS_VARIABLE, Field, MAX_KEYS, ProviderType, check_name};
 
 /// The newer prefix: with it a Coder that seeds by itself reads the same.
 pub const PREFIX: &str = "CODER_AI_GATEWAY_PROVIDER_";
@@ -136,7 +136,19 @@ fn describe(provider: &Stored, secrets: Secrets) -> Result<Vec<(&'static str, Ex
             fields.extend(keys);
         }
     }
+    fields.extend(Field::all_optional().filter_map(|field| optional(field, provider.name, row, settings)));
     Ok(fields)
+}
+
+/// `None`: without the variable it is the same.
+fn optional(
+    field: Field,
+    name: &str,
+    row: &StoredProvider,
+    settings: Option<&BedrockSettings>,
+) -> Option<(&'static str, ExportedValue)> {
+    let text = row.text(field, name, settings);
+    (text != field.absent(name)).then(|| (field.suffix(), shown_or_secret(text, &field.redact(text, None))))
 }
 
 fn bedrock(
@@ -157,7 +169,6 @@ fn bedrock(
             "its access key or secret has white space around it, which variables lose; set it again in Coder",
         );
     }
-    let model = |value: &str| if is_model(value) { plain(value) } else { ExportedValue::Secret(value.into()) };
     let region = shown_or_secret(&settings.region, &redact::region(&settings.region, None));
     let secret = |value: &Option<SecretString>| value.clone().map(ExportedValue::Secret);
     let set = |text: &str, value: ExportedValue| (!text.is_empty()).then_some(value);
@@ -166,8 +177,6 @@ fn bedrock(
         ("BEDROCK_REGION", set(&settings.region, region)),
         ("BEDROCK_ACCESS_KEY", secret(&settings.access_key)),
         ("BEDROCK_ACCESS_KEY_SECRET", secret(&settings.access_key_secret)),
-        ("BEDROCK_MODEL", set(&settings.model, model(&settings.model))),
-        ("BEDROCK_SMALL_FAST_MODEL", set(&settings.small_fast_model, model(&settings.small_fast_model))),
     ] {
         fields.extend(value.map(|value| (suffix, value)));
     }
@@ -272,11 +281,4 @@ fn url(value: &str) -> ExportedValue {
 
 fn shown_or_secret(value: &str, redacted: &Redacted) -> ExportedValue {
     if redacted.exact { plain(value) } else { ExportedValue::Secret(value.into()) }
-}
-
-/// `global.anthropic.claude-sonnet-4-5-20250929-v1:0`: small letters and a vendor's name, which no credential has.
-fn is_model(value: &str) -> bool {
-    let letters =
-        value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':'));
-    letters && value.len() <= 128 && ["anthropic.", "amazon."].iter().any(|vendor| value.contains(vendor))
 }

@@ -23,7 +23,7 @@ pub use types::{Access, Entry, Insert, Plan, PlanOptions, State};
 pub use crate::provider::Field;
 
 use crate::env::legacy_name_conflict;
-use crate::options::CompareCredentials;
+use crate::options::Compare;
 use crate::problem::{Code, Problem};
 use crate::provider::{DesiredProvider, ENCRYPTION_KEYS_VARIABLE, redact};
 
@@ -71,7 +71,7 @@ fn knows_type(provider: &DesiredProvider, row: Option<&StoredProvider>, schema: 
 }
 
 fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredProvider, options: &PlanOptions) {
-    let ignoring = PlanOptions { compare_credentials: CompareCredentials::Ignore, ..*options };
+    let ignoring = PlanOptions { compare_credentials: Compare::Ignore, ..*options };
     let options = if provider.credentials_unknown { &ignoring } else { options };
     if row.has_opaque_settings() {
         plan.findings.warnings.push(not_understood(provider));
@@ -82,7 +82,7 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
     };
     let keys = match stored_keys(row, options.compare_credentials) {
         Ok(keys) => keys,
-        Err(unreadable) if options.compare_credentials == CompareCredentials::Fail => {
+        Err(unreadable) if options.compare_credentials == Compare::Fail => {
             plan.findings.problems.push(unreadable_keys(provider, unreadable));
             None
         }
@@ -93,12 +93,12 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
             None
         }
     };
-    let comparison =
-        Comparison { desired: provider, row, settings, keys, compare_credentials: options.compare_credentials };
+    let comparison = Comparison { desired: provider, row, settings, keys, options };
     let conflicts = comparison.conflicts();
     let state = match conflicts.iter().map(|conflict| conflict.blocking).max() {
         None => State::InSync,
-        Some(false) => State::CredentialsDiffer,
+        Some(false) if conflicts.iter().any(|conflict| conflict.field.is_credential()) => State::CredentialsDiffer,
+        Some(false) => State::SettingsDiffer,
         Some(true) => State::Conflict,
     };
     let entry = entry(at, provider, state);
@@ -110,11 +110,8 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
 }
 
 /// The stored keys, all of them readable, or the first reason why one is not.
-fn stored_keys(
-    row: &StoredProvider,
-    compare: CompareCredentials,
-) -> Result<Option<Vec<&secrecy::SecretString>>, &Unreadable> {
-    if compare == CompareCredentials::Ignore {
+fn stored_keys(row: &StoredProvider, compare: Compare) -> Result<Option<Vec<&secrecy::SecretString>>, &Unreadable> {
+    if compare == Compare::Ignore {
         return Ok(None);
     }
     row.keys.as_ref().map(|keys| keys.iter().map(Result::as_ref).collect()).transpose()

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::provider::{BedrockSettings, Canonical, DesiredProvider, SettingsError};
+use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Field, Place, SettingsError};
 
 #[derive(Clone, Default)]
 pub struct Snapshot {
@@ -22,6 +22,8 @@ pub struct StoredProvider {
     pub kind: String,
     pub deleted: bool,
     pub base_url: String,
+    /// The texts of the columns of optional fields; one that is NULL, empty, or was not read is left out.
+    pub columns: BTreeMap<Field, String>,
     pub settings: Result<Option<BedrockSettings>, Unreadable>,
     /// In Coder's order (`created_at, id`). `None`: not asked for.
     pub keys: Option<Vec<Result<SecretString, Unreadable>>>,
@@ -47,6 +49,16 @@ impl StoredProvider {
             return Ok(desired.bedrock.as_ref());
         }
         self.settings.as_ref().map(Option::as_ref)
+    }
+
+    /// The text of an optional field.
+    pub fn text<'a>(&'a self, field: Field, name: &'a str, settings: Option<&'a BedrockSettings>) -> &'a str {
+        let stored = match field.place() {
+            Place::Settings(key) => settings.map(|settings| settings.text(key)),
+            Place::Column(_) => self.columns.get(&field).map(String::as_str),
+            Place::Credentials => None,
+        };
+        stored.filter(|text| !text.is_empty()).unwrap_or_else(|| field.absent(name))
     }
 
     pub fn canonical<'a>(&'a self, bedrock: Option<&'a BedrockSettings>) -> Canonical<'a> {

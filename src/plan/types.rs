@@ -4,7 +4,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::conflict::Conflict;
-use crate::options::CompareCredentials;
+use crate::options::Compare;
 use crate::problem::Findings;
 
 /// Who asks: only a writer fails because a row cannot be written.
@@ -17,7 +17,8 @@ pub enum Access {
 
 #[derive(Clone, Copy, Debug)]
 pub struct PlanOptions {
-    pub compare_credentials: CompareCredentials,
+    pub compare_credentials: Compare,
+    pub compare_settings: Compare,
     /// `--audit=auto`
     pub audit: bool,
     pub access: Access,
@@ -35,6 +36,8 @@ pub enum State {
     Conflict,
     /// Only credentials differ, and they do not block.
     CredentialsDiffer,
+    /// Only optional fields differ, and they do not block.
+    SettingsDiffer,
     /// An operator deleted it; left deleted.
     Deleted,
     /// This database does not know the type.

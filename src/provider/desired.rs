@@ -1,5 +1,7 @@
 //! A provider as the environment describes it.
 
+use std::collections::BTreeMap;
+
 use secrecy::SecretString;
 
 use super::canonical::Canonical;
@@ -20,6 +22,8 @@ pub struct DesiredProvider {
     pub kind: ProviderType,
     pub base_url: String,
     pub bedrock: Option<BedrockSettings>,
+    /// The optional fields whose variable is set: only they are compared.
+    pub optional: BTreeMap<Field, SetField>,
     /// Bearer keys in the order of the environment; Coder: at most 5.
     pub keys: Vec<SecretString>,
     /// Only of manifests without their Secrets: there may be credentials that are unknown here. They are not compared.
@@ -28,7 +32,15 @@ pub struct DesiredProvider {
     pub origins: Box<Origins>,
 }
 
-/// Where each field that is compared comes from.
+/// An optional field whose variable is set. No `Debug`, as above.
+#[derive(Clone)]
+pub struct SetField {
+    /// As it is stored, not as it was written.
+    pub text: String,
+    pub origin: Origin,
+}
+
+/// Where each field that is always described comes from.
 #[derive(Clone)]
 pub struct Origins {
     /// How all variables of this provider are spelled together, for example `CODER_AIBRIDGE_PROVIDER_0_*`.
@@ -42,17 +54,6 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// The variable that decides a field.
-    pub fn of(&self, field: Field) -> &Origin {
-        match field {
-            Field::Type => &self.kind,
-            Field::BaseUrl => &self.base_url,
-            Field::BedrockRegion => &self.bedrock_region,
-            Field::ApiKeys => &self.keys,
-            Field::BedrockCredentials => &self.bedrock_credentials,
-        }
-    }
-
     /// Every field from one variable: where a description without a variable for each starts.
     pub fn all(pattern: String, origin: &Origin) -> Origins {
         Origins {
@@ -76,10 +77,28 @@ impl DesiredProvider {
             kind,
             base_url: String::new(),
             bedrock: None,
+            optional: BTreeMap::new(),
             keys: Vec::new(),
             credentials_unknown: false,
             origins: Box::new(origins),
         }
+    }
+
+    /// The variable that decides a field. `None`: an optional one whose variable is not set.
+    pub fn origin(&self, field: Field) -> Option<&Origin> {
+        match field {
+            Field::Type => Some(&self.origins.kind),
+            Field::BaseUrl => Some(&self.origins.base_url),
+            Field::BedrockRegion => Some(&self.origins.bedrock_region),
+            Field::ApiKeys => Some(&self.origins.keys),
+            Field::BedrockCredentials => Some(&self.origins.bedrock_credentials),
+            optional => self.optional.get(&optional).map(|set| &set.origin),
+        }
+    }
+
+    /// The text of an optional field as a new row gets it.
+    pub fn text(&self, field: Field) -> &str {
+        self.optional.get(&field).map_or_else(|| field.absent(&self.name), |set| &set.text)
     }
 
     pub fn canonical(&self) -> Canonical<'_> {

@@ -10,8 +10,8 @@ pub mod redact;
 mod settings;
 
 pub use canonical::{Canonical, hex};
-pub use desired::{DesiredProvider, Origins};
-pub use field::Field;
+pub use desired::{DesiredProvider, Origins, SetField};
+pub use field::{Class, Field, Place};
 pub use kind::ProviderType;
 pub use name::{NameError, check_name};
 pub use origin::{Origin, Presence, Source};

@@ -51,6 +51,27 @@ impl BedrockSettings {
         !self.region.is_empty() || self.access_key.is_some() || self.access_key_secret.is_some()
     }
 
+    /// The text of a key; empty if it has none.
+    pub fn text(&self, key: &str) -> &str {
+        match key {
+            "region" => &self.region,
+            "model" => &self.model,
+            "small_fast_model" => &self.small_fast_model,
+            other => self.other.get(other).and_then(Json::as_str).unwrap_or_default(),
+        }
+    }
+
+    /// An empty text removes it.
+    pub fn set(&mut self, key: &str, text: &str) {
+        match key {
+            "region" => text.clone_into(&mut self.region),
+            "model" => text.clone_into(&mut self.model),
+            "small_fast_model" => text.clone_into(&mut self.small_fast_model),
+            other if text.is_empty() => _ = self.other.remove(other),
+            other => _ = self.other.insert(other.to_owned(), text.into()),
+        }
+    }
+
     /// As Coder writes it: sorted keys, no spaces, what is empty left out.
     pub fn encode(&self) -> SecretString {
         let secret = |value: &Option<SecretString>| value.as_ref().map(|v| v.expose_secret().to_owned());

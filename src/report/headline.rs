@@ -122,7 +122,7 @@ pub fn good(report: &Report) -> String {
 }
 
 /// What a difference is about that is reported and not applied.
-const NOT_APPLIED: &[(State, &str)] = &[(State::CredentialsDiffer, "credentials")];
+const NOT_APPLIED: &[(State, &str)] = &[(State::CredentialsDiffer, "credentials"), (State::SettingsDiffer, "settings")];
 
 /// `1 of 3 providers has other credentials in the database, and Coder goes on with those`
 fn differing(report: &Report) -> Option<String> {

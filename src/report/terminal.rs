@@ -83,6 +83,7 @@ fn row(provider: &Provider, command: Command) -> [String; 5] {
         (State::Missing, _) => "missing",
         (State::Conflict, _) => "conflict",
         (State::CredentialsDiffer, _) => "credentials differ",
+        (State::SettingsDiffer, _) => "settings differ",
         (State::Deleted, _) => "deleted",
         (State::Unsupported, _) => "unsupported",
     };
@@ -192,7 +193,8 @@ fn fields(out: &mut String, conflict: &Conflict, width: usize, alone: bool) {
         let _ = writeln!(out, "    {:<width$}  the difference is in a part that is hidden", "");
     }
     if alone {
-        let _ = writeln!(out, "    {:<width$}  this alone does not stop the start (--compare-credentials=warn)", "");
+        let option = if conflict.field.is_credential() { "--compare-credentials" } else { "--compare-settings" };
+        let _ = writeln!(out, "    {:<width$}  this alone does not stop the start ({option}=warn)", "");
     }
 }
 

@@ -7,7 +7,7 @@ use crate::env::{
     Completeness, DATABASE_URL_VARIABLES, Environment, UnknownProvider, Variable, characters, look_up, read_file,
     reference, size,
 };
-use crate::options::{CompareCredentials, DatabaseSource, Options};
+use crate::options::{Compare, DatabaseSource, Options};
 use crate::plan::{Access, PlanOptions};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, ENCRYPTION_KEYS_VARIABLE};
@@ -60,7 +60,7 @@ pub fn prepare_with(
     };
     if let Completeness::Partial(missing) = completeness {
         environment.downgrade_unknown(variables, missing);
-        if options.compare_credentials == CompareCredentials::Ignore {
+        if options.compare_credentials == Compare::Ignore {
             environment.findings.warnings.retain(|warning| warning.code != Code::CredentialsNotCompared);
         }
     }
@@ -97,6 +97,7 @@ pub fn prepare_with(
     }
     let plan = PlanOptions {
         compare_credentials: options.compare_credentials,
+        compare_settings: options.compare_settings,
         audit: options.audit,
         access,
         keys_given: !keyring.is_empty(),

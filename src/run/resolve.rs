@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::retry::{self, Limits, ROUND_TRIP_TIMEOUT, within, within_lock_timeout};
-use crate::options::CompareCredentials;
+use crate::options::Compare;
 use crate::options::resolve::{Action, Request};
 use crate::plan::resolve::{Resolution, resolve};
 use crate::plan::{Plan, PlanOptions, Snapshot, VariableEdit, plan, take_database};
@@ -220,7 +220,7 @@ impl ResolveAttempt<'_> {
         let desired = self.run.desired.iter().map(|provider| provider.name.as_str());
         ReadRequest {
             names: desired.chain(self.run.request.providers.iter().map(String::as_str)).collect(),
-            with_keys: self.run.plan.compare_credentials != CompareCredentials::Ignore,
+            with_keys: self.run.plan.compare_credentials != Compare::Ignore,
             keyring: self.run.keyring,
         }
     }

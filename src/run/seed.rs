@@ -240,7 +240,7 @@ impl SeedAttempt<'_> {
     fn request(&self) -> ReadRequest<'_> {
         ReadRequest {
             names: self.run.desired.iter().map(|provider| provider.name.as_str()).collect(),
-            with_keys: self.run.plan.compare_credentials != crate::options::CompareCredentials::Ignore,
+            with_keys: self.run.plan.compare_credentials != crate::options::Compare::Ignore,
             keyring: self.run.keyring,
         }
     }

@@ -110,7 +110,7 @@ fn unknown_value_is_a_warning() {
         ("0_KEY", Code::CredentialsNotCompared, "so these credentials are not compared"),
         ("0_keys", Code::CredentialsNotCompared, "so these credentials are not compared"),
         ("0_BEDROCK_ACCESS_KEY_SECRET", Code::CredentialsNotCompared, "so these credentials are not compared"),
-        ("0_BEDROCK_MODEL", Code::NotInManifests, "models are not compared"),
+        ("0_BEDROCK_MODEL", Code::NotInManifests, "so this field is not compared"),
         ("0_BASE_URL", Code::NotInManifests, "so the provider cannot be compared"),
     ] {
         let environment = downgraded(&with_elsewhere(&[("0_TYPE", "anthropic")], &format!("{AIBRIDGE}{name}")), &[]);

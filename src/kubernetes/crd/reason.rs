@@ -36,6 +36,7 @@ words! {
         InSync = "InSync" => meaning("True", "True", Progress::Current),
         WouldSeed = "WouldSeed" => meaning("True", "False", Progress::Current),
         CredentialsDiffer = "CredentialsDiffer" => meaning("True", "False", Progress::Current),
+        SettingsDiffer = "SettingsDiffer" => meaning("True", "False", Progress::Current),
         Conflict = "Conflict" => meaning("True", "False", Progress::Current),
         SchemaPending = "SchemaPending" => meaning("True", "Unknown", Progress::Current),
         NothingDesired = "NothingDesired" => meaning("True", "Unknown", Progress::Current),

@@ -210,8 +210,14 @@ pub struct SeedOptions {
     /// How to treat differing API keys: Ignore, do not compare; Warn, report them and start; Fail, a conflict like any
     /// other. Default: what the container says, and Warn if it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "CompareCredentials")]
-    pub compare_credentials: Option<CompareCredentials>,
+    #[schemars(with = "Compare")]
+    pub compare_credentials: Option<Compare>,
+
+    /// How to treat differing models and other optional fields, each compared only where its variable is set: Ignore, Warn
+    /// or Fail, as above. Default: what the container says, and Warn if it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Compare")]
+    pub compare_settings: Option<Compare>,
 
     /// The outcomes that stop a start: any of Invalid, Conflict, Unavailable, Unusable and Locked, or All or None alone.
     /// 1 to 5 of them. Default: what the container says, and All if it says nothing.
@@ -227,7 +233,7 @@ pub struct SeedOptions {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum CompareCredentials {
+pub enum Compare {
     Ignore,
     Warn,
     Fail,

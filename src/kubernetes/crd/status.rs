@@ -121,8 +121,8 @@ pub struct ProviderStatus {
     pub r#type: String,
 
     /// InSync; Created, by a seed just now; Missing, the next start inserts it; Conflict, the database has it otherwise;
-    /// CredentialsDiffer, only keys differ and that does not stop a start; Deleted, an operator deleted it and it stays so;
-    /// Unsupported, this database does not know the type.
+    /// CredentialsDiffer, only keys differ and that does not stop a start; SettingsDiffer, the same of optional fields;
+    /// Deleted, an operator deleted it and it stays so; Unsupported, this database does not know the type.
     #[schemars(with = "String")]
     pub state: ProviderState,
 
@@ -139,6 +139,7 @@ pub enum ProviderState {
     Missing,
     Conflict,
     CredentialsDiffer,
+    SettingsDiffer,
     Deleted,
     Unsupported,
     /// A word that a newer controller wrote. Never written.

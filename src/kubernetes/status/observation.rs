@@ -8,10 +8,10 @@ use crate::kubernetes::crd::status::{
 use crate::kubernetes::workload::template::Workload;
 use crate::options::BlockOn;
 use crate::options::WorkloadKind;
-use crate::plan::{Conflict, Field, State};
+use crate::plan::{Conflict, State};
 use crate::problem::{Code, Findings, Outcome, Problem, Retry};
 use crate::provider::redact::{count, fit_bytes};
-use crate::provider::{Presence, Source, redact};
+use crate::provider::{Class, Presence, Source, redact};
 use crate::report::{Provider, Report, advice, conflict_facts, conflict_sentence, good, problem_sentence, value};
 
 /// Far below what the API server takes, and more than anybody reads.
@@ -191,10 +191,12 @@ fn agreed(report: &Report, of: &ReportSubject<'_>) -> Observation {
         // Why what is missing would not be inserted at the next start.
         let not_now = warning(Code::EncryptionPending).map(problem_sentence);
         (Reason::WouldSeed, [Some(good(report)), not_now].into_iter().flatten().collect::<Vec<_>>().join("; "))
-    } else if report.count(State::CredentialsDiffer) > 0 {
+    } else if report.count(State::CredentialsDiffer) + report.count(State::SettingsDiffer) > 0 {
+        let of_settings = report.count(State::CredentialsDiffer) == 0;
+        let reason = if of_settings { Reason::SettingsDiffer } else { Reason::CredentialsDiffer };
         let next =
             format!(", which does not stop the start. {}", advice(&report.conflicts, None, &report.resolve_options));
-        (Reason::CredentialsDiffer, fit_bytes("", &differing(), &next, MESSAGE))
+        (reason, fit_bytes("", &differing(), &next, MESSAGE))
     } else {
         (Reason::InSync, good(report))
     };
@@ -246,6 +248,7 @@ fn provider(provider: &Provider) -> ProviderStatus {
             State::Missing => ProviderState::Missing,
             State::Conflict => ProviderState::Conflict,
             State::CredentialsDiffer => ProviderState::CredentialsDiffer,
+            State::SettingsDiffer => ProviderState::SettingsDiffer,
             State::Deleted => ProviderState::Deleted,
             State::Unsupported => ProviderState::Unsupported,
         },
@@ -261,8 +264,8 @@ fn observed_conflict(conflict: &Conflict, records: &[ProviderHashes], of: &Repor
         (Presence::Set, source) => source.to_string(),
     };
     let name = redact::name(&conflict.provider);
-    // Of credentials nothing is remembered, so nothing is said.
-    let known = !matches!(conflict.field, Field::ApiKeys | Field::BedrockCredentials);
+    // Only the hash of the canonical record is remembered.
+    let known = conflict.field.class() == Class::Canonical;
     let record = records.iter().find(|record| known && record.provider == name);
     let who = record.and_then(|record| last_agreed::changed_side(of.agreements, record));
     let since = who.as_ref().map(|(changed, since)| last_agreed::sentence(*changed, since)).unwrap_or_default();

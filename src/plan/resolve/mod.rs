@@ -15,10 +15,10 @@ use super::conflict::Conflict;
 use super::insert::{Encrypt, encrypt_with};
 use super::snapshot::{AuditTable, Schema, Snapshot, StoredProvider};
 use super::types::{Plan, PlanOptions};
-use crate::options::CompareCredentials;
+use crate::options::Compare;
 use crate::options::resolve::{Action, Request};
 use crate::problem::{Code, Problem};
-use crate::provider::{BedrockSettings, DesiredProvider, ENCRYPTION_KEYS_VARIABLE, Field, ProviderType, redact};
+use crate::provider::{BedrockSettings, DesiredProvider, ENCRYPTION_KEYS_VARIABLE, Field, Place, ProviderType, redact};
 
 pub fn resolve(
     plan: &Plan,
@@ -93,7 +93,7 @@ fn update(
         );
     }
     let has = |field: Field| fields.contains(&field);
-    let of_bedrock = [Field::BedrockRegion, Field::BedrockCredentials];
+    let of_bedrock = |field: Field| matches!(field.place(), Place::Settings(_)) || field == Field::BedrockCredentials;
     let mut update = Update { fields: fields.clone(), ..Update::new(row, &provider.name) };
     let bedrock_label = schema.is_some_and(|schema| schema.labels.contains(ProviderType::Bedrock.as_str()));
     if has(Field::Type) && row.has_opaque_settings() {
@@ -110,18 +110,24 @@ fn update(
         // The label of a type depends on the schema.
         let of_type = (provider.stored_type(bedrock_label), row.kind.as_str());
         let (new, old) = if field == Field::Type { of_type } else { (new, old) };
-        let shown = |text| field.redact(text, Some(provider.origins.of(field))).text;
+        let shown = |text| field.redact(text, provider.origin(field)).text;
         update.audit.push((column, shown(old), shown(new)));
         update.texts.push((field, new.to_owned()));
     }
-    if conflicts.iter().any(|conflict| of_bedrock.contains(&conflict.field)) {
+    for (field, set) in &provider.optional {
+        let Some(column) = field.column().filter(|_| has(*field)) else { continue };
+        let shown = |text| field.redact(text, Some(&set.origin)).text;
+        update.audit.push((column, shown(row.text(*field, &provider.name, stored)), shown(&set.text)));
+        update.texts.push((*field, set.text.clone()));
+    }
+    if conflicts.iter().any(|conflict| of_bedrock(conflict.field)) {
         let Some(wanted) = &provider.bedrock else {
             return Err("the row holds Bedrock settings, and without them they would be lost; delete the provider in \
                         Coder and create it again, or give it another NAME in the environment"
                 .to_owned());
         };
-        if of_bedrock.into_iter().any(has) {
-            update.settings = Some(merged(wanted, stored, &fields).encode());
+        if fields.iter().copied().any(of_bedrock) {
+            update.settings = Some(merged(provider, wanted, stored, &fields).encode());
         }
     } else if has(Field::Type)
         && let (Some(wanted), None) = (&provider.bedrock, stored)
@@ -134,12 +140,20 @@ fn update(
     Ok(update)
 }
 
-/// What is stored, with what differs taken from the environment: models and unknown fields stay.
-fn merged(wanted: &BedrockSettings, stored: Option<&BedrockSettings>, fields: &[Field]) -> BedrockSettings {
+/// What is stored, with what differs taken from the environment: what is not compared and unknown keys stay.
+fn merged(
+    provider: &DesiredProvider,
+    wanted: &BedrockSettings,
+    stored: Option<&BedrockSettings>,
+    fields: &[Field],
+) -> BedrockSettings {
     let Some(stored) = stored else { return wanted.clone() };
     let mut settings = stored.clone();
-    if fields.contains(&Field::BedrockRegion) {
-        settings.region.clone_from(&wanted.region);
+    for field in fields {
+        if let Some(key) = field.settings_key() {
+            let set = provider.optional.get(field).map(|set| set.text.as_str());
+            settings.set(key, set.unwrap_or_else(|| wanted.text(key)));
+        }
     }
     if fields.contains(&Field::BedrockCredentials) {
         settings.access_key.clone_from(&wanted.access_key);
@@ -161,7 +175,7 @@ fn may_change_type(
     if stored.is_some() && provider.bedrock.is_none() {
         return Err(format!("with the new type the row's Bedrock settings would be lost; {out}"));
     }
-    let compared = options.compare_credentials != CompareCredentials::Ignore;
+    let compared = options.compare_credentials != Compare::Ignore;
     let readable = row.keys.as_ref().is_some_and(|keys| keys.iter().all(Result::is_ok));
     if !compared || !readable {
         return Err(format!(

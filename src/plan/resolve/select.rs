@@ -115,7 +115,7 @@ impl<'a> Scope<'a> {
              the names out"
         } else {
             "the named conflict no longer exists: it was resolved, or one side has changed, so nothing was done; look at the \
-             current conflicts, and name the id of one (an id also depends on --compare-credentials)"
+             current conflicts, and name the id of one (an id also depends on --compare-credentials and --compare-settings)"
         };
         Problem::new(Code::ConflictMoved, message).variable("--conflict")
     }

@@ -5,7 +5,10 @@ mod conflicts;
 mod inserts;
 mod properties;
 mod resolve;
+mod settings;
 mod states;
+
+use std::collections::BTreeMap;
 
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -21,13 +24,14 @@ const ROW: &str = "00000000-0000-4000-8000-000000000001";
 const URL: &str = "https://ai.example/v1";
 
 const WRITE: PlanOptions = PlanOptions {
-    compare_credentials: CompareCredentials::Warn,
+    compare_credentials: Compare::Warn,
+    compare_settings: Compare::Warn,
     audit: true,
     access: Access::Write,
     keys_given: false,
 };
-const FAIL: PlanOptions = PlanOptions { compare_credentials: CompareCredentials::Fail, ..WRITE };
-const IGNORE: PlanOptions = PlanOptions { compare_credentials: CompareCredentials::Ignore, ..WRITE };
+const FAIL: PlanOptions = PlanOptions { compare_credentials: Compare::Fail, ..WRITE };
+const IGNORE: PlanOptions = PlanOptions { compare_credentials: Compare::Ignore, ..WRITE };
 const READ: PlanOptions = PlanOptions { access: Access::Read, ..WRITE };
 
 /// Names that start with a digit get the prefix `CODER_AIBRIDGE_PROVIDER_`, others `CODER_AIBRIDGE_`.
@@ -65,6 +69,7 @@ fn row(kind: &str, base_url: &str, keys: &[&str]) -> StoredProvider {
         kind: kind.to_owned(),
         deleted: false,
         base_url: base_url.to_owned(),
+        columns: BTreeMap::new(),
         settings: Ok(None),
         keys: Some(keys.iter().map(|key| Ok(SecretString::from(*key))).collect()),
         key_ids: (1..=keys.len() as u128).map(Uuid::from_u128).collect(),

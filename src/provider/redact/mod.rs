@@ -1,7 +1,7 @@
 //! What may be shown of a value. Everything that reaches a screen, a log, a status or the termination message goes through here.
 //!
-//! Shown are: an absolute http(s) URL with user info, query values and fragment replaced by `***`; a region of AWS's form;
-//! a known type. Anything else is shown as its length, since people put keys into the wrong variable.
+//! Shown are: an absolute http(s) URL with user info, query values and fragment replaced by `***`; a region or a model of
+//! AWS's form; a known type. Anything else is shown as its length, since people put keys into the wrong variable.
 
 use std::fmt::Write;
 use std::str::FromStr;
@@ -55,6 +55,44 @@ pub fn kind(value: &str, origin: Option<&Origin>) -> Redacted {
     show(value, origin, |value| ProviderType::from_str(value).ok().map(|kind| kind.as_str().to_owned()))
 }
 
+/// A model's id or an ARN of Amazon Bedrock.
+pub fn model(value: &str, origin: Option<&Origin>) -> Redacted {
+    show(value, origin, |value| (is_model(value) || is_bedrock_arn(value)).then(|| value.to_owned()))
+}
+
+/// Of a field whose texts are never shown.
+pub fn length_only(value: &str, origin: Option<&Origin>) -> Redacted {
+    show(value, origin, |_| None)
+}
+
+/// `global.anthropic.claude-sonnet-4-5-20250929-v1:0`: small letters and a vendor's name, which no credential has.
+fn is_model(value: &str) -> bool {
+    let letters =
+        value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':'));
+    letters && value.len() <= 128 && ["anthropic.", "amazon."].iter().any(|vendor| value.contains(vendor))
+}
+
+/// `arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abcdefgh1234`
+fn is_bedrock_arn(value: &str) -> bool {
+    let parts: Vec<&str> = value.splitn(6, ':').collect();
+    let ["arn", partition, "bedrock", region, account, resource] = parts[..] else { return false };
+    let Some((kind, id)) = resource.split_once('/') else { return false };
+    let small = |text: &str| text.bytes().all(|b| b.is_ascii_lowercase() || matches!(b, b'-'));
+    let of_id = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':');
+    partition.starts_with("aws")
+        && small(partition)
+        && is_region(region)
+        && is_account(account)
+        && small(kind)
+        && (1..=128).contains(&id.len())
+        && id.bytes().all(of_id)
+}
+
+/// Empty for what belongs to Amazon itself.
+fn is_account(text: &str) -> bool {
+    text.is_empty() || (text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()))
+}
+
 fn show(value: &str, origin: Option<&Origin>, safe: impl Fn(&str) -> Option<String>) -> Redacted {
     let from_secret = origin.is_some_and(|origin| origin.source.is_secret());
     let text = match value {
@@ -63,11 +101,6 @@ fn show(value: &str, origin: Option<&Origin>, safe: impl Fn(&str) -> Option<Stri
         _ => safe(value).unwrap_or_else(|| length(value)),
     };
     Redacted { exact: text == value, text }
-}
-
-/// Only how long it is.
-pub fn hidden(value: &str) -> Redacted {
-    show(value, None, |_| None)
 }
 
 /// The text that replaces a value that is not shown.

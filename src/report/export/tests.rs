@@ -1,5 +1,7 @@
 //! Whatever a row holds: either its variables make it again, or it is left out with a reason.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
@@ -7,7 +9,7 @@ use uuid::Uuid;
 use super::*;
 use crate::env::dotenv_quote;
 use crate::env::{Environment, parse_dotenv};
-use crate::options::CompareCredentials;
+use crate::options::Compare;
 use crate::options::export::{ExportFormat, Secrets};
 use crate::plan::{
     Access, ExportedValue, PlanOptions, Snapshot, State, Stored, StoredProvider, Unreadable, export, plan,
@@ -15,8 +17,13 @@ use crate::plan::{
 use crate::problem::Code;
 use crate::provider::BedrockSettings;
 
-const OPTIONS: PlanOptions =
-    PlanOptions { compare_credentials: CompareCredentials::Fail, audit: true, access: Access::Read, keys_given: false };
+const OPTIONS: PlanOptions = PlanOptions {
+    compare_credentials: Compare::Fail,
+    compare_settings: Compare::Fail,
+    audit: true,
+    access: Access::Read,
+    keys_given: false,
+};
 
 fn row(kind: &str, base_url: &str, keys: &[String], settings: Option<BedrockSettings>) -> StoredProvider {
     StoredProvider {
@@ -24,6 +31,7 @@ fn row(kind: &str, base_url: &str, keys: &[String], settings: Option<BedrockSett
         kind: kind.to_owned(),
         deleted: false,
         base_url: base_url.to_owned(),
+        columns: BTreeMap::new(),
         settings: Ok(settings),
         keys: Some(keys.iter().map(|key| Ok(SecretString::from(key.as_str()))).collect()),
         key_ids: Vec::new(),

@@ -13,7 +13,7 @@ use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
 use crate::plan::{StoredProvider, Unreadable};
-use crate::provider::BedrockSettings;
+use crate::provider::{BedrockSettings, Field};
 use crate::store::Error;
 use crate::store::connect::{Parameter, Session};
 use crate::store::dbcrypt::Keyring;
@@ -32,6 +32,12 @@ const PROVIDER: &str = "
   select p.name, p.id, p.type::text as type, p.deleted, p.updated_at, p.base_url,
          case when not p.deleted then p.settings end as settings,
          case when not p.deleted then p.settings_key_id end as settings_key_id";
+
+/// Of the optional fields that have a column.
+fn optional_columns() -> impl Iterator<Item = (Field, &'static str)> {
+    Field::all_optional().filter_map(|field| Some((field, field.column()?)))
+}
+
 const KEY: &str = ",
          k.id as key_id, k.created_at as key_created_at, k.api_key, k.api_key_key_id";
 /// What is not compared.
@@ -48,12 +54,13 @@ enum Selection {
 }
 
 fn statement(selection: Selection, with_keys: bool) -> String {
+    let optional: String = optional_columns().map(|(_, column)| format!(", p.{column}::text as {column}")).collect();
     let (key, join) = if with_keys { (KEY, JOIN) } else { ("", "") };
     let (description, condition) = match selection {
         Selection::Named => ("", "p.name = any($1)"),
         Selection::Live => (DESCRIPTION, "not p.deleted"),
     };
-    format!("{PROVIDER}{key}{description}\n    from ai_providers p{join}\n   where {condition}")
+    format!("{PROVIDER}{optional}{key}{description}\n    from ai_providers p{join}\n   where {condition}")
 }
 
 pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeMap<String, StoredProvider>, Error> {
@@ -139,11 +146,18 @@ impl Found {
         row: &Row,
         request: &ReadRequest<'_>,
     ) -> Result<Self, tokio_postgres::Error> {
+        let mut columns = BTreeMap::new();
+        for (field, column) in optional_columns() {
+            if let Some(text) = row.try_get::<_, Option<String>>(column)?.filter(|text| !text.is_empty()) {
+                columns.insert(field, text);
+            }
+        }
         let stored = StoredProvider {
             id,
             kind: row.try_get("type")?,
             deleted,
             base_url: row.try_get("base_url")?,
+            columns,
             settings: decode_settings(row.try_get("settings")?, row.try_get("settings_key_id")?, request.keyring),
             keys: None,
             key_ids: Vec::new(),

@@ -3,13 +3,13 @@
 
 use crate::env::Variable;
 use crate::kubernetes::crd::reason::{Audience, CheckStopped};
-use crate::kubernetes::crd::spec::{AIProviderSeedSpec, BlockOn as BlockOnWord, CompareCredentials as CompareWord};
+use crate::kubernetes::crd::spec::{AIProviderSeedSpec, BlockOn as BlockOnWord, Compare as CompareWord};
 use crate::kubernetes::workload::inputs::{
     ContainerInputs, Target, TargetError, from_environment, is_of_unknown_database, refuse_files,
 };
 use crate::kubernetes::workload::objects::Objects;
 use crate::kubernetes::workload::template::Workload;
-use crate::options::{self, BlockOn, CompareCredentials, Options};
+use crate::options::{self, BlockOn, Compare, Options};
 use crate::problem::{Outcome, Problem};
 use crate::run::prepare::authentication;
 use crate::store::connect::{ConnectionSource, Connector};
@@ -43,13 +43,13 @@ pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects)
 
 fn take_options(spec: &AIProviderSeedSpec, options: &mut Options) {
     let Some(given) = &spec.options else { return };
-    if let Some(compare) = given.compare_credentials {
-        options.compare_credentials = match compare {
-            CompareWord::Ignore => CompareCredentials::Ignore,
-            CompareWord::Warn => CompareCredentials::Warn,
-            CompareWord::Fail => CompareCredentials::Fail,
-        };
-    }
+    let compare = |word: CompareWord| match word {
+        CompareWord::Ignore => Compare::Ignore,
+        CompareWord::Warn => Compare::Warn,
+        CompareWord::Fail => Compare::Fail,
+    };
+    options.compare_credentials = given.compare_credentials.map_or(options.compare_credentials, compare);
+    options.compare_settings = given.compare_settings.map_or(options.compare_settings, compare);
     if given.block_on.contains(&BlockOnWord::All) {
         options.block_on = BlockOn::all();
     } else if !given.block_on.is_empty() {

@@ -197,10 +197,10 @@ fn options_of_the_container_and_of_the_resource() {
     let workload = seeding(env, json!(["seed", "--block-on=conflict"]));
     let options = |more| target(&spec(more), &workload, &objects()).ok().unwrap().options;
     let own = options(json!({}));
-    assert_eq!(own.compare_credentials, CompareCredentials::Ignore);
+    assert_eq!(own.compare_credentials, Compare::Ignore);
     assert_eq!(own.block_on, BlockOn::of([Outcome::Conflict]));
     let taken = options(json!({"options": {"compareCredentials": "Fail", "blockOn": ["None"]}}));
-    assert_eq!(taken.compare_credentials, CompareCredentials::Fail);
+    assert_eq!(taken.compare_credentials, Compare::Fail);
     assert_eq!(taken.block_on, BlockOn::of([]));
     assert_eq!(options(json!({"options": {"blockOn": ["All"]}})).block_on, BlockOn::all());
 }

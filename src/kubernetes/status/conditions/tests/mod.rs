@@ -90,6 +90,7 @@ fn every_row_of_the_table() {
         (R::InSync, false, "True", "True", ""),
         (R::WouldSeed, false, "True", "False", ""),
         (R::CredentialsDiffer, false, "True", "False", ""),
+        (R::SettingsDiffer, false, "True", "False", ""),
         (R::Conflict, true, "False", "False", "Stalled"),
         (R::Conflict, false, "True", "False", ""),
         (R::SchemaPending, false, "True", "Unknown", ""),

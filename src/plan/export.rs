@@ -21,7 +21,6 @@ pub struct Stored<'a> {
     pub name: &'a str,
     pub row: &'a StoredProvider,
     pub enabled: bool,
-    pub display_name: &'a str,
 }
 
 /// One variable. No `Debug`: its value may be a key.
@@ -87,7 +86,7 @@ pub fn export(stored: &[Stored], secrets: Secrets) -> Export {
 
 /// Suffix of each variable that describes the row, and its value where it may be shown. `None`: no variables can.
 pub fn shown_fields(name: &str, row: &StoredProvider) -> Option<Vec<(&'static str, Option<String>)>> {
-    let fields = describe(&Stored { name, row, enabled: true, display_name: name }, Secrets::Named).ok()?;
+    let fields = describe(&Stored { name, row, enabled: true }, Secrets::Named).ok()?;
     let shown = |(suffix, value)| match value {
         ExportedValue::Plain(text) => (suffix, Some(text)),
         ExportedValue::Secret(_) | ExportedValue::Sealed => (suffix, None),
@@ -148,7 +147,8 @@ fn optional(
     settings: Option<&BedrockSettings>,
 ) -> Option<(&'static str, ExportedValue)> {
     let text = row.text(field, name, settings);
-    (text != field.absent(name)).then(|| (field.suffix(), shown_or_secret(text, &field.redact(text, None))))
+    (text != field.absent(name) && field.read(text) == text)
+        .then(|| (field.suffix(), shown_or_secret(text, &field.redact(text, None))))
 }
 
 fn bedrock(
@@ -261,13 +261,16 @@ fn sealed(what: &str, unreadable: &Unreadable) -> NotExportable {
 /// What Coder holds of it and no variable can say.
 fn lost<'a>(provider: &'a Stored) -> impl Iterator<Item = String> + 'a {
     let settings = provider.row.settings.as_ref().ok().and_then(Option::as_ref);
-    let title = provider.display_name != provider.name;
     let others = settings.filter(|settings| !settings.other.is_empty()).map(|settings| {
         let names: Vec<String> = settings.other.keys().map(|name| redact::name(name)).collect();
         format!("what its settings hold in {}", names.join(", "))
     });
     let disabled = (!provider.enabled).then(|| "that it is disabled".to_owned());
-    [title.then(|| "its display name".to_owned()), disabled, others].into_iter().flatten()
+    let text = move |field: &Field| provider.row.text(*field, provider.name, settings);
+    let unread = Field::all_optional().filter(move |field| field.read(text(field)) != text(field));
+    // White space around it, say.
+    let unread = unread.map(|field| format!("its {}, which a variable would change,", field.as_str()));
+    unread.chain([disabled, others].into_iter().flatten())
 }
 
 fn plain(value: &str) -> ExportedValue {

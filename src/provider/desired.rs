@@ -101,6 +101,14 @@ impl DesiredProvider {
         self.optional.get(&field).map_or_else(|| field.absent(&self.name), |set| &set.text)
     }
 
+    /// The same as it may be shown: what is not from a variable is no secret.
+    pub fn shown(&self, field: Field) -> String {
+        match self.optional.get(&field) {
+            Some(set) => field.redact(&set.text, Some(&set.origin)).text,
+            None => field.absent(&self.name).to_owned(),
+        }
+    }
+
     pub fn canonical(&self) -> Canonical<'_> {
         Canonical::new(self.kind.as_str(), &self.base_url, self.bedrock.as_ref())
     }

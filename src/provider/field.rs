@@ -85,6 +85,11 @@ fields! {
     BedrockModel = "bedrock_model", Optional, Settings("model"), redact::model, variable("BEDROCK_MODEL", str::to_owned);
     BedrockSmallFastModel = "bedrock_small_fast_model", Optional, Settings("small_fast_model"), redact::model,
         variable("BEDROCK_SMALL_FAST_MODEL", str::to_owned);
+    DisplayName = "display_name", Optional, Column("display_name"), redact::length_only, variable("DISPLAY_NAME", trimmed);
+}
+
+fn trimmed(text: &str) -> String {
+    text.trim().to_owned()
 }
 
 impl Field {
@@ -108,8 +113,11 @@ impl Field {
     }
 
     /// The text of the row's column or settings key where it has none.
-    pub fn absent(self, _name: &str) -> &str {
-        ""
+    pub fn absent(self, name: &str) -> &str {
+        match self {
+            Field::DisplayName => name,
+            _ => "",
+        }
     }
 
     /// The column of `ai_providers` that holds this text and nothing else.

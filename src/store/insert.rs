@@ -15,7 +15,7 @@ use super::keys::{self, NewKey};
 use super::seal::{Sealed, seal};
 use crate::plan::Insert;
 use crate::plan::insert::ICON;
-use crate::provider::{DesiredProvider, redact};
+use crate::provider::{DesiredProvider, Field, redact};
 
 /// The ids of the rows that this run makes. Kept over attempts: found in the database, they show that a commit whose answer
 /// was lost did take effect.
@@ -62,6 +62,8 @@ struct NewProvider {
     kind: &'static str,
     name: String,
     display_name: String,
+    /// What the audit log may hold of it.
+    shown_display_name: String,
     base_url: String,
     /// What the audit log may hold of the URL.
     shown_url: String,
@@ -102,7 +104,7 @@ static COLUMNS: [Column<NewProvider>; 9] = [
         name: "display_name",
         cast: "text",
         value: |row| Some(row.display_name.clone()),
-        audit: Audit::Shown { old: Json::Null, new: |row| json!(row.display_name) },
+        audit: Audit::Shown { old: Json::Null, new: |row| json!(row.shown_display_name) },
     },
     Column {
         name: "enabled",
@@ -168,7 +170,8 @@ fn rows(desired: &[DesiredProvider], insert: &Insert, keyring: &Keyring, ids: &m
             id,
             kind: provider.stored_type(insert.bedrock_label),
             name: provider.name.clone(),
-            display_name: provider.name.clone(),
+            display_name: provider.text(Field::DisplayName).to_owned(),
+            shown_display_name: provider.shown(Field::DisplayName),
             base_url: provider.base_url.clone(),
             shown_url: redact::base_url(&provider.base_url, Some(&provider.origins.base_url)).text,
             settings,

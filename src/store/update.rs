@@ -121,6 +121,7 @@ struct ChangedProvider {
     name: String,
     kind: Option<String>,
     base_url: Option<String>,
+    display_name: Option<String>,
     settings: Option<Sealed>,
     replaces_keys: bool,
     restored: bool,
@@ -129,11 +130,12 @@ struct ChangedProvider {
     additional_fields: String,
 }
 
-static COLUMNS: [Column<ChangedProvider>; 11] = [
+static COLUMNS: [Column<ChangedProvider>; 12] = [
     Column { name: "id", cast: "uuid", value: |row| Some(row.id.clone()), audit: Audit::None },
     Column { name: "name", cast: "text", value: |row| Some(row.name.clone()), audit: Audit::None },
     Column { name: "type", cast: "ai_provider_type", value: |row| row.kind.clone(), audit: Audit::None },
     Column { name: "base_url", cast: "text", value: |row| row.base_url.clone(), audit: Audit::None },
+    Column { name: "display_name", cast: "text", value: |row| row.display_name.clone(), audit: Audit::None },
     Column {
         name: "with_settings",
         cast: "boolean",
@@ -191,6 +193,7 @@ fn rows(resolution: &Resolution, keyring: &Keyring) -> Option<ChangedRows> {
             name: update.name.clone(),
             kind: update.text(Field::Type).map(str::to_owned),
             base_url: update.text(Field::BaseUrl).map(str::to_owned),
+            display_name: update.text(Field::DisplayName).map(str::to_owned),
             settings,
             replaces_keys: update.keys.is_some(),
             restored: update.restore,
@@ -229,6 +232,7 @@ const CHANGED: &str = "changed as (
            update ai_providers p
               set type = coalesce(g.type, p.type),
                   base_url = coalesce(g.base_url, p.base_url),
+                  display_name = coalesce(g.display_name, p.display_name),
                   settings = case when g.with_settings then g.settings else p.settings end,
                   settings_key_id = case when g.with_settings then g.settings_key_id else p.settings_key_id end,
                   deleted = p.deleted and not g.restored,

@@ -63,3 +63,23 @@ fn id_holds_a_setting_only_where_it_is_compared() {
     assert_eq!(of(&UNSEEN, "a", "b"), of(&UNSEEN, "c", "d"));
     assert_eq!(of(&WRITE, "", "b"), of(&WRITE, "", "c"));
 }
+
+#[test]
+fn display_name_is_trimmed_and_null_is_the_name() {
+    let ours = |name: &str| {
+        desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL), ("0_KEY", "sk-one"), ("0_DISPLAY_NAME", name)])
+    };
+    let of = |name: Option<&str>| StoredProvider {
+        columns: name.map(|name| (Field::DisplayName, name.to_owned())).into_iter().collect(),
+        ..row("openai", URL, &["sk-one"])
+    };
+    for other in [None, Some("Theirs"), Some("ours")] {
+        differs(&ours(" Ours\n"), &ours(" "), "openai", &of(other), Field::DisplayName);
+    }
+    assert_eq!(states(&planned(&ours(" Ours "), "openai", &of(Some("Ours")), &STOPS)), [State::InSync]);
+    assert_eq!(states(&planned(&ours("openai"), "openai", &of(None), &STOPS)), [State::InSync]);
+    // Somebody may have put a key there.
+    let shown = planned(&ours("sk-canary"), "openai", &of(Some("sk-canary-2")), &WRITE);
+    assert_eq!(differences(&shown), ["display_name 9 characters, not shown | 11 characters, not shown"]);
+    assert_eq!((ours("Ours")[0].text(Field::DisplayName), ours("")[0].text(Field::DisplayName)), ("Ours", "openai"));
+}

@@ -15,7 +15,7 @@ use crate::plan::{
     Access, ExportedValue, PlanOptions, Snapshot, State, Stored, StoredProvider, Unreadable, export, plan,
 };
 use crate::problem::Code;
-use crate::provider::BedrockSettings;
+use crate::provider::{BedrockSettings, Field};
 
 const OPTIONS: PlanOptions = PlanOptions {
     compare_credentials: Compare::Fail,
@@ -40,7 +40,7 @@ fn row(kind: &str, base_url: &str, keys: &[String], settings: Option<BedrockSett
 }
 
 fn stored<'a>(name: &'a str, row: &'a StoredProvider) -> Stored<'a> {
-    Stored { name, row, enabled: true, display_name: name }
+    Stored { name, row, enabled: true }
 }
 
 /// `Err`: it was left out.
@@ -103,10 +103,11 @@ fn inexpressible_rows_are_left_out_with_a_reason() {
 fn lost_fields_are_reported() {
     let mut settings = BedrockSettings { region: "us-east-1".into(), ..BedrockSettings::default() };
     settings.other.insert("role_arn".into(), "arn".into());
-    let row = row("bedrock", "", &[], Some(settings));
-    let export = export(&[Stored { name: "aws", row: &row, enabled: false, display_name: "Ours" }], Secrets::Shown);
+    let mut row = row("bedrock", "", &[], Some(settings));
+    row.columns.insert(Field::DisplayName, " Ours".to_owned());
+    let export = export(&[Stored { name: "aws", row: &row, enabled: false }], Secrets::Shown);
     let said: Vec<&str> = export.findings.warnings.iter().map(|warning| warning.message.as_str()).collect();
-    assert!(said[0].starts_with("its display name is not") && said[1].starts_with("that it is disabled"));
+    assert!(said[0].starts_with("its display_name, which") && said[1].starts_with("that it is disabled"));
     assert!(said[2].starts_with("what its settings hold in role_arn"), "{said:?}");
 }
 

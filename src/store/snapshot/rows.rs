@@ -41,7 +41,7 @@ fn optional_columns() -> impl Iterator<Item = (Field, &'static str)> {
 const KEY: &str = ",
          k.id as key_id, k.created_at as key_created_at, k.api_key, k.api_key_key_id";
 /// What is not compared.
-const DESCRIPTION: &str = ", p.enabled, coalesce(p.display_name, p.name) as display_name";
+const DESCRIPTION: &str = ", p.enabled";
 const JOIN: &str = "
          left join ai_provider_keys k on k.provider_id = p.id and not p.deleted";
 
@@ -81,24 +81,23 @@ pub struct Live {
     pub name: String,
     pub row: StoredProvider,
     pub enabled: bool,
-    pub display_name: String,
 }
 
 /// In name order.
 pub async fn read_live(session: &Session, keyring: &Keyring) -> Result<Vec<Live>, Error> {
     let request = ReadRequest { names: Vec::new(), with_keys: true, keyring };
     let sql = statement(Selection::Live, request.with_keys);
-    let mut slots: BTreeMap<String, (Option<Found>, bool, String)> = BTreeMap::new();
+    let mut slots: BTreeMap<String, (Option<Found>, bool)> = BTreeMap::new();
     let answer = session.query(&sql, &[], |row| {
-        let (slot, enabled, display_name) = slots.entry(row.try_get("name")?).or_default();
+        let (slot, enabled) = slots.entry(row.try_get("name")?).or_default();
         if take(slot, row, &request)? {
-            (*enabled, *display_name) = (row.try_get("enabled")?, row.try_get("display_name")?);
+            *enabled = row.try_get("enabled")?;
         }
         Ok(())
     });
     step(Step::Rows, answer).await?;
-    let live = |(name, (slot, enabled, display_name)): (String, (Option<Found>, bool, String))| {
-        Some(Live { name, row: slot?.finish(), enabled, display_name })
+    let live = |(name, (slot, enabled)): (String, (Option<Found>, bool))| {
+        Some(Live { name, row: slot?.finish(), enabled })
     };
     Ok(slots.into_iter().filter_map(live).collect())
 }

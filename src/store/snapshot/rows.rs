@@ -96,9 +96,8 @@ pub async fn read_live(session: &Session, keyring: &Keyring) -> Result<Vec<Live>
         Ok(())
     });
     step(Step::Rows, answer).await?;
-    let live = |(name, (slot, enabled)): (String, (Option<Found>, bool))| {
-        Some(Live { name, row: slot?.finish(), enabled })
-    };
+    let live =
+        |(name, (slot, enabled)): (String, (Option<Found>, bool))| Some(Live { name, row: slot?.finish(), enabled });
     Ok(slots.into_iter().filter_map(live).collect())
 }
 

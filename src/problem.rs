@@ -121,6 +121,7 @@ words! {
         SchemaPending = "schema_pending" => Outcome::Ok,
         EncryptionPending = "encryption_pending" => Outcome::Ok,
         CannotInsert = "cannot_insert" => Outcome::Ok,
+        TlsFallback = "tls_fallback" => Outcome::Ok,
         CredentialsNotCompared = "credentials_not_compared" => Outcome::Ok,
         NotInExport = "not_in_export" => Outcome::Ok,
         /// The controller only: another container of the pod seeds too.

@@ -153,10 +153,11 @@ async fn look(command: report::Command, options: &Options, prepared: Result<Prep
                 lock_timeout: options.lock_timeout,
                 if_schema_missing: options.if_schema_missing,
             };
-            let RunOutcome { plan, error, written, commit_unknown, database } = run.run(connector).await;
+            let RunOutcome { plan, error, written, commit_unknown, database, warnings } = run.run(connector).await;
             let problems = error.map(|error| error.into_problems()).unwrap_or_default();
             let result = RunResult { plan, problems, written, commit_unknown, database };
-            Report::of_run(command, &prepared.desired, prepared.warnings, result).with_pending_as_changes()
+            let warnings = [prepared.warnings, warnings].concat();
+            Report::of_run(command, &prepared.desired, warnings, result).with_pending_as_changes()
         }
     };
     report.unknown_providers = prepared.unknown;

@@ -30,6 +30,7 @@ impl Attempt for Read<'_> {
     type Output = Vec<Live>;
 
     async fn attempt(&mut self, session: &Session) -> Result<Vec<Live>, Error> {
+        session.log_warnings();
         match within(ROUND_TRIP_TIMEOUT, session, read_live(session, self.keyring)).await {
             Err(error) if error.is_undefined_table() => Err(missing(session).await?),
             live => live,

@@ -88,6 +88,7 @@ impl retry::Attempt for ResolveAttempts<'_> {
 
     async fn attempt(&mut self, session: &Session) -> Result<(), Error> {
         self.outcome.database = Some(session.endpoint.to_string());
+        session.log_warnings();
         let mut attempt = ResolveAttempt { run: self.run, session, unanswered: &mut self.unanswered };
         attempt.run(&mut self.outcome).await
     }

@@ -41,6 +41,8 @@ pub struct RunOutcome {
     /// The answer to a commit was lost, and it could not be determined whether it took effect.
     pub commit_unknown: bool,
     pub database: Option<String>,
+    /// Of the last session.
+    pub warnings: Vec<Problem>,
 }
 
 impl SeedRun<'_> {
@@ -56,7 +58,8 @@ impl SeedRun<'_> {
     /// access must be [`Access::Read`].
     #[cfg(feature = "controller")]
     pub async fn observe(&self, session: &Session) -> RunOutcome {
-        let mut outcome = RunOutcome { database: Some(session.endpoint.to_string()), ..RunOutcome::default() };
+        let (database, warnings) = (Some(session.endpoint.to_string()), session.warnings.clone());
+        let mut outcome = RunOutcome { database, warnings, ..RunOutcome::default() };
         let mut ids = Ids::default();
         outcome.error = SeedAttempt { run: self, session, ids: &mut ids }.run(&mut outcome).await.err();
         outcome
@@ -106,6 +109,7 @@ impl retry::Attempt for SeedAttempts<'_> {
 
     async fn attempt(&mut self, session: &Session) -> Result<(), Error> {
         self.outcome.database = Some(session.endpoint.to_string());
+        self.outcome.warnings.clone_from(&session.warnings);
         SeedAttempt { run: self.run, session, ids: &mut self.ids }.run(&mut self.outcome).await
     }
 
@@ -140,7 +144,7 @@ impl SeedAttempt<'_> {
             Some(plan) if self.may_write(plan) && (plan.needs_schema || plan.insert.is_some()) => {
                 self.write(outcome).await
             }
-            Some(plan) => only_read_only(plan, self.session).map_or(Ok(()), Err),
+            Some(plan) => only_read_only(plan, self.session).await.map_or(Ok(()), Err),
             None => Ok(()),
         }
     }
@@ -180,7 +184,7 @@ impl SeedAttempt<'_> {
         let Some(plan) = &mut outcome.plan else { return Ok(()) };
         let Some(insert) = plan.insert.take() else {
             rollback(self.session).await;
-            return only_read_only(plan, self.session).map_or(Ok(()), Err);
+            return only_read_only(plan, self.session).await.map_or(Ok(()), Err);
         };
         // We hold the lock: an earlier commit of ours whose answer was lost is over, and it did not take effect. From here
         // until there is an answer the outcome is unknown, also if we are stopped in between.
@@ -247,9 +251,9 @@ impl SeedAttempt<'_> {
 }
 
 /// Everything but the server fits: another host, or the same one after a fail-over, may do.
-fn only_read_only(plan: &Plan, session: &Session) -> Option<Error> {
+async fn only_read_only(plan: &Plan, session: &Session) -> Option<Error> {
     let conflict = plan.conflicts.iter().any(|conflict| conflict.blocking);
     let read_only = !plan.findings.problems.is_empty()
         && plan.findings.problems.iter().all(|problem| problem.code == Code::ReadOnly);
-    (read_only && !conflict).then(|| schema::server_is_read_only(session))
+    if read_only && !conflict { Some(schema::server_is_read_only(session).await) } else { None }
 }

@@ -193,9 +193,14 @@ pub fn missing(session: &Session, what: &str, next: &str) -> Error {
     Error::of_database(Code::SchemaMissing, &session.endpoint, what, next)
 }
 
-/// Rows are missing, and this server takes no writes; another one, or this one after a fail-over, may.
-pub fn server_is_read_only(session: &Session) -> Error {
-    let next = "connect to the primary, or name all servers and target_session_attrs=read-write in the URL";
+/// Rows are missing, and this server takes no writes; another one, or this one after a fail-over, may. Not where a default of
+/// ours is the reason.
+pub async fn server_is_read_only(session: &Session) -> Error {
     let what = "rows are missing, and the server is read only";
+    if let Some(default) = session.read_only_default().await {
+        let what = format!("{what}: {}", default.cause);
+        return Error::of_database(Code::ReadOnly, &session.endpoint, &what, &default.next);
+    }
+    let next = "connect to the primary, or name all servers and target_session_attrs=read-write in the URL";
     Error::of_database(Code::ReadOnly, &session.endpoint, what, next).with_retry(Retry::Wait)
 }

@@ -251,6 +251,12 @@ fn how(code: Code) -> How {
                 "grant select on ai_providers, ai_provider_keys, dbcrypt_keys to codes_reader; grant insert on ai_providers to codes_reader",
             )
         }),
+        Code::TlsFallback => With(|| {
+            // The server has TLS, and lets nobody in with it.
+            let pair = crate::support::certificates::self_signed(&["127.0.0.1"], true);
+            let server = Options::new().tls(&pair.certificates, &pair.key).hba("hostnossl all all 127.0.0.1/32 trust");
+            on_a_server(server, |url| url.replace("sslmode=disable", "sslmode=prefer"))
+        }),
         Code::CredentialsNotCompared => With(|| {
             let key = "insert into ai_provider_keys (provider_id, api_key, api_key_key_id) select id, 'x', '6a193b3' from ai_providers";
             run(&format!("{ENCRYPTED}; {ROW}; {key}"))

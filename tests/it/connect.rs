@@ -171,7 +171,8 @@ fn read_only_default_fails_target_read_write() {
     let text = format!("host=127.0.0.1 port={}", server.port());
     assert_eq!(port(&format!("{text} target_session_attrs=read-only"), SessionIntent::Any), Ok(server.port()));
     let error = port(&format!("{text} target_session_attrs=read-write"), SessionIntent::Any).unwrap_err();
-    assert!(error.to_string().contains("it is read-only"), "{error}");
+    assert_eq!(error.retry, Retry::No);
+    assert!(error.to_string().contains("default_transaction_read_only is on in the server's configuration"), "{error}");
 }
 
 #[test]

@@ -34,5 +34,6 @@ mod support_postgres;
 mod support_proxy;
 mod terminal;
 mod tls;
+mod tls_reasons;
 mod waiting;
 mod watch;

@@ -35,7 +35,8 @@ fn read_only_default_of_the_server_is_reported() {
     let server = Server::start(Options::new().setting("default_transaction_read_only", "on"));
     let database = server.database(Variant::Current);
     let message = refused(run("seed", &database.url()).run());
-    assert!(message.contains("read only") && message.contains("connect to the primary"), "{message}");
+    let expected = "default_transaction_read_only is on in the server's configuration; turn it off there";
+    assert!(message.contains(expected), "{message}");
     assert_eq!(run("diff", &database.url()).run().expect(1).codes("warnings"), ["cannot_insert"]);
     assert!(Snapshot::of(&database).providers.is_empty());
 
@@ -53,11 +54,40 @@ fn read_only_default_of_the_server_is_reported() {
 fn read_only_default_of_the_role_is_reported() {
     let database = Server::shared().database(Variant::Current);
     database.execute("create role careful superuser login; alter role careful set default_transaction_read_only = on");
-    let message = refused(run("seed", &database.url_as("careful", "x")).run());
-    assert!(message.contains("read only"), "{message}");
+    // Waiting would not help, so there is none.
+    let waiting = run("seed", &database.url_as("careful", "x")).env("AI_PROVIDER_SEED_WAIT", "60s");
+    let message = refused(waiting.run());
+    assert!(!message.contains("tried"), "{message}");
+    let (_, advice) = message.split_once("run: ").unwrap_or_else(|| panic!("no advice in {message}"));
     assert!(Snapshot::of(&database).providers.is_empty());
-    database.execute("alter role careful reset default_transaction_read_only");
+    database.execute(advice);
     run("seed", &database.url_as("careful", "x")).run().expect(0);
+}
+
+#[test]
+fn read_only_default_elsewhere_names_its_place() {
+    let database = Server::shared().database(Variant::Current);
+    let (name, url) = (database.name(), database.url_as("cautious", "x"));
+    database.execute("create role cautious superuser login");
+    for (set, expected) in [
+        (format!("alter database {name} set"), format!("is on for database {name}; run: alter database {name} reset")),
+        (
+            format!("alter role cautious in database {name} set"),
+            format!("for role cautious in database {name}; run: alter role cautious in database {name} reset"),
+        ),
+    ] {
+        database.execute(&format!("{set} default_transaction_read_only = on"));
+        let message = refused(run("seed", &url).run());
+        assert!(message.contains(&expected), "{message}");
+        database.execute(message.split_once("run: ").unwrap().1);
+    }
+    let asked = format!("{url}&default_transaction_read_only=on");
+    let message = refused(run("seed", &asked).env("AI_PROVIDER_SEED_WAIT", "60s").run());
+    assert!(message.contains("is on in the URL or PGOPTIONS; remove it there"), "{message}");
+    assert!(!message.contains("tried"), "{message}");
+    let resolving = refused(run("seed", &format!("{asked}&target_session_attrs=read-write")).run());
+    assert!(resolving.contains("is on in the URL or PGOPTIONS; remove it there"), "{resolving}");
+    run("seed", &url).run().expect(0);
 }
 
 /// Waits until the standby has as many providers.

@@ -232,7 +232,7 @@ fn unusable_certificate_files_are_named() {
     let text = file(&directory, "text.crt", "hello");
     refused(&server, &format!("sslrootcert={text}"), "is not a list of PEM certificates");
     let good = file(&directory, "ca.crt", &ca.pem);
-    refused(&server, &format!("sslcert={good} sslkey={text}"), "no private key in sslkey");
+    refused(&server, &format!("sslcert={good} sslkey={text}"), "has no private key in it");
     let locked = file(
         &directory,
         "locked.key",

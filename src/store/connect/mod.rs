@@ -5,6 +5,7 @@ pub mod destinations;
 mod excess;
 mod login;
 mod meter;
+mod read_only;
 mod session;
 mod source;
 #[cfg(test)]
@@ -28,11 +29,11 @@ pub use source::ConnectionSource;
 use super::error::{Channel, Endpoint, Error, Opening, Retry};
 use super::tls::{self, SystemRoots};
 use super::url::{ChannelBinding, ConnectOptions, Host, HostAddress, TargetSession, Verification};
-use crate::problem::Code;
+use crate::problem::{Code, Problem};
 use destinations::Destinations;
 use login::{Login, Progress, WatchAbove};
 use meter::{BelowMeter, Meter};
-use session::Of;
+use session::{Of, READ_ONLY};
 use transport::{Address, Transport};
 
 /// What the session is for, on top of `target_session_attrs`.
@@ -188,10 +189,14 @@ impl<'a> Dialer<'a> {
         match session.unfit(target, intent) {
             None => Ok(session),
             Some(cause) => {
+                let default = if cause == READ_ONLY { session.read_only_default().await } else { None };
                 session.close().await;
+                let (retry, cause, next) = match default {
+                    Some(default) => (Retry::No, default.cause, default.next),
+                    None => (Retry::Wait, cause.to_owned(), OTHER_SERVER.to_owned()),
+                };
                 let summary = format!("{endpoint} is not a suitable server: {cause}");
-                let next = "name all servers of the cluster in the URL, or connect to the right one";
-                Err(Error::new(Code::ReadOnly, Retry::Wait, summary, cause.to_owned(), next))
+                Err(Error::new(Code::ReadOnly, retry, summary, cause, next))
             }
         }
     }
@@ -224,7 +229,13 @@ impl<'a> Dialer<'a> {
         }
         match self.encrypted(Mode::Prefer, tls, to).await {
             Err(error) if error.code == Code::Tls || error.sqlstate.as_deref() == Some("28000") => {
-                self.plain(to).await.map_err(|_| error)
+                match self.plain(to).await {
+                    Ok(mut session) => {
+                        session.warnings.push(fallback(&error));
+                        Ok(session)
+                    }
+                    Err(_) => Err(error),
+                }
             }
             result => result,
         }
@@ -305,6 +316,17 @@ impl<'a> Dialer<'a> {
         let of = Of { endpoint: endpoint.clone(), host: host.clone(), bounds: self.bounds, meter };
         Ok(Session::new(client, connection, of))
     }
+}
+
+const OTHER_SERVER: &str = "name all servers of the cluster in the URL, or connect to the right one";
+
+/// The server has TLS, and what follows goes without: the operator of `sslmode=prefer` should know.
+fn fallback(error: &Error) -> Problem {
+    let message = format!(
+        "sslmode=prefer went on without TLS, so that API keys cross the network in clear; with TLS it failed: {error}. \
+         Use sslmode=require, or disable where the way is safe"
+    );
+    Problem::new(Code::TlsFallback, message)
 }
 
 impl Error {

@@ -11,6 +11,7 @@ use tokio_postgres::{Client, Connection, Row};
 
 use super::SessionIntent;
 use super::meter::{Bounds, Meter};
+use crate::problem::Problem;
 use crate::store::error::{Endpoint, Error};
 use crate::store::failpoint::{Step, step};
 use crate::store::url::{Host, TargetSession};
@@ -30,10 +31,15 @@ pub struct Session {
     pub in_hot_standby: Option<bool>,
     /// `default_transaction_read_only`, reported like the above.
     pub read_only: Option<bool>,
+    /// What the run should tell of this session, whatever it does with it.
+    pub warnings: Vec<Problem>,
     bounds: Bounds,
     meter: Meter,
     task: Task,
 }
+
+/// A server that is no standby and yet takes no writes.
+pub(super) const READ_ONLY: &str = "it is read-only";
 
 /// Drives the connection; ends with it.
 #[derive(Debug)]
@@ -68,7 +74,8 @@ impl Session {
         let task = Task(tokio::spawn(async move {
             let _ = connection.await;
         }));
-        Session { client, endpoint, host, server_version, in_hot_standby, read_only, bounds, meter, task }
+        let warnings = Vec::new();
+        Session { client, endpoint, host, server_version, in_hot_standby, read_only, warnings, bounds, meter, task }
     }
 
     /// One or more statements without parameters; what they return is dropped.
@@ -114,6 +121,13 @@ impl Session {
         self.in_hot_standby == Some(true) || self.read_only == Some(true)
     }
 
+    /// For a command whose report has no warnings.
+    pub fn log_warnings(&self) {
+        for Problem { code, message, .. } in &self.warnings {
+            tracing::warn!(code = code.as_str(), "{message}");
+        }
+    }
+
     /// Ends the connection in the way of the protocol, so that the server does not log a lost client.
     pub async fn close(self) {
         let Session { client, mut task, .. } = self;
@@ -155,7 +169,7 @@ impl Session {
         let read_only = standby || self.read_only == Some(true);
         match target {
             TargetSession::ReadWrite if standby => return Some("it is a standby"),
-            TargetSession::ReadWrite if read_only => return Some("it is read-only"),
+            TargetSession::ReadWrite if read_only => return Some(READ_ONLY),
             TargetSession::ReadOnly if !read_only => return Some("it is not read-only"),
             TargetSession::Primary if standby => return Some("it is a standby"),
             TargetSession::Standby | TargetSession::PreferStandby if !standby => return Some("it is not a standby"),
@@ -163,7 +177,7 @@ impl Session {
         }
         match intent {
             SessionIntent::ReadWrite if standby => Some("it is a standby"),
-            SessionIntent::ReadWrite if read_only => Some("it is read-only"),
+            SessionIntent::ReadWrite if read_only => Some(READ_ONLY),
             SessionIntent::ReadWrite | SessionIntent::Any => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
-use rustls::{AlertDescription, CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
 use super::verifier::webpki_error;
 use crate::provider::redact;
@@ -19,10 +19,7 @@ pub(in crate::store) fn explain(error: &(dyn StdError + 'static), host: &str, ro
     let (cause, next) = match find(error)? {
         Error::InvalidCertificate(error) => certificate(error, host, roots),
         Error::AlertReceived(alert) => refused(*alert),
-        Error::PeerIncompatible(_) => (
-            "the server has no TLS version or cipher suite in common with us".to_owned(),
-            "enable TLS 1.2 or 1.3 in the server",
-        ),
+        Error::PeerIncompatible(why) => incompatible(why),
         Error::InvalidMessage(_) => {
             ("the server's answer is not TLS".to_owned(), "check host and port; is there a proxy in between?")
         }
@@ -59,7 +56,7 @@ fn certificate(error: &CertificateError, host: &str, roots: &str) -> (String, &'
         }
         E::UnknownIssuer => (
             format!("the server's certificate is not signed by a CA in {roots}"),
-            "give the CA that signed it in sslrootcert",
+            "give the CA that signed it in sslrootcert (~/.postgresql/root.crt is not read)",
         ),
         E::NotValidForName => wrong_host(&host, None),
         E::NotValidForNameContext { presented, .. } => wrong_host(&host, Some(presented)),
@@ -123,12 +120,42 @@ fn readable(name: &str) -> String {
     redact::name(name.trim_matches('"'))
 }
 
+fn incompatible(why: &PeerIncompatible) -> (String, &'static str) {
+    use PeerIncompatible as P;
+    match why {
+        P::NoKxGroupsInCommon | P::NamedGroupsExtensionRequired | P::KeyShareExtensionRequired => no_key_exchange(),
+        P::ServerDoesNotSupportTls12Or13 | P::ServerTlsVersionIsDisabledByOurConfig | P::Tls12NotOffered => {
+            no_version()
+        }
+        P::NoSignatureSchemesInCommon | P::NoCertificateRequestSignatureSchemesInCommon => (
+            "no signature scheme in common (we offer ECDSA on P-256, P-384 and P-521, Ed25519 and RSA)".to_owned(),
+            "issue the certificate with a key of one of these kinds",
+        ),
+        _ => ("the server has no TLS version or cipher suite in common with us".to_owned(), ENABLE),
+    }
+}
+
+const ENABLE: &str = "enable TLS 1.2 or 1.3 in the server";
+
+fn no_version() -> (String, &'static str) {
+    ("no TLS version in common (we offer 1.2 and 1.3)".to_owned(), ENABLE)
+}
+
+/// A server says no more than that it failed. Of the cipher suites it has some in common with us, unless it is very old.
+fn no_key_exchange() -> (String, &'static str) {
+    (
+        "no key exchange in common (we offer X25519, P-256, P-384), or no cipher suite".to_owned(),
+        "add one of these curves to ssl_groups (ssl_ecdh_curve before Postgres 18) in the server, and keep the default of ssl_ciphers",
+    )
+}
+
 fn refused(alert: AlertDescription) -> (String, &'static str) {
     use AlertDescription as A;
     match alert {
-        A::CertificateRequired => {
-            ("the server asks for a client certificate".to_owned(), "give one in sslcert and sslkey")
-        }
+        A::CertificateRequired => (
+            "the server asks for a client certificate".to_owned(),
+            "give one in sslcert and sslkey (~/.postgresql/postgresql.crt is not read)",
+        ),
         A::UnknownCA
         | A::BadCertificate
         | A::CertificateUnknown
@@ -140,10 +167,8 @@ fn refused(alert: AlertDescription) -> (String, &'static str) {
             format!("the server refuses our client certificate ({alert:?})"),
             "give one in sslcert that is signed by the server's ssl_ca_file and has not expired",
         ),
-        A::HandshakeFailure | A::ProtocolVersion | A::InsufficientSecurity => (
-            "the server has no TLS version or cipher suite in common with us".to_owned(),
-            "enable TLS 1.2 or 1.3 in the server",
-        ),
+        A::ProtocolVersion => no_version(),
+        A::HandshakeFailure | A::InsufficientSecurity => no_key_exchange(),
         A::NoApplicationProtocol => {
             ("the server does not take sslnegotiation=direct".to_owned(), "remove sslnegotiation; it needs Postgres 17")
         }

@@ -1,21 +1,27 @@
 //! TLS as `sslmode` and `sslrootcert` ask for it.
 
+mod algorithms;
 mod explain;
+mod identity;
+mod pem;
 mod verifier;
 
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::SingleCertAndKey;
 use rustls::{ClientConfig, RootCertStore};
 
 pub(super) use explain::{Explained, explain};
 
-use super::url::{ConnectOptions, Identity, Pem, Verification};
+use super::url::{ConnectOptions, Pem, Verification};
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
+use algorithms::ALGORITHMS;
 use verifier::Verifier;
 
 /// A file of certificates is smaller than this; a device or a log file is not read to its end.
@@ -44,21 +50,21 @@ impl SystemRoots {
 
 /// `None` where no TLS is wanted.
 pub fn client_config(options: &ConnectOptions, system: &SystemRoots) -> Result<Option<ClientConfig>, Problem> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let algorithms = provider.signature_verification_algorithms;
+    let provider = rustls::crypto::ring::default_provider();
+    let provider = Arc::new(CryptoProvider { signature_verification_algorithms: ALGORITHMS, ..provider });
     let verification = options.verification();
     let verifier = match verification {
         Verification::Plain => return Ok(None),
-        Verification::Opportunistic | Verification::Encrypted => Verifier::nothing(algorithms),
+        Verification::Opportunistic | Verification::Encrypted => Verifier::nothing(ALGORITHMS),
         Verification::Chain | Verification::Full => {
             let (roots, given) = roots(options.root.as_ref(), system)?;
             let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
                 .build()
                 .map_err(|_| problem("the CA certificates cannot be used; check sslrootcert".to_owned()))?;
-            Verifier::chain(inner, given, verification == Verification::Full, algorithms)
+            Verifier::chain(inner, given, verification == Verification::Full, ALGORITHMS)
         }
     };
-    let builder = ClientConfig::builder_with_provider(provider)
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(|_| Problem::new(Code::Internal, "the TLS library has no protocol version"))?
         .dangerous()
@@ -66,13 +72,8 @@ pub fn client_config(options: &ConnectOptions, system: &SystemRoots) -> Result<O
     let mut config = match &options.identity {
         None => builder.with_no_client_auth(),
         Some(identity) => {
-            let (chain, key) = read_identity(identity)?;
-            builder.with_client_auth_cert(chain, key).map_err(|error| match error {
-                rustls::Error::InconsistentKeys(_) => {
-                    problem("sslkey is not the key of sslcert; give the pair".to_owned())
-                }
-                _ => problem("the key in sslkey cannot be used; give an RSA, ECDSA or Ed25519 key".to_owned()),
-            })?
+            let pair = identity::load(identity, &provider)?;
+            builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(pair)))
         }
     };
     config.enable_sni = options.ssl_sni;
@@ -101,26 +102,11 @@ fn roots(root: Option<&Pem>, system: &SystemRoots) -> Result<Roots, Problem> {
     Ok((Arc::new(store), given))
 }
 
-fn read_identity(identity: &Identity) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), Problem> {
-    let (bytes, name) = read(&identity.certificate, "sslcert")?;
-    let chain = certificates(&bytes, &name)?;
-    let (bytes, name) = read(&identity.key, "sslkey")?;
-    let key = PrivateKeyDer::from_pem_slice(&bytes).map_err(|_| {
-        let encrypted = bytes.windows(9).any(|window| window == b"ENCRYPTED");
-        problem(if encrypted {
-            format!("the key in {name} is encrypted with a pass phrase; give one that is not")
-        } else {
-            format!("there is no private key in {name}; give a PEM file with BEGIN PRIVATE KEY")
-        })
-    })?;
-    Ok((chain, key))
-}
-
 fn certificates(bytes: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
     match certificates {
         Ok(list) if !list.is_empty() => Ok(list),
-        _ => Err(problem(format!("{name} is not a list of PEM certificates; give a file with BEGIN CERTIFICATE"))),
+        _ => Err(problem(pem::no_certificate(bytes, name))),
     }
 }
 

@@ -27,6 +27,11 @@ impl Authority {
         Authority { pem, issuer: Issuer::new(params, key) }
     }
 
+    /// Its private key, PEM.
+    pub fn key(&self) -> String {
+        self.issuer.key().serialize_pem()
+    }
+
     pub fn issue(&self, hosts: &[&str]) -> Pair {
         self.sign(&params("server", hosts))
     }

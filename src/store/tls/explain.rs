@@ -5,7 +5,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error, PeerIncompatible};
 
-use super::verifier::webpki_error;
+use super::verifier::{P521, P521_OID, webpki_error};
 use crate::provider::redact;
 
 /// Cause and next step.
@@ -23,6 +23,7 @@ pub(in crate::store) fn explain(error: &(dyn StdError + 'static), host: &str, ro
         Error::InvalidMessage(_) => {
             ("the server's answer is not TLS".to_owned(), "check host and port; is there a proxy in between?")
         }
+        Error::General(text) if text == P521 => p521(),
         Error::NoCertificatesPresented => ("the server has no certificate".to_owned(), "give the server one"),
         error => (redact::name(&error.to_string()), "check the server's TLS settings"),
     };
@@ -69,6 +70,12 @@ fn certificate(error: &CertificateError, host: &str, roots: &str) -> (String, &'
             "the server's certificate is not meant for servers".to_owned(),
             "issue one with the extended key usage serverAuth",
         ),
+        E::UnsupportedSignatureAlgorithmContext { signature_algorithm_id: id, .. }
+        | E::UnsupportedSignatureAlgorithmForPublicKeyContext { public_key_algorithm_id: id, .. }
+            if names_p521(id) =>
+        {
+            p521()
+        }
         E::UnsupportedSignatureAlgorithmContext { .. } | E::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => (
             "the server's certificate is signed in a way that is no longer accepted (SHA-1, or RSA below 2048 bits?)"
                 .to_owned(),
@@ -88,6 +95,19 @@ fn certificate(error: &CertificateError, host: &str, roots: &str) -> (String, &'
             ),
         },
     }
+}
+
+/// Of algorithms, ECDSA with SHA-512 is used with this curve alone.
+fn names_p521(algorithm: &[u8]) -> bool {
+    let ids = [P521_OID, b"\x2a\x86\x48\xce\x3d\x04\x03\x04"];
+    ids.iter().any(|id| algorithm.windows(id.len()).any(|window| window == *id))
+}
+
+fn p521() -> (String, &'static str) {
+    (
+        "the server's certificate, or its CA, is on the curve P-521, which cannot be verified here".to_owned(),
+        "issue both on P-256 or P-384, or use sslmode=require without sslrootcert and channel_binding, which verifies nothing",
+    )
 }
 
 fn version_one() -> (String, &'static str) {
@@ -128,7 +148,7 @@ fn incompatible(why: &PeerIncompatible) -> (String, &'static str) {
             no_version()
         }
         P::NoSignatureSchemesInCommon | P::NoCertificateRequestSignatureSchemesInCommon => (
-            "no signature scheme in common (we offer ECDSA on P-256, P-384 and P-521, Ed25519 and RSA)".to_owned(),
+            "no signature scheme in common (we offer ECDSA on P-256 and P-384, Ed25519 and RSA)".to_owned(),
             "issue the certificate with a key of one of these kinds",
         ),
         _ => ("the server has no TLS version or cipher suite in common with us".to_owned(), ENABLE),

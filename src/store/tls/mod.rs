@@ -1,6 +1,5 @@
 //! TLS as `sslmode` and `sslrootcert` ask for it.
 
-mod algorithms;
 mod explain;
 mod identity;
 mod pem;
@@ -10,7 +9,6 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::crypto::CryptoProvider;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::sign::SingleCertAndKey;
@@ -18,10 +16,9 @@ use rustls::{ClientConfig, RootCertStore};
 
 pub(super) use explain::{Explained, explain};
 
-use super::url::{ConnectOptions, Pem, Verification};
+use super::url::{ChannelBinding, ConnectOptions, Pem, Verification};
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
-use algorithms::ALGORITHMS;
 use verifier::Verifier;
 
 /// A file of certificates is smaller than this; a device or a log file is not read to its end.
@@ -50,18 +47,20 @@ impl SystemRoots {
 
 /// `None` where no TLS is wanted.
 pub fn client_config(options: &ConnectOptions, system: &SystemRoots) -> Result<Option<ClientConfig>, Problem> {
-    let provider = rustls::crypto::ring::default_provider();
-    let provider = Arc::new(CryptoProvider { signature_verification_algorithms: ALGORITHMS, ..provider });
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let algorithms = provider.signature_verification_algorithms;
     let verification = options.verification();
     let verifier = match verification {
         Verification::Plain => return Ok(None),
-        Verification::Opportunistic | Verification::Encrypted => Verifier::nothing(ALGORITHMS),
+        Verification::Opportunistic | Verification::Encrypted => {
+            Verifier::nothing(algorithms, options.channel_binding == ChannelBinding::Require)
+        }
         Verification::Chain | Verification::Full => {
             let (roots, given) = roots(options.root.as_ref(), system)?;
             let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
                 .build()
                 .map_err(|_| problem("the CA certificates cannot be used; check sslrootcert".to_owned()))?;
-            Verifier::chain(inner, given, verification == Verification::Full, ALGORITHMS)
+            Verifier::chain(inner, given, verification == Verification::Full, algorithms)
         }
     };
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

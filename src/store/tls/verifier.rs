@@ -16,12 +16,31 @@ pub(super) struct Verifier {
     /// Certificates that the operator named; one of them may be the server's own.
     given: Vec<CertificateDer<'static>>,
     check_name: bool,
+    /// The password is bound to the certificate, so the server must prove that it has the certificate's key.
+    bound: bool,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
+/// Why a server whose certificate is on the curve P-521 is refused: ring does not verify its signatures. It is offered all the
+/// same, because a server that has nothing else would only say that the handshake failed.
+pub(super) const P521: &str = "a signature on P-521";
+const P521_SCHEME: SignatureScheme = SignatureScheme::ECDSA_NISTP521_SHA512;
+/// secp521r1 in DER.
+pub(super) const P521_OID: &[u8] = b"\x06\x05\x2b\x81\x04\x00\x23";
+
 impl Verifier {
-    pub(super) fn nothing(algorithms: WebPkiSupportedAlgorithms) -> Self {
-        Verifier { chain: None, given: Vec::new(), check_name: false, algorithms }
+    pub(super) fn nothing(algorithms: WebPkiSupportedAlgorithms, bound: bool) -> Self {
+        Verifier { chain: None, given: Vec::new(), check_name: false, bound, algorithms }
+    }
+
+    /// Where nothing is verified, the signature says nothing either, unless the password is bound to it. A certificate with
+    /// another key must not pass as one of P-521.
+    fn p521(&self, cert: &CertificateDer<'_>) -> Result<HandshakeSignatureValid, Error> {
+        let is_p521 = cert.windows(P521_OID.len()).any(|window| window == P521_OID);
+        if self.chain.is_none() && !self.bound && is_p521 {
+            return Ok(HandshakeSignatureValid::assertion());
+        }
+        Err(Error::General(P521.to_owned()))
     }
 
     pub(super) fn chain(
@@ -30,7 +49,7 @@ impl Verifier {
         check_name: bool,
         algorithms: WebPkiSupportedAlgorithms,
     ) -> Self {
-        Verifier { chain: Some(chain), given, check_name, algorithms }
+        Verifier { chain: Some(chain), given, check_name, bound: false, algorithms }
     }
 
     /// Where nothing is verified, a certificate that cannot even be parsed (X.509 version 1) is as good as any other.
@@ -80,6 +99,9 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if dss.scheme == P521_SCHEME {
+            return self.p521(cert);
+        }
         self.forgive(verify_tls12_signature(message, cert, dss, &self.algorithms))
     }
 
@@ -89,11 +111,16 @@ impl ServerCertVerifier for Verifier {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
+        if dss.scheme == P521_SCHEME {
+            return self.p521(cert);
+        }
         self.forgive(verify_tls13_signature(message, cert, dss, &self.algorithms))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        let mut schemes = self.algorithms.supported_schemes();
+        schemes.push(P521_SCHEME);
+        schemes
     }
 }
 

@@ -18,3 +18,4 @@ mod layers;
 mod names;
 mod proof;
 mod rust_version;
+mod threat_model;

@@ -20,6 +20,8 @@ const KNOWN: [&str; 7] =
     ["_type", "_version", "access_key", "access_key_secret", "model", "region", "small_fast_model"];
 
 const TYPE: &str = "bedrock";
+/// Bytes of the text: as a value they may take twenty times that.
+const MAX_SETTINGS: usize = 256 << 10;
 const VERSION: u64 = 1;
 
 /// Why the settings of a row cannot be understood. Never holds a part of them.
@@ -35,6 +37,8 @@ pub enum SettingsError {
     VersionUnsupported,
     #[error("one of their fields is not a text")]
     FieldType,
+    #[error("they have more than 262144 bytes")]
+    TooLarge,
 }
 
 impl SettingsError {
@@ -106,6 +110,9 @@ impl BedrockSettings {
         let text = column.unwrap_or_default().trim();
         if text.is_empty() {
             return Ok(None);
+        }
+        if text.len() > MAX_SETTINGS {
+            return Err(SettingsError::TooLarge);
         }
         let value: Json = serde_json::from_str(text).map_err(|_| SettingsError::NotAnObject)?;
         let object = match &value {
@@ -198,6 +205,8 @@ mod tests {
     #[test]
     fn unreadable_settings() {
         assert_eq!(error("not-json"), SettingsError::NotAnObject);
+        assert_eq!(error(&"[".repeat(MAX_SETTINGS)), SettingsError::NotAnObject);
+        assert_eq!(error(&"[".repeat(MAX_SETTINGS + 1)), SettingsError::TooLarge);
         assert_eq!(error("[]"), SettingsError::NotAnObject);
         assert_eq!(error(r#"{"region":"x"}"#), SettingsError::TypeMissing);
         assert_eq!(error(r#"{"_type":"","_version":1}"#), SettingsError::TypeMissing);

@@ -13,7 +13,7 @@ pub const MAX_ENVIRONMENT: usize = 2 << 20;
 /// Bytes of the file of `--env-file`.
 pub const MAX_ENV_FILE: usize = 16 << 20;
 /// Provider variables of a process or a pod template. Each may become a finding, and a few of them a provider.
-pub const MAX_PROVIDER_VARIABLES: usize = 8192;
+pub const MAX_PROVIDER_VARIABLES: usize = 16_384;
 /// Variables of the file of `--env-file`.
 pub const MAX_FILE_VARIABLES: usize = 16_384;
 
@@ -157,7 +157,7 @@ mod tests {
         let most = MAX_PROVIDER_VARIABLES;
         assert_eq!(of((0..most).map(own).chain((0..most).map(other))), None);
         let problem = of((0..=most).map(own)).unwrap();
-        assert!(problem.message.starts_with("more than 8192 provider variables"), "{problem:?}");
+        assert!(problem.message.starts_with("more than 16384 provider variables"), "{problem:?}");
         let near = |n: usize| (format!("CODER_AIBRIGE_PROVIDER_{n}_TYPE"), String::new());
         assert!(of((0..=most).map(near)).is_some());
     }

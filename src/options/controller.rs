@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 
 use super::args::RawOptions;
+use super::database_hosts::{AllowedHost, Restriction};
 use super::reader::OptionReader;
 use super::seed::LogFormat;
 use super::words::{boolean, is_label, is_subdomain, level, word};
 use crate::env::Variable;
 use crate::problem::{Code, Problem};
-use crate::store::connect::destinations::{AllowedHost, Restriction};
 
 pub struct ControllerOptions {
     pub namespaces: Vec<String>,

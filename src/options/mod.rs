@@ -4,6 +4,8 @@ pub mod args;
 mod block_on;
 #[cfg(feature = "controller")]
 pub mod controller;
+#[cfg_attr(not(feature = "controller"), allow(dead_code, reason = "the command line is not restricted"))]
+pub mod database_hosts;
 pub mod definitions;
 pub mod diff;
 pub mod export;

@@ -5,7 +5,7 @@ use crate::support::controller::{Controller, conditions, deployment, reason, sec
 use crate::support::kubernetes::eventually;
 use crate::support::{Cluster, Namespace, Run, Server, Variant, block_on};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::Secret;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::api::{Api, PostParams};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -120,19 +120,27 @@ fn templates_of_many_entries_take_little_memory() {
     let namespace = cluster.namespace();
     let controller = start(&namespace, &[]);
     let entries: Vec<Value> = (0..30_000).map(|n| variable(&format!("CODER_AIBRIDGE_PROVIDER_{n}_TYPE"), "")).collect();
-    let few: Vec<Value> = (0..8000).map(|n| variable(&format!("CODER_AIBRIDGE_PROVIDER_0_F{n}"), "")).collect();
+    let few: Vec<Value> = (0..4000).map(|n| variable(&format!("CODER_AIBRIDGE_PROVIDER_0_F{n}"), "")).collect();
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let url = format!("postgres://u:p@{}/d?sslmode=disable", silent.local_addr().unwrap());
+    // Of different databases, so that all of them are waited for at once.
+    let silent = silent.local_addr().unwrap();
+    let url = |n: usize| format!("postgres://u{n}:p@{silent}/d?sslmode=disable&connect_timeout=5");
+    let of_providers = (0..5000).flat_map(|n| {
+        let name = format!("CODER_AIBRIDGE_PROVIDER_{n}_");
+        [(format!("{name}TYPE"), json!("openai")), (format!("{name}NAME"), json!(format!("p{n}")))]
+    });
+    let data: serde_json::Map<String, Value> = of_providers.collect();
+    create::<ConfigMap>(
+        &namespace,
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "many"}, "data": data}),
+    );
     for n in 0..8 {
         workload(&namespace, &format!("wide{n}"), &json!(few));
-        let providers: Vec<Value> = (0..4000)
-            .flat_map(|n| {
-                let name = format!("CODER_AIBRIDGE_PROVIDER_{n}_");
-                [variable(&format!("{name}TYPE"), "openai"), variable(&format!("{name}NAME"), &format!("p{n}"))]
-            })
-            .chain([variable("CODER_PG_CONNECTION_URL", &url)])
-            .collect();
-        workload(&namespace, &format!("providers{n}"), &json!(providers));
+        let name = format!("providers{n}");
+        let mut many = deployment(&name, &json!([variable("CODER_PG_CONNECTION_URL", &url(n))]), &[]);
+        many["spec"]["template"]["spec"]["initContainers"][0]["envFrom"] = json!([{"configMapRef": {"name": "many"}}]);
+        create::<Deployment>(&namespace, many);
+        apply(&namespace, &seed(&name, json!({"workloadRef": {"name": name}, "interval": "10s"})));
     }
     workload(&namespace, "entries", &json!(entries));
     for n in 0..8 {

@@ -18,7 +18,8 @@ use super::readiness::Readiness;
 use super::write;
 use crate::kubernetes::crd::spec::AIProviderSeed;
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
-use crate::store::connect::destinations::{Destinations, Restriction};
+use crate::options::database_hosts::Restriction;
+use crate::store::connect::destinations::Destinations;
 use crate::store::pool::Pool;
 
 /// A resource as the watch brings it, whether or not its spec can be read.

@@ -1,6 +1,7 @@
 //! Opening a connection: hosts in order, TLS, time limits and retries.
 
 mod backoff;
+#[cfg_attr(not(feature = "controller"), allow(dead_code, reason = "the command line is not restricted"))]
 pub mod destinations;
 mod excess;
 mod login;

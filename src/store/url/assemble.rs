@@ -1,14 +1,13 @@
 //! From pairs of names and values to [`ConnectOptions`].
 
 use super::parameter_reader::ParameterReader;
+use super::params::MAX_PARAMETERS;
 use super::{ConnectOptions, Lookup, SslMode, fields, parse_conninfo, parse_url};
 use crate::env::{characters, reference};
 use crate::problem::{Code, Problem};
 
 /// As much as is read of a file with a URL.
 const MAX_TEXT: usize = 64 << 10;
-/// More than Postgres has settings that a session would want.
-pub(super) const MAX_PARAMETERS: usize = 128;
 
 type Pairs = Vec<(String, String)>;
 

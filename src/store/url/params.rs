@@ -1,5 +1,8 @@
 //! Which parameters there are, and what is done with each.
 
+/// More than Postgres has settings that a session would want.
+pub(super) const MAX_PARAMETERS: usize = 128;
+
 /// A parameter's name and the variable that fills it where a URL leaves it out.
 pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("host", "PGHOST"),

@@ -1,6 +1,6 @@
 //! `key=value` lists as lib/pq and libpq read them, and the `-c name=value` of the parameter `options`.
 
-use super::assemble::MAX_PARAMETERS;
+use super::params::MAX_PARAMETERS;
 
 /// Why a list cannot be read. Says nothing of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use super::env_directory;
+use super::names;
 use super::size::{MAX_ENV_FILE, MAX_FILE_VARIABLES};
 use super::variable::Variable;
 use crate::problem::{Code, Problem};
@@ -69,6 +70,7 @@ pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
     let literal = set_aside(text.strip_prefix('\u{feff}').unwrap_or(text), aside);
     let read = Cell::new(0);
     let mut entries = dotenvy::from_read_iter(ByLine { rest: literal.as_bytes(), read: &read });
+    let lines: Vec<&str> = literal.lines().collect();
     let mut variables = Vec::new();
     let (mut bad, mut with_nul) = (Vec::new(), Vec::new());
     loop {
@@ -76,10 +78,14 @@ pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
         let Some(entry) = entries.next() else { break };
         // An error holds a part of the line, and with it the key, so only its place is used.
         let Ok((name, value)) = entry else {
-            let blank = |line: &&str| line.trim().is_empty() || line.trim_start().starts_with('#');
-            // Each is found from the beginning, so only those that are named.
-            let named = bad.len() < LISTED;
-            bad.push(if named { before + 1 + literal.lines().skip(before).take_while(blank).count() } else { before });
+            let blank = |line: &&&str| line.trim().is_empty() || line.trim_start().starts_with('#');
+            let rest = lines.get(before..).unwrap_or_default();
+            let line = before + 1 + rest.iter().take_while(blank).count();
+            // What another program reads from the file is not refused; but an open quotation mark may have swallowed our lines.
+            let alone = read.get() <= line;
+            if !(alone && lines.get(line - 1).is_some_and(|line| is_of_another_program(line))) {
+                bad.push(line);
+            }
             continue;
         };
         if value.contains('\0') || name.contains('\0') {
@@ -93,6 +99,15 @@ pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
         return Err(message);
     }
     Ok(variables)
+}
+
+/// A variable that no provider has, nor by a typing error.
+fn is_of_another_program(line: &str) -> bool {
+    let Some((name, _)) = line.split_once('=') else { return false };
+    let name = name.trim();
+    let name = name.strip_prefix("export ").unwrap_or(name).trim();
+    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    is_name && !names::is_of_provider(name) && names::near_miss(name).is_none() && names::other_vendor(name).is_none()
 }
 
 /// In one pass: a file may hold nearly all of them.
@@ -242,20 +257,30 @@ mod tests {
 
     #[test]
     fn error_names_the_line_number_and_no_content() {
-        let error = parse("A=1\n\nB=sk-secret value\nC=2\n").err().unwrap_or_default();
+        let error = parse("A=1\n\nCODER_AIBRIDGE_OPENAI_KEY=sk-secret value\nC=2\n").err().unwrap_or_default();
         assert!(error.starts_with("line 3 "), "{error}");
         assert!(!error.contains("secret"), "{error}");
         let line = |text| parse(text).err().unwrap_or_default().split(" is").next().unwrap_or_default().to_owned();
         // The same text stands on an earlier line, where it is in order; comments and blank lines count.
-        assert_eq!(line("A='k k'\n# B=k k\n\nB=k k\nC=2\n"), "line 4");
+        assert_eq!(line("A='k k'\n# CODER_AIBRIDGE_OPENAI_KEY=k k\n\nCODER_AIBRIDGE_OPENAI_KEY=k k\nC=2\n"), "line 4");
         assert_eq!(line("A='one\ntwo'\nB=1\nnot a pair"), "line 4");
         assert_eq!(line("A=1\n\n# open\nB='never\nclosed\nC=3\n"), "line 4");
         assert!(parse("A=a\0b").err().unwrap_or_default().contains("NUL"));
         // All of them at once.
-        let all = parse("A=1\nB=k k\n\nC\nD=a\0b\nE=2 3\nF=1\n").err().unwrap_or_default();
+        let all = parse("A=1\nCODER_AIBRIDGE_OPENAI_KEY=k k\n\nC\nD=a\0b\nCODER_AIBRIGE_OPENAI_KEY=2 3\nF=1\n")
+            .err()
+            .unwrap_or_default();
         assert!(all.starts_with("lines 2, 4 and 6 are not NAME=value"), "{all}");
         assert!(all.ends_with("the value of D holds a NUL character; Postgres cannot store it"), "{all}");
-        let many = parse(&"A=k k\n".repeat(30)).err().unwrap_or_default();
+        let many = parse(&"CODER_AIBRIDGE_OPENAI_KEY=k k\n".repeat(30)).err().unwrap_or_default();
         assert!(many.contains("19, 20 and 10 more are not"), "{many}");
+    }
+
+    #[test]
+    fn line_of_another_program_is_passed_over() {
+        let text = "PS1=\\u@\\h $ \nCOMMAND=run --now x\nexport PROMPT = a b\nCODER_AIBRIDGE_OPENAI_KEY=k\n";
+        assert!(pairs(text).contains(&("CODER_AIBRIDGE_OPENAI_KEY".to_owned(), "k".to_owned())));
+        // An open quotation mark may have swallowed lines of ours, and a line without a name may be a part of a key.
+        assert!(parse("A='open\nCODER_AIBRIDGE_OPENAI_KEY=k\n").is_err() && parse("A=1\nabcdef\n").is_err());
     }
 }

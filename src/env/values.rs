@@ -74,7 +74,8 @@ impl Judge<'_> {
 
     fn reference(&mut self, variable: &Variable) {
         let Some(found) = variable.value().and_then(reference::find) else { return };
-        let why = variable.note().unwrap_or(found.advice);
+        // What is known of the list of a template is about references of Kubernetes.
+        let why = variable.note().filter(|_| found.form == reference::KUBERNETES_FORM).unwrap_or(found.advice);
         let message = format!("{} was not replaced by a value, and {STORED}: {why}", found.form);
         self.warn(Code::UnexpandedReference, message, variable);
     }

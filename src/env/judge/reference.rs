@@ -4,6 +4,8 @@ use super::characters::bare;
 
 const KUBERNETES: &str =
     "Kubernetes replaces it only in `value` of env, and only by a variable that is defined before it in the list";
+/// How a reference that the kubelet replaces is called.
+pub const KUBERNETES_FORM: &str = "$(…)";
 const SHELL: &str = "nothing runs a shell over variables; write the value, or $(NAME) in a manifest";
 const TEMPLATE: &str = "the template was not rendered; look at the tool that should do it";
 const ENCRYPTED: &str = "it was not decrypted; look at the tool that should do it";
@@ -38,7 +40,7 @@ static FORMS: [Row; 62] = [
         "${{ … }}",
         "GitHub Actions replaces it in workflows alone; look at the step that passes it on",
     ),
-    row("$(", Where::Between(")"), "$(…)", KUBERNETES),
+    row("$(", Where::Between(")"), KUBERNETES_FORM, KUBERNETES),
     row("${", Where::Between("}"), "${…}", SHELL),
     row("{{", Where::Between("}}"), "{{ … }}", TEMPLATE),
     row("{%", Where::Between("%}"), "{% … %}", TEMPLATE),

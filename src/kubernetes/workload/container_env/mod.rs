@@ -2,6 +2,8 @@
 //!
 //! Function of values. What only the pod knows becomes a variable without a value, and matters only to whoever needs it.
 
+mod notes;
+
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar, EnvVarSource};
@@ -47,6 +49,8 @@ pub struct ContainerEnv {
     handled: usize,
     /// It became more than a process can hold, and no more was read.
     full: bool,
+    /// Why a reference stays in a value, by the variable's name.
+    notes: BTreeMap<String, String>,
 }
 
 /// How much is read of what later entries replace.
@@ -61,6 +65,11 @@ impl ContainerEnv {
         for variable in container.env.iter().flatten() {
             environment.add(variable, container, pod, objects)?;
         }
+        let texts = environment.values.iter().filter_map(|(name, value)| match value {
+            EnvValue::Text(text, _) => Some((name.as_str(), text.as_str())),
+            _ => None,
+        });
+        environment.notes = notes::of(container, texts);
         Ok(environment)
     }
 
@@ -69,7 +78,9 @@ impl ContainerEnv {
         let (mut variables, mut too_large) = (Vec::with_capacity(self.values.len()), TooLarge::default());
         for (name, value) in &self.values {
             variables.push(match value {
-                EnvValue::Text(text, source) => Variable::new(name, text, source.clone()),
+                EnvValue::Text(text, source) => {
+                    Variable::new(name, text, source.clone()).with_note(self.notes.get(name).cloned())
+                }
                 EnvValue::NotUnicode(source) => Variable::not_unicode(name, source.clone()),
                 EnvValue::InPod(why) => Variable::in_pod(name, why),
                 EnvValue::Elsewhere(why, source) => Variable::elsewhere(name, why, source.clone()),

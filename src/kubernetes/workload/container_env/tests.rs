@@ -38,6 +38,41 @@ fn build(container: Json) -> Result<Vec<String>, CheckStopped> {
     Ok(environment.values.iter().map(line).collect())
 }
 
+#[test]
+fn reference_that_stays_has_its_reason() {
+    let mut objects = objects();
+    objects.config_maps.insert("refs".into(), Some([("FROM".to_owned(), "$(A)".to_owned())].into()));
+    let container = json!({"name": "c",
+    "envFrom": [{"configMapRef": {"name": "refs"}}],
+    "env": [
+        {"name": "A", "value": "a"},
+        {"name": "EARLIER", "value": "$(LATER)"},
+        {"name": "LATER", "value": "b"},
+        {"name": "NONE", "value": "x$(NOWHERE)"},
+        {"name": "SECRET", "value": "$(sk-canary)"},
+        {"name": "ITSELF", "value": "$(ITSELF)"},
+        {"name": "ESCAPED", "value": "$$(A)"},
+        {"name": "PUT", "value": "$(FROM)"},
+        {"name": "VALUE_FROM", "valueFrom": {"configMapKeyRef": {"name": "refs", "key": "FROM"}}},
+        {"name": "FINE", "value": "$(A)"},
+    ]});
+    let variables = of(container, &objects).variables().unwrap_or_else(|problem| panic!("{problem:?}"));
+    let notes: Vec<String> = variables.iter().filter_map(|v| Some(format!("{}: {}", v.name, v.note()?))).collect();
+    assert_eq!(
+        notes,
+        [
+            "EARLIER: LATER is defined later in the list; move it before this one",
+            "ESCAPED: \"$$\" keeps Kubernetes from replacing it; write one \"$\"",
+            "FROM: values of envFrom are never expanded",
+            "ITSELF: ITSELF refers to itself",
+            "NONE: NOWHERE is not defined in this container",
+            "PUT: the value that was put in holds it, and that is not expanded again",
+            "SECRET: what it names is no variable of this container",
+            "VALUE_FROM: values of valueFrom are never expanded",
+        ]
+    );
+}
+
 fn from_secret(name: &str, key: &str, optional: bool) -> Json {
     json!({"secretKeyRef": {"name": name, "key": key, "optional": optional}})
 }

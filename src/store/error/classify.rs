@@ -3,13 +3,13 @@
 use std::error::Error as StdError;
 use std::io;
 
-use super::{Endpoint, Error, Opening, Retry, opening, server};
+use super::kinds::{CHECK_SERVER, authentication, tls, unreachable};
+use super::opening::Opening;
+use super::{Endpoint, Error, Retry, before_ready, server};
 use crate::options::AuthMethod;
 use crate::problem::Code;
 use crate::provider::redact;
 use crate::store::tls::{Explained, explain};
-
-pub(super) const CHECK_SERVER: &str = "check that the server runs and that host, port and network policies are right";
 
 pub(super) fn statement(error: &tokio_postgres::Error, endpoint: &Endpoint) -> Error {
     if let Some(db) = error.as_db_error() {
@@ -42,7 +42,7 @@ fn lost(endpoint: &Endpoint, cause: &str) -> Error {
 pub(super) fn connecting(error: &tokio_postgres::Error, of: &Opening<'_>) -> Error {
     let endpoint = of.endpoint;
     if let Some(db) = error.as_db_error() {
-        return opening::refused(db, of);
+        return before_ready::refused(db, of);
     }
     if let Some(method) = of.refused {
         let allowed = of.require_auth.map_or_else(String::new, ToString::to_string);
@@ -136,18 +136,6 @@ fn of_authentication(source: &str) -> (&'static str, &'static str) {
     } else {
         ("it could not prove that it knows the password", "check that this is the right server")
     }
-}
-
-pub(super) fn unreachable(endpoint: &Endpoint, cause: String, next: impl Into<String>) -> Error {
-    Error::new(Code::Unreachable, Retry::Wait, format!("cannot reach {endpoint}: {cause}"), cause, next)
-}
-
-pub(super) fn authentication(endpoint: &Endpoint, cause: String, next: impl Into<String>) -> Error {
-    Error::new(Code::AuthenticationFailed, Retry::Wait, format!("cannot log in to {endpoint}: {cause}"), cause, next)
-}
-
-fn tls(endpoint: &Endpoint, cause: String, next: &str) -> Error {
-    Error::new(Code::Tls, Retry::No, format!("no TLS connection to {endpoint}: {cause}"), cause, next)
 }
 
 const UNRESOLVED: &str = "its name cannot be resolved";

@@ -3,7 +3,8 @@
 
 use tokio_postgres::error::DbError;
 
-use super::classify::authentication;
+use super::kinds::authentication;
+use super::message::outside_quotes;
 use super::opening::{Channel, Opening};
 use super::{Endpoint, Error, pooler};
 use crate::provider::redact;
@@ -135,32 +136,3 @@ const METHODS: &[Method] = &[
         next: "check the password, and that ROLE is a user of the server's system",
     },
 ];
-
-/// In small letters and without what is quoted, which are names that anyone may have chosen.
-pub(super) fn outside_quotes(message: &str) -> String {
-    let mut text = String::new();
-    let mut closing = None;
-    for c in message.chars() {
-        match closing {
-            Some(end) if c == end || (end == '“' && c == '”') => closing = None,
-            Some(_) => {}
-            None => {
-                closing = match c {
-                    '"' => Some('"'),
-                    '„' => Some('“'),
-                    '“' => Some('”'),
-                    '«' => Some('»'),
-                    '»' => Some('«'),
-                    '「' => Some('」'),
-                    _ => None,
-                };
-                if closing.is_none() {
-                    text.extend(c.to_lowercase());
-                } else {
-                    text.push(' ');
-                }
-            }
-        }
-    }
-    text
-}

@@ -3,9 +3,12 @@
 //! The server's words are never passed on: a detail holds the failing row, and with it a key. What is taken from an error is
 //! SQLSTATE, constraint, table, and whether a word that we know is in its message.
 
+mod before_ready;
 mod classify;
 mod conditions;
+mod kinds;
 mod login;
+mod message;
 mod opening;
 mod pooler;
 mod server;
@@ -119,7 +122,7 @@ impl Error {
     pub fn timed_out(endpoint: &Endpoint) -> Self {
         let cause = Self::NO_ANSWER.to_owned();
         let summary = format!("{endpoint} does not answer: {cause}");
-        let mut error = Error::new(Code::Unreachable, Retry::Wait, summary, cause, classify::CHECK_SERVER);
+        let mut error = Error::new(Code::Unreachable, Retry::Wait, summary, cause, kinds::CHECK_SERVER);
         error.connection_lost = true;
         error
     }

@@ -1,7 +1,7 @@
 //! What poolers say, and in what words. They give one SQLSTATE to everything and do not translate, so their words are the only
 //! hint at the cause; code, exit and retry do not depend on them.
 
-use super::login::outside_quotes;
+use super::message::outside_quotes;
 
 /// Words of a message in small letters, the cause and the next step.
 const HINTS: &[(&str, &str, &str)] = &[

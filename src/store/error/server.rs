@@ -3,7 +3,7 @@
 
 use tokio_postgres::error::DbError;
 
-use super::classify::unreachable;
+use super::kinds::{CHECK_SERVER, unreachable};
 use super::{Endpoint, Error, Retry, conditions, login, pooler};
 use crate::problem::Code;
 use crate::provider::redact;
@@ -40,9 +40,7 @@ pub(super) fn with_state(mut error: Error, state: &str) -> Error {
 /// The state of the server or its connections; the same before and after a session is open.
 pub(super) fn session(db: &DbError, endpoint: &Endpoint) -> Option<Error> {
     Some(match db.code().code() {
-        "57P01" | "57P02" => {
-            unreachable(endpoint, "the server is shutting down".to_owned(), super::classify::CHECK_SERVER)
-        }
+        "57P01" | "57P02" => unreachable(endpoint, "the server is shutting down".to_owned(), CHECK_SERVER),
         "57P03" => {
             unreachable(endpoint, "the server is starting up or not ready".to_owned(), "wait for it, or check why")
         }
@@ -57,8 +55,8 @@ pub(super) fn session(db: &DbError, endpoint: &Endpoint) -> Option<Error> {
             "create it, or correct the name in the URL",
         ),
         state if state.starts_with("08") => {
-            let (cause, next) = pooler::hint(db.message())
-                .unwrap_or(("the server reports a broken connection", super::classify::CHECK_SERVER));
+            let (cause, next) =
+                pooler::hint(db.message()).unwrap_or(("the server reports a broken connection", CHECK_SERVER));
             unreachable(endpoint, cause.to_owned(), next)
         }
         _ => return None,

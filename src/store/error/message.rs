@@ -1,0 +1,30 @@
+//! A server's message, as far as it is searched for words that we know.
+
+/// In small letters and without what is quoted, which are names that anyone may have chosen.
+pub(super) fn outside_quotes(message: &str) -> String {
+    let mut text = String::new();
+    let mut closing = None;
+    for c in message.chars() {
+        match closing {
+            Some(end) if c == end || (end == '“' && c == '”') => closing = None,
+            Some(_) => {}
+            None => {
+                closing = match c {
+                    '"' => Some('"'),
+                    '„' => Some('“'),
+                    '“' => Some('”'),
+                    '«' => Some('»'),
+                    '»' => Some('«'),
+                    '「' => Some('」'),
+                    _ => None,
+                };
+                if closing.is_none() {
+                    text.extend(c.to_lowercase());
+                } else {
+                    text.push(' ');
+                }
+            }
+        }
+    }
+    text
+}

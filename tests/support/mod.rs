@@ -16,6 +16,7 @@ pub mod database;
 pub mod fake_server;
 #[cfg(feature = "controller")]
 pub mod helm;
+pub mod hostile;
 #[cfg(feature = "controller")]
 pub mod kubernetes;
 pub mod markdown;
@@ -33,6 +34,7 @@ mod user;
 
 pub use binary::{Finished, Run, Started};
 pub use database::{Database, Variant};
+pub use hostile::{Caller, Hostile};
 #[cfg(feature = "controller")]
 pub use kubernetes::{Cluster, Namespace, ServiceAccount, block_on};
 pub use pgbouncer::PgBouncer;

@@ -10,8 +10,8 @@ pub(super) enum Excess {
     Answer,
     Message,
     Unasked,
-    /// It described a column of a type that the driver does not know and was about to ask for, type within type.
-    ForeignType,
+    /// A column has a type that the driver does not know and was about to ask for, type within type; or a row cannot be read.
+    OtherType,
     /// Its first words are those of a web server.
     Http,
     /// Its first words are none of Postgres.
@@ -57,7 +57,7 @@ impl Excess {
                 format!("it sent more than {} of notices and parameters that nothing asked for", size(bounds.unasked)),
                 IS_IT_CODERS,
             ),
-            Excess::ForeignType => Error::other_type(endpoint),
+            Excess::OtherType => Error::other_type(endpoint),
         }
     }
 }

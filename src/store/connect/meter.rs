@@ -85,6 +85,11 @@ impl Meter {
         self.state().excess
     }
 
+    /// Rows are not as they have to be: nothing more is taken, so that nobody waits for the end of an answer without one.
+    pub(super) fn refuse_rows(&self) {
+        self.state().excess.get_or_insert(Excess::OtherType);
+    }
+
     /// A statement is sent. Where no other is under way, what its answer may hold is counted from zero.
     pub(super) fn statement(&self) -> UnderWay<'_> {
         let mut state = self.state();
@@ -106,10 +111,10 @@ impl Meter {
 
     fn check(&self, step: impl FnOnce(&mut State) -> Result<(), Excess>) -> io::Result<()> {
         let mut state = self.state();
-        step(&mut state).map_err(|excess| {
-            state.excess.get_or_insert(excess);
-            io::Error::other("the server exceeded a bound")
-        })
+        if state.excess.is_none() {
+            state.excess = step(&mut state).err();
+        }
+        if state.excess.is_some() { Err(io::Error::other("the server exceeded a bound")) } else { Ok(()) }
     }
 }
 
@@ -185,7 +190,7 @@ impl State {
             {
                 self.names_statement = false;
                 if *first != 0 {
-                    return Err(Excess::ForeignType);
+                    return Err(Excess::OtherType);
                 }
             }
             match self.sent.next(&mut bytes) {

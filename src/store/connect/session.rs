@@ -96,7 +96,7 @@ impl Session {
             let parameters = parameters.iter().map(|(value, kind)| (*value, kind.clone()));
             let mut rows = pin!(self.client.query_typed_raw(sql, parameters).await?);
             while let Some(row) = rows.try_next().await? {
-                each(&row)?;
+                each(&row).inspect_err(|_| self.meter.refuse_rows())?;
             }
             Ok(())
         };

@@ -26,6 +26,9 @@ pub(super) fn statement(error: &tokio_postgres::Error, endpoint: &Endpoint) -> E
     if ["error serializing", "error encoding", "expected "].iter().any(|it| text.starts_with(it)) {
         return fail(Code::Internal, "a statement could not be sent", "please report this");
     }
+    if is_garbled(&text) {
+        return lost(endpoint, "its answer is not that of a Postgres server");
+    }
     if let Some(explained) = explain(error, &endpoint.host, "sslrootcert") {
         return lost(endpoint, &explained.cause);
     }
@@ -86,11 +89,15 @@ pub(super) fn connecting(error: &tokio_postgres::Error, of: &Opening<'_>) -> Err
             ),
         };
     }
-    let talks = ["unexpected message", "error parsing"].iter().any(|it| text.starts_with(it));
-    if talks {
+    if is_garbled(&text) {
         return not_postgres(endpoint);
     }
     unreachable(endpoint, io.unwrap_or_else(|| "the server closed the connection".to_owned()), CHECK_SERVER)
+}
+
+/// The driver could make nothing of an answer.
+fn is_garbled(text: &str) -> bool {
+    ["unexpected message", "error parsing"].iter().any(|it| text.starts_with(it))
 }
 
 pub(super) fn not_postgres(endpoint: &Endpoint) -> Error {

@@ -2,6 +2,7 @@
 //! far away.
 
 mod inputs;
+mod servers;
 
 /// MiB of a run, whatever is sent (P12).
 pub const MEMORY: usize = 100;

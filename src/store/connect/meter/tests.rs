@@ -121,6 +121,6 @@ fn named_statement_is_a_question_for_a_type() {
         ours.chunks(size).try_for_each(|part| meter.check(|state| state.send(part))).unwrap();
         let asked = parse(b"s0");
         assert!(asked.chunks(size).try_for_each(|part| meter.check(|state| state.send(part))).is_err());
-        assert_eq!(meter.excess(), Some(Excess::ForeignType));
+        assert_eq!(meter.excess(), Some(Excess::OtherType));
     }
 }

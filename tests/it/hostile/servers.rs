@@ -1,0 +1,256 @@
+//! Servers that send what no Postgres would, or far more of it than anybody asked for. Each attempt ends in
+//! the memory that a run may take and by its deadline, and says what the server did.
+
+use std::io;
+use std::time::Duration;
+
+use super::MEMORY;
+use crate::support::hostile::{BOOL, COLUMNS, TEXT, error, message, provider, ready, row};
+use crate::support::{Caller, Finished, Hostile, Run};
+
+/// One try, and what it may cost whatever it ends with.
+fn attempt(command: &str, url: &str) -> Finished {
+    let run = Run::new([command]).json().database(url).arg("--wait=0").limit(Duration::from_secs(90)).memory(MEMORY);
+    let finished = match command {
+        "export" => run.run(),
+        _ => run
+            .env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai")
+            .env("CODER_AIBRIDGE_PROVIDER_0_NAME", "p")
+            .env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "https://ai.example/v1")
+            .env("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-of-the-environment")
+            .run(),
+    };
+    assert!(!finished.everything().contains("sk-of-the"), "{finished}");
+    finished
+}
+
+/// In plain text and within TLS: how the run ends, and what it says about the server.
+#[track_caller]
+fn ends(act: impl Fn(&mut Caller) -> io::Result<()> + Copy + Send + Sync + 'static, code: i32, words: &str) {
+    for server in [Hostile::start(act), Hostile::with_tls(act)] {
+        let finished = attempt("seed", &server.url());
+        assert_eq!(finished.code, code, "{finished}");
+        let place = format!("database coder at 127.0.0.1:{}", server.port);
+        let said = finished.json()["problems"].to_string();
+        assert!(said.contains(words) && said.contains(&place), "{words}\n{finished}");
+        let termination = finished.termination.as_deref().unwrap_or_default();
+        assert!(termination.contains(words), "{words}\n{finished}");
+    }
+}
+
+/// After a login, in answer to the first read.
+#[track_caller]
+fn read_ends(act: impl Fn(&mut Caller) -> io::Result<()> + Copy + Send + Sync + 'static, code: i32, words: &str) {
+    let act = move |caller: &mut Caller| {
+        caller.log_in(&[])?;
+        caller.until_query(0)?;
+        act(caller)
+    };
+    ends(act, code, words);
+}
+
+const LOGIN: &str = "it sends more than 1 MiB before the session is ready; check that this is Coder's database";
+const ANSWER: &str = "it sent more than 16 MiB in answer to one read; look for what is so large in ai_providers";
+const UNASKED: &str = "it sent more than 1 MiB of notices and parameters that nothing asked for";
+const OTHER_TYPE: &str = "a column has another type than expected";
+
+#[test]
+fn flood_before_the_session_is_ready_ends_the_attempt() {
+    let notices = |caller: &mut Caller| caller.endless(|n| error(b'N', &format!("notice {n}")));
+    ends(notices, 4, "the answer is not from a Postgres server");
+    let authenticated = move |caller: &mut Caller| {
+        caller.send(&message(b'R', &[0; 4]))?;
+        notices(caller)
+    };
+    ends(authenticated, 4, LOGIN);
+    let parameters = |caller: &mut Caller| {
+        caller.send(&message(b'R', &[0; 4]))?;
+        caller.endless(|n| message(b'S', format!("p{n}\0\0").as_bytes()))
+    };
+    ends(parameters, 4, LOGIN);
+    ends(|caller| caller.large(b'E', b"SERROR\0MX", 200 << 20), 4, LOGIN);
+    ends(|caller| caller.large(b'R', &[0; 4], 2_000_000_000), 4, LOGIN);
+}
+
+#[test]
+fn rows_without_end_end_the_attempt() {
+    // Rows of a usual size: of the smallest, a test program needs seconds to read as many.
+    const FILL: &[u8] = &[b'k'; 500];
+    let begun = |rows: fn(u64) -> Vec<u8>| {
+        move |caller: &mut Caller| {
+            caller.begin_rows()?;
+            caller.endless(rows)
+        }
+    };
+    read_ends(begun(|n| provider(&format!("other{n}"), n, false, Some(FILL), None)), 5, ANSWER);
+    read_ends(begun(|n| provider("p", n, true, Some(FILL), None)), 5, ANSWER);
+    read_ends(begun(|n| provider("p", n, false, Some(FILL), None)), 5, ANSWER);
+    read_ends(begun(|n| provider("p", n, false, None, Some(FILL))), 5, ANSWER);
+    let empty = |caller: &mut Caller| {
+        caller.describe(&[])?;
+        caller.endless(|_| row(&[]))
+    };
+    // Columns that are asked for by name are not there.
+    read_ends(empty, 5, OTHER_TYPE);
+}
+
+#[test]
+fn message_too_large_is_refused_before_it_is_held() {
+    let large = |size: usize| {
+        move |caller: &mut Caller| {
+            caller.begin_rows()?;
+            caller.large(b'D', &[0, 15], size)
+        }
+    };
+    read_ends(large(2_000_000_000), 5, ANSWER);
+    read_ends(large(150 << 20), 5, ANSWER);
+    read_ends(|caller| caller.large(b'E', b"SERROR\0C42501\0MX", 200 << 20), 5, ANSWER);
+}
+
+#[test]
+fn notices_and_parameters_without_end_end_the_session() {
+    let notifications = |n: u64| message(b'A', format!("\0\0\0\x01ai_providers_changed\0{n}\0").as_bytes());
+    read_ends(|caller| caller.endless(|n| error(b'N', &format!("notice {n}"))), 5, UNASKED);
+    read_ends(|caller| caller.endless(|n| message(b'S', format!("p{n}\0\0").as_bytes())), 5, UNASKED);
+    read_ends(move |caller| caller.endless(notifications), 5, UNASKED);
+    read_ends(|caller| caller.large(b'S', b"p\0", 150 << 20), 5, UNASKED);
+}
+
+#[test]
+fn errors_without_end_are_one_error() {
+    read_ends(|caller| caller.endless(|n| error(b'E', &format!("error {n}"))), 5, "XX000");
+}
+
+#[test]
+fn null_and_foreign_columns_are_an_unsupported_schema() {
+    let nulls = |caller: &mut Caller| {
+        caller.begin_rows()?;
+        caller.send(&row(&vec![None; COLUMNS.len()]))?;
+        caller.end_rows()?;
+        caller.go_on()
+    };
+    read_ends(nulls, 5, OTHER_TYPE);
+    // A row in which only the name is right.
+    let name = |caller: &mut Caller| {
+        caller.begin_rows()?;
+        let mut columns = vec![None; COLUMNS.len()];
+        columns[0] = Some(&b"p"[..]);
+        caller.send(&row(&columns))?;
+        caller.end_rows()?;
+        caller.go_on()
+    };
+    read_ends(name, 5, OTHER_TYPE);
+    let many = |oid: u32| {
+        move |caller: &mut Caller| {
+            caller.describe(&vec![("c", oid); 65_535])?;
+            caller.send(&row(&vec![None; 65_535]))?;
+            caller.endless(|n| provider("p", n, false, None, None))
+        }
+    };
+    read_ends(many(TEXT), 5, OTHER_TYPE);
+    // The driver would ask for each of these types, and for the types within them.
+    read_ends(many(99_999), 5, OTHER_TYPE);
+}
+
+/// What is allowed at most, of each kind: it is taken, and fits.
+#[test]
+fn largest_answers_fit_into_memory() {
+    let settings = |caller: &mut Caller| {
+        caller.begin_rows()?;
+        caller.send(&provider("p", 1, false, Some(&vec![b'x'; 15 << 20]), Some(b"k")))?;
+        caller.end_rows()?;
+        caller.go_on()
+    };
+    let key = |caller: &mut Caller| {
+        caller.begin_rows()?;
+        caller.send(&provider("p", 1, false, None, Some(&vec![b'k'; 15 << 20])))?;
+        caller.end_rows()?;
+        caller.go_on()
+    };
+    let keys = |caller: &mut Caller| {
+        caller.begin_rows()?;
+        let rows: Vec<u8> = (0..20_000).flat_map(|n| provider("p", n, false, None, Some(b"k"))).collect();
+        caller.send(&rows)?;
+        caller.end_rows()?;
+        caller.go_on()
+    };
+    let refused = |caller: &mut Caller| {
+        caller.send(&[error(b'E', &"x".repeat(15 << 20)), ready()].concat())?;
+        caller.go_on()
+    };
+    for act in [settings, key, keys, refused] {
+        let server = Hostile::start(move |caller| {
+            caller.log_in(&[])?;
+            caller.until_query(0)?;
+            act(caller)
+        });
+        let finished = attempt("seed", &server.url());
+        assert!(finished.code == 0 || finished.code == 5, "{finished}");
+        assert!(!finished.everything().contains("MiB in answer"), "{finished}");
+    }
+}
+
+/// Every read of a run, whatever it is for, has the same bound.
+#[test]
+fn every_read_of_every_command_is_bounded() {
+    type Rows = fn(&mut Caller) -> io::Result<()>;
+    let flood = |number: usize, rows: Rows| {
+        Hostile::start(move |caller| {
+            caller.log_in(&[])?;
+            caller.until_query(number)?;
+            rows(caller)
+        })
+    };
+    let providers: Rows = |caller| {
+        caller.begin_rows()?;
+        caller.endless(|n| provider("p", n, true, Some(&[b'x'; 500]), None))
+    };
+    let columns: Rows = |caller| {
+        let described = [("kind", TEXT), ("relation", TEXT), ("name", TEXT), ("required", BOOL), ("insertable", BOOL)];
+        caller.describe(&described)?;
+        caller.endless(|n| {
+            let name = format!("c{n}{}", "x".repeat(200));
+            row(&[Some(b"column"), Some(b"ai_providers"), Some(name.as_bytes()), Some(&[1]), Some(&[1])])
+        })
+    };
+    // The first read of what is there; then, under the lock or without, the rows again and the schema.
+    for (command, number, rows) in [
+        ("seed", 0, providers),
+        ("seed", 1, providers),
+        ("seed", 2, columns),
+        ("diff", 0, providers),
+        ("diff", 1, providers),
+        ("diff", 2, columns),
+        ("export", 0, providers),
+    ] {
+        let finished = attempt(command, &flood(number, rows).url());
+        assert_eq!(finished.code, 5, "{command} {number}: {finished}");
+        assert!(finished.everything().contains(ANSWER), "{command} {number}: {finished}");
+    }
+    // What kind of server it is, where that matters.
+    let kinds: Rows = |caller| {
+        caller.describe(&[("standby", BOOL), ("read_only", BOOL)])?;
+        caller.endless(|_| row(&[Some(&[0]), Some(&[0])]))
+    };
+    let finished = attempt("seed", &(flood(0, kinds).url() + "&target_session_attrs=read-write"));
+    assert!(finished.everything().contains(ANSWER), "{finished}");
+}
+
+#[test]
+fn one_byte_a_second_ends_by_the_deadline() {
+    let before = Hostile::start(|caller| caller.drip(&error(b'N', "slow")));
+    let after = Hostile::start(|caller| {
+        caller.log_in(&[])?;
+        caller.until_query(0)?;
+        caller.drip(&error(b'N', "slow"))
+    });
+    std::thread::scope(|scope| {
+        for server in [&before, &after] {
+            scope.spawn(|| {
+                let finished = attempt("seed", &server.url());
+                assert_eq!(finished.code, 4, "{finished}");
+                assert!(finished.everything().contains("no answer in time"), "{finished}");
+            });
+        }
+    });
+}

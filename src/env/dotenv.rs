@@ -103,11 +103,17 @@ pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
 
 /// A variable that no provider has, nor by a typing error.
 fn is_of_another_program(line: &str) -> bool {
-    let Some((name, _)) = line.split_once('=') else { return false };
+    let Some((name, value)) = line.split_once('=') else { return false };
     let name = name.trim();
     let name = name.strip_prefix("export ").unwrap_or(name).trim();
-    let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    is_name && !names::is_of_provider(name) && names::near_miss(name).is_none() && names::other_vendor(name).is_none()
+    let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        && name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
+    // An open quotation mark may be meant for the lines that follow, in a file that was cut.
+    is_name
+        && !value.contains(['"', '\''])
+        && !names::is_of_provider(name)
+        && names::near_miss(name).is_none()
+        && names::other_vendor(name).is_none()
 }
 
 /// In one pass: a file may hold nearly all of them.

@@ -27,6 +27,17 @@ pub const AUDIT_COLUMNS: [&str; 13] = [
 /// Newer schemas have it, with or without a default; it is written only where nothing else fills it.
 pub const ICON: &str = "icon";
 
+/// Rows would go into the table that the search path finds first, which may be a copy or a leftover.
+fn other_tables(schema: &Schema) -> Option<Problem> {
+    let names: Vec<String> = schema.elsewhere.iter().map(|name| redact::name(name)).collect();
+    let message = format!(
+        "schema {} has a table ai_providers too; check that the search_path finds Coder's own, or set search_path= in the \
+         URL's parameters",
+        names.join(", ")
+    );
+    (!names.is_empty()).then(|| Problem::new(Code::SchemaUnsupported, message))
+}
+
 /// Fills `plan.insert`, or adds the problems that prevent it. Only what these rows need can be a problem.
 pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Schema>, options: &PlanOptions) {
     let Some(schema) = schema else {
@@ -34,6 +45,7 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
         return;
     };
     let providers: Vec<usize> = plan.missing().collect();
+    plan.findings.warnings.extend(other_tables(schema));
     let with_keys = providers.iter().any(|at| !desired[*at].keys.is_empty());
     let with_secrets = providers.iter().any(|at| desired[*at].has_secrets());
     if with_secrets && schema.encryption.is_none() {

@@ -89,6 +89,8 @@ pub struct Schema {
     pub labels: BTreeSet<String>,
     pub providers: Table,
     pub keys: Table,
+    /// Other schemas that have a table `ai_providers` too.
+    pub elsewhere: Vec<String>,
     /// `None`: no table of that name.
     pub audit: Option<AuditTable>,
     /// `None`: not read, because nothing that is missing needs encryption. `Err`: this role may not read `dbcrypt_keys`.

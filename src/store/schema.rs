@@ -27,6 +27,11 @@ const SCHEMA: &str = "
    where a.attrelid = to_regclass('ai_providers') and a.attname = 'type'
       or a.attrelid = to_regclass('audit_logs') and a.attname = 'resource_type'
   union all
+  select 'elsewhere', c.relname::text, n.nspname::text, false, false
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.relname = 'ai_providers' and c.relkind in ('r', 'p') and c.oid <> to_regclass('ai_providers')
+     and n.nspname !~ '^pg_'
+  union all
   select 'server', '', '',
          pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on', false";
 
@@ -62,6 +67,7 @@ fn add(schema: &mut Schema, row: &Row) -> Result<(), tokio_postgres::Error> {
         ("column", "ai_provider_keys") => _ = schema.keys.columns.insert(name.to_owned(), column),
         ("column", _) => _ = audit.get_or_insert_default().table.columns.insert(name.to_owned(), column),
         ("label", "ai_providers") => _ = schema.labels.insert(name.to_owned()),
+        ("elsewhere", _) => schema.elsewhere.push(name.to_owned()),
         ("label", _) => audit.get_or_insert_default().note_label(name),
         _ => schema.read_only = column.required,
     }
@@ -174,6 +180,15 @@ fn classify(relations: &[Relation], endpoint: &Endpoint) -> MissingSchema {
             let (schema, role) = (redact::identifier(&table.schema), redact::identifier(&endpoint.role));
             let next = format!("run: grant usage on schema {schema} to {role} (all grants: deploy/postgres/role.sql)");
             return wrong(Code::PermissionDenied, &what, &next);
+        }
+        let others: Vec<String> = all("ai_providers").skip(1).map(|table| redact::name(&table.schema)).collect();
+        if !others.is_empty() {
+            let what = format!(
+                "ai_providers is in several schemas ({schema}, {}), none in the search_path",
+                others.join(", ")
+            );
+            let next = "add search_path= with Coder's own schema to the URL's parameters";
+            return wrong(Code::SchemaMissing, &what, next);
         }
         let what = format!("ai_providers is in schema {schema}, which is not in the search_path");
         return wrong(Code::SchemaMissing, &what, &format!("add search_path={schema} to the URL's parameters"));

@@ -41,7 +41,7 @@ struct Absent {
     fail: &'static [&'static str],
 }
 
-const ABSENT: [Absent; 6] = [
+const ABSENT: [Absent; 7] = [
     Absent { what: "empty", sql: "", auto: None, fail: &["is empty", "start Coder"] },
     Absent {
         what: "only what an extension brought along",
@@ -74,6 +74,13 @@ const ABSENT: [Absent; 6] = [
         auto: Some(("schema_missing", &["is in schema coder", "not in the search_path", "search_path=coder"])),
         fail: &["is in schema coder", "search_path=coder"],
     },
+    Absent {
+        what: "in two other schemas",
+        sql: "create schema a; create schema b; grant usage on schema a, b to public;
+              create table a.ai_providers (id int); create table b.ai_providers (id int)",
+        auto: Some(("schema_missing", &["in several schemas (a, b)", "search_path="])),
+        fail: &["in several schemas (a, b)", "search_path="],
+    },
 ];
 
 #[test]
@@ -104,6 +111,17 @@ fn missing_tables_follow_the_option_for_each_role() {
             }
         }
     }
+}
+
+#[test]
+fn second_table_of_the_name_is_a_warning_of_an_insert() {
+    let database = Server::shared().database(Variant::Current);
+    database.execute("create schema backup; create table backup.ai_providers (id int)");
+    let seed = openai("seed", &database.url()).run().expect(0);
+    assert_eq!(seed.codes("warnings"), ["schema_unsupported"], "{seed}");
+    assert!(seed.stdout.contains("schema backup has a table ai_providers too"), "{seed}");
+    // What is in sync needs no look at the catalog.
+    assert_eq!(openai("seed", &database.url()).run().expect(0).codes("warnings"), [""; 0]);
 }
 
 #[test]
@@ -166,8 +184,6 @@ fn missing_usage_on_the_schema_is_reported() {
 #[test]
 fn column_needed_only_by_inserts_blocks_only_inserts() {
     let rows = [
-        ("alter table ai_providers drop column display_name", "ai_providers has no column display_name"),
-        ("alter table ai_providers drop column enabled cascade", "ai_providers has no column enabled"),
         ("alter table audit_logs drop column resource_icon", "audit_logs has no column resource_icon"),
         ("alter table ai_provider_keys drop column updated_at", "ai_provider_keys has no column updated_at"),
         (
@@ -220,6 +236,7 @@ fn columns_with_defaults_do_not_matter() {
 fn missing_column_that_is_read_is_reported() {
     for (column, sql) in [
         ("ai_providers.base_url", "alter table ai_providers drop column base_url"),
+        ("ai_providers.display_name", "alter table ai_providers drop column display_name"),
         ("ai_providers.settings", "alter table ai_providers rename column settings to options"),
         ("ai_providers.deleted", "alter table ai_providers drop column deleted cascade"),
         ("ai_providers.updated_at", "alter table ai_providers drop column updated_at"),

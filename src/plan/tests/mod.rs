@@ -106,6 +106,7 @@ fn schema() -> Schema {
     providers.columns.insert("icon".into(), Column { required: false, insertable: true });
     let audit = AuditTable { table: table(&insert::AUDIT_COLUMNS), provider_label: true, key_label: true };
     Schema {
+        elsewhere: Vec::new(),
         labels: crate::provider::ProviderType::ALL.iter().map(|kind| kind.as_str().to_owned()).collect(),
         providers,
         keys: table(&insert::KEY_COLUMNS),

@@ -1,6 +1,6 @@
 //! What a server did that ended its session, and the error that says so.
 
-use super::meter::Bounds;
+use super::bounds::Bounds;
 use crate::problem::Code;
 use crate::store::error::{Endpoint, Error, Retry};
 

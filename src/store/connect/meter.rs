@@ -9,37 +9,16 @@ use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
+use super::bounds::Bounds;
 use super::excess::Excess;
 
-const MIB: u64 = 1 << 20;
 /// A message counts for at least this many bytes, which is about what it costs to hold the smallest one.
 const LEAST: u64 = 128;
-
-/// What a server may send over one session, in bytes above TLS.
-#[derive(Clone, Copy, Debug)]
-pub struct Bounds {
-    /// Until the session is ready.
-    pub login: u64,
-    /// In answer to all statements that are under way together, as those of one read are.
-    pub answer: u64,
-    /// One message, which has to be held whole.
-    pub message: u64,
-    /// Parameters, notices and notifications: they come unasked.
-    pub unasked: u64,
-    /// How long what came unasked is remembered; without it, as long as the session lives.
-    pub unasked_within: Option<Duration>,
-}
-
-impl Bounds {
-    /// For a process with one session at a time.
-    pub const ALONE: Bounds =
-        Bounds { login: MIB, answer: 16 * MIB, message: 16 * MIB, unasked: MIB, unasked_within: None };
-}
 
 /// Shared by a session and its connection.
 #[derive(Clone, Debug)]

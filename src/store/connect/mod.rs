@@ -1,6 +1,7 @@
 //! Opening a connection: hosts in order, TLS, time limits and retries.
 
 mod backoff;
+mod bounds;
 #[cfg_attr(not(feature = "controller"), allow(dead_code, reason = "the command line is not restricted"))]
 pub mod destinations;
 mod excess;
@@ -23,7 +24,7 @@ use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use backoff::{Jitter, RetryBudget, full_jitter};
-pub use meter::Bounds;
+pub use bounds::Bounds;
 pub use session::{Parameter, Session};
 pub use source::ConnectionSource;
 

@@ -10,7 +10,8 @@ use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, Connection, Row};
 
 use super::SessionIntent;
-use super::meter::{Bounds, Meter};
+use super::bounds::Bounds;
+use super::meter::Meter;
 use crate::problem::Problem;
 use crate::store::error::{Endpoint, Error};
 use crate::store::failpoint::{Step, step};

@@ -14,7 +14,22 @@ pub(super) fn known_table_in(message: &str) -> Option<&'static str> {
 
 /// The columns that are read, with the name that our statements give their table.
 const READ: [(&str, &str, &[&str]); 3] = [
-    ("p.", "ai_providers", &["name", "id", "type", "deleted", "base_url", "settings", "settings_key_id", "updated_at"]),
+    (
+        "p.",
+        "ai_providers",
+        &[
+            "name",
+            "id",
+            "type",
+            "deleted",
+            "base_url",
+            "settings",
+            "settings_key_id",
+            "updated_at",
+            "display_name",
+            "enabled",
+        ],
+    ),
     ("k.", "ai_provider_keys", &["provider_id", "api_key", "api_key_key_id", "created_at", "id"]),
     ("", "dbcrypt_keys", &["active_key_digest", "revoked_key_digest", "test"]),
 ];

@@ -85,8 +85,9 @@ fn no_secret_in_ok_and_conflict_output_or_audit_log() {
     // Nothing that can be understood.
     database.execute(&format!("update ai_providers set settings = '{access}', base_url = '{access}'"));
     check(&secrets, 5, run);
+    // Settings of a later Coder are left alone; the base URL differs still.
     database.execute(&format!("update ai_providers set settings = '{{\"_type\":\"{access}\"}}'"));
-    check(&secrets, 5, run);
+    check(&secrets, 3, run);
     // A row that the server refuses: its detail holds the row.
     database.execute(
         "delete from ai_providers; alter table ai_provider_keys add constraint short check (length(api_key) < 5)",
@@ -262,10 +263,10 @@ fn no_secret_of_an_env_file_line_in_output() {
         let line = |text: String| text.into_bytes();
         vec![
             line(s.clone()),
-            line(format!("A={s} b")),
+            line(format!("CODER_AIBRIDGE_OPENAI_KEY={s} b")),
             line(format!("A='{s}")),
             line(format!("A=\"{s}\nB=1")),
-            line(format!("{s}=x y")),
+            line(format!("CODER_AIBRIGE_{s}=x y")),
             line(format!("export {s}")),
             line(format!("A={s}\0")),
             line(format!("CODER_AIBRIDGE_PROVIDER_0_TYPE={s}")),

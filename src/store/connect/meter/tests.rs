@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 const SMALL: Bounds = Bounds { login: 1000, answer: 1000, message: 500, unasked: 600, unasked_within: None };

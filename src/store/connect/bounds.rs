@@ -1,0 +1,26 @@
+//! How much a server may send over one session.
+
+use std::time::Duration;
+
+const MIB: u64 = 1 << 20;
+
+/// What a server may send over one session, in bytes above TLS.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Until the session is ready.
+    pub login: u64,
+    /// In answer to all statements that are under way together, as those of one read are.
+    pub answer: u64,
+    /// One message, which has to be held whole.
+    pub message: u64,
+    /// Parameters, notices and notifications: they come unasked.
+    pub unasked: u64,
+    /// How long what came unasked is remembered; without it, as long as the session lives.
+    pub unasked_within: Option<Duration>,
+}
+
+impl Bounds {
+    /// For a process with one session at a time.
+    pub const ALONE: Bounds =
+        Bounds { login: MIB, answer: 16 * MIB, message: 16 * MIB, unasked: MIB, unasked_within: None };
+}

@@ -73,13 +73,14 @@ fn masked(text: &str) -> String {
 fn mask(word: &str) -> Option<&'static str> {
     let hex =
         |length: usize| word.len() == length && word.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    let is_id = word.len() == 32 && word.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'));
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let is_age =
         |text: &str| text.split_once('m').map_or(text, |(_, seconds)| seconds).strip_suffix('s').is_some_and(digits);
     match word {
         _ if word.len() == 20 && word.ends_with('Z') && word.as_bytes()[10] == b'T' => Some("<time>"),
         _ if word.len() == 36 && word.matches('-').count() == 4 => Some("<uuid>"),
-        _ if hex(12) => Some("<conflict>"),
+        _ if is_id => Some("<conflict>"),
         _ if hex(64) => Some("<hash>"),
         _ if word.len() == 10 && word.starts_with("20") && word.matches('-').count() == 2 => Some("<day>"),
         _ if word.len() == 5 && word.as_bytes()[2] == b':' && word.starts_with(|c: char| c.is_ascii_digit()) => {

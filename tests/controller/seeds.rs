@@ -154,7 +154,7 @@ fn failed_insert_is_reported_once_and_retried() {
     let controller = Controller::writing(&namespace);
     let status = condition(&namespace, "coder", "Seeded", "SeedFailed");
     let text = message(&status, "Seeded");
-    assert!(text.starts_with("nothing was inserted: ") && text.contains("grant insert on"), "{text}");
+    assert!(text.starts_with("nothing was inserted: ") && text.contains("connect as the role that seeds"), "{text}");
     assert_eq!(conditions(&status), ["Ready=True WouldSeed", "InSync=False WouldSeed", "Seeded=False SeedFailed"]);
     eventually("it is tried again by itself", || {
         (controller.metric("ai_provider_seed_database_writes_total{result=\"SeedFailed\"}") >= 2.0).then_some(())

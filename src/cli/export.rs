@@ -49,7 +49,7 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
 
 fn choose<'a>(live: &'a [Live], wanted: &ExportOptions) -> (Vec<Stored<'a>>, Vec<Problem>) {
     let is_wanted = |live: &&Live| wanted.providers.is_empty() || wanted.providers.contains(&live.name);
-    let stored = |live: &'a Live| Stored { name: &live.name, row: &live.row, enabled: live.enabled };
+    let stored = |live: &'a Live| Stored { name: &live.name, row: &live.row };
     let unknown = wanted.providers.iter().enumerate().filter(|(_, name)| live.iter().all(|live| live.name != **name));
     let unknown = unknown.map(|(at, _)| {
         let known: Vec<String> = live.iter().map(|live| redact::name(&live.name)).collect();

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use secrecy::SecretString;
 
-use super::endpoint::{bedrock_without_credentials, suspicious_url, without_models};
+use super::endpoint::{bedrock_without_credentials, is_usual_icon, suspicious_url, without_models};
 use super::indexed::{Fields, List, Suffix};
 use super::judge::characters;
 use super::suggest::nearest;
@@ -14,8 +14,8 @@ use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact::{self, count};
 use crate::provider::{
-    BedrockSettings, DesiredProvider, Field, MAX_KEYS, NameError, Origin, Origins, Presence, ProviderType, SetField,
-    check_name,
+    BedrockSettings, DesiredProvider, Field, MANTLE, MAX_KEYS, NameError, Origin, Origins, Presence, ProviderType,
+    SetField, check_name,
 };
 
 /// Adds what is wrong with it; `Some` if it is a provider all the same (the caller drops it if there is any problem).
@@ -147,7 +147,7 @@ impl Check<'_, '_> {
             self.problem(Code::BedrockUnsupported, message, bedrock.clone());
         }
         if kind == ProviderType::Bedrock && bedrock.is_empty() {
-            let message = "type bedrock needs BEDROCK_REGION, BEDROCK_BASE_URL or BEDROCK_ACCESS_KEY and its secret";
+            let message = "type bedrock needs BEDROCK_REGION, BEDROCK_ROLE_ARN, BEDROCK_BASE_URL, or BEDROCK_ACCESS_KEY and its secret";
             self.problem(Code::BedrockRequired, message.to_owned(), [self.fields.would_be(Suffix::BedrockRegion)]);
         }
         if let Some(keys) = keys {
@@ -163,7 +163,8 @@ impl Check<'_, '_> {
 
     /// What makes it a Bedrock provider; models do not. A credential counts as soon as it is set, even if it is empty.
     fn bedrock_variables(&self) -> Vec<String> {
-        let texts = [Suffix::BedrockBaseUrl, Suffix::BedrockRegion].into_iter();
+        let role = Suffix::Optional(Field::BedrockRoleArn);
+        let texts = [Suffix::BedrockBaseUrl, Suffix::BedrockRegion, role].into_iter();
         let texts = texts.filter(|suffix| !self.fields.text(*suffix).is_empty()).map(|s| self.fields.spelled(s));
         texts
             .chain([&self.fields.access_keys, &self.fields.access_key_secrets].into_iter().filter_map(variable_of))
@@ -243,7 +244,7 @@ impl Check<'_, '_> {
         let optional = self.optional(is_bedrock);
         if let Some(settings) = &mut bedrock {
             for (field, set) in &optional {
-                field.settings_key().into_iter().for_each(|key| settings.set(key, &set.text));
+                field.settings_key().into_iter().for_each(|key| settings.set(key, field.in_settings(&set.text)));
             }
         }
         let url = if is_bedrock { Suffix::BedrockBaseUrl } else { Suffix::BaseUrl };
@@ -276,15 +277,28 @@ impl Check<'_, '_> {
     }
 
     /// One that is set but empty counts as not set: charts render `""`.
-    fn optional(&self, is_bedrock: bool) -> BTreeMap<Field, SetField> {
+    fn optional(&mut self, is_bedrock: bool) -> BTreeMap<Field, SetField> {
         let fields = self.fields;
-        let applies = |field: &Field| is_bedrock || field.settings_key().is_none();
-        let set = |field: Field| {
+        let mut optional = BTreeMap::new();
+        for field in Field::all_optional().filter(|field| is_bedrock || field.settings_key().is_none()) {
             let suffix = Suffix::Optional(field);
-            let text = Some(field.read(fields.text(suffix))).filter(|text| !text.is_empty())?;
-            Some((field, SetField { text, origin: self.origin(suffix) }))
-        };
-        Field::all_optional().filter(applies).filter_map(set).collect()
+            match field.read(fields.text(suffix)) {
+                Ok(None) => {}
+                Ok(Some(text)) => _ = optional.insert(field, SetField { text, origin: self.origin(suffix) }),
+                Err(what) => self.problem(Code::InvalidField, what.to_owned(), [fields.spelled(suffix)]),
+            }
+        }
+        let mantle = optional.get(&Field::BedrockProtocol).is_some_and(|set| set.text == MANTLE);
+        if mantle && fields.text(Suffix::BedrockRegion).is_empty() {
+            let protocol = fields.spelled(Suffix::Optional(Field::BedrockProtocol));
+            let message = "mantle needs a region, which is never derived from the URL; set BEDROCK_REGION";
+            self.problem(Code::InvalidField, message.to_owned(), [protocol, fields.spelled(Suffix::BedrockRegion)]);
+        }
+        if let Some(icon) = optional.get(&Field::Icon).filter(|icon| !is_usual_icon(&icon.text)) {
+            let message = "neither a path such as /icon/openai.svg nor an http or https URL; Coder may show no icon";
+            self.warning(Code::IconUnusual, message.to_owned(), icon.origin.variable.clone());
+        }
+        optional
     }
 
     fn warnings(&mut self, kind: ProviderType, bedrock: Option<&BedrockSettings>) {

@@ -37,3 +37,10 @@ pub fn suspicious_url(kind: ProviderType, url: &str) -> Option<String> {
 fn is_reference(url: &str) -> bool {
     !url.contains("://") && reference::find(url).is_some()
 }
+
+/// Coder checks nothing; its own are paths.
+pub fn is_usual_icon(text: &str) -> bool {
+    let is_url =
+        ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme)) && ::url::Url::parse(text).is_ok();
+    (text.starts_with('/') || is_url) && !text.contains(|c: char| c.is_whitespace() || c.is_control())
+}

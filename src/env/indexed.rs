@@ -134,7 +134,9 @@ impl<'a> Fields<'a> {
             Suffix::AccessKeys { plural } => (&mut self.access_keys, plural),
             Suffix::AccessKeySecrets { plural } => (&mut self.access_key_secrets, plural),
             // Not known, it is not compared, and the others are all the same.
-            Suffix::Optional(field) if variable.is_unknown() => return self.unknown_optional.push(field),
+            Suffix::Optional(field) if variable.is_unknown() && field != Field::BedrockRoleArn => {
+                return self.unknown_optional.push(field);
+            }
             text => {
                 if variable.is_unknown() {
                     (self.unreadable, self.unknown) = (true, true);

@@ -67,7 +67,8 @@ impl Comparison<'_> {
             })
             .collect();
         if self.options.compare_settings != Compare::Ignore {
-            compared.extend(desired.optional.iter().map(|(field, set)| ComparedField {
+            let known = desired.optional.iter().filter(|(field, _)| self.row.has_icon || !field.is_newer());
+            compared.extend(known.map(|(field, set)| ComparedField {
                 field: *field,
                 origin: &set.origin,
                 environment: Side::Text(&set.text),

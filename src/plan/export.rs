@@ -11,7 +11,9 @@ use super::snapshot::{StoredProvider, Unreadable};
 use crate::options::export::Secrets;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact::{self, Redacted};
-use crate::provider::{BedrockSettings, ENCRYPTION_KEYS_VARIABLE, Field, MAX_KEYS, ProviderType, check_name};
+use crate::provider::{
+    BedrockSettings, ENCRYPTION_KEYS_VARIABLE, EXTERNAL_ID, Field, MAX_KEYS, ProviderType, check_name,
+};
 
 /// The newer prefix: with it a Coder that seeds by itself reads the same.
 pub const PREFIX: &str = "CODER_AI_GATEWAY_PROVIDER_";
@@ -20,7 +22,6 @@ pub const PREFIX: &str = "CODER_AI_GATEWAY_PROVIDER_";
 pub struct Stored<'a> {
     pub name: &'a str,
     pub row: &'a StoredProvider,
-    pub enabled: bool,
 }
 
 /// One variable. No `Debug`: its value may be a key.
@@ -86,7 +87,7 @@ pub fn export(stored: &[Stored], secrets: Secrets) -> Export {
 
 /// Suffix of each variable that describes the row, and its value where it may be shown. `None`: no variables can.
 pub fn shown_fields(name: &str, row: &StoredProvider) -> Option<Vec<(&'static str, Option<String>)>> {
-    let fields = describe(&Stored { name, row, enabled: true }, Secrets::Named).ok()?;
+    let fields = describe(&Stored { name, row }, Secrets::Named).ok()?;
     let shown = |(suffix, value)| match value {
         ExportedValue::Plain(text) => (suffix, Some(text)),
         ExportedValue::Secret(_) | ExportedValue::Sealed => (suffix, None),
@@ -147,7 +148,7 @@ fn optional(
     settings: Option<&BedrockSettings>,
 ) -> Option<(&'static str, ExportedValue)> {
     let text = row.text(field, name, settings);
-    (text != field.absent(name) && field.read(text) == text)
+    (text != field.absent(name) && field.is_expressible(text))
         .then(|| (field.suffix(), shown_or_secret(text, &field.redact(text, None))))
 }
 
@@ -261,16 +262,27 @@ fn sealed(what: &str, unreadable: &Unreadable) -> NotExportable {
 /// What Coder holds of it and no variable can say.
 fn lost<'a>(provider: &'a Stored) -> impl Iterator<Item = String> + 'a {
     let settings = provider.row.settings.as_ref().ok().and_then(Option::as_ref);
-    let others = settings.filter(|settings| !settings.other.is_empty()).map(|settings| {
-        let names: Vec<String> = settings.other.keys().map(|name| redact::name(name)).collect();
-        format!("what its settings hold in {}", names.join(", "))
+    let said = |name: &str| Field::all_optional().any(|field| field.settings_key() == Some(name));
+    let others = settings.and_then(|settings| {
+        let names = settings.other.keys().filter(|name| !said(name));
+        let names: Vec<String> = names.map(|name| named(name, settings.text(name))).collect();
+        (!names.is_empty()).then_some(names)
     });
-    let disabled = (!provider.enabled).then(|| "that it is disabled".to_owned());
+    let others = others.map(|names| format!("what its settings hold in {}", names.join(", ")));
     let text = move |field: &Field| provider.row.text(*field, provider.name, settings);
-    let unread = Field::all_optional().filter(move |field| field.read(text(field)) != text(field));
+    let unread = Field::all_optional()
+        .filter(move |field| text(field) != field.absent(provider.name) && !field.is_expressible(text(field)));
     // White space around it, say.
     let unread = unread.map(|field| format!("its {}, which a variable would change,", field.as_str()));
-    unread.chain([disabled, others].into_iter().flatten())
+    unread.chain(others)
+}
+
+/// The trust policy of AWS needs the external id of a role, and it is no secret.
+fn named(key: &str, text: &str) -> String {
+    match redact::external_id(text) {
+        Some(id) if key == EXTERNAL_ID => format!("{key} ({id})"),
+        _ => redact::name(key),
+    }
 }
 
 fn plain(value: &str) -> ExportedValue {

@@ -3,7 +3,7 @@
 use super::snapshot::{Encryption, Schema, Table};
 use super::types::{Access, Insert, Plan, PlanOptions};
 use crate::problem::{Code, Problem};
-use crate::provider::{DesiredProvider, ENCRYPTION_KEYS_VARIABLE, redact};
+use crate::provider::{DesiredProvider, ENCRYPTION_KEYS_VARIABLE, Field, redact};
 
 /// The columns that are written.
 pub const PROVIDER_COLUMNS: [&str; 8] =
@@ -24,7 +24,7 @@ pub const AUDIT_COLUMNS: [&str; 13] = [
     "request_id",
     "resource_icon",
 ];
-/// Newer schemas have it, with or without a default; it is written only where nothing else fills it.
+/// Newer schemas have it, with or without a default; it is written only where a variable says it or nothing else fills it.
 pub const ICON: &str = "icon";
 
 /// Rows would go into the table that the search path finds first, which may be a copy or a leftover.
@@ -53,7 +53,8 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
         return;
     }
     let audit = options.audit && schema.audit.as_ref().is_some_and(|audit| audit.has_labels());
-    let icon = schema.providers.columns.get(ICON).is_some_and(|column| column.required);
+    let set = providers.iter().any(|at| desired[*at].optional.contains_key(&Field::Icon));
+    let icon = schema.providers.columns.get(ICON).is_some_and(|column| column.required || set);
 
     let mut obstacles = Obstacles { role: &schema.role, inserts: false, schema: Vec::new(), access: Vec::new() };
     let extra = if icon { &[ICON][..] } else { &[] };

@@ -41,6 +41,17 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
             }
             None => plan.needs_schema = true,
         }
+        match knows_newer(provider, row, snapshot.schema.as_ref()) {
+            Some(true) => {}
+            Some(false) => {
+                plan.findings.warnings.push(unsupported_fields(provider));
+                if provider.newer_fields().any(|field| field.settings_key().is_some()) {
+                    plan.entries.push(entry(at, provider, State::Unsupported));
+                    continue;
+                }
+            }
+            None => plan.needs_schema = true,
+        }
         // In name order, so one of the same name comes next.
         if let Some(legacy) = desired.get(at + 1).filter(|next| next.name == provider.name) {
             legacy_conflicts.push(legacy_name_conflict(provider, legacy));
@@ -68,6 +79,14 @@ fn knows_type(provider: &DesiredProvider, row: Option<&StoredProvider>, schema: 
         return Some(true);
     }
     schema.map(|schema| schema.labels.contains(label))
+}
+
+/// Does its Coder know the newer fields that are set? The column `icon` proves it.
+fn knows_newer(provider: &DesiredProvider, row: Option<&StoredProvider>, schema: Option<&Schema>) -> Option<bool> {
+    if provider.newer_fields().next().is_none() || row.is_some_and(|row| row.has_icon) {
+        return Some(true);
+    }
+    schema.map(|schema| schema.providers.columns.contains_key(insert::ICON))
 }
 
 fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredProvider, options: &PlanOptions) {
@@ -136,6 +155,17 @@ fn unsupported(provider: &DesiredProvider) -> Problem {
         variables: vec![provider.origins.kind.variable.clone()],
         ..about(provider, Code::UnsupportedByDatabase, message)
     }
+}
+
+/// Without its role a provider would be another identity, so it is skipped; without its icon it is the same.
+fn unsupported_fields(provider: &DesiredProvider) -> Problem {
+    let skipped = provider.newer_fields().any(|field| field.settings_key().is_some());
+    let so = if skipped { "the provider is skipped" } else { "the row goes without it" };
+    let message =
+        format!("Coder knows this field from 2.36 on, and this database is older, so {so}; upgrade Coder or unset it");
+    let variables =
+        provider.newer_fields().filter_map(|field| provider.origin(field)).map(|origin| origin.variable.clone());
+    Problem { variables: variables.collect(), ..about(provider, Code::UnsupportedByDatabase, message) }
 }
 
 fn deleted(provider: &DesiredProvider) -> Problem {

@@ -24,6 +24,8 @@ pub struct StoredProvider {
     pub base_url: String,
     /// The texts of the columns of optional fields; one that is NULL, empty, or was not read is left out.
     pub columns: BTreeMap<Field, String>,
+    /// The column `icon` was read, so its Coder knows the newer fields. `false`: there is none, or it was not asked for.
+    pub has_icon: bool,
     pub settings: Result<Option<BedrockSettings>, Unreadable>,
     /// In Coder's order (`created_at, id`). `None`: not asked for.
     pub keys: Option<Vec<Result<SecretString, Unreadable>>>,
@@ -97,6 +99,8 @@ pub struct Schema {
     pub encryption: Option<Result<Encryption, ()>>,
     /// Who is connected, for messages that name a grant.
     pub role: String,
+    /// There is a table with what Coder resolved of models.
+    pub resolved_models: bool,
     /// The connection's server or session takes no writes.
     pub read_only: bool,
 }

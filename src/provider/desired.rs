@@ -96,6 +96,17 @@ impl DesiredProvider {
         }
     }
 
+    /// Its comparison depends on the column that proves a newer Coder.
+    pub fn sets_newer_fields(&self) -> bool {
+        self.optional.keys().any(|field| field.is_newer())
+    }
+
+    /// Fields that only newer releases of Coder know, set to something that an older one does not do anyway.
+    pub fn newer_fields(&self) -> impl Iterator<Item = Field> {
+        let differs = |(field, set): &(&Field, &SetField)| field.is_newer() && set.text != field.absent(&self.name);
+        self.optional.iter().filter(differs).map(|(field, _)| *field)
+    }
+
     /// The text of an optional field as a new row gets it.
     pub fn text(&self, field: Field) -> &str {
         self.optional.get(&field).map_or_else(|| field.absent(&self.name), |set| &set.text)

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::origin::Origin;
+use super::protocol::{INVOKE_MODEL, MANTLE};
 use super::redact::{self, Redacted};
 
 /// When a field is compared, and what a difference means.
@@ -29,8 +30,8 @@ pub enum Place {
 
 /// A text of it as it may be shown.
 type Redact = fn(&str, Option<&Origin>) -> Redacted;
-/// The value of its variable as it is stored and compared.
-type Read = fn(&str) -> String;
+/// The value of its variable as it is compared, or that it counts as not set. `Err`: what is wrong with it.
+type Read = fn(&str) -> Result<Option<String>, &'static str>;
 
 macro_rules! fields {
     ($($variant:ident = $name:literal, $class:ident, $place:expr, $redact:expr, $optional:expr;)*) => {
@@ -82,14 +83,55 @@ fields! {
     BedrockRegion = "bedrock_region", Canonical, Settings("region"), redact::region, None;
     ApiKeys = "api_keys", Credential, Credentials, redact::length_only, None;
     BedrockCredentials = "bedrock_credentials", Credential, Credentials, redact::length_only, None;
-    BedrockModel = "bedrock_model", Optional, Settings("model"), redact::model, variable("BEDROCK_MODEL", str::to_owned);
+    BedrockModel = "bedrock_model", Optional, Settings("model"), redact::model, variable("BEDROCK_MODEL", verbatim);
     BedrockSmallFastModel = "bedrock_small_fast_model", Optional, Settings("small_fast_model"), redact::model,
-        variable("BEDROCK_SMALL_FAST_MODEL", str::to_owned);
+        variable("BEDROCK_SMALL_FAST_MODEL", verbatim);
     DisplayName = "display_name", Optional, Column("display_name"), redact::length_only, variable("DISPLAY_NAME", trimmed);
+    Icon = "icon", Optional, Column("icon"), redact::length_only, variable("ICON", trimmed);
+    Enabled = "enabled", Optional, Column("enabled"), redact::boolean, variable("ENABLED", boolean);
+    BedrockRoleArn = "bedrock_role_arn", Optional, Settings("role_arn"), redact::role_arn,
+        variable("BEDROCK_ROLE_ARN", role_arn);
+    BedrockProtocol = "bedrock_protocol", Optional, Settings("protocol"), redact::protocol,
+        variable("BEDROCK_PROTOCOL", protocol);
 }
 
-fn trimmed(text: &str) -> String {
-    text.trim().to_owned()
+fn verbatim(text: &str) -> Result<Option<String>, &'static str> {
+    Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
+fn trimmed(text: &str) -> Result<Option<String>, &'static str> {
+    verbatim(text.trim())
+}
+
+/// Go's `strconv.ParseBool`.
+fn boolean(text: &str) -> Result<Option<String>, &'static str> {
+    match text {
+        "" => Ok(None),
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(Some("true".to_owned())),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(Some("false".to_owned())),
+        _ => Err("not a boolean; write true or false"),
+    }
+}
+
+/// Coder checks no more than this.
+fn role_arn(text: &str) -> Result<Option<String>, &'static str> {
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    match parts[..] {
+        [""] => Ok(None),
+        ["arn", _, "iam", _, _, resource]
+            if resource.starts_with("role/") && !text.contains(|c: char| c.is_whitespace() || c.is_control()) =>
+        {
+            verbatim(text)
+        }
+        _ => Err("not the ARN of a role; write for example arn:aws:iam::123456789012:role/coder"),
+    }
+}
+
+fn protocol(text: &str) -> Result<Option<String>, &'static str> {
+    match text {
+        "" | INVOKE_MODEL | MANTLE => verbatim(text),
+        _ => Err("not a protocol of Bedrock; write invoke-model or mantle"),
+    }
 }
 
 impl Field {
@@ -107,15 +149,38 @@ impl Field {
         self.optional().map_or("", |variable| variable.suffix)
     }
 
-    /// The value of an optional field's variable as it is stored and compared.
-    pub fn read(self, text: &str) -> String {
-        self.optional().map_or_else(String::new, |variable| (variable.read)(text))
+    /// The value of an optional field's variable as it is compared; `None` counts as not set. `Err`: what is wrong with it.
+    pub fn read(self, text: &str) -> Result<Option<String>, &'static str> {
+        self.optional().map_or(Ok(None), |variable| (variable.read)(text))
+    }
+
+    /// Would a variable with this text say the same?
+    pub fn is_expressible(self, text: &str) -> bool {
+        matches!(self.read(text), Ok(Some(read)) if read == text)
+    }
+
+    /// Only a Coder that has the column `icon` (from 2.36) knows it: an older one could not read the row, or would lose it.
+    pub fn is_newer(self) -> bool {
+        matches!(self, Field::Icon | Field::BedrockRoleArn | Field::BedrockProtocol)
+    }
+
+    /// What Coder resolved before is of no use where it changes.
+    pub fn resolves_models(self) -> bool {
+        use Field::{BedrockModel, BedrockRegion, BedrockRoleArn, BedrockSmallFastModel};
+        matches!(self, BedrockModel | BedrockSmallFastModel | BedrockRegion | BedrockRoleArn)
+    }
+
+    /// A text as it is written into the settings: what is the same without is left out.
+    pub fn in_settings(self, text: &str) -> &str {
+        if text == self.absent("") { "" } else { text }
     }
 
     /// The text of the row's column or settings key where it has none.
     pub fn absent(self, name: &str) -> &str {
         match self {
             Field::DisplayName => name,
+            Field::Enabled => "true",
+            Field::BedrockProtocol => INVOKE_MODEL,
             _ => "",
         }
     }

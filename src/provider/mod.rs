@@ -6,6 +6,7 @@ mod field;
 mod kind;
 mod name;
 mod origin;
+mod protocol;
 pub mod redact;
 mod settings;
 
@@ -15,7 +16,8 @@ pub use field::{Class, Field, Place};
 pub use kind::ProviderType;
 pub use name::{NameError, check_name};
 pub use origin::{Origin, Presence, Source};
-pub use settings::{BedrockSettings, SettingsError};
+pub use protocol::MANTLE;
+pub use settings::{BedrockSettings, EXTERNAL_ID, SettingsError};
 
 /// Coder: at most 5 keys a provider.
 pub const MAX_KEYS: usize = 5;

@@ -19,6 +19,8 @@ pub struct BedrockSettings {
 const KNOWN: [&str; 7] =
     ["_type", "_version", "access_key", "access_key_secret", "model", "region", "small_fast_model"];
 
+pub const EXTERNAL_ID: &str = "external_id";
+
 const TYPE: &str = "bedrock";
 /// Bytes of the text: as a value they may take twenty times that.
 const MAX_SETTINGS: usize = 256 << 10;
@@ -50,9 +52,10 @@ impl SettingsError {
 }
 
 impl BedrockSettings {
-    /// Region or a credential is there; models never count. Without it Coder refuses the provider at run time.
+    /// Region, role or a credential is there; models never count. Without it Coder refuses the provider at run time.
     pub fn is_configured(&self) -> bool {
-        !self.region.is_empty() || self.access_key.is_some() || self.access_key_secret.is_some()
+        let texts = [&*self.region, self.text("role_arn")];
+        texts.iter().any(|text| !text.is_empty()) || self.access_key.is_some() || self.access_key_secret.is_some()
     }
 
     /// The text of a key; empty if it has none.
@@ -74,6 +77,11 @@ impl BedrockSettings {
             other if text.is_empty() => _ = self.other.remove(other),
             other => _ = self.other.insert(other.to_owned(), text.into()),
         }
+    }
+
+    /// Coder's external id of a role is made by who sets the role, and never changed.
+    pub fn needs_external_id(&self) -> bool {
+        !self.text("role_arn").is_empty() && self.text(EXTERNAL_ID).is_empty()
     }
 
     /// As Coder writes it: sorted keys, no spaces, what is empty left out.

@@ -245,6 +245,7 @@ impl SeedAttempt<'_> {
         ReadRequest {
             names: self.run.desired.iter().map(|provider| provider.name.as_str()).collect(),
             with_keys: self.run.plan.compare_credentials != crate::options::Compare::Ignore,
+            with_icon: self.run.desired.iter().any(DesiredProvider::sets_newer_fields),
             keyring: self.run.keyring,
         }
     }

@@ -10,6 +10,7 @@ use super::columns::{Audit, Column, Parameters, audit_diff, names};
 use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::Error;
+use super::external_id::with_external_id;
 use super::failpoint::{Step, step};
 use super::keys::{self, NewKey};
 use super::seal::{Sealed, seal};
@@ -64,6 +65,10 @@ struct NewProvider {
     display_name: String,
     /// What the audit log may hold of it.
     shown_display_name: String,
+    enabled: bool,
+    icon: String,
+    /// What the audit log may hold of it.
+    shown_icon: String,
     base_url: String,
     /// What the audit log may hold of the URL.
     shown_url: String,
@@ -109,8 +114,8 @@ static COLUMNS: [Column<NewProvider>; 9] = [
     Column {
         name: "enabled",
         cast: "boolean",
-        value: |_| Some("true".to_owned()),
-        audit: Audit::Shown { old: Json::Bool(false), new: |_| Json::Bool(true) },
+        value: |row| Some(row.enabled.to_string()),
+        audit: Audit::Shown { old: Json::Bool(false), new: |row| Json::Bool(row.enabled) },
     },
     Column {
         name: "base_url",
@@ -134,8 +139,8 @@ static COLUMNS: [Column<NewProvider>; 9] = [
     Column {
         name: ICON,
         cast: "text",
-        value: |_| Some(String::new()),
-        audit: Audit::Shown { old: EMPTY, new: |_| EMPTY },
+        value: |row| Some(row.icon.clone()),
+        audit: Audit::Shown { old: EMPTY, new: |row| json!(row.shown_icon) },
     },
 ];
 
@@ -161,7 +166,7 @@ fn rows(desired: &[DesiredProvider], insert: &Insert, keyring: &Keyring, ids: &m
         let id = ids.of(&provider.name).to_string();
         let settings = match &provider.bedrock {
             None => None,
-            Some(settings) => Some(seal(&settings.encode(), keyring, digest)?),
+            Some(settings) => Some(seal(&with_external_id(settings)?.encode(), keyring, digest)?),
         };
         for key in &provider.keys {
             rows.keys.push(NewKey::new(&id, key, keyring, digest)?);
@@ -172,6 +177,9 @@ fn rows(desired: &[DesiredProvider], insert: &Insert, keyring: &Keyring, ids: &m
             name: provider.name.clone(),
             display_name: provider.text(Field::DisplayName).to_owned(),
             shown_display_name: provider.shown(Field::DisplayName),
+            enabled: provider.text(Field::Enabled) == "true",
+            icon: provider.text(Field::Icon).to_owned(),
+            shown_icon: provider.shown(Field::Icon),
             base_url: provider.base_url.clone(),
             shown_url: redact::base_url(&provider.base_url, Some(&provider.origins.base_url)).text,
             settings,

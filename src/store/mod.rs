@@ -5,6 +5,7 @@ mod columns;
 pub mod connect;
 pub mod dbcrypt;
 pub mod error;
+mod external_id;
 pub mod failpoint;
 pub mod insert;
 mod keys;

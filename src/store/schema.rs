@@ -32,6 +32,8 @@ const SCHEMA: &str = "
    where c.relname = 'ai_providers' and c.relkind in ('r', 'p') and c.oid <> to_regclass('ai_providers')
      and n.nspname !~ '^pg_'
   union all
+  select 'resolved models', '', '', false, false where to_regclass('ai_provider_bedrock_resolved_models') is not null
+  union all
   select 'server', '', '',
          pg_is_in_recovery() or current_setting('default_transaction_read_only') = 'on', false";
 
@@ -68,6 +70,7 @@ fn add(schema: &mut Schema, row: &Row) -> Result<(), tokio_postgres::Error> {
         ("column", _) => _ = audit.get_or_insert_default().table.columns.insert(name.to_owned(), column),
         ("label", "ai_providers") => _ = schema.labels.insert(name.to_owned()),
         ("elsewhere", _) => schema.elsewhere.push(name.to_owned()),
+        ("resolved models", _) => schema.resolved_models = true,
         ("label", _) => audit.get_or_insert_default().note_label(name),
         _ => schema.read_only = column.required,
     }

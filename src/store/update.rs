@@ -9,6 +9,7 @@ use super::columns::{Audit, Column, Parameters};
 use super::connect::{Parameter, Session};
 use super::dbcrypt::Keyring;
 use super::error::{Error, Retry};
+use super::external_id::with_external_id;
 use super::failpoint::{Step, step};
 use super::keys::{self, NewKey, OldKey};
 use super::seal::{Sealed, seal};
@@ -37,6 +38,9 @@ pub async fn lacking_grants(session: &Session, resolution: &Resolution) -> Resul
     let mut needed = vec![("update", "ai_providers")];
     if resolution.replaces_keys() {
         needed.extend([("insert", "ai_provider_keys"), ("delete", "ai_provider_keys")]);
+    }
+    if resolution.forgets_models() {
+        needed.push(("delete", "ai_provider_bedrock_resolved_models"));
     }
     if resolution.audit {
         needed.push(("insert", "audit_logs"));
@@ -122,6 +126,9 @@ struct ChangedProvider {
     kind: Option<String>,
     base_url: Option<String>,
     display_name: Option<String>,
+    icon: Option<String>,
+    enabled: Option<String>,
+    forgets_models: bool,
     settings: Option<Sealed>,
     replaces_keys: bool,
     restored: bool,
@@ -130,12 +137,20 @@ struct ChangedProvider {
     additional_fields: String,
 }
 
-static COLUMNS: [Column<ChangedProvider>; 12] = [
+static COLUMNS: [Column<ChangedProvider>; 15] = [
     Column { name: "id", cast: "uuid", value: |row| Some(row.id.clone()), audit: Audit::None },
     Column { name: "name", cast: "text", value: |row| Some(row.name.clone()), audit: Audit::None },
     Column { name: "type", cast: "ai_provider_type", value: |row| row.kind.clone(), audit: Audit::None },
     Column { name: "base_url", cast: "text", value: |row| row.base_url.clone(), audit: Audit::None },
     Column { name: "display_name", cast: "text", value: |row| row.display_name.clone(), audit: Audit::None },
+    Column { name: "icon", cast: "text", value: |row| row.icon.clone(), audit: Audit::None },
+    Column { name: "enabled", cast: "boolean", value: |row| row.enabled.clone(), audit: Audit::None },
+    Column {
+        name: "forgets_models",
+        cast: "boolean",
+        value: |row| Some(row.forgets_models.to_string()),
+        audit: Audit::None,
+    },
     Column {
         name: "with_settings",
         cast: "boolean",
@@ -179,7 +194,10 @@ fn rows(resolution: &Resolution, keyring: &Keyring) -> Option<ChangedRows> {
         let id = update.row.to_string();
         let settings = match &update.settings {
             None => None,
-            Some(settings) => Some(seal(settings, keyring, digest)?),
+            Some(settings) if update.fields.contains(&Field::BedrockRoleArn) => {
+                Some(seal(&with_external_id(settings)?.encode(), keyring, digest)?)
+            }
+            Some(settings) => Some(seal(&settings.encode(), keyring, digest)?),
         };
         let (new, old) = (rows.keys.len(), rows.old_keys.len());
         for key in update.keys.iter().flat_map(|change| &change.added) {
@@ -194,6 +212,9 @@ fn rows(resolution: &Resolution, keyring: &Keyring) -> Option<ChangedRows> {
             kind: update.text(Field::Type).map(str::to_owned),
             base_url: update.text(Field::BaseUrl).map(str::to_owned),
             display_name: update.text(Field::DisplayName).map(str::to_owned),
+            icon: update.text(Field::Icon).map(str::to_owned),
+            enabled: update.text(Field::Enabled).map(str::to_owned),
+            forgets_models: update.forgets_models,
             settings,
             replaces_keys: update.keys.is_some(),
             restored: update.restore,
@@ -207,8 +228,8 @@ fn rows(resolution: &Resolution, keyring: &Keyring) -> Option<ChangedRows> {
 /// What the audit log holds of a row: old and new value of each column, nothing of a secret one.
 fn diff(update: &Update) -> String {
     let shown = update.audit.iter().map(|(column, old, new)| {
-        let value = |text: &str| match *column {
-            "deleted" | "enabled" => json!(text == "true"),
+        let value = |text: &str| match (*column, text) {
+            ("deleted" | "enabled", "true" | "false") => json!(text == "true"),
             _ => json!(text),
         };
         (*column, json!({"old": value(old), "new": value(new), "secret": false}))
@@ -228,15 +249,21 @@ fn additional_fields(update: &Update, added: &[NewKey], removed: &[OldKey]) -> S
     fields.to_string()
 }
 
+/// Only where a row has a new icon, since not every schema has the column.
+const NEW_ICON: &str = "icon = coalesce(g.icon, p.icon),";
+const FORGOTTEN: &str = "forgotten as (
+           delete from ai_provider_bedrock_resolved_models m using given g
+            where m.provider_id = g.id and g.forgets_models
+           returning 1)";
 const CHANGED: &str = "changed as (
            update ai_providers p
               set type = coalesce(g.type, p.type),
                   base_url = coalesce(g.base_url, p.base_url),
-                  display_name = coalesce(g.display_name, p.display_name),
+                  display_name = coalesce(g.display_name, p.display_name), {icon}
                   settings = case when g.with_settings then g.settings else p.settings end,
                   settings_key_id = case when g.with_settings then g.settings_key_id else p.settings_key_id end,
                   deleted = p.deleted and not g.restored,
-                  enabled = p.enabled or g.restored,
+                  enabled = coalesce(g.enabled, p.enabled or g.restored),
                   updated_at = clock_timestamp()
              from given g
             where p.id = g.id and p.deleted = g.restored
@@ -248,7 +275,12 @@ const HAD: &str =
 /// One statement, however many rows. The answer: rows changed, keys that were there, keys removed, number of the transaction.
 fn statement(resolution: &Resolution, rows: &ChangedRows, parameters: &mut Parameters) -> String {
     let columns: Vec<&Column<ChangedProvider>> = COLUMNS.iter().collect();
-    let mut parts = vec![parameters.given("given", &columns, &rows.providers, ""), CHANGED.to_owned()];
+    let mut parts = vec![parameters.given("given", &columns, &rows.providers, "")];
+    let icon = if rows.providers.iter().any(|row| row.icon.is_some()) { NEW_ICON } else { "" };
+    parts.push(CHANGED.replace("{icon}", icon));
+    if resolution.forgets_models() {
+        parts.push(FORGOTTEN.to_owned());
+    }
     let had = if resolution.replaces_keys() { HAD } else { "'0'" };
     let mut removed = "'0'";
     if !rows.old_keys.is_empty() {

@@ -109,6 +109,8 @@ fn how(code: Code) -> How {
         }
         Code::CredentialCountMismatch => Environment(&[BEDROCK, ("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_ACCESS_KEY", "a")]),
         Code::DuplicateName => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_1_TYPE", "openai")]),
+        Code::InvalidField => Environment(&[TYPE, URL, KEY, ("CODER_AIBRIDGE_PROVIDER_0_ENABLED", "yes")]),
+        Code::IconUnusual => Environment(&[TYPE, URL, KEY, ("CODER_AIBRIDGE_PROVIDER_0_ICON", "robot")]),
         Code::InvalidName => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_NAME", "my_openai")]),
         Code::SingularAndPlural => Environment(&[TYPE, KEY, ("CODER_AIBRIDGE_PROVIDER_0_KEYS", "a")]),
         Code::MixedPrefixes => Environment(&[TYPE, ("CODER_AI_GATEWAY_PROVIDER_0_TYPE", "azure")]),
@@ -261,7 +263,9 @@ fn how(code: Code) -> How {
             let key = "insert into ai_provider_keys (provider_id, api_key, api_key_key_id) select id, 'x', '6a193b3' from ai_providers";
             run(&format!("{ENCRYPTED}; {ROW}; {key}"))
         }),
-        Code::NotInExport => With(|| command(&["export"], &format!("{ROW}; update ai_providers set enabled = false"))),
+        Code::NotInExport => {
+            With(|| command(&["export"], &format!("{ROW}; update ai_providers set display_name = ' x'")))
+        }
     }
 }
 

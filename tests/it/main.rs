@@ -28,6 +28,7 @@ mod reports;
 mod resolve;
 mod resolve_database;
 mod resolve_races;
+mod resolve_settings;
 mod role_sql;
 mod schema;
 mod support_postgres;

@@ -4,7 +4,7 @@ use crate::support::resolution::{
     ENCRYPTED, ENCRYPTION_KEY, ID, OLD_URL, URL, current_id, database, id_of, openai, row, run, take, unchanged,
 };
 use crate::support::{Database, Run, Snapshot};
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn p4_only_resolve_overwrites_and_only_conflicting_fields() {
@@ -59,11 +59,16 @@ fn rotated_key_is_taken_from_the_environment_under_warn() {
     let ids = |action: &str, side: &str| {
         let of_key =
             after.audit.iter().filter(|row| row["resource_type"] == "ai_provider_key" && row["action"] == action);
-        of_key.map(|row| json!({"id": row["diff"]["id"][side]})).collect::<Vec<_>>()
+        let mut ids: Vec<Value> = of_key.map(|row| json!({"id": row["diff"]["id"][side]})).collect();
+        ids.sort_by_key(Value::to_string);
+        ids
     };
     let by = "ai-provider-seed";
     let (added, removed) = (ids("create", "new"), ids("delete", "old"));
-    assert_eq!(write["additional_fields"], json!({"added": added, "removed": removed, "kept": 0, "by": by}));
+    // Two keys of one moment have no order.
+    let mut written = write["additional_fields"].clone();
+    written["removed"].as_array_mut().unwrap().sort_by_key(Value::to_string);
+    assert_eq!(written, json!({"added": added, "removed": removed, "kept": 0, "by": by}));
     assert_eq!((&after.keys[0]["id"], removed.len()), (&added[0]["id"], 2));
     let mut audit: Vec<(String, String)> = after
         .audit
@@ -238,15 +243,19 @@ fn bedrock_settings_keep_uncompared_fields() {
     };
     let expected = SETTINGS.replace("eu-west-1", "eu-central-1");
     let expected = expected.replace("AKIACANARYOLD", "AKIACANARYNEW").replace("canary-old", "canary-new");
-    for encrypted in [false, true] {
+    for (encrypted, settings) in [(false, "ignore"), (true, "ignore"), (false, "warn")] {
+        // Compared, the model is taken too.
+        let expected = if settings == "warn" { expected.replace("m1", "m2") } else { expected.clone() };
         let keyring = ai_provider_seed::testing::store::dbcrypt::Keyring::parse(ENCRYPTION_KEY).ok().unwrap();
         let sealed = keyring.encrypt("6a193b3", &SETTINGS.into()).unwrap();
         let database = match encrypted {
             false => database(&insert(SETTINGS, "null")),
             true => database(&format!("{ENCRYPTED}{}", insert(&sealed, "'6a193b3'"))),
         };
-        let given =
-            |run: Run| if encrypted { run.env("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS", ENCRYPTION_KEY) } else { run };
+        let given = |run: Run| {
+            let run = run.env("AI_PROVIDER_SEED_COMPARE_SETTINGS", settings);
+            if encrypted { run.env("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS", ENCRYPTION_KEY) } else { run }
+        };
         let id = id_of(&given(bedrock(&database, "diff")).run().expect(3));
         let take = bedrock(&database, "resolve").arg("--take=environment").arg("--conflict").arg(&id).arg("--yes");
         let finished = given(take).run().expect(0);

@@ -111,7 +111,7 @@ fn pages_name_only_existing_variables() {
 fn documented_provider_variables_are_known() {
     let page = Page::read("docs/configuration.md");
     let (fields, older) = (page.rows_below("Indexed variables"), page.rows_below("Older variables"));
-    assert_eq!((fields.len(), older.len()), (14, 10));
+    assert_eq!((fields.len(), older.len()), (18, 10));
     let mut run = Run::diff().json().arg("--offline");
     for prefix in ["CODER_AIBRIDGE_PROVIDER_0_", "CODER_AI_GATEWAY_PROVIDER_0_"] {
         run = fields.iter().fold(run, |run, row| run.env(format!("{prefix}{}", row[0]), "x"));

@@ -161,6 +161,7 @@ fn all_problems_of_a_run_are_found_together() {
         ("7_TYPE", "openai"),
         ("7_NAME", "openai2"),
         ("7_KEY", "one\ntwo"),
+        ("7_ENABLED", "yes"),
         ("-1_TYPE", "openai"),
         ("CODER_AI_GATEWAY_PROVIDER_0_TYPE", "google"),
         ("CODER_AIBRIDGE_OPENAI_KEY", "k"),

@@ -127,18 +127,22 @@ fn update(
                 .to_owned());
         };
         if fields.iter().copied().any(of_bedrock) {
-            update.settings = Some(merged(provider, wanted, stored, &fields).encode());
+            update.settings = Some(merged(provider, wanted, stored, &fields));
+            update.forgets_models = fields.iter().copied().any(Field::resolves_models);
         }
     } else if has(Field::Type)
         && let (Some(wanted), None) = (&provider.bedrock, stored)
     {
-        update.settings = Some(wanted.encode());
+        update.settings = Some(wanted.clone());
     }
     if has(Field::ApiKeys) {
         update.keys = Some(key_change(&provider.keys, row));
     }
     Ok(update)
 }
+
+/// What Coder resolved of a model by region and role, and keeps beside it.
+const RESOLVED: [&str; 2] = ["resolved_model", "resolved_small_fast_model"];
 
 /// What is stored, with what differs taken from the environment: what is not compared and unknown keys stay.
 fn merged(
@@ -152,8 +156,11 @@ fn merged(
     for field in fields {
         if let Some(key) = field.settings_key() {
             let set = provider.optional.get(field).map(|set| set.text.as_str());
-            settings.set(key, set.unwrap_or_else(|| wanted.text(key)));
+            settings.set(key, field.in_settings(set.unwrap_or_else(|| wanted.text(key))));
         }
+    }
+    if fields.iter().copied().any(Field::resolves_models) {
+        RESOLVED.iter().for_each(|key| settings.set(key, ""));
     }
     if fields.contains(&Field::BedrockCredentials) {
         settings.access_key.clone_from(&wanted.access_key);
@@ -223,6 +230,9 @@ fn restore(snapshot: &Snapshot, request: &Request) -> Resolution {
 
 /// How it is written in this database, or the problems of the database that prevent it.
 fn prepare(resolution: &mut Resolution, schema: &Schema, options: &PlanOptions) {
+    for update in &mut resolution.updates {
+        update.forgets_models &= schema.resolved_models;
+    }
     resolution.audit = options.audit && schema.audit.as_ref().is_some_and(AuditTable::has_labels);
     if resolution.updates.is_empty() {
         return;

@@ -1,13 +1,12 @@
 //! The updates that a decision comes to.
 
-use secrecy::SecretString;
 use uuid::Uuid;
 
 use super::keys::KeyChange;
 use crate::plan::conflict::Conflict;
 use crate::plan::snapshot::StoredProvider;
 use crate::problem::Findings;
-use crate::provider::Field;
+use crate::provider::{BedrockSettings, Field};
 
 /// One row to change. No `Debug`: it holds what is to be written.
 #[derive(Clone)]
@@ -19,7 +18,9 @@ pub struct Update {
     pub restore: bool,
     /// New texts of columns.
     pub texts: Vec<(Field, String)>,
-    pub settings: Option<SecretString>,
+    pub settings: Option<BedrockSettings>,
+    /// What Coder resolved of its models is removed from the table for that.
+    pub forgets_models: bool,
     /// `None`: its keys stay as they are.
     pub keys: Option<KeyChange>,
     /// Column, old and new value as the audit log may hold them.
@@ -35,6 +36,7 @@ impl Update {
             restore: false,
             texts: Vec::new(),
             settings: None,
+            forgets_models: false,
             keys: None,
             audit: Vec::new(),
         }
@@ -73,6 +75,10 @@ impl Resolution {
 
     pub fn replaces_keys(&self) -> bool {
         self.updates.iter().any(|update| update.keys.is_some())
+    }
+
+    pub fn forgets_models(&self) -> bool {
+        self.updates.iter().any(|update| update.forgets_models)
     }
 
     /// The same decision on the same sides: what was shown is what would be done.

@@ -70,6 +70,7 @@ fn row(kind: &str, base_url: &str, keys: &[&str]) -> StoredProvider {
         deleted: false,
         base_url: base_url.to_owned(),
         columns: BTreeMap::new(),
+        has_icon: true,
         settings: Ok(None),
         keys: Some(keys.iter().map(|key| Ok(SecretString::from(*key))).collect()),
         key_ids: (1..=keys.len() as u128).map(Uuid::from_u128).collect(),
@@ -113,6 +114,7 @@ fn schema() -> Schema {
         audit: Some(audit),
         encryption: Some(Ok(Encryption::default())),
         role: "seeder".into(),
+        resolved_models: false,
         read_only: false,
     }
 }

@@ -19,7 +19,7 @@ fn applied(update: &Update, row: &StoredProvider) -> StoredProvider {
     row.kind = update.text(Field::Type).map_or(row.kind, str::to_owned);
     row.base_url = update.text(Field::BaseUrl).map_or(row.base_url, str::to_owned);
     if let Some(settings) = &update.settings {
-        row.settings = BedrockSettings::decode(Some(settings.expose_secret())).map_err(Unreadable::Settings);
+        row.settings = BedrockSettings::decode(Some(settings.encode().expose_secret())).map_err(Unreadable::Settings);
     }
     if let Some(change) = &update.keys {
         let all = row.key_ids.iter().zip(row.keys.unwrap_or_default());
@@ -92,7 +92,8 @@ fn stored_keys_are_never_replaced_by_nothing() {
     };
     let moved = decide(&aws, &stored("eu-west-1"), Action::TakeEnvironment, &WRITE);
     assert_eq!(moved.updates[0].fields, [Field::BedrockRegion]);
-    let settings = moved.updates[0].settings.as_ref().unwrap().expose_secret();
+    let settings = moved.updates[0].settings.as_ref().unwrap().encode();
+    let settings = settings.expose_secret();
     assert!(settings.contains("us-east-1") && settings.contains("secret"));
     let refused = decide(&aws, &stored("us-east-1"), Action::TakeEnvironment, &WRITE);
     assert_eq!(codes(&refused.findings.problems), [Code::CannotResolve]);

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::kind::ProviderType;
 use super::origin::Origin;
+use super::protocol::{INVOKE_MODEL, MANTLE};
 
 /// The most characters of one value that are shown; longer ones end in `…`.
 const LIMIT: usize = 1024;
@@ -58,6 +59,38 @@ pub fn kind(value: &str, origin: Option<&Origin>) -> Redacted {
 /// A model's id or an ARN of Amazon Bedrock.
 pub fn model(value: &str, origin: Option<&Origin>) -> Redacted {
     show(value, origin, |value| (is_model(value) || is_bedrock_arn(value)).then(|| value.to_owned()))
+}
+
+pub fn boolean(value: &str, origin: Option<&Origin>) -> Redacted {
+    show(value, origin, |value| ["true", "false"].contains(&value).then(|| value.to_owned()))
+}
+
+pub fn protocol(value: &str, origin: Option<&Origin>) -> Redacted {
+    show(value, origin, |value| [INVOKE_MODEL, MANTLE].contains(&value).then(|| value.to_owned()))
+}
+
+/// An identity of AWS is no secret.
+pub fn role_arn(value: &str, origin: Option<&Origin>) -> Redacted {
+    show(value, origin, |value| is_role_arn(value).then(|| value.to_owned()))
+}
+
+/// `arn:aws:iam::123456789012:role/coder`
+fn is_role_arn(value: &str) -> bool {
+    let parts: Vec<&str> = value.splitn(6, ':').collect();
+    let ["arn", partition, "iam", "", account, resource] = parts[..] else { return false };
+    let Some(path) = resource.strip_prefix("role/") else { return false };
+    let of_path = |b: u8| b.is_ascii_alphanumeric() || b"+=,.@_/-".contains(&b);
+    partition.starts_with("aws")
+        && partition.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+        && account.len() == 12
+        && is_account(account)
+        && (1..=576).contains(&path.len())
+        && path.bytes().all(of_path)
+}
+
+/// As Coder makes one: 128 random bits in base32.
+pub fn external_id(text: &str) -> Option<&str> {
+    (text.len() == 26 && text.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7'))).then_some(text)
 }
 
 /// Of a field whose texts are never shown.

@@ -32,6 +32,7 @@ fn row(kind: &str, base_url: &str, keys: &[String], settings: Option<BedrockSett
         deleted: false,
         base_url: base_url.to_owned(),
         columns: BTreeMap::new(),
+        has_icon: true,
         settings: Ok(settings),
         keys: Some(keys.iter().map(|key| Ok(SecretString::from(key.as_str()))).collect()),
         key_ids: Vec::new(),
@@ -40,7 +41,7 @@ fn row(kind: &str, base_url: &str, keys: &[String], settings: Option<BedrockSett
 }
 
 fn stored<'a>(name: &'a str, row: &'a StoredProvider) -> Stored<'a> {
-    Stored { name, row, enabled: true }
+    Stored { name, row }
 }
 
 /// `Err`: it was left out.
@@ -103,12 +104,15 @@ fn inexpressible_rows_are_left_out_with_a_reason() {
 fn lost_fields_are_reported() {
     let mut settings = BedrockSettings { region: "us-east-1".into(), ..BedrockSettings::default() };
     settings.other.insert("role_arn".into(), "arn".into());
+    settings.other.insert("later".into(), "x".into());
+    settings.other.insert("external_id".into(), "ABCDEFGHIJKLMNOPQRSTUVWX23".into());
     let mut row = row("bedrock", "", &[], Some(settings));
     row.columns.insert(Field::DisplayName, " Ours".to_owned());
-    let export = export(&[Stored { name: "aws", row: &row, enabled: false }], Secrets::Shown);
+    let export = export(&[Stored { name: "aws", row: &row }], Secrets::Shown);
     let said: Vec<&str> = export.findings.warnings.iter().map(|warning| warning.message.as_str()).collect();
-    assert!(said[0].starts_with("its display_name, which") && said[1].starts_with("that it is disabled"));
-    assert!(said[2].starts_with("what its settings hold in role_arn"), "{said:?}");
+    assert!(said[0].starts_with("its display_name, which") && said[1].starts_with("its bedrock_role_arn"), "{said:?}");
+    let others = "what its settings hold in external_id (ABCDEFGHIJKLMNOPQRSTUVWX23), later";
+    assert!(said[2].starts_with(others), "{said:?}");
 }
 
 #[test]

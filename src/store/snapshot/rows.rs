@@ -24,6 +24,8 @@ pub struct ReadRequest<'a> {
     pub names: Vec<&'a str>,
     /// Keys only if they are compared, so that only then their table must be readable.
     pub with_keys: bool,
+    /// The column `icon` only if a field is set that it proves: not every schema has it.
+    pub with_icon: bool,
     pub keyring: &'a Keyring,
 }
 
@@ -34,14 +36,17 @@ const PROVIDER: &str = "
          case when not p.deleted then p.settings_key_id end as settings_key_id";
 
 /// Of the optional fields that have a column.
-fn optional_columns() -> impl Iterator<Item = (Field, &'static str)> {
-    Field::all_optional().filter_map(|field| Some((field, field.column()?)))
+fn optional_columns(with_icon: bool) -> impl Iterator<Item = (Field, &'static str)> {
+    let known = Field::all_optional().filter(move |field| with_icon || *field != Field::Icon);
+    known.filter_map(|field| Some((field, field.column()?)))
 }
+
+/// Within the brackets `icon` is the column where there is one, and else the NULL of [`NO_ICON`].
+const ICON: &str = "(select icon from ai_providers i where i.id = p.id)";
+const NO_ICON: &str = " cross join (select null::text as icon) no_icon";
 
 const KEY: &str = ",
          k.id as key_id, k.created_at as key_created_at, k.api_key, k.api_key_key_id";
-/// What is not compared.
-const DESCRIPTION: &str = ", p.enabled";
 const JOIN: &str = "
          left join ai_provider_keys k on k.provider_id = p.id and not p.deleted";
 
@@ -49,22 +54,29 @@ const JOIN: &str = "
 enum Selection {
     /// The rows of the names in `$1`, deleted ones too.
     Named,
-    /// All live rows, with their description.
+    /// All live rows.
     Live,
 }
 
-fn statement(selection: Selection, with_keys: bool) -> String {
-    let optional: String = optional_columns().map(|(_, column)| format!(", p.{column}::text as {column}")).collect();
+fn statement(selection: Selection, request: &ReadRequest<'_>) -> String {
+    let ReadRequest { with_keys, with_icon, .. } = *request;
+    let optional: String = optional_columns(with_icon)
+        .map(|(field, column)| match field {
+            Field::Icon => format!(", {ICON} as {column}"),
+            _ => format!(", p.{column}::text as {column}"),
+        })
+        .collect();
+    let no_icon = if with_icon { NO_ICON } else { "" };
     let (key, join) = if with_keys { (KEY, JOIN) } else { ("", "") };
-    let (description, condition) = match selection {
-        Selection::Named => ("", "p.name = any($1)"),
-        Selection::Live => (DESCRIPTION, "not p.deleted"),
+    let condition = match selection {
+        Selection::Named => "p.name = any($1)",
+        Selection::Live => "not p.deleted",
     };
-    format!("{PROVIDER}{optional}{key}{description}\n    from ai_providers p{join}\n   where {condition}")
+    format!("{PROVIDER}{optional}{key}\n    from ai_providers p{join}{no_icon}\n   where {condition}")
 }
 
 pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeMap<String, StoredProvider>, Error> {
-    let sql = statement(Selection::Named, request.with_keys);
+    let sql = statement(Selection::Named, request);
     let parameters: [Parameter<'_>; 1] = [(&request.names, Type::TEXT_ARRAY)];
     let mut slots: BTreeMap<&str, Option<Found>> = request.names.iter().map(|name| (*name, None)).collect();
     let answer = session.query(&sql, &parameters, |row| match slots.get_mut(row.try_get::<_, &str>("name")?) {
@@ -76,28 +88,20 @@ pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeM
     Ok(slots.into_iter().filter_map(|(name, slot)| Some((name.to_owned(), slot?.finish()))).collect())
 }
 
-/// A live provider with what is not compared: what Coder holds and no variable can say.
 pub struct Live {
     pub name: String,
     pub row: StoredProvider,
-    pub enabled: bool,
 }
 
 /// In name order.
 pub async fn read_live(session: &Session, keyring: &Keyring) -> Result<Vec<Live>, Error> {
-    let request = ReadRequest { names: Vec::new(), with_keys: true, keyring };
-    let sql = statement(Selection::Live, request.with_keys);
-    let mut slots: BTreeMap<String, (Option<Found>, bool)> = BTreeMap::new();
-    let answer = session.query(&sql, &[], |row| {
-        let (slot, enabled) = slots.entry(row.try_get("name")?).or_default();
-        if take(slot, row, &request)? {
-            *enabled = row.try_get("enabled")?;
-        }
-        Ok(())
-    });
+    let request = ReadRequest { names: Vec::new(), with_keys: true, with_icon: true, keyring };
+    let sql = statement(Selection::Live, &request);
+    let mut slots: BTreeMap<String, Option<Found>> = BTreeMap::new();
+    let answer =
+        session.query(&sql, &[], |row| take(slots.entry(row.try_get("name")?).or_default(), row, &request).map(|_| ()));
     step(Step::Rows, answer).await?;
-    let live =
-        |(name, (slot, enabled)): (String, (Option<Found>, bool))| Some(Live { name, row: slot?.finish(), enabled });
+    let live = |(name, slot): (String, Option<Found>)| Some(Live { name, row: slot?.finish() });
     Ok(slots.into_iter().filter_map(live).collect())
 }
 
@@ -145,10 +149,11 @@ impl Found {
         request: &ReadRequest<'_>,
     ) -> Result<Self, tokio_postgres::Error> {
         let mut columns = BTreeMap::new();
-        for (field, column) in optional_columns() {
-            if let Some(text) = row.try_get::<_, Option<String>>(column)?.filter(|text| !text.is_empty()) {
-                columns.insert(field, text);
-            }
+        let mut has_icon = false;
+        for (field, column) in optional_columns(request.with_icon) {
+            let text: Option<String> = row.try_get(column)?;
+            has_icon |= field == Field::Icon && text.is_some();
+            columns.extend(text.filter(|text| !text.is_empty()).map(|text| (field, text)));
         }
         let stored = StoredProvider {
             id,
@@ -156,6 +161,7 @@ impl Found {
             deleted,
             base_url: row.try_get("base_url")?,
             columns,
+            has_icon,
             settings: decode_settings(row.try_get("settings")?, row.try_get("settings_key_id")?, request.keyring),
             keys: None,
             key_ids: Vec::new(),

@@ -119,6 +119,7 @@ words! {
         BaseUrlIgnored = "base_url_ignored" => Outcome::Ok,
         IconUnusual = "icon_unusual" => Outcome::Ok,
         BedrockWithoutCredentials = "bedrock_without_credentials" => Outcome::Ok,
+        UndescribedProvider = "undescribed_provider" => Outcome::Ok,
         SettingsNotUnderstood = "settings_not_understood" => Outcome::Ok,
         SchemaPending = "schema_pending" => Outcome::Ok,
         EncryptionPending = "encryption_pending" => Outcome::Ok,

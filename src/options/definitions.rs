@@ -198,6 +198,8 @@ pub const OPTIONS: &[OptionRow] = &[
         "Fewer providers than this in the environment is invalid").default("0"),
     ignored_by(&[Resolve], row("if-schema-missing", Takes::Value("WORD"), Workload, STARTING,
         "How to treat a database without the table ai_providers: auto, fail, wait").default("auto")),
+    ignored_by(&[Resolve], row("undescribed", Takes::Value("WORD"), Workload, STARTING,
+        "How to treat live rows that no variable describes: ignore, warn [default: ignore for seed, else warn]")),
     row("audit", Takes::Value("WORD"), Workload, COMPARING,
         "Audit rows in the same transaction: auto, off").default("auto"),
     row("env-file", Takes::Value("FILE"), Workload, COMPARING,

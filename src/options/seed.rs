@@ -31,6 +31,8 @@ pub struct Options {
     /// How it was given.
     pub require_origin: String,
     pub if_schema_missing: IfSchemaMissing,
+    /// `None`: not given, so it depends on who asks.
+    pub undescribed: Option<Undescribed>,
     pub audit: bool,
     pub env_file: Option<PathBuf>,
     pub offline: bool,
@@ -84,6 +86,13 @@ impl Compare {
     fn parse(text: &str) -> Result<Compare, String> {
         word(text, &[("ignore", Compare::Ignore), ("warn", Compare::Warn), ("fail", Compare::Fail)])
     }
+}
+
+/// `--undescribed`: live rows that no variable describes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Undescribed {
+    Ignore,
+    Warn,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -146,6 +155,9 @@ pub(super) fn read(reader: &mut OptionReader, raw: &RawOptions) -> Options {
         }),
         if_schema_missing: reader.read("if-schema-missing", |text| {
             word(text, &[("auto", Missing::Auto), ("fail", Missing::Fail), ("wait", Missing::Wait)])
+        }),
+        undescribed: reader.read_or("undescribed", None, |text| {
+            word(text, &[("ignore", Some(Undescribed::Ignore)), ("warn", Some(Undescribed::Warn))])
         }),
         audit: reader.read("audit", |text| word(text, &[("auto", true), ("off", false)])),
         env_file: reader.read_or("env-file", None, path),

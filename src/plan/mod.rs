@@ -11,6 +11,7 @@ pub mod resolve;
 mod snapshot;
 mod take_database;
 mod types;
+pub(crate) mod undescribed;
 
 pub use comparison::Comparison;
 pub use conflict::{Conflict, FieldValue};
@@ -66,6 +67,10 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
         }
     }
     plan.findings.problems.extend(legacy_conflicts);
+    if let Some((listed, warning)) = undescribed::judge(desired, &snapshot.undescribed) {
+        plan.undescribed = listed;
+        plan.findings.warnings.push(warning);
+    }
     if plan.missing().next().is_some() {
         insert::decide(&mut plan, desired, snapshot.schema.as_ref(), options);
     }

@@ -13,6 +13,9 @@ pub struct Snapshot {
     pub rows: BTreeMap<String, StoredProvider>,
     /// Labels, columns, privileges, encryption: read only when a plan needs them.
     pub schema: Option<Schema>,
+    /// The beginnings of the names of live rows that were not asked for, in order, as far as they are listed and one more.
+    /// Empty where nobody asked.
+    pub undescribed: Vec<String>,
 }
 
 #[derive(Clone)]

@@ -60,6 +60,8 @@ pub struct Plan {
     pub entries: Vec<Entry>,
     pub conflicts: Vec<Conflict>,
     pub findings: Findings,
+    /// Live rows that no variable describes, as they may be shown; at most [`super::undescribed::LISTED`].
+    pub undescribed: Vec<String>,
     /// The schema was not read, and this plan is only final with it.
     pub needs_schema: bool,
     /// What to insert: `None` if nothing is missing or a problem prevents it.

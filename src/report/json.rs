@@ -17,6 +17,8 @@ pub(super) struct Document<'a> {
     conflicts: Vec<Conflict<'a>>,
     problems: &'a [Problem],
     warnings: &'a [Problem],
+    /// Live rows that no variable describes: names, at most 64.
+    undescribed: &'a [String],
     /// What to run to read on: `ai-provider-seed explain conflict`.
     explain: String,
     /// Only with `--from`.
@@ -105,6 +107,7 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         conflicts: conflicts.collect(),
         problems: &report.findings.problems,
         warnings: &report.findings.warnings,
+        undescribed: &report.undescribed,
         explain: format!("ai-provider-seed explain {}", report.explained_by()),
         from: report.source.as_ref(),
     }

@@ -79,6 +79,8 @@ pub struct Report {
     /// Of which not enough is known to compare them.
     pub unknown_providers: Vec<UnknownProvider>,
     pub conflicts: Vec<Conflict>,
+    /// Live rows that no variable describes, as they may be shown.
+    pub undescribed: Vec<String>,
     pub findings: Findings,
     /// `--block-on` was given as a flag, which beats its variable.
     pub block_on_is_flag: bool,
@@ -103,6 +105,7 @@ impl Report {
             providers: Vec::new(),
             unknown_providers: Vec::new(),
             conflicts: Vec::new(),
+            undescribed: Vec::new(),
             findings: findings.into(),
             block_on_is_flag: false,
             resolve_options: Vec::new(),
@@ -130,6 +133,7 @@ impl Report {
         self.providers =
             plan.entries.iter().filter_map(|entry| Some(provider(desired.get(entry.desired)?, entry))).collect();
         self.conflicts = plan.conflicts;
+        self.undescribed = plan.undescribed;
         self.findings.extend(plan.findings);
         self.conclude();
         if self.command == Command::Diff && self.outcome == Outcome::Ok && plan.insert.is_some() {

@@ -7,7 +7,7 @@ use crate::env::{
     Completeness, DATABASE_URL_VARIABLES, Environment, UnknownProvider, Variable, characters, look_up, read_file,
     reference, size,
 };
-use crate::options::{Compare, DatabaseSource, Options};
+use crate::options::{Compare, DatabaseSource, Options, Undescribed};
 use crate::plan::{Access, PlanOptions};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, ENCRYPTION_KEYS_VARIABLE};
@@ -22,6 +22,8 @@ pub struct Prepared {
     pub keyring: Keyring,
     pub plan: PlanOptions,
     pub warnings: Vec<Problem>,
+    /// Also name live rows that no variable describes.
+    pub undescribed: bool,
     /// `None`: there is nothing to ask a database.
     pub connector: Option<Connector>,
 }
@@ -86,7 +88,22 @@ pub fn prepare_with(
         }
     }
     let nothing = environment.providers.is_empty() && environment.findings.problems.is_empty();
-    let connector = if options.offline || nothing { None } else { connect(&mut problems) };
+    // With objects or values unknown, a row may well be described by them.
+    let is_partial = matches!(completeness, Completeness::Partial([_, ..])) || !environment.unknown.is_empty();
+    // A start says nothing of them unless it is asked to; `diff` and the controller do.
+    let default = if access == Access::Write { Undescribed::Ignore } else { Undescribed::Warn };
+    let undescribed = options.undescribed.unwrap_or(default) == Undescribed::Warn && !is_partial;
+    let connector = if options.offline || (nothing && !undescribed) {
+        None
+    } else if nothing {
+        // Where no database is named, there is nothing to look at.
+        let mut found = Vec::new();
+        let connector = connect(&mut found);
+        problems.extend(found.into_iter().filter(|problem| problem.code != Code::DatabaseUrlMissing));
+        connector
+    } else {
+        connect(&mut problems)
+    };
     if options.offline {
         environment.warn_of_undecided();
     }
@@ -103,7 +120,8 @@ pub fn prepare_with(
         keys_given: !keyring.is_empty(),
     };
     let warnings = findings.warnings;
-    Ok(Prepared { desired: environment.providers, unknown: environment.unknown, keyring, plan, warnings, connector })
+    let (desired, unknown) = (environment.providers, environment.unknown);
+    Ok(Prepared { desired, unknown, keyring, plan, warnings, undescribed, connector })
 }
 
 /// Only what a read of the database needs: encryption keys and the connection, without an environment.

@@ -223,6 +223,7 @@ impl ResolveAttempt<'_> {
             names: desired.chain(self.run.request.providers.iter().map(String::as_str)).collect(),
             with_keys: self.run.plan.compare_credentials != Compare::Ignore,
             with_icon: self.run.desired.iter().any(DesiredProvider::sets_newer_fields),
+            undescribed: false,
             keyring: self.run.keyring,
         }
     }

@@ -30,6 +30,8 @@ pub struct SeedRun<'a> {
     pub wait: Duration,
     pub lock_timeout: Duration,
     pub if_schema_missing: IfSchemaMissing,
+    /// Also names live rows that no variable describes.
+    pub undescribed: bool,
 }
 
 /// The last plan of a run, if there was one, and the error that ended it, if it failed.
@@ -246,6 +248,7 @@ impl SeedAttempt<'_> {
             names: self.run.desired.iter().map(|provider| provider.name.as_str()).collect(),
             with_keys: self.run.plan.compare_credentials != crate::options::Compare::Ignore,
             with_icon: self.run.desired.iter().any(DesiredProvider::sets_newer_fields),
+            undescribed: self.run.undescribed,
             keyring: self.run.keyring,
         }
     }

@@ -22,6 +22,8 @@ steps! {
     Probe
     ReadBegin
     Rows
+    /// Names of live rows that were not asked for.
+    Undescribed
     Schema
     Encryption
     ReadEnd

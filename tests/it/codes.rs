@@ -238,6 +238,7 @@ fn how(code: Code) -> How {
             Environment(&[BEDROCK, ("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_BASE_URL", "https://b.example/")])
         }
         Code::BedrockWithoutModels => Environment(&[BEDROCK, REGION]),
+        Code::UndescribedProvider => With(|| command(&["diff"], &ROW.replace("'openai', 'https", "'renamed', 'https"))),
         Code::SettingsNotUnderstood => {
             With(|| run(&format!(r#"{ROW}; update ai_providers set settings = '{{"_type":"later","_version":1}}'"#)))
         }

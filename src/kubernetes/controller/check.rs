@@ -159,6 +159,7 @@ impl Checker<'_> {
                     wait: Duration::ZERO,
                     lock_timeout: Duration::ZERO,
                     if_schema_missing: options.if_schema_missing,
+                    undescribed: prepared.undescribed,
                 };
                 if spec.url_secret_ref().is_none() && is_local(connector) {
                     hint = "; localhost is the controller here, not the pod: set spec.database.urlSecretRef";

@@ -40,6 +40,7 @@ pub async fn seed(target: &Target) -> seed::RunOutcome {
         wait: Duration::ZERO,
         lock_timeout: lock_timeout(target),
         if_schema_missing: target.options.if_schema_missing,
+        undescribed: false,
     };
     run.run(connector).await
 }

@@ -219,6 +219,12 @@ pub struct SeedOptions {
     #[schemars(with = "Compare")]
     pub compare_settings: Option<Compare>,
 
+    /// How to treat live rows that no variable describes: Ignore; Warn, list them in status.undescribed. Default: what the
+    /// container says, and Warn if it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Undescribed")]
+    pub undescribed: Option<Undescribed>,
+
     /// The outcomes that stop a start: any of Invalid, Conflict, Unavailable, Unusable and Locked, or All or None alone.
     /// 1 to 5 of them. Default: what the container says, and All if it says nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -237,6 +243,12 @@ pub enum Compare {
     Ignore,
     Warn,
     Fail,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Undescribed {
+    Ignore,
+    Warn,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -14,6 +14,8 @@ pub const MAX_CONFLICTS: usize = 64;
 pub const MAX_AGREEMENTS: usize = 256;
 /// How many of `warnings` there may be.
 pub const MAX_WARNINGS: usize = 32;
+/// How many of `undescribed` there may be.
+pub const MAX_UNDESCRIBED: usize = crate::plan::undescribed::LISTED;
 /// How many `variables` a warning may have.
 pub const MAX_VARIABLES: usize = 16;
 
@@ -84,6 +86,11 @@ pub struct AIProviderSeedStatus {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_WARNINGS), extend("x-kubernetes-list-type" = "atomic"))]
     pub warnings: Vec<WarningStatus>,
+
+    /// The names of live rows that no variable describes, such as the old name of a provider that was renamed. At most 64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_UNDESCRIBED), extend("x-kubernetes-list-type" = "atomic"))]
+    pub undescribed: Vec<String>,
 }
 
 /// The whole in four figures.

@@ -30,6 +30,8 @@ pub struct Observation {
     /// A seed would insert rows.
     pub would_insert: bool,
     pub warnings: Vec<WarningStatus>,
+    /// Live rows that no variable describes.
+    pub undescribed: Vec<String>,
     pub workload: Option<EventSubject>,
 }
 
@@ -106,6 +108,7 @@ impl Observation {
             desired: None,
             would_insert: false,
             warnings: Vec::new(),
+            undescribed: Vec::new(),
             workload: None,
         }
     }
@@ -145,6 +148,7 @@ impl Observation {
             }
         };
         observed.warnings = warnings(&report.findings.warnings);
+        observed.undescribed.clone_from(&report.undescribed);
         observed.would_insert = report.outcome == Outcome::Changes;
         observed
     }

@@ -93,8 +93,9 @@ impl<'a> ContainerInputs<'a> {
                 refused.warnings.extend(also_seeds);
                 Err(TargetError::Invalid(refused))
             }
-            (Ok(_), Some(stop)) => Err(stop.into()),
-            (Ok(mut prepared), None) => {
+            // For nothing desired a database is looked at only by the way.
+            (Ok(prepared), Some(stop)) if !prepared.desired.is_empty() => Err(stop.into()),
+            (Ok(mut prepared), _) => {
                 prepared.warnings.extend(also_seeds);
                 Ok(Target { prepared, options: options.clone() })
             }

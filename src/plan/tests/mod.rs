@@ -93,7 +93,7 @@ fn deleted(row: StoredProvider) -> StoredProvider {
 }
 
 fn snapshot<const N: usize>(rows: [(&str, StoredProvider); N]) -> Snapshot {
-    Snapshot { rows: rows.map(|(name, row)| (name.to_owned(), row)).into(), schema: None }
+    Snapshot { rows: rows.map(|(name, row)| (name.to_owned(), row)).into(), ..Snapshot::default() }
 }
 
 fn table(columns: &[&str]) -> Table {

@@ -35,7 +35,7 @@ fn database(facts: &[(Option<Facts>, bool)]) -> Snapshot {
         let (kind, url, keys) = facts.as_ref()?;
         Some((format!("p{n}"), StoredProvider { deleted: *gone, ..row(kind, url, keys) }))
     });
-    Snapshot { rows: rows.collect(), schema: None }
+    Snapshot { rows: rows.collect(), ..Snapshot::default() }
 }
 
 /// Base URL and keys of environment and database.

@@ -33,7 +33,7 @@ fn applied(update: &Update, row: &StoredProvider) -> StoredProvider {
 fn a_type_is_taken_only_where_nothing_is_lost() {
     let refused = |desired: &[DesiredProvider], row: StoredProvider, options: &PlanOptions| {
         let name = desired[0].name.clone();
-        let rows = with(schema(), Snapshot { rows: [(name, row)].into(), schema: None });
+        let rows = with(schema(), Snapshot { rows: [(name, row)].into(), ..Snapshot::default() });
         let resolution = decide(desired, &rows, Action::TakeEnvironment, options);
         assert_eq!(resolution.updates.is_empty(), !resolution.findings.problems.is_empty());
         codes(&resolution.findings.problems)
@@ -49,7 +49,7 @@ fn a_type_is_taken_only_where_nothing_is_lost() {
     assert_eq!(refused(&bedrock(), row("openai", "", &[]), &WRITE), none);
     // Each for its own reason.
     let why = |desired: &[DesiredProvider], row: StoredProvider| {
-        let rows = with(schema(), Snapshot { rows: [(desired[0].name.clone(), row)].into(), schema: None });
+        let rows = with(schema(), Snapshot { rows: [(desired[0].name.clone(), row)].into(), ..Snapshot::default() });
         decide(desired, &rows, Action::TakeEnvironment, &WRITE).findings.problems[0].message.clone()
     };
     let no_keys = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL)]);
@@ -88,7 +88,7 @@ fn stored_keys_are_never_replaced_by_nothing() {
     let aws = desired(&[("0_TYPE", "bedrock"), ("0_NAME", "aws"), ("0_BEDROCK_REGION", "us-east-1")]);
     let stored = |region| {
         let row = bedrock_row("bedrock", region, Some(("id", "secret")));
-        with(schema(), Snapshot { rows: [("aws".to_owned(), row)].into(), schema: None })
+        with(schema(), Snapshot { rows: [("aws".to_owned(), row)].into(), ..Snapshot::default() })
     };
     let moved = decide(&aws, &stored("eu-west-1"), Action::TakeEnvironment, &WRITE);
     assert_eq!(moved.updates[0].fields, [Field::BedrockRegion]);
@@ -360,7 +360,7 @@ proptest! {
         };
         let name = desired[0].name.clone();
         let rows = |row: StoredProvider| {
-            with(schema(), Snapshot { rows: [(name.clone(), row)].into(), schema: None })
+            with(schema(), Snapshot { rows: [(name.clone(), row)].into(), ..Snapshot::default() })
         };
         let resolution = decide(&desired, &rows(stored.clone()), Action::TakeEnvironment, &options);
         let before = plan(&desired, &rows(stored.clone()), &options).conflicts;

@@ -56,7 +56,7 @@ fn round_trip(name: &str, row: &StoredProvider) -> Result<State, Code> {
     let variables = parse_dotenv(text.expose_secret()).unwrap_or_else(|error| panic!("{error}"));
     let environment = Environment::read(&variables);
     assert_eq!(environment.findings.problems, []);
-    let snapshot = Snapshot { rows: [(name.to_owned(), row.clone())].into(), schema: None };
+    let snapshot = Snapshot { rows: [(name.to_owned(), row.clone())].into(), ..Snapshot::default() };
     let plan = plan(&environment.providers, &snapshot, &OPTIONS);
     assert_eq!((plan.entries.len(), plan.conflicts), (1, vec![]));
     Ok(plan.entries[0].state)

@@ -2,6 +2,7 @@
 //! types, names no statement and works through PgBouncer in transaction mode.
 
 mod rows;
+mod undescribed;
 
 pub use rows::{Live, ReadRequest};
 
@@ -36,8 +37,9 @@ pub async fn read_locked(session: &Session, request: &ReadRequest<'_>, scope: Re
             }
         }
     };
-    let (rows, schema) = tokio::join!(rows::read(session, request), schema);
-    Ok(Snapshot { rows: rows?, schema: schema? })
+    let (rows, undescribed, schema) =
+        tokio::join!(rows::read(session, request), undescribed::read(session, request), schema);
+    Ok(Snapshot { rows: rows?, schema: schema?, undescribed: undescribed? })
 }
 
 /// All live providers, in name order, for `export`: the same statement in the same kind of transaction.

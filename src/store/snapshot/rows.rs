@@ -26,6 +26,8 @@ pub struct ReadRequest<'a> {
     pub with_keys: bool,
     /// The column `icon` only if a field is set that it proves: not every schema has it.
     pub with_icon: bool,
+    /// Also the names of other live rows.
+    pub undescribed: bool,
     pub keyring: &'a Keyring,
 }
 
@@ -95,7 +97,7 @@ pub struct Live {
 
 /// In name order.
 pub async fn read_live(session: &Session, keyring: &Keyring) -> Result<Vec<Live>, Error> {
-    let request = ReadRequest { names: Vec::new(), with_keys: true, with_icon: true, keyring };
+    let request = ReadRequest { names: Vec::new(), with_keys: true, with_icon: true, undescribed: false, keyring };
     let sql = statement(Selection::Live, &request);
     let mut slots: BTreeMap<String, Option<Found>> = BTreeMap::new();
     let answer =

@@ -3,13 +3,15 @@
 
 use crate::env::Variable;
 use crate::kubernetes::crd::reason::{Audience, CheckStopped};
-use crate::kubernetes::crd::spec::{AIProviderSeedSpec, BlockOn as BlockOnWord, Compare as CompareWord};
+use crate::kubernetes::crd::spec::{
+    AIProviderSeedSpec, BlockOn as BlockOnWord, Compare as CompareWord, Undescribed as UndescribedWord,
+};
 use crate::kubernetes::workload::inputs::{
     ContainerInputs, Target, TargetError, from_environment, is_of_unknown_database, refuse_files,
 };
 use crate::kubernetes::workload::objects::Objects;
 use crate::kubernetes::workload::template::Workload;
-use crate::options::{self, BlockOn, Compare, Options};
+use crate::options::{self, BlockOn, Compare, Options, Undescribed};
 use crate::problem::{Outcome, Problem};
 use crate::run::prepare::authentication;
 use crate::store::connect::{ConnectionSource, Connector};
@@ -50,6 +52,12 @@ fn take_options(spec: &AIProviderSeedSpec, options: &mut Options) {
     };
     options.compare_credentials = given.compare_credentials.map_or(options.compare_credentials, compare);
     options.compare_settings = given.compare_settings.map_or(options.compare_settings, compare);
+    if let Some(undescribed) = given.undescribed {
+        options.undescribed = Some(match undescribed {
+            UndescribedWord::Ignore => Undescribed::Ignore,
+            UndescribedWord::Warn => Undescribed::Warn,
+        });
+    }
     if given.block_on.contains(&BlockOnWord::All) {
         options.block_on = BlockOn::all();
     } else if !given.block_on.is_empty() {

@@ -77,7 +77,10 @@ fn database_source_of_the_target() {
     let none = json!({});
     for (more, env, args, expected) in [
         (&none, json!([provider(), url]), json!(["seed"]), "database coder at db:5432 as u"),
-        (&none, json!([url]), json!(["seed"]), "nothing"),
+        // For nothing desired its rows are listed, where a database is named, and unless the container says otherwise.
+        (&none, json!([url]), json!(["seed"]), "database coder at db:5432 as u"),
+        (&none, json!([url]), json!(["seed", "--undescribed=ignore"]), "nothing"),
+        (&none, json!([]), json!(["seed"]), "nothing"),
         (&none, json!([provider()]), json!(["seed"]), "database_url_missing "),
         (&secret("db"), json!([provider(), url]), json!(["seed"]), "database coder at other:6432 as reader"),
         // What only the pod knows does not matter where nobody asks for it.

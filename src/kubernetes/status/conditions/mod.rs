@@ -11,8 +11,8 @@ use super::write_result::{ConditionUpdate, WriteReason};
 use crate::explain::pointer;
 use crate::kubernetes::crd::reason::{Progress, Reason};
 use crate::kubernetes::crd::status::{
-    AIProviderSeedStatus, ConflictStatus, MAX_CONFLICTS, MAX_PROVIDERS, MAX_WARNINGS, ProviderState, ProviderStatus,
-    Summary,
+    AIProviderSeedStatus, ConflictStatus, MAX_CONFLICTS, MAX_PROVIDERS, MAX_UNDESCRIBED, MAX_WARNINGS, ProviderState,
+    ProviderStatus, Summary,
 };
 use crate::provider::redact::fit_bytes;
 
@@ -106,6 +106,10 @@ pub fn next(old: Option<&AIProviderSeedStatus>, observation: &Observation, input
         agreements: match &observation.database {
             DatabaseView::Found { records, .. } => update(&before.agreements, records, &input.now),
             DatabaseView::Unread | DatabaseView::NotLooked => before.agreements.clone(),
+        },
+        undescribed: match observation.database {
+            DatabaseView::NotLooked => before.undescribed.clone(),
+            _ => observation.undescribed.iter().take(MAX_UNDESCRIBED).cloned().collect(),
         },
         warnings: match observation.database {
             DatabaseView::NotLooked => before.warnings.clone(),

@@ -109,6 +109,7 @@ words! {
         ProviderWithoutKeys = "provider_without_keys" => Outcome::Invalid,
         BaseUrlSuspicious = "base_url_suspicious" => Outcome::Invalid,
         BedrockWithoutModels = "bedrock_without_models" => Outcome::Invalid,
+        BedrockModelUnresolved = "bedrock_model_unresolved" => Outcome::Invalid,
         KeySuspicious = "key_suspicious" => Outcome::Invalid,
         RegionSuspicious = "region_suspicious" => Outcome::Invalid,
         UnexpandedReference = "unexpanded_reference" => Outcome::Invalid,
@@ -119,6 +120,9 @@ words! {
         BaseUrlIgnored = "base_url_ignored" => Outcome::Ok,
         IconUnusual = "icon_unusual" => Outcome::Ok,
         BedrockWithoutCredentials = "bedrock_without_credentials" => Outcome::Ok,
+        BedrockRoleWithoutRegion = "bedrock_role_without_region" => Outcome::Ok,
+        BedrockRowOfOldType = "bedrock_row_of_old_type" => Outcome::Ok,
+        ProviderDisabled = "provider_disabled" => Outcome::Ok,
         UndescribedProvider = "undescribed_provider" => Outcome::Ok,
         SettingsNotUnderstood = "settings_not_understood" => Outcome::Ok,
         SchemaPending = "schema_pending" => Outcome::Ok,
@@ -136,11 +140,12 @@ words! {
 
 impl Code {
     /// The warnings that `--strict` turns into problems.
-    pub const STRICT: [Code; 9] = [
+    pub const STRICT: [Code; 10] = [
         Code::UnknownVariable,
         Code::ProviderWithoutKeys,
         Code::BaseUrlSuspicious,
         Code::BedrockWithoutModels,
+        Code::BedrockModelUnresolved,
         Code::KeySuspicious,
         Code::RegionSuspicious,
         Code::UnexpandedReference,

@@ -16,6 +16,13 @@ pub fn without_models(missing: Vec<String>) -> Option<Problem> {
     (!missing.is_empty()).then(|| Problem::new(Code::BedrockWithoutModels, message).variables(missing))
 }
 
+/// Coder resolves the ARN of an application inference profile only when the provider is saved through its API.
+pub fn unresolved_model(model: &str) -> Option<String> {
+    let message = "the ARN of an application inference profile: Coder resolves it only when the provider is saved through its \
+                   API or UI, so save it there once after the start, or set the id of the model";
+    model.contains(":application-inference-profile/").then(|| message.to_owned())
+}
+
 /// Coder stores any text; but one that is not an absolute http(s) URL cannot work. An empty one is fine where Coder uses the
 /// vendor's endpoint, or Bedrock's of the region.
 pub fn suspicious_url(kind: ProviderType, url: &str) -> Option<String> {

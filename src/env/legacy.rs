@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::endpoint::{bedrock_without_credentials, suspicious_url, without_models};
+use super::endpoint::{bedrock_without_credentials, suspicious_url, unresolved_model, without_models};
 use super::names::{FAMILIES, behind, is_older};
 use super::unknown::UnknownProvider;
 use super::variable::Variable;
@@ -155,6 +155,10 @@ fn anthropic(
     let missing = models.iter().filter(|(_, model)| model.is_empty()).map(|(name, _)| legacy.field(name).spelled());
     if let Some(warning) = without_models(missing.collect()) {
         findings.warnings.push(warning.provider("anthropic"));
+    }
+    for (name, model) in models {
+        let warning = unresolved_model(model).map(|message| Problem::new(Code::BedrockModelUnresolved, message));
+        findings.warnings.extend(warning.map(|w| w.provider("anthropic").variable(legacy.field(name).spelled())));
     }
     let origins = Origins {
         base_url: bedrock.url.origin(Presence::Unset),

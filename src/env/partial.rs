@@ -8,10 +8,11 @@ use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, Presence};
 
 /// Codes that only say that a variable is missing.
-const OF_ABSENCE: [Code; 8] = [
+const OF_ABSENCE: [Code; 9] = [
     Code::TypeRequired,
     Code::BedrockRequired,
     Code::BedrockWithoutModels,
+    Code::BedrockRoleWithoutRegion,
     Code::CredentialCountMismatch,
     Code::IndexGap,
     Code::ProviderWithoutKeys,

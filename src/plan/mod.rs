@@ -11,7 +11,8 @@ pub mod resolve;
 mod snapshot;
 mod take_database;
 mod types;
-pub(crate) mod undescribed;
+pub mod undescribed;
+pub(crate) mod warnings;
 
 pub use comparison::Comparison;
 pub use conflict::{Conflict, FieldValue};
@@ -36,7 +37,7 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
         match knows_type(provider, row, snapshot.schema.as_ref()) {
             Some(true) => {}
             Some(false) => {
-                plan.findings.warnings.push(unsupported(provider));
+                plan.findings.warnings.push(warnings::unsupported(provider));
                 plan.entries.push(entry(at, provider, State::Unsupported));
                 continue;
             }
@@ -45,7 +46,7 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
         match knows_newer(provider, row, snapshot.schema.as_ref()) {
             Some(true) => {}
             Some(false) => {
-                plan.findings.warnings.push(unsupported_fields(provider));
+                plan.findings.warnings.push(warnings::unsupported_fields(provider));
                 if provider.newer_fields().any(|field| field.settings_key().is_some()) {
                     plan.entries.push(entry(at, provider, State::Unsupported));
                     continue;
@@ -60,7 +61,7 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
         match row {
             None => plan.entries.push(entry(at, provider, State::Missing)),
             Some(row) if row.deleted => {
-                plan.findings.warnings.push(deleted(provider));
+                plan.findings.warnings.push(warnings::deleted(provider));
                 plan.entries.push(Entry { id: Some(row.id), ..entry(at, provider, State::Deleted) });
             }
             Some(row) => compare(&mut plan, at, provider, row, options),
@@ -98,7 +99,7 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
     let ignoring = PlanOptions { compare_credentials: Compare::Ignore, ..*options };
     let options = if provider.credentials_unknown { &ignoring } else { options };
     if row.has_opaque_settings() {
-        plan.findings.warnings.push(not_understood(provider));
+        plan.findings.warnings.push(warnings::not_understood(provider));
     }
     let settings = match row.compared_settings(provider) {
         Ok(settings) => settings,
@@ -117,6 +118,7 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
             None
         }
     };
+    plan.findings.warnings.extend(warnings::of_row(provider, row, settings));
     let comparison = Comparison { desired: provider, row, settings, keys, options };
     let conflicts = comparison.conflicts();
     let state = match conflicts.iter().map(|conflict| conflict.blocking).max() {
@@ -149,43 +151,6 @@ fn entry(desired: usize, provider: &DesiredProvider, state: State) -> Entry {
 fn about(provider: &DesiredProvider, code: Code, message: impl Into<String>) -> Problem {
     let problem = Problem::new(code, message).variable(&provider.origins.name.variable);
     Problem { index: provider.index, provider: Some(provider.label()), ..problem }
-}
-
-fn unsupported(provider: &DesiredProvider) -> Problem {
-    let kind = redact::kind(provider.kind.as_str(), Some(&provider.origins.kind));
-    let message = format!(
-        "this database does not know the type ({kind}), so the provider is skipped; upgrade Coder or remove it"
-    );
-    Problem {
-        variables: vec![provider.origins.kind.variable.clone()],
-        ..about(provider, Code::UnsupportedByDatabase, message)
-    }
-}
-
-/// Without its role a provider would be another identity, so it is skipped; without its icon it is the same.
-fn unsupported_fields(provider: &DesiredProvider) -> Problem {
-    let skipped = provider.newer_fields().any(|field| field.settings_key().is_some());
-    let so = if skipped { "the provider is skipped" } else { "the row goes without it" };
-    let message =
-        format!("Coder knows this field from 2.36 on, and this database is older, so {so}; upgrade Coder or unset it");
-    let variables =
-        provider.newer_fields().filter_map(|field| provider.origin(field)).map(|origin| origin.variable.clone());
-    Problem { variables: variables.collect(), ..about(provider, Code::UnsupportedByDatabase, message) }
-}
-
-fn deleted(provider: &DesiredProvider) -> Problem {
-    let message = format!(
-        "an operator deleted it; the environment does not bring it back. To have it again, create it in Coder or run \
-         ai-provider-seed resolve {} --restore; to end this warning, unset its variables",
-        provider.label()
-    );
-    about(provider, Code::PreviouslyDeleted, message)
-}
-
-fn not_understood(provider: &DesiredProvider) -> Problem {
-    let message = "Coder holds settings of a kind or version that this version does not know; they stay as they are and \
-                   were not compared; upgrade ai-provider-seed";
-    about(provider, Code::SettingsNotUnderstood, message)
 }
 
 fn unreadable_settings(provider: &DesiredProvider, unreadable: &Unreadable) -> Problem {

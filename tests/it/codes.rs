@@ -110,6 +110,29 @@ fn how(code: Code) -> How {
         Code::CredentialCountMismatch => Environment(&[BEDROCK, ("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_ACCESS_KEY", "a")]),
         Code::DuplicateName => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_1_TYPE", "openai")]),
         Code::InvalidField => Environment(&[TYPE, URL, KEY, ("CODER_AIBRIDGE_PROVIDER_0_ENABLED", "yes")]),
+        Code::BedrockModelUnresolved => Environment(&[
+            BEDROCK,
+            REGION,
+            (
+                "CODER_AIBRIDGE_PROVIDER_0_BEDROCK_MODEL",
+                "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/abcdefgh1234",
+            ),
+        ]),
+        Code::BedrockRoleWithoutRegion => Environment(&[
+            BEDROCK,
+            ("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_ROLE_ARN", "arn:aws:iam::123456789012:role/coder"),
+        ]),
+        Code::ProviderDisabled => {
+            With(|| command(&["diff"], &format!("{ROW}; update ai_providers set enabled = false")))
+        }
+        Code::BedrockRowOfOldType => With(|| {
+            let database = Server::shared().database(Variant::Current);
+            database.execute(
+                r#"insert into ai_providers (type, name, base_url, settings) values ('anthropic', 'bedrock', '',
+                   '{"_type":"bedrock","_version":1,"region":"us-east-1"}')"#,
+            );
+            Run::diff().json().envs([BEDROCK, REGION]).database(database.url()).run()
+        }),
         Code::IconUnusual => Environment(&[TYPE, URL, KEY, ("CODER_AIBRIDGE_PROVIDER_0_ICON", "robot")]),
         Code::InvalidName => Environment(&[TYPE, ("CODER_AIBRIDGE_PROVIDER_0_NAME", "my_openai")]),
         Code::SingularAndPlural => Environment(&[TYPE, KEY, ("CODER_AIBRIDGE_PROVIDER_0_KEYS", "a")]),

@@ -98,7 +98,7 @@ fn settings_of_a_later_coder_stay_as_they_are() {
     let update = format!("update ai_providers set settings = '{settings}'");
     let database = database(&format!("{}{update}", openai(OLD_URL, &["sk-canary-old"])));
     let diff = run("diff", &database).run();
-    assert_eq!(diff.codes("warnings"), ["settings_not_understood"], "{diff}");
+    assert_eq!(diff.codes("warnings"), ["settings_not_understood", "provider_disabled"], "{diff}");
     take(&database, &id_of(&diff)).run().expect(0);
     let after = row(&database);
     assert_eq!((&after["settings"], &after["base_url"]), (&json!(settings), &json!(URL)));

@@ -233,7 +233,7 @@ fn strict_turns_its_warnings_into_problems_and_only_those() {
         ("2_name", "third"),
         ("2_BEDROCK_REGION", "eu_central_1"),
         ("2_BEDROCK_MODEL", "$(MODEL)"),
-        ("2_BEDROCK_SMALL_FAST_MODEL", "anthropic.claude-haiku"),
+        ("2_BEDROCK_SMALL_FAST_MODEL", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1"),
         ("CODER_AIBRIDGE_OPENAI_KEY", "sk-replace-me"),
     ]);
     environment.strict();

@@ -1,21 +1,21 @@
 //! Coder's validation of one indexed provider, all of it (rules in the order in which Coder checks them).
 
-use std::collections::BTreeMap;
+mod optional;
+
 use std::str::FromStr;
 
 use secrecy::SecretString;
 
-use super::endpoint::{bedrock_without_credentials, is_usual_icon, suspicious_url, without_models};
-use super::indexed::{Fields, List, Suffix};
-use super::judge::characters;
-use super::suggest::nearest;
-use super::unknown::UnknownProvider;
-use super::variable::Variable;
+use crate::env::endpoint::suspicious_url;
+use crate::env::indexed::{Fields, List, Suffix};
+use crate::env::judge::characters;
+use crate::env::suggest::nearest;
+use crate::env::unknown::UnknownProvider;
+use crate::env::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact::{self, count};
 use crate::provider::{
-    BedrockSettings, DesiredProvider, Field, MANTLE, MAX_KEYS, NameError, Origin, Origins, Presence, ProviderType,
-    SetField, check_name,
+    BedrockSettings, DesiredProvider, Field, MAX_KEYS, NameError, Origin, Origins, Presence, ProviderType, check_name,
 };
 
 /// Adds what is wrong with it; `Some` if it is a provider all the same (the caller drops it if there is any problem).
@@ -276,53 +276,14 @@ impl Check<'_, '_> {
         }
     }
 
-    /// One that is set but empty counts as not set: charts render `""`.
-    fn optional(&mut self, is_bedrock: bool) -> BTreeMap<Field, SetField> {
-        let fields = self.fields;
-        let mut optional = BTreeMap::new();
-        for field in Field::all_optional().filter(|field| is_bedrock || field.settings_key().is_none()) {
-            let suffix = Suffix::Optional(field);
-            match field.read(fields.text(suffix)) {
-                Ok(None) => {}
-                Ok(Some(text)) => _ = optional.insert(field, SetField { text, origin: self.origin(suffix) }),
-                Err(what) => self.problem(Code::InvalidField, what.to_owned(), [fields.spelled(suffix)]),
-            }
-        }
-        let mantle = optional.get(&Field::BedrockProtocol).is_some_and(|set| set.text == MANTLE);
-        if mantle && fields.text(Suffix::BedrockRegion).is_empty() {
-            let protocol = fields.spelled(Suffix::Optional(Field::BedrockProtocol));
-            let message = "mantle needs a region, which is never derived from the URL; set BEDROCK_REGION";
-            self.problem(Code::InvalidField, message.to_owned(), [protocol, fields.spelled(Suffix::BedrockRegion)]);
-        }
-        if let Some(icon) = optional.get(&Field::Icon).filter(|icon| !is_usual_icon(&icon.text)) {
-            let message = "neither a path such as /icon/openai.svg nor an http or https URL; Coder may show no icon";
-            self.warning(Code::IconUnusual, message.to_owned(), icon.origin.variable.clone());
-        }
-        optional
-    }
-
     fn warnings(&mut self, kind: ProviderType, bedrock: Option<&BedrockSettings>) {
         let fields = self.fields;
         if bedrock.is_some() && !fields.text(Suffix::BaseUrl).is_empty() {
             let message = "a Bedrock provider takes BEDROCK_BASE_URL; this one is ignored, as Coder does";
             self.warning(Code::BaseUrlIgnored, message.to_owned(), fields.spelled(Suffix::BaseUrl));
         }
-        if bedrock.is_some_and(|settings| !settings.is_configured()) && fields.access_keys.variable.is_none() {
-            self.warning(
-                Code::BedrockWithoutCredentials,
-                bedrock_without_credentials(),
-                fields.spelled(Suffix::BedrockBaseUrl),
-            );
-        }
-        if bedrock.is_some() {
-            let models = [Field::BedrockModel, Field::BedrockSmallFastModel].into_iter();
-            let missing = models.filter(|model| {
-                fields.text(Suffix::Optional(*model)).is_empty() && !fields.unknown_optional.contains(model)
-            });
-            let missing = missing.map(|model| fields.spelled(Suffix::Optional(model)));
-            if let Some(warning) = without_models(missing.collect()) {
-                self.findings.warnings.push(self.with_provider(warning.index(fields.index)));
-            }
+        if let Some(settings) = bedrock {
+            self.bedrock_warnings(settings);
         }
         if kind.allows_keys() && bedrock.is_none() && fields.keys.variable.is_none() {
             let message = format!(

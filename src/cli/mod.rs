@@ -14,7 +14,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use self::output::{may_colour, print, print_error, print_result};
+#[cfg(feature = "controller")]
+use self::output::print_result;
+use self::output::{may_colour, print, print_error};
 use self::watchdog::Watchdog;
 use crate::env::Variable;
 use crate::options::{self, Command, LogFormat, Options, OutputFormat, RawOptions};

@@ -58,7 +58,10 @@ fn session_knows_its_server_without_a_round_trip() {
         assert_eq!(session.endpoint.to_string(), format!("database postgres at 127.0.0.1:{}", proxy.port()));
         let query = "select application_name from pg_stat_activity where pid = pg_backend_pid()";
         let mut names = Vec::new();
-        let answer = session.query(query, &[], |row| Ok(names.push(row.get::<_, String>(0))));
+        let answer = session.query(query, &[], |row| {
+            names.push(row.get::<_, String>(0));
+            Ok(())
+        });
         answer.await.unwrap();
         assert_eq!(names, ["ai-provider-seed"]);
         session.close().await;

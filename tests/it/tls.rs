@@ -32,7 +32,11 @@ fn try_options(options: ConnectOptions) -> Result<Option<bool>, Error> {
 async fn is_encrypted(session: &Session) -> Result<Option<bool>, Error> {
     let query = "select ssl from pg_stat_ssl where pid = pg_backend_pid()";
     let mut encrypted = None;
-    session.query(query, &[], |row| Ok(encrypted = Some(row.get(0)))).await?;
+    let answer = session.query(query, &[], |row| {
+        encrypted = Some(row.get(0));
+        Ok(())
+    });
+    answer.await?;
     Ok(encrypted)
 }
 

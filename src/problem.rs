@@ -14,7 +14,7 @@ words! {
         fn exit_code -> u8;
         /// Nothing to do, or done.
         Ok = "ok" => 0,
-        /// `diff` only: a seed would insert.
+        /// `diff` only: a seed would insert, or update under `--take-environment`.
         Changes = "changes" => 1,
         /// Arguments or environment.
         Invalid = "invalid" => 2,
@@ -127,6 +127,7 @@ words! {
         SettingsNotUnderstood = "settings_not_understood" => Outcome::Ok,
         SchemaPending = "schema_pending" => Outcome::Ok,
         EncryptionPending = "encryption_pending" => Outcome::Ok,
+        RotationPending = "rotation_pending" => Outcome::Ok,
         CannotInsert = "cannot_insert" => Outcome::Ok,
         TlsFallback = "tls_fallback" => Outcome::Ok,
         CredentialsNotCompared = "credentials_not_compared" => Outcome::Ok,

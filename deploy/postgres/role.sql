@@ -6,10 +6,11 @@
 --   ai_provider_resolve   for `resolve`, which a person runs: the same reads; changes providers, replaces their keys, adds
 --                         audit rows. It can add and delete no provider. No init container needs it.
 --
--- A controller with --allow-writes needs the first for spec.mode: Seed, the third for decisions by annotation, and for both a
--- login role that is a member of both:
+-- `seed --take-environment=credentials` (or all) changes rows as well as adding them, so it logs in as a member of the first and
+-- the third. A controller with --allow-writes needs the first for spec.mode: Seed, the third for decisions by annotation, and
+-- for both such a role too:
 --
---     create role ai_provider_controller login in role ai_provider_seed, ai_provider_resolve;
+--     create role ai_provider_sync login in role ai_provider_seed, ai_provider_resolve;
 --
 -- All read API keys (encrypted, if Coder encrypts them): treat their passwords as you treat Coder's.
 --

@@ -155,6 +155,7 @@ async fn look(command: report::Command, options: &Options, prepared: Result<Prep
                 lock_timeout: options.lock_timeout,
                 if_schema_missing: options.if_schema_missing,
                 undescribed: prepared.undescribed,
+                decided: None,
             };
             let RunOutcome { plan, error, written, commit_unknown, database, warnings } = run.run(connector).await;
             let problems = error.map(|error| error.into_problems()).unwrap_or_default();

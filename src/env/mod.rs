@@ -13,6 +13,7 @@ mod names;
 mod partial;
 pub mod size;
 mod suggest;
+mod suspicious;
 mod synonyms;
 mod unknown;
 mod values;
@@ -71,6 +72,7 @@ impl Environment {
         providers.extend(legacy);
         // Stable: of two with one name the indexed one comes first.
         providers.sort_by(|a, b| a.name.cmp(&b.name));
+        suspicious::mark(providers, &findings.warnings);
         // In the order of the providers; what belongs to none comes last.
         findings.problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));
         findings.warnings.extend(duplicate::warnings(variables));

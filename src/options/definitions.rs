@@ -190,6 +190,8 @@ pub const OPTIONS: &[OptionRow] = &[
         "How to treat differing API keys: ignore, warn, fail").default("warn"),
     row("compare-settings", Takes::Value("WORD"), Workload, COMPARING,
         "How to treat differing models and other optional fields whose variable is set: ignore, warn, fail").default("warn"),
+    ignored_by(&[Resolve], row("take-environment", Takes::Value("WORD"), Workload, STARTING,
+        "What a start overwrites in a row that is there: none, credentials, all (what the environment sets)").default("none")),
     ignored_by(&[Resolve], row("block-on", Takes::Value("LIST"), Workload, STARTING,
         "Outcomes that stop the start: invalid, conflict, unavailable, unusable, locked, or all, none").default("all")),
     row("strict", BOOL, Workload, COMPARING,

@@ -24,7 +24,9 @@ pub use args::RawOptions;
 pub use block_on::BlockOn;
 pub use definitions::{Command, variable_name};
 pub use require_auth::{AuthMethod, RequireAuth};
-pub use seed::{Compare, DatabaseSource, IfSchemaMissing, LogFormat, Options, OutputFormat, Undescribed, parse};
+pub use seed::{
+    Compare, DatabaseSource, IfSchemaMissing, LogFormat, Options, OutputFormat, TakeEnvironment, Undescribed, parse,
+};
 #[cfg(feature = "controller")]
 pub use words::PREFIX;
 #[cfg(feature = "controller")]

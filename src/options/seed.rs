@@ -23,6 +23,7 @@ pub struct Options {
     pub lock_timeout: Duration,
     pub compare_credentials: Compare,
     pub compare_settings: Compare,
+    pub take_environment: TakeEnvironment,
     pub block_on: BlockOn,
     /// A flag gave it, so its variable changes nothing.
     pub block_on_is_flag: bool,
@@ -95,6 +96,41 @@ pub enum Undescribed {
     Warn,
 }
 
+/// `--take-environment`: what a start overwrites in a row that is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakeEnvironment {
+    None,
+    /// API keys and Bedrock credentials.
+    Credentials,
+    /// Whatever the environment sets, within the limits of the plan.
+    All,
+}
+
+impl TakeEnvironment {
+    fn parse(text: &str) -> Result<TakeEnvironment, String> {
+        use TakeEnvironment::{All, Credentials, None};
+        word(text, &[("none", None), ("credentials", Credentials), ("all", All)])
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            TakeEnvironment::None => "none",
+            TakeEnvironment::Credentials => "credentials",
+            TakeEnvironment::All => "all",
+        }
+    }
+
+    /// What is taken must be compared. The option that says otherwise, if there is one.
+    pub fn contradicts(self, credentials: Compare, settings: Compare) -> Option<&'static str> {
+        match self {
+            TakeEnvironment::None => None,
+            _ if credentials == Compare::Ignore => Some("compare-credentials"),
+            TakeEnvironment::All if settings == Compare::Ignore => Some("compare-settings"),
+            _ => None,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfSchemaMissing {
     Auto,
@@ -141,12 +177,15 @@ pub(super) fn read(reader: &mut OptionReader, raw: &RawOptions) -> Options {
     } else {
         variable_name("require-providers")
     };
+    let compare_credentials = reader.read("compare-credentials", Compare::parse);
+    let compare_settings = reader.read("compare-settings", Compare::parse);
     Options {
         require_origin,
         wait: reader.read("wait", duration),
         lock_timeout: reader.read("lock-timeout", duration),
-        compare_credentials: reader.read("compare-credentials", Compare::parse),
-        compare_settings: reader.read("compare-settings", Compare::parse),
+        compare_credentials,
+        compare_settings,
+        take_environment: take_environment(reader, compare_credentials, compare_settings),
         block_on: reader.read("block-on", BlockOn::parse),
         block_on_is_flag: raw.is_given("block-on"),
         strict: reader.read_or("strict", false, boolean),
@@ -171,6 +210,18 @@ pub(super) fn read(reader: &mut OptionReader, raw: &RawOptions) -> Options {
         password_file: reader.read_or("database-password-file", None, path),
         require_auth: reader.read_or("require-auth", None, |text| RequireAuth::parse(text).map(Some)),
     }
+}
+
+fn take_environment(reader: &mut OptionReader, credentials: Compare, settings: Compare) -> TakeEnvironment {
+    let take = reader.read("take-environment", TakeEnvironment::parse);
+    if let Some(option) = take.contradicts(credentials, settings) {
+        let spelled = |reader: &mut OptionReader, option| reader.given(option).map(|given| given.origin);
+        let origins = [spelled(reader, "take-environment"), spelled(reader, option)];
+        let message = format!("what is taken from the environment must be compared; take less, or set --{option}=warn");
+        let problem = Problem::new(Code::InvalidOption, message);
+        reader.problems.push(problem.variables(origins.into_iter().flatten()));
+    }
+    take
 }
 
 /// Empty, flag or variable, turns it off.

@@ -49,6 +49,14 @@ impl Conflict {
         self.origin.presence == Presence::Default || (has_default && is_legacy(variable))
     }
 
+    /// Taking the environment would put nothing in the place of something.
+    pub fn would_replace_by_nothing(&self) -> bool {
+        match &self.environment {
+            FieldValue::Text(text) => text.text.is_empty(),
+            FieldValue::Credentials { count, .. } => *count == 0,
+        }
+    }
+
     /// Taking the environment would put nothing in the place of stored credentials.
     pub fn would_clear_credentials(&self) -> bool {
         let none = matches!(self.environment, FieldValue::Credentials { count: 0, .. });

@@ -9,9 +9,11 @@ mod export;
 pub(crate) mod insert;
 pub mod resolve;
 mod snapshot;
+mod take;
 mod take_database;
 mod types;
 pub mod undescribed;
+pub mod update;
 pub(crate) mod warnings;
 
 pub use comparison::Comparison;
@@ -72,6 +74,7 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
         plan.undescribed = listed;
         plan.findings.warnings.push(warning);
     }
+    take::decide(&mut plan, desired, snapshot, options);
     if plan.missing().next().is_some() {
         insert::decide(&mut plan, desired, snapshot.schema.as_ref(), options);
     }
@@ -119,9 +122,22 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
         }
     };
     plan.findings.warnings.extend(warnings::of_row(provider, row, settings));
+    let keys_compared = keys.is_some();
     let comparison = Comparison { desired: provider, row, settings, keys, options };
     let conflicts = comparison.conflicts();
+    let differences = take::Differences {
+        desired: provider,
+        row,
+        settings,
+        keys_compared,
+        conflicts: &conflicts,
+        take: options.take,
+    };
+    let may_be_taken = differences.may_be_taken();
+    let stays_blocked = conflicts.iter().zip(&may_be_taken).any(|(conflict, taken)| conflict.blocking && !taken);
+    let is_taken = |taken: bool| taken && !stays_blocked;
     let state = match conflicts.iter().map(|conflict| conflict.blocking).max() {
+        _ if may_be_taken.iter().any(|taken| is_taken(*taken)) => State::WouldUpdate,
         None => State::InSync,
         Some(false) if conflicts.iter().any(|conflict| conflict.field.is_credential()) => State::CredentialsDiffer,
         Some(false) => State::SettingsDiffer,
@@ -132,7 +148,10 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
     // Most often they are equal, and a hash is most of what a comparison costs.
     let hash = if database == provider.canonical() { entry.environment_hash.clone() } else { database.hash() };
     plan.entries.push(Entry { id: Some(row.id), database_hash: Some(hash), ..entry });
-    plan.conflicts.extend(conflicts);
+    for (conflict, taken) in conflicts.into_iter().zip(may_be_taken) {
+        let list = if is_taken(taken) { &mut plan.update.conflicts } else { &mut plan.conflicts };
+        list.push(conflict);
+    }
 }
 
 /// The stored keys, all of them readable, or the first reason why one is not.

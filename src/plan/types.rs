@@ -4,7 +4,8 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::conflict::Conflict;
-use crate::options::Compare;
+use super::update::Resolution;
+use crate::options::{Compare, TakeEnvironment};
 use crate::problem::Findings;
 
 /// Who asks: only a writer fails because a row cannot be written.
@@ -19,6 +20,7 @@ pub enum Access {
 pub struct PlanOptions {
     pub compare_credentials: Compare,
     pub compare_settings: Compare,
+    pub take: TakeEnvironment,
     /// `--audit=auto`
     pub audit: bool,
     pub access: Access,
@@ -31,6 +33,10 @@ pub struct PlanOptions {
 pub enum State {
     InSync,
     Created,
+    /// It was there, and took from the environment what `--take-environment` covers.
+    Updated,
+    /// The same of a run that wrote nothing.
+    WouldUpdate,
     /// Not there, and not written now.
     Missing,
     Conflict,
@@ -66,11 +72,18 @@ pub struct Plan {
     pub needs_schema: bool,
     /// What to insert: `None` if nothing is missing or a problem prevents it.
     pub insert: Option<Insert>,
+    /// What to write into rows that are there (`--take-environment`): its conflicts are the differences that it ends.
+    pub update: Resolution,
 }
 
 impl Plan {
     pub fn missing(&self) -> impl Iterator<Item = usize> {
         self.entries.iter().filter(|entry| entry.state == State::Missing).map(|entry| entry.desired)
+    }
+
+    /// Something is to be written, as far as the schema was read.
+    pub fn writes(&self) -> bool {
+        self.insert.is_some() || !self.update.updates.is_empty()
     }
 
     pub fn blocks(&self) -> bool {

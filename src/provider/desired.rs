@@ -1,6 +1,6 @@
 //! A provider as the environment describes it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
 
@@ -28,6 +28,9 @@ pub struct DesiredProvider {
     pub keys: Vec<SecretString>,
     /// Only of manifests without their Secrets: there may be credentials that are unknown here. They are not compared.
     pub credentials_unknown: bool,
+    /// Fields whose value Coder would store and that a warning calls suspicious, or a reference that was not replaced. Such a
+    /// value never takes the place of another.
+    pub suspicious: BTreeSet<Field>,
     /// In a box, since it is most of what would be copied when providers are sorted.
     pub origins: Box<Origins>,
 }
@@ -80,6 +83,7 @@ impl DesiredProvider {
             optional: BTreeMap::new(),
             keys: Vec::new(),
             credentials_unknown: false,
+            suspicious: BTreeSet::new(),
             origins: Box::new(origins),
         }
     }

@@ -54,10 +54,10 @@ fn disagreement(report: &Report) -> String {
         1 => format!("1 of {all} providers disagrees"),
         _ => format!("{disagree} of {all} providers disagree"),
     };
-    match report.count(State::Missing) {
-        0 => format!("{who} with the database"),
-        missing => format!("{who} with the database, {missing} more missing there"),
-    }
+    let rest = [(State::Missing, "more missing there"), (State::WouldUpdate, "more to be updated there")].into_iter();
+    let rest = rest.map(|(state, what)| (report.count(state), what)).filter(|(number, _)| *number > 0);
+    let rest: String = rest.map(|(number, what)| format!(", {number} {what}")).collect();
+    format!("{who} with the database{rest}")
 }
 
 /// Never claims what is not known.
@@ -67,7 +67,7 @@ pub fn written(report: &Report) -> &'static str {
             "the answer to the commit was lost, so the change may be there or not; ai-provider-seed diff finds out"
         }
         (true, _) => "the answer to the commit was lost, so the rows may be there or not; the next start finds out",
-        (false, true) => "but the missing rows were written",
+        (false, true) => "but the rows were written",
         (false, false) => "nothing was written",
     }
 }
@@ -95,6 +95,16 @@ pub fn good(report: &Report) -> String {
         let others = differing.as_ref().map(|differing| format!("; {differing}")).unwrap_or_default();
         listed(first, &[&[there], &rest[..]].concat()) + &others
     };
+    let (updated, would_update) = (n(State::Updated), n(State::WouldUpdate));
+    if updated > 0 {
+        let seeded = if created > 0 { format!("seeded {created} and ") } else { String::new() };
+        let first = format!("{seeded}updated {}", count(updated, "provider"));
+        return format!("{}; Coder was notified (requests in flight end after 5 s)", written(first));
+    }
+    if would_update > 0 {
+        let inserted = if missing > 0 { format!("insert {missing} and ") } else { String::new() };
+        return written(format!("a seed would {inserted}update {}", count(would_update, "provider")));
+    }
     match (created, missing) {
         (0, 0) if report.desired == 0 && report.source.is_some() && unknown => {
             "nothing was compared: the providers are not known from these manifests".to_owned()

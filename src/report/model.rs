@@ -81,6 +81,8 @@ pub struct Report {
     pub conflicts: Vec<Conflict>,
     /// Live rows that no variable describes, as they may be shown.
     pub undescribed: Vec<String>,
+    /// The differences that this run ended, or a start would end, by writing what the environment says.
+    pub updates: Vec<Conflict>,
     pub findings: Findings,
     /// `--block-on` was given as a flag, which beats its variable.
     pub block_on_is_flag: bool,
@@ -106,6 +108,7 @@ impl Report {
             unknown_providers: Vec::new(),
             conflicts: Vec::new(),
             undescribed: Vec::new(),
+            updates: Vec::new(),
             findings: findings.into(),
             block_on_is_flag: false,
             resolve_options: Vec::new(),
@@ -124,6 +127,7 @@ impl Report {
             // The error took the place of the plan's own problems.
             plan.findings.problems.clear();
             plan.insert = None;
+            plan.update.updates.clear();
         }
         let report = Report::new(command, Findings { problems, warnings }).with_plan(desired, plan);
         Report { written, commit_unknown, database, desired: desired.len(), ..report }
@@ -134,9 +138,13 @@ impl Report {
             plan.entries.iter().filter_map(|entry| Some(provider(desired.get(entry.desired)?, entry))).collect();
         self.conflicts = plan.conflicts;
         self.undescribed = plan.undescribed;
+        self.updates = plan.update.conflicts;
         self.findings.extend(plan.findings);
         self.conclude();
-        if self.command == Command::Diff && self.outcome == Outcome::Ok && plan.insert.is_some() {
+        if self.command == Command::Diff
+            && self.outcome == Outcome::Ok
+            && (plan.insert.is_some() || !plan.update.updates.is_empty())
+        {
             self.outcome = Outcome::Changes;
         }
         self

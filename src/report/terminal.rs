@@ -28,6 +28,7 @@ pub fn text(report: &Report, style: Style) -> String {
         out.push('\n');
         problems(&mut out, &report.findings.problems);
     }
+    updates(&mut out, report, style);
     conflicts(&mut out, report, style);
     if !report.findings.warnings.is_empty() {
         let _ = writeln!(out, "\n{}", style.paint("33", &count(report.findings.warnings.len(), "warning")));
@@ -79,6 +80,8 @@ fn row(provider: &Provider, command: Command) -> [String; 5] {
     let state = match (provider.state, command) {
         (State::InSync, _) => "in sync",
         (State::Created, _) => "created",
+        (State::Updated, _) => "updated",
+        (State::WouldUpdate, _) => "would update",
         (State::Missing, Command::Diff) => "would insert",
         (State::Missing, _) => "missing",
         (State::Conflict, _) => "conflict",
@@ -155,6 +158,21 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
             out.push('\n');
         }
         way(out, "Start anyway", anyway);
+    }
+}
+
+/// What was, or would be, written into rows that are there.
+fn updates(out: &mut String, report: &Report, style: Style) {
+    for of_provider in report.updates.chunk_by(|a, b| a.provider == b.provider) {
+        let _ = writeln!(out, "\n  {}", style.strong(&of_provider[0].provider));
+        let width = of_provider.iter().map(|conflict| conflict.field.as_str().len()).max().unwrap_or(0);
+        for conflict in of_provider {
+            let (from, to) = (value(conflict.field, &conflict.database), value(conflict.field, &conflict.environment));
+            let values = from.chars().count().max(to.chars().count()).min(72);
+            let (field, since) = (conflict.field.as_str(), minute(&conflict.updated_at));
+            let _ = writeln!(out, "    {field:<width$}  from  {from:<values$}  since {since}");
+            let _ = writeln!(out, "    {:<width$}  to    {to:<values$}  from {}", "", origin(&conflict.origin));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! The use cases: what a command does with an environment and a database.
 
 pub mod export;
+mod lost_commit;
 pub mod prepare;
 pub mod resolve;
 mod retry;

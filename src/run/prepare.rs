@@ -115,6 +115,7 @@ pub fn prepare_with(
     let plan = PlanOptions {
         compare_credentials: options.compare_credentials,
         compare_settings: options.compare_settings,
+        take: options.take_environment,
         audit: options.audit,
         access,
         keys_given: !keyring.is_empty(),

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use super::lost_commit::took_effect;
 use super::retry::{self, Limits, ROUND_TRIP_TIMEOUT, within, within_lock_timeout};
-use crate::options::Compare;
 use crate::options::resolve::{Action, Request};
+use crate::options::{Compare, TakeEnvironment};
 use crate::plan::resolve::{Resolution, resolve};
 use crate::plan::{Plan, PlanOptions, Snapshot, VariableEdit, plan, take_database};
 use crate::problem::{Code, Problem};
@@ -17,10 +18,7 @@ use crate::store::lock::lock_and_read;
 use crate::store::schema::{self, MissingSchema};
 use crate::store::snapshot::{self, ReadRequest, ReadScope};
 use crate::store::transaction::rollback;
-use crate::store::update::{self, TransactionStatus};
-
-/// Between two questions about a commit that is still in progress.
-const STATUS_PAUSE: Duration = Duration::from_millis(200);
+use crate::store::update;
 
 pub struct ResolveRun<'a> {
     pub desired: &'a [DesiredProvider],
@@ -61,7 +59,9 @@ impl ResolveRun<'_> {
     }
 
     fn replan(&self, snapshot: &Snapshot, outcome: &mut ResolveOutcome) {
-        let mut plan = plan(self.desired, snapshot, &self.plan);
+        // A decision names its fields itself.
+        let options = PlanOptions { take: TakeEnvironment::None, ..self.plan };
+        let mut plan = plan(self.desired, snapshot, &options);
         // Missing rows are not part of a decision, nor is what prevents their insert; that belongs to no provider.
         plan.insert = None;
         plan.findings.problems.retain(|problem| problem.provider.is_some());
@@ -107,7 +107,7 @@ struct ResolveAttempt<'a> {
 impl ResolveAttempt<'_> {
     async fn run(&mut self, outcome: &mut ResolveOutcome) -> Result<(), Error> {
         if let Some(transaction) = self.unanswered.clone() {
-            if self.status(&transaction).await? == TransactionStatus::Committed {
+            if took_effect(self.session, &transaction).await? {
                 outcome.written = true;
                 outcome.commit_unknown = false;
                 return self.look_again(outcome).await;
@@ -153,11 +153,10 @@ impl ResolveAttempt<'_> {
         let run = self.run;
         let encryption = outcome.resolution.as_ref().is_some_and(Resolution::has_secrets);
         let request = self.request();
-        let locked = lock_and_read(self.session, &request, ReadScope::Schema { encryption }, run.lock_timeout);
-        let schema = within_lock_timeout(run.lock_timeout, self.session, locked).await?.schema;
-        let rows_locked = update::lock_rows_and_read(self.session, &request);
-        let mut snapshot = within_lock_timeout(run.lock_timeout, self.session, rows_locked).await?;
-        snapshot.schema = schema;
+        let rows = outcome.resolution.as_ref().map(Resolution::rows).unwrap_or_default();
+        let scope = ReadScope::Schema { encryption };
+        let locked = lock_and_read(self.session, &request, scope, run.lock_timeout, &rows);
+        let snapshot = within_lock_timeout(run.lock_timeout, self.session, locked).await?;
         let before = outcome.resolution.take();
         run.replan(&snapshot, outcome);
         let Some(resolution) = outcome.resolution.as_mut() else { return Ok(()) };
@@ -194,17 +193,6 @@ impl ResolveAttempt<'_> {
             outcome.resolution = done;
         }
         Ok(())
-    }
-
-    async fn status(&self, transaction: &str) -> Result<TransactionStatus, Error> {
-        loop {
-            let status = update::transaction_status(self.session, transaction);
-            let status = within(ROUND_TRIP_TIMEOUT, self.session, status).await?;
-            if status != TransactionStatus::InProgress {
-                return Ok(status);
-            }
-            tokio::time::sleep(STATUS_PAUSE).await;
-        }
     }
 
     async fn missing_schema(&self) -> Result<Error, Error> {

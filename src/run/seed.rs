@@ -1,11 +1,13 @@
-//! The use case `seed`: read, plan, and only if something is missing: lock, read, plan, insert, commit. `diff` is the same
-//! without the second half.
+//! The use case `seed`: read, plan, and only if something is to be written: lock, read, plan, insert and update, commit. `diff`
+//! is the same without the second half.
 
 use std::time::Duration;
 
+use super::lost_commit::took_effect;
 use super::retry::{self, Limits, ROUND_TRIP_TIMEOUT, within, within_lock_timeout};
 use crate::options::IfSchemaMissing;
-use crate::plan::{Access, Plan, PlanOptions, Snapshot, State, plan};
+use crate::plan::resolve::Resolution;
+use crate::plan::{Access, Insert, Plan, PlanOptions, Snapshot, State, plan};
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
 use crate::store::connect::{Connector, Session, SessionIntent};
@@ -16,6 +18,7 @@ use crate::store::lock::lock_and_read;
 use crate::store::schema::{self, MissingSchema};
 use crate::store::snapshot::{self, ReadRequest, ReadScope};
 use crate::store::transaction::rollback;
+use crate::store::update;
 use crate::store::{Error, Retry};
 
 /// A run always ends within this time.
@@ -32,6 +35,9 @@ pub struct SeedRun<'a> {
     pub if_schema_missing: IfSchemaMissing,
     /// Also names live rows that no variable describes.
     pub undescribed: bool,
+    /// Of the differences that `plan.take` covers, only those with these ids are taken, and only if that is still their id under
+    /// the lock. `None`: all.
+    pub decided: Option<&'a [String]>,
 }
 
 /// The last plan of a run, if there was one, and the error that ended it, if it failed.
@@ -50,7 +56,8 @@ pub struct RunOutcome {
 impl SeedRun<'_> {
     /// Always ends by wait + lock timeout + 30 s.
     pub async fn run(&self, connector: &Connector) -> RunOutcome {
-        let mut attempts = SeedAttempts { run: self, ids: Ids::default(), outcome: RunOutcome::default() };
+        let mut attempts =
+            SeedAttempts { run: self, ids: Ids::default(), unanswered: None, outcome: RunOutcome::default() };
         let limits = Limits::of_write(self.wait, self.lock_timeout);
         let result = retry::run(&mut attempts, connector, &limits, SessionIntent::Any).await;
         RunOutcome { error: result.err(), ..attempts.outcome }
@@ -62,13 +69,17 @@ impl SeedRun<'_> {
     pub async fn observe(&self, session: &Session) -> RunOutcome {
         let (database, warnings) = (Some(session.endpoint.to_string()), session.warnings.clone());
         let mut outcome = RunOutcome { database, warnings, ..RunOutcome::default() };
-        let mut ids = Ids::default();
-        outcome.error = SeedAttempt { run: self, session, ids: &mut ids }.run(&mut outcome).await.err();
+        let (mut ids, mut unanswered) = (Ids::default(), None);
+        let mut attempt = SeedAttempt { run: self, session, ids: &mut ids, unanswered: &mut unanswered };
+        outcome.error = attempt.run(&mut outcome).await.err();
         outcome
     }
 
     fn plan(&self, snapshot: &Snapshot, ids: &Ids) -> (Plan, bool) {
         let mut plan = plan(self.desired, snapshot, &self.plan);
+        if let Some(ids) = self.decided {
+            plan.take_only(self.desired, ids);
+        }
         let mut ours = false;
         for entry in &mut plan.entries {
             // Only after a commit whose answer was lost: what we find there is what we made.
@@ -83,7 +94,7 @@ impl SeedRun<'_> {
     }
 
     fn needs_encryption(&self, plan: &Plan) -> bool {
-        plan.missing().any(|at| self.desired[at].has_secrets())
+        plan.update.has_secrets() || plan.missing().any(|at| self.desired[at].has_secrets())
     }
 
     /// Nothing is known of the database yet: every provider is missing, and nothing will be written.
@@ -103,7 +114,15 @@ impl SeedRun<'_> {
 struct SeedAttempts<'a> {
     run: &'a SeedRun<'a>,
     ids: Ids,
+    unanswered: Option<Unanswered>,
     outcome: RunOutcome,
+}
+
+/// A transaction of ours that changed rows and whose commit was not answered.
+#[derive(Clone)]
+struct Unanswered {
+    transaction: String,
+    updated: Resolution,
 }
 
 impl retry::Attempt for SeedAttempts<'_> {
@@ -112,7 +131,8 @@ impl retry::Attempt for SeedAttempts<'_> {
     async fn attempt(&mut self, session: &Session) -> Result<(), Error> {
         self.outcome.database = Some(session.endpoint.to_string());
         self.outcome.warnings.clone_from(&session.warnings);
-        SeedAttempt { run: self.run, session, ids: &mut self.ids }.run(&mut self.outcome).await
+        let (run, ids, unanswered) = (self.run, &mut self.ids, &mut self.unanswered);
+        SeedAttempt { run, session, ids, unanswered }.run(&mut self.outcome).await
     }
 
     fn commit_unknown(&self) -> bool {
@@ -124,10 +144,19 @@ struct SeedAttempt<'a> {
     run: &'a SeedRun<'a>,
     session: &'a Session,
     ids: &'a mut Ids,
+    unanswered: &'a mut Option<Unanswered>,
 }
 
 impl SeedAttempt<'_> {
     async fn run(&mut self, outcome: &mut RunOutcome) -> Result<(), Error> {
+        if let Some(Unanswered { transaction, updated }) = self.unanswered.clone() {
+            let took_effect = took_effect(self.session, &transaction).await?;
+            *self.unanswered = None;
+            outcome.commit_unknown = false;
+            if took_effect {
+                return self.look_at_written(outcome, updated).await;
+            }
+        }
         let first = match self.read(ReadScope::Rows).await {
             Err(error) if error.is_undefined_table() => return self.missing_schema(outcome).await,
             snapshot => snapshot?,
@@ -138,13 +167,17 @@ impl SeedAttempt<'_> {
             return Ok(());
         };
         // Types that the database may not know are looked up first: where they are unsupported, there is nothing to lock for.
-        let certain = light.missing().any(|at| self.run.desired[at].kind.in_every_schema());
+        let certain =
+            !light.update.updates.is_empty() || light.missing().any(|at| self.run.desired[at].kind.in_every_schema());
         if !(certain && self.may_write(light)) {
             self.read_schema(outcome).await?;
         }
         match &outcome.plan {
-            Some(plan) if self.may_write(plan) && (plan.needs_schema || plan.insert.is_some()) => {
-                self.write(outcome).await
+            Some(plan) if self.may_write(plan) && (plan.needs_schema || plan.writes()) => {
+                match self.write(outcome).await {
+                    Err(error) if error.code == Code::PermissionDenied => self.lacking_grants(outcome, error).await,
+                    result => result,
+                }
             }
             Some(plan) => only_read_only(plan, self.session).await.map_or(Ok(()), Err),
             None => Ok(()),
@@ -152,7 +185,8 @@ impl SeedAttempt<'_> {
     }
 
     fn may_write(&self, plan: &Plan) -> bool {
-        self.run.plan.access == Access::Write && !plan.blocks() && plan.missing().next().is_some()
+        let to_write = plan.missing().next().is_some() || !plan.update.updates.is_empty();
+        self.run.plan.access == Access::Write && !plan.blocks() && to_write
     }
 
     /// The plan with labels, columns, privileges and encryption, without a lock.
@@ -173,7 +207,8 @@ impl SeedAttempt<'_> {
         let mut encryption = outcome.plan.as_ref().is_some_and(|plan| run.needs_encryption(plan));
         let request = self.request();
         let scope = ReadScope::Schema { encryption };
-        let locked = lock_and_read(self.session, &request, scope, run.lock_timeout);
+        let rows = outcome.plan.as_ref().map(|plan| plan.update.rows()).unwrap_or_default();
+        let locked = lock_and_read(self.session, &request, scope, run.lock_timeout, &rows);
         let mut snapshot = within_lock_timeout(run.lock_timeout, self.session, locked).await?;
         self.replan(&snapshot, outcome);
         // A row was removed in between, and now a provider with secrets is missing that was not.
@@ -184,23 +219,105 @@ impl SeedAttempt<'_> {
             self.replan(&snapshot, outcome);
         }
         let Some(plan) = &mut outcome.plan else { return Ok(()) };
-        let Some(insert) = plan.insert.take() else {
+        if plan.blocks() || !plan.writes() {
             rollback(self.session).await;
             return only_read_only(plan, self.session).await.map_or(Ok(()), Err);
+        }
+        if plan.update.rows().iter().any(|row| !rows.contains(row)) {
+            rollback(self.session).await;
+            return Err(update::rows_changed(self.session));
+        }
+        match plan.insert.take() {
+            Some(insert) if plan.update.updates.is_empty() => self.insert(outcome, &insert).await,
+            insert => self.update(outcome, insert.as_ref()).await,
+        }
+    }
+
+    /// A role that may insert need not be one that may update: every grant at once, as `resolve` names them.
+    async fn lacking_grants(&self, outcome: &mut RunOutcome, error: Error) -> Result<(), Error> {
+        let Some(plan) = outcome.plan.as_mut().filter(|plan| !plan.update.updates.is_empty()) else {
+            return Err(error);
         };
+        rollback(self.session).await;
+        let lacking = update::lacking_grants(self.session, &plan.update);
+        let lacking = within(ROUND_TRIP_TIMEOUT, self.session, lacking).await?;
+        if lacking.is_empty() {
+            return Err(error);
+        }
+        plan.insert = None;
+        plan.findings.problems.extend(lacking);
+        Ok(())
+    }
+
+    async fn insert(&mut self, outcome: &mut RunOutcome, insert: &Insert) -> Result<(), Error> {
+        let run = self.run;
         // We hold the lock: an earlier commit of ours whose answer was lost is over, and it did not take effect. From here
         // until there is an answer the outcome is unknown, also if we are stopped in between.
         outcome.commit_unknown = true;
-        let inserted = insert::insert_and_commit(self.session, run.desired, &insert, run.keyring, self.ids);
+        let inserted = insert::insert_and_commit(self.session, run.desired, insert, run.keyring, self.ids);
         let inserted = within(ROUND_TRIP_TIMEOUT, self.session, inserted).await;
         outcome.commit_unknown = inserted.as_ref().is_err_and(|error| error.connection_lost);
         inserted?;
+        self.note_written(outcome, Some(insert));
+        Ok(())
+    }
+
+    /// Rows that are there, and what is missing beside them: one transaction, whose number tells later what became of it.
+    async fn update(&mut self, outcome: &mut RunOutcome, insert: Option<&Insert>) -> Result<(), Error> {
+        let (run, session) = (self.run, self.session);
+        let Some(updated) = outcome.plan.as_ref().map(|plan| plan.update.clone()) else { return Ok(()) };
+        let inserted = async {
+            match insert {
+                Some(insert) => insert::insert(session, run.desired, insert, run.keyring, self.ids).await,
+                None => Ok(()),
+            }
+        };
+        let written = async { tokio::join!(inserted, update::write(session, &updated, run.keyring)) };
+        let written = within(ROUND_TRIP_TIMEOUT, session, async { Ok(written.await) }).await?;
+        written.0?;
+        *self.unanswered = Some(Unanswered { transaction: written.1?, updated });
+        // From here until there is an answer the outcome is unknown, also if we are stopped in between.
+        outcome.commit_unknown = true;
+        let committed = within(ROUND_TRIP_TIMEOUT, session, update::commit(session)).await;
+        outcome.commit_unknown = committed.as_ref().is_err_and(|error| error.connection_lost);
+        if !outcome.commit_unknown {
+            *self.unanswered = None;
+        }
+        committed?;
+        self.note_written(outcome, insert);
+        Ok(())
+    }
+
+    fn note_written(&mut self, outcome: &mut RunOutcome, insert: Option<&Insert>) {
         outcome.written = true;
-        for entry in plan.entries.iter_mut().filter(|entry| insert.providers.contains(&entry.desired)) {
-            entry.state = State::Created;
-            entry.id = Some(self.ids.of(&run.desired[entry.desired].name));
+        let Some(plan) = &mut outcome.plan else { return };
+        for entry in &mut plan.entries {
+            if insert.is_some_and(|insert| insert.providers.contains(&entry.desired)) {
+                entry.state = State::Created;
+                entry.id = Some(self.ids.of(&self.run.desired[entry.desired].name));
+            } else if entry.state == State::WouldUpdate {
+                entry.state = State::Updated;
+            } else {
+                continue;
+            }
             entry.database_hash = Some(entry.environment_hash.clone());
         }
+    }
+
+    /// The commit whose answer was lost took effect: what the database holds now, with what we wrote.
+    async fn look_at_written(&mut self, outcome: &mut RunOutcome, updated: Resolution) -> Result<(), Error> {
+        outcome.written = true;
+        let snapshot = self.read(ReadScope::Rows).await?;
+        self.replan(&snapshot, outcome);
+        let Some(plan) = &mut outcome.plan else { return Ok(()) };
+        let is_ours = |name: &String| updated.updates.iter().any(|update| update.name == *name);
+        for entry in plan.entries.iter_mut().filter(|entry| is_ours(&self.run.desired[entry.desired].name)) {
+            if !matches!(entry.state, State::Conflict | State::Deleted | State::Missing) {
+                entry.state = State::Updated;
+            }
+        }
+        plan.needs_schema = false;
+        plan.update = updated;
         Ok(())
     }
 

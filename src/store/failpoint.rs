@@ -34,8 +34,10 @@ steps! {
     Insert
     Commit
     Rollback
-    /// `resolve`: locks the rows that it changes.
+    /// Locks the rows that are changed.
     LockRows
+    /// The limit for the locks of the statements after that.
+    LockRest
     Grants
     Change
     CommitChange

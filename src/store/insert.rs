@@ -37,6 +37,24 @@ impl Ids {
 pub async fn insert_and_commit(
     session: &Session,
     desired: &[DesiredProvider],
+    new: &Insert,
+    keyring: &Keyring,
+    ids: &mut Ids,
+) -> Result<(), Error> {
+    let (inserted, committed) =
+        tokio::join!(insert(session, desired, new, keyring, ids), step(Step::Commit, session.execute("commit")),);
+    // An answer to the insert that is an error is certain: the commit behind it is a rollback.
+    inserted.map_err(|mut error| {
+        error.connection_lost &= error.sqlstate.is_none();
+        error
+    })?;
+    committed
+}
+
+/// Inserts and notifies; nothing is committed yet.
+pub async fn insert(
+    session: &Session,
+    desired: &[DesiredProvider],
     insert: &Insert,
     keyring: &Keyring,
     ids: &mut Ids,
@@ -45,16 +63,7 @@ pub async fn insert_and_commit(
     let mut parameters = Parameters::default();
     let sql = statement(insert, &rows, &mut parameters);
     let values = parameters.typed();
-    let (inserted, committed) = tokio::join!(
-        step(Step::Insert, session.query(&sql, &values, |_| Ok(()))),
-        step(Step::Commit, session.execute("commit")),
-    );
-    // An answer to the insert that is an error is certain: the commit behind it is a rollback.
-    inserted.map_err(|mut error| {
-        error.connection_lost &= error.sqlstate.is_none();
-        error
-    })?;
-    committed
+    step(Step::Insert, session.query(&sql, &values, |_| Ok(()))).await
 }
 
 /// A row of `ai_providers`.

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::connect::Session;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::connect::{Parameter, Session};
 use super::error::Error;
 use super::failpoint::{Step, step};
 use super::snapshot::{ReadRequest, ReadScope, read_locked};
@@ -17,18 +20,25 @@ const IDLE: Duration = Duration::from_secs(5);
 /// Longer than the lock timeout, so that waiting for the lock ends as what it is.
 const BEYOND_LOCK: Duration = Duration::from_secs(10);
 
-/// Begins the transaction, takes the lock and reads again, each statement with a snapshot from after the lock.
+/// Whoever waits for a row holds the lock that Coder waits for before it reads providers.
+const ROW_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Begins the transaction, takes the lock and reads again, each statement with a snapshot from after the lock. `rows`: locked
+/// too before they are read, since Coder's API does not take the lock. A new key needs a lock on its provider's row, so none
+/// can come in between either.
 pub async fn lock_and_read(
     session: &Session,
     request: &ReadRequest<'_>,
     scope: ReadScope,
     lock_timeout: Duration,
+    rows: &[Uuid],
 ) -> Result<Snapshot, Error> {
     // Zero would mean no limit at all.
     let lock = lock_timeout.max(Duration::from_millis(1)).as_millis();
     let statement = (lock_timeout + BEYOND_LOCK).as_millis();
     let idle = IDLE.as_millis();
     let table = lock_timeout.min(TABLE_LOCK_TIMEOUT).as_millis().max(1);
+    let first = if rows.is_empty() { table } else { table.min(ROW_LOCK_TIMEOUT.as_millis()) };
     // From version 14 on the server notices that a waiter has died, and leaves no ghost in the queue.
     let check = match session.server_version {
         Some(14..) => "set local client_connection_check_interval = '1s';",
@@ -37,18 +47,36 @@ pub async fn lock_and_read(
     let locked = format!(
         "{ALL_ROWS}; set local lock_timeout = '{lock}ms'; set local statement_timeout = '{statement}ms'; \
          set local idle_in_transaction_session_timeout = '{idle}ms'; {check} select pg_advisory_xact_lock({LOCK}); \
-         set local lock_timeout = '{table}ms'"
+         set local lock_timeout = '{first}ms'"
     );
+    let rest = format!("set local lock_timeout = '{table}ms'");
     // Spelled out, whatever the database's default is: under repeatable read the snapshot would be from before the lock. Not
     // "read write", which a standby refuses before it could be asked what it is.
-    let (begun, locked, snapshot) = tokio::join!(
+    let (begun, locked, rows_locked, snapshot) = tokio::join!(
         step(Step::Begin, session.execute("begin isolation level read committed")),
         step(Step::Lock, session.execute(&locked)),
+        lock_rows(session, rows, &rest),
         read_locked(session, request, scope),
     );
     begun?;
     locked.map_err(Error::of_advisory_lock)?;
+    rows_locked?;
     snapshot
+}
+
+async fn lock_rows(session: &Session, rows: &[Uuid], rest: &str) -> Result<(), Error> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<String> = rows.iter().map(Uuid::to_string).collect();
+    let sql = "select from ai_providers where id = any($1::uuid[]) order by id for update";
+    let parameters: [Parameter<'_>; 1] = [(&ids, Type::TEXT_ARRAY)];
+    let (locked, limited) = tokio::join!(
+        step(Step::LockRows, session.query(sql, &parameters, |_| Ok(()))),
+        step(Step::LockRest, session.execute(rest)),
+    );
+    locked?;
+    limited
 }
 
 /// After a lock timeout: who holds it, as far as this role may see. Never an error of its own.

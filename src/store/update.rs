@@ -1,5 +1,5 @@
-//! Changing rows that are there, for `resolve`: rows locked and read again, changed with one statement, and what became of a
-//! commit whose answer was lost. All or nothing.
+//! Changing rows that are there, for `resolve` and `--take-environment`: one statement in a transaction that holds the locks, and
+//! what became of a commit whose answer was lost. All or nothing.
 
 use serde_json::{Value as Json, json};
 use tokio_postgres::types::Type;
@@ -13,25 +13,10 @@ use super::external_id::with_external_id;
 use super::failpoint::{Step, step};
 use super::keys::{self, NewKey, OldKey};
 use super::seal::{Sealed, seal};
-use super::snapshot::{ReadRequest, ReadScope, read_locked};
 use super::transaction::read_only;
-use crate::plan::Snapshot;
 use crate::plan::resolve::{Resolution, Update};
 use crate::problem::{Code, Problem};
 use crate::provider::{Field, redact};
-
-/// Within the transaction that holds the advisory lock: the rows are locked too, since Coder's API does not take that lock,
-/// and then read again. A new key needs a lock on its provider's row, so none can come in between either.
-pub async fn lock_rows_and_read(session: &Session, request: &ReadRequest<'_>) -> Result<Snapshot, Error> {
-    let sql = "select from ai_providers where name = any($1) order by id for update";
-    let parameters: [Parameter<'_>; 1] = [(&request.names, Type::TEXT_ARRAY)];
-    let (locked, snapshot) = tokio::join!(
-        step(Step::LockRows, session.query(sql, &parameters, |_| Ok(()))),
-        read_locked(session, request, ReadScope::Rows)
-    );
-    locked?;
-    snapshot
-}
 
 /// What this role may not do of what the resolution needs, with the grant for it.
 pub async fn lacking_grants(session: &Session, resolution: &Resolution) -> Result<Vec<Problem>, Error> {
@@ -52,12 +37,14 @@ pub async fn lacking_grants(session: &Session, resolution: &Resolution) -> Resul
                 order by at";
     let parameters: [Parameter<'_>; 2] = [(&privileges, Type::TEXT_ARRAY), (&tables, Type::TEXT_ARRAY)];
     let role = &session.endpoint.role;
+    let taken = resolution.updates.iter().any(|update| update.take.is_some());
+    let meant = if taken { "ai_provider_sync" } else { "ai_provider_resolve" };
     let mut problems = Vec::new();
     let lacking = session.query(sql, &parameters, |row| {
         let (privilege, table): (&str, &str) = (row.try_get("privilege")?, row.try_get("relation")?);
         let or = if table == "audit_logs" { ", or turn audit rows off with --audit=off" } else { "" };
         let message = format!(
-            "role {role} may not {privilege} {table}; connect as one that may (ai_provider_resolve of \
+            "role {role} may not {privilege} {table}; connect as one that may ({meant} of \
              deploy/postgres/role.sql), or run: grant {privilege} on {table} to {}{or}",
             redact::identifier(role)
         );
@@ -85,9 +72,14 @@ pub async fn write(session: &Session, resolution: &Resolution, keyring: &Keyring
     if counts == [resolution.updates.len(), had, rows.old_keys.len()].map(|number| number.to_string()) {
         return Ok(transaction);
     }
-    // A key came or went without its provider's row being touched: read again.
+    // A key came or went without its provider's row being touched.
+    Err(rows_changed(session))
+}
+
+/// What was read does not hold any more: read again.
+pub fn rows_changed(session: &Session) -> Error {
     let error = Error::of_database(Code::ServerError, &session.endpoint, "the rows changed meanwhile", "run it again");
-    Err(error.with_retry(Retry::Again))
+    error.with_retry(Retry::Again)
 }
 
 /// `work` is noise to the server; in its log it tells this commit from those of the reads.
@@ -241,6 +233,9 @@ fn diff(update: &Update) -> String {
 /// What Coder's own entry says of the keys of a provider, and who made it.
 fn additional_fields(update: &Update, added: &[NewKey], removed: &[OldKey]) -> String {
     let mut fields = json!({"by": env!("CARGO_PKG_NAME")});
+    if let Some(take) = update.take {
+        fields["take"] = take.as_str().into();
+    }
     if let Some(change) = &update.keys {
         fields["added"] = added.iter().map(|key| json!({"id": key.id})).collect();
         fields["removed"] = removed.iter().map(|key| json!({"id": key.id})).collect();

@@ -266,6 +266,19 @@ fn how(code: Code) -> How {
             With(|| run(&format!(r#"{ROW}; update ai_providers set settings = '{{"_type":"later","_version":1}}'"#)))
         }
         Code::SchemaPending => With(|| in_variant(Variant::Empty, "openai")),
+        Code::RotationPending => With(|| {
+            let rotating = "insert into dbcrypt_keys (number, active_key_digest, test)
+                values (1, '6a193b3', 'JAr/OTfEYiZmArZ/9yZpmeM/KSVCy6eJRZ1/qgKXqonr'), (2, 'abcdef0', 'x');
+                insert into ai_providers (type, name, base_url, settings) values ('bedrock', 'bedrock', '',
+                '{\"_type\":\"bedrock\",\"_version\":1,\"region\":\"us-east-1\",\"model\":\"a\"}')";
+            let (run, _database) = seed(rotating);
+            let run = run.json().arg("--take-environment=all").env(KEYS_VARIABLE, ENCRYPTION_KEY).envs([
+                ("CODER_AIBRIDGE_PROVIDER_1_TYPE", "bedrock"),
+                ("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_REGION", "us-east-1"),
+                ("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_MODEL", "anthropic.claude-3"),
+            ]);
+            run.run()
+        }),
         Code::EncryptionPending => With(|| {
             let (run, _database) = seed("");
             run.json().env(KEYS_VARIABLE, ENCRYPTION_KEY).run()

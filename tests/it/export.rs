@@ -68,7 +68,7 @@ fn comparable(snapshot: &Snapshot, names: &[&str]) -> Vec<Value> {
     rows.collect()
 }
 
-fn round_trip(database: &Database, env: &Env) -> Vec<String> {
+fn round_trip(_: &str, database: &Database, env: &Env) -> Vec<String> {
     let before = Snapshot::of(database);
     let directory = tempfile::tempdir().unwrap();
     let finished = export(database, env).json().arg("--show-secrets").run();

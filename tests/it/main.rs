@@ -33,6 +33,8 @@ mod role_sql;
 mod schema;
 mod support_postgres;
 mod support_proxy;
+mod take;
+mod take_races;
 mod terminal;
 mod tls;
 mod tls_reasons;

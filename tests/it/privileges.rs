@@ -163,6 +163,63 @@ fn each_resolve_grant_is_needed_and_named_when_missing() {
     }
 }
 
+/// `ai_provider_sync` as role.sql shows it: a login role in two of the roles.
+fn syncers_grants(database: &Database) -> Vec<String> {
+    let mut all = [seeders_grants(database), resolvers_grants(database)].concat();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// A row that is missing beside one whose URL and keys change: everything that `--take-environment` ever writes.
+#[test]
+fn each_grant_of_the_sync_role_is_needed_and_named() {
+    let shown = "create role ai_provider_sync login in role ai_provider_seed, ai_provider_resolve;";
+    assert!(crate::support::roles::ROLE_SQL.contains(shown));
+    let role = "privileges_sync";
+    // The grants are its own, so that each can be taken away.
+    let granted = |database: &Database| {
+        database.execute(&format!("create role {role} login in role ai_provider_seed, ai_provider_resolve"));
+        let changes = |run: Run| {
+            run.arg("--take-environment=all")
+                .env("CODER_AIBRIDGE_ANTHROPIC_KEY", "sk-two")
+                .database(database.url_as(role, ""))
+        };
+        changes(run("seed", database, SEED)).run().expect(0);
+        database.execute(&format!("revoke ai_provider_seed, ai_provider_resolve from {role}"));
+        for grant in syncers_grants(database) {
+            database.execute(&format!("grant {grant} to {role}"));
+        }
+        changes(run("seed", database, SEED))
+    };
+    for position in 0..syncers_grants(&database()).len() {
+        let (database, _) = changed();
+        let change = "delete from ai_provider_keys where provider_id in (select id from ai_providers where name <> 'openai');
+            delete from ai_providers where name <> 'openai';
+            update ai_providers set base_url = 'https://other.example/'; update ai_provider_keys set api_key = 'sk-other'";
+        let run = granted(&database);
+        database.execute(change);
+        let grant = syncers_grants(&database).swap_remove(position);
+        database.execute(&format!("revoke {grant} from {role}"));
+        let before = Snapshot::of(&database);
+        let refused = run.run().expect(exit_without(&grant));
+        let messages: Vec<String> = refused.json()["problems"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|problem| problem["message"].as_str().unwrap().to_owned())
+            .collect();
+        assert!(messages.iter().all(|message| advice(message) == format!("grant {grant} to {role}")), "{messages:?}");
+        assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
+        database.execute(&advice(&messages[0]));
+        let finished = run.run().expect(0);
+        assert_eq!(finished.json()["written"], true, "{finished}");
+        let after = Snapshot::of(&database);
+        assert_eq!(after.keys_of(&after.live("openai").unwrap()["id"]), ["sk-one"]);
+        database.execute(&format!("drop owned by {role}; drop role {role}"));
+    }
+}
+
 #[test]
 fn seed_role_cannot_resolve_and_reader_can_export() {
     let (database, changing) = changed();

@@ -67,6 +67,9 @@ fn every_statement_is_a_step_and_every_step_is_reached() {
     database.execute(&resolution::openai(resolution::OLD_URL, &["old"]));
     let take = resolution::take(&database, &resolution::current_id(&database));
     check(take, 0, 0);
+    let database = server.database(Variant::Current);
+    database.execute(&resolution::openai(resolution::OLD_URL, &["old"]));
+    check(take_environment(&database), 0, 0);
     // A server of version 14 or newer says itself whether it is a standby; an unanswered commit is asked for in
     // tests/it/resolve_races.rs.
     met.extend([Step::Probe, Step::TransactionStatus].map(|step| format!("{step:?}")));
@@ -135,6 +138,46 @@ fn crash_around_every_resolve_step_leaves_all_or_nothing() {
             if !committed {
                 take().run().expect(0);
             }
+            assert_eq!(state(), after, "{edge} {step}");
+        }
+    }
+}
+
+/// A row that is missing beside one that changes.
+fn take_environment(database: &Database) -> Run {
+    let run = resolution::run("seed", database).arg("--take-environment=all");
+    let run =
+        run.env("CODER_AIBRIDGE_PROVIDER_1_TYPE", "anthropic").env("CODER_AIBRIDGE_PROVIDER_1_KEY", "sk-canary-a");
+    run.env("CODER_AIBRIDGE_PROVIDER_1_BASE_URL", "https://a.example/")
+}
+
+#[test]
+fn crash_around_every_take_step_leaves_all_or_nothing() {
+    let database = Server::shared().database(Variant::Current);
+    let state = || {
+        let rows = crate::support::Snapshot::of(&database);
+        let provider = rows.live("openai").expect("a live row").clone();
+        let inserted = rows.live("anthropic").map(|row| rows.keys_of(&row["id"]));
+        (provider["base_url"].clone(), rows.keys_of(&provider["id"]), inserted, rows.audit.len())
+    };
+    let prepare = || reset(&database, &resolution::openai(resolution::OLD_URL, &["old"]));
+    prepare();
+    let before = state();
+    let point = Point::new();
+    point.traced(take_environment(&database)).run().expect(0);
+    let (after, steps) = (state(), point.steps());
+    assert!(before.2.is_none() && after.2.is_some() && before.0 != after.0);
+    let commit = steps.iter().position(|step| step == "CommitChange 1").expect("it commits a change");
+    for (at, step) in steps.iter().enumerate() {
+        for edge in ["before", "after"] {
+            prepare();
+            let crashed = Point::new().abort(edge, step, take_environment(&database)).run();
+            assert_eq!(crashed.code, -1, "no crash {edge} {step}: {crashed}");
+            settle(&database);
+            let committed = at > commit || (at == commit && edge == "after");
+            assert_eq!(&state(), if committed { &after } else { &before }, "{edge} {step}");
+            let again = take_environment(&database).run().expect(0);
+            assert_eq!(again.json()["written"], !committed, "{edge} {step}");
             assert_eq!(state(), after, "{edge} {step}");
         }
     }

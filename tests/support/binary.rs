@@ -38,6 +38,12 @@ impl Run {
         self.arg("--output").arg("json")
     }
 
+    /// Takes back `--output json`.
+    pub fn as_text(mut self) -> Self {
+        self.args.retain(|word| word != "--output" && word != "json");
+        self
+    }
+
     pub fn arg(mut self, arg: impl Into<OsString>) -> Self {
         self.args.push(arg.into());
         self
@@ -49,6 +55,12 @@ impl Run {
 
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Takes back what `env` gave.
+    pub fn without(mut self, name: &str) -> Self {
+        self.env.retain(|(given, _)| given != name);
         self
     }
 

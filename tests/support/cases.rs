@@ -103,8 +103,8 @@ pub struct ConnectAs {
     pub seed: fn(&Database) -> String,
     /// The URL of `diff`, which only reads.
     pub diff: fn(&Database) -> String,
-    /// What else must be true at the end of a case; what is wrong, in words.
-    pub finally: fn(&Database, &Env) -> Vec<String>,
+    /// What else must be true at the end of the case of this id; what is wrong, in words.
+    pub finally: fn(&str, &Database, &Env) -> Vec<String>,
 }
 
 impl ConnectAs {
@@ -113,7 +113,7 @@ impl ConnectAs {
         before_tables: false,
         seed: |database| database.url(),
         diff: |database| database.url(),
-        finally: |_, _| Vec::new(),
+        finally: |_, _, _| Vec::new(),
     };
     /// The roles of deploy/postgres/role.sql, run when the tables are there.
     pub const SMALL_ROLES: ConnectAs = ConnectAs {
@@ -121,7 +121,7 @@ impl ConnectAs {
         before_tables: false,
         seed: |database| database.url_of(roles::SEED),
         diff: |database| database.url_of(roles::DIFF),
-        finally: |_, _| Vec::new(),
+        finally: |_, _, _| Vec::new(),
     };
     /// The same, run before Coder's first start and not again.
     pub const SMALL_ROLES_BEFORE_TABLES: ConnectAs = ConnectAs { before_tables: true, ..Self::SMALL_ROLES };
@@ -200,7 +200,7 @@ impl Case {
         let seed = |env, expect, count| self.seed(&database, &urls, env, expect, count, predict);
         let Some(steps) = &self.steps else {
             let mut wrong = seed(&self.env, self.expect.as_ref().expect("a case has steps or expect"), 1);
-            wrong.extend((connect_as.finally)(&database, &self.env));
+            wrong.extend((connect_as.finally)(&self.id, &database, &self.env));
             return wrong;
         };
         let mut wrong = Vec::new();
@@ -218,7 +218,7 @@ impl Case {
             Step::Seed { env, .. } | Step::SeedConcurrently { env, .. } => Some(env),
             _ => None,
         });
-        wrong.extend((connect_as.finally)(&database, last.unwrap_or(&self.env)));
+        wrong.extend((connect_as.finally)(&self.id, &database, last.unwrap_or(&self.env)));
         wrong
     }
 

@@ -2,6 +2,7 @@
 
 mod optional;
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use secrecy::SecretString;
@@ -264,6 +265,7 @@ impl Check<'_, '_> {
             credentials_unknown: [&fields.keys, &fields.access_keys, &fields.access_key_secrets]
                 .into_iter()
                 .any(|list| list.unknown),
+            suspicious: BTreeSet::new(),
             origins: Box::new(Origins {
                 pattern: format!("{}{}_*", fields.prefix, fields.index),
                 name: self.origin(if fields.text(Suffix::Name).is_empty() { Suffix::Type } else { Suffix::Name }),

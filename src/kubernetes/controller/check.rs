@@ -160,6 +160,7 @@ impl Checker<'_> {
                     lock_timeout: Duration::ZERO,
                     if_schema_missing: options.if_schema_missing,
                     undescribed: prepared.undescribed,
+                    decided: None,
                 };
                 if spec.url_secret_ref().is_none() && is_local(connector) {
                     hint = "; localhost is the controller here, not the pod: set spec.database.urlSecretRef";

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::kubernetes::workload::inputs::Target;
+use crate::options::TakeEnvironment;
 use crate::options::resolve::{Action, Request};
 use crate::plan::{Access, PlanOptions};
 use crate::run::{resolve, seed};
@@ -36,11 +37,13 @@ pub async fn seed(target: &Target) -> seed::RunOutcome {
     let run = seed::SeedRun {
         desired: &target.prepared.desired,
         keyring: &target.prepared.keyring,
-        plan: PlanOptions { access: Access::Write, ..target.prepared.plan },
+        // The container's options serve the prediction alone; a row that is there is a start's business.
+        plan: PlanOptions { access: Access::Write, take: TakeEnvironment::None, ..target.prepared.plan },
         wait: Duration::ZERO,
         lock_timeout: lock_timeout(target),
         if_schema_missing: target.options.if_schema_missing,
         undescribed: false,
+        decided: None,
     };
     run.run(connector).await
 }

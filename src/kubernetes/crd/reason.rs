@@ -34,6 +34,7 @@ words! {
     pub enum Reason {
         fn meaning -> Meaning;
         InSync = "InSync" => meaning("True", "True", Progress::Current),
+        WouldUpdate = "WouldUpdate" => meaning("True", "False", Progress::Current),
         WouldSeed = "WouldSeed" => meaning("True", "False", Progress::Current),
         CredentialsDiffer = "CredentialsDiffer" => meaning("True", "False", Progress::Current),
         SettingsDiffer = "SettingsDiffer" => meaning("True", "False", Progress::Current),

@@ -224,6 +224,12 @@ pub struct SeedOptions {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Undescribed")]
     pub undescribed: Option<Undescribed>,
+    /// What a start overwrites in a row that is there: None; Credentials, keys and Bedrock credentials; All, whatever the
+    /// environment sets. For the prediction: by itself the controller changes no row. Default: what the container says, and
+    /// None if it says nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "TakeEnvironment")]
+    pub take_environment: Option<TakeEnvironment>,
 
     /// The outcomes that stop a start: any of Invalid, Conflict, Unavailable, Unusable and Locked, or All or None alone.
     /// 1 to 5 of them. Default: what the container says, and All if it says nothing.
@@ -236,6 +242,13 @@ pub struct SeedOptions {
         }])
     )]
     pub block_on: Vec<BlockOn>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum TakeEnvironment {
+    None,
+    Credentials,
+    All,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

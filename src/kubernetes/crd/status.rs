@@ -143,6 +143,8 @@ pub struct ProviderStatus {
 pub enum ProviderState {
     InSync,
     Created,
+    Updated,
+    WouldUpdate,
     Missing,
     Conflict,
     CredentialsDiffer,

@@ -191,6 +191,8 @@ fn agreed(report: &Report, of: &ReportSubject<'_>) -> Observation {
     } else if report.providers.is_empty() {
         let message = warning(Code::NothingDesired).map(|warning| warning.message.clone());
         (Reason::NothingDesired, message.unwrap_or_else(|| "no provider variable is set".to_owned()))
+    } else if report.count(State::WouldUpdate) > 0 {
+        (Reason::WouldUpdate, good(report))
     } else if report.count(State::Missing) > 0 {
         // Why what is missing would not be inserted at the next start.
         let not_now = warning(Code::EncryptionPending).map(problem_sentence);
@@ -249,6 +251,8 @@ fn provider(provider: &Provider) -> ProviderStatus {
         state: match provider.state {
             State::InSync => ProviderState::InSync,
             State::Created => ProviderState::Created,
+            State::Updated => ProviderState::Updated,
+            State::WouldUpdate => ProviderState::WouldUpdate,
             State::Missing => ProviderState::Missing,
             State::Conflict => ProviderState::Conflict,
             State::CredentialsDiffer => ProviderState::CredentialsDiffer,

@@ -1,20 +1,18 @@
 //! A plan and what an operator decided to the updates that carry it out: a function of values. It is the only way to change
 //! a row that is there, and it changes exactly what the named conflict is about.
 
-mod keys;
-mod resolution;
 mod select;
 
 pub use select::unknown_name;
 
-pub use resolution::{Resolution, Update};
+pub use super::update::{Resolution, Update};
 
-use self::keys::key_change;
 use self::select::select;
 use super::conflict::Conflict;
 use super::insert::{Encrypt, encrypt_with};
 use super::snapshot::{AuditTable, Schema, Snapshot, StoredProvider};
 use super::types::{Plan, PlanOptions};
+use super::update::key_change;
 use crate::options::Compare;
 use crate::options::resolve::{Action, Request};
 use crate::problem::{Code, Problem};
@@ -71,6 +69,18 @@ fn settle(
         (resolution.kept, resolution.conflicts) = all.into_iter().partition(Conflict::would_clear_credentials);
     }
     resolution
+}
+
+/// What `--take-environment` covers, written as a decision is.
+pub(super) fn take(
+    conflicts: &[Conflict],
+    provider: &DesiredProvider,
+    row: &StoredProvider,
+    schema: Option<&Schema>,
+    options: &PlanOptions,
+) -> Result<Update, String> {
+    let update = update(conflicts, provider, row, schema, options)?;
+    Ok(Update { take: Some(options.take), ..update })
 }
 
 /// Exactly the fields that differ, but never nothing in the place of stored credentials. `Err`: why not, and the way out.

@@ -1,10 +1,10 @@
 //! Which conflicts a decision is about, and whether they are the ones that were seen.
 
-use super::resolution::Resolution;
 use crate::env::nearest;
 use crate::options::resolve::Request;
 use crate::plan::conflict::Conflict;
 use crate::plan::types::{Plan, State};
+use crate::plan::update::Resolution;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, redact};
 

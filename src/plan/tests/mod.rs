@@ -7,6 +7,7 @@ mod properties;
 mod resolve;
 mod settings;
 mod states;
+mod take;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use super::snapshot::Table;
 
 use super::*;
 use crate::env::{Environment, Variable};
+use crate::options::TakeEnvironment;
 use crate::provider::{BedrockSettings, Source};
 
 const ROW: &str = "00000000-0000-4000-8000-000000000001";
@@ -26,6 +28,7 @@ const URL: &str = "https://ai.example/v1";
 const WRITE: PlanOptions = PlanOptions {
     compare_credentials: Compare::Warn,
     compare_settings: Compare::Warn,
+    take: TakeEnvironment::None,
     audit: true,
     access: Access::Write,
     keys_given: false,

@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::*;
 use crate::env::dotenv_quote;
 use crate::env::{Environment, parse_dotenv};
-use crate::options::Compare;
 use crate::options::export::{ExportFormat, Secrets};
+use crate::options::{Compare, TakeEnvironment};
 use crate::plan::{
     Access, ExportedValue, PlanOptions, Snapshot, State, Stored, StoredProvider, Unreadable, export, plan,
 };
@@ -20,6 +20,7 @@ use crate::provider::{BedrockSettings, Field};
 const OPTIONS: PlanOptions = PlanOptions {
     compare_credentials: Compare::Fail,
     compare_settings: Compare::Fail,
+    take: TakeEnvironment::None,
     audit: true,
     access: Access::Read,
     keys_given: false,

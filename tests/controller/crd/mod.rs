@@ -82,7 +82,7 @@ fn full_spec_is_read_back_unchanged() {
             "clientCertSecretRef": { "name": "db-client" }
         },
         "mode": "Seed",
-        "options": { "compareCredentials": "Fail", "compareSettings": "Ignore", "blockOn": ["Invalid", "Conflict"] },
+        "options": { "compareCredentials": "Fail", "compareSettings": "Warn", "takeEnvironment": "All", "blockOn": ["Invalid", "Conflict"] },
         "interval": "1h30m",
         "suspend": true
     });

@@ -27,6 +27,10 @@ const SEVERAL: &str = r#"insert into ai_providers (type, name, base_url, setting
 /// A key that encrypts; the test value is `coder`, encrypted with the key of the example, whose digest is 6a193b3.
 const ACTIVE: &str = "insert into dbcrypt_keys (number, active_key_digest, test)
     values (1, '6a193b3', 'JAr/OTfEYiZmArZ/9yZpmeM/KSVCy6eJRZ1/qgKXqonr');";
+/// The second key of a rotation that is under way.
+const OTHER_ACTIVE: &str = "insert into dbcrypt_keys (number, active_key_digest, test) values (2, 'c0ffee1', 'x');";
+const AWS: &str = r#"'bedrock', 'claude-on-aws', '', '2026-11-20 09:12:00Z',
+    '{"_type":"bedrock","_version":1,"access_key":"AKIAEXAMPLE","access_key_secret":"example","region":"eu-central-1"}', null, false);"#;
 const REVOKED: &str = "insert into dbcrypt_keys (number, revoked_key_digest, revoked_at, test)
     values (1, '6a193b3', now(), 'JAr/OTfEYiZmArZ/9yZpmeM/KSVCy6eJRZ1/qgKXqonr');
     insert into dbcrypt_keys (number, active_key_digest, test) values (2, 'c0ffee1', 'x');";
@@ -49,6 +53,7 @@ impl Scene {
             }
             "encrypted key" => current(&format!("{ACTIVE}{}{SEALED_KEY}", row(SAME))),
             "encrypted" => current(ACTIVE),
+            "rotating" => current(&format!("{ACTIVE}{OTHER_ACTIVE}{}", row(AWS))),
             "key revoked" => current(REVOKED),
             "first release" => Scene::new(Variant::Initial, ""),
             "empty" => Scene::new(Variant::Empty, ""),

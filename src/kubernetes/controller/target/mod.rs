@@ -4,15 +4,16 @@
 use crate::env::Variable;
 use crate::kubernetes::crd::reason::{Audience, CheckStopped};
 use crate::kubernetes::crd::spec::{
-    AIProviderSeedSpec, BlockOn as BlockOnWord, Compare as CompareWord, Undescribed as UndescribedWord,
+    AIProviderSeedSpec, BlockOn as BlockOnWord, Compare as CompareWord, TakeEnvironment as TakeWord,
+    Undescribed as UndescribedWord,
 };
 use crate::kubernetes::workload::inputs::{
     ContainerInputs, Target, TargetError, from_environment, is_of_unknown_database, refuse_files,
 };
 use crate::kubernetes::workload::objects::Objects;
 use crate::kubernetes::workload::template::Workload;
-use crate::options::{self, BlockOn, Compare, Options, Undescribed};
-use crate::problem::{Outcome, Problem};
+use crate::options::{self, BlockOn, Compare, Options, TakeEnvironment, Undescribed};
+use crate::problem::{Code, Outcome, Problem};
 use crate::run::prepare::authentication;
 use crate::store::connect::{ConnectionSource, Connector};
 use crate::store::url::ConnectOptions;
@@ -28,6 +29,7 @@ pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects)
         findings.problems.retain(|problem| !is_of_unknown_database(problem));
     }
     take_options(spec, &mut options);
+    findings.problems.extend(contradiction(spec, &options));
     inputs.prepare(&mut options, findings, |options, problems| {
         problems.extend(authentication(options, &inputs.variables));
         match connection(spec, options, &inputs.variables, objects)? {
@@ -58,6 +60,12 @@ fn take_options(spec: &AIProviderSeedSpec, options: &mut Options) {
             UndescribedWord::Warn => Undescribed::Warn,
         });
     }
+    let take = |word: TakeWord| match word {
+        TakeWord::None => TakeEnvironment::None,
+        TakeWord::Credentials => TakeEnvironment::Credentials,
+        TakeWord::All => TakeEnvironment::All,
+    };
+    options.take_environment = given.take_environment.map_or(options.take_environment, take);
     if given.block_on.contains(&BlockOnWord::All) {
         options.block_on = BlockOn::all();
     } else if !given.block_on.is_empty() {
@@ -71,6 +79,19 @@ fn take_options(spec: &AIProviderSeedSpec, options: &mut Options) {
         };
         options.block_on = BlockOn::of(given.block_on.iter().filter_map(outcome));
     }
+}
+
+/// What is taken must be compared, also where the resource says one of the two. (The container's own is found with its options.)
+fn contradiction(spec: &AIProviderSeedSpec, options: &Options) -> Option<Problem> {
+    let given = spec.options.as_ref()?;
+    let says =
+        given.take_environment.is_some() || given.compare_credentials.is_some() || given.compare_settings.is_some();
+    let take = options.take_environment;
+    let option = take.contradicts(options.compare_credentials, options.compare_settings).filter(|_| says)?;
+    let field = if option == "compare-credentials" { "compareCredentials" } else { "compareSettings" };
+    let message = format!("what is taken from the environment must be compared; take less, or set {field} to Warn");
+    let fields = ["takeEnvironment", field].map(|field| format!("spec.options.{field}"));
+    Some(Problem::new(Code::InvalidOption, message).variables(fields))
 }
 
 /// Where the database is: what the resource says, or else what the container's environment says, with the resource's

@@ -1,12 +1,15 @@
-//! The updates that a decision comes to.
+//! Rows to change: what a decision, or `--take-environment`, comes to.
+
+mod keys;
 
 use uuid::Uuid;
 
-use super::keys::KeyChange;
+use crate::options::TakeEnvironment;
 use crate::plan::conflict::Conflict;
 use crate::plan::snapshot::StoredProvider;
 use crate::problem::Findings;
 use crate::provider::{BedrockSettings, Field};
+pub use keys::{KeyChange, key_change};
 
 /// One row to change. No `Debug`: it holds what is to be written.
 #[derive(Clone)]
@@ -16,6 +19,8 @@ pub struct Update {
     /// Empty for a row that is restored.
     pub fields: Vec<Field>,
     pub restore: bool,
+    /// The option that asked for it; `None`: a decision did.
+    pub take: Option<TakeEnvironment>,
     /// New texts of columns.
     pub texts: Vec<(Field, String)>,
     pub settings: Option<BedrockSettings>,
@@ -28,12 +33,13 @@ pub struct Update {
 }
 
 impl Update {
-    pub(super) fn new(row: &StoredProvider, name: &str) -> Update {
+    pub(in crate::plan) fn new(row: &StoredProvider, name: &str) -> Update {
         Update {
             row: row.id,
             name: name.to_owned(),
             fields: Vec::new(),
             restore: false,
+            take: None,
             texts: Vec::new(),
             settings: None,
             forgets_models: false,
@@ -47,13 +53,13 @@ impl Update {
         self.texts.iter().find(|(changed, _)| *changed == field).map(|(_, text)| text.as_str())
     }
 
-    pub(super) fn has_secrets(&self) -> bool {
+    pub(in crate::plan) fn has_secrets(&self) -> bool {
         self.settings.is_some() || self.keys.as_ref().is_some_and(|keys| !keys.added.is_empty())
     }
 }
 
 /// The updates, or the problems that prevent them: with a problem nothing is done.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Resolution {
     /// The names of the providers that it is about.
     pub selected: Vec<String>,
@@ -73,6 +79,11 @@ impl Resolution {
         self.updates.iter().any(Update::has_secrets)
     }
 
+    /// Those that are changed.
+    pub fn rows(&self) -> Vec<Uuid> {
+        self.updates.iter().map(|update| update.row).collect()
+    }
+
     pub fn replaces_keys(&self) -> bool {
         self.updates.iter().any(|update| update.keys.is_some())
     }
@@ -83,7 +94,15 @@ impl Resolution {
 
     /// The same decision on the same sides: what was shown is what would be done.
     pub fn is_same(&self, other: &Resolution) -> bool {
-        let rows = |resolution: &Resolution| resolution.updates.iter().map(|update| update.row).collect::<Vec<_>>();
-        self.conflicts == other.conflicts && rows(self) == rows(other)
+        self.conflicts == other.conflicts && self.rows() == other.rows()
+    }
+}
+
+impl std::fmt::Debug for Resolution {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Resolution")
+            .field("selected", &self.selected)
+            .field("conflicts", &self.conflicts)
+            .finish_non_exhaustive()
     }
 }

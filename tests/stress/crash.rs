@@ -70,6 +70,7 @@ fn every_statement_is_a_step_and_every_step_is_reached() {
     let database = server.database(Variant::Current);
     database.execute(&resolution::openai(resolution::OLD_URL, &["old"]));
     check(take_environment(&database), 0, 0);
+    check(run(&database, &providers(1, URL), "").arg("--undescribed=warn"), 0, 0);
     // A server of version 14 or newer says itself whether it is a standby; an unanswered commit is asked for in
     // tests/it/resolve_races.rs.
     met.extend([Step::Probe, Step::TransactionStatus].map(|step| format!("{step:?}")));

@@ -123,7 +123,7 @@ impl Scene {
     pub fn masked(&self, output: &str) -> String {
         let Some(database) = &self.database else { return output.replace("127.0.0.1:1", "db.coder.svc:5432") };
         let output = output.replace(&format!("127.0.0.1:{}", Server::shared().port()), "db.coder.svc:5432");
-        let output = output.replace(&format!("database {} at", database.name()), "database coder at");
+        let output = output.replace(database.name(), "coder");
         let output = output
             .replace("docs_reader", "ai_provider_diff")
             .replace("docs_no_login", "coder")

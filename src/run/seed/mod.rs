@@ -1,24 +1,23 @@
 //! The use case `seed`: read, plan, and only if something is to be written: lock, read, plan, insert and update, commit. `diff`
 //! is the same without the second half.
 
+mod write;
+
 use std::time::Duration;
 
 use super::lost_commit::took_effect;
-use super::retry::{self, Limits, ROUND_TRIP_TIMEOUT, within, within_lock_timeout};
+use super::retry::{self, Limits, ROUND_TRIP_TIMEOUT, within};
 use crate::options::IfSchemaMissing;
 use crate::plan::resolve::Resolution;
-use crate::plan::{Access, Insert, Plan, PlanOptions, Snapshot, State, plan};
+use crate::plan::{Access, Plan, PlanOptions, Snapshot, State, plan};
 use crate::problem::{Code, Problem};
 use crate::provider::DesiredProvider;
 use crate::store::connect::{Connector, Session, SessionIntent};
 use crate::store::dbcrypt::Keyring;
 use crate::store::error::Endpoint;
-use crate::store::insert::{self, Ids};
-use crate::store::lock::lock_and_read;
+use crate::store::insert::Ids;
 use crate::store::schema::{self, MissingSchema};
 use crate::store::snapshot::{self, ReadRequest, ReadScope};
-use crate::store::transaction::rollback;
-use crate::store::update;
 use crate::store::{Error, Retry};
 
 /// A run always ends within this time.
@@ -199,125 +198,6 @@ impl SeedAttempt<'_> {
                 break;
             }
         }
-        Ok(())
-    }
-
-    async fn write(&mut self, outcome: &mut RunOutcome) -> Result<(), Error> {
-        let run = self.run;
-        let mut encryption = outcome.plan.as_ref().is_some_and(|plan| run.needs_encryption(plan));
-        let request = self.request();
-        let scope = ReadScope::Schema { encryption };
-        let rows = outcome.plan.as_ref().map(|plan| plan.update.rows()).unwrap_or_default();
-        let locked = lock_and_read(self.session, &request, scope, run.lock_timeout, &rows);
-        let mut snapshot = within_lock_timeout(run.lock_timeout, self.session, locked).await?;
-        self.replan(&snapshot, outcome);
-        // A row was removed in between, and now a provider with secrets is missing that was not.
-        if !encryption && outcome.plan.as_ref().is_some_and(|plan| plan.needs_schema) {
-            encryption = true;
-            let again = snapshot::read_locked(self.session, &request, ReadScope::Schema { encryption });
-            snapshot = within(ROUND_TRIP_TIMEOUT, self.session, again).await?;
-            self.replan(&snapshot, outcome);
-        }
-        let Some(plan) = &mut outcome.plan else { return Ok(()) };
-        if plan.blocks() || !plan.writes() {
-            rollback(self.session).await;
-            return only_read_only(plan, self.session).await.map_or(Ok(()), Err);
-        }
-        if plan.update.rows().iter().any(|row| !rows.contains(row)) {
-            rollback(self.session).await;
-            return Err(update::rows_changed(self.session));
-        }
-        match plan.insert.take() {
-            Some(insert) if plan.update.updates.is_empty() => self.insert(outcome, &insert).await,
-            insert => self.update(outcome, insert.as_ref()).await,
-        }
-    }
-
-    /// A role that may insert need not be one that may update: every grant at once, as `resolve` names them.
-    async fn lacking_grants(&self, outcome: &mut RunOutcome, error: Error) -> Result<(), Error> {
-        let Some(plan) = outcome.plan.as_mut().filter(|plan| !plan.update.updates.is_empty()) else {
-            return Err(error);
-        };
-        rollback(self.session).await;
-        let lacking = update::lacking_grants(self.session, &plan.update);
-        let lacking = within(ROUND_TRIP_TIMEOUT, self.session, lacking).await?;
-        if lacking.is_empty() {
-            return Err(error);
-        }
-        plan.insert = None;
-        plan.findings.problems.extend(lacking);
-        Ok(())
-    }
-
-    async fn insert(&mut self, outcome: &mut RunOutcome, insert: &Insert) -> Result<(), Error> {
-        let run = self.run;
-        // We hold the lock: an earlier commit of ours whose answer was lost is over, and it did not take effect. From here
-        // until there is an answer the outcome is unknown, also if we are stopped in between.
-        outcome.commit_unknown = true;
-        let inserted = insert::insert_and_commit(self.session, run.desired, insert, run.keyring, self.ids);
-        let inserted = within(ROUND_TRIP_TIMEOUT, self.session, inserted).await;
-        outcome.commit_unknown = inserted.as_ref().is_err_and(|error| error.connection_lost);
-        inserted?;
-        self.note_written(outcome, Some(insert));
-        Ok(())
-    }
-
-    /// Rows that are there, and what is missing beside them: one transaction, whose number tells later what became of it.
-    async fn update(&mut self, outcome: &mut RunOutcome, insert: Option<&Insert>) -> Result<(), Error> {
-        let (run, session) = (self.run, self.session);
-        let Some(updated) = outcome.plan.as_ref().map(|plan| plan.update.clone()) else { return Ok(()) };
-        let inserted = async {
-            match insert {
-                Some(insert) => insert::insert(session, run.desired, insert, run.keyring, self.ids).await,
-                None => Ok(()),
-            }
-        };
-        let written = async { tokio::join!(inserted, update::write(session, &updated, run.keyring)) };
-        let written = within(ROUND_TRIP_TIMEOUT, session, async { Ok(written.await) }).await?;
-        written.0?;
-        *self.unanswered = Some(Unanswered { transaction: written.1?, updated });
-        // From here until there is an answer the outcome is unknown, also if we are stopped in between.
-        outcome.commit_unknown = true;
-        let committed = within(ROUND_TRIP_TIMEOUT, session, update::commit(session)).await;
-        outcome.commit_unknown = committed.as_ref().is_err_and(|error| error.connection_lost);
-        if !outcome.commit_unknown {
-            *self.unanswered = None;
-        }
-        committed?;
-        self.note_written(outcome, insert);
-        Ok(())
-    }
-
-    fn note_written(&mut self, outcome: &mut RunOutcome, insert: Option<&Insert>) {
-        outcome.written = true;
-        let Some(plan) = &mut outcome.plan else { return };
-        for entry in &mut plan.entries {
-            if insert.is_some_and(|insert| insert.providers.contains(&entry.desired)) {
-                entry.state = State::Created;
-                entry.id = Some(self.ids.of(&self.run.desired[entry.desired].name));
-            } else if entry.state == State::WouldUpdate {
-                entry.state = State::Updated;
-            } else {
-                continue;
-            }
-            entry.database_hash = Some(entry.environment_hash.clone());
-        }
-    }
-
-    /// The commit whose answer was lost took effect: what the database holds now, with what we wrote.
-    async fn look_at_written(&mut self, outcome: &mut RunOutcome, updated: Resolution) -> Result<(), Error> {
-        outcome.written = true;
-        let snapshot = self.read(ReadScope::Rows).await?;
-        self.replan(&snapshot, outcome);
-        let Some(plan) = &mut outcome.plan else { return Ok(()) };
-        let is_ours = |name: &String| updated.updates.iter().any(|update| update.name == *name);
-        for entry in plan.entries.iter_mut().filter(|entry| is_ours(&self.run.desired[entry.desired].name)) {
-            if !matches!(entry.state, State::Conflict | State::Deleted | State::Missing) {
-                entry.state = State::Updated;
-            }
-        }
-        plan.needs_schema = false;
-        plan.update = updated;
         Ok(())
     }
 

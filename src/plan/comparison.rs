@@ -12,7 +12,7 @@ use super::conflict::{Conflict, FieldValue};
 use super::snapshot::StoredProvider;
 use super::types::PlanOptions;
 use crate::options::Compare;
-use crate::provider::{BedrockSettings, Canonical, Class, DesiredProvider, Field, Origin, hex};
+use crate::provider::{BedrockSettings, Canonical, Class, DesiredProvider, Field, Origin, ProviderType, hex};
 
 /// Both sides of one provider, to be compared.
 pub struct Comparison<'a> {
@@ -54,6 +54,18 @@ impl Comparison<'_> {
         let id = id(&self.desired.name, &self.row.id, &compared);
         let differing = compared.iter().filter(|field| field.environment != field.database);
         differing.map(|field| self.conflict(field, id.clone())).collect()
+    }
+
+    /// The label of the type alone, which no comparison sees: `anthropic` with Bedrock settings counts as `bedrock`.
+    pub fn old_type(&self) -> Conflict {
+        let field = ComparedField {
+            field: Field::Type,
+            origin: &self.desired.origins.kind,
+            environment: Side::Text(ProviderType::Bedrock.as_str()),
+            database: Side::Text(&self.row.kind),
+        };
+        let id = id(&self.desired.name, &self.row.id, &self.compared());
+        Conflict { blocking: false, ..self.conflict(&field, id) }
     }
 
     fn compared(&self) -> Vec<ComparedField<'_>> {

@@ -66,7 +66,7 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
                 plan.findings.warnings.push(warnings::deleted(provider));
                 plan.entries.push(Entry { id: Some(row.id), ..entry(at, provider, State::Deleted) });
             }
-            Some(row) => compare(&mut plan, at, provider, row, options),
+            Some(row) => compare(&mut plan, at, provider, row, snapshot.schema.as_ref(), options),
         }
     }
     plan.findings.problems.extend(legacy_conflicts);
@@ -98,7 +98,14 @@ fn knows_newer(provider: &DesiredProvider, row: Option<&StoredProvider>, schema:
     schema.map(|schema| schema.providers.columns.contains_key(insert::ICON))
 }
 
-fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredProvider, options: &PlanOptions) {
+fn compare(
+    plan: &mut Plan,
+    at: usize,
+    provider: &DesiredProvider,
+    row: &StoredProvider,
+    schema: Option<&Schema>,
+    options: &PlanOptions,
+) {
     let ignoring = PlanOptions { compare_credentials: Compare::Ignore, ..*options };
     let options = if provider.credentials_unknown { &ignoring } else { options };
     if row.has_opaque_settings() {
@@ -121,10 +128,10 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
             None
         }
     };
-    plan.findings.warnings.extend(warnings::of_row(provider, row, settings));
+    plan.findings.warnings.extend(warnings::disabled(provider, row, settings));
     let keys_compared = keys.is_some();
     let comparison = Comparison { desired: provider, row, settings, keys, options };
-    let conflicts = comparison.conflicts();
+    let mut conflicts = comparison.conflicts();
     let differences = take::Differences {
         desired: provider,
         row,
@@ -133,8 +140,12 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
         conflicts: &conflicts,
         take: options.take,
     };
-    let may_be_taken = differences.may_be_taken();
+    let mut may_be_taken = differences.may_be_taken();
     let stays_blocked = conflicts.iter().zip(&may_be_taken).any(|(conflict, taken)| conflict.blocking && !taken);
+    if !stays_blocked && row.is_of_old_type() && differences.changes_old_type(schema) {
+        conflicts.push(comparison.old_type());
+        may_be_taken.push(true);
+    }
     let is_taken = |taken: bool| taken && !stays_blocked;
     let state = match conflicts.iter().map(|conflict| conflict.blocking).max() {
         _ if may_be_taken.iter().any(|taken| is_taken(*taken)) => State::WouldUpdate,
@@ -143,6 +154,9 @@ fn compare(plan: &mut Plan, at: usize, provider: &DesiredProvider, row: &StoredP
         Some(false) => State::SettingsDiffer,
         Some(true) => State::Conflict,
     };
+    if row.is_of_old_type() && state != State::WouldUpdate {
+        plan.findings.warnings.push(warnings::of_old_type(provider));
+    }
     let entry = entry(at, provider, state);
     let database = comparison.database();
     // Most often they are equal, and a hash is most of what a comparison costs.

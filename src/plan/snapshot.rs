@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Field, Place, SettingsError};
+use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Field, Place, ProviderType, SettingsError};
 
 #[derive(Clone, Default)]
 pub struct Snapshot {
@@ -42,6 +42,11 @@ impl StoredProvider {
     /// Its settings are of a kind or version that this program does not know.
     pub fn has_opaque_settings(&self) -> bool {
         matches!(&self.settings, Err(Unreadable::Settings(error)) if error.is_opaque())
+    }
+
+    /// Coder's backfill changes its type to `bedrock`, at the start of 2.34.3 to 2.37.
+    pub fn is_of_old_type(&self) -> bool {
+        matches!(self.settings, Ok(Some(_))) && self.kind == ProviderType::Anthropic.as_str()
     }
 
     /// The settings that the provider of the environment is compared with. Opaque ones are not compared, so they count as

@@ -9,7 +9,7 @@ use super::update::Resolution;
 use super::{Snapshot, about};
 use crate::options::TakeEnvironment;
 use crate::problem::{Code, Problem};
-use crate::provider::{BedrockSettings, Class, DesiredProvider, ENCRYPTION_KEYS_VARIABLE, Field, Place};
+use crate::provider::{BedrockSettings, Class, DesiredProvider, ENCRYPTION_KEYS_VARIABLE, Field, Place, ProviderType};
 
 /// Both sides of one provider and how they differ.
 pub struct Differences<'a> {
@@ -33,6 +33,13 @@ impl Differences<'_> {
             self.is_within_limits(conflict) && (!is_endpoint || own_credentials)
         };
         self.conflicts.iter().map(may).collect()
+    }
+
+    /// The one type that is taken: Coder's own backfill changes it, and only what Coder calls the row changes.
+    pub fn changes_old_type(&self, schema: Option<&Schema>) -> bool {
+        let has_no_keys = matches!(&self.row.keys, Some(keys) if keys.is_empty());
+        let knows_label = schema.is_none_or(|schema| schema.labels.contains(ProviderType::Bedrock.as_str()));
+        self.take == TakeEnvironment::All && self.desired.bedrock.is_some() && has_no_keys && knows_label
     }
 
     fn is_within_limits(&self, conflict: &Conflict) -> bool {

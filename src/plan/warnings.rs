@@ -3,7 +3,7 @@
 use super::about;
 use super::snapshot::StoredProvider;
 use crate::problem::{Code, Problem};
-use crate::provider::{BedrockSettings, DesiredProvider, Field, ProviderType, redact};
+use crate::provider::{BedrockSettings, DesiredProvider, Field, redact};
 
 pub fn unsupported(provider: &DesiredProvider) -> Problem {
     let kind = redact::kind(provider.kind.as_str(), Some(&provider.origins.kind));
@@ -43,15 +43,11 @@ pub fn not_understood(provider: &DesiredProvider) -> Problem {
 }
 
 /// About a live row that is compared.
-pub fn of_row(
+pub fn disabled(
     provider: &DesiredProvider,
     row: &StoredProvider,
     settings: Option<&BedrockSettings>,
-) -> impl Iterator<Item = Problem> {
-    [disabled(provider, row, settings), of_old_type(provider, row)].into_iter().flatten()
-}
-
-fn disabled(provider: &DesiredProvider, row: &StoredProvider, settings: Option<&BedrockSettings>) -> Option<Problem> {
+) -> Option<Problem> {
     let is_said = provider.optional.contains_key(&Field::Enabled);
     let message = "it is disabled in Coder: every request to it is answered with 503 and its models are gone; enable it there, \
                    or set ENABLED=false if that is wanted";
@@ -59,10 +55,9 @@ fn disabled(provider: &DesiredProvider, row: &StoredProvider, settings: Option<&
         .then(|| about(provider, Code::ProviderDisabled, message))
 }
 
-/// Coder's own backfill changes the type at its start, from 2.34.3 to 2.37.
-fn of_old_type(provider: &DesiredProvider, row: &StoredProvider) -> Option<Problem> {
+pub fn of_old_type(provider: &DesiredProvider) -> Problem {
     let message = "the row has type anthropic with Bedrock settings, which Coder serves up to 2.37 only: afterwards bedrock is a \
-                   type of its own; let a release from 2.34.3 to 2.37 start once, which changes the type";
-    (matches!(row.settings, Ok(Some(_))) && row.kind == ProviderType::Anthropic.as_str())
-        .then(|| about(provider, Code::BedrockRowOfOldType, message))
+                   type of its own; let a release from 2.34.3 to 2.37 start once, or start with --take-environment=all, which \
+                   changes the type";
+    about(provider, Code::BedrockRowOfOldType, message)
 }

@@ -34,6 +34,7 @@ mod schema;
 mod support_postgres;
 mod support_proxy;
 mod take;
+mod take_bedrock;
 mod take_races;
 mod terminal;
 mod tls;

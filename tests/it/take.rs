@@ -1,11 +1,11 @@
 //! `--take-environment`: what a start overwrites in a row that is there, and what it never does.
 
 use crate::support::cases::{ConnectAs, Env, run_all};
-use crate::support::resolution::{ENCRYPTED, ENCRYPTION_KEY, ID, OLD_URL, URL, database, openai, row, run, unchanged};
+use crate::support::resolution::{ID, OLD_URL, URL, database, openai, row, run, unchanged};
 use crate::support::{Database, Finished, Proxy, Run, Server, Snapshot};
 use serde_json::{Value, json};
 
-fn seed(database: &Database, take: &str) -> Run {
+pub fn seed(database: &Database, take: &str) -> Run {
     run("seed", database).arg("--take-environment").arg(take)
 }
 
@@ -13,11 +13,11 @@ fn keys(database: &Database) -> Vec<String> {
     Snapshot::of(database).keys_of(&json!(ID))
 }
 
-fn state(finished: &Finished, at: usize) -> Value {
+pub fn state(finished: &Finished, at: usize) -> Value {
     finished.json()["providers"][at]["state"].clone()
 }
 
-fn written(finished: &Finished) -> Value {
+pub fn written(finished: &Finished) -> Value {
     finished.json()["written"].clone()
 }
 
@@ -229,61 +229,6 @@ fn taking_what_is_ignored_is_an_invalid_option() {
             );
         }
     }
-}
-
-fn bedrock(run: Run) -> Run {
-    run.env("CODER_AIBRIDGE_PROVIDER_1_TYPE", "bedrock")
-        .env("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_REGION", "us-east-1")
-        .env("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_ACCESS_KEY", "AKIAIOSFODNN7EXAMPLF")
-        .env("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_ACCESS_KEY_SECRET", "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")
-}
-
-const OLD_BEDROCK: &str = r#"insert into ai_providers (type, name, base_url, settings) values ('bedrock', 'bedrock', '',
-    '{"_type":"bedrock","_version":1,"access_key":"AKIAIOSFODNN7EXAMPLE","access_key_secret":"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","region":"us-west-2","role_arn":"arn:aws:iam::1:role/x"}');"#;
-
-#[test]
-fn bedrock_region_is_taken_with_its_pair_and_the_rest_is_kept() {
-    let database = database(&format!("{}{OLD_BEDROCK}", openai(URL, &["sk-canary-new"])));
-    bedrock(seed(&database, "all")).run().expect(0);
-    let settings = database.json("select settings::json from ai_providers where name = 'bedrock'");
-    assert_eq!((&settings["region"], &settings["role_arn"]), (&json!("us-east-1"), &json!("arn:aws:iam::1:role/x")));
-    assert_eq!(settings["access_key"], "AKIAIOSFODNN7EXAMPLF");
-    // Without a pair of its own the environment does not choose where the row's goes.
-    let after = Snapshot::of(&database);
-    let elsewhere = bedrock(seed(&database, "all"))
-        .env("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_REGION", "eu-west-1")
-        .without("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_ACCESS_KEY")
-        .without("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_ACCESS_KEY_SECRET");
-    elsewhere.run().expect(3);
-    unchanged(&database, &after);
-}
-
-/// While Coder's keys are being rotated, settings wait; keys do not.
-#[test]
-fn settings_wait_for_an_encryption_rotation_and_keys_do_not() {
-    let database = database(&format!("{}{OLD_BEDROCK}{ENCRYPTED}", openai(URL, &["sk-canary-old"])));
-    database.execute("insert into dbcrypt_keys (number, active_key_digest, test) values (2, 'abcdef0', 'x')");
-    let settings = || database.json("select to_json(settings) from ai_providers where name = 'bedrock'");
-    let before = settings();
-    let start = || {
-        let run = bedrock(seed(&database, "credentials")).env("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS", ENCRYPTION_KEY);
-        run.env("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_REGION", "us-west-2").run().expect(0)
-    };
-    let finished = start();
-    assert!(finished.codes("warnings").contains(&"rotation_pending".to_owned()), "{finished}");
-    assert_eq!((state(&finished, 0), state(&finished, 1)), (json!("credentials_differ"), json!("updated")));
-    assert_eq!(settings(), before);
-    database
-        .execute("update dbcrypt_keys set active_key_digest = null, revoked_key_digest = 'abcdef0' where number = 2");
-    let finished = start();
-    assert_eq!((state(&finished, 0), state(&finished, 1)), (json!("updated"), json!("in_sync")));
-    assert_ne!(settings(), before);
-    // Encrypted as everything that is written there.
-    let digests = database.json(
-        "select json_build_array((select json_agg(api_key_key_id) from ai_provider_keys),
-                (select settings_key_id from ai_providers where name = 'bedrock'))",
-    );
-    assert_eq!(digests, json!([["6a193b3"], "6a193b3"]));
 }
 
 #[test]

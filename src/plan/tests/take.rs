@@ -42,6 +42,19 @@ fn type_and_kind_of_settings_are_never_taken() {
 }
 
 #[test]
+fn old_type_of_a_bedrock_row_is_taken_as_coders_backfill_does() {
+    let old = || bedrock_row("anthropic", "us-east-1", None);
+    assert_eq!(said(&bedrock_with(&[]), old(), &ALL), "WouldUpdate type | ");
+    assert_eq!(said(&bedrock_with(&[]), old(), &CREDENTIALS), "InSync  | ");
+    assert_eq!(said(&bedrock_with(&[]), bedrock_row("bedrock", "us-east-1", None), &ALL), "InSync  | ");
+    // Beside a difference that stops the start, nothing is taken.
+    let elsewhere = bedrock_row("anthropic", "eu-west-1", None);
+    assert!(said(&bedrock_with(&[]), elsewhere, &ALL).starts_with("Conflict  | bedrock_region"));
+    let with_keys = StoredProvider { keys: row("", "", &["sk-other"]).keys, ..old() };
+    assert!(!said(&bedrock_with(&[]), with_keys, &ALL).contains("type"));
+}
+
+#[test]
 fn endpoint_is_taken_only_with_credentials_of_the_environment() {
     let no_keys = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL)]);
     assert_eq!(said(&no_keys, row("openai", "https://other.example", &[]), &ALL), "Conflict  | base_url");
@@ -54,7 +67,7 @@ fn endpoint_is_taken_only_with_credentials_of_the_environment() {
     assert_eq!(said(&bedrock_with(&[]), region(None), &ALL), "Conflict  | bedrock_region");
     let pair = [("0_BEDROCK_ACCESS_KEY", "id"), ("0_BEDROCK_ACCESS_KEY_SECRET", "secret")];
     let other = region(Some(("other", "pair")));
-    assert_eq!(said(&bedrock_with(&pair), other, &ALL), "WouldUpdate bedrock_region, bedrock_credentials | ");
+    assert_eq!(said(&bedrock_with(&pair), other, &ALL), "WouldUpdate bedrock_region, bedrock_credentials, type | ");
 }
 
 #[test]
@@ -75,7 +88,7 @@ fn suspicious_values_are_never_taken() {
     // Of a pair, the secret too.
     let pair = [("0_BEDROCK_ACCESS_KEY", "AKIAIOSFODNN7EXAMPLE"), ("0_BEDROCK_ACCESS_KEY_SECRET", "${SECRET}")];
     let stored = bedrock_row("anthropic", "us-east-1", Some(("other", "pair")));
-    assert_eq!(said(&bedrock_with(&pair), stored, &ALL), "CredentialsDiffer  | bedrock_credentials");
+    assert_eq!(said(&bedrock_with(&pair), stored, &ALL), "WouldUpdate type | bedrock_credentials");
     // Of the older variables.
     let older = desired(&[("OPENAI_KEY", "$(KEY)"), ("OPENAI_BASE_URL", URL), ("ANTHROPIC_KEY", "sk-ant")]);
     let openai = older.iter().find(|provider| provider.name == "openai").cloned();
@@ -112,5 +125,5 @@ fn optional_fields_are_taken_but_never_enabled() {
     assert_eq!(said(&ours("0_ENABLED", "true"), of(Field::Enabled, "false"), &ALL), "SettingsDiffer  | enabled");
     let role = [("0_BEDROCK_ROLE_ARN", "arn:aws:iam::123456789012:role/coder"), ("0_BEDROCK_PROTOCOL", "mantle")];
     let stored = bedrock_row("anthropic", "us-east-1", None);
-    assert_eq!(said(&bedrock_with(&role), stored, &ALL), "WouldUpdate bedrock_role_arn, bedrock_protocol | ");
+    assert_eq!(said(&bedrock_with(&role), stored, &ALL), "WouldUpdate bedrock_role_arn, bedrock_protocol, type | ");
 }

@@ -166,18 +166,41 @@ impl Caller {
         Ok(())
     }
 
+    /// The texts of all statements that have columns to describe, until the client is gone; each is answered with no rows.
+    pub fn statements(&mut self, mut take: impl FnMut(String)) -> io::Result<()> {
+        loop {
+            match self.next_with_body()? {
+                (b'Q', _) => self.send(&[message(b'C', b"DONE\0"), ready()].concat())?,
+                // The name of the statement is empty; its text ends with a NUL.
+                (b'P', body) => {
+                    take(body[1..].iter().take_while(|byte| **byte != 0).map(|byte| *byte as char).collect())
+                }
+                (b'S', _) => {
+                    self.begin_rows()?;
+                    self.end_rows()?;
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// The type of the client's next message.
     fn next(&mut self) -> io::Result<u8> {
+        self.next_with_body().map(|(tag, _)| tag)
+    }
+
+    fn next_with_body(&mut self) -> io::Result<(u8, Vec<u8>)> {
         let mut header = [0; 5];
         self.wire.read_exact(&mut header)?;
         let [tag, length @ ..] = header;
         let mut body = vec![0; (u32::from_be_bytes(length) - 4) as usize];
         self.wire.read_exact(&mut body)?;
-        Ok(tag)
+        Ok((tag, body))
     }
 }
 
-/// The columns that any statement of ours asks for, each of its own type; those that it does not ask for do not matter.
+/// The columns of the rows of providers, each of its own type; those that a statement does not ask for do not matter. A test holds
+/// these lists against what a real server says of the program's statements (`tests/it/hostile`).
 pub const COLUMNS: &[(&str, u32)] = &[
     ("name", TEXT),
     ("id", UUID),
@@ -191,13 +214,20 @@ pub const COLUMNS: &[(&str, u32)] = &[
     ("key_created_at", TIME),
     ("api_key", TEXT),
     ("api_key_key_id", TEXT),
-    ("enabled", BOOL),
+    ("enabled", TEXT),
     ("display_name", TEXT),
     ("icon", TEXT),
 ];
+/// The columns of the catalog's rows.
+pub const CATALOG: &[(&str, u32)] =
+    &[("kind", TEXT), ("relation", TEXT), ("name", TEXT), ("required", BOOL), ("insertable", BOOL)];
+/// The columns of `dbcrypt_keys`.
+pub const ENCRYPTION: &[(&str, u32)] = &[("active_key_digest", TEXT), ("revoked_key_digest", TEXT), ("test", TEXT)];
+/// What kind of server it is.
+pub const SERVER_KIND: &[(&str, u32)] = &[("standby", BOOL), ("read_only", BOOL)];
 pub const TEXT: u32 = 25;
-pub const UUID: u32 = 2950;
-pub const BOOL: u32 = 16;
+const UUID: u32 = 2950;
+const BOOL: u32 = 16;
 const TIME: u32 = 1184;
 
 /// The row of a provider, a live one or a deleted one, with the number in both ids and times.
@@ -218,7 +248,7 @@ pub fn provider(name: &str, number: u64, deleted: bool, settings: Option<&[u8]>,
         key.map(|_| &time[..]),
         key,
         None,
-        Some(&[1]),
+        Some(b"true"),
         Some(name.as_bytes()),
         Some(b""),
     ])

@@ -1,12 +1,14 @@
 //! Servers that send what no Postgres would, or far more of it than anybody asked for. Each attempt ends in
 //! the memory that a run may take and by its deadline, and says what the server did.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::MEMORY;
-use crate::support::hostile::{BOOL, COLUMNS, TEXT, error, message, provider, ready, row};
-use crate::support::{Caller, Finished, Hostile, Run};
+use crate::support::hostile::{CATALOG, COLUMNS, ENCRYPTION, SERVER_KIND, TEXT, error, message, provider, ready, row};
+use crate::support::{Caller, Finished, Hostile, Run, Server, Variant};
 
 /// One try, and what it may cost whatever it ends with.
 fn attempt(command: &str, url: &str) -> Finished {
@@ -47,6 +49,63 @@ fn read_ends(act: impl Fn(&mut Caller) -> io::Result<()> + Copy + Send + Sync + 
         act(caller)
     };
     ends(act, code, words);
+}
+
+/// The program reads what it asks for by name: a server of these tests that tells an old shape is refused for that, and none of its
+/// floods is met. So the shapes are what a real server says of the program's own statements, all of them.
+#[test]
+fn rows_of_the_tests_have_the_columns_of_postgres() {
+    let statements = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = Arc::clone(&statements);
+    let server = Hostile::start(move |caller| {
+        caller.log_in(&[])?;
+        caller.statements(|text| _ = seen.lock().unwrap().insert(text))
+    });
+    for (command, url) in [
+        ("seed", server.url() + "&target_session_attrs=read-write"),
+        ("seed", server.url()),
+        ("diff", server.url()),
+        ("export", server.url()),
+    ] {
+        attempt(command, &url);
+    }
+    let database = Server::shared().database(Variant::Current);
+    let mut client = database.client();
+    let mut known: BTreeMap<&str, BTreeSet<(&str, u32)>> = BTreeMap::new();
+    for text in statements.lock().unwrap().iter() {
+        let statement = client.prepare(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let (list, columns) = match text {
+            _ if text.contains("pg_attribute") => ("catalog", CATALOG),
+            _ if text.contains("pg_is_in_recovery") => ("kind of server", SERVER_KIND),
+            _ if text.contains("dbcrypt_keys") => ("encryption", ENCRYPTION),
+            _ => ("providers", COLUMNS),
+        };
+        for column in statement.columns() {
+            let described = (column.name(), column.type_().oid());
+            let found = columns.iter().find(|column| **column == described);
+            known.entry(list).or_default().insert(*found.unwrap_or_else(|| panic!("{described:?} of {text}")));
+        }
+    }
+    for (list, columns) in
+        [("catalog", CATALOG), ("kind of server", SERVER_KIND), ("encryption", ENCRYPTION), ("providers", COLUMNS)]
+    {
+        assert_eq!(known.remove(list).unwrap_or_default(), columns.iter().copied().collect(), "{list}");
+    }
+}
+
+/// Without an attack the same rows are read.
+#[test]
+fn rows_of_the_tests_are_read_as_those_of_postgres() {
+    let server = Hostile::start(|caller| {
+        caller.log_in(&[])?;
+        caller.until_query(0)?;
+        caller.begin_rows()?;
+        caller.send(&provider("p", 1, false, None, Some(b"sk-of-the-environment")))?;
+        caller.end_rows()?;
+        caller.go_on()
+    });
+    let finished = attempt("seed", &server.url()).expect(0);
+    assert_eq!(finished.json()["providers"][0]["state"], "in_sync", "{finished}");
 }
 
 const LOGIN: &str = "it sends more than 1 MiB before the session is ready; check that this is Coder's database";
@@ -178,14 +237,21 @@ fn largest_answers_fit_into_memory() {
         caller.send(&[error(b'E', &"x".repeat(15 << 20)), ready()].concat())?;
         caller.go_on()
     };
-    for act in [settings, key, keys, refused] {
+    type Act = fn(&mut Caller) -> io::Result<()>;
+    for (act, code, said) in [
+        (settings as Act, 5, "stored_settings_unreadable"),
+        (key, 0, "credentials_differ"),
+        (keys, 0, "credentials_differ"),
+        (refused, 5, "server_error"),
+    ] {
         let server = Hostile::start(move |caller| {
             caller.log_in(&[])?;
             caller.until_query(0)?;
             act(caller)
         });
         let finished = attempt("seed", &server.url());
-        assert!(finished.code == 0 || finished.code == 5, "{finished}");
+        assert_eq!(finished.code, code, "{finished}");
+        assert!(finished.stdout.contains(said), "{said}: {finished}");
         assert!(!finished.everything().contains("MiB in answer"), "{finished}");
     }
 }
@@ -206,18 +272,22 @@ fn every_read_of_every_command_is_bounded() {
         caller.endless(|n| provider("p", n, true, Some(&[b'x'; 500]), None))
     };
     let columns: Rows = |caller| {
-        let described = [("kind", TEXT), ("relation", TEXT), ("name", TEXT), ("required", BOOL), ("insertable", BOOL)];
-        caller.describe(&described)?;
+        caller.describe(CATALOG)?;
         caller.endless(|n| {
             let name = format!("c{n}{}", "x".repeat(200));
             row(&[Some(b"column"), Some(b"ai_providers"), Some(name.as_bytes()), Some(&[1]), Some(&[1])])
         })
+    };
+    let encryption: Rows = |caller| {
+        caller.describe(ENCRYPTION)?;
+        caller.endless(|n| row(&[Some(format!("{n}{}", "d".repeat(200)).as_bytes()), None, Some(b"test")]))
     };
     // The first read of what is there; then, under the lock or without, the rows again and the schema.
     for (command, number, rows) in [
         ("seed", 0, providers),
         ("seed", 1, providers),
         ("seed", 2, columns),
+        ("seed", 3, encryption),
         ("diff", 0, providers),
         ("diff", 1, providers),
         ("diff", 2, columns),
@@ -229,7 +299,7 @@ fn every_read_of_every_command_is_bounded() {
     }
     // What kind of server it is, where that matters.
     let kinds: Rows = |caller| {
-        caller.describe(&[("standby", BOOL), ("read_only", BOOL)])?;
+        caller.describe(SERVER_KIND)?;
         caller.endless(|_| row(&[Some(&[0]), Some(&[0])]))
     };
     let finished = attempt("seed", &(flood(0, kinds).url() + "&target_session_attrs=read-write"));

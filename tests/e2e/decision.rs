@@ -16,7 +16,7 @@ fn stopped_rollout(place: &Place) -> (String, String) {
     assert!(place.pods().iter().any(|pod| pod["metadata"]["name"] == old && pod["status"]["phase"] == "Running"));
     assert_eq!(place.base_urls(), ["openai https://api.openai.com/v2"], "nothing was written");
     let message = place.message_of(&stopped);
-    let id = message.split("--conflict ").nth(1).and_then(|rest| rest.get(..12)).expect("the message names the id");
+    let id = message.split("--conflict ").nth(1).and_then(|rest| rest.get(..32)).expect("the message names the id");
     (stopped, id.to_owned())
 }
 

@@ -147,7 +147,7 @@ fn uncovered_blocking_difference_writes_nothing_of_the_run() {
     );
     assert_eq!(written(&finished), false);
     unchanged(&database, &before);
-    let text = healthy(seed(&database, "credentials")).as_text().run().expect(3).stdout;
+    let text = healthy(seed(&database, "credentials")).with_text().run().expect(3).stdout;
     let first = text.lines().next().unwrap();
     assert!(first.contains("1 more missing there, 1 more to be updated there; nothing was written"), "{first}");
 }
@@ -155,7 +155,7 @@ fn uncovered_blocking_difference_writes_nothing_of_the_run() {
 #[test]
 fn report_shows_both_sides_of_what_was_taken() {
     let database = database(&openai(URL, &["sk-canary-old"]));
-    let text = seed(&database, "credentials").as_text().run().expect(0).stdout;
+    let text = seed(&database, "credentials").with_text().run().expect(0).stdout;
     assert!(text.starts_with("updated 1 provider; Coder was notified (requests in flight end after 5 s)\n"), "{text}");
     assert!(text.contains("from  1 key (") && text.contains("to    1 key ("), "{text}");
     assert!(

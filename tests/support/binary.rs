@@ -39,7 +39,7 @@ impl Run {
     }
 
     /// Takes back `--output json`.
-    pub fn as_text(mut self) -> Self {
+    pub fn with_text(mut self) -> Self {
         self.args.retain(|word| word != "--output" && word != "json");
         self
     }

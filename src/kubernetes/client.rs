@@ -4,7 +4,6 @@ use std::fmt;
 use std::time::Duration;
 
 use kube::core::Status;
-use kube::{Client, Config};
 
 use crate::words::words;
 
@@ -100,16 +99,6 @@ impl fmt::Display for ApiError {
 }
 
 impl std::error::Error for ApiError {}
-
-/// A client for these settings, and the namespace that they name.
-pub fn client(mut config: Config) -> Result<(Client, String), kube::Error> {
-    // Its retries may take a quarter of an hour, and every call here has a deadline.
-    config.default_retry = false;
-    let namespace = config.default_namespace.clone();
-    // Both kube and Postgres use it; the first to install it wins, and they are the same.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    Ok((Client::try_from(config)?, namespace))
-}
 
 /// Waits for a call, but not for ever.
 pub async fn call<T>(name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {

@@ -4,6 +4,7 @@
 mod client;
 mod controller;
 pub mod crd;
+mod kubeconfig;
 mod status;
 pub mod workload;
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use kube::Config;
 use kube::api::{ListParams, PartialObjectMeta};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch as channel;
@@ -18,8 +17,9 @@ use super::metrics::Metrics;
 use super::readiness::Readiness;
 use super::watch::{self, describe};
 use super::write;
-use crate::kubernetes::client::{call, client};
+use crate::kubernetes::client::call;
 use crate::kubernetes::crd::spec::AIProviderSeed;
+use crate::kubernetes::kubeconfig::{client, infer};
 use crate::options::controller::ControllerOptions;
 use crate::provider::redact;
 
@@ -45,7 +45,7 @@ pub enum End {
 }
 
 pub async fn run(options: ControllerOptions) -> End {
-    let config = match Config::infer().await {
+    let config = match infer().await {
         Ok(config) => config,
         Err(_) => {
             let message =
@@ -55,7 +55,7 @@ pub async fn run(options: ControllerOptions) -> End {
     };
     let (client, own) = match client(config) {
         Ok(client) => client,
-        Err(_) => return End::CannotStart("cannot create a Kubernetes client; check KUBECONFIG".to_owned()),
+        Err(message) => return End::CannotStart(message),
     };
     let listener = match Admin::bind(options.listen).await {
         Ok(listener) => listener,

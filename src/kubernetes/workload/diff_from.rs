@@ -1,8 +1,8 @@
 //! `diff --from`: environment and options of a workload, from a cluster or from manifests, by the controller's own code. What
 //! differs from the controller is who is told what to do next, and that flags of the command line stand above everything.
 
-use kube::config::{KubeConfigOptions, KubeconfigError};
-use kube::{Client, Config};
+use kube::Client;
+use kube::config::KubeconfigError;
 
 use super::fetch::{self, FetchError};
 use super::inputs::{ContainerInputs, Target, TargetError, from_environment, is_of_unknown_database, refuse_files};
@@ -10,9 +10,10 @@ use super::manifests::Manifests;
 use super::objects::{Names, ObjectKind, Objects};
 use super::template::Workload;
 use crate::env::{DATABASE_URL_VARIABLES, Variable, is_of_provider, size};
-use crate::kubernetes::client::{self, ApiError, ApiErrorKind};
+use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::kubernetes::crd::spec::DEFAULT_CONTAINER;
+use crate::kubernetes::kubeconfig;
 use crate::options::diff::{FromPlace, FromSource, WorkloadName};
 use crate::options::{self, BlockOn, DatabaseSource, Options, RawOptions};
 use crate::problem::{Code, Findings, Problem};
@@ -98,12 +99,11 @@ impl WorkloadSource {
 async fn client(context: Option<&str>) -> Result<(Client, String), Problem> {
     let invalid = |message: &str| Problem::new(Code::KubeconfigInvalid, message);
     let config = match context {
-        None => Config::infer().await.map_err(|_| {
+        None => kubeconfig::infer().await.map_err(|_| {
             invalid("no Kubernetes API server configured: no usable KUBECONFIG or ~/.kube/config, and not running in a pod; check that kubectl get pods works")
         }),
         Some(context) => {
-            let options = KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() };
-            Config::from_kubeconfig(&options).await.map_err(|error| match error {
+            kubeconfig::of_context(context).await.map_err(|error| match error {
                 KubeconfigError::LoadContext(_) => {
                     invalid("the kubeconfig has no such context; kubectl config get-contexts lists them")
                         .variable("--context")
@@ -112,8 +112,7 @@ async fn client(context: Option<&str>) -> Result<(Client, String), Problem> {
             })
         }
     };
-    client::client(config?)
-        .map_err(|_| invalid("cannot create a Kubernetes client from the kubeconfig (proxies are not supported)"))
+    kubeconfig::client(config?).map_err(|message| invalid(&message))
 }
 
 fn of_failure(error: &ApiError, wanted: &WorkloadName, namespace: &str) -> Problem {

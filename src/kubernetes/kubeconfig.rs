@@ -1,0 +1,249 @@
+//! Where the API server is, as kubectl finds it, and why no client comes of what was found.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use kube::client::AuthError;
+use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
+use kube::{Client, Config};
+
+use crate::provider::redact;
+
+/// Where they say that a proxy is to be used; kubectl reads the same.
+const PROXY_VARIABLES: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
+const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
+
+/// The files of `KUBECONFIG` (those of the list that are not there are skipped) or `~/.kube/config`, else the service account of
+/// the pod.
+pub async fn infer() -> Result<Config, KubeconfigError> {
+    match (of_files(&KubeConfigOptions::default()).await, Config::incluster()) {
+        (Err(_), Ok(config)) => {
+            if let Some(name) = PROXY_VARIABLES.into_iter().find(|name| variable(&[name]).is_some()) {
+                tracing::info!("{name} is not used: in a cluster the API server is reached directly");
+            }
+            Ok(config)
+        }
+        (found, _) => found,
+    }
+}
+
+/// The same with a context, which only a file has.
+pub async fn of_context(context: &str) -> Result<Config, KubeconfigError> {
+    of_files(&KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() }).await
+}
+
+async fn of_files(options: &KubeConfigOptions) -> Result<Config, KubeconfigError> {
+    let listed = std::env::var_os("KUBECONFIG").filter(|list| !list.is_empty());
+    let kubeconfig = match listed {
+        Some(list) => merged(std::env::split_paths(&list))?,
+        None => Kubeconfig::read()?,
+    };
+    let own = own_proxy(&kubeconfig, options.context.as_deref());
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, options).await?;
+    // The library holds the exceptions against the proxy, where kubectl holds them against the API server.
+    config.proxy_url = match own.or_else(|| variable(&PROXY_VARIABLES).filter(|_| is_behind_proxy(&config))) {
+        Some(proxy) => Some(proxy.parse().map_err(KubeconfigError::ParseProxyUrl)?),
+        None => None,
+    };
+    Ok(config)
+}
+
+/// Of several files the first that says something counts.
+fn merged(paths: impl Iterator<Item = PathBuf>) -> Result<Kubeconfig, KubeconfigError> {
+    paths
+        .filter(|path| path.is_file())
+        .try_fold(Kubeconfig::default(), |merged, path| merged.merge(Kubeconfig::read_from(path)?))
+}
+
+/// The `proxy-url` of the context's cluster, which has no exceptions.
+fn own_proxy(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<String> {
+    let context = context.or(kubeconfig.current_context.as_deref())?;
+    let context = kubeconfig.contexts.iter().find(|named| named.name == context)?.context.as_ref()?;
+    let cluster = kubeconfig.clusters.iter().find(|named| named.name == context.cluster)?.cluster.as_ref()?;
+    cluster.proxy_url.clone().filter(|url| !url.is_empty())
+}
+
+fn variable(names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| std::env::var(name).ok().filter(|text| !text.is_empty()))
+}
+
+/// Whether the proxy of the environment is for this API server.
+fn is_behind_proxy(config: &Config) -> bool {
+    let host = config.cluster_url.host().unwrap_or_default().trim_matches(['[', ']']);
+    let exceptions = variable(&NO_PROXY_VARIABLES).unwrap_or_default();
+    !is_direct(host, &exceptions)
+}
+
+/// `exceptions`: `NO_PROXY`, of hosts with the domains below them, addresses, networks and `*`. This machine is one always.
+fn is_direct(host: &str, exceptions: &str) -> bool {
+    let address: Option<IpAddr> = host.parse().ok();
+    if host.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback()) {
+        return true;
+    }
+    let host = host.to_ascii_lowercase();
+    exceptions.split(',').map(|exception| exception.trim().to_ascii_lowercase()).any(|exception| {
+        let domain = exception.trim_start_matches("*.").trim_start_matches('.');
+        match (exception.as_str(), address) {
+            ("", _) => false,
+            ("*", _) => true,
+            (_, Some(address)) => is_within(address, &exception),
+            (_, None) if domain == exception => {
+                host == domain || host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'))
+            }
+            (_, None) => host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')),
+        }
+    })
+}
+
+/// `network`: an address, or one with the length of its prefix.
+fn is_within(address: IpAddr, network: &str) -> bool {
+    let (base, length) = network.split_once('/').map_or((network, None), |(base, length)| (base, length.parse().ok()));
+    let bits = |address: IpAddr| match address {
+        IpAddr::V4(address) => (u128::from(u32::from(address)) << 96, 32),
+        IpAddr::V6(address) => (u128::from(address), 128),
+    };
+    let ((address, of_address), Ok(base)) = (bits(address), base.parse::<IpAddr>()) else { return false };
+    let (base, of_base) = bits(base);
+    let length: u32 = length.unwrap_or(of_base);
+    let mask = u128::MAX.checked_shl(128_u32.saturating_sub(length)).unwrap_or(0);
+    of_address == of_base && address & mask == base & mask
+}
+
+/// A client for these settings, and the namespace that they name. `Err`: why not, with the next step.
+pub fn client(config: Config) -> Result<(Client, String), String> {
+    let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
+    connect(config).map_err(|error| unusable(&error, plugin.as_deref()))
+}
+
+fn connect(mut config: Config) -> Result<(Client, String), kube::Error> {
+    // Its retries may take a quarter of an hour, and every call here has a deadline.
+    config.default_retry = false;
+    let namespace = config.default_namespace.clone();
+    // Both kube and Postgres use it; the first to install it wins, and they are the same.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    Ok((Client::try_from(config)?, namespace))
+}
+
+/// What a plugin printed may be its secret, and its arguments may hold one: neither is shown.
+fn unusable(error: &kube::Error, plugin: Option<&str>) -> String {
+    let plugin = plugin.map(|plugin| redact::truncate_chars(&redact::escape(plugin), 200)).unwrap_or_default();
+    match error {
+        kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
+            let end = match out.status.code() {
+                Some(code) => format!("exit code {code}"),
+                None => "a signal".to_owned(),
+            };
+            format!("the credential plugin {plugin} of the kubeconfig ended with {end}; run it by hand to see why")
+        }
+        kube::Error::Auth(AuthError::AuthExecStart(error)) => {
+            format!("the credential plugin {plugin} of the kubeconfig cannot be started: {}; install it", error.kind())
+        }
+        kube::Error::Auth(AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed) => {
+            format!(
+                "the credential plugin {plugin} of the kubeconfig printed no ExecCredential; run it by hand to see what"
+            )
+        }
+        kube::Error::ProxyProtocolUnsupported { .. } | kube::Error::ProxyProtocolDisabled { .. } => {
+            "the proxy of the API server is of an unknown kind; use http:// or https:// in proxy-url or HTTPS_PROXY"
+                .to_owned()
+        }
+        _ => "cannot create a Kubernetes client; check the kubeconfig with kubectl config view".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_text(text: &str) -> Kubeconfig {
+        Kubeconfig::from_yaml(text).unwrap()
+    }
+
+    #[test]
+    fn missing_files_of_the_list_are_skipped() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("there");
+        std::fs::write(&path, "apiVersion: v1\nkind: Config\ncurrent-context: mine\n").unwrap();
+        let list = [directory.path().join("absent"), path, directory.path().to_owned()];
+        assert_eq!(merged(list.into_iter()).unwrap().current_context.as_deref(), Some("mine"));
+        let broken = directory.path().join("broken");
+        std::fs::write(&broken, "clusters: 7\n").unwrap();
+        assert!(merged([broken].into_iter()).is_err(), "one that cannot be read is no missing one");
+    }
+
+    #[tokio::test]
+    async fn failing_plugin_is_named_with_its_exit_code() {
+        let of = |command: &str, args: &str| {
+            let text = format!(
+                "{{apiVersion: v1, kind: Config, current-context: c, contexts: [{{name: c, context: {{cluster: c, user: u}}}}],\n\
+                 clusters: [{{name: c, cluster: {{server: 'https://127.0.0.1:1'}}}}],\n\
+                 users: [{{name: u, user: {{exec: {{apiVersion: client.authentication.k8s.io/v1, command: '{command}', args: {args},\n\
+                 interactiveMode: Never, env: [{{name: TOKEN, value: sk-canary}}]}}}}}}]}}"
+            );
+            async move {
+                let config =
+                    Config::from_custom_kubeconfig(of_text(&text), &KubeConfigOptions::default()).await.unwrap();
+                client(config).map(|_| ()).unwrap_err()
+            }
+        };
+        let failed = of("sh", "[-c, 'echo sk-canary >&2; exit 7']").await;
+        assert_eq!(
+            failed,
+            "the credential plugin sh of the kubeconfig ended with exit code 7; run it by hand to see why"
+        );
+        let absent = of("no-such-plugin", "[]").await;
+        assert!(
+            absent.starts_with("the credential plugin no-such-plugin of the kubeconfig cannot be started: "),
+            "{absent}"
+        );
+        for printed in [
+            "",
+            "sk-canary",
+            "{}",
+            "{\"kind\": \"ExecCredential\", \"apiVersion\": \"client.authentication.k8s.io/v1\"}",
+        ] {
+            let silent = of("printf", &serde_json::json!(["%s", printed]).to_string()).await;
+            assert!(
+                silent.contains("plugin printf") && silent.contains("printed no ExecCredential"),
+                "{printed}: {silent}"
+            );
+        }
+    }
+
+    #[test]
+    fn proxy_of_the_cluster_is_that_of_its_context() {
+        let kubeconfig = of_text(
+            "{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a}}, {name: b, context: {cluster: b}}],\n\
+             clusters: [{name: a, cluster: {server: 'https://a', proxy-url: 'http://proxy:3128'}}, {name: b, cluster: {server: 'https://b'}}]}",
+        );
+        assert_eq!(own_proxy(&kubeconfig, None).as_deref(), Some("http://proxy:3128"));
+        assert_eq!(own_proxy(&kubeconfig, Some("b")), None);
+        assert_eq!(own_proxy(&kubeconfig, Some("c")), None);
+    }
+
+    #[test]
+    fn exceptions_of_a_proxy_are_about_the_api_server() {
+        for (host, exceptions, direct) in [
+            ("api.example.com", "", false),
+            ("api.example.com", "other.com, example.com", true),
+            ("example.com", "example.com", true),
+            ("example.com", ".example.com", false),
+            ("api.example.com", ".example.com", true),
+            ("api.example.com", "*.Example.com", true),
+            ("notexample.com", "example.com", false),
+            ("api.example.com", "*", true),
+            ("10.1.2.3", "10.0.0.0/8", true),
+            ("10.1.2.3", "10.1.2.3", true),
+            ("10.1.2.3", "10.1.2.4,11.0.0.0/8,fd00::/8", false),
+            ("10.1.2.3", "0.0.0.0/0", true),
+            ("fd00::1", "fd00::/8", true),
+            ("fd00::1", "0.0.0.0/0", false),
+            ("10.1.2.3", "10.1.2.x/8,/,10.0.0.0/", false),
+            ("127.0.0.1", "", true),
+            ("::1", "", true),
+            ("localhost", "", true),
+        ] {
+            assert_eq!(is_direct(host, exceptions), direct, "{host} {exceptions}");
+        }
+    }
+}

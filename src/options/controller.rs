@@ -42,7 +42,7 @@ pub(super) fn read(reader: &mut OptionReader) -> ControllerOptions {
         namespaces: reader.read_or("namespace", Vec::new(), namespaces),
         all_namespaces: reader.read_or("all-namespaces", false, boolean),
         listen: reader.read("listen", |text| {
-            text.parse().map_err(|_| "an address and a port are expected, such as 0.0.0.0:8080".to_owned())
+            text.parse().map_err(|_| "an address and a port are expected, such as [::]:8080".to_owned())
         }),
         leader_elect: reader.read_or("leader-elect", false, boolean),
         allow_writes: reader.read_or("allow-writes", false, boolean),
@@ -102,7 +102,7 @@ mod tests {
         let (options, problems) = parse(&RawOptions::of(Command::Controller, &[]), &variables);
         assert_eq!(options.namespaces, ["a", "b"]);
         assert!(options.leader_elect && !options.all_namespaces && !options.allow_writes);
-        assert_eq!(options.listen.to_string(), "0.0.0.0:8080");
+        assert_eq!(options.listen.to_string(), "[::]:8080");
         assert_eq!(options.concurrency, 8);
         assert_eq!(options.lease_name, "ai-provider-seed");
         assert_eq!(problems.len(), 1);

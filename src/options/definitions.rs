@@ -225,7 +225,7 @@ pub const OPTIONS: &[OptionRow] = &[
     row("all-namespaces", BOOL, Process, &[Controller],
         "Look everywhere"),
     row("listen", Takes::Value("ADDRESS"), Process, &[Controller],
-        "Where /livez, /readyz and /metrics are").default("0.0.0.0:8080"),
+        "Where /livez, /readyz and /metrics are").default("[::]:8080"),
     row("leader-elect", BOOL, Process, &[Controller],
         "Work only while holding a Lease in the own namespace"),
     row("allow-writes", BOOL, Process, &[Controller],

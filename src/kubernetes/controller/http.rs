@@ -1,8 +1,11 @@
 //! `/livez`, `/readyz` and `/metrics`.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::io::ErrorKind;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http_body_util::Full;
@@ -13,16 +16,20 @@ use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::task::AbortHandle;
 
 use super::metrics::{self, Metrics};
 use super::readiness::Readiness;
 
-/// Nobody needs more at once: a kubelet and a Prometheus or two.
-const CONNECTIONS: usize = 32;
+/// More at once make the oldest give way, those first that have not asked for anything.
+const CONNECTIONS: usize = 256;
+/// Of a connection: what it may send as one request's head.
+const BUFFER: usize = 16 * 1024;
+/// Where the kernel has no IPv6, `[::]` is this.
+const IPV4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// A connection that stays longer is ended.
 const LIMIT: Duration = Duration::from_secs(30);
-/// One that asks nothing takes the place of the kubelet's probe, so it is ended soon.
+/// One that asks nothing is ended soon.
 const HEADERS: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
@@ -31,17 +38,34 @@ pub struct Admin {
     pub metrics: Arc<Metrics>,
 }
 
+struct Connection {
+    task: AbortHandle,
+    /// Whether a request came.
+    asked: Arc<AtomicBool>,
+}
+
+/// For every address of this machine, and not because the port is taken or not ours to take.
+fn has_no_ipv6(address: SocketAddr, error: ErrorKind) -> bool {
+    let is_every_address = address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+    is_every_address && !matches!(error, ErrorKind::AddrInUse | ErrorKind::PermissionDenied)
+}
+
 impl Admin {
     /// Opens the port, so that one that is taken is noticed at the start.
     pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
-        TcpListener::bind(address).await
+        match TcpListener::bind(address).await {
+            Err(error) if has_no_ipv6(address, error.kind()) => {
+                tracing::info!("no IPv6 here; listening on {IPV4}:{} instead of {address}", address.port());
+                TcpListener::bind((IPV4, address.port())).await
+            }
+            bound => bound,
+        }
     }
 
     /// Serves until the process ends.
     pub async fn serve(self, listener: TcpListener) {
-        let permits = Arc::new(Semaphore::new(CONNECTIONS));
+        let mut open: VecDeque<Connection> = VecDeque::new();
         loop {
-            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
@@ -51,20 +75,29 @@ impl Admin {
                     continue;
                 }
             };
+            open.retain(|connection| !connection.task.is_finished());
+            while open.len() >= CONNECTIONS {
+                let silent = open.iter().position(|connection| !connection.asked.load(Ordering::Relaxed));
+                open.remove(silent.unwrap_or_default()).iter().for_each(|connection| connection.task.abort());
+            }
             let admin = self.clone();
-            tokio::spawn(async move {
+            let asked = Arc::<AtomicBool>::default();
+            let asks = Arc::clone(&asked);
+            let task = tokio::spawn(async move {
                 let answer = service_fn(move |request| {
+                    asks.store(true, Ordering::Relaxed);
                     let answer = admin.answer(&request);
                     async move { Ok::<_, Infallible>(answer) }
                 });
                 let connection = http1::Builder::new()
                     .timer(TokioTimer::new())
                     .header_read_timeout(HEADERS)
+                    .max_buf_size(BUFFER)
                     .serve_connection(TokioIo::new(stream), answer);
                 // Whoever asked went away, or asked too slowly.
                 let _ = tokio::time::timeout(LIMIT, connection).await;
-                drop(permit);
             });
+            open.push_back(Connection { task: task.abort_handle(), asked });
         }
     }
 
@@ -113,16 +146,44 @@ mod tests {
         let address = listener.local_addr().unwrap();
         tokio::spawn(admin.serve(listener));
         let mut idle = Vec::new();
-        for _ in 0..CONNECTIONS {
+        for _ in 0..600 {
             idle.push(TcpStream::connect(address).await.unwrap());
         }
         let mut probe = TcpStream::connect(address).await.unwrap();
         probe.write_all(b"GET /livez HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n").await.unwrap();
         let mut answer = String::new();
-        // They would stay until their limit.
-        let read = tokio::time::timeout(LIMIT / 2, probe.read_to_string(&mut answer)).await;
+        // Long before the silent ones end by themselves.
+        let read = tokio::time::timeout(Duration::from_secs(1), probe.read_to_string(&mut answer)).await;
         assert!(read.is_ok() && answer.starts_with("HTTP/1.1 200"), "{answer}");
         drop(idle);
+    }
+
+    #[tokio::test]
+    async fn both_address_families_are_served_by_default() {
+        let listener = Admin::bind("[::]:0".parse().unwrap()).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(TcpStream::connect(("127.0.0.1", port)).await.is_ok());
+        if listener.local_addr().unwrap().is_ipv6() {
+            assert!(TcpStream::connect(("::1", port)).await.is_ok());
+        }
+        // A port that is taken is not taken for a kernel without IPv6.
+        let taken = Admin::bind(format!("[::]:{port}").parse().unwrap()).await;
+        assert_eq!(taken.err().map(|error| error.kind()), Some(ErrorKind::AddrInUse));
+    }
+
+    #[test]
+    fn only_every_address_falls_back_to_ipv4() {
+        for (address, kind, expected) in [
+            ("[::]:8080", ErrorKind::Unsupported, true),
+            ("[::]:8080", ErrorKind::AddrNotAvailable, true),
+            ("[::]:8080", ErrorKind::Other, true),
+            ("[::]:8080", ErrorKind::AddrInUse, false),
+            ("[::]:80", ErrorKind::PermissionDenied, false),
+            ("[::1]:8080", ErrorKind::AddrNotAvailable, false),
+            ("0.0.0.0:8080", ErrorKind::AddrNotAvailable, false),
+        ] {
+            assert_eq!(has_no_ipv6(address.parse().unwrap(), kind), expected, "{address} {kind}");
+        }
     }
 
     #[test]

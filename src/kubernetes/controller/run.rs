@@ -191,8 +191,9 @@ impl Work {
         lead: &channel::Receiver<bool>,
         stop: channel::Receiver<bool>,
     ) -> End {
+        let turns = watch::Turns::default();
         let runs = self.scopes.iter().map(|scope| {
-            let (mut lead, stop) = (lead.clone(), stop.clone());
+            let (mut lead, stop, turns) = (lead.clone(), stop.clone(), turns.clone());
             async move {
                 let begin = async {
                     self.definition(scope).await;
@@ -204,7 +205,8 @@ impl Work {
                     () = asked(stop.clone()) => return,
                 }
                 self.context.readiness.expect(&scope.label());
-                watch::run(scope.clone(), Arc::clone(&self.context), self.most, asked(stop)).await;
+                let shared = (self.most, turns);
+                watch::run(scope.clone(), Arc::clone(&self.context), shared, asked(stop)).await;
             }
         });
         let sweeper = Aborted(tokio::spawn(sweep(Arc::clone(&self.context))));

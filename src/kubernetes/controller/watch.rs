@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::stream::{BoxStream, select_all};
 use futures::{Stream, StreamExt};
@@ -18,6 +19,7 @@ use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Predicate, WatchStreamExt, predicates};
 use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
 
 use super::context::{Context, Guarded, Scope};
 use super::index::{Key, key_of};
@@ -26,17 +28,29 @@ use crate::kubernetes::client::{ApiErrorKind, of_code};
 use crate::kubernetes::workload::objects::ObjectKind;
 use crate::options::WorkloadKind;
 
+/// Objects in one answer to a list: with metadata of 250 kB each these are 12 MB.
+const PAGE: u32 = 50;
+/// How long a watch waits for the first lists of others.
+const TURN: Duration = Duration::from_secs(20);
+/// Before the names of our annotations.
+const ANNOTATIONS: &str = "aiproviders.dev/";
+
 type Requests = BoxStream<'static, Result<ReconcileRequest<Guarded>, Infallible>>;
 
 /// Checks the resources of one scope until `stop`, and lets the checks that run then come to their end.
-pub async fn run(scope: Scope, context: Arc<Context>, most: u16, stop: impl Future<Output = ()> + Send + 'static) {
+pub async fn run(
+    scope: Scope,
+    context: Arc<Context>,
+    (most, turns): (u16, Turns),
+    stop: impl Future<Output = ()> + Send + 'static,
+) {
     let (reader, writer) = reflector::store();
     let streams = select_all([
-        resources(&scope, &context, writer),
-        related::<Deployment>(ObjectKind::Workload(WorkloadKind::Deployment), &scope, &context),
-        related::<StatefulSet>(ObjectKind::Workload(WorkloadKind::StatefulSet), &scope, &context),
-        related::<Secret>(ObjectKind::Secret, &scope, &context),
-        related::<ConfigMap>(ObjectKind::ConfigMap, &scope, &context),
+        resources(&scope, &context, (writer, &turns)),
+        related::<Deployment>(ObjectKind::Workload(WorkloadKind::Deployment), &scope, &context, &turns),
+        related::<StatefulSet>(ObjectKind::Workload(WorkloadKind::StatefulSet), &scope, &context, &turns),
+        related::<Secret>(ObjectKind::Secret, &scope, &context, &turns),
+        related::<ConfigMap>(ObjectKind::ConfigMap, &scope, &context, &turns),
     ]);
     let reconcile = |guarded, context| Box::pin(reconcile(guarded, context));
     let config = Config::default().concurrency(most);
@@ -50,7 +64,56 @@ pub async fn run(scope: Scope, context: Arc<Context>, most: u16, stop: impl Futu
         .await;
 }
 
-fn resources(scope: &Scope, context: &Arc<Context>, writer: reflector::store::Writer<Guarded>) -> Requests {
+/// Whose first list is on its way: one after another, over all namespaces, so that only one page is in memory.
+#[derive(Clone)]
+pub struct Turns(Arc<Semaphore>);
+
+impl Default for Turns {
+    fn default() -> Self {
+        Turns(Arc::new(Semaphore::new(1)))
+    }
+}
+
+impl Turns {
+    /// Begins the watch when it has its turn, which ends with the first list, or with an error: what cannot be listed holds up
+    /// nothing else, and what gets no answer not for long.
+    fn begin<K: Send + 'static>(
+        &self,
+        watch: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
+    ) -> BoxStream<'static, watcher::Result<Event<K>>> {
+        let turns = Arc::clone(&self.0);
+        let begun = async move {
+            let mut turn = tokio::time::timeout(TURN, turns.acquire_owned()).await.ok();
+            watch.inspect(move |event| {
+                if matches!(event, Ok(Event::InitDone) | Err(_)) {
+                    drop(turn.take());
+                }
+            })
+        };
+        futures::stream::once(begun).flatten().boxed()
+    }
+}
+
+/// What a list of many objects with large metadata may hold at once is one page.
+fn pages() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE)
+}
+
+/// What is kept of a resource: of its metadata, what names it and what it asks of us.
+fn strip(guarded: &mut Guarded) {
+    let meta = guarded.meta_mut();
+    meta.managed_fields = None;
+    meta.labels = None;
+    if let Some(annotations) = &mut meta.annotations {
+        annotations.retain(|key, _| key.starts_with(ANNOTATIONS));
+    }
+}
+
+fn resources(
+    scope: &Scope,
+    context: &Arc<Context>,
+    (writer, turns): (reflector::store::Writer<Guarded>, &Turns),
+) -> Requests {
     let reader = writer.as_reader();
     let (label, context) = (scope.label(), Arc::clone(context));
     let told = {
@@ -80,8 +143,9 @@ fn resources(scope: &Scope, context: &Arc<Context>, writer: reflector::store::Wr
             }
         }
     };
-    watcher(scope.api::<Guarded>(&context.client), watcher::Config::default())
-        .default_backoff()
+    turns
+        .begin(watcher(scope.api::<Guarded>(&context.client), pages()).default_backoff())
+        .modify(strip)
         .inspect(told)
         .reflect(writer)
         .inspect(swept)
@@ -95,7 +159,7 @@ fn resources(scope: &Scope, context: &Arc<Context>, writer: reflector::store::Wr
         .boxed()
 }
 
-fn related<K>(kind: ObjectKind, scope: &Scope, context: &Arc<Context>) -> Requests
+fn related<K>(kind: ObjectKind, scope: &Scope, context: &Arc<Context>, turns: &Turns) -> Requests
 where
     K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + Debug + Send + 'static,
     PartialObjectMeta<K>: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
@@ -103,10 +167,9 @@ where
     let (label, context) = (scope.label(), Arc::clone(context));
     let api: Api<PartialObjectMeta<K>> = scope.api(&context.client);
     let mut changes = Changes::default();
-    let events: BoxStream<'static, watcher::Result<Event<PartialObjectMeta<K>>>> =
-        watcher(api, watcher::Config::default()).default_backoff().boxed();
+    let events = turns.begin(watcher(api, pages()).default_backoff());
     requests(events, move |event| match event {
-        Ok(event) => changes.of(&event).map(|object| (object.clone(), context.index.users(kind, &object))),
+        Ok(event) => changes.of(&event, |object| context.index.users(kind, object)),
         Err(error) => {
             context.metrics.api_error(kind_of(&error));
             tell(kind_of(&error), &describe(kind_of(&error), &format!("{}s", kind.as_str()), &label));
@@ -131,25 +194,32 @@ fn requests<E: Send + 'static>(
         .boxed()
 }
 
-/// The versions that were seen, so that neither a new list nor a change of a workload's own status starts a check.
+/// The versions that were seen of objects that are used, so that neither a new list nor a change of a workload's own status
+/// starts a check. Of others nothing is kept.
 #[derive(Default)]
 struct Changes(HashMap<Key, String>);
 
 impl Changes {
-    fn of<K: Resource<DynamicType = ()>>(&mut self, event: &Event<K>) -> Option<Key> {
-        match event {
-            Event::Init | Event::InitDone => None,
-            Event::Apply(object) | Event::InitApply(object) => {
-                let (key, version) = (key_of(object.meta()), version(object.meta()));
-                let known = self.0.insert(key.clone(), version.clone());
-                (known != Some(version)).then_some(key)
-            }
-            Event::Delete(object) => {
-                let key = key_of(object.meta());
-                self.0.remove(&key);
-                Some(key)
-            }
+    /// An object that changed, and the resources that use it.
+    fn of<K: Resource<DynamicType = ()>>(
+        &mut self,
+        event: &Event<K>,
+        users: impl FnOnce(&Key) -> Vec<String>,
+    ) -> Option<(Key, Vec<String>)> {
+        let (object, is_there) = match event {
+            Event::Init | Event::InitDone => return None,
+            Event::Apply(object) | Event::InitApply(object) => (object, true),
+            Event::Delete(object) => (object, false),
+        };
+        let key = key_of(object.meta());
+        let users = users(&key);
+        if users.is_empty() || !is_there {
+            self.0.remove(&key);
+            return (!users.is_empty()).then_some((key, users));
         }
+        let version = version(object.meta());
+        let known = self.0.insert(key.clone(), version.clone());
+        (known != Some(version)).then_some((key, users))
     }
 }
 
@@ -214,7 +284,7 @@ mod tests {
             Secret { metadata, ..Secret::default() }
         };
         let mut changes = Changes::default();
-        let mut seen = |event| changes.of(&event).is_some();
+        let mut seen = |event| changes.of(&event, |_| vec!["user".to_owned()]).is_some();
         assert!(seen(Event::InitApply(object("a", Some(1), "1"))));
         assert!(!seen(Event::Apply(object("a", Some(1), "2"))), "a status of a workload");
         assert!(seen(Event::Apply(object("a", Some(2), "3"))));
@@ -224,5 +294,47 @@ mod tests {
         assert!(seen(Event::Apply(object("b", None, "11"))));
         assert!(seen(Event::Apply(object("b", None, "12"))));
         assert!(!seen(Event::Init));
+    }
+
+    #[test]
+    fn of_objects_that_are_not_used_nothing_is_kept() {
+        let metadata = |name: &str| ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
+        let mut changes = Changes::default();
+        for number in 0..100 {
+            let secret = Secret { metadata: metadata(&number.to_string()), ..Secret::default() };
+            assert_eq!(changes.of(&Event::InitApply(secret), |_| Vec::new()), None);
+        }
+        assert!(changes.0.is_empty());
+    }
+
+    #[tokio::test]
+    async fn watches_begin_one_after_another_and_errors_hold_up_none() {
+        let turns = Turns::default();
+        let secret = || Secret::default();
+        let first = futures::stream::iter([Ok(Event::Init), Ok(Event::InitApply(secret())), Ok(Event::InitDone)]);
+        let mut first = turns.begin(first.chain(futures::stream::pending()));
+        let mut second = turns.begin(
+            futures::stream::iter([watcher::Result::<Event<Secret>>::Err(watcher::Error::NoResourceVersion)])
+                .chain(futures::stream::pending()),
+        );
+        let mut third = turns.begin(futures::stream::iter([Ok(Event::Apply(secret()))]));
+        assert!(first.next().await.is_some());
+        assert!(futures::poll!(second.next()).is_pending(), "the first list is on its way");
+        assert!(first.next().await.is_some() && first.next().await.is_some());
+        assert!(second.next().await.is_some_and(|event| event.is_err()));
+        assert!(third.next().await.is_some());
+    }
+
+    #[test]
+    fn of_a_resource_only_our_annotations_are_kept() {
+        let long = "x".repeat(1000);
+        let metadata = serde_json::json!({"name": "a", "labels": {"l": long}, "managedFields": [{"manager": "m"}],
+            "annotations": {"kubectl.kubernetes.io/last-applied-configuration": long, "aiproviders.dev/resolve": "id"}});
+        let resource = serde_json::json!({"metadata": metadata, "spec": {"workloadRef": {"name": "coder"}}});
+        let mut guarded: Guarded = serde_json::from_value(resource).unwrap();
+        strip(&mut guarded);
+        let annotations: Vec<&String> = guarded.meta().annotations.iter().flatten().map(|(key, _)| key).collect();
+        assert_eq!(annotations, ["aiproviders.dev/resolve"]);
+        assert!(guarded.meta().labels.is_none() && guarded.meta().managed_fields.is_none());
     }
 }

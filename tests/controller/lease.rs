@@ -57,6 +57,7 @@ fn second_controller_waits_and_takes_over() {
 fn controllers_with_separate_leases_run_together() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
+    ["one", "other"].iter().for_each(|name| namespace.add_lease(name));
     let _one = start_with(&namespace, &["--leader-elect", "--lease-name=one"]);
     let _other = start_with(&namespace, &["--leader-elect", "--lease-name=other"]);
     let holders = ["one", "other"].map(|lease| eventually("somebody holds the lease", || holder_of(&namespace, lease)));

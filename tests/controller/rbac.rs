@@ -13,7 +13,13 @@ fn rights(rules: Vec<PolicyRule>) -> Vec<Value> {
     for rule in rules {
         for resource in rule.resources.as_deref().unwrap_or_default() {
             for verb in &rule.verbs {
-                rights.push(json!({"apiGroups": rule.api_groups, "resources": [resource], "verbs": [verb]}));
+                let names = &rule.resource_names;
+                let right = json!({"apiGroups": rule.api_groups, "resources": [resource], "verbs": [verb]});
+                rights.push(names.as_ref().map_or(right.clone(), |names| {
+                    let mut right = right;
+                    right["resourceNames"] = json!(names);
+                    right
+                }));
             }
         }
     }
@@ -61,7 +67,7 @@ fn listed_rules_are_sufficient() {
     let namespace = cluster.namespace();
     objects(&namespace);
     let mut rules = rights(rbac::rules());
-    rules.extend(rights(rbac::leader_election_rules()));
+    rules.extend(rights(rbac::leader_election_rules("ai-provider-seed")));
     let controller = controller(&namespace, &rules, &["--leader-elect"]);
     controller.wait_ready();
     reason(&namespace, "coder", "SecretNotFound");
@@ -107,7 +113,7 @@ fn every_rule_is_needed() {
 #[test]
 fn every_leader_election_rule_is_needed() {
     let Some(cluster) = Cluster::shared() else { return };
-    let all = rights(rbac::leader_election_rules());
+    let all = rights(rbac::leader_election_rules("ai-provider-seed"));
     for without in 0..all.len() {
         let namespace = cluster.namespace();
         let mut rules = all.clone();

@@ -136,7 +136,9 @@ impl Cluster {
         block_on(api.create(&PostParams::default(), &namespace)).expect("create a namespace");
         let kubeconfig = self.directory.join(format!("kubeconfig-{name}"));
         write_kubeconfig(&kubeconfig, self.port, &self.certificate, &self.token, &name);
-        Namespace { cluster: self, name, kubeconfig }
+        let namespace = Namespace { cluster: self, name, kubeconfig };
+        namespace.add_lease("ai-provider-seed");
+        namespace
     }
 
     /// Ends kube-apiserver as a crash would.
@@ -186,6 +188,14 @@ impl Namespace<'_> {
     /// A client that may do everything, with this namespace as the default.
     pub fn client(&self) -> Client {
         client(self.cluster.port, &self.cluster.certificate, &self.cluster.token, &self.name)
+    }
+
+    /// As the chart creates it.
+    pub fn add_lease(&self, name: &str) {
+        let lease = json!({"metadata": {"name": name}});
+        let lease = serde_json::from_value(lease).expect("a lease");
+        let api: Api<k8s_openapi::api::coordination::v1::Lease> = self.api();
+        block_on(api.create(&PostParams::default(), &lease)).expect("create a lease");
     }
 
     /// Objects of this namespace.

@@ -17,6 +17,18 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
 {{- define "ai-provider-seed.labels" -}}
+{{- merge (include "ai-provider-seed.ownLabels" . | fromYaml) (default dict .Values.commonLabels) | toYaml -}}
+{{- end -}}
+
+{{- /* Of every object; nothing without `commonAnnotations`. */ -}}
+{{- define "ai-provider-seed.annotations" -}}
+{{- with .Values.commonAnnotations -}}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{- define "ai-provider-seed.ownLabels" -}}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
 {{ include "ai-provider-seed.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

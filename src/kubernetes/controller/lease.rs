@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 use kube::api::{Api, PostParams};
@@ -30,7 +30,7 @@ pub struct Election {
 /// What to do about the lease that is there.
 #[derive(Debug, PartialEq)]
 enum Step {
-    /// Put this in its place (or create it).
+    /// Put this in its place.
     Put(Box<Lease>),
     Wait,
 }
@@ -77,7 +77,7 @@ impl Election {
 
     /// Lets others have it at once.
     pub async fn release(&mut self) {
-        let Ok(Some(mut lease)) = self.get().await else { return };
+        let Ok(mut lease) = self.get().await else { return };
         if !is_held_by(&lease, &self.me) {
             return;
         }
@@ -93,28 +93,28 @@ impl Election {
     /// Do we hold it now?
     async fn round(&mut self) -> Result<bool, ApiError> {
         let current = self.get().await?;
-        let lease = match step(current.as_ref(), (&self.name, &self.me), &mut self.seen, Instant::now()) {
+        let lease = match step(&current, &self.me, &mut self.seen, Instant::now()) {
             Step::Wait => return Ok(false),
             Step::Put(lease) => lease,
         };
-        let put = match current {
-            Some(_) => self.replace(&lease).await,
-            None => {
-                let what = format!("create Lease {} in namespace {}", self.name, self.namespace);
-                call(&what, self.api.create(&PostParams::default(), &lease)).await.map(|_| ())
-            }
-        };
-        match put {
+        match self.replace(&lease).await {
             Ok(()) => Ok(true),
             // Somebody was quicker. A holder looks again before it believes that.
-            Err(error) if error.kind == ApiErrorKind::Conflict && !is_mine(current.as_ref(), &self.me) => Ok(false),
+            Err(error) if error.kind == ApiErrorKind::Conflict && !is_held_by(&current, &self.me) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    async fn get(&self) -> Result<Option<Lease>, ApiError> {
+    /// It is not created here: that right could not be kept to one name.
+    async fn get(&self) -> Result<Lease, ApiError> {
         let what = format!("get Lease {} in namespace {}", self.name, self.namespace);
-        call(&what, self.api.get_opt(&self.name)).await
+        call(&what, self.api.get(&self.name)).await.map_err(|error| match error.kind {
+            ApiErrorKind::NotFound => ApiError {
+                call: format!("{what} (the chart creates it; without the chart, create an empty one)"),
+                ..error
+            },
+            _ => error,
+        })
     }
 
     async fn replace(&self, lease: &Lease) -> Result<(), ApiError> {
@@ -123,31 +123,14 @@ impl Election {
     }
 }
 
-fn is_mine(lease: Option<&Lease>, me: &str) -> bool {
-    lease.is_some_and(|lease| is_held_by(lease, me))
-}
-
 fn is_held_by(lease: &Lease, who: &str) -> bool {
     lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()) == Some(who)
 }
 
-/// `who`: the name of the lease, and who asks for it.
-fn step(current: Option<&Lease>, who: (&str, &str), seen: &mut Option<(String, Instant)>, now: Instant) -> Step {
-    let (name, me) = who;
+/// `me`: who asks for it. One without a spec was never held.
+fn step(lease: &Lease, me: &str, seen: &mut Option<(String, Instant)>, now: Instant) -> Step {
     let time = || Some(MicroTime(Timestamp::now()));
     let seconds = i32::try_from(DURATION.as_secs()).ok();
-    let Some(lease) = current else {
-        let metadata = ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
-        let spec = LeaseSpec {
-            holder_identity: Some(me.to_owned()),
-            lease_duration_seconds: seconds,
-            acquire_time: time(),
-            renew_time: time(),
-            lease_transitions: Some(0),
-            ..LeaseSpec::default()
-        };
-        return Step::Put(Box::new(Lease { metadata, spec: Some(spec) }));
-    };
     let old = lease.spec.clone().unwrap_or_default();
     if is_held_by(lease, me) {
         let spec = LeaseSpec { renew_time: time(), lease_duration_seconds: seconds, ..old };
@@ -163,12 +146,13 @@ fn step(current: Option<&Lease>, who: (&str, &str), seen: &mut Option<(String, I
     if !free && now.duration_since(since) < Duration::from_secs(duration) {
         return Step::Wait;
     }
+    let is_new = old.acquire_time.is_none() && free;
     let spec = LeaseSpec {
         holder_identity: Some(me.to_owned()),
         lease_duration_seconds: seconds,
         acquire_time: time(),
         renew_time: time(),
-        lease_transitions: Some(old.lease_transitions.unwrap_or(0).saturating_add(1)),
+        lease_transitions: Some(if is_new { 0 } else { old.lease_transitions.unwrap_or(0).saturating_add(1) }),
         ..old
     };
     Step::Put(Box::new(Lease { spec: Some(spec), ..lease.clone() }))
@@ -176,6 +160,8 @@ fn step(current: Option<&Lease>, who: (&str, &str), seen: &mut Option<(String, I
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
     use super::*;
 
     fn lease(holder: Option<&str>, version: &str) -> Lease {
@@ -199,12 +185,12 @@ mod tests {
     fn lease_is_taken_only_after_its_duration_without_change() {
         let (mut seen, start) = (None, Instant::now());
         let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(step(Some(&lease(Some("other"), "1")), ("lease", "me"), &mut seen, start), Step::Wait);
-        assert_eq!(step(Some(&lease(Some("other"), "1")), ("lease", "me"), &mut seen, at(14)), Step::Wait);
+        assert_eq!(step(&lease(Some("other"), "1"), "me", &mut seen, start), Step::Wait);
+        assert_eq!(step(&lease(Some("other"), "1"), "me", &mut seen, at(14)), Step::Wait);
         // Renewed: the wait begins again.
-        assert_eq!(step(Some(&lease(Some("other"), "2")), ("lease", "me"), &mut seen, at(15)), Step::Wait);
-        assert_eq!(step(Some(&lease(Some("other"), "2")), ("lease", "me"), &mut seen, at(29)), Step::Wait);
-        let taken = step(Some(&lease(Some("other"), "2")), ("lease", "me"), &mut seen, at(30));
+        assert_eq!(step(&lease(Some("other"), "2"), "me", &mut seen, at(15)), Step::Wait);
+        assert_eq!(step(&lease(Some("other"), "2"), "me", &mut seen, at(29)), Step::Wait);
+        let taken = step(&lease(Some("other"), "2"), "me", &mut seen, at(30));
         let Step::Put(lease) = taken else { panic!("{taken:?}") };
         // The version that was read goes along, so that the API server refuses it if somebody else was quicker.
         assert_eq!(lease.metadata.resource_version.as_deref(), Some("2"));
@@ -214,8 +200,9 @@ mod tests {
     #[test]
     fn free_or_own_lease_is_taken_at_once() {
         let mut seen = None;
-        for lease in [None, Some(lease(None, "1")), Some(lease(Some(""), "1")), Some(lease(Some("me"), "1"))] {
-            assert_eq!(holder(step(lease.as_ref(), ("lease", "me"), &mut seen, Instant::now())).as_deref(), Some("me"));
+        let empty = Lease { spec: None, ..lease(None, "1") };
+        for lease in [empty, lease(None, "1"), lease(Some(""), "1"), lease(Some("me"), "1")] {
+            assert_eq!(holder(step(&lease, "me", &mut seen, Instant::now())).as_deref(), Some("me"));
         }
     }
 }

@@ -16,9 +16,10 @@ pub fn rules() -> Vec<PolicyRule> {
     ]
 }
 
-/// In its own namespace, with `--leader-elect`.
-pub fn leader_election_rules() -> Vec<PolicyRule> {
-    vec![rule("coordination.k8s.io", &["leases"], &["get", "create", "update"])]
+/// In its own namespace, with `--leader-elect`: of the Lease of this name alone, which the chart creates.
+pub fn leader_election_rules(lease: &str) -> Vec<PolicyRule> {
+    let rule = rule("coordination.k8s.io", &["leases"], &["get", "update"]);
+    vec![PolicyRule { resource_names: Some(vec![lease.to_owned()]), ..rule }]
 }
 
 fn rule(group: &str, resources: &[&str], verbs: &[&str]) -> PolicyRule {

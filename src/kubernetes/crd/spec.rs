@@ -28,6 +28,7 @@ pub const MIN_INTERVAL: Duration = Duration::from_secs(10);
     kind = "AIProviderSeed",
     plural = "aiproviderseeds",
     shortname = "aps",
+    category = "coder",
     namespaced,
     status = "AIProviderSeedStatus",
     derive = "PartialEq",

@@ -126,8 +126,8 @@ fn schema_lists_exactly_the_values() {
     let values = yaml(&read(&format!("{CHART}/values.yaml")));
     assert_eq!(known, keys(&values));
     for (key, value) in values.as_object().unwrap() {
-        // Contexts and resources have more than what is set by default.
-        let whole = ["resources", "podSecurityContext", "securityContext"].contains(&key.as_str());
+        // Contexts, resources and selectors have more than what is set by default.
+        let whole = ["resources", "podSecurityContext", "securityContext", "nodeSelector"].contains(&key.as_str());
         if let Some(value) = value.as_object().filter(|value| !value.is_empty() && !whole) {
             assert_eq!(keys(&schema["properties"][key]["properties"]), keys(&json!(value)), "{key}");
         }
@@ -262,7 +262,7 @@ fn chart_roles_are_those_of_the_controller() {
         assert_eq!(roles.len(), own);
         assert_eq!(roles[0], &rules(rbac::rules()));
         if let Some(leases) = roles.get(1) {
-            assert_eq!(*leases, &rules(rbac::leader_election_rules()));
+            assert_eq!(*leases, &rules(rbac::leader_election_rules("ai-provider-seed")));
         }
     }
 }

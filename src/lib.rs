@@ -66,6 +66,10 @@ pub mod testing {
         pub mod failpoint {
             pub use crate::store::failpoint::Step;
         }
+        #[cfg(feature = "controller")]
+        pub mod pool {
+            pub use crate::store::pool::Pool;
+        }
         pub mod url {
             pub use crate::store::url::{ConnectOptions, Identity, Pem};
         }

@@ -18,6 +18,7 @@ mod lease;
 mod lifecycle;
 mod metrics;
 mod outage;
+mod pool;
 mod rbac;
 mod resolve;
 mod resolve_races;

@@ -196,15 +196,15 @@ impl Checker<'_> {
     }
 
     async fn ask_once(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {
-        let pooled = match self.pool.take(connector, Instant::now() + CONNECT).await {
-            Ok(pooled) => pooled,
+        let loan = match self.pool.take(connector, Instant::now() + CONNECT).await {
+            Ok(loan) => loan,
             Err(error) => return RunOutcome { error: Some(error), ..RunOutcome::default() },
         };
-        let Ok(ended) = timeout(LOOK, run.observe(&pooled.session)).await else {
-            return RunOutcome { error: Some(Error::timed_out(&pooled.session.endpoint)), ..RunOutcome::default() };
+        let Ok(ended) = timeout(LOOK, run.observe(&loan)).await else {
+            return RunOutcome { error: Some(Error::timed_out(&loan.endpoint)), ..RunOutcome::default() };
         };
         if ended.error.is_none() {
-            pooled.give_back();
+            loan.give_back();
         }
         ended
     }

@@ -22,8 +22,12 @@ const KNOWN: [&str; 7] =
 pub const EXTERNAL_ID: &str = "external_id";
 
 const TYPE: &str = "bedrock";
-/// Bytes of the text: as a value they may take twenty times that.
+/// Bytes of the text.
 const MAX_SETTINGS: usize = 256 << 10;
+/// Parts (fields, entries of lists) of settings of any length, of which Coder writes ten.
+const PARTS: usize = 32;
+/// Bytes of the text for each further part: `[]` takes twenty times its text in memory, and there may be thousands of rows.
+const BYTES_OF_PART: usize = 32;
 const VERSION: u64 = 1;
 
 /// Why the settings of a row cannot be understood. Never holds a part of them.
@@ -39,7 +43,7 @@ pub enum SettingsError {
     VersionUnsupported,
     #[error("one of their fields is not a text")]
     FieldType,
-    #[error("they have more than 262144 bytes")]
+    #[error("they have more than 262144 bytes, or are made of more parts than Coder would write")]
     TooLarge,
 }
 
@@ -119,7 +123,7 @@ impl BedrockSettings {
         if text.is_empty() {
             return Ok(None);
         }
-        if text.len() > MAX_SETTINGS {
+        if text.len() > MAX_SETTINGS || has_too_many_parts(text) {
             return Err(SettingsError::TooLarge);
         }
         let value: Json = serde_json::from_str(text).map_err(|_| SettingsError::NotAnObject)?;
@@ -152,6 +156,12 @@ impl BedrockSettings {
                 .collect(),
         }))
     }
+}
+
+/// Counts what begins a part, and a little more: within a text the same characters count too.
+fn has_too_many_parts(text: &str) -> bool {
+    let parts = text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
+    parts > PARTS + text.len() / BYTES_OF_PART
 }
 
 #[cfg(test)]
@@ -203,6 +213,18 @@ mod tests {
         assert_eq!(settings.access_key_secret.unwrap().expose_secret(), "a<b&c");
     }
 
+    /// A later release may keep a list of models there.
+    #[test]
+    fn settings_of_many_texts_are_read_and_of_many_parts_not() {
+        let of = |parts: &str| {
+            BedrockSettings::decode(Some(&format!("{{\"_type\":\"bedrock\",\"_version\":1,\"models\":[{parts}]}}")))
+        };
+        let model = "\"global.anthropic.claude-sonnet-4-5-20250929-v1:0\"";
+        let settings = of(&vec![model; 4000].join(",")).unwrap().unwrap();
+        assert_eq!(settings.other["models"].as_array().map(Vec::len), Some(4000));
+        assert_eq!(of(&vec!["[]"; 4000].join(",")).err(), Some(SettingsError::TooLarge));
+    }
+
     #[test]
     fn no_settings() {
         for column in [None, Some(""), Some("  "), Some("null")] {
@@ -213,8 +235,10 @@ mod tests {
     #[test]
     fn unreadable_settings() {
         assert_eq!(error("not-json"), SettingsError::NotAnObject);
-        assert_eq!(error(&"[".repeat(MAX_SETTINGS)), SettingsError::NotAnObject);
-        assert_eq!(error(&"[".repeat(MAX_SETTINGS + 1)), SettingsError::TooLarge);
+        assert_eq!(error(&"[".repeat(PARTS)), SettingsError::NotAnObject);
+        assert_eq!(error(&"x".repeat(MAX_SETTINGS)), SettingsError::NotAnObject);
+        assert_eq!(error(&"x".repeat(MAX_SETTINGS + 1)), SettingsError::TooLarge);
+        assert_eq!(error(&"[".repeat(MAX_SETTINGS)), SettingsError::TooLarge);
         assert_eq!(error("[]"), SettingsError::NotAnObject);
         assert_eq!(error(r#"{"region":"x"}"#), SettingsError::TypeMissing);
         assert_eq!(error(r#"{"_type":"","_version":1}"#), SettingsError::TypeMissing);

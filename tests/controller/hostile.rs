@@ -12,9 +12,9 @@ use std::collections::BTreeSet;
 use std::net::TcpListener;
 
 /// MiB of the whole controller, whatever is sent (P12).
-const MEMORY: usize = 100;
+pub const MEMORY: usize = 100;
 
-fn start(namespace: &Namespace, args: &[&str]) -> Controller {
+pub fn start(namespace: &Namespace, args: &[&str]) -> Controller {
     let controller = Controller::start_with(namespace.kubeconfig(), args, |run| run.memory(MEMORY));
     controller.wait_ready();
     controller
@@ -25,7 +25,7 @@ fn apply(namespace: &Namespace, object: &Value) {
 }
 
 /// Not by `kubectl apply`, whose annotation holds a copy and is bounded.
-fn create<K>(namespace: &Namespace, object: Value)
+pub fn create<K>(namespace: &Namespace, object: Value)
 where
     K: kube::Resource<DynamicType = (), Scope = k8s_openapi::NamespaceResourceScope>,
     K: Clone + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
@@ -39,7 +39,7 @@ fn workload(namespace: &Namespace, name: &str, env: &Value) {
     apply(namespace, &seed(name, json!({"workloadRef": {"name": name}, "interval": "10s"})));
 }
 
-fn variable(name: &str, value: &str) -> Value {
+pub fn variable(name: &str, value: &str) -> Value {
     json!({"name": name, "value": value})
 }
 

@@ -13,6 +13,7 @@ mod from_agreement;
 mod from_manifests;
 mod from_watch;
 mod hostile;
+mod hostile_servers;
 mod inputs;
 mod lease;
 mod lifecycle;

@@ -23,4 +23,7 @@ impl Bounds {
     /// For a process with one session at a time.
     pub const ALONE: Bounds =
         Bounds { login: MIB, answer: 16 * MIB, message: 16 * MIB, unasked: MIB, unasked_within: None };
+
+    /// For one of eight sessions at a time. The 16,384 provider variables of a workload describe no more than fits into this answer.
+    pub const AMONG_OTHERS: Bounds = Bounds { answer: 4 * MIB, message: MIB, ..Bounds::ALONE };
 }

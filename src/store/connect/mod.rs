@@ -63,6 +63,12 @@ impl Connector {
         Connector { source, system, bounds: Bounds::ALONE, destinations }
     }
 
+    /// For a process that has several sessions at a time.
+    #[must_use]
+    pub fn among_others(self) -> Self {
+        Connector { bounds: Bounds::AMONG_OTHERS, ..self }
+    }
+
     /// Only to these.
     #[must_use]
     pub fn only_to(self, destinations: Destinations) -> Self {

@@ -12,18 +12,21 @@ use crate::support::{Caller, Finished, Hostile, Run, Server, Variant};
 
 /// One try, and what it may cost whatever it ends with.
 fn attempt(command: &str, url: &str) -> Finished {
+    let finished = run(command, url).run();
+    assert!(!finished.everything().contains("sk-of-the"), "{finished}");
+    finished
+}
+
+fn run(command: &str, url: &str) -> Run {
     let run = Run::new([command]).json().database(url).arg("--wait=0").limit(Duration::from_secs(90)).memory(MEMORY);
-    let finished = match command {
-        "export" => run.run(),
+    match command {
+        "export" => run,
         _ => run
             .env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai")
             .env("CODER_AIBRIDGE_PROVIDER_0_NAME", "p")
             .env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "https://ai.example/v1")
-            .env("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-of-the-environment")
-            .run(),
-    };
-    assert!(!finished.everything().contains("sk-of-the"), "{finished}");
-    finished
+            .env("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-of-the-environment"),
+    }
 }
 
 /// In plain text and within TLS: how the run ends, and what it says about the server.
@@ -211,6 +214,8 @@ fn null_and_foreign_columns_are_an_unsupported_schema() {
     read_ends(many(99_999), 5, OTHER_TYPE);
 }
 
+const MANY: u64 = 60;
+
 /// What is allowed at most, of each kind: it is taken, and fits.
 #[test]
 fn largest_answers_fit_into_memory() {
@@ -233,23 +238,39 @@ fn largest_answers_fit_into_memory() {
         caller.end_rows()?;
         caller.go_on()
     };
+    // As a value, each would take sixteen times its text.
+    let many_settings = |caller: &mut Caller| {
+        caller.begin_rows()?;
+        let lists = format!("{{\"_type\":\"bedrock\",\"_version\":1,\"a\":[[]{}]}}", ",[]".repeat(80_000));
+        let name = |n: u64| if n == 0 { "p".to_owned() } else { format!("p{n}") };
+        let rows: Vec<u8> =
+            (0..MANY).flat_map(|n| provider(&name(n), n, false, Some(lists.as_bytes()), None)).collect();
+        caller.send(&rows)?;
+        caller.end_rows()?;
+        caller.go_on()
+    };
     let refused = |caller: &mut Caller| {
         caller.send(&[error(b'E', &"x".repeat(15 << 20)), ready()].concat())?;
         caller.go_on()
     };
     type Act = fn(&mut Caller) -> io::Result<()>;
-    for (act, code, said) in [
-        (settings as Act, 5, "stored_settings_unreadable"),
-        (key, 0, "credentials_differ"),
-        (keys, 0, "credentials_differ"),
-        (refused, 5, "server_error"),
+    for (act, providers, code, said) in [
+        (settings as Act, 1, 5, "stored_settings_unreadable"),
+        (key, 1, 0, "credentials_differ"),
+        (keys, 1, 0, "credentials_differ"),
+        (many_settings, MANY, 5, "stored_settings_unreadable"),
+        (refused, 1, 5, "server_error"),
     ] {
         let server = Hostile::start(move |caller| {
             caller.log_in(&[])?;
             caller.until_query(0)?;
             act(caller)
         });
-        let finished = attempt("seed", &server.url());
+        let others = (1..providers).flat_map(|n| {
+            let name = format!("CODER_AIBRIDGE_PROVIDER_{n}_");
+            [(name.clone() + "TYPE", "openai".to_owned()), (name + "NAME", format!("p{n}"))]
+        });
+        let finished = run("seed", &server.url()).envs(others).run();
         assert_eq!(finished.code, code, "{finished}");
         assert!(finished.stdout.contains(said), "{said}: {finished}");
         assert!(!finished.everything().contains("MiB in answer"), "{finished}");

@@ -35,7 +35,7 @@ pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects)
         match connection(spec, options, &inputs.variables, objects)? {
             Ok(connect) => {
                 let source = ConnectionSource::given(connect).require_auth(options.require_auth.clone());
-                Ok(Some(Connector::new(source)))
+                Ok(Some(Connector::new(source).among_others()))
             }
             Err(found) => {
                 problems.extend(found);

@@ -38,13 +38,26 @@ FROM build AS build-full
 ARG TARGETARCH BUILDARCH
 RUN sh /compile
 
+FROM build AS notices
+COPY LICENSE LICENSE
+COPY licences/LIST licences/TEXTS licences/
+COPY hack/notices hack/
+RUN hack/notices /out
+
 FROM scratch AS base
-ARG VERSION=0.1.0 REVISION=unknown
+ARG VERSION=0.1.0 REVISION=unknown CREATED=1970-01-01T00:00:00Z
 LABEL org.opencontainers.image.title="ai-provider-seed" \
+      org.opencontainers.image.description="Brings the AI providers of a Coder environment and its Postgres database together, before the pod starts" \
+      org.opencontainers.image.url="https://github.com/aiproviders/ai-provider-seed" \
+      org.opencontainers.image.documentation="https://github.com/aiproviders/ai-provider-seed/blob/main/docs/README.md" \
       org.opencontainers.image.source="https://github.com/aiproviders/ai-provider-seed" \
-      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.vendor="aiproviders" \
+      org.opencontainers.image.authors="https://github.com/aiproviders/ai-provider-seed/graphs/contributors" \
+      org.opencontainers.image.licenses="Apache-2.0 AND BSD-3-Clause AND ISC AND MIT AND MPL-2.0 AND Unicode-3.0 AND Zlib" \
       org.opencontainers.image.version="$VERSION" \
-      org.opencontainers.image.revision="$REVISION"
+      org.opencontainers.image.revision="$REVISION" \
+      org.opencontainers.image.created="$CREATED"
+COPY --from=notices /out /
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 # A number, so that runAsNonRoot can be checked; any other user works as well.
 USER 65532:65532

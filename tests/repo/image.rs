@@ -1,6 +1,7 @@
 //! What makes the image, as far as it can be checked without building it: the packing, the Dockerfile, the release workflow.
 
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -68,18 +69,73 @@ fn image_is_reproducible() {
 fn dockerfile_and_script_describe_the_same_image() {
     let (dockerfile, script) =
         (fs::read_to_string(root("Dockerfile")).unwrap(), fs::read_to_string(root("hack/image")).unwrap());
-    for label in ["title", "source", "licenses", "version", "revision"] {
-        let label = format!("org.opencontainers.image.{label}=");
-        assert!(dockerfile.contains(&label) && script.contains(&label), "{label}");
+    let labels = |text: &str| -> BTreeMap<String, String> {
+        let lines = text.split("org.opencontainers.image.").skip(1).map(|rest| rest.lines().next().unwrap());
+        let pairs = lines.map(|line| line.split_once('=').unwrap());
+        pairs
+            .map(|(label, value)| (label.to_owned(), value.trim_end_matches([' ', '\\', ')', '"']).replace('"', "")))
+            .collect()
+    };
+    let (of_dockerfile, of_script) = (labels(&dockerfile), labels(&script));
+    // All of the specification's but those of a base image, which there is none of, and of an archive.
+    let expected = [
+        "authors",
+        "created",
+        "description",
+        "documentation",
+        "licenses",
+        "revision",
+        "source",
+        "title",
+        "url",
+        "vendor",
+        "version",
+    ];
+    assert!(of_dockerfile.keys().eq(expected.iter()), "{of_dockerfile:?}");
+    for (label, value) in &of_script {
+        // What differs from build to build is an argument there and a command here.
+        if !value.starts_with('$') {
+            assert_eq!(&of_dockerfile[label], value, "{label}");
+        }
     }
+    assert!(of_script.keys().eq(of_dockerfile.keys()), "{of_script:?}");
+    assert_eq!(of_script["description"], env!("CARGO_PKG_DESCRIPTION"));
     for text in ["FROM scratch AS base", "USER 65532:65532", "ENTRYPOINT [\"/ai-provider-seed\"]", "AS init", "AS full"]
     {
         assert!(dockerfile.contains(text), "{text}");
     }
     assert!(dockerfile.contains(&format!("ARG VERSION={} ", env!("CARGO_PKG_VERSION"))));
-    // Only what is copied goes to the builder.
+    // Only what is copied goes to the builder, and all of it.
     let ignored = fs::read_to_string(root(".dockerignore")).unwrap();
     assert_eq!(ignored.lines().next(), Some("*"));
+    let sent: Vec<&str> = ignored.lines().skip(1).map(|line| line.strip_prefix('!').unwrap()).collect();
+    let copied =
+        dockerfile.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|line| !line.starts_with("--"));
+    let mut sources: Vec<&str> = copied.flat_map(|line| line.split(' ').rev().skip(1)).collect();
+    assert!(sources.len() > 8);
+    sources.retain(|source| !sent.contains(source) && !(sent.contains(&"docs/*.md") && source.starts_with("docs/")));
+    assert_eq!(sources, [""; 0]);
+}
+
+#[test]
+fn notices_hold_licences_and_are_small() {
+    let directory = tempfile::tempdir().unwrap();
+    let (one, other) = (directory.path().join("one"), directory.path().join("other"));
+    for to in [&one, &other] {
+        output(Command::new(root("hack/notices")).arg(to));
+    }
+    let packed = fs::read(one.join("licences/TEXTS.gz")).unwrap();
+    assert_eq!(packed, fs::read(other.join("licences/TEXTS.gz")).unwrap());
+    // They are in the image of the init container too, which has to stay below 4 MB.
+    assert!(packed.len() < 40_000, "{}", packed.len());
+    let texts = output(Command::new("gzip").arg("-dc").arg(one.join("licences/TEXTS.gz")));
+    assert_eq!(texts, fs::read(root("licences/TEXTS")).unwrap());
+    assert_eq!(fs::read(one.join("LICENSE")).unwrap(), fs::read(root("LICENSE")).unwrap());
+    assert_eq!(fs::read(one.join("licences/LIST")).unwrap(), fs::read(root("licences/LIST")).unwrap());
+    for packer in ["hack/image", "Dockerfile"] {
+        let text = fs::read_to_string(root(packer)).unwrap();
+        assert!(text.lines().any(|line| line.trim_start_matches("RUN ").starts_with("hack/notices ")), "{packer}");
+    }
 }
 
 #[test]

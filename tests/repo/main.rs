@@ -15,6 +15,7 @@ mod explain;
 mod identity;
 mod image;
 mod layers;
+mod licences;
 mod names;
 mod proof;
 mod rust_version;

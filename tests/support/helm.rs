@@ -1,22 +1,15 @@
 //! Helm, and what is checked of its output. A test file uses a part of it.
 #![allow(dead_code)]
 
+pub use crate::support::files::{assert_current, read, root};
 use crate::support::kubernetes::tools::{self, tool};
 use serde_json::Value;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 
 /// What `helm template` takes for the cluster's version; one built from source does not know any.
 pub const KUBE_VERSION: &str = "1.36.0";
-
-pub fn root(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
-}
-
-pub fn read(path: &str) -> String {
-    fs::read_to_string(root(path)).unwrap_or_else(|error| panic!("read {path}: {error}"))
-}
 
 pub const CHART: &str = "charts/ai-provider-seed";
 
@@ -78,27 +71,6 @@ pub fn objects(text: &str) -> Vec<Value> {
 /// The first object of a kind.
 pub fn find<'a>(objects: &'a [Value], kind: &str) -> &'a Value {
     objects.iter().find(|object| object["kind"] == kind).unwrap_or_else(|| panic!("there is no {kind}"))
-}
-
-/// A file that is made from others is current; `UPDATE_FILES=1 cargo test --test repo` makes it so.
-pub fn assert_current(path: &str, text: &str) {
-    if std::env::var_os("UPDATE_FILES").is_some() {
-        fs::create_dir_all(root(path).parent().unwrap()).unwrap();
-        fs::write(root(path), text).unwrap();
-        return;
-    }
-    let found = fs::read_to_string(root(path)).unwrap_or_default();
-    if found != text {
-        let line = found.lines().zip(text.lines()).position(|(a, b)| a != b);
-        let line = line.unwrap_or(found.lines().count().min(text.lines().count()));
-        let at = |text: &str| text.lines().nth(line).unwrap_or("(end)").to_owned();
-        panic!(
-            "{path} is not current at line {}; run UPDATE_FILES=1 cargo test --test repo\n  in the file  {}\n  should be    {}",
-            line + 1,
-            at(&found),
-            at(text)
-        );
-    }
 }
 
 pub fn copy(from: &Path, to: &Path) {

@@ -19,7 +19,9 @@ pub struct Block {
 impl Page {
     /// README.md and its neighbours, and everything below docs/.
     pub fn all() -> Vec<Page> {
-        let mut paths = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map(PathBuf::from).to_vec();
+        let mut paths = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md"]
+            .map(PathBuf::from)
+            .to_vec();
         collect(Path::new("docs"), &mut paths);
         paths.sort();
         paths.into_iter().map(Page::read).collect()

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod controller;
 pub mod database;
 pub mod fake_server;
+pub mod files;
 #[cfg(feature = "controller")]
 pub mod helm;
 pub mod hostile;

@@ -31,7 +31,7 @@ pub use variable::{DATABASE_URL_VARIABLES, Variable, look_up};
 use std::collections::BTreeMap;
 
 use crate::problem::{Code, Findings, Problem};
-use crate::provider::{DesiredProvider, ProviderType, redact};
+use crate::provider::{DesiredProvider, ProviderType, Source, redact};
 use indexed::Suffix;
 
 /// What the environment says.
@@ -79,8 +79,16 @@ impl Environment {
         let next = prefixes_used.iter().map(|(_, groups)| *groups).max().unwrap_or_default();
         findings.warnings.extend(variables.iter().filter_map(|variable| near_miss(variable, next)));
         if providers.is_empty() && unknown.is_empty() && findings.problems.is_empty() {
-            let message =
-                "no provider variable is set, so there is nothing to seed; check that the Secret and envFrom exist";
+            let of_file = variables.iter().any(|variable| variable.source == Source::EnvFile);
+            let message = match of_file {
+                true => {
+                    "no provider variable is in the env file, so there is nothing to seed; each line, or file of a \
+                     directory, has the whole name of a variable, such as CODER_AIBRIDGE_PROVIDER_0_TYPE"
+                }
+                false => {
+                    "no provider variable is set, so there is nothing to seed; check that the Secret and envFrom exist"
+                }
+            };
             findings.warnings.push(Problem::new(Code::NothingDesired, message));
         }
         environment

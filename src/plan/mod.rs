@@ -177,7 +177,14 @@ fn stored_keys(row: &StoredProvider, compare: Compare) -> Result<Option<Vec<&sec
 }
 
 fn entry(desired: usize, provider: &DesiredProvider, state: State) -> Entry {
-    Entry { desired, state, id: None, environment_hash: provider.canonical().hash(), database_hash: None }
+    Entry {
+        desired,
+        state,
+        id: None,
+        environment_hash: provider.canonical().hash(),
+        database_hash: None,
+        external_id: None,
+    }
 }
 
 /// A problem or warning about one provider, with the variable that names it.

@@ -59,6 +59,8 @@ pub struct Entry {
     pub id: Option<Uuid>,
     pub environment_hash: String,
     pub database_hash: Option<String>,
+    /// Of the role that this run wrote into the row.
+    pub external_id: Option<String>,
 }
 
 #[derive(Clone, Debug, Default)]

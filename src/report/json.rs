@@ -32,6 +32,9 @@ struct Provider<'a> {
     r#type: &'a str,
     state: StateOrUnknown,
     id: Option<Uuid>,
+    /// Only of a row that this run gave a role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<&'a str>,
     hash: Hash<'a>,
 }
 
@@ -81,6 +84,7 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         r#type: &provider.kind,
         state: StateOrUnknown::Known(provider.state),
         id: provider.id,
+        external_id: provider.external_id.as_deref(),
         hash: Hash { environment: Some(&provider.environment_hash), database: provider.database_hash.as_deref() },
     });
     let unknown = report.unknown_providers.iter().map(|provider| Provider {
@@ -88,6 +92,7 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         r#type: provider.kind.as_deref().unwrap_or_default(),
         state: StateOrUnknown::Unknown("unknown"),
         id: None,
+        external_id: None,
         hash: Hash { environment: None, database: None },
     });
     let conflicts = report.conflicts.iter().map(|conflict| Conflict {

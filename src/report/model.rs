@@ -45,6 +45,8 @@ pub struct Provider {
     pub id: Option<Uuid>,
     pub environment_hash: String,
     pub database_hash: Option<String>,
+    /// Of the role that this run wrote into the row: AWS' trust policy needs it, and it is no secret.
+    pub external_id: Option<String>,
     /// What the environment gives it: `2 keys`, `access key`, `no credentials`.
     pub credentials: String,
     /// They are not known here, so neither is the id that the start would give a conflict.
@@ -244,6 +246,7 @@ fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
         id: entry.id,
         environment_hash: entry.environment_hash.clone(),
         database_hash: entry.database_hash.clone(),
+        external_id: entry.external_id.as_deref().and_then(redact::external_id).map(str::to_owned),
         credentials: credentials(desired),
         credentials_unknown: desired.credentials_unknown,
         pattern: desired.origins.pattern.clone(),

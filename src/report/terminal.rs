@@ -54,6 +54,15 @@ pub fn remarks(report: &Report, style: Style) -> String {
 pub(super) fn providers(out: &mut String, report: &Report, style: Style) {
     let known = report.providers.iter().map(|provider| row(provider, report.command));
     rows(out, known.chain(report.unknown_providers.iter().map(unknown_row)).collect(), style);
+    for provider in &report.providers {
+        if let Some(external_id) = &provider.external_id {
+            let name = &provider.name;
+            let _ = writeln!(
+                out,
+                "  {name}  external id {external_id}, which the trust policy of its role needs (sts:ExternalId)"
+            );
+        }
+    }
 }
 
 fn unknown(out: &mut String, report: &Report, style: Style) {

@@ -16,20 +16,29 @@ use super::keys::{self, NewKey};
 use super::seal::{Sealed, seal};
 use crate::plan::Insert;
 use crate::plan::insert::ICON;
-use crate::provider::{DesiredProvider, Field, redact};
+use crate::provider::{DesiredProvider, EXTERNAL_ID, Field, redact};
 
 /// The ids of the rows that this run makes. Kept over attempts: found in the database, they show that a commit whose answer
 /// was lost did take effect.
 #[derive(Default)]
-pub struct Ids(BTreeMap<String, Uuid>);
+pub struct Ids {
+    rows: BTreeMap<String, Uuid>,
+    /// Of the last attempt that wrote them.
+    external: BTreeMap<String, String>,
+}
 
 impl Ids {
     pub fn of(&mut self, name: &str) -> Uuid {
-        *self.0.entry(name.to_owned()).or_insert_with(Uuid::new_v4)
+        *self.rows.entry(name.to_owned()).or_insert_with(Uuid::new_v4)
+    }
+
+    /// The external id of the role that the new row of this name has.
+    pub fn external_id(&self, name: &str) -> Option<String> {
+        self.external.get(name).cloned()
     }
 
     pub fn made(&self, id: &Uuid) -> bool {
-        self.0.values().any(|made| made == id)
+        self.rows.values().any(|made| made == id)
     }
 }
 
@@ -175,7 +184,13 @@ fn rows(desired: &[DesiredProvider], insert: &Insert, keyring: &Keyring, ids: &m
         let id = ids.of(&provider.name).to_string();
         let settings = match &provider.bedrock {
             None => None,
-            Some(settings) => Some(seal(&with_external_id(settings)?.encode(), keyring, digest)?),
+            Some(settings) => {
+                let settings = with_external_id(settings)?;
+                if !settings.text(EXTERNAL_ID).is_empty() {
+                    ids.external.insert(provider.name.clone(), settings.text(EXTERNAL_ID).to_owned());
+                }
+                Some(seal(&settings.encode(), keyring, digest)?)
+            }
         };
         for key in &provider.keys {
             rows.keys.push(NewKey::new(&id, key, keyring, digest)?);

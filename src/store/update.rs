@@ -178,6 +178,17 @@ struct ChangedRows {
     old_keys: Vec<OldKey>,
 }
 
+/// To the rows that get a role and have none yet.
+pub fn add_external_ids(session: &Session, resolution: &mut Resolution) -> Result<(), Error> {
+    for update in resolution.updates.iter_mut().filter(|update| update.fields.contains(&Field::BedrockRoleArn)) {
+        if let Some(settings) = &mut update.settings {
+            let complete = with_external_id(settings).ok_or_else(|| Error::cannot_encrypt(&session.endpoint))?;
+            *settings = complete.into_owned();
+        }
+    }
+    Ok(())
+}
+
 /// `None`: a value cannot be encrypted.
 fn rows(resolution: &Resolution, keyring: &Keyring) -> Option<ChangedRows> {
     let digest = resolution.encrypt_with.as_deref();

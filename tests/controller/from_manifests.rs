@@ -289,6 +289,11 @@ fn unreadable_stream_is_reported_by_position_only() {
             "manifest_invalid",
             "without a valid Kubernetes name",
         ),
+        (
+            "Error: INSTALLATION FAILED: chart \"canary\" not found: x\n".to_owned(),
+            "manifest_invalid",
+            "an error of the command before the pipe",
+        ),
         (String::new(), "workload_not_found", "did the command before the pipe fail?"),
         (
             format!("---\n{secret}").replace("sk-canary-not-base64", "a2V5"),
@@ -429,6 +434,69 @@ fn ill_typed_value_is_named_by_its_path() {
         assert_eq!(finished.codes("problems"), ["manifest_invalid"], "{finished}");
         assert!(messages(&finished, "problems")[0].contains(said), "{finished}");
         assert!(!finished.everything().contains("canary"), "{finished}");
+    }
+}
+
+#[test]
+fn entry_that_the_api_server_refuses_is_named_by_its_path() {
+    let at = "spec.template.spec.initContainers[0].env[2]";
+    for (entry, says) in [
+        (json!({"value": "x"}), format!("{at} has no name")),
+        (
+            json!({"name": "X", "value": "x", "valueFrom": from("secretKeyRef", "ai", "key")}),
+            format!("{at} has value and valueFrom"),
+        ),
+        (
+            json!({"name": "X", "valueFrom": {"secretKeyref": {"name": "ai", "key": "key"}}}),
+            format!("{at}.valueFrom.secretKeyref is no field of Kubernetes; write secretKeyRef"),
+        ),
+        (
+            json!({"name": "X", "valueFrom": {"secretRef": {"name": "ai"}}}),
+            format!("{at}.valueFrom.secretRef does not belong here; write secretKeyRef or configMapKeyRef"),
+        ),
+        (json!({"name": "X", "valueFrom": {}}), format!("{at}.valueFrom names no source; write secretKeyRef")),
+    ] {
+        let finished = beside("", json!([{"name": "A"}, {"name": "B", "value": ""}, entry])).expect(2);
+        assert_eq!(finished.codes("problems"), ["manifest_invalid"], "{finished}");
+        assert!(messages(&finished, "problems")[0].contains(&says), "{says}: {finished}");
+    }
+    let mut all = deployment("coder", &json!([]), &["seed"]);
+    all["spec"]["template"]["spec"]["initContainers"][0]["envFrom"] = json!([{"secretKeyRef": {"name": "ai"}}]);
+    let finished = offline(all.to_string()).run().expect(2);
+    let says = "initContainers[0].envFrom[0].secretKeyRef does not belong here; write secretRef or configMapRef";
+    assert!(messages(&finished, "problems")[0].contains(says), "{finished}");
+}
+
+/// What is not among the manifests may set the variable that a reference names, so nothing is said to be undefined.
+#[test]
+fn reference_to_an_unread_object_is_unknown() {
+    let url = |text: &str| json!({"name": "CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "value": text});
+    let run = |prefix: &str, text: &str| {
+        let mut env = provider(json!({"value": "sk-valid-0123456789"}));
+        env[1] = url(text);
+        let mut all = deployment("coder", &env, &["seed"]);
+        all["spec"]["template"]["spec"]["initContainers"][0]["envFrom"] =
+            json!([{"prefix": prefix, "configMapRef": {"name": "addresses"}}]);
+        offline(all.to_string()).run().expect(0)
+    };
+    let unknown = run("", "$(URL)");
+    assert!(!unknown.everything().contains("is not defined"), "{unknown}");
+    assert!(unknown.everything().contains("which may be one of ConfigMap addresses, key URL"), "{unknown}");
+    assert_eq!(states(&unknown), [("(provider 0)".to_owned(), "unknown".to_owned())], "{unknown}");
+    // It sets no variable of such a name.
+    let undefined = run("AI_", "$(URL)");
+    assert_eq!(undefined.codes("warnings"), ["unexpanded_reference", "not_in_manifests"], "{undefined}");
+    assert!(undefined.everything().contains("URL is not defined in this container"), "{undefined}");
+}
+
+#[test]
+fn workload_of_another_kind_is_named() {
+    for (api, kind) in [("apps/v1", "DaemonSet"), ("batch/v1", "Job"), ("argoproj.io/v1alpha1", "Rollout")] {
+        let mut other = deployment("coder", &json!([]), &["seed"]);
+        (other["apiVersion"], other["kind"]) = (json!(api), json!(kind));
+        let finished = offline(other.to_string()).run().expect(2);
+        let says = format!("{kind} coder of {api} cannot be compared");
+        assert!(messages(&finished, "problems")[0].contains(&says), "{finished}");
     }
 }
 

@@ -12,6 +12,7 @@ mod connect;
 mod docs_examples;
 mod edges;
 mod export;
+mod external_id;
 mod golden;
 mod golden_resolve;
 mod hostile;

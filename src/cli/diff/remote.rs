@@ -102,6 +102,9 @@ fn manifests() -> Result<String, Problem> {
         Ok(size) if size as u64 > LIMIT => {
             Err(invalid("more than 16 MiB on standard input; give the workload and its objects alone"))
         }
+        Ok(_) if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) => {
+            Err(invalid("standard input is UTF-16, as Windows PowerShell pipes it; set $OutputEncoding to UTF-8"))
+        }
         Ok(_) => String::from_utf8(bytes).map_err(|_| invalid("standard input is not Unicode (UTF-8)")),
     }
 }

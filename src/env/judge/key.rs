@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD;
 
 use super::characters::{is_invisible, name, quoted, spot};
+use super::left_behind::{around_a_key, left_behind};
 use crate::provider::redact::{count, ordinal};
 
 /// What is wrong with a credential; the text does not repeat it.
@@ -16,9 +17,11 @@ pub enum Fault {
 }
 
 /// What people paste before a key, in small letters, and what it is.
-const IN_FRONT: [(&str, &str); 12] = [
+const IN_FRONT: [(&str, &str); 14] = [
     ("bearer ", "\"Bearer \""),
+    ("bearer\t", "\"Bearer\""),
     ("bearer:", "\"Bearer\""),
+    ("bearer%20", "\"Bearer\""),
     ("basic ", "\"Basic \""),
     ("token ", "the word \"token\""),
     ("authorization:", "the header \"Authorization\""),
@@ -33,55 +36,6 @@ const IN_FRONT: [(&str, &str); 12] = [
 
 /// Words of a name that is not a part of the key: `OPENAI_API_KEY=…`, `api_key: …`.
 const NAME_WORDS: [&str; 8] = ["key", "keys", "token", "secret", "password", "apikey", "credential", "credentials"];
-
-/// A whole value that a template, an editor or a person left behind.
-const LEFT_BEHIND: [&str; 12] = [
-    "null",
-    "nil",
-    "undefined",
-    "nan",
-    "todo",
-    "tbd",
-    "fixme",
-    "[object object]",
-    "redacted",
-    "[redacted]",
-    "***",
-    "...",
-];
-
-/// Parts of a value that ask for another one, words joined by `-`.
-const PLACEHOLDERS: [&str; 29] = [
-    "replace-me",
-    "replaceme",
-    "replace-this",
-    "replace-with",
-    "change-me",
-    "changeme",
-    "change-this",
-    "your-api-key",
-    "your-key",
-    "your-openai",
-    "your-anthropic",
-    "your-azure",
-    "your-token",
-    "your-secret",
-    "your-real",
-    "your-actual",
-    "yourapikey",
-    "your-access-key",
-    "insert-your",
-    "insert-key",
-    "insert-api",
-    "enter-your",
-    "put-your",
-    "paste-your",
-    "add-your",
-    "key-here",
-    "token-here",
-    "fill-me-in",
-    "placeholder",
-];
 
 /// Where a file with a key is, instead of the key.
 const PATHS: [&str; 7] = ["/run/", "/etc/", "/var/", "/mnt/", "/secrets/", "/home/", "file:"];
@@ -163,7 +117,8 @@ fn common(key: &str) -> Option<String> {
         .or_else(|| named(key))
         .or_else(|| spot(key, |c| is_invisible(c) && c != '\t'))
         .or_else(|| bracketed(key))
-        .or_else(|| left_behind(&lower))
+        .or_else(|| left_behind(key, &lower))
+        .or_else(|| around_a_key(key))
         .or_else(|| elsewhere(key, &lower))
         .or_else(|| written_out(key))
         .or_else(|| encoded_twice(key))
@@ -204,25 +159,6 @@ fn bracketed(key: &str) -> Option<String> {
         (_, ']' | ')' | '}' | '>') => Some(format!("{length}, the last is a bracket")),
         _ => None,
     }
-}
-
-fn left_behind(lower: &str) -> Option<String> {
-    let bare = lower.strip_prefix("sk-ant-").or_else(|| lower.strip_prefix("sk-proj-"));
-    let bare = bare.or_else(|| lower.strip_prefix("sk-")).unwrap_or(lower);
-    let is_filler = |text: &str| {
-        let first = text.chars().next();
-        text.chars().count() >= 4
-            && first.is_some_and(|c| "x*.-_?#•…".contains(c))
-            && text.chars().all(|c| Some(c) == first)
-    };
-    let joined = lower.replace(['_', ' ', '.'], "-");
-    if LEFT_BEHIND.contains(&lower) || PLACEHOLDERS.iter().any(|word| joined.contains(word)) || is_filler(bare) {
-        return Some("it is a placeholder, not a key".to_owned());
-    }
-    if lower.contains("****") || lower.contains("••••") || lower.ends_with("...") || lower.ends_with('…') {
-        return Some("it is a shortened or masked key".to_owned());
-    }
-    None
 }
 
 /// Another thing than a key: its address, its file, its name.

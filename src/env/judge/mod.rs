@@ -7,6 +7,7 @@ const LONGEST: usize = 16 << 10;
 pub mod characters;
 pub mod go_url;
 pub mod key;
+mod left_behind;
 pub mod reference;
 pub mod region;
 pub mod url;

@@ -33,7 +33,7 @@ const fn row(text: &'static str, place: Where, form: &'static str, advice: &'sta
 }
 
 /// In this order: `${{ x }}` is one of GitHub before it is one of a shell.
-static FORMS: [Row; 62] = [
+static FORMS: [Row; 64] = [
     row(
         "${{",
         Where::Between("}}"),
@@ -48,6 +48,8 @@ static FORMS: [Row; 62] = [
     row("[[", Where::Between("]]"), "[[ … ]]", TEMPLATE),
     row("((", Where::Between("))"), "((…))", TEMPLATE),
     row("#{", Where::Between("}"), "#{…}", TEMPLATE),
+    row("%(", Where::Between(")s"), "%(…)s", TEMPLATE),
+    row("%{", Where::Between("}"), "%{…}", TEMPLATE),
     row("@@", Where::Between("@@"), "@@…@@", TEMPLATE),
     row("<no value>", Where::Anywhere, "<no value>", "Go's template writes it for a value that is not set"),
     row("<nil>", Where::Anywhere, "<nil>", "Go's template writes it for a value that is not set"),
@@ -110,7 +112,15 @@ static FORMS: [Row; 62] = [
 
 static VARIABLE: Reference = Reference { form: "$NAME", advice: SHELL };
 static WINDOWS: Reference = Reference { form: "%NAME%", advice: "only the command prompt of Windows replaces it" };
-static TOKEN: Reference = Reference { form: "__NAME__", advice: TEMPLATE };
+
+/// Signs on both sides of a name in capital letters, as replacement tools have them.
+static TOKENS: [(&str, Reference); 5] = [
+    ("__", Reference { form: "__NAME__", advice: TEMPLATE }),
+    ("@", Reference { form: "@NAME@", advice: TEMPLATE }),
+    ("#", Reference { form: "#NAME#", advice: TEMPLATE }),
+    ("$", Reference { form: "$NAME$", advice: TEMPLATE }),
+    ("!", Reference { form: "!NAME!", advice: "only the command prompt of Windows replaces it" }),
+];
 
 /// The reference that is the value, or in it.
 pub fn find(value: &str) -> Option<&'static Reference> {
@@ -136,9 +146,17 @@ fn encloses(value: &str, start: &str, end: &str) -> bool {
 /// Forms that are made of a name alone. A `$` or `%` in the middle of something else is none.
 fn of_names(value: &str, bare: &str) -> Option<&'static Reference> {
     let alone = bare.strip_prefix('$').map(|name| name.strip_prefix("env:").unwrap_or(name));
-    let in_host = value.split_once("://$").is_some_and(|(_, rest)| is_upper(&rest[..name_end(rest)]));
-    if alone.is_some_and(is_name) || in_host {
+    // In a URL, a part of its own: a password may have a `$` anywhere.
+    let is_url = value.contains("://");
+    let parts = || value.split(['/', '.', ':', '?', '=', '&']).filter(|_| is_url);
+    let is_part = |part: &str| part.strip_prefix('$').is_some_and(is_upper);
+    if alone.is_some_and(is_name) || parts().flat_map(|part| part.split('@')).any(is_part) {
         return Some(&VARIABLE);
+    }
+    if let Some((_, token)) =
+        TOKENS.iter().find(|(sign, _)| is_token(bare, sign) || parts().any(|part| is_token(part, sign)))
+    {
+        return Some(token);
     }
     // %NAME%: hexadecimal digits alone are an escape of a URL.
     let is_escape = |name: &str| name.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -147,8 +165,11 @@ fn of_names(value: &str, bare: &str) -> Option<&'static Reference> {
     if enclosed.iter().any(|name| is_upper(name) && name.len() >= 3 && !is_escape(name)) {
         return Some(&WINDOWS);
     }
-    let token = bare.strip_prefix("__").and_then(|rest| rest.strip_suffix("__"));
-    token.is_some_and(is_upper).then_some(&TOKEN)
+    None
+}
+
+fn is_token(text: &str, sign: &str) -> bool {
+    text.strip_prefix(sign).and_then(|rest| rest.strip_suffix(sign)).is_some_and(is_upper)
 }
 
 fn name_end(text: &str) -> usize {

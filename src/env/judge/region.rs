@@ -70,7 +70,7 @@ fn is_word(text: &str) -> bool {
 }
 
 fn is_number(text: &str) -> bool {
-    (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit())
+    (1..=2).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0')
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use super::characters::{name, oddity, quoted, spot};
+use percent_encoding::percent_decode_str;
+
+use super::characters::{is_invisible, name, oddity, quoted, spot};
 use super::go_url::{self, Fault, GoUrl};
 use crate::env::suggest::nearest;
 use crate::provider::redact::{count, ordinal};
@@ -11,8 +13,21 @@ use crate::provider::redact::{count, ordinal};
 const ENDPOINTS: [&str; 5] = ["/chat/completions", "/completions", "/responses", "/embeddings", "/messages"];
 
 /// Words of a host that documentation has in place of a name.
-const PLACEHOLDERS: [&str; 8] =
-    ["your-", "your_", "yourresource", "resource-name", "resource_name", "myresource", "replace-me", "changeme"];
+const PLACEHOLDERS: [&str; 10] = [
+    "your-",
+    "your_",
+    "yourresource",
+    "yourdomain",
+    "yourcompany",
+    "resource-name",
+    "resource_name",
+    "myresource",
+    "replace-me",
+    "changeme",
+];
+
+/// What a program writes for a value that it does not have.
+const NOTHING: [&str; 5] = ["null", "none", "nil", "undefined", "nan"];
 
 /// What is wrong with the URL, without the value. `None` for an empty one: nothing was set.
 pub fn fault(url: &str) -> Option<String> {
@@ -50,7 +65,7 @@ fn refused(url: &str, fault: Fault) -> String {
         Fault::Control => spot(url, char::is_control).unwrap_or_else(|| "a control character".to_owned()),
         Fault::NoScheme => "the scheme before the colon is missing".to_owned(),
         Fault::Colon => "the scheme is missing".to_owned(),
-        Fault::Port => "the port behind the host is not a number".to_owned(),
+        Fault::Port => port_or_else(url).to_owned(),
         Fault::HostCharacter(at) => format!("{}, which cannot be in a host", place(url, at)),
         Fault::Brackets => "brackets in the host that do not enclose an IPv6 address".to_owned(),
         Fault::Address => "no IPv6 address between the brackets of the host".to_owned(),
@@ -69,6 +84,19 @@ fn refused(url: &str, fault: Fault) -> String {
     }
 }
 
+/// What else a colon behind the host is than the one of a port.
+fn port_or_else(url: &str) -> &'static str {
+    let behind = url.split_once("//").map_or("", |(_, behind)| behind);
+    let authority = behind.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.parse::<Ipv6Addr>().is_ok() {
+        return "an IPv6 address must be between brackets";
+    }
+    if behind[authority.len()..].contains('@') && !authority.contains('@') {
+        return "the port behind the host is not a number; in a password \"/\", \"?\" and \"#\" must be percent-encoded";
+    }
+    "the port behind the host is not a number"
+}
+
 fn place(url: &str, at: usize) -> String {
     let place = ordinal(url[..at].chars().count() + 1);
     let found = url[at..].chars().next().map(name).unwrap_or_default();
@@ -83,7 +111,11 @@ fn not_http(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     if !parsed.host.is_empty() {
         return None;
     }
-    let slashes = url[scheme.len() + 1..].bytes().take_while(|byte| *byte == b'/').count();
+    let behind = &url[scheme.len() + 1..];
+    if let Some(at) = behind.find('\\').filter(|at| *at < 2) {
+        return Some(place(url, scheme.len() + 1 + at));
+    }
+    let slashes = behind.bytes().take_while(|byte| *byte == b'/').count();
     Some(match slashes {
         0 => format!("\"//\" is missing after \"{scheme}:\""),
         1 => format!("one \"/\" is missing after \"{scheme}:/\""),
@@ -97,6 +129,9 @@ fn scheme_fault(url: &str, parsed: &GoUrl<'_>) -> String {
     let scheme = parsed.scheme.as_str();
     let missing = "the scheme is missing; write https:// before the host".to_owned();
     if scheme.is_empty() {
+        if let Some(what) = no_url(url) {
+            return what.to_owned();
+        }
         let misspelled = ["https", "http"].into_iter().find(|known| {
             let rest = url.get(..known.len()).filter(|head| head.eq_ignore_ascii_case(known));
             rest.is_some() && url[known.len()..].starts_with(['/', ';', '.', ','])
@@ -115,6 +150,18 @@ fn scheme_fault(url: &str, parsed: &GoUrl<'_>) -> String {
     }
 }
 
+/// What has no host at all, so that no scheme before it would help.
+fn no_url(text: &str) -> Option<&'static str> {
+    let lower = text.to_ascii_lowercase();
+    if NOTHING.contains(&lower.as_str()) || ["todo", "true", "false", "-", "changeme"].contains(&lower.as_str()) {
+        return Some("it is a placeholder, not a URL");
+    }
+    ["sk-", "sk_", "AIza", "gsk_", "xai-", "AKIA", "eyJ"]
+        .iter()
+        .any(|beginning| text.starts_with(beginning))
+        .then_some("it has the form of a key, not of a URL; the key goes into the variable that ends in KEY")
+}
+
 fn host(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     if parsed.host.starts_with('[') {
         let port = parsed.host.rsplit_once("]:").map_or("", |(_, port)| port);
@@ -130,7 +177,12 @@ fn host(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     if name.parse::<Ipv6Addr>().is_ok() {
         return Some("an IPv6 address must be between brackets".to_owned());
     }
-    let plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.') || (!c.is_ascii() && !name.is_ascii());
+    // Beyond ASCII all but dashes, dots and slashes of typography, which look like what was meant.
+    let plain = |c: char| {
+        c.is_alphanumeric()
+            || matches!(c, '-' | '_' | '.')
+            || (!c.is_ascii() && !('\u{2010}'..='\u{206f}').contains(&c))
+    };
     if let Some((at, _)) = name.char_indices().find(|(_, c)| !plain(*c)) {
         return Some(format!("{}, which cannot be in a host", place(url, parsed.host_at + at)));
     }
@@ -146,7 +198,12 @@ fn host(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
         return Some("a part of the host is longer than DNS allows".to_owned());
     }
     let lower = name.to_ascii_lowercase();
-    if PLACEHOLDERS.iter().any(|word| lower.split('.').any(|label| label.starts_with(word))) {
+    let first = lower.split('.').next().unwrap_or_default();
+    let filler = first.len() >= 3 && first.bytes().all(|byte| byte == b'x');
+    if filler
+        || NOTHING.contains(&lower.as_str())
+        || PLACEHOLDERS.iter().any(|word| lower.split('.').any(|label| label.starts_with(word)))
+    {
         return Some("the host is a placeholder of some documentation".to_owned());
     }
     port_fault(port)
@@ -162,7 +219,15 @@ fn path(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     if let Some((at, _)) = parsed.path.char_indices().find(|(_, c)| "\"<>\\^`{|}".contains(*c)) {
         return Some(place(url, parsed.path_at + at));
     }
-    if url.ends_with([',', ';']) {
+    if [",http", ";http", "|http"].iter().any(|second| parsed.path.contains(second)) {
+        return Some("more than one URL".to_owned());
+    }
+    if let Some(odd) = encoded(parsed.path) {
+        return Some(odd);
+    }
+    // The end of a link in a text, or of a list.
+    let link = parsed.path.ends_with(')') && !parsed.path.contains('(');
+    if url.ends_with([',', ';']) || (link && url.ends_with(parsed.path)) {
         return Some(format!(
             "{}, the last is {}",
             count(url.chars().count(), "character"),
@@ -175,4 +240,12 @@ fn path(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     let path = parsed.path.trim_end_matches('/');
     let endpoint = ENDPOINTS.iter().find(|endpoint| path.ends_with(*endpoint))?;
     Some(format!("it ends in \"{endpoint}\", which Coder adds to a base URL itself"))
+}
+
+/// White space and invisible characters that an editor or a form encoded.
+fn encoded(path: &str) -> Option<String> {
+    let decoded = percent_decode_str(path).decode_utf8().ok()?;
+    let found =
+        decoded.chars().find(|c| is_invisible(*c)).or_else(|| decoded.chars().next_back().filter(|c| *c == ' '))?;
+    Some(format!("{} that is percent-encoded in the path", name(found)))
 }

@@ -8,7 +8,7 @@ use crate::options::TakeEnvironment;
 use crate::plan::conflict::Conflict;
 use crate::plan::snapshot::StoredProvider;
 use crate::problem::Findings;
-use crate::provider::{BedrockSettings, Field};
+use crate::provider::{BedrockSettings, EXTERNAL_ID, Field};
 pub use keys::{KeyChange, key_change};
 
 /// One row to change. No `Debug`: it holds what is to be written.
@@ -77,6 +77,13 @@ pub struct Resolution {
 impl Resolution {
     pub fn has_secrets(&self) -> bool {
         self.updates.iter().any(Update::has_secrets)
+    }
+
+    /// Of the role that the row gets or keeps where its role is written.
+    pub fn external_id(&self, row: Uuid) -> Option<String> {
+        let update = self.updates.iter().find(|update| update.row == row)?;
+        let settings = update.settings.as_ref().filter(|_| update.fields.contains(&Field::BedrockRoleArn))?;
+        Some(settings.text(EXTERNAL_ID)).filter(|id| !id.is_empty()).map(str::to_owned)
     }
 
     /// Those that are changed.

@@ -208,6 +208,12 @@ pub fn name(text: &str) -> String {
     truncate_chars(&escape(text), NAME_LIMIT)
 }
 
+/// The name of a database; its length where more than a name was pasted: a second URL or parameter has a password.
+pub fn database(text: &str) -> String {
+    let more = |c: char| c.is_whitespace() || matches!(c, '=' | '@' | ':' | ';' | ',');
+    if text.contains(more) { format!("of {}", count(text.chars().count(), "character")) } else { name(text) }
+}
+
 /// A name of Postgres, if it has the form of one: people put passwords into the wrong place.
 pub fn plain_identifier(name: &str) -> Option<&str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$');

@@ -305,6 +305,7 @@ fn no_command_with_an_id_that_is_not_the_pods() {
         id: None,
         environment_hash: String::new(),
         database_hash: None,
+        external_id: None,
         credentials: "credentials unknown".to_owned(),
         credentials_unknown: true,
         pattern: String::new(),

@@ -86,6 +86,7 @@ impl SeedRun<'_> {
                 ours = true;
                 if entry.state == State::InSync {
                     entry.state = State::Created;
+                    entry.external_id = ids.external_id(&self.desired[entry.desired].name);
                 }
             }
         }

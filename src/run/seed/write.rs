@@ -73,7 +73,10 @@ impl SeedAttempt<'_> {
     /// Rows that are there, and what is missing beside them: one transaction, whose number tells later what became of it.
     async fn update(&mut self, outcome: &mut RunOutcome, insert: Option<&Insert>) -> Result<(), Error> {
         let (run, session) = (self.run, self.session);
-        let Some(updated) = outcome.plan.as_ref().map(|plan| plan.update.clone()) else { return Ok(()) };
+        let Some(plan) = &mut outcome.plan else { return Ok(()) };
+        // Here, so that the report can tell them.
+        update::add_external_ids(session, &mut plan.update)?;
+        let updated = plan.update.clone();
         let inserted = async {
             match insert {
                 Some(insert) => insert::insert(session, run.desired, insert, run.keyring, self.ids).await,
@@ -102,9 +105,12 @@ impl SeedAttempt<'_> {
         for entry in &mut plan.entries {
             if insert.is_some_and(|insert| insert.providers.contains(&entry.desired)) {
                 entry.state = State::Created;
-                entry.id = Some(self.ids.of(&self.run.desired[entry.desired].name));
+                let name = &self.run.desired[entry.desired].name;
+                entry.id = Some(self.ids.of(name));
+                entry.external_id = self.ids.external_id(name);
             } else if entry.state == State::WouldUpdate {
                 entry.state = State::Updated;
+                entry.external_id = entry.id.and_then(|row| plan.update.external_id(row));
             } else {
                 continue;
             }
@@ -122,6 +128,7 @@ impl SeedAttempt<'_> {
         for entry in plan.entries.iter_mut().filter(|entry| is_ours(&self.run.desired[entry.desired].name)) {
             if !matches!(entry.state, State::Conflict | State::Deleted | State::Missing) {
                 entry.state = State::Updated;
+                entry.external_id = entry.id.and_then(|row| updated.external_id(row));
             }
         }
         plan.needs_schema = false;

@@ -35,7 +35,7 @@ impl Endpoint {
     pub fn new(options: &ConnectOptions, host: &Host) -> Self {
         Endpoint {
             host: host.to_string(),
-            database: redact::name(options.database()),
+            database: redact::database(options.database()),
             role: redact::name(options.user()),
         }
     }

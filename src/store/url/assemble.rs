@@ -1,5 +1,8 @@
 //! From pairs of names and values to [`ConnectOptions`].
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD_NO_PAD as BASE64;
+
 use super::parameter_reader::ParameterReader;
 use super::params::MAX_PARAMETERS;
 use super::{ConnectOptions, Lookup, SslMode, fields, parse_conninfo, parse_url};
@@ -27,6 +30,9 @@ fn pasted(text: &str) -> Option<String> {
     let is_odd = |c: char| characters::is_invisible(c) && !c.is_ascii();
     if let Some(spot) = characters::spot(text, is_odd) {
         return Some(format!("{spot}; remove it"));
+    }
+    if BASE64.decode(text.trim_end_matches('=')).is_ok_and(|decoded| decoded.starts_with(b"postgres")) {
+        return Some("it is base64 of a URL: it was encoded once too often; write the URL itself".to_owned());
     }
     let (name, rest) = text.split_once('=')?;
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');

@@ -255,7 +255,7 @@ impl ConnectOptions {
     /// `database coder at db.coder.svc:5432`, safe to show.
     pub fn describe(&self) -> String {
         let hosts: Vec<String> = self.hosts.iter().map(Host::to_string).collect();
-        format!("database {} at {}", redact::name(&self.database), hosts.join(", "))
+        format!("database {} at {}", redact::database(&self.database), hosts.join(", "))
     }
 
     /// What is asked of a server's certificate. As in libpq, a root certificate makes `require` verify the chain, and the

@@ -42,6 +42,8 @@ pub struct ContainerEnv {
     values: BTreeMap<String, EnvValue>,
     /// Objects that were not given and may set any variable: `Secret coder-ai, which envFrom of container coder reads`.
     pub missing: Vec<String>,
+    /// The same, with the prefix of the names that each may set.
+    unknown: Vec<(String, ObjectKind, String)>,
     service_links: bool,
     /// Of `values`.
     total: Total,
@@ -129,7 +131,13 @@ impl ContainerEnv {
                 None if is_service_variable(name, self.service_links) => {
                     return EnvValue::InPod(format!("it contains $({}), a variable of a Service", redact::name(name)));
                 }
-                None => "$()".len() + name.len(),
+                None => match self.may_come_from(name) {
+                    Some(of) => {
+                        let why = format!("it contains $({}), which may be one of {of}", redact::name(name));
+                        return EnvValue::Elsewhere(why, of);
+                    }
+                    None => "$()".len() + name.len(),
+                },
             });
         }
         if length > size::MAX_VARIABLE {
@@ -137,6 +145,17 @@ impl ContainerEnv {
         } else {
             EnvValue::Text(self.text(text, length), source)
         }
+    }
+
+    /// The object that was not given and may set a variable of this name.
+    fn may_come_from(&self, name: &str) -> Option<Source> {
+        let (prefix, kind, object) =
+            self.unknown.iter().find(|(prefix, ..)| is_variable_name(name) && name.starts_with(prefix))?;
+        let (object, key) = (redact::name(object), redact::name(&name[prefix.len()..]));
+        Some(match kind {
+            ObjectKind::Secret => Source::Secret { name: object, key },
+            _ => Source::ConfigMap { name: object, key },
+        })
     }
 
     /// All its references are known to have a text, or none at all.
@@ -163,6 +182,7 @@ impl ContainerEnv {
         let prefix = from.prefix.as_deref().unwrap_or_default();
         if let Some((kind, name)) = elsewhere(from, objects) {
             self.missing.push(format!("{} {}, which {} reads", kind.as_str(), redact::name(name), by.0));
+            self.unknown.push((prefix.to_owned(), kind, name.to_owned()));
             return Ok(());
         }
         if let Some(reference) = &from.config_map_ref {

@@ -92,11 +92,16 @@ impl Manifests {
             value.map_err(|error| {
                 let line = error.location().map_or(1, |location| location.line());
                 let line = first + usize::try_from(line).unwrap_or(1).max(1) - 1;
-                let template = match text.contains("{{") {
-                    true => "; it holds {{ … }}: render the template first, as helm template does",
-                    false => "",
+                let advice = if text.contains("{{") {
+                    "; it holds {{ … }}: render the template first, as helm template does"
+                } else if text.lines().any(|line| line.starts_with("Error: ") || line.starts_with("error: ")) {
+                    "; it holds an error of the command before the pipe: let that succeed first"
+                } else if text.contains("\nNOTES:") {
+                    "; it holds the notes of a chart: pipe what helm template prints"
+                } else {
+                    ""
                 };
-                format!("is not valid YAML, line {line} of standard input{template}")
+                format!("is not valid YAML, line {line} of standard input{advice}")
             })
         })
     }

@@ -3,6 +3,7 @@
 //! hold may be secret, so of an error only its place is told.
 
 mod documents;
+mod sources;
 mod typed;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,8 @@ pub struct Manifests {
     secrets: Vec<Object>,
     config_maps: Vec<Object>,
     documents: usize,
+    /// `DaemonSet coder`: what has the template of a pod, or is one, and can be no workload here.
+    others: Vec<String>,
 }
 
 /// One object, of which only its name was read. No `Debug`: it may be a Secret.
@@ -72,6 +75,11 @@ impl Manifests {
             _ => {
                 let kind = WorkloadKind::ALL.iter().find(|known| is_workload && known.as_str() == kind);
                 let place = place.to_owned();
+                if kind.is_none() && self.others.len() < 3 && has_pod(&object["spec"]) {
+                    let version = object["apiVersion"].as_str().unwrap_or_default();
+                    let kind = object["kind"].as_str().unwrap_or_default();
+                    self.others.push(redact::name(&format!("{kind} {name} of {version}")));
+                }
                 let object = kind.map(|kind| (*kind, Object { place, namespace, name, object }));
                 return self.workloads.extend(object);
             }
@@ -90,11 +98,11 @@ impl Manifests {
             let named = wanted.is_none_or(|w| w.kind == *kind && w.name == object.name);
             named && namespace.is_none_or(|n| object.namespace.is_empty() || object.namespace == n)
         };
-        let Manifests { workloads, secrets, config_maps, documents } = self;
+        let Manifests { workloads, secrets, config_maps, documents, others } = self;
         let all = list(workloads.iter());
         let mut found: Vec<(WorkloadKind, Object)> = workloads.into_iter().filter(fits).collect();
         if found.is_empty() {
-            return Err(none(&all, documents));
+            return Err(none(&all, documents, &others));
         }
         // One that says its namespace is meant before one that leaves it open.
         if found.iter().any(|(_, object)| namespace == Some(&object.namespace)) {
@@ -288,10 +296,25 @@ fn list<'a>(workloads: impl Iterator<Item = &'a (WorkloadKind, Object)>) -> Stri
     labels.join(", ")
 }
 
-fn none(all: &str, documents: usize) -> Problem {
+/// A pod, or the template of one, as workloads of all kinds have it.
+fn has_pod(spec: &Value) -> bool {
+    [spec, &spec["template"]["spec"], &spec["jobTemplate"]["spec"]["template"]["spec"]]
+        .iter()
+        .any(|pod| pod["containers"].is_array() || pod["initContainers"].is_array())
+}
+
+fn none(all: &str, documents: usize, others: &[String]) -> Problem {
     let message = match (documents, all) {
         (0, _) => "standard input holds no manifest; did the command before the pipe fail?".to_owned(),
-        (_, "") => format!("no Deployment or StatefulSet among {}", redact::count(documents, "document")),
+        (_, "") if !others.is_empty() => format!(
+            "no Deployment or StatefulSet (of apps/v1) among {}; {} cannot be compared",
+            redact::count(documents, "document"),
+            others.join(", ")
+        ),
+        (_, "") => format!(
+            "no Deployment or StatefulSet among {}; pipe the manifests of the workload that seeds",
+            redact::count(documents, "document")
+        ),
         _ => format!("no workload of that name and namespace; available: {all}"),
     };
     Problem::new(Code::WorkloadNotFound, message).variable("--from")

@@ -9,6 +9,7 @@ use k8s_openapi::api::core::v1::{Container, EnvFromSource, EnvVar};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::sources;
 use crate::provider::redact;
 
 /// `spec.template.spec.initContainers[0].env[0].value is a number; put it in quotes`
@@ -37,6 +38,7 @@ fn entries<T: DeserializeOwned>(list: &Value, path: &str) -> Result<Option<Vec<T
     let Some(list) = items(list, path)? else { return Ok(None) };
     let entry = |(at, item): (usize, &Value)| {
         let path = format!("{path}[{at}]");
+        sources::check(item, &path)?;
         ill_typed(item, &path)?;
         // Its error would quote the value.
         serde_json::from_value(item.clone()).map_err(|_| format!("{path} is not of the form that Kubernetes takes"))

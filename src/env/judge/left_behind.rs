@@ -1,0 +1,149 @@
+//! What stands in place of a key, or around one: placeholders of documentation, masks, a second key.
+
+use super::characters::name;
+use crate::provider::redact::count;
+
+/// A whole value that a template, an editor or a person left behind.
+const LEFT_BEHIND: [&str; 33] = [
+    "null",
+    "~",
+    "|",
+    ">",
+    "-",
+    "--",
+    "?",
+    "$",
+    "%s",
+    "%v",
+    "true",
+    "false",
+    "bearer",
+    "api-key",
+    "apikey",
+    "my-key",
+    "mykey",
+    "some-key",
+    "replace",
+    "set-me",
+    "setme",
+    "fill-me",
+    "nil",
+    "undefined",
+    "nan",
+    "todo",
+    "tbd",
+    "fixme",
+    "[object object]",
+    "redacted",
+    "[redacted]",
+    "***",
+    "...",
+];
+
+/// Parts of a value that ask for another one, words joined by `-`.
+const PLACEHOLDERS: [&str; 37] = [
+    "replace-me",
+    "replaceme",
+    "replace-this",
+    "replace-with",
+    "change-me",
+    "changeme",
+    "change-this",
+    "your-api-key",
+    "your-key",
+    "your-openai",
+    "your-anthropic",
+    "your-azure",
+    "your-token",
+    "your-secret",
+    "your-real",
+    "your-actual",
+    "yourapikey",
+    "your-access-key",
+    "insert-your",
+    "insert-key",
+    "insert-api",
+    "enter-your",
+    "put-your",
+    "paste-your",
+    "add-your",
+    "key-here",
+    "token-here",
+    "fill-me-in",
+    "fill-in-",
+    "my-api-key",
+    "myapikey",
+    "my-openai",
+    "my-secret-key",
+    "set-me-",
+    "change-it",
+    "todo-",
+    "placeholder",
+];
+
+/// How keys of vendors begin that hold letters, digits, `-` and `_` alone; longest first.
+const VENDOR_BEGINNINGS: [&str; 14] = [
+    "sk-ant-api03-",
+    "sk-svcacct-",
+    "sk-or-v1-",
+    "sk-proj-",
+    "sk-ant-",
+    "sk-",
+    "AIzaSy",
+    "AIza",
+    "nvapi-",
+    "pplx-",
+    "gsk_",
+    "xai-",
+    "hf_",
+    "r8_",
+];
+
+/// A placeholder, a mask or a shortened key. `lower` is the key in small letters.
+pub fn left_behind(key: &str, lower: &str) -> Option<String> {
+    let start = |beginning: &&&str| lower.starts_with(&beginning.to_ascii_lowercase());
+    let beginning = VENDOR_BEGINNINGS.iter().find(start).copied();
+    let bare = &lower[beginning.unwrap_or_default().len()..];
+    let joined = lower.replace(['_', ' ', '.'], "-");
+    let whole = joined.strip_prefix("sk-").unwrap_or(&joined);
+    let is_word = [lower, whole].into_iter().any(|text| LEFT_BEHIND.contains(&text));
+    if is_word || is_filler(bare) || lower.contains("redacted") || PLACEHOLDERS.iter().any(|word| joined.contains(word))
+    {
+        return Some("it is a placeholder, not a key".to_owned());
+    }
+    if beginning.is_some() && bare.is_empty() {
+        return Some("it is the beginning of a key alone".to_owned());
+    }
+    // Eight of one letter in a row: no random key has them.
+    let masks = ["***", "•••", "xxxxxxxx", "XXXXXXXX"].iter().any(|mask| key.contains(mask));
+    let dots = lower.ends_with("...") || lower.ends_with('…') || (beginning.is_some() && lower.contains("..."));
+    (masks || dots).then(|| "it is a shortened or masked key".to_owned())
+}
+
+/// One character again and again: `xxx`, `****`, `00000000`.
+fn is_filler(text: &str) -> bool {
+    let first = text.chars().next();
+    let least = if first.is_some_and(|c| "x*.-_?#•…".contains(c)) { 3 } else { 8 };
+    text.chars().count() >= least && text.chars().all(|c| Some(c) == first)
+}
+
+/// What was copied with a key whose vendor is known by its beginning, and a second key without a comma.
+pub fn around_a_key(key: &str) -> Option<String> {
+    let length = count(key.chars().count(), "character");
+    let bare = key.trim_start_matches(|c: char| c.is_ascii_punctuation());
+    let start = |text: &str| VENDOR_BEGINNINGS.iter().find(|beginning| text.starts_with(**beginning)).copied();
+    if let (Some(_), Some(first)) = (start(bare), key.chars().next().filter(|_| bare.len() < key.len())) {
+        return Some(format!("{length}, the first is {}, before the beginning of a key", name(first)));
+    }
+    if key.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("bearer")) && start(&key[6..]).is_some() {
+        return Some("\"Bearer\" is in front of the key; Coder adds what a header needs".to_owned());
+    }
+    let beginning = start(key)?;
+    let joined = ['|', ':', '/', '&', '+'].iter().any(|sign| key.contains(&format!("{sign}{beginning}")));
+    if joined || (beginning.len() >= 7 && key[beginning.len()..].contains(beginning)) {
+        return Some("two keys in one; keys are separated by commas, in the variable that ends in KEYS".to_owned());
+    }
+    // A shell's own `%` for a missing line break, or its `\` before one, is copied along.
+    let last = key.chars().next_back().filter(|last| ['%', '\\'].contains(last))?;
+    Some(format!("{length}, the last is {}, which ends no key of this vendor", name(last)))
+}

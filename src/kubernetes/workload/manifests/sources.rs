@@ -1,0 +1,47 @@
+//! What the API server refuses in an entry of `env` or `envFrom`, or drops without a word: no name, two sources, a source that is
+//! none.
+
+use serde_json::Value;
+
+use crate::provider::redact;
+
+const OF_VALUE: [&str; 5] = ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"];
+const OF_ALL: [&str; 2] = ["secretRef", "configMapRef"];
+
+/// One entry; `path`: where it is. An entry that is no map is judged by its type.
+pub fn check(entry: &Value, path: &str) -> Result<(), String> {
+    let Some(fields) = entry.as_object() else { return Ok(()) };
+    let of_env = ["name", "value", "valueFrom"].iter().any(|field| fields.contains_key(*field));
+    if !of_env {
+        return check_names(entry, path, &OF_ALL, &OF_VALUE);
+    }
+    if entry["name"].is_null() || entry["name"] == "" {
+        return Err(format!("{path} has no name"));
+    }
+    if !entry["valueFrom"].is_object() {
+        return Ok(());
+    }
+    if entry["value"].as_str().is_some_and(|value| !value.is_empty()) {
+        return Err(format!("{path} has value and valueFrom, which exclude each other; keep one"));
+    }
+    check_names(&entry["valueFrom"], &format!("{path}.valueFrom"), &OF_VALUE, &OF_ALL)
+}
+
+/// `known`: the sources that belong here. `other`: those of the other list, which people mix up.
+fn check_names(sources: &Value, path: &str, known: &[&str], other: &[&str]) -> Result<(), String> {
+    let names = || sources.as_object().into_iter().flat_map(|map| map.keys());
+    for name in names().filter(|name| !known.contains(&name.as_str())) {
+        let place = format!("{path}.{}", redact::name(name));
+        if let Some(meant) = known.iter().find(|known| known.eq_ignore_ascii_case(name)) {
+            return Err(format!("{place} is no field of Kubernetes; write {meant}"));
+        }
+        if other.contains(&name.as_str()) {
+            return Err(format!("{place} does not belong here; write {}", known[..2].join(" or ")));
+        }
+    }
+    // A newer release may know more of them.
+    if names().any(|name| name.ends_with("Ref")) {
+        return Ok(());
+    }
+    Err(format!("{path} names no source; write {}", known[..2].join(" or ")))
+}

@@ -1,0 +1,72 @@
+//! The external id that this program gives a role: told by the run that made it, since the role's trust policy needs it.
+
+use serde_json::{Value, json};
+
+use crate::support::resolution::{ENCRYPTED, ENCRYPTION_KEY};
+use crate::support::{Database, Finished, Run, Server, Variant};
+
+const ROLE: &str = "arn:aws:iam::123456789012:role/coder";
+
+fn seed(database: &Database) -> Run {
+    Run::seed()
+        .database(database.url())
+        .env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "bedrock")
+        .env("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_REGION", "eu-central-1")
+        .env("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_MODEL", "anthropic.claude-a")
+        .env("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_SMALL_FAST_MODEL", "anthropic.claude-b")
+}
+
+fn with_role(run: Run) -> Run {
+    run.env("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_ROLE_ARN", ROLE)
+}
+
+fn told(run: &Finished) -> Value {
+    run.json()["providers"][0]["external_id"].clone()
+}
+
+fn stored(database: &Database) -> Value {
+    database.json("select settings::json -> 'external_id' from ai_providers where name = 'bedrock'")
+}
+
+#[test]
+fn seed_tells_the_external_id_of_a_role_it_inserted() {
+    let database = Server::shared().database(Variant::Current);
+    let created = with_role(seed(&database)).json().run().expect(0);
+    assert_eq!(told(&created), stored(&database));
+    assert_eq!(told(&created).as_str().map(str::len), Some(26), "{created}");
+    // Only the run that made it; export tells it later.
+    assert_eq!(told(&with_role(seed(&database)).json().run().expect(0)), Value::Null);
+    let again = Server::shared().database(Variant::Current);
+    let text = with_role(seed(&again)).run().expect(0).stdout;
+    let id = stored(&again).as_str().unwrap_or_default().to_owned();
+    assert!(text.contains(&format!("bedrock  external id {id}, which the trust policy of its role needs")), "{text}");
+    // Without a role there is none.
+    let plain = Server::shared().database(Variant::Current);
+    let run = seed(&plain).env("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_ACCESS_KEY", "AKIAIOSFODNN7EXAMPLF");
+    let run =
+        run.env("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_ACCESS_KEY_SECRET", "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");
+    assert_eq!(told(&run.json().run().expect(0)), Value::Null);
+}
+
+#[test]
+fn seed_tells_the_external_id_of_a_role_it_added() {
+    let database = Server::shared().database(Variant::Current);
+    seed(&database).run().expect(0);
+    let updated = with_role(seed(&database)).arg("--take-environment=all").json().run().expect(0);
+    assert_eq!(updated.json()["providers"][0]["state"], "updated", "{updated}");
+    assert_eq!(told(&updated), stored(&database));
+    assert!(told(&updated).is_string(), "{updated}");
+}
+
+#[test]
+fn external_id_of_encrypted_settings_is_told_too() {
+    let database = Server::shared().database(Variant::Current);
+    database.execute(ENCRYPTED);
+    let run = with_role(seed(&database)).env("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS", ENCRYPTION_KEY);
+    let created = run.json().run().expect(0);
+    let exported = Run::new(["export"]).database(database.url());
+    let exported = exported.env("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS", ENCRYPTION_KEY).run().expect(0);
+    let id = told(&created).as_str().unwrap_or_default().to_owned();
+    assert!(id.len() == 26 && exported.everything().contains(&id), "{created} {exported}");
+    assert_eq!(database.json("select to_json(settings like '%external_id%') from ai_providers"), json!(false));
+}

@@ -6,7 +6,7 @@ use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use super::env_directory;
+use super::env_directory::{self, DirectoryError};
 use super::names;
 use super::size::{MAX_ENV_FILE, MAX_FILE_VARIABLES};
 use super::variable::Variable;
@@ -19,8 +19,12 @@ const LIMIT: u64 = MAX_ENV_FILE as u64;
 pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     let problem =
         |message: String| Problem::new(Code::EnvFileInvalid, message).variable(redact::name(&path.to_string_lossy()));
+    let too_large = |message: String| Problem { code: Code::EnvironmentTooLarge, ..problem(message) };
     if path.is_dir() {
-        return env_directory::read(path, LIMIT).map_err(problem);
+        return env_directory::read(path, LIMIT).map_err(|error| match error {
+            DirectoryError::Invalid(message) => problem(message),
+            DirectoryError::TooLarge(message) => too_large(message),
+        });
     }
     let unreadable = |error: std::io::Error| {
         use std::io::ErrorKind;
@@ -37,7 +41,6 @@ pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     // One byte more than is taken: the size of a pipe is not known before.
     let mut file = std::fs::File::open(path).map_err(unreadable)?.take(LIMIT + 1);
     let size = file.read_to_end(&mut bytes).map_err(unreadable)?;
-    let too_large = |message: String| Problem { code: Code::EnvironmentTooLarge, ..problem(message) };
     if size as u64 > LIMIT {
         return Err(too_large(format!(
             "more than {LIMIT} bytes, which is more than is read; remove what is no variable"

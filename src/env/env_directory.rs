@@ -3,24 +3,34 @@
 use std::io::Read;
 use std::path::Path;
 
+use super::size::MAX_FILE_VARIABLES;
 use super::variable::Variable;
 use crate::provider::{Source, redact};
 
-/// More files than any Secret holds.
-const MOST_FILES: usize = 10_000;
+/// Why a directory is not read, in words that follow its name.
+#[derive(Debug, PartialEq, Eq)]
+pub enum DirectoryError {
+    Invalid(String),
+    /// More files, or more bytes in them, than is read.
+    TooLarge(String),
+}
 
 /// The variables in the order of their names; values are the files' content as it is, like the kubelet's own. Files whose name
 /// begins with a dot (`..data` and what it points to) are no variables, nor are directories. `limit`: bytes of all files.
-pub fn read(directory: &Path, limit: u64) -> Result<Vec<Variable>, String> {
-    let unreadable = |what: &str| format!("{what} cannot be read; make it readable for the user of this container");
+pub fn read(directory: &Path, limit: u64) -> Result<Vec<Variable>, DirectoryError> {
+    let unreadable = |what: &str| {
+        DirectoryError::Invalid(format!("{what} cannot be read; make it readable for the user of this container"))
+    };
     let mut names = Vec::new();
     for entry in std::fs::read_dir(directory).map_err(|_| unreadable("the directory"))? {
         let name = entry.map_err(|_| unreadable("the directory"))?.file_name();
         if !name.to_string_lossy().starts_with('.') {
             names.push(name);
         }
-        if names.len() > MOST_FILES {
-            return Err(format!("more than {MOST_FILES} files, which is more than is read"));
+        if names.len() > MAX_FILE_VARIABLES {
+            return Err(DirectoryError::TooLarge(format!(
+                "more than {MAX_FILE_VARIABLES} variables; remove those of no provider"
+            )));
         }
     }
     names.sort();
@@ -37,7 +47,9 @@ pub fn read(directory: &Path, limit: u64) -> Result<Vec<Variable>, String> {
         let file = std::fs::File::open(&path).map_err(|_| unreadable(&shown))?;
         let size = file.take(left + 1).read_to_end(&mut bytes).map_err(|_| unreadable(&shown))? as u64;
         if size > left {
-            return Err(format!("more than {limit} bytes, which is more than is read"));
+            return Err(DirectoryError::TooLarge(format!(
+                "more than {limit} bytes, which is more than is read; remove what is no variable"
+            )));
         }
         left -= size;
         let (Some(name), Ok(text)) = (name.to_str(), String::from_utf8(bytes)) else {
@@ -45,7 +57,8 @@ pub fn read(directory: &Path, limit: u64) -> Result<Vec<Variable>, String> {
             continue;
         };
         if text.contains('\0') {
-            return Err(format!("the value of {shown} holds a NUL character; Postgres cannot store it"));
+            let message = format!("the value of {shown} holds a NUL character; Postgres cannot store it");
+            return Err(DirectoryError::Invalid(message));
         }
         variables.push(Variable::new(name, text, Source::EnvFile));
     }
@@ -71,17 +84,33 @@ mod tests {
         symlink("..2026_11_25_20_00_00.1", path.join("..data")).unwrap();
         std::fs::create_dir(path.join("directory")).unwrap();
         std::fs::write(path.join(".hidden"), "no variable").unwrap();
-        let read = read(path, 64).unwrap_or_else(|message| panic!("{message}"));
+        let read = read(path, 64).unwrap();
         let read: Vec<(&str, Option<&str>)> = read.iter().map(|v| (v.name.as_str(), v.value())).collect();
         assert_eq!(read, [("A_KEY", Some("one")), ("BAD", None), ("B_KEY", Some("two\n"))]);
-        let message = |limit| super::read(path, limit).err().unwrap_or_default();
-        assert_eq!(
-            (message(8), message(7)),
-            (String::new(), "more than 7 bytes, which is more than is read".to_owned())
-        );
+        let invalid = || match super::read(path, 64) {
+            Err(DirectoryError::Invalid(message)) => message,
+            other => format!("{:?}", other.map(|variables| variables.len())),
+        };
         std::fs::write(path.join("C"), "a\0b").unwrap();
-        assert!(message(64).starts_with("the value of C holds a NUL"), "{}", message(64));
+        assert!(invalid().starts_with("the value of C holds a NUL"), "{}", invalid());
         symlink("nowhere", path.join("A")).unwrap();
-        assert!(message(64).starts_with("A cannot be read"), "{}", message(64));
+        assert!(invalid().starts_with("A cannot be read"), "{}", invalid());
+    }
+
+    #[test]
+    fn files_of_a_directory_are_bounded_in_size_and_number() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let too_large = |limit| match read(path, limit) {
+            Err(DirectoryError::TooLarge(message)) => message,
+            other => format!("{:?}", other.map(|variables| variables.len())),
+        };
+        for n in 0..MAX_FILE_VARIABLES {
+            std::fs::write(path.join(format!("A{n}")), if n < 8 { "x" } else { "" }).unwrap();
+        }
+        assert_eq!(too_large(8), "Ok(16384)");
+        assert!(too_large(7).starts_with("more than 7 bytes"), "{}", too_large(7));
+        std::fs::write(path.join("B"), "").unwrap();
+        assert!(too_large(8).starts_with("more than 16384 variables"), "{}", too_large(8));
     }
 }

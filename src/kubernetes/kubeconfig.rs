@@ -13,6 +13,9 @@ use crate::provider::redact;
 const PROXY_VARIABLES: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
+/// Bytes of one file: certificates of a hundred clusters are a hundredth of it.
+const MAX_KUBECONFIG: u64 = 4 << 20;
+
 /// The files of `KUBECONFIG` (those of the list that are not there are skipped) or `~/.kube/config`, else the service account of
 /// the pod.
 pub async fn infer() -> Result<Config, KubeconfigError> {
@@ -36,7 +39,7 @@ async fn of_files(options: &KubeConfigOptions) -> Result<Config, KubeconfigError
     let listed = std::env::var_os("KUBECONFIG").filter(|list| !list.is_empty());
     let kubeconfig = match listed {
         Some(list) => merged(std::env::split_paths(&list))?,
-        None => Kubeconfig::read()?,
+        None => read(std::env::home_dir().ok_or(KubeconfigError::FindPath)?.join(".kube/config"))?,
     };
     let own = own_proxy(&kubeconfig, options.context.as_deref());
     let mut config = Config::from_custom_kubeconfig(kubeconfig, options).await?;
@@ -50,9 +53,16 @@ async fn of_files(options: &KubeConfigOptions) -> Result<Config, KubeconfigError
 
 /// Of several files the first that says something counts.
 fn merged(paths: impl Iterator<Item = PathBuf>) -> Result<Kubeconfig, KubeconfigError> {
-    paths
-        .filter(|path| path.is_file())
-        .try_fold(Kubeconfig::default(), |merged, path| merged.merge(Kubeconfig::read_from(path)?))
+    paths.filter(|path| path.is_file()).try_fold(Kubeconfig::default(), |merged, path| merged.merge(read(path)?))
+}
+
+fn read(path: PathBuf) -> Result<Kubeconfig, KubeconfigError> {
+    match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.len() > MAX_KUBECONFIG => {
+            Err(KubeconfigError::ReadConfig(std::io::Error::from(std::io::ErrorKind::FileTooLarge), path))
+        }
+        _ => Kubeconfig::read_from(path),
+    }
 }
 
 /// The `proxy-url` of the context's cluster, which has no exceptions.

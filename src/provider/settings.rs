@@ -237,6 +237,13 @@ mod tests {
         assert_eq!(error("not-json"), SettingsError::NotAnObject);
         assert_eq!(error(&"[".repeat(PARTS)), SettingsError::NotAnObject);
         assert_eq!(error(&"x".repeat(MAX_SETTINGS)), SettingsError::NotAnObject);
+        // Long enough to have so many parts, and still too deep.
+        let deep = |levels: usize| {
+            let (open, close, text) = ("[".repeat(levels), "]".repeat(levels), "x".repeat(32 * levels));
+            format!("{{\"_type\":\"other\",\"a\":{open}\"{text}\"{close}}}")
+        };
+        assert_eq!(error(&deep(100)), SettingsError::TypeUnknown);
+        assert_eq!(error(&deep(200)), SettingsError::NotAnObject);
         assert_eq!(error(&"x".repeat(MAX_SETTINGS + 1)), SettingsError::TooLarge);
         assert_eq!(error(&"[".repeat(MAX_SETTINGS)), SettingsError::TooLarge);
         assert_eq!(error("[]"), SettingsError::NotAnObject);

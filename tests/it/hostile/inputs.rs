@@ -1,10 +1,12 @@
 //! Environments, files and manifests.
 
 use super::MEMORY;
-use crate::support::{Finished, Run};
+use crate::support::certificates::self_signed;
+use crate::support::{Finished, Hostile, Run};
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::path::Path;
+use std::time::Duration;
 
 fn offline() -> Run {
     Run::diff().json().arg("--offline").memory(MEMORY)
@@ -153,4 +155,78 @@ fn manifests_of_any_kind_are_read_in_little_memory() {
         ["manifest_invalid", "container_not_found"].contains(&finished.codes("problems")[0].as_str()),
         "{finished}"
     );
+}
+
+/// `--env-file` with a directory has the bounds of a file.
+#[test]
+fn env_directory_of_any_kind_is_read_in_little_memory() {
+    let of = |files: &mut dyn Iterator<Item = (String, String)>| {
+        let directory = tempfile::tempdir().unwrap();
+        files.for_each(|(name, contents)| std::fs::write(directory.path().join(name), contents).unwrap());
+        offline().arg("--env-file").arg(directory.path()).run()
+    };
+    let key = |n: usize| format!("CODER_AIBRIDGE_PROVIDER_{n}_TYPE");
+    of(&mut [("CODER_AIBRIDGE_OPENAI_KEY".to_owned(), "k".repeat(15 << 20))].into_iter()).expect(0);
+    too_large(of(&mut (0..2).map(|n| (key(n), "k".repeat(9 << 20)))), "more than 16777216 bytes");
+    too_large(of(&mut (0..=16_384).map(|n| (key(n), "openai".to_owned()))), "more than 16384 variables");
+}
+
+/// Certificates and keys of any size and kind, each of which is refused before anything is sent.
+#[test]
+fn pem_files_of_any_kind_are_read_in_little_memory() {
+    let server = Hostile::with_tls(|caller| caller.log_in(&[]));
+    let pair = self_signed(&["elsewhere.example"], true);
+    let most = 4 << 20;
+    let fill = |text: &str| text.repeat(most / text.len());
+    let empty = "-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n";
+    for (what, contents, says) in [
+        ("empty blocks", fill(empty), "none of the "),
+        ("one CA again and again", fill(&pair.certificates), "the server's certificate is not accepted"),
+        ("keys", fill(&pair.key), "holds a private key"),
+        ("begins", fill("-----BEGIN "), "not a list of PEM"),
+        ("no end", format!("-----BEGIN CERTIFICATE-----\n{}", fill("MIIB")), "it is too large"),
+        ("dashes", fill("-"), "not a list of PEM"),
+        ("text", fill("x"), "not a list of PEM"),
+        ("more", "x".repeat(most + 1), "it is too large"),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), contents).unwrap();
+        for parameters in ["sslmode=verify-ca&sslrootcert=", "sslmode=require&sslkey=/dev/null&sslcert="] {
+            let url = server.url().replace("sslmode=require", parameters) + file.path().to_str().unwrap();
+            let run = Run::seed().json().database(url).arg("--wait=0").memory(MEMORY);
+            let finished = run.env("CODER_AIBRIDGE_OPENAI_KEY", "sk-1").run();
+            assert_eq!(finished.code, 4, "{what}: {finished}");
+            assert_eq!(finished.codes("problems"), ["tls"], "{what}: {finished}");
+            let is_root = parameters.contains("sslrootcert");
+            assert!(!is_root || finished.stdout.contains(says), "{what}, {says}: {finished}");
+        }
+    }
+}
+
+#[test]
+#[cfg(feature = "controller")]
+fn kubeconfig_of_any_kind_is_read_in_little_memory() {
+    let most = 4 << 20;
+    let mut laughs = "a0: &a0 lol\n".to_owned();
+    for n in 1..9 {
+        writeln!(laughs, "a{n}: &a{n} [{}]", vec![format!("*a{}", n - 1); 9].join(", ")).unwrap();
+    }
+    let entry = "{name: a, cluster: {server: x}}";
+    for (what, contents) in [
+        ("billion laughs", laughs),
+        ("repeated text", format!("a: &a \"{}\"\nb: [{}]", "x".repeat(most / 2), vec!["*a"; 1000].join(","))),
+        ("deep", format!("clusters: {}", "[".repeat(most / 2))),
+        ("clusters", format!("clusters: [{}]", vec![entry; most / 33].join(","))),
+        ("documents", "---\n".repeat(most / 4)),
+        ("text", "x".repeat(most)),
+        ("more", "#".repeat(most + 1)),
+        ("much more", "#".repeat(200 << 20)),
+    ] {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), contents).unwrap();
+        let run = offline().args(["--from", "deployment/coder"]).env("KUBECONFIG", file.path());
+        let finished = run.limit(Duration::from_secs(90)).run();
+        assert_eq!(finished.code, 2, "{what}: {finished}");
+        assert_eq!(finished.codes("problems"), ["kubeconfig_invalid"], "{what}: {finished}");
+    }
 }

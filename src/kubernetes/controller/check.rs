@@ -1,6 +1,7 @@
 //! One check: the workload, what it uses, the environment, one look at the database. Reads only; what is to be written is
 //! written elsewhere (write.rs), to the target that a check found.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use kube::Client;
@@ -8,6 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::database;
 use super::index::{Index, Key};
+use super::listen::{Listeners, Watched};
 use super::metrics::Metrics;
 use super::target::target;
 use crate::kubernetes::client::{ApiError, ApiErrorKind};
@@ -39,6 +41,8 @@ pub struct Checker<'a> {
     pub metrics: &'a Metrics,
     pub index: &'a Index,
     pub destinations: &'a Destinations,
+    pub listeners: &'a Arc<Listeners>,
+    pub resource: &'a Key,
     /// On what both sides last agreed.
     pub agreements: &'a [AgreementStatus],
 }
@@ -182,25 +186,39 @@ impl Checker<'_> {
         if observation.reason == Reason::DatabaseUnreachable {
             observation.message.push_str(hint);
         }
-        observation.with_desired(desired).with_workload(workload)
+        self.listeners.compare(self.resource, &observation.database);
+        let watch = self.listeners.status_of(self.resource);
+        observation.with_desired(desired).with_workload(workload).with_database_watch(watch)
     }
 
     /// A session that died since its last use, or a server that is just failing over, gets a second try.
     async fn ask(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {
-        let first = self.ask_once(run, connector).await;
+        let watched = self.listeners.enter(self.resource, connector);
+        let first = self.ask_once(run, connector, watched.as_ref()).await;
         if first.error.as_ref().is_none_or(|error| error.retry == Retry::No) {
             return first;
         }
         tokio::time::sleep(PAUSE).await;
-        self.ask_once(run, connector).await
+        self.ask_once(run, connector, watched.as_ref()).await
     }
 
-    async fn ask_once(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {
+    async fn ask_once(&self, run: &SeedRun<'_>, connector: &Connector, watched: Option<&Watched>) -> RunOutcome {
         let loan = match self.pool.take(connector, Instant::now() + CONNECT).await {
             Ok(loan) => loan,
             Err(error) => return RunOutcome { error: Some(error), ..RunOutcome::default() },
         };
-        let Ok(ended) = timeout(LOOK, run.observe(&loan)).await else {
+        let proof = match watched {
+            Some(watched) => self.listeners.prepare(watched, connector, &loan).await,
+            None => None,
+        };
+        let prove = async {
+            if let Some(proof) = &proof {
+                proof.send(&loan).await;
+            }
+        };
+        // In this order in one flight.
+        let both = async { tokio::join!(run.observe(&loan), prove).0 };
+        let Ok(ended) = timeout(LOOK, both).await else {
             return RunOutcome { error: Some(Error::timed_out(&loan.endpoint)), ..RunOutcome::default() };
         };
         if ended.error.is_none() {

@@ -3,18 +3,19 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::Api;
+use kube::Client;
 use kube::core::DeserializeGuard;
-use kube::{Client, Resource};
 use tokio::sync::Semaphore;
 
 use super::apply_status::is_newer;
 use super::index::{Index, Key};
+use super::listen::Listeners;
 use super::metrics::Metrics;
 use super::publish_events::Publisher;
 use super::readiness::Readiness;
+use super::recheck::Rechecks;
+use super::scope::Scope;
 use super::write;
 use crate::kubernetes::crd::spec::AIProviderSeed;
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
@@ -24,33 +25,6 @@ use crate::store::pool::Pool;
 
 /// A resource as the watch brings it, whether or not its spec can be read.
 pub type Guarded = DeserializeGuard<AIProviderSeed>;
-
-/// Where to look.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    Namespace(String),
-    All,
-}
-
-impl Scope {
-    pub fn label(&self) -> String {
-        match self {
-            Scope::Namespace(name) => format!("namespace {name}"),
-            Scope::All => "all namespaces".to_owned(),
-        }
-    }
-
-    pub fn api<K>(&self, client: &Client) -> Api<K>
-    where
-        K: Resource<Scope = NamespaceResourceScope>,
-        K::DynamicType: Default,
-    {
-        match self {
-            Scope::Namespace(name) => Api::namespaced(client.clone(), name),
-            Scope::All => Api::all(client.clone()),
-        }
-    }
-}
 
 pub struct Context {
     pub client: Client,
@@ -67,6 +41,9 @@ pub struct Context {
     /// Writes at once. They hold no permit of the checks: a lock that somebody holds must not stop those.
     pub writers: Semaphore,
     pub events: Arc<Publisher>,
+    /// Checks that something else than a watch asks for.
+    pub rechecks: Arc<Rechecks>,
+    pub listeners: Arc<Listeners>,
     memory: Mutex<HashMap<Key, Memory>>,
 }
 
@@ -94,6 +71,7 @@ impl Context {
         allow_writes: bool,
         instance: String,
     ) -> Self {
+        let (rechecks, listening) = (Arc::<Rechecks>::default(), metrics.listeners.clone());
         let events = Arc::new(Publisher::new(client.clone(), Arc::clone(&metrics), instance));
         Context {
             client,
@@ -106,6 +84,8 @@ impl Context {
             allow_writes,
             writers: Semaphore::new(usize::from(write::WRITERS)),
             events,
+            listeners: Arc::new(Listeners::new(None, Arc::clone(&rechecks), listening)),
+            rechecks,
             memory: Mutex::default(),
         }
     }
@@ -116,9 +96,17 @@ impl Context {
         Context { destinations: Destinations::restricted(destinations), ..self }
     }
 
+    /// Listens at databases, at so many of one host at once.
+    #[must_use]
+    pub fn listening(self, of_host: Option<u16>) -> Self {
+        let listeners = Listeners::new(of_host, Arc::clone(&self.rechecks), self.metrics.listeners.clone());
+        Context { listeners: Arc::new(listeners), ..self }
+    }
+
     /// The resource is gone.
     pub fn forget(&self, resource: &Key) {
         self.index.remove(resource);
+        self.listeners.leave(resource);
         self.metrics.remove(resource);
         self.events.forget(resource);
         self.memory().remove(resource);
@@ -126,11 +114,8 @@ impl Context {
 
     /// Of this scope, only these resources are there.
     pub fn retain(&self, scope: &Scope, there: &HashSet<Key>) {
-        let inside = |key: &Key| match scope {
-            Scope::Namespace(namespace) => key.0 == *namespace,
-            Scope::All => true,
-        };
-        let gone: Vec<Key> = self.memory().keys().filter(|key| inside(key) && !there.contains(*key)).cloned().collect();
+        let mut gone: Vec<Key> = self.memory().keys().cloned().collect();
+        gone.retain(|key| scope.contains(key) && !there.contains(key));
         gone.iter().for_each(|key| self.forget(key));
     }
 

@@ -10,11 +10,12 @@ use tokio::sync::watch as channel;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::context::{Context, Scope};
+use super::context::Context;
 use super::http::Admin;
 use super::lease::Election;
 use super::metrics::Metrics;
 use super::readiness::Readiness;
+use super::scope::Scope;
 use super::watch::{self, describe};
 use super::write;
 use crate::kubernetes::client::call;
@@ -84,7 +85,7 @@ pub async fn run(options: ControllerOptions) -> End {
     let most = options.concurrency;
     let context =
         Context::new(client.clone(), metrics, readiness, usize::from(most), options.allow_writes, instance.clone());
-    let context = Arc::new(context.only_to(options.destinations));
+    let context = Arc::new(context.only_to(options.destinations).listening(options.listeners_per_host));
     let election = options.leader_elect.then(|| Election::new(&client, &own, &options.lease_name, instance));
     // A write that waits for a lock takes no check's place.
     let most = if options.allow_writes { most.saturating_add(write::WRITERS) } else { most };
@@ -212,6 +213,7 @@ impl Work {
         let sweeper = Aborted(tokio::spawn(sweep(Arc::clone(&self.context))));
         let late = async {
             asked(stop.clone()).await;
+            self.context.listeners.stop().await;
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {

@@ -114,6 +114,7 @@ impl Reconciling<'_> {
         };
         let mut old = self.context.latest_status(self.resource, self.meta, seed.status.as_ref());
         if seed.spec.suspend {
+            self.context.listeners.leave(self.resource);
             let outcome = WriteOutcome::deferred(self.meta, old.as_ref(), "spec.suspend is true");
             self.conclude(old.as_ref(), &Observation::suspended(), outcome).await?;
             self.context.succeeded(self.resource);
@@ -122,10 +123,14 @@ impl Reconciling<'_> {
         if old.as_ref().is_none_or(|status| status.conditions.is_empty()) {
             old = Some(self.conclude(old.as_ref(), &Observation::progressing(), WriteOutcome::default()).await?);
         }
-        let Context { client, pool, metrics, index, destinations, .. } = self.context;
+        let Context { client, pool, metrics, index, destinations, listeners, .. } = self.context;
         let agreements = old.as_ref().map(|status| &status.agreements[..]).unwrap_or_default();
-        let checker = Checker { client, pool, metrics, index, destinations, agreements };
+        let resource = self.resource;
+        let checker = Checker { client, pool, metrics, index, destinations, listeners, resource, agreements };
         let checked = checker.check(self.resource, &seed.spec).await?;
+        if checked.target.is_none() {
+            listeners.leave(resource);
+        }
         // A write may wait for a lock.
         drop(permit);
         let Reconciling { context, resource, meta } = *self;
@@ -145,6 +150,7 @@ impl Reconciling<'_> {
             "the spec cannot be read ({}); correct it as described by kubectl explain aps.spec",
             redact::truncate_chars(&redact::escape(error), 300)
         );
+        self.context.listeners.leave(self.resource);
         let statuses = StatusClient::new(&self.context.client, self.resource);
         let old = self.context.latest_status(self.resource, self.meta, statuses.read().await?.as_ref());
         let observation = Observation::stopped(CheckStopped::new(Reason::InvalidSpec, message));

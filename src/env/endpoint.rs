@@ -1,6 +1,6 @@
 //! Endpoints that Coder stores and that cannot work.
 
-use super::judge::{reference, url};
+use super::judge::{characters, reference, url};
 use crate::problem::{Code, Problem};
 use crate::provider::ProviderType;
 
@@ -16,8 +16,13 @@ pub fn without_models(missing: Vec<String>) -> Option<Problem> {
     (!missing.is_empty()).then(|| Problem::new(Code::BedrockWithoutModels, message).variables(missing))
 }
 
-/// Coder resolves the ARN of an application inference profile only when the provider is saved through its API.
+/// What no id of a model holds; and Coder resolves the ARN of an application inference profile only when the provider is saved
+/// through its API.
 pub fn unresolved_model(model: &str) -> Option<String> {
+    let odd = characters::oddity(model).or_else(|| characters::spot(model, |c| c.is_whitespace() || "<>".contains(c)));
+    if let (Some(odd), None) = (odd, reference::find(model)) {
+        return Some(format!("{odd}: no model has such an id, and Coder would store it as it is; set the id alone"));
+    }
     let message = "the ARN of an application inference profile: Coder resolves it only when the provider is saved through its \
                    API or UI, so save it there once after the start, or set the id of the model";
     model.contains(":application-inference-profile/").then(|| message.to_owned())

@@ -29,6 +29,7 @@ pub use unknown::{Completeness, UnknownProvider};
 pub use variable::{DATABASE_URL_VARIABLES, Variable, look_up};
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, ProviderType, Source, redact};
@@ -174,11 +175,16 @@ pub fn legacy_name_conflict(indexed: &DesiredProvider, legacy: &DesiredProvider)
 fn near_miss(variable: &Variable, next: usize) -> Option<Problem> {
     if let Some((prefix, kind, field)) = names::other_vendor(&variable.name) {
         let (of_type, of_field) = (format!("{prefix}{next}_TYPE"), format!("{prefix}{next}_{field}"));
-        let message = format!(
-            "unrecognized variable; only a numbered provider can be of type {kind}: set {of_type} to {kind}, and {of_field}"
-        );
+        let has_older = ["openai", "anthropic", "bedrock"].contains(&kind);
+        let only = if has_older { "has this field".to_owned() } else { format!("can be of type {kind}") };
+        let takes_keys = ProviderType::from_str(kind).is_ok_and(|kind| kind.allows_keys()) || !field.starts_with("KEY");
+        let (and, meant) = match takes_keys {
+            true => (format!(", and {of_field}"), of_field),
+            false => (", which takes no key".to_owned(), of_type.clone()),
+        };
+        let message = format!("unrecognized variable; only a numbered provider {only}: set {of_type} to {kind}{and}");
         let problem = Problem::new(Code::UnknownVariable, message).variable(redact::name(&variable.name));
-        return Some(problem.suggestion(Some(of_field)));
+        return Some(problem.suggestion(Some(meant)));
     }
     // It holds the rest of the name as it was written.
     let meant = redact::name(&names::near_miss(&variable.name)?);

@@ -1,7 +1,7 @@
 //! Names that other tools have for the same thing, and the variables that are meant.
 
 /// What stands for a field of a numbered provider, where closeness in letters would mislead or find nothing.
-const FIELDS: [(&str, &str); 24] = [
+const FIELDS: [(&str, &str); 33] = [
     ("ENDPOINT", "BASE_URL"),
     ("API_BASE", "BASE_URL"),
     ("BASE", "BASE_URL"),
@@ -26,6 +26,15 @@ const FIELDS: [(&str, &str); 24] = [
     ("BEDROCK_SECRET_KEY", "BEDROCK_ACCESS_KEY_SECRET"),
     ("BEDROCK_SECRET", "BEDROCK_ACCESS_KEY_SECRET"),
     ("AWS_REGION", "BEDROCK_REGION"),
+    ("MODEL", "BEDROCK_MODEL"),
+    ("FAST_MODEL", "BEDROCK_SMALL_FAST_MODEL"),
+    ("SMALL_MODEL", "BEDROCK_SMALL_FAST_MODEL"),
+    ("ROLE", "BEDROCK_ROLE_ARN"),
+    ("AWS_ROLE_ARN", "BEDROCK_ROLE_ARN"),
+    ("ICON_URL", "ICON"),
+    ("LOGO", "ICON"),
+    ("TITLE", "DISPLAY_NAME"),
+    ("LABEL", "DISPLAY_NAME"),
 ];
 
 /// The vendors that have older variables.
@@ -38,7 +47,7 @@ const OLDER_VENDORS: [(&str, &str); 5] = [
 ];
 
 /// Those that have none, longest first, and the type that a numbered provider of theirs has.
-const OTHER_VENDORS: [(&str, &str); 17] = [
+const OTHER_VENDORS: [(&str, &str); 31] = [
     ("OPENAI_COMPATIBLE", "openai-compat"),
     ("OPENAI_COMPAT", "openai-compat"),
     ("GITHUB_COPILOT", "copilot"),
@@ -56,6 +65,35 @@ const OTHER_VENDORS: [(&str, &str); 17] = [
     ("VERTEX", "google"),
     ("VLLM", "openai-compat"),
     ("GROQ", "openai-compat"),
+    ("XAI", "openai-compat"),
+    ("GROK", "openai-compat"),
+    ("QWEN", "openai-compat"),
+    ("COHERE", "openai-compat"),
+    ("NVIDIA", "openai-compat"),
+    ("TOGETHER", "openai-compat"),
+    ("CEREBRAS", "openai-compat"),
+    ("FIREWORKS", "openai-compat"),
+    ("LM_STUDIO", "openai-compat"),
+    ("LMSTUDIO", "openai-compat"),
+    ("MOONSHOT", "openai-compat"),
+    ("PERPLEXITY", "openai-compat"),
+    ("HUGGINGFACE", "openai-compat"),
+    ("DATABRICKS", "openai-compat"),
+];
+
+/// What only a numbered provider has, of vendors that have older variables.
+const NUMBERED: [(&str, &str, &str); 11] = [
+    ("BEDROCK_ROLE_ARN", "bedrock", "BEDROCK_ROLE_ARN"),
+    ("BEDROCK_PROTOCOL", "bedrock", "BEDROCK_PROTOCOL"),
+    ("BEDROCK_DISPLAY_NAME", "bedrock", "DISPLAY_NAME"),
+    ("BEDROCK_ICON", "bedrock", "ICON"),
+    ("BEDROCK_ENABLED", "bedrock", "ENABLED"),
+    ("OPENAI_DISPLAY_NAME", "openai", "DISPLAY_NAME"),
+    ("OPENAI_ICON", "openai", "ICON"),
+    ("OPENAI_ENABLED", "openai", "ENABLED"),
+    ("ANTHROPIC_DISPLAY_NAME", "anthropic", "DISPLAY_NAME"),
+    ("ANTHROPIC_ICON", "anthropic", "ICON"),
+    ("ANTHROPIC_ENABLED", "anthropic", "ENABLED"),
 ];
 
 /// The field that another name means.
@@ -82,8 +120,11 @@ pub fn older(name: &str) -> Option<String> {
     })
 }
 
-/// `AZURE_KEY` → `azure`, `KEY`: the type and the field that are meant for a vendor that has no older variables.
+/// `AZURE_KEY` → `azure`, `KEY`: the type and the field that are meant for a vendor, or a field, that has no older variables.
 pub fn other_vendor(name: &str) -> Option<(&'static str, &'static str)> {
+    if let Some((_, kind, field)) = NUMBERED.iter().find(|(numbered, ..)| *numbered == name) {
+        return Some((kind, field));
+    }
     let (tail, kind) =
         OTHER_VENDORS.iter().find_map(|(vendor, kind)| Some((name.strip_prefix(vendor)?.strip_prefix('_')?, *kind)))?;
     let field = match tail {
@@ -124,6 +165,8 @@ mod tests {
             ("GEMINI_API_KEY", Some(("google", "KEY"))),
             ("AZURE_OPENAI_ENDPOINT", Some(("azure", "BASE_URL"))),
             ("OPENROUTER_KEYS", Some(("openrouter", "KEYS"))),
+            ("BEDROCK_ROLE_ARN", Some(("bedrock", "BEDROCK_ROLE_ARN"))),
+            ("XAI_API_KEY", Some(("openai-compat", "KEY"))),
             ("AZURE_REGION", None),
             ("AZURE", None),
             ("OPENAI_KEY", None),

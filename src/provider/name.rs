@@ -5,7 +5,13 @@ pub enum NameError {
     Character { bad: char, position: usize },
     /// A `-` at the start, at the end, or after another one.
     Hyphen { position: usize },
+    /// Coder would take it. But it is a key in the wrong variable, and a name is stored in clear and shown everywhere.
+    Key,
 }
+
+/// `sk-` and so much behind it, with so many digits, is no name that a person gives.
+const KEY_LENGTH: usize = 32;
+const KEY_DIGITS: usize = 8;
 
 pub fn check_name(name: &str) -> Result<(), NameError> {
     let mut after_hyphen = true;
@@ -19,7 +25,12 @@ pub fn check_name(name: &str) -> Result<(), NameError> {
             bad => return Err(NameError::Character { bad, position: last }),
         }
     }
-    if after_hyphen { Err(NameError::Hyphen { position: last.max(1) }) } else { Ok(()) }
+    let digits = || name.bytes().filter(u8::is_ascii_digit).count();
+    match name.starts_with("sk-") && name.len() >= KEY_LENGTH && digits() >= KEY_DIGITS {
+        true => Err(NameError::Key),
+        false if after_hyphen => Err(NameError::Hyphen { position: last.max(1) }),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -31,6 +42,8 @@ mod tests {
         for good in ["a", "0", "openai", "a-b", "gpt-4-1", "00-00"] {
             assert_eq!(check_name(good), Ok(()), "{good}");
         }
+        assert_eq!(check_name("sk-openai-of-the-second-team-in-berlin-1"), Ok(()));
+        assert_eq!(check_name("sk-or-v1-0123456789abcdef0123456789abcdef"), Err(NameError::Key));
         assert_eq!(check_name("Bad_Name"), Err(NameError::Character { bad: 'B', position: 1 }));
         assert_eq!(check_name("my_openai"), Err(NameError::Character { bad: '_', position: 3 }));
         assert_eq!(check_name("openai\n"), Err(NameError::Character { bad: '\n', position: 7 }));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::resolution::{ENCRYPTED, ENCRYPTION_KEY};
-use crate::support::{Database, Finished, Run, Server, Variant};
+use crate::support::{Database, Finished, Proxy, Run, Server, Variant};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/coder";
 
@@ -69,4 +69,23 @@ fn external_id_of_encrypted_settings_is_told_too() {
     let id = told(&created).as_str().unwrap_or_default().to_owned();
     assert!(id.len() == 26 && exported.everything().contains(&id), "{created} {exported}");
     assert_eq!(database.json("select to_json(settings like '%external_id%') from ai_providers"), json!(false));
+}
+
+/// As many as without them: 3 to insert, 1 where nothing is to be done.
+#[test]
+fn optional_fields_take_no_further_round_trip() {
+    let database = Server::shared().database(Variant::Current);
+    for trips in [3, 1] {
+        let proxy = Proxy::new().start(Server::shared().port());
+        Run::seed()
+            .database(database.url_at(proxy.port(), "postgres", "postgres"))
+            .env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai")
+            .env("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-of-the-second-team-1")
+            .env("CODER_AIBRIDGE_PROVIDER_0_DISPLAY_NAME", "OpenAI of the second team")
+            .env("CODER_AIBRIDGE_PROVIDER_0_ICON", "/icon/openai.svg")
+            .env("CODER_AIBRIDGE_PROVIDER_0_ENABLED", "false")
+            .run()
+            .expect(0);
+        assert_eq!(proxy.round_trips(), [trips]);
+    }
 }

@@ -226,6 +226,7 @@ impl Check<'_, '_> {
                 format!("{} at the {}", characters::name(bad), redact::ordinal(position))
             }
             Err(NameError::Hyphen { position }) => format!("a misplaced \"-\" at the {}", redact::ordinal(position)),
+            Err(NameError::Key) => "the form of a key, which belongs into KEY".to_owned(),
         };
         let length = count(name.chars().count(), "character");
         let message = format!("name of {length} has {what}; use a-z, 0-9 and single \"-\" between them");

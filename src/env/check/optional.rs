@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Check;
 use crate::env::endpoint::{bedrock_without_credentials, is_usual_icon, unresolved_model, without_models};
 use crate::env::indexed::Suffix;
+use crate::env::judge::characters;
 use crate::problem::Code;
 use crate::provider::{BedrockSettings, Field, MANTLE, SetField};
 
@@ -18,7 +19,10 @@ impl Check<'_, '_> {
             match field.read(fields.text(suffix)) {
                 Ok(None) => {}
                 Ok(Some(text)) => _ = optional.insert(field, SetField { text, origin: self.origin(suffix) }),
-                Err(what) => self.problem(Code::InvalidField, what.to_owned(), [fields.spelled(suffix)]),
+                Err(what) => {
+                    let odd = characters::oddity(fields.text(suffix)).map(|odd| format!("{odd}: ")).unwrap_or_default();
+                    self.problem(Code::InvalidField, format!("{odd}{what}"), [fields.spelled(suffix)]);
+                }
             }
         }
         let mantle = optional.get(&Field::BedrockProtocol).is_some_and(|set| set.text == MANTLE);

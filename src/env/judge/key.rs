@@ -62,6 +62,9 @@ pub fn access_key(id: &str) -> Option<String> {
     if let Some(what) = common(id).or_else(|| separator(id)) {
         return Some(what);
     }
+    if let Some(what) = around_an_id(id) {
+        return Some(what);
+    }
     if id.starts_with("ABSK") || id.starts_with("bedrock-api-key-") {
         return Some("it has the form of a Bedrock API key, not of an access key id".to_owned());
     }
@@ -81,8 +84,28 @@ pub fn access_key(id: &str) -> Option<String> {
     None
 }
 
+/// What AWS' own ids show of a mistake. Other services that speak Bedrock's protocol may have any.
+fn around_an_id(id: &str) -> Option<String> {
+    let (head, tail) = id.split_once(['=', ':']).unwrap_or((id, ""));
+    if is_aws_id(tail.trim_start()) {
+        return Some("a name is in front of the access key id".to_owned());
+    }
+    if is_aws_id(head) && !tail.is_empty() {
+        return Some("it holds more than the access key id; the secret goes into a variable of its own".to_owned());
+    }
+    if id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some("it is the number of an account, not an access key id".to_owned());
+    }
+    if id.starts_with("sk-") {
+        return Some("it has the form of a bearer key, not of an access key id".to_owned());
+    }
+    let small = id.starts_with("akia") && is_aws_id(&id.to_ascii_uppercase());
+    small.then(|| "an access key id is written in capital letters".to_owned())
+}
+
 pub fn access_key_secret(secret: &str) -> Option<String> {
-    spot(secret, char::is_control).or_else(|| common(secret)).or_else(|| separator(secret))
+    let id = || is_aws_id(secret).then(|| "it has the form of an access key id, not of its secret".to_owned());
+    spot(secret, char::is_control).or_else(|| common(secret)).or_else(|| separator(secret)).or_else(id)
 }
 
 /// The id has the form of a secret, and the secret that of an id.

@@ -116,7 +116,7 @@ pub fn left_behind(key: &str, lower: &str) -> Option<String> {
     }
     // Eight of one letter in a row: no random key has them.
     let masks = ["***", "•••", "xxxxxxxx", "XXXXXXXX"].iter().any(|mask| key.contains(mask));
-    let dots = lower.ends_with("...") || lower.ends_with('…') || (beginning.is_some() && lower.contains("..."));
+    let dots = lower.ends_with('…') || (beginning.is_some() && lower.contains("..."));
     (masks || dots).then(|| "it is a shortened or masked key".to_owned())
 }
 
@@ -132,7 +132,10 @@ pub fn around_a_key(key: &str) -> Option<String> {
     let length = count(key.chars().count(), "character");
     let bare = key.trim_start_matches(|c: char| c.is_ascii_punctuation());
     let start = |text: &str| VENDOR_BEGINNINGS.iter().find(|beginning| text.starts_with(**beginning)).copied();
-    if let (Some(_), Some(first)) = (start(bare), key.chars().next().filter(|_| bare.len() < key.len())) {
+    // Base64 may begin with these, and then by chance go on like a key.
+    let least = if key.starts_with(['+', '/', '=', '_', '.', '~', '-']) { 7 } else { 0 };
+    let first = key.chars().next().filter(|_| bare.len() < key.len());
+    if let (Some(_), Some(first)) = (start(bare).filter(|beginning| beginning.len() >= least), first) {
         return Some(format!("{length}, the first is {}, before the beginning of a key", name(first)));
     }
     if key.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("bearer")) && start(&key[6..]).is_some() {

@@ -4,6 +4,8 @@ mod diff;
 mod explain;
 mod export;
 mod output;
+#[cfg(feature = "controller")]
+mod probe;
 mod resolve;
 mod usage;
 mod watchdog;
@@ -51,9 +53,11 @@ fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
         Command::Crd => crd(),
         #[cfg(feature = "controller")]
         Command::Controller => controller(raw, variables),
+        #[cfg(feature = "controller")]
+        Command::Probe => probe::command(raw),
         // Not among the commands of this build, so the arguments cannot name it.
         #[cfg(not(feature = "controller"))]
-        Command::Crd | Command::Controller => Outcome::Invalid.exit_code(),
+        Command::Crd | Command::Controller | Command::Probe => Outcome::Invalid.exit_code(),
     }
 }
 

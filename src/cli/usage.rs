@@ -42,7 +42,7 @@ pub fn command(error: &clap::Error, arguments: &[OsString], variables: &[Variabl
         Some(Command::Resolve) => resolve::refuse(problem, &options),
         Some(Command::Export) => export::refuse(problem, &options),
         // They start nothing and have no report.
-        Some(Command::Controller | Command::Crd | Command::Explain) => {
+        Some(Command::Controller | Command::Crd | Command::Explain | Command::Probe) => {
             print_error(&format!(
                 "error: {} ({}) · {}\n",
                 problem.message,

@@ -5,6 +5,7 @@ mod client;
 mod controller;
 pub mod crd;
 mod kubeconfig;
+pub mod probe;
 mod status;
 pub mod workload;
 

@@ -12,14 +12,15 @@ pub enum Command {
     Controller,
     Crd,
     Explain,
+    Probe,
 }
 
-use Command::{Controller, Diff, Explain, Export, Resolve, Seed};
+use Command::{Controller, Diff, Explain, Export, Probe, Resolve, Seed};
 
 impl Command {
     /// Those of this build.
     pub const ALL: &'static [Command] = if cfg!(feature = "controller") {
-        &[Seed, Diff, Resolve, Export, Controller, Command::Crd, Explain]
+        &[Seed, Diff, Resolve, Export, Controller, Command::Crd, Probe, Explain]
     } else {
         &[Seed, Diff, Resolve, Export, Explain]
     };
@@ -33,6 +34,7 @@ impl Command {
             Controller => "controller",
             Command::Crd => "crd",
             Explain => "explain",
+            Probe => "probe",
         }
     }
 
@@ -49,6 +51,7 @@ impl Command {
                  --allow-writes, settle and seed"
             }
             Command::Crd => "Print the CustomResourceDefinition of AIProviderSeed as YAML",
+            Probe => "Ask a page of a controller, such as /readyz, until it answers 200 (for helm test)",
             Explain => "Say what a code, outcome, reason or field means, and what to do",
         }
     }
@@ -171,6 +174,8 @@ pub const OPTIONS: &[OptionRow] = &[
 
     row("word", Takes::Positional("WORD"), CommandLine, &[Explain],
         "A code (unknown_type), an outcome (conflict), a condition's reason (WouldSeed) or a field (base_url)"),
+    row("url", Takes::Positional("URL"), CommandLine, &[Probe],
+        "The page: http://HOST[:PORT]/PATH"),
     row("list", Takes::Nothing, CommandLine, &[Explain],
         "Print all words, one on each line, with their kind"),
 

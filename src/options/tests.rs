@@ -112,7 +112,7 @@ fn each_command_reads_the_options_that_it_declares() {
         let raw = RawOptions::of(*command, &[("from", "-")]);
         let mut reader = OptionReader::new(&raw, &[]);
         match command {
-            Command::Crd | Command::Explain => {}
+            Command::Crd | Command::Explain | Command::Probe => {}
             #[cfg(feature = "controller")]
             Command::Controller => drop(controller::read(&mut reader)),
             Command::Diff => drop((seed::read(&mut reader, &raw), diff::read(&mut reader))),

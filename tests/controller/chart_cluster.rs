@@ -87,9 +87,14 @@ fn rendered_chart_is_accepted_by_the_api_server() {
         assert!(manifest.contains(&generated));
         assert_accepted(&cluster, job, &manifest.replace(&generated, &format!("name: {job}")));
     }
-    for directory in
-        ["controller", "examples/init-container", "examples/postgres", "examples/sidecar", "examples/argocd"]
-    {
+    for directory in [
+        "controller",
+        "examples/init-container",
+        "examples/postgres",
+        "examples/sidecar",
+        "examples/argocd",
+        "examples/flux",
+    ] {
         let path = root("deploy").join(directory);
         assert_accepted(&cluster, directory, &stdout(kubectl(&cluster, &["kustomize", path.to_str().unwrap()], "")));
     }
@@ -202,6 +207,20 @@ fn chart_upgrade_and_removal_keep_the_resources() {
         let set = format!("leaderElection.enabled={elects}");
         installed(&cluster, &["upgrade", "ai-provider-seed", next.path().to_str().unwrap(), "--set", &set]);
     }
+
+    // when the holder wrote into the Lease and the chart is upgraded / then the holder keeps it
+    let elects = ["--set", "leaderElection.enabled=true"];
+    let upgrade = |more: &[&str]| {
+        let next = ["upgrade", "ai-provider-seed", next.path().to_str().unwrap()];
+        installed(&cluster, &[&next[..], &elects, more].concat());
+    };
+    upgrade(&[]);
+    let holder = r#"{"spec": {"holderIdentity": "me", "leaseDurationSeconds": 15}}"#;
+    stdout(kubectl(&cluster, &["patch", "lease", "ai-provider-seed", "-n", "coder", "--type=merge", "-p", holder], ""));
+    upgrade(&["--set", "commonLabels.team=platform"]);
+    let lease = json(&["get", "lease", "ai-provider-seed", "-n", "coder"]);
+    assert_eq!(lease["metadata"]["labels"]["team"], "platform");
+    assert_eq!(lease["spec"]["holderIdentity"], "me");
 
     // when the chart is removed / then the definition and the resource stay
     let said = installed(&cluster, &["uninstall", "ai-provider-seed"]);

@@ -2,6 +2,7 @@
 //! chart_cluster.rs gives the same objects to a real API server.
 
 mod alerts;
+mod definition;
 mod values;
 
 use crate::support::helm::{

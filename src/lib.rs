@@ -68,7 +68,7 @@ pub mod testing {
         }
         #[cfg(feature = "controller")]
         pub mod pool {
-            pub use crate::store::pool::Pool;
+            pub use crate::store::pool::{Pool, Wanted};
         }
         pub mod url {
             pub use crate::store::url::{ConnectOptions, Identity, Pem};

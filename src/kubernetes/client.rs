@@ -92,6 +92,12 @@ pub struct ApiError {
     pub unknown_fields: Vec<String>,
 }
 
+impl ApiError {
+    pub fn timed_out(call: String) -> ApiError {
+        ApiError { call, kind: ApiErrorKind::TimedOut, retry_after: None, unknown_fields: Vec::new() }
+    }
+}
+
 impl fmt::Display for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot {}: {}", self.call, self.kind.sentence())

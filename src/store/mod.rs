@@ -9,8 +9,6 @@ mod external_id;
 pub mod failpoint;
 pub mod insert;
 mod keys;
-#[cfg(feature = "controller")]
-pub mod listen;
 pub(crate) mod lock;
 #[cfg(feature = "controller")]
 pub mod pool;

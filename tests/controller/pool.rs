@@ -1,9 +1,13 @@
 //! The sessions that checks share: which are lent, and to whom never again.
 
+use crate::support::fake_server::serve;
 use crate::support::{Database, Server, Variant};
 use ai_provider_seed::testing::store::connect::{ConnectionSource, Connector, Session};
-use ai_provider_seed::testing::store::pool::Pool;
+use ai_provider_seed::testing::store::pool::{Pool, Wanted};
 use ai_provider_seed::testing::store::url::ConnectOptions;
+use futures::future::join_all;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
@@ -17,8 +21,10 @@ fn connector(database: &Database) -> Connector {
     Connector::new(ConnectionSource::given(options))
 }
 
-fn soon() -> Instant {
-    Instant::now() + Duration::from_secs(20)
+/// Asked for now, and due soon.
+fn wanted(connector: &Connector) -> Wanted<'_> {
+    let now = Instant::now();
+    Wanted { connector, asked: now, deadline: now + Duration::from_secs(20) }
 }
 
 /// The tests' own client has a runtime too.
@@ -42,21 +48,21 @@ fn good_session_is_lent_again_until_it_is_too_old() {
     let database = Server::shared().database(Variant::Current);
     run(async {
         let (pool, connector) = (Pool::lending_for(Duration::from_secs(2)), connector(&database));
-        let first = pool.take(&connector, soon()).await.unwrap();
+        let first = pool.take(wanted(&connector)).await.unwrap();
         let of_first = process(&first).await;
         first.give_back();
-        let second = pool.take(&connector, soon()).await.unwrap();
+        let second = pool.take(wanted(&connector)).await.unwrap();
         assert_eq!(process(&second).await, of_first);
         second.give_back();
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let third = pool.take(&connector, soon()).await.unwrap();
+        let third = pool.take(wanted(&connector)).await.unwrap();
         assert_ne!(process(&third).await, of_first);
         // One whose server ended is not lent either.
         let of_third = process(&third).await;
         third.give_back();
         aside(|| database.client().execute("select pg_terminate_backend($1, 5000)", &[&of_third]).unwrap());
         tokio::time::sleep(Duration::from_millis(200)).await;
-        let fourth = pool.take(&connector, soon()).await.unwrap();
+        let fourth = pool.take(wanted(&connector)).await.unwrap();
         assert_ne!(process(&fourth).await, of_third);
     });
 }
@@ -68,7 +74,7 @@ fn session_of_a_look_cut_in_its_transaction_is_never_lent() {
         let (pool, connector) = (Pool::default(), connector(&database));
         let mut cut = Vec::new();
         for _ in 0..6 {
-            let loan = pool.take(&connector, soon()).await.unwrap();
+            let loan = pool.take(wanted(&connector)).await.unwrap();
             let of_loan = process(&loan).await;
             assert!(!cut.contains(&of_loan), "{of_loan} of {cut:?}");
             cut.push(of_loan);
@@ -78,7 +84,7 @@ fn session_of_a_look_cut_in_its_transaction_is_never_lent() {
             drop(loan);
         }
         // The same look on one that was given back is in no transaction.
-        let loan = pool.take(&connector, soon()).await.unwrap();
+        let loan = pool.take(wanted(&connector)).await.unwrap();
         loan.execute("begin; commit").await.unwrap();
         loan.give_back();
     });
@@ -97,9 +103,10 @@ fn unused_and_old_sessions_are_closed_by_the_sweep() {
     };
     run(async {
         let (pool, connector) = (Pool::lending_for(Duration::from_secs(1)), connector(&database));
-        let [one, two] = [pool.take(&connector, soon()).await.unwrap(), pool.take(&connector, soon()).await.unwrap()];
+        let [one, two] = [pool.take(wanted(&connector)).await.unwrap(), pool.take(wanted(&connector)).await.unwrap()];
         // A third check waits for one of the two.
-        let third = pool.take(&connector, Instant::now() + Duration::from_millis(100)).await;
+        let third =
+            pool.take(Wanted { deadline: Instant::now() + Duration::from_millis(100), ..wanted(&connector) }).await;
         assert!(third.is_err_and(|error| error.to_string().contains("still in use by other checks")));
         one.give_back();
         two.give_back();
@@ -114,5 +121,73 @@ fn unused_and_old_sessions_are_closed_by_the_sweep() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         panic!("{} sessions are still open", open());
+    });
+}
+
+/// Counts who comes, and never answers.
+fn silent() -> (u16, Arc<AtomicUsize>) {
+    let callers = Arc::<AtomicUsize>::default();
+    let counter = Arc::clone(&callers);
+    let port = serve(move |stream| {
+        counter.fetch_add(1, Ordering::SeqCst);
+        // Open as long as the test runs.
+        std::mem::forget(stream);
+    });
+    (port, callers)
+}
+
+fn at(port: u16, database: &str) -> Connector {
+    let url = format!("postgres://coder:secret@127.0.0.1:{port}/{database}?sslmode=disable&connect_timeout=2");
+    Connector::new(ConnectionSource::given(ConnectOptions::parse(&url, "url", &|_| None).unwrap()))
+}
+
+#[test]
+fn silent_host_is_asked_once_for_all_who_wait() {
+    let (port, callers) = silent();
+    run(async {
+        let pool = Pool::default();
+        let ask = async |database: &str, asked: Instant| {
+            let connector = at(port, database);
+            let taken = pool.take(Wanted { asked, ..wanted(&connector) }).await;
+            taken.err().expect("it does not answer").to_string()
+        };
+        let first = ask("one", Instant::now()).await;
+        assert_eq!(callers.load(Ordering::SeqCst), 1);
+        // 20 databases there, of whom all want to know now: one attempt, and each hears of its own database.
+        let now = Instant::now();
+        let names: Vec<String> = (0..20).map(|n| format!("db{n}")).collect();
+        let told = join_all(names.iter().map(|name| ask(name, now))).await;
+        assert_eq!(callers.load(Ordering::SeqCst), 2);
+        for (name, told) in names.iter().zip(&told) {
+            assert_eq!(*told, first.replace("database one", &format!("database {name}")));
+        }
+        // Who waited since then takes what was found, and who comes later wants to know again.
+        ask("two", now).await;
+        assert_eq!(callers.load(Ordering::SeqCst), 2);
+        ask("two", Instant::now()).await;
+        assert_eq!(callers.load(Ordering::SeqCst), 3);
+    });
+}
+
+#[test]
+fn many_configurations_share_the_budget_of_a_host() {
+    let database = Server::shared().database(Variant::Current);
+    run(async {
+        let pool = Pool::default();
+        // Each has a name of its own, so that none is another's session.
+        let with_name = |number: usize| {
+            let url = format!("{}&application_name=check{number}", database.url());
+            Connector::new(ConnectionSource::given(ConnectOptions::parse(&url, "url", &|_| None).unwrap()))
+        };
+        for number in 0..12 {
+            let connector = with_name(number);
+            pool.take(wanted(&connector)).await.unwrap().give_back();
+        }
+        let open = aside(|| {
+            let query =
+                "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()";
+            database.client().query_one(query, &[]).unwrap().get::<_, i64>(0)
+        });
+        assert!(open <= 3, "{open} sessions of one role at one database");
     });
 }

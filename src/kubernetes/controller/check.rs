@@ -9,7 +9,6 @@ use tokio::time::{Instant, timeout};
 
 use super::database;
 use super::index::{Index, Key};
-use super::listen::{Listeners, Watched};
 use super::metrics::Metrics;
 use super::target::target;
 use crate::kubernetes::client::{ApiError, ApiErrorKind};
@@ -26,7 +25,8 @@ use crate::report::{Command, Report, RunResult};
 use crate::run::seed::{RunOutcome, SeedRun};
 use crate::store::connect::Connector;
 use crate::store::connect::destinations::Destinations;
-use crate::store::pool::Pool;
+use crate::store::pool::{Claim, Pool, Turn, Turns, Wanted};
+use crate::store::url::Route;
 use crate::store::{Error, Retry};
 
 /// To a session, all hosts tried.
@@ -34,15 +34,22 @@ const CONNECT: Duration = Duration::from_secs(10);
 /// A look has at most four round trips, each with a limit of its own.
 const LOOK: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(250);
+/// What took longer than this is not tried a second time at once: others wait.
+const QUICK: Duration = Duration::from_secs(2);
+/// A whole check from its turn on, whatever happens in it.
+const LIMIT: Duration = Duration::from_secs(90);
 
 pub struct Checker<'a> {
     pub client: &'a Client,
     pub pool: &'a Pool,
+    pub work: &'a Arc<Turns>,
+    /// The namespace.
+    pub tenant: &'a str,
+    /// Since when this check waits for its turn.
+    pub asked: Instant,
     pub metrics: &'a Metrics,
     pub index: &'a Index,
     pub destinations: &'a Destinations,
-    pub listeners: &'a Arc<Listeners>,
-    pub resource: &'a Key,
     /// On what both sides last agreed.
     pub agreements: &'a [AgreementStatus],
 }
@@ -52,6 +59,13 @@ pub struct Checked {
     pub observation: Observation,
     /// Where one could look again, if the environment is known.
     pub target: Option<(Target, Workload)>,
+}
+
+/// What became of a turn.
+pub enum CheckEnd {
+    Checked(Box<Checked>),
+    /// The database is somewhere else than the turn was for, and there is no room there now: nothing was asked.
+    LeadsTo(Route),
 }
 
 impl From<Observation> for Checked {
@@ -66,6 +80,7 @@ enum Ending {
     Failed(ApiError),
     /// More than is read.
     TooMuch(Problem),
+    Elsewhere(Route),
 }
 
 impl From<CheckStopped> for Ending {
@@ -90,21 +105,40 @@ impl From<ApiError> for Ending {
 }
 
 impl Checker<'_> {
-    pub async fn check(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Checked, ApiError> {
-        match self.observe(resource, spec).await {
-            Ok(checked) => Ok(checked),
-            Err(Ending::Stopped(stop)) => Ok(Observation::stopped(stop).into()),
-            Err(Ending::TooMuch(problem)) => Ok(Observation::refused(&vec![problem].into()).into()),
+    /// `turn`: for a session, until the caller is done. `working`: for what is read, and so only for a part of the check.
+    pub async fn check(
+        &self,
+        resource: &Key,
+        spec: &AIProviderSeedSpec,
+        turn: &mut Turn,
+        working: Turn,
+    ) -> Result<CheckEnd, ApiError> {
+        let checked = |checked: Checked| Ok(CheckEnd::Checked(Box::new(checked)));
+        let Ok(observed) = timeout(LIMIT, self.observe(resource, spec, turn, working)).await else {
+            let call = format!("check {} in namespace {}", resource.1, resource.0);
+            return Err(ApiError::timed_out(call));
+        };
+        match observed {
+            Ok(found) => checked(found),
+            Err(Ending::Elsewhere(route)) => Ok(CheckEnd::LeadsTo(route)),
+            Err(Ending::Stopped(stop)) => checked(Observation::stopped(stop).into()),
+            Err(Ending::TooMuch(problem)) => checked(Observation::refused(&vec![problem].into()).into()),
             // That stays so until somebody grants it, and no condition may go on saying InSync meanwhile.
             Err(Ending::Failed(error)) if error.kind == ApiErrorKind::Forbidden => {
                 self.metrics.api_error(error.kind);
-                Ok(Observation::stopped(CheckStopped::new(Reason::EnvironmentUnknown, error.to_string())).into())
+                checked(Observation::stopped(CheckStopped::new(Reason::EnvironmentUnknown, error.to_string())).into())
             }
             Err(Ending::Failed(error)) => Err(error),
         }
     }
 
-    async fn observe(&self, resource: &Key, spec: &AIProviderSeedSpec) -> Result<Checked, Ending> {
+    async fn observe(
+        &self,
+        resource: &Key,
+        spec: &AIProviderSeedSpec,
+        turn: &mut Turn,
+        working: Turn,
+    ) -> Result<Checked, Ending> {
         let reference = &spec.workload_ref;
         let mut names = database::names(spec.database.as_ref());
         self.index.set(resource, (reference.kind, &reference.name), &names);
@@ -128,6 +162,13 @@ impl Checker<'_> {
                 let destinations = self.destinations.on_behalf_of(&resource.0);
                 let connector = target.prepared.connector.take();
                 target.prepared.connector = connector.map(|connector| connector.only_to(destinations));
+                if let Some(route) = route_of(&target)
+                    && !turn.lead_to(&route)
+                {
+                    return Err(Ending::Elsewhere(route));
+                }
+                // A server may let wait.
+                drop(working);
                 let observation = self.look(&target, spec, &workload).await;
                 return Ok(Checked { observation, target: Some((target, workload)) });
             }
@@ -186,46 +227,50 @@ impl Checker<'_> {
         if observation.reason == Reason::DatabaseUnreachable {
             observation.message.push_str(hint);
         }
-        self.listeners.compare(self.resource, &observation.database);
-        let watch = self.listeners.status_of(self.resource);
-        observation.with_desired(desired).with_workload(workload).with_database_watch(watch)
+        observation.with_desired(desired).with_workload(workload)
+    }
+
+    /// Before a session that is opened elsewhere, as for a write: the budgets hold for both.
+    pub async fn make_room(&self, target: &Target) {
+        if let Some(route) = route_of(target) {
+            self.pool.make_room(&route).await;
+        }
     }
 
     /// A session that died since its last use, or a server that is just failing over, gets a second try.
     async fn ask(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {
-        let watched = self.listeners.enter(self.resource, connector);
-        let first = self.ask_once(run, connector, watched.as_ref()).await;
-        if first.error.as_ref().is_none_or(|error| error.retry == Retry::No) {
+        // Of a host that failed before, this check brings one result, and others wait for theirs.
+        let (began, is_known) = (Instant::now(), self.pool.is_failing(connector));
+        let first = self.ask_once(run, connector, self.asked).await;
+        if first.error.as_ref().is_none_or(|error| error.retry == Retry::No) || is_known || began.elapsed() > QUICK {
             return first;
         }
         tokio::time::sleep(PAUSE).await;
-        self.ask_once(run, connector, watched.as_ref()).await
+        self.ask_once(run, connector, Instant::now()).await
     }
 
-    async fn ask_once(&self, run: &SeedRun<'_>, connector: &Connector, watched: Option<&Watched>) -> RunOutcome {
-        let loan = match self.pool.take(connector, Instant::now() + CONNECT).await {
+    async fn ask_once(&self, run: &SeedRun<'_>, connector: &Connector, asked: Instant) -> RunOutcome {
+        let wanted = Wanted { connector, asked, deadline: Instant::now() + CONNECT };
+        let loan = match self.pool.take(wanted).await {
             Ok(loan) => loan,
             Err(error) => return RunOutcome { error: Some(error), ..RunOutcome::default() },
         };
-        let proof = match watched {
-            Some(watched) => self.listeners.prepare(watched, connector, &loan).await,
-            None => None,
+        let _working = self.work.take(Claim { tenant: self.tenant.to_owned(), ..Claim::default() }).await;
+        let ended = match timeout(LOOK, run.observe(&loan)).await {
+            Ok(ended) => ended,
+            Err(_) => RunOutcome { error: Some(Error::timed_out(&loan.endpoint)), ..RunOutcome::default() },
         };
-        let prove = async {
-            if let Some(proof) = &proof {
-                proof.send(&loan).await;
-            }
-        };
-        // In this order in one flight.
-        let both = async { tokio::join!(run.observe(&loan), prove).0 };
-        let Ok(ended) = timeout(LOOK, both).await else {
-            return RunOutcome { error: Some(Error::timed_out(&loan.endpoint)), ..RunOutcome::default() };
-        };
-        if ended.error.is_none() {
-            loan.give_back();
+        match &ended.error {
+            None => loan.give_back(),
+            Some(error) if error.is_no_answer() => self.pool.gave_no_answer(connector, error).await,
+            Some(_) => {}
         }
         ended
     }
+}
+
+fn route_of(target: &Target) -> Option<Route> {
+    target.prepared.connector.as_ref()?.source().options().ok().map(|options| options.route())
 }
 
 /// The report of a run of `seed`, or of its read alone.

@@ -2,29 +2,61 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::Client;
+use kube::api::Api;
 use kube::core::DeserializeGuard;
-use tokio::sync::Semaphore;
+use kube::{Client, Resource};
+use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use super::apply_status::is_newer;
 use super::index::{Index, Key};
-use super::listen::Listeners;
 use super::metrics::Metrics;
 use super::publish_events::Publisher;
 use super::readiness::Readiness;
-use super::recheck::Rechecks;
-use super::scope::Scope;
 use super::write;
 use crate::kubernetes::crd::spec::AIProviderSeed;
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
 use crate::options::database_hosts::Restriction;
 use crate::store::connect::destinations::Destinations;
-use crate::store::pool::Pool;
+use crate::store::pool::{Claim, Limits, Pool, Turns};
+use crate::store::url::Route;
 
 /// A resource as the watch brings it, whether or not its spec can be read.
 pub type Guarded = DeserializeGuard<AIProviderSeed>;
+
+/// At once.
+const FIRST_WORDS: usize = 8;
+
+/// Where to look.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Scope {
+    Namespace(String),
+    All,
+}
+
+impl Scope {
+    pub fn label(&self) -> String {
+        match self {
+            Scope::Namespace(name) => format!("namespace {name}"),
+            Scope::All => "all namespaces".to_owned(),
+        }
+    }
+
+    pub fn api<K>(&self, client: &Client) -> Api<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope>,
+        K::DynamicType: Default,
+    {
+        match self {
+            Scope::Namespace(name) => Api::namespaced(client.clone(), name),
+            Scope::All => Api::all(client.clone()),
+        }
+    }
+}
 
 pub struct Context {
     pub client: Client,
@@ -34,16 +66,19 @@ pub struct Context {
     pub index: Index,
     /// Where databases may be.
     pub destinations: Destinations,
-    /// Checks at once, over all namespaces.
-    pub permits: Semaphore,
+    /// Checks that read objects or rows at once, over all namespaces. One that waits for a server is none of them.
+    pub work: Arc<Turns>,
+    /// First words about new resources at once: a check's turn comes later.
+    pub first_words: Semaphore,
+    /// True when the process is to end: what only waits or reads is dropped then.
+    pub ending: watch::Sender<bool>,
+    /// What is not known of a resource yet was last read before that.
+    started: Instant,
     /// Without it nothing is ever written to a database.
     pub allow_writes: bool,
     /// Writes at once. They hold no permit of the checks: a lock that somebody holds must not stop those.
     pub writers: Semaphore,
     pub events: Arc<Publisher>,
-    /// Checks that something else than a watch asks for.
-    pub rechecks: Arc<Rechecks>,
-    pub listeners: Arc<Listeners>,
     memory: Mutex<HashMap<Key, Memory>>,
 }
 
@@ -53,6 +88,12 @@ struct Memory {
     /// The status that was last written or is at least as new.
     written: Option<Written>,
     failures: u32,
+    /// Where its database was at the last check.
+    route: Option<Route>,
+    /// When the last check came to its end.
+    checked: Option<Instant>,
+    /// When the last one began that was asked for by annotation.
+    asked: Option<Instant>,
 }
 
 #[derive(Clone)]
@@ -71,7 +112,6 @@ impl Context {
         allow_writes: bool,
         instance: String,
     ) -> Self {
-        let (rechecks, listening) = (Arc::<Rechecks>::default(), metrics.listeners.clone());
         let events = Arc::new(Publisher::new(client.clone(), Arc::clone(&metrics), instance));
         Context {
             client,
@@ -80,12 +120,13 @@ impl Context {
             readiness,
             index: Index::default(),
             destinations: Destinations::default(),
-            permits: Semaphore::new(most),
+            work: Turns::new(Limits { all: most, of_host: usize::MAX, of_database: usize::MAX }),
+            first_words: Semaphore::new(FIRST_WORDS),
+            ending: watch::Sender::new(false),
+            started: Instant::now(),
             allow_writes,
             writers: Semaphore::new(usize::from(write::WRITERS)),
             events,
-            listeners: Arc::new(Listeners::new(None, Arc::clone(&rechecks), listening)),
-            rechecks,
             memory: Mutex::default(),
         }
     }
@@ -96,17 +137,9 @@ impl Context {
         Context { destinations: Destinations::restricted(destinations), ..self }
     }
 
-    /// Listens at databases, at so many of one host at once.
-    #[must_use]
-    pub fn listening(self, of_host: Option<u16>) -> Self {
-        let listeners = Listeners::new(of_host, Arc::clone(&self.rechecks), self.metrics.listeners.clone());
-        Context { listeners: Arc::new(listeners), ..self }
-    }
-
     /// The resource is gone.
     pub fn forget(&self, resource: &Key) {
         self.index.remove(resource);
-        self.listeners.leave(resource);
         self.metrics.remove(resource);
         self.events.forget(resource);
         self.memory().remove(resource);
@@ -114,8 +147,11 @@ impl Context {
 
     /// Of this scope, only these resources are there.
     pub fn retain(&self, scope: &Scope, there: &HashSet<Key>) {
-        let mut gone: Vec<Key> = self.memory().keys().cloned().collect();
-        gone.retain(|key| scope.contains(key) && !there.contains(key));
+        let inside = |key: &Key| match scope {
+            Scope::Namespace(namespace) => key.0 == *namespace,
+            Scope::All => true,
+        };
+        let gone: Vec<Key> = self.memory().keys().filter(|key| inside(key) && !there.contains(*key)).cloned().collect();
         gone.iter().for_each(|key| self.forget(key));
     }
 
@@ -169,6 +205,39 @@ impl Context {
     #[cfg(test)]
     pub fn failures(&self, resource: &Key) -> u32 {
         self.memory()[resource].failures
+    }
+
+    /// A resource's turn at a database. What failed before goes behind what did not, which may still say that all is well.
+    pub fn claim(&self, resource: &Key) -> Claim {
+        let memory = self.memory();
+        let known = memory.get(resource);
+        let route = known.and_then(|memory| memory.route.clone());
+        Claim { tenant: resource.0.clone(), route, is_retry: known.is_some_and(|memory| memory.failures > 0) }
+    }
+
+    /// Where its database is.
+    pub fn leads_to(&self, resource: &Key, route: Option<Route>) {
+        self.memory().entry(resource.clone()).or_default().route = route;
+    }
+
+    /// A check came to its end, whatever it found.
+    pub fn checked(&self, resource: &Key) {
+        self.memory().entry(resource.clone()).or_default().checked = Some(Instant::now());
+    }
+
+    /// Since when nothing was read for it.
+    pub fn last_checked(&self, resource: &Key) -> Instant {
+        self.memory().get(resource).and_then(|memory| memory.checked).unwrap_or(self.started)
+    }
+
+    /// When a check that is asked for by annotation may begin: one in `pause`.
+    pub fn next_asked(&self, resource: &Key, pause: Duration) -> Instant {
+        let mut memory = self.memory();
+        let asked = &mut memory.entry(resource.clone()).or_default().asked;
+        let now = Instant::now();
+        let next = asked.map_or(now, |before| now.max(before + pause));
+        *asked = Some(next);
+        next
     }
 
     /// Counts one more failure in a row; returns how many there are.

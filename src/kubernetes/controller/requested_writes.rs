@@ -182,6 +182,7 @@ impl RequestedWrites<'_> {
             let resolved = waiting(self.old, "waiting for other writes");
             return Ok(DecisionOutcome { resolved, requeue_within: Some(LONGEST_PAUSE), ..DecisionOutcome::default() });
         };
+        self.checker.make_room(target).await;
         let ended = write::resolve(target, id).await;
         if let Some(error) = &ended.error {
             self.context.metrics.database_error(error.code);
@@ -243,6 +244,7 @@ impl RequestedWrites<'_> {
                 let requeue_within = Some(LONGEST_PAUSE);
                 return ModeOutcome { seeded: ConditionUpdate::Keep, requeue_within, observation };
             };
+            self.checker.make_room(target).await;
             inserted = self.insert(target).await;
             observation = self.checker.look(target, self.spec, workload).await;
         }

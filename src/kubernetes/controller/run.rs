@@ -10,14 +10,12 @@ use tokio::sync::watch as channel;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::context::Context;
+use super::context::{Context, Scope};
 use super::http::Admin;
 use super::lease::Election;
 use super::metrics::Metrics;
 use super::readiness::Readiness;
-use super::scope::Scope;
 use super::watch::{self, describe};
-use super::write;
 use crate::kubernetes::client::call;
 use crate::kubernetes::crd::spec::AIProviderSeed;
 use crate::kubernetes::kubeconfig::{client, infer};
@@ -85,11 +83,9 @@ pub async fn run(options: ControllerOptions) -> End {
     let most = options.concurrency;
     let context =
         Context::new(client.clone(), metrics, readiness, usize::from(most), options.allow_writes, instance.clone());
-    let context = Arc::new(context.only_to(options.destinations).listening(options.listeners_per_host));
+    let context = Arc::new(context.only_to(options.destinations));
     let election = options.leader_elect.then(|| Election::new(&client, &own, &options.lease_name, instance));
-    // A write that waits for a lock takes no check's place.
-    let most = if options.allow_writes { most.saturating_add(write::WRITERS) } else { most };
-    let work = Work { scopes, context, most };
+    let work = Work { scopes, context };
     let end = tokio::select! {
         end = work.run(election, stop) => end,
         _ = admin => End::Broken("the server of probes and metrics"),
@@ -137,8 +133,6 @@ async fn asked(mut stop: channel::Receiver<bool>) {
 struct Work {
     scopes: Vec<Scope>,
     context: Arc<Context>,
-    /// Resources at once, for each scope.
-    most: u16,
 }
 
 impl Work {
@@ -206,14 +200,13 @@ impl Work {
                     () = asked(stop.clone()) => return,
                 }
                 self.context.readiness.expect(&scope.label());
-                let shared = (self.most, turns);
-                watch::run(scope.clone(), Arc::clone(&self.context), shared, asked(stop)).await;
+                watch::run(scope.clone(), Arc::clone(&self.context), turns, asked(stop)).await;
             }
         });
         let sweeper = Aborted(tokio::spawn(sweep(Arc::clone(&self.context))));
         let late = async {
             asked(stop.clone()).await;
-            self.context.listeners.stop().await;
+            self.context.ending.send_replace(true);
             tokio::time::sleep(GRACE).await;
         };
         tokio::select! {

@@ -3,7 +3,7 @@
 use super::last_agreed::{self, ProviderHashes};
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::status::{
-    AgreementStatus, ConflictStatus, DatabaseWatchStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus,
+    AgreementStatus, ConflictStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus,
 };
 use crate::kubernetes::workload::template::Workload;
 use crate::options::BlockOn;
@@ -33,8 +33,6 @@ pub struct Observation {
     /// Live rows that no variable describes.
     pub undescribed: Vec<String>,
     pub workload: Option<EventSubject>,
-    /// How changes are noticed until the next check; `None` where the database is not known.
-    pub database_watch: Option<DatabaseWatchStatus>,
 }
 
 /// What is known of the database.
@@ -112,7 +110,6 @@ impl Observation {
             warnings: Vec::new(),
             undescribed: Vec::new(),
             workload: None,
-            database_watch: None,
         }
     }
 
@@ -154,11 +151,6 @@ impl Observation {
         observed.undescribed.clone_from(&report.undescribed);
         observed.would_insert = report.outcome == Outcome::Changes;
         observed
-    }
-
-    #[must_use]
-    pub fn with_database_watch(self, database_watch: Option<DatabaseWatchStatus>) -> Self {
-        Observation { database_watch, ..self }
     }
 
     #[must_use]

@@ -62,7 +62,7 @@ impl Excess {
     }
 }
 
-/// Bounds are whole MiB, or whole KiB below one.
+/// Bounds are whole MiB.
 fn size(bytes: u64) -> String {
-    if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
+    format!("{} MiB", bytes >> 20)
 }

@@ -151,8 +151,26 @@ impl Error {
         self
     }
 
+    /// The same of a host that another caller asks for: with no name of the one who asked before.
+    #[cfg(feature = "controller")]
+    #[must_use]
+    pub(super) fn of_same_host(&self, asking: &Endpoint) -> Self {
+        let Words { cause, next, .. } = self.words.as_ref();
+        let summary = format!("cannot reach {asking}: {cause}");
+        Error::new(self.code, self.retry, summary, cause.clone(), next.clone())
+    }
+
+    /// The same of one that has several hosts: their causes are told with names.
+    #[cfg(feature = "controller")]
+    #[must_use]
+    pub(super) fn of_same_hosts(&self, asking: &Endpoint) -> Self {
+        let cause = "neither it nor another host of the URL can be reached".to_owned();
+        let summary = format!("cannot reach {asking}: {cause}");
+        Error::new(self.code, self.retry, summary, cause, kinds::CHECK_SERVER)
+    }
+
     /// Nothing came back before the time was over.
-    pub(super) fn is_no_answer(&self) -> bool {
+    pub fn is_no_answer(&self) -> bool {
         self.words.cause == Self::NO_ANSWER
     }
 

@@ -7,20 +7,26 @@ use std::time::Duration;
 use deadpool::managed::{Manager, Metrics, Object, RecycleError, RecycleResult};
 use tokio::time::Instant;
 
-use super::lock;
+use super::hosts::FailingHosts;
+use super::{Wanted, lock};
 use crate::problem::Code;
-use crate::store::connect::{Connector, Session, SessionIntent};
+use crate::store::connect::{Connector, Session};
 use crate::store::error::{Error, Retry};
 
-/// An open session, and since when it is open.
+/// An open session, since when it is open, and when it was given back.
 pub struct Opened {
     session: Arc<Session>,
     at: Instant,
+    used: Instant,
 }
 
 impl Opened {
     pub fn can_be_lent(&self, age: Duration) -> bool {
         !self.session.is_closed() && self.at.elapsed() < age
+    }
+
+    pub fn unused_for(&self) -> Duration {
+        self.used.elapsed()
     }
 
     pub async fn close(self) {
@@ -34,19 +40,20 @@ impl Opened {
 /// Opens the sessions of one pool. It keeps no connection string, which is a secret: each caller brings its own, and takes it
 /// away again.
 pub struct Opener {
-    offers: Mutex<Vec<(Connector, Instant)>>,
+    hosts: Arc<FailingHosts>,
+    offers: Mutex<Vec<(Connector, Instant, Instant)>>,
     age: Duration,
 }
 
 impl Opener {
-    pub fn new(age: Duration) -> Opener {
-        Opener { offers: Mutex::default(), age }
+    pub fn new(hosts: Arc<FailingHosts>, age: Duration) -> Opener {
+        Opener { hosts, offers: Mutex::default(), age }
     }
 
     /// Whoever asks for a session brings what one would be opened with, as long as the answer lives. All offers of one pool are
-    /// the same but for their deadline.
-    pub fn offer(&self, connector: &Connector, deadline: Instant) -> Offer<'_> {
-        lock(&self.offers).push((connector.clone(), deadline));
+    /// the same but for their times.
+    pub fn offer(&self, wanted: Wanted<'_>) -> Offer<'_> {
+        lock(&self.offers).push((wanted.connector.clone(), wanted.asked, wanted.deadline));
         Offer(self)
     }
 
@@ -69,13 +76,13 @@ impl Manager for Opener {
 
     async fn create(&self) -> Result<Opened, Error> {
         let offer = lock(&self.offers).last().cloned();
-        let Some((connector, deadline)) = offer else {
+        let Some((connector, asked, deadline)) = offer else {
             let what = "a session was opened for no check";
             return Err(Error::new(Code::Internal, Retry::No, what.to_owned(), what.to_owned(), "please report it"));
         };
         let at = Instant::now();
-        let session = connector.connect_once(deadline, SessionIntent::Any).await?;
-        Ok(Opened { session: Arc::new(session), at })
+        let session = self.hosts.open(&connector, asked, deadline).await?;
+        Ok(Opened { session: Arc::new(session), at, used: at })
     }
 
     async fn recycle(&self, opened: &mut Opened, _: &Metrics) -> RecycleResult<Error> {
@@ -99,7 +106,9 @@ impl Loan {
     }
 
     pub fn give_back(mut self) {
-        self.object = None;
+        if let Some(mut object) = self.object.take() {
+            object.used = Instant::now();
+        }
     }
 }
 

@@ -12,6 +12,9 @@ mod parse_url;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "controller")]
+pub use fingerprint::Route;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;

@@ -1,17 +1,19 @@
 //! A resource to its status and Events: check, next status, write it if something but time differs, then the Events.
 
+mod waiting;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::runtime::controller::Action;
-use tokio::sync::SemaphorePermit;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
+use self::waiting::Admitted;
 use super::apply_status::StatusClient;
-use super::check::Checker;
+use super::check::{CheckEnd, Checker};
 use super::context::{Context, Guarded};
 use super::index::{Key, key_of};
 use super::metrics::CheckState;
@@ -25,10 +27,8 @@ use crate::kubernetes::status::conditions::{ReconcileInput, StatusUpdate, next};
 use crate::kubernetes::status::observation::{DatabaseView, Observation};
 use crate::provider::redact;
 
-/// A whole check, whatever happens in it.
-const LIMIT: Duration = Duration::from_secs(90);
-/// With a write in it, which has limits of its own.
-const WRITING_LIMIT: Duration = Duration::from_secs(240);
+/// The writes that a check is followed by, which have limits of their own.
+const WRITING_LIMIT: Duration = Duration::from_secs(150);
 /// The first pause after an error that may mend itself; it doubles.
 const BACKOFF: Duration = Duration::from_secs(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
@@ -37,54 +37,30 @@ const TOKEN: usize = 256;
 
 /// For kube's controller. An error is logged here, and [`on_error`] decides when to come back.
 pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, ApiError> {
-    let meta = guarded.meta_of().clone();
-    let resource = key_of(&meta);
+    let meta = guarded.meta_of();
+    let resource = key_of(meta);
     let span = tracing::info_span!(
         "reconcile",
         namespace = resource.0,
         name = resource.1,
         generation = meta.generation.unwrap_or_default()
     );
-    let work = async {
-        // Only closed when the process ends.
-        let waiting = context.metrics.check(CheckState::Waiting);
-        let permit = context.permits.acquire().await.ok();
-        drop(waiting);
-        let _running = context.metrics.check(CheckState::Running);
-        let started = Instant::now();
-        let reconciling = Reconciling { context: &context, resource: &resource, meta: &meta };
-        let limit = if context.allow_writes { WRITING_LIMIT } else { LIMIT };
-        let result = match timeout(limit, reconciling.run(&guarded, permit)).await {
-            Ok(result) => result,
-            Err(_) => {
-                let call = format!("check {} in namespace {}", resource.1, resource.0);
-                Err(ApiError { call, kind: ApiErrorKind::TimedOut, retry_after: None, unknown_fields: Vec::new() })
-            }
-        };
-        match result {
-            Ok((reason, action)) => {
-                context.metrics.reconciled(reason, started.elapsed());
-                Ok(action)
-            }
-            Err(error) if error.kind == ApiErrorKind::Gone => {
-                context.forget(&resource);
-                tracing::debug!("{error}");
-                Ok(Action::await_change())
-            }
-            Err(error) => {
-                context.metrics.failed(&error, started.elapsed());
-                tracing::warn!("{error}");
-                Err(error)
-            }
-        }
-    };
-    work.instrument(span).await
+    let reconciling = Reconciling { context: &context, resource: &resource, meta, guarded: &guarded };
+    reconciling.settle().instrument(span).await
 }
 
 pub fn on_error(guarded: Arc<Guarded>, error: &ApiError, context: Arc<Context>) -> Action {
-    let failures = context.failed(&key_of(guarded.meta_of()));
-    let pause = backoff(failures, LONGEST_BACKOFF).max(error.retry_after.unwrap_or_default().min(LONGEST_BACKOFF));
-    Action::requeue(spread(pause))
+    let resource = key_of(guarded.meta_of());
+    let failures = context.failed(&resource);
+    let mut pause =
+        spread(backoff(failures, LONGEST_BACKOFF).max(error.retry_after.unwrap_or_default().min(LONGEST_BACKOFF)));
+    // Then the status has to say that nothing was read.
+    let reconciling =
+        Reconciling { context: &context, resource: &resource, meta: guarded.meta_of(), guarded: &guarded };
+    if let Some(left) = reconciling.due().and_then(|due| due.checked_duration_since(Instant::now())) {
+        pause = pause.min(left + BACKOFF);
+    }
+    Action::requeue(pause)
 }
 
 trait Meta {
@@ -104,44 +80,100 @@ struct Reconciling<'a> {
     context: &'a Context,
     resource: &'a Key,
     meta: &'a ObjectMeta,
+    guarded: &'a Guarded,
+}
+
+/// How a check ended.
+enum Ended {
+    Told(Reason, Action),
+    /// The database is where there is no room yet.
+    Elsewhere,
+    /// The process ends.
+    Dropped,
 }
 
 impl Reconciling<'_> {
-    async fn run(&self, guarded: &Guarded, permit: Option<SemaphorePermit<'_>>) -> Result<(Reason, Action), ApiError> {
-        let seed = match &guarded.0 {
-            Ok(seed) => seed,
-            Err(invalid) => return self.malformed(&invalid.error).await,
+    /// What waits here is small: each step of the work has its memory only while it lasts.
+    async fn settle(&self) -> Result<Action, ApiError> {
+        let Reconciling { context, resource, .. } = *self;
+        let result = loop {
+            let admitted = match Box::pin(self.begin()).await {
+                Ok(true) => self.admitted().await,
+                Ok(false) => None,
+                Err(error) => break (Err(error), Instant::now()),
+            };
+            if *context.ending.borrow() {
+                return Ok(Action::await_change());
+            }
+            let _running = context.metrics.check(CheckState::Running);
+            let started = Instant::now();
+            match Box::pin(self.run(admitted)).await {
+                Ok(Ended::Told(reason, action)) => break (Ok((reason, action)), started),
+                Ok(Ended::Elsewhere) => {}
+                Ok(Ended::Dropped) => return Ok(Action::await_change()),
+                Err(error) => break (Err(error), started),
+            }
         };
-        let mut old = self.context.latest_status(self.resource, self.meta, seed.status.as_ref());
-        if seed.spec.suspend {
-            self.context.listeners.leave(self.resource);
-            let outcome = WriteOutcome::deferred(self.meta, old.as_ref(), "spec.suspend is true");
+        match result {
+            (Ok((reason, action)), started) => {
+                context.metrics.reconciled(reason, started.elapsed());
+                Ok(action)
+            }
+            (Err(error), _) if error.kind == ApiErrorKind::Gone => {
+                context.forget(resource);
+                tracing::debug!("{error}");
+                Ok(Action::await_change())
+            }
+            (Err(error), started) => {
+                context.metrics.failed(&error, started.elapsed());
+                tracing::warn!("{error}");
+                Err(error)
+            }
+        }
+    }
+
+    async fn run(&self, admitted: Option<Admitted>) -> Result<Ended, ApiError> {
+        let told = |(reason, action)| Ended::Told(reason, action);
+        let seed = match &self.guarded.0 {
+            Ok(seed) => seed,
+            Err(invalid) => return self.malformed(&invalid.error).await.map(told),
+        };
+        let Reconciling { context, resource, meta, .. } = *self;
+        let old = context.latest_status(resource, meta, seed.status.as_ref());
+        let Some(Admitted { asked, mut turn, working }) = admitted else {
+            let outcome = WriteOutcome::deferred(meta, old.as_ref(), "spec.suspend is true");
             self.conclude(old.as_ref(), &Observation::suspended(), outcome).await?;
-            self.context.succeeded(self.resource);
-            return Ok((Reason::Suspended, Action::await_change()));
-        }
-        if old.as_ref().is_none_or(|status| status.conditions.is_empty()) {
-            old = Some(self.conclude(old.as_ref(), &Observation::progressing(), WriteOutcome::default()).await?);
-        }
-        let Context { client, pool, metrics, index, destinations, listeners, .. } = self.context;
+            context.succeeded(resource);
+            return Ok(told((Reason::Suspended, Action::await_change())));
+        };
+        let Context { client, pool, work, metrics, index, destinations, .. } = context;
         let agreements = old.as_ref().map(|status| &status.agreements[..]).unwrap_or_default();
-        let resource = self.resource;
-        let checker = Checker { client, pool, metrics, index, destinations, listeners, resource, agreements };
-        let checked = checker.check(self.resource, &seed.spec).await?;
-        if checked.target.is_none() {
-            listeners.leave(resource);
-        }
-        // A write may wait for a lock.
-        drop(permit);
-        let Reconciling { context, resource, meta } = *self;
+        let tenant = &resource.0;
+        let checker = Checker { client, pool, work, tenant, asked, metrics, index, destinations, agreements };
+        let checking = checker.check(resource, &seed.spec, &mut turn, working);
+        let checked = match self.meanwhile(checking).await.transpose()? {
+            None => return Ok(Ended::Dropped),
+            Some(CheckEnd::LeadsTo(route)) => {
+                context.leads_to(resource, Some(route));
+                return Ok(Ended::Elsewhere);
+            }
+            Some(CheckEnd::Checked(checked)) => *checked,
+        };
+        context.checked(resource);
+        context.leads_to(resource, turn.route().cloned());
+        // Another word may have been said meanwhile.
+        let old = context.latest_status(resource, meta, seed.status.as_ref());
         let writes =
             RequestedWrites { context, resource, meta, spec: &seed.spec, checker: &checker, old: old.as_ref() };
-        let (observation, mut outcome) = writes.run(checked).await?;
+        let Ok(written) = timeout(WRITING_LIMIT, writes.run(checked)).await else {
+            return Err(ApiError::timed_out(format!("check {} in namespace {}", resource.1, resource.0)));
+        };
+        let (observation, mut outcome) = written?;
         let (newer_status, requeue_within) = (outcome.newer_status.take(), outcome.requeue_within);
         if !outcome.superseded {
             self.conclude(newer_status.as_ref().or(old.as_ref()), &observation, outcome).await?;
         }
-        Ok((observation.reason, self.next_check(&observation, seed.spec.interval(), requeue_within)))
+        Ok(told((observation.reason, self.next_check(&observation, seed.spec.interval(), requeue_within))))
     }
 
     /// A resource that another version of the definition let in. Its status is read apart from its spec.
@@ -150,7 +182,6 @@ impl Reconciling<'_> {
             "the spec cannot be read ({}); correct it as described by kubectl explain aps.spec",
             redact::truncate_chars(&redact::escape(error), 300)
         );
-        self.context.listeners.leave(self.resource);
         let statuses = StatusClient::new(&self.context.client, self.resource);
         let old = self.context.latest_status(self.resource, self.meta, statuses.read().await?.as_ref());
         let observation = Observation::stopped(CheckStopped::new(Reason::InvalidSpec, message));

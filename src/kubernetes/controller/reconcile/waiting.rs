@@ -1,0 +1,106 @@
+//! What comes before a check: the first word about a resource, its turn, and what must be said if that does not come in time.
+//! None of it reads an object or a row.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::{Reconciling, TOKEN};
+use crate::kubernetes::client::ApiError;
+use crate::kubernetes::controller::metrics::CheckState;
+use crate::kubernetes::controller::requested_writes::WriteOutcome;
+use crate::kubernetes::crd::reason::{CheckStopped, Reason};
+use crate::kubernetes::crd::spec::RECONCILE_ANNOTATION;
+use crate::kubernetes::status::conditions::find_condition;
+use crate::kubernetes::status::observation::Observation;
+use crate::provider::redact;
+use crate::store::pool::{Claim, Turn};
+
+/// Between two checks of a resource that are asked for by annotation.
+const ASKED: Duration = Duration::from_secs(1);
+/// No Ready rests on a read that is older than two intervals and a minute. The rest is for the write that says so.
+const OVERDUE: Duration = Duration::from_secs(40);
+/// A check whose turn has come.
+pub(super) struct Admitted {
+    /// Since when it waited.
+    pub asked: Instant,
+    pub turn: Turn,
+    pub working: Turn,
+}
+
+impl Reconciling<'_> {
+    /// The first word about a new resource, before anything is waited for. `false`: there is nothing to look at.
+    pub(super) async fn begin(&self) -> Result<bool, ApiError> {
+        let seed = match &self.guarded.0 {
+            Ok(seed) if !seed.spec.suspend => seed,
+            _ => return Ok(false),
+        };
+        let old = self.context.latest_status(self.resource, self.meta, seed.status.as_ref());
+        if old.as_ref().is_none_or(|status| status.conditions.is_empty()) {
+            // Only closed when the process ends.
+            let _turn = self.context.first_words.acquire().await.ok();
+            self.conclude(old.as_ref(), &Observation::progressing(), WriteOutcome::default()).await?;
+        }
+        let handled = old.as_ref().and_then(|old| old.last_handled_reconcile_at.as_deref());
+        let token = self.meta.annotations.as_ref().and_then(|all| all.get(RECONCILE_ANNOTATION));
+        if token.is_some_and(|token| Some(redact::truncate_chars(token, TOKEN).as_str()) != handled) {
+            tokio::time::sleep_until(self.context.next_asked(self.resource, ASKED)).await;
+        }
+        Ok(true)
+    }
+
+    /// Waits for its turn. `None`: the process ends.
+    pub(super) async fn admitted(&self) -> Option<Admitted> {
+        let Reconciling { context, resource, .. } = *self;
+        let _waiting = context.metrics.check(CheckState::Waiting);
+        let asked = Instant::now();
+        let turns = async {
+            let turn = context.pool.turns.take(context.claim(resource)).await;
+            let claim = Claim { tenant: resource.0.clone(), ..Claim::default() };
+            Admitted { asked, turn, working: context.work.take(claim).await }
+        };
+        self.meanwhile(turns).await
+    }
+
+    /// Does it, and says meanwhile what must be said. `None`: the process ends.
+    pub(super) async fn meanwhile<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut ending = self.context.ending.subscribe();
+        let ended = async {
+            let _ = ending.wait_for(|ending| *ending).await;
+        };
+        let (mut work, mut ended, mut due) = (pin!(work), pin!(ended), self.due());
+        loop {
+            let at = due.unwrap_or_else(Instant::now);
+            tokio::select! {
+                biased;
+                done = &mut work => return Some(done),
+                () = &mut ended => return None,
+                () = tokio::time::sleep_until(at), if due.is_some() => {
+                    due = None;
+                    Box::pin(self.overdue()).await;
+                }
+            }
+        }
+    }
+
+    /// Until when the status may go on saying Ready without a look.
+    pub(super) fn due(&self) -> Option<Instant> {
+        let seed = self.guarded.0.as_ref().ok().filter(|seed| !seed.spec.suspend)?;
+        let status = self.context.latest_status(self.resource, self.meta, seed.status.as_ref())?;
+        let is_ready = find_condition(&status, "Ready").is_some_and(|condition| condition.status == "True");
+        is_ready.then(|| self.context.last_checked(self.resource) + seed.spec.interval() * 2 + OVERDUE)
+    }
+
+    /// No check came to its end for so long that the last one says nothing any more.
+    pub(super) async fn overdue(&self) {
+        let message = "the last check is older than twice the interval, and one more has not ended: it waits for its turn, \
+                       for the database or for the API server; see the log of the controller";
+        let observation = Observation::stopped(CheckStopped::new(Reason::DatabaseUnreachable, message.to_owned()));
+        let watched = self.guarded.0.as_ref().ok().and_then(|seed| seed.status.as_ref());
+        let old = self.context.latest_status(self.resource, self.meta, watched);
+        if let Err(error) = self.conclude(old.as_ref(), &observation, WriteOutcome::default()).await {
+            tracing::warn!("{error}");
+        }
+    }
+}

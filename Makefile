@@ -22,12 +22,13 @@ bench: ## Measure time, memory and size
 	@hack/image --target full --without-sbom --output target/bench/full.tar
 	cargo run --example bench
 
-lint: ## Check formatting, lints, dependencies
+lint: ## Check formatting, lints, dependencies, scripts, workflows
 	cargo fmt --check
 	cargo clippy --all-targets --features failpoints,bench -- -D warnings
 	cargo clippy --no-default-features -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
 	else echo "skipped: cargo-deny is not installed (cargo install --locked cargo-deny)" >&2; fi
+	@hack/lint-scripts
 
 # Only a release has to have the list of dependencies in its binaries.
 WITHOUT_SBOM := $(shell cargo auditable --version >/dev/null 2>&1 || echo --without-sbom)

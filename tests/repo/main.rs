@@ -4,6 +4,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod book;
 #[cfg(feature = "controller")]
 mod chart;
 mod codes;
@@ -18,5 +19,6 @@ mod layers;
 mod licences;
 mod names;
 mod proof;
+mod release;
 mod rust_version;
 mod threat_model;

@@ -1,7 +1,7 @@
 //! What somebody with few rights in a namespace may try against the controller: each an attempt, with the memory that the whole
 //! process may take.
 
-use crate::support::controller::{Controller, conditions, deployment, reason, secret, seed};
+use crate::support::controller::{Controller, conditions, deployment, notes, reason, secret, seed};
 use crate::support::kubernetes::eventually;
 use crate::support::{Cluster, Namespace, Run, Server, Variant, block_on};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -242,4 +242,44 @@ fn hosts_outside_of_the_list_are_not_connected_to() {
     });
     assert!(listener.accept().is_err(), "somebody connected");
     controller.stop().expect(0);
+}
+
+/// Who may read status, Events or logs may not read the Secret: neither what it holds nor what the database has in its place.
+#[test]
+fn value_from_a_secret_is_in_no_status_event_or_log() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
+    let of_row = Run::seed().database(database.url()).envs([
+        ("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai"),
+        ("CODER_AIBRIDGE_PROVIDER_0_NAME", "openai"),
+        ("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "https://canary-of-the-row.example/v1"),
+        ("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-canary"),
+    ]);
+    of_row.run().expect(0);
+    let url = "https://canary-of-the-secret.example/v1";
+    create::<Secret>(&namespace, secret("ai", json!({"url": url, "database": database.url()})));
+    let of_secret =
+        |name: &str, key: &str| json!({"name": name, "valueFrom": {"secretKeyRef": {"name": "ai", "key": key}}});
+    let env = json!([
+        variable("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai"),
+        variable("CODER_AIBRIDGE_PROVIDER_0_NAME", "openai"),
+        of_secret("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "url"),
+        of_secret("CODER_PG_CONNECTION_URL", "database"),
+    ]);
+    let controller = start(&namespace, &[]);
+    workload(&namespace, "coder", &env);
+    let status = reason(&namespace, "coder", "Conflict");
+    let conflict = serde_json::to_value(&status.conflicts[0]).unwrap();
+    assert!(conflict["environment"].to_string().contains("39 characters, not shown"), "{conflict}");
+    assert!(conflict["database"].to_string().contains("36 characters, not shown"), "{conflict}");
+    let published = eventually("there is an Event of the conflict", || {
+        let notes = notes(&namespace).join("\n");
+        notes.contains("ConflictDetected").then_some(notes)
+    });
+    let status = serde_json::to_string(&status).unwrap();
+    let metrics = controller.get("/metrics").unwrap().1;
+    let log = controller.stop().expect(0).everything();
+    for (place, text) in [("status", &status), ("Events", &published), ("metrics", &metrics), ("log", &log)] {
+        assert!(!text.contains("canary"), "{place}: {text}");
+    }
 }

@@ -5,6 +5,7 @@ mod identity;
 mod pem;
 mod verifier;
 
+use std::collections::HashSet;
 use std::io::Read;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
@@ -105,7 +106,12 @@ fn roots(root: Option<&Pem>, system: &SystemRoots) -> Result<Roots, Problem> {
 fn certificates(bytes: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
     match certificates {
-        Ok(list) if !list.is_empty() => Ok(list),
+        // Bundles are put together from others; a CA that is there a hundred times ends the search for a chain.
+        Ok(mut list) if !list.is_empty() => {
+            let mut seen = HashSet::new();
+            list.retain(|certificate| seen.insert(certificate.clone()));
+            Ok(list)
+        }
         _ => Err(problem(pem::no_certificate(bytes, name))),
     }
 }

@@ -16,6 +16,9 @@ WORKDIR /src
 # The pages are inside the program: `explain` prints them.
 ARG AI_PROVIDER_SEED_DOCS_URL=
 ENV AI_PROVIDER_SEED_DOCS_URL=$AI_PROVIDER_SEED_DOCS_URL
+# `version` prints it.
+ARG REVISION=
+ENV AI_PROVIDER_SEED_COMMIT=$REVISION
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY docs/codes.md docs/conflicts.md docs/controller.md docs/outcomes.md docs/
 COPY src src

@@ -9,8 +9,9 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::log_to_stderr;
-use super::output::{may_colour, print_error, print_result};
+use super::output::{print_error, print_result};
 use super::resolve::in_runtime;
+use super::terminal::style;
 use crate::env::Variable;
 use crate::options::export::ExportOptions;
 use crate::options::{self, Options, OutputFormat, RawOptions};
@@ -19,7 +20,7 @@ use crate::plan::{Export, Stored, export};
 use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::provider::redact;
 use crate::report::export::{HEAD, render};
-use crate::report::{self, Command, Report, Style};
+use crate::report::{self, Command, Report};
 use crate::run::export::ExportRun;
 use crate::run::prepare::prepare_reader;
 use crate::store::snapshot::Live;
@@ -84,12 +85,12 @@ fn finish(found: &Export, wanted: &ExportOptions, options: &Options) -> u8 {
             );
             Outcome::OutputFailed.exit_code()
         }
-        OutputFormat::Text => print_result(text),
+        OutputFormat::Text | OutputFormat::Github => print_result(text),
     };
     if options.output == OutputFormat::Text
         && !(report.findings.problems.is_empty() && report.findings.warnings.is_empty())
     {
-        print_error(&report::remarks(&report, Style { colour: may_colour() }));
+        print_error(&report::remarks(&report, style(&std::io::stderr())));
     }
     match report.exit_code() {
         0 => printed,
@@ -112,7 +113,7 @@ fn failed(findings: Findings, wanted: &ExportOptions, options: &Options) -> u8 {
         // That it is not written changes nothing: the exit code says already that there is no result.
         OutputFormat::Json => _ = print_result(&(json(&Export::default(), wanted, &report, "") + "\n")),
         // Standard output is for the export itself.
-        OutputFormat::Text => print_error(&report::text(&report, Style { colour: may_colour() })),
+        OutputFormat::Text | OutputFormat::Github => print_error(&report::text(&report, style(&std::io::stderr()))),
     }
     report.exit_code()
 }

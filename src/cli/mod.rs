@@ -3,11 +3,16 @@
 mod diff;
 mod explain;
 mod export;
+mod live_line;
 mod output;
+#[cfg(feature = "controller")]
+mod pages;
 #[cfg(feature = "controller")]
 mod probe;
 mod resolve;
+mod terminal;
 mod usage;
+mod version;
 mod watchdog;
 
 use std::ffi::OsString;
@@ -16,14 +21,16 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use self::live_line::with_live_line;
 #[cfg(feature = "controller")]
 use self::output::print_result;
-use self::output::{may_colour, print, print_error};
+use self::output::{print, print_error};
+use self::terminal::{has_colour, style};
 use self::watchdog::Watchdog;
 use crate::env::Variable;
 use crate::options::{self, Command, LogFormat, Options, OutputFormat, RawOptions};
 use crate::problem::{Code, Findings, Outcome, Problem};
-use crate::report::{self, Report, RunResult, Style};
+use crate::report::{self, Report, RunResult};
 use crate::run::prepare::Prepared;
 use crate::run::seed::{self, RunOutcome, SeedRun};
 use crate::run::wait_for_files::prepare_waiting;
@@ -36,7 +43,7 @@ pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
         print_error(&format!("internal error at {place}; please report it, nothing more was written\n"));
         std::process::exit(i32::from(Outcome::Internal.exit_code()));
     }));
-    ExitCode::from(match RawOptions::read(&arguments) {
+    ExitCode::from(match RawOptions::read(&arguments, style(&std::io::stdout()).width) {
         Ok(raw) => command(&raw, &variables),
         Err(error) => usage::command(&error, &arguments, &variables),
     })
@@ -49,15 +56,22 @@ fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
         Command::Resolve => resolve::command(raw, variables),
         Command::Export => export::command(raw, variables),
         Command::Explain => explain::command(raw),
+        Command::Version => version::command(),
         #[cfg(feature = "controller")]
         Command::Crd => crd(),
+        #[cfg(feature = "controller")]
+        Command::Completion => pages::completion(raw),
+        #[cfg(feature = "controller")]
+        Command::Man => pages::man(raw),
         #[cfg(feature = "controller")]
         Command::Controller => controller(raw, variables),
         #[cfg(feature = "controller")]
         Command::Probe => probe::command(raw),
         // Not among the commands of this build, so the arguments cannot name it.
         #[cfg(not(feature = "controller"))]
-        Command::Crd | Command::Controller | Command::Probe => Outcome::Invalid.exit_code(),
+        Command::Crd | Command::Controller | Command::Completion | Command::Man | Command::Probe => {
+            Outcome::Invalid.exit_code()
+        }
     }
 }
 
@@ -66,7 +80,7 @@ fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
 fn controller(raw: &RawOptions, variables: &[Variable]) -> u8 {
     use crate::kubernetes::{self, End};
     let (options, problems) = options::controller::parse(raw, variables);
-    log_to_stderr(options.log_format, options.log_level);
+    log_to_stderr(options.log_format, Some(options.log_level));
     if !problems.is_empty() {
         for problem in &problems {
             tracing::error!("{}", report::problem_sentence(problem));
@@ -111,7 +125,7 @@ fn seed(raw: &RawOptions, variables: &[Variable]) -> u8 {
     let started = Instant::now();
     let watchdog = watchdog(&options, Duration::ZERO);
     let prepared = prepare_waiting(&mut options, variables, findings);
-    let report = block_on(look(report::Command::Seed, &options, prepared))
+    let report = block_on(with_live_line(&options, look(report::Command::Seed, &options, prepared)))
         .unwrap_or_else(|problem| Report::new(report::Command::Seed, vec![problem]));
     log_end(&report, started);
     finish(report, &options, Some(&watchdog))
@@ -189,6 +203,11 @@ fn finish(report: Report, options: &Options, watchdog: Option<&Watchdog>) -> u8 
     if let Some(watchdog) = watchdog {
         watchdog.set_exit_code(report.exit_code());
     }
+    print(&match options.output {
+        OutputFormat::Json => report::json(&report) + "\n",
+        OutputFormat::Github => report::github(&report),
+        OutputFormat::Text => report::text(&report, style(&std::io::stdout())),
+    });
     if report.exit_code() == 0 && report.outcome != Outcome::Ok && report.outcome != Outcome::Changes {
         tracing::error!(
             outcome = report.outcome.as_str(),
@@ -196,10 +215,6 @@ fn finish(report: Report, options: &Options, watchdog: Option<&Watchdog>) -> u8 
             report.outcome.as_str()
         );
     }
-    print(&match options.output {
-        OutputFormat::Json => report::json(&report) + "\n",
-        OutputFormat::Text => report::text(&report, Style { colour: may_colour() }),
-    });
     if let Some(path) = &options.termination_log {
         leave_message(path, &report::termination_message(&report));
     }
@@ -231,11 +246,15 @@ fn log_end(report: &Report, started: Instant) {
 }
 
 /// Libraries only warn: what they tell below that is about themselves, and may hold what they were given.
-fn log_to_stderr(format: LogFormat, level: tracing::Level) {
+/// `level`: `None` is `info`, and at a terminal, where the report says it all, only what a report cannot say.
+fn log_to_stderr(format: LogFormat, level: Option<tracing::Level>) {
     use tracing_subscriber::filter::LevelFilter;
     use tracing_subscriber::layer::SubscriberExt;
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-    let level = LevelFilter::from_level(level);
+    let default = match format {
+        LogFormat::Text if std::io::stderr().is_terminal() => tracing::Level::ERROR,
+        _ => tracing::Level::INFO,
+    };
+    let level = LevelFilter::from_level(level.unwrap_or(default));
     let ours = targets(level);
     let builder = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
@@ -243,7 +262,7 @@ fn log_to_stderr(format: LogFormat, level: tracing::Level) {
         .with_target(false)
         // A standard error that takes nothing is no reason to fail; told to it, that would be a panic.
         .log_internal_errors(false)
-        .with_ansi(colour);
+        .with_ansi(has_colour(&std::io::stderr()));
     // Set once per process; in a test that runs two commands the first one stays.
     let _ = match format {
         LogFormat::Json => {

@@ -1,6 +1,6 @@
 //! The two streams. What a command is for fails with it; a report beside an exit code does not.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::{ErrorKind, Write};
 
 use crate::explain::pointer;
 use crate::problem::Outcome;
@@ -57,8 +57,4 @@ fn is_closed() -> bool {
 
 pub fn print_error(text: &str) {
     let _ = std::io::stderr().lock().write_all(text.as_bytes());
-}
-
-pub fn may_colour() -> bool {
-    std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

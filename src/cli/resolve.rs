@@ -3,7 +3,8 @@
 use std::io::{BufRead, IsTerminal};
 use std::time::Instant;
 
-use super::output::{may_colour, print, print_error, print_result};
+use super::output::{print, print_error, print_result};
+use super::terminal::style;
 use super::watchdog::signal;
 use super::{block_on, leave_message, log_end, log_to_stderr};
 use crate::env::Variable;
@@ -12,7 +13,7 @@ use crate::options::{self, Options, OutputFormat, RawOptions};
 use crate::plan::Access;
 use crate::plan::resolve::Resolution;
 use crate::problem::{Code, Findings, Outcome, Problem};
-use crate::report::{Command, Report, ResolveReport, RunResult, Style};
+use crate::report::{Command, Report, ResolveReport, RunResult};
 use crate::run::prepare::{Prepared, prepare, prepare_reader};
 use crate::run::resolve::{ResolveOutcome, ResolveRun};
 use crate::store::connect::Connector;
@@ -58,7 +59,7 @@ pub fn refuse(problem: Problem, options: &Options) -> u8 {
 fn show(settled: &ResolveReport, request: &Request, options: &Options) -> u8 {
     let text = match options.output {
         OutputFormat::Json => settled.json() + "\n",
-        OutputFormat::Text => settled.text(Style { colour: may_colour() }),
+        OutputFormat::Text | OutputFormat::Github => settled.text(style(&std::io::stdout())),
     };
     let printed = if request.action == Action::TakeDatabase {
         print_result(&text)
@@ -112,7 +113,7 @@ impl Decided<'_> {
         else {
             return Ok(shown);
         };
-        print_error(&shown.text(Style { colour: may_colour() }));
+        print_error(&shown.text(style(&std::io::stderr())));
         print_error("\nChange this in the database? Only \"yes\" does it: ");
         let mut answer = String::new();
         let read = std::io::stdin().lock().read_line(&mut answer);
@@ -153,7 +154,7 @@ pub fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, u8> {
         tokio::select! {
             ended = work => Ok(ended),
             signal = signal() => {
-                tracing::warn!(signal, "stopped by a signal; uncommitted changes are rolled back");
+                tracing::error!(signal, "stopped by a signal; uncommitted changes are rolled back");
                 Err(128 + signal)
             }
         }

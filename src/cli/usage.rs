@@ -42,7 +42,15 @@ pub fn command(error: &clap::Error, arguments: &[OsString], variables: &[Variabl
         Some(Command::Resolve) => resolve::refuse(problem, &options),
         Some(Command::Export) => export::refuse(problem, &options),
         // They start nothing and have no report.
-        Some(Command::Controller | Command::Crd | Command::Explain | Command::Probe) => {
+        Some(
+            Command::Controller
+            | Command::Crd
+            | Command::Explain
+            | Command::Completion
+            | Command::Man
+            | Command::Probe
+            | Command::Version,
+        ) => {
             print_error(&format!(
                 "error: {} ({}) · {}\n",
                 problem.message,

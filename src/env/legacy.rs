@@ -63,7 +63,7 @@ pub fn read(
     findings: &mut Findings,
     unknown: &mut Vec<UnknownProvider>,
 ) -> Vec<DesiredProvider> {
-    let legacy = Legacy { variables, family: family(variables) };
+    let legacy = Legacy::of(variables, family(variables));
     let bedrock = Bedrock::of(&legacy);
     let mut providers = Vec::new();
     let mut add = |provider: DesiredProvider, is_unknown: bool| {
@@ -83,23 +83,28 @@ pub fn read(
         add(openai, url.is_unknown());
     }
     findings.warnings.extend(providers.iter().filter_map(url_warning));
-    findings.problems.extend(unreadable(variables));
+    findings.problems.extend(legacy.variables.iter().filter_map(|variable| variable.unreadable()));
     providers
 }
 
 /// Of all spellings of an older variable (`OPENAI_KEY`), the one that counts.
 pub fn deciding<'a>(variables: &'a [Variable], name: &'static str) -> Option<&'a Variable> {
-    let legacy = Legacy { variables, family: FAMILIES[0] };
+    let legacy = Legacy::of(variables, FAMILIES[0]);
     let field = if matches!(name, "OPENAI_KEY" | "ANTHROPIC_KEY") { legacy.key(name) } else { legacy.field(name) };
     field.variable
 }
 
 struct Legacy<'a> {
-    variables: &'a [Variable],
+    /// The older ones alone: each field is looked up in them, and of the numbered ones there may be hundreds.
+    variables: Vec<&'a Variable>,
     family: &'static str,
 }
 
 impl<'a> Legacy<'a> {
+    fn of(variables: &'a [Variable], family: &'static str) -> Legacy<'a> {
+        Legacy { variables: variables.iter().filter(|variable| is_older(&variable.name)).collect(), family }
+    }
+
     /// Decided per variable: the newer spelling if it is set, else the older one. Mixing is not an error.
     fn field(&self, name: &'static str) -> Field<'a> {
         let [aibridge, gateway] = FAMILIES;
@@ -118,7 +123,7 @@ impl<'a> Legacy<'a> {
 
     /// The last variable of this name, letters of either case.
     fn last(&self, family: &str, name: &str) -> Option<&'a Variable> {
-        self.variables.iter().rfind(|variable| behind(family, &variable.name).is_some_and(|rest| rest == name))
+        self.variables.iter().copied().rfind(|variable| behind(family, &variable.name).is_some_and(|rest| rest == name))
     }
 }
 
@@ -246,8 +251,4 @@ fn family(variables: &[Variable]) -> &'static str {
     let [aibridge, gateway] = FAMILIES;
     let newer = |name: &str| behind(gateway, name).is_some_and(|rest| !rest.starts_with("PROVIDER_"));
     if variables.iter().any(|variable| newer(&variable.name)) { gateway } else { aibridge }
-}
-
-fn unreadable(variables: &[Variable]) -> impl Iterator<Item = Problem> {
-    variables.iter().filter(|variable| is_older(&variable.name)).filter_map(Variable::unreadable)
 }

@@ -85,11 +85,9 @@ pub fn other_vendor(name: &str) -> Option<(&'static str, &'static str, &'static 
     if name.len() > 256 {
         return None;
     }
-    let name = upper(name);
-    let of_family =
-        FAMILIES.iter().zip(PREFIXES).find_map(|(family, prefix)| Some((prefix, name.strip_prefix(family)?)));
+    let of_family = FAMILIES.iter().zip(PREFIXES).find_map(|(family, prefix)| Some((prefix, behind(family, name)?)));
     let (prefix, rest) = of_family?;
-    synonyms::other_vendor(rest).map(|(kind, field)| (prefix, kind, field))
+    synonyms::other_vendor(&rest).map(|(kind, field)| (prefix, kind, field))
 }
 
 enum Family<'a> {

@@ -7,12 +7,15 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction};
 
+use super::command_help;
 use super::definitions::{Command, OptionRow, Takes, rows_of};
 
+const PROGRAM: &str = "ai-provider-seed";
 const ABOUT: &str = "Brings the AI providers of a Coder environment and its Postgres database together";
 const AFTER_HELP: &str = "Options are those of a command: ai-provider-seed seed --help, or ai-provider-seed help seed.\n\
      Every option is also a variable: --lock-timeout is AI_PROVIDER_SEED_LOCK_TIMEOUT. A flag beats its variable.\n\
-     Exit codes: 0 ok, 1 changes (diff only), 2 invalid, 3 conflict, 4 unavailable, 5 unusable, 6 locked, 70 internal,\n     74 output_failed. What a code or an outcome means: ai-provider-seed explain WORD.";
+     Exit codes: 0 ok, 1 changes (diff only), 2 invalid, 3 conflict, 4 unavailable, 5 unusable, 6 locked, 70 internal, \
+     74 output_failed. What a code or an outcome means: ai-provider-seed explain WORD.";
 
 /// The options of a command line, unread. No `Debug`: one of them may be a URL with a password.
 #[derive(Clone, Default)]
@@ -22,9 +25,13 @@ pub struct RawOptions {
 }
 
 impl RawOptions {
-    /// The command that `arguments` name (the first is the program), with the options that it has.
-    pub fn read(arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>) -> Result<RawOptions, clap::Error> {
-        let matches = program().try_get_matches_from(arguments)?;
+    /// The command that `arguments` name (the first is the program), with the options that it has. `width`: columns of a help
+    /// that is asked for.
+    pub fn read(
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+        width: usize,
+    ) -> Result<RawOptions, clap::Error> {
+        let matches = program(width).try_get_matches_from(arguments)?;
         let named = matches.subcommand().and_then(|(name, matches)| {
             let command = Command::ALL.iter().find(|command| command.as_str() == name)?;
             Some((*command, matches))
@@ -75,12 +82,19 @@ impl RawOptions {
     }
 }
 
-fn program() -> clap::Command {
+/// `width`: columns of the help.
+pub fn program(width: usize) -> clap::Command {
     let commands = Command::ALL.iter().map(|command| {
-        let args = rows_of(*command).map(|row| argument(row).hide(row.ignored_by.contains(command)));
-        clap::Command::new(command.as_str()).about(command.about()).args(args)
+        let is_hidden = |row: &OptionRow| row.ignored_by.contains(command) || !applies(row);
+        let args = rows_of(*command).map(|row| argument(row).hide(is_hidden(row)));
+        clap::Command::new(command.as_str())
+            .about(command.about())
+            .override_usage(usage(*command))
+            .after_help(command_help::after(*command))
+            .args(args)
     });
-    clap::Command::new("ai-provider-seed")
+    clap::Command::new(PROGRAM)
+        .term_width(width)
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
         .after_help(AFTER_HELP)
@@ -89,12 +103,34 @@ fn program() -> clap::Command {
         .subcommands(commands)
 }
 
+/// In the build for init containers there is no cluster to ask, and the option only says so.
+fn applies(row: &OptionRow) -> bool {
+    cfg!(feature = "controller") || command_help::heading(row.name) != Some("Cluster")
+}
+
+/// `ai-provider-seed resolve [OPTIONS] [PROVIDER]...`, without what clap would add to the name.
+fn usage(command: Command) -> String {
+    let positional = rows_of(command).find_map(|row| match row.takes {
+        Takes::Positional(value) => Some(value),
+        _ => None,
+    });
+    let options = rows_of(command).any(|row| !matches!(row.takes, Takes::Positional(_)));
+    let options = if options { " [OPTIONS]" } else { "" };
+    let positional = match (positional, command) {
+        (None, _) => String::new(),
+        (Some(value), Command::Completion) => format!(" {value}"),
+        (Some(value), Command::Man) => format!(" [{value}]"),
+        (Some(value), _) => format!(" [{value}]..."),
+    };
+    format!("{PROGRAM} {}{options}{positional}", command.as_str())
+}
+
 fn argument(row: &OptionRow) -> Arg {
     let help = match row.default {
         Some(default) => format!("{} [default: {default}]", row.help),
         None => row.help.to_owned(),
     };
-    let arg = Arg::new(row.name).help(help);
+    let arg = Arg::new(row.name).help(help).help_heading(command_help::heading(row.name));
     let option = |arg: Arg, value: &'static str| arg.long(row.name).value_name(value).short(row.short);
     match row.takes {
         // `-` is the value of `--from`, and no other option has a value that an option's name could be.
@@ -116,7 +152,7 @@ mod tests {
 
     #[test]
     fn table_is_a_command_line_that_clap_accepts() {
-        program().debug_assert();
+        program(80).debug_assert();
     }
 
     #[test]

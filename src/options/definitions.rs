@@ -13,16 +13,19 @@ pub enum Command {
     Crd,
     Explain,
     Probe,
+    Completion,
+    Man,
+    Version,
 }
 
-use Command::{Controller, Diff, Explain, Export, Probe, Resolve, Seed};
+use Command::{Completion, Controller, Diff, Explain, Export, Man, Probe, Resolve, Seed, Version};
 
 impl Command {
     /// Those of this build.
     pub const ALL: &'static [Command] = if cfg!(feature = "controller") {
-        &[Seed, Diff, Resolve, Export, Controller, Command::Crd, Probe, Explain]
+        &[Seed, Diff, Resolve, Export, Controller, Command::Crd, Probe, Explain, Completion, Man, Version]
     } else {
-        &[Seed, Diff, Resolve, Export, Explain]
+        &[Seed, Diff, Resolve, Export, Explain, Version]
     };
 
     pub const fn as_str(self) -> &'static str {
@@ -35,6 +38,9 @@ impl Command {
             Command::Crd => "crd",
             Explain => "explain",
             Probe => "probe",
+            Completion => "completion",
+            Man => "man",
+            Version => "version",
         }
     }
 
@@ -53,6 +59,9 @@ impl Command {
             Command::Crd => "Print the CustomResourceDefinition of AIProviderSeed as YAML",
             Probe => "Ask a page of a controller, such as /readyz, until it answers 200 (for helm test)",
             Explain => "Say what a code, outcome, reason or field means, and what to do",
+            Completion => "Print what completes command lines in a shell",
+            Man => "Print the manual page of the program, or of one command",
+            Version => "Print version, commit and features of this build",
         }
     }
 }
@@ -178,6 +187,10 @@ pub const OPTIONS: &[OptionRow] = &[
         "The page: http://HOST[:PORT]/PATH"),
     row("list", Takes::Nothing, CommandLine, &[Explain],
         "Print all words, one on each line, with their kind"),
+    row("shell", Takes::Positional("SHELL"), CommandLine, &[Completion],
+        "bash, elvish, fish, powershell or zsh"),
+    row("command", Takes::Positional("COMMAND"), CommandLine, &[Man],
+        "Whose page [default: that of the program]"),
 
     row("database-url", Takes::Value("URL"), Process, DATABASE,
         "Connection URL or key=value list, as Coder takes it. Default: CODER_PG_CONNECTION_URL, else DATABASE_URL, else PGHOST, …"),
@@ -189,15 +202,15 @@ pub const OPTIONS: &[OptionRow] = &[
         "How the server may ask for the password, as in libpq: scram-sha-256, md5, password, gss, sspi, oauth, none; ! forbids"),
     row("wait", Takes::Value("DURATION"), Process, DATABASE,
         "How long to try for a database that cannot be used yet; 0 is one try").default("120s"),
-    row("lock-timeout", Takes::Value("DURATION"), Process, COMPARING,
-        "How long to wait for another seeder").default("30s"),
+    ignored_by(&[Diff], row("lock-timeout", Takes::Value("DURATION"), Process, &[Seed, Resolve],
+        "How long to wait for another seeder").default("30s")),
     row("compare-credentials", Takes::Value("WORD"), Workload, COMPARING,
         "How to treat differing API keys: ignore, warn, fail").default("warn"),
     row("compare-settings", Takes::Value("WORD"), Workload, COMPARING,
         "How to treat differing models and other optional fields whose variable is set: ignore, warn, fail").default("warn"),
     ignored_by(&[Resolve], row("take-environment", Takes::Value("WORD"), Workload, STARTING,
         "What a start overwrites in a row that is there: none, credentials, all (what the environment sets)").default("none")),
-    ignored_by(&[Resolve], row("block-on", Takes::Value("LIST"), Workload, STARTING,
+    ignored_by(&[Diff, Resolve], row("block-on", Takes::Value("LIST"), Workload, &[Seed],
         "Outcomes that stop the start: invalid, conflict, unavailable, unusable, locked, or all, none").default("all")),
     row("strict", BOOL, Workload, COMPARING,
         "Unknown variables, providers without keys, suspicious URLs and an empty environment are problems"),
@@ -245,7 +258,7 @@ pub const OPTIONS: &[OptionRow] = &[
         "How many resources to check at once").default("8"),
 
     row("output", Takes::Value("WORD"), Process, DATABASE,
-        "The report on standard output: text, json").default("text"),
+        "The report on standard output: text, json; of diff also github (annotations)").default("text"),
     row("termination-log", Takes::Value("FILE"), Process, DATABASE,
         "At most 1 KiB for kubectl describe pod; empty turns it off [default: /dev/termination-log if present]"),
     row("log-format", Takes::Value("WORD"), Process, EVERY,

@@ -1,7 +1,9 @@
 //! What the options mean. A flag beats its variable `AI_PROVIDER_SEED_<OPTION>`; an empty variable is unset.
 
 pub mod args;
+pub mod at_terminal;
 mod block_on;
+pub mod command_help;
 #[cfg(feature = "controller")]
 pub mod controller;
 #[cfg_attr(not(feature = "controller"), allow(dead_code, reason = "the command line is not restricted"))]
@@ -14,7 +16,7 @@ mod require_auth;
 pub mod resolve;
 mod seed;
 pub mod usage;
-mod words;
+pub mod words;
 #[cfg(feature = "controller")]
 pub mod workload;
 mod workload_kind;

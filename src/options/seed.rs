@@ -40,7 +40,8 @@ pub struct Options {
     pub output: OutputFormat,
     pub termination_log: Option<PathBuf>,
     pub log_format: LogFormat,
-    pub log_level: tracing::Level,
+    /// `None`: not given, so it depends on who reads it.
+    pub log_level: Option<tracing::Level>,
     pub database: DatabaseSource,
     pub password_file: Option<PathBuf>,
     /// Takes the place of PGREQUIREAUTH.
@@ -143,11 +144,19 @@ pub enum IfSchemaMissing {
 pub enum OutputFormat {
     Text,
     Json,
+    /// Annotations of GitHub Actions; `diff` only.
+    Github,
 }
 
 impl OutputFormat {
-    pub(super) const WORDS: &'static [(&'static str, OutputFormat)] =
-        &[("text", OutputFormat::Text), ("json", OutputFormat::Json)];
+    pub(super) const fn words(command: Command) -> &'static [(&'static str, OutputFormat)] {
+        const WORDS: &[(&str, OutputFormat)] =
+            &[("text", OutputFormat::Text), ("json", OutputFormat::Json), ("github", OutputFormat::Github)];
+        match command {
+            Command::Diff => WORDS,
+            _ => WORDS.split_at(2).0,
+        }
+    }
 }
 
 /// Of the log on standard error.
@@ -202,10 +211,10 @@ pub(super) fn read(reader: &mut OptionReader, raw: &RawOptions) -> Options {
         env_file: reader.read_or("env-file", None, path),
         // For `seed`, a variable that turned it into a dry run would be a trap.
         offline: raw.command == Command::Diff && reader.read_or("offline", false, boolean),
-        output: reader.read("output", |text| word(text, OutputFormat::WORDS)),
+        output: reader.read("output", |text| word(text, OutputFormat::words(raw.command))),
         termination_log: termination_log(reader),
         log_format: reader.read("log-format", |text| word(text, LogFormat::WORDS)),
-        log_level: reader.read("log-level", level),
+        log_level: reader.read_or("log-level", None, |text| level(text).map(Some)),
         database: database(reader),
         password_file: reader.read_or("database-password-file", None, path),
         require_auth: reader.read_or("require-auth", None, |text| RequireAuth::parse(text).map(Some)),

@@ -112,7 +112,12 @@ fn each_command_reads_the_options_that_it_declares() {
         let raw = RawOptions::of(*command, &[("from", "-")]);
         let mut reader = OptionReader::new(&raw, &[]);
         match command {
-            Command::Crd | Command::Explain | Command::Probe => {}
+            Command::Crd
+            | Command::Explain
+            | Command::Probe
+            | Command::Completion
+            | Command::Man
+            | Command::Version => {}
             #[cfg(feature = "controller")]
             Command::Controller => drop(controller::read(&mut reader)),
             Command::Diff => drop((seed::read(&mut reader, &raw), diff::read(&mut reader))),
@@ -136,7 +141,7 @@ fn formats_of_report_and_log_are_refused_with_their_own_words() {
     let (_, Findings { problems, .. }) = parse(&RawOptions::of(Command::Seed, &flags), &[]);
     let messages: Vec<(&str, &str)> =
         problems.iter().map(|problem| (problem.variables[0].as_str(), problem.message.as_str())).collect();
-    let (output, log) = (refusal(OutputFormat::WORDS), refusal(LogFormat::WORDS));
+    let (output, log) = (refusal(OutputFormat::words(Command::Seed)), refusal(LogFormat::WORDS));
     assert_eq!(messages, [("--output", output.as_str()), ("--log-format", log.as_str())]);
 }
 

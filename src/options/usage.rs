@@ -51,8 +51,15 @@ fn unknown_command(word: &str) -> String {
     let names: Vec<&str> = Command::ALL.iter().map(|command| command.as_str()).chain(["help"]).collect();
     match nearest(word, names.iter().copied()) {
         Some(meant) => format!("unknown command {}; did you mean {meant}?", redact::escape(word)),
-        None => format!("unknown command; the commands are {}", names.join(", ")),
+        None => format!("unknown command{}; the commands are {}", shown_word(word), names.join(", ")),
     }
+}
+
+/// A short word of small letters is no key.
+fn shown_word(word: &str) -> String {
+    const LONGEST: usize = 12;
+    let is_plain = word.len() <= LONGEST && word.bytes().all(|b| b.is_ascii_lowercase());
+    if is_plain { format!(" {word}") } else { String::new() }
 }
 
 /// The nearest option of the command.

@@ -1,15 +1,11 @@
 //! Options when the environment is that of a workload: which of them are the workload's own, and which are this process's.
 
-use std::time::Duration;
-
 use super::args::RawOptions;
-use super::definitions::{Command, OPTIONS, Scope, rows_of, variable_name};
+use super::at_terminal::wait_less;
+use super::definitions::{Command, OPTIONS, Scope, rows_of};
 use super::seed::{self, Options};
 use crate::env::Variable;
 use crate::problem::{Findings, Problem};
-
-/// At a terminal one wants to know soon that the database cannot be reached from there.
-const WAIT: Duration = Duration::from_secs(10);
 
 impl RawOptions {
     /// The same options, read as those of a seed.
@@ -35,11 +31,7 @@ pub fn of_this_process(raw: &RawOptions, variables: &[Variable]) -> (Options, Ve
     let names: Vec<String> = rows.filter_map(|row| row.variable()).collect();
     let own = |variable: &&Variable| variable.name.starts_with("PG") || names.contains(&variable.name);
     let variables: Vec<Variable> = variables.iter().filter(own).cloned().collect();
-    let is_wait = |v: &Variable| v.name == variable_name("wait") && v.value() != Some("");
-    let waits = raw.is_given("wait") || variables.iter().any(is_wait);
     let (mut options, Findings { problems, .. }) = seed::parse(raw, &variables);
-    if !waits {
-        options.wait = WAIT;
-    }
+    wait_less(&mut options, raw, &variables);
     (options, problems, variables)
 }

@@ -1,14 +1,16 @@
 //! Text in columns that fits a terminal.
 
-/// Wide enough for a URL beside its origin, narrow enough for most terminals.
-pub const WIDTH: usize = 120;
-/// A column gets at least this much, however wide the left column is.
-const NARROWEST: usize = 48;
+/// Beside a left column the right one has at least this much; where there is less, it goes below.
+const NARROWEST: usize = 32;
+/// How far text below its label is indented.
+const BELOW: usize = 4;
 
-/// Colour, only on a terminal.
+/// How text is set.
 #[derive(Clone, Copy)]
 pub struct Style {
     pub colour: bool,
+    /// Columns of a line. Words that are longer (a URL, an id) stay whole.
+    pub width: usize,
 }
 
 impl Style {
@@ -25,12 +27,26 @@ impl Style {
     }
 }
 
+/// Characters that take a column: none of a control sequence.
+fn columns(text: &str) -> usize {
+    let (mut columns, mut in_sequence) = (0, false);
+    for c in text.chars() {
+        match c {
+            '\u{1b}' => in_sequence = true,
+            'm' if in_sequence => in_sequence = false,
+            _ if in_sequence => {}
+            _ => columns += 1,
+        }
+    }
+    columns
+}
+
 /// Lines of at most `width` characters, broken at spaces; a word that is longer (a URL) stays whole.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+            Some(line) if columns(line) + 1 + columns(word) <= width => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -53,9 +69,38 @@ pub fn beside(indent: usize, left: &[&str], width: usize, right: &[String]) -> S
     out
 }
 
-/// How wide the right column may be.
-pub fn room(indent: usize, left: usize) -> usize {
-    WIDTH.saturating_sub(indent + left + 2).max(NARROWEST)
+/// A text of its own: each line at this indent.
+pub fn paragraph(indent: usize, text: &str, style: Style) -> String {
+    wrap(text, style.width.saturating_sub(indent)).iter().map(|line| format!("{:indent$}{line}\n", "")).collect()
+}
+
+/// A left column of `width` characters, and beside it, or below it where there is no room, what `right` makes of the columns
+/// that it has.
+pub fn labelled(
+    indent: usize,
+    left: &[&str],
+    width: usize,
+    style: Style,
+    right: impl Fn(usize) -> Vec<String>,
+) -> String {
+    let room = style.width.saturating_sub(indent + width + 2);
+    if room >= NARROWEST || width == 0 {
+        return beside(indent, left, width, &right(room));
+    }
+    let labels: String = left.iter().map(|label| format!("{:indent$}{label}\n", "")).collect();
+    let below = indent + BELOW;
+    let text = right(style.width.saturating_sub(below)).into_iter().map(|line| format!("{:below$}{line}\n", ""));
+    labels + &text.collect::<String>()
+}
+
+/// A line of a label, a value of `values` columns and a remark; the remark goes below the value where the line is too long.
+pub fn with_remark(label: &str, value: &str, values: usize, remark: &str, style: Style) -> String {
+    let line = format!("{label}{value:<values$}  {remark}");
+    if columns(&line) <= style.width {
+        return line + "\n";
+    }
+    let indent = columns(label).min(style.width.saturating_sub(columns(remark)));
+    format!("{label}{value}\n{:indent$}{remark}\n", "")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod environment_source;
 pub mod export;
+mod github;
 mod headline;
 mod json;
 mod layout;
@@ -15,6 +16,7 @@ mod watch;
 
 #[cfg(feature = "controller")]
 pub use environment_source::EnvironmentSource;
+pub use github::github;
 #[cfg(feature = "controller")]
 pub use headline::good;
 pub use json::json;

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use super::json::{Document, document};
-use super::layout::Style;
+use super::layout::{Style, paragraph, with_remark};
 use super::model::Report;
 use super::sentence::{minute, origin, problem_sentence, value};
 use super::take_database;
@@ -114,12 +114,12 @@ impl ResolveReport {
 
     pub fn text(&self, style: Style) -> String {
         if self.declined {
-            return format!("{}\n", self.headline());
+            return paragraph(0, &self.headline(), style);
         }
         if self.report.outcome != Outcome::Ok {
             return text(&self.report, style);
         }
-        let mut out = format!("{}\n", self.headline());
+        let mut out = paragraph(0, &self.headline(), style);
         for change in &self.changes {
             self.change(&mut out, change, style);
         }
@@ -129,7 +129,7 @@ impl ResolveReport {
         let warnings: Vec<Problem> = self.warnings().cloned().collect();
         if !warnings.is_empty() {
             let _ = writeln!(out, "\n{}", style.paint("33", &count(warnings.len(), "warning")));
-            super::terminal::problems(&mut out, &warnings);
+            super::terminal::problems(&mut out, &warnings, style);
         }
         self.rest(&mut out, style);
         out
@@ -186,8 +186,10 @@ impl ResolveReport {
             let (old, new) = (value(field, &conflict.database), value(field, &conflict.environment));
             let values = old.chars().count().max(new.chars().count()).min(72);
             let since = minute(&conflict.updated_at);
-            let _ = writeln!(out, "    {:<width$}  from  {old:<values$}  since {since}", field.as_str());
-            let _ = writeln!(out, "    {:<width$}  to    {new:<values$}  from {}", "", origin(&conflict.origin));
+            let label = format!("    {:<width$}  from  ", field.as_str());
+            out.push_str(&with_remark(&label, &old, values, &format!("since {since}"), style));
+            let label = format!("    {:<width$}  to    ", "");
+            out.push_str(&with_remark(&label, &new, values, &format!("from {}", origin(&conflict.origin)), style));
             if conflict.differs_only_in_redacted_part() {
                 let _ = writeln!(out, "    {:<width$}  the difference is in a part that is hidden", "");
             }
@@ -209,7 +211,9 @@ impl ResolveReport {
         }
         let _ = writeln!(out, "\n{}", style.paint("33", "still different"));
         super::terminal::conflicts(out, &left, style);
-        let _ = writeln!(out, "\n  conflict {} · {}", left.conflict_ids().join(" "), pointer("conflict"));
+        let ids = left.conflict_ids().join(" ");
+        out.push('\n');
+        out.push_str(&paragraph(2, &format!("conflict {ids} · {}", pointer("conflict")), style));
     }
 
     pub fn termination_message(&self) -> String {

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::headline::headline;
-use super::layout::{Style, beside, room, wrap};
+use super::layout::{Style, labelled, paragraph, with_remark, wrap};
 use super::model::{Command, Provider, Report};
 use super::sentence::{keep_database_of, minute, origin, take_environment, value};
 use crate::env::UnknownProvider;
@@ -17,7 +17,7 @@ const LISTED: usize = 60;
 
 pub fn text(report: &Report, style: Style) -> String {
     let good = matches!(report.outcome, Outcome::Ok | Outcome::Changes);
-    let mut out = format!("{}\n", headline(report, style));
+    let mut out = paragraph(0, &headline(report, style), style);
     if good {
         providers(&mut out, report, style);
     }
@@ -26,16 +26,16 @@ pub fn text(report: &Report, style: Style) -> String {
     }
     if !report.findings.problems.is_empty() {
         out.push('\n');
-        problems(&mut out, &report.findings.problems);
+        problems(&mut out, &report.findings.problems, style);
     }
     updates(&mut out, report, style);
     conflicts(&mut out, report, style);
     if !report.findings.warnings.is_empty() {
         let _ = writeln!(out, "\n{}", style.paint("33", &count(report.findings.warnings.len(), "warning")));
-        problems(&mut out, &report.findings.warnings);
+        problems(&mut out, &report.findings.warnings, style);
     }
-    source(&mut out, report);
-    footer(&mut out, report, good);
+    source(&mut out, report, style);
+    footer(&mut out, report, good, style);
     out
 }
 
@@ -45,7 +45,7 @@ pub fn remarks(report: &Report, style: Style) -> String {
     for (title, list) in [("problem", &report.findings.problems), ("warning", &report.findings.warnings)] {
         if !list.is_empty() {
             let _ = writeln!(out, "\n{}", style.paint("33", &count(list.len(), title)));
-            problems(&mut out, list);
+            problems(&mut out, list, style);
         }
     }
     out
@@ -74,9 +74,9 @@ fn rows(out: &mut String, rows: Vec<[String; 5]>, style: Style) {
     let (state, name, kind, credentials) = (width(0), width(1), width(2), width(3));
     for [of_state, provider, type_, of_credentials, from] in &rows {
         let of_state = style.strong(&format!("{of_state:<state$}"));
-        let line =
-            format!("  {of_state}  {provider:<name$}  {type_:<kind$}  {of_credentials:<credentials$}  from {from}");
-        let _ = writeln!(out, "{}", line.trim_end());
+        let label = format!("  {of_state}  ");
+        let what = format!("{provider:<name$}  {type_:<kind$}  {of_credentials:<credentials$}");
+        out.push_str(&with_remark(&label, &what, 0, &format!("from {from}"), style));
     }
 }
 
@@ -104,7 +104,7 @@ fn row(provider: &Provider, command: Command) -> [String; 5] {
 }
 
 /// Variables on the left, the sentence and the code on the right.
-pub(super) fn problems(out: &mut String, problems: &[Problem]) {
+pub(super) fn problems(out: &mut String, problems: &[Problem], style: Style) {
     let place = |problem: &Problem| -> Vec<String> {
         if problem.variables.is_empty() {
             problem.provider.clone().into_iter().collect()
@@ -117,11 +117,8 @@ pub(super) fn problems(out: &mut String, problems: &[Problem]) {
     for problem in problems {
         let places = place(problem);
         let places: Vec<&str> = places.iter().map(String::as_str).collect();
-        if width == 0 {
-            out.push_str(&beside(0, &[], 0, &with_code(problem, room(2, 0))));
-        } else {
-            out.push_str(&beside(2, &places, width, &with_code(problem, room(2, width))));
-        }
+        let indent = if width == 0 { 0 } else { 2 };
+        out.push_str(&labelled(indent, &places, width, style, |room| with_code(problem, room)));
     }
 }
 
@@ -145,7 +142,7 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
         let _ = writeln!(out, "\n  {}{remark}", style.strong(&of_provider[0].provider));
         let width = of_provider.iter().map(|conflict| conflict.field.as_str().len()).max().unwrap_or(0);
         for conflict in of_provider {
-            fields(out, conflict, width, blocking && !conflict.blocking);
+            fields(out, conflict, width, blocking && !conflict.blocking, style);
         }
         let keep = keep_database_of(of_provider);
         let unset = match keep.iter().all(|way| way.starts_with("unset")) {
@@ -153,20 +150,20 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
             false => format!(", or unset this provider's variables{}", renumber(report, &of_provider[0].provider)),
         };
         out.push('\n');
-        way(out, "Keep the database", &format!("{}{unset}", keep.join("; ")));
+        way(out, "Keep the database", &format!("{}{unset}", keep.join("; ")), style);
         let unknown = |provider: &Provider| provider.credentials_unknown && provider.name == of_provider[0].provider;
         if report.providers.iter().any(unknown) {
             // The id belongs to a comparison without the keys; another one is the pod's.
-            way(out, "Take the environment", WHERE_KEYS_ARE);
+            way(out, "Take the environment", WHERE_KEYS_ARE, style);
         } else {
-            way(out, "Take the environment", &take_environment(of_provider, &report.resolve_options));
+            way(out, "Take the environment", &take_environment(of_provider, &report.resolve_options), style);
         }
     }
     if let Some(anyway) = report.start_anyway().filter(|_| report.outcome == Outcome::Conflict) {
         if report.conflicts.iter().any(|conflict| conflict.provider != report.conflicts[0].provider) {
             out.push('\n');
         }
-        way(out, "Start anyway", anyway);
+        way(out, "Start anyway", anyway, style);
     }
 }
 
@@ -179,8 +176,10 @@ fn updates(out: &mut String, report: &Report, style: Style) {
             let (from, to) = (value(conflict.field, &conflict.database), value(conflict.field, &conflict.environment));
             let values = from.chars().count().max(to.chars().count()).min(72);
             let (field, since) = (conflict.field.as_str(), minute(&conflict.updated_at));
-            let _ = writeln!(out, "    {field:<width$}  from  {from:<values$}  since {since}");
-            let _ = writeln!(out, "    {:<width$}  to    {to:<values$}  from {}", "", origin(&conflict.origin));
+            let label = format!("    {field:<width$}  from  ");
+            out.push_str(&with_remark(&label, &from, values, &format!("since {since}"), style));
+            let label = format!("    {:<width$}  to    ", "");
+            out.push_str(&with_remark(&label, &to, values, &format!("from {}", origin(&conflict.origin)), style));
         }
     }
 }
@@ -203,19 +202,19 @@ fn renumber(report: &Report, provider: &str) -> &'static str {
 const WHERE_KEYS_ARE: &str = "run ai-provider-seed diff where the credentials are known, for example in the pod, and resolve \
                               with the id that it prints; or change the provider in Coder (Admin settings, AI, Providers)";
 
-fn way(out: &mut String, label: &str, text: &str) {
-    out.push_str(&beside(4, &[label], WAY, &wrap(text, room(4, WAY))));
+fn way(out: &mut String, label: &str, text: &str, style: Style) {
+    out.push_str(&labelled(4, &[label], WAY, style, |room| wrap(text, room)));
 }
 
-fn fields(out: &mut String, conflict: &Conflict, width: usize, alone: bool) {
+fn fields(out: &mut String, conflict: &Conflict, width: usize, alone: bool, style: Style) {
     let (environment, database) =
         (value(conflict.field, &conflict.environment), value(conflict.field, &conflict.database));
     let values = environment.chars().count().max(database.chars().count()).min(72);
     let field = conflict.field.as_str();
-    let _ =
-        writeln!(out, "    {field:<width$}  environment  {environment:<values$}  from {}", origin(&conflict.origin));
-    let since = minute(&conflict.updated_at);
-    let _ = writeln!(out, "    {:<width$}  database     {database:<values$}  since {since}", "");
+    let from = format!("from {}", origin(&conflict.origin));
+    out.push_str(&with_remark(&format!("    {field:<width$}  environment  "), &environment, values, &from, style));
+    let since = format!("since {}", minute(&conflict.updated_at));
+    out.push_str(&with_remark(&format!("    {:<width$}  database     ", ""), &database, values, &since, style));
     if conflict.differs_only_in_redacted_part() {
         let _ = writeln!(out, "    {:<width$}  the difference is in a part that is hidden", "");
     }
@@ -226,36 +225,55 @@ fn fields(out: &mut String, conflict: &Conflict, width: usize, alone: bool) {
 }
 
 /// What to do with the whole of it, and which database was compared.
-fn footer(out: &mut String, report: &Report, good: bool) {
+fn footer(out: &mut String, report: &Report, good: bool, style: Style) {
     let is_about_conflicts = matches!(report.outcome, Outcome::Conflict | Outcome::Ok | Outcome::Changes);
     let ids = report.conflict_ids();
     let explains = !good || !ids.is_empty() || !report.findings.warnings.is_empty();
+    let shows_ids = is_about_conflicts && !ids.is_empty();
     let parts = [
-        (is_about_conflicts && !ids.is_empty()).then(|| format!("conflict {}", ids.join(" "))),
+        shows_ids.then(|| format!("conflict {}", ids.join(" "))),
         (!good || !ids.is_empty()).then(|| format!("exit {}", report.exit_code())),
         report.database.clone(),
         explains.then(|| pointer(report.explained_by())),
     ];
-    let parts: Vec<String> = parts.into_iter().flatten().collect();
-    if !parts.is_empty() {
+    // Beside an id the rest does not fit most terminals.
+    let first = if shows_ids { 2 } else { 0 };
+    let lines = [&parts[..first], &parts[first..]];
+    let lines = lines.map(|parts| parts.iter().flatten().cloned().collect::<Vec<String>>());
+    if parts.iter().any(Option::is_some) {
         out.push('\n');
     }
     if let Some(anyway) = report.start_anyway().filter(|_| report.outcome != Outcome::Conflict) {
         let _ = writeln!(out, "  Start anyway  {anyway}");
     }
-    if !parts.is_empty() {
-        let _ = writeln!(out, "  {}", parts.join(" · "));
+    for parts in lines.iter().filter(|parts| !parts.is_empty()) {
+        parts_of_line(out, parts, style);
     }
 }
 
+/// On one line with dots between them, or on more where they do not fit.
+fn parts_of_line(out: &mut String, parts: &[String], style: Style) {
+    let mut line = String::new();
+    for part in parts {
+        let longer = if line.is_empty() { part.clone() } else { format!("{line} · {part}") };
+        if longer.chars().count() + 2 > style.width && !line.is_empty() {
+            out.push_str(&paragraph(2, &line, style));
+            line.clone_from(part);
+        } else {
+            line = longer;
+        }
+    }
+    out.push_str(&paragraph(2, &line, style));
+}
+
 /// `--from`: the container, and where each of its variables is.
-fn source(out: &mut String, report: &Report) {
+fn source(out: &mut String, report: &Report, style: Style) {
     let Some(source) = &report.source else { return };
     let _ = writeln!(out, "\n  from {}", source.label());
     let listed = source.variables.iter().take(LISTED);
     let width = listed.clone().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(52);
     for (name, origin) in listed {
-        let _ = writeln!(out, "    {name:<width$}  {origin}");
+        out.push_str(&labelled(4, &[name.as_str()], width, style, |room| wrap(&origin.to_string(), room)));
     }
     if let Some(more) = source.variables.len().checked_sub(LISTED).filter(|more| *more > 0) {
         let _ = writeln!(out, "    and {}; --output json lists all", count(more, "more variable"));

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::headline::headline;
-use super::layout::{Style, WIDTH, wrap};
+use super::layout::{Style, paragraph};
 use super::model::Report;
 use super::sentence::{conflict_sentence, problem_sentence};
 use super::terminal::providers;
@@ -19,7 +19,7 @@ pub struct TimedReport {
 /// `before`: what was seen last, if the database cannot be read now.
 pub fn table(now: &TimedReport, before: Option<&TimedReport>, style: Style) -> String {
     let report = &now.report;
-    let mut out = format!("{}\n", headline(report, style));
+    let mut out = paragraph(0, &headline(report, style), style);
     let shown = match before {
         Some(before) if now.is_away() => {
             let _ = writeln!(out, "  as last seen at {}:", before.at);
@@ -33,17 +33,17 @@ pub fn table(now: &TimedReport, before: Option<&TimedReport>, style: Style) -> S
     let lines = lines.chain(report.findings.warnings.iter().map(problem_sentence));
     for line in lines {
         out.push('\n');
-        for line in wrap(&line, WIDTH - 2) {
-            let _ = writeln!(out, "  {line}");
-        }
+        out.push_str(&paragraph(2, &line, style));
     }
     let ids = shown.conflict_ids();
     if !ids.is_empty() {
-        let _ = writeln!(out, "\n  conflict {} · {}", ids.join(" "), pointer("conflict"));
+        out.push('\n');
+        out.push_str(&paragraph(2, &format!("conflict {} · {}", ids.join(" "), pointer("conflict")), style));
     }
     let place = report.source.as_ref().map(|place| format!("from {} · ", place.label())).unwrap_or_default();
     let database = shown.database.as_ref().map(|database| format!("{database} · ")).unwrap_or_default();
-    let _ = writeln!(out, "\n  {place}{database}exit {}", report.exit_code());
+    out.push('\n');
+    out.push_str(&paragraph(2, &format!("{place}{database}exit {}", report.exit_code()), style));
     out
 }
 

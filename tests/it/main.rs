@@ -15,6 +15,7 @@ mod export;
 mod external_id;
 mod golden;
 mod golden_resolve;
+mod help;
 mod hostile;
 mod limits;
 mod one_provider;

@@ -172,7 +172,7 @@ fn differing_keys_are_not_told_as_success() {
         "{other}"
     );
     let last = other.trim_end().lines().last().unwrap();
-    assert!(last.contains(" · database ") && last.ends_with("explain conflict"), "{other}");
+    assert!(last.starts_with("  database ") && last.ends_with(" · ai-provider-seed explain conflict"), "{other}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ fn terminal_output_is_redrawn_on_each_check() {
         std::mem::replace(&mut terminal.shown, rest)
     };
     let footer = "UTC · every 1s · Ctrl-C ends";
-    next("a seed would insert 1 provider");
+    assert!(next("a seed would insert 1 provider").starts_with(&format!("\u{1b}[?1049h{CLEAR}")));
     assert!(next(footer).contains("exit 1"));
     database.execute(ROW);
     next("nothing to do: 1 provider in sync");
@@ -54,6 +54,8 @@ fn terminal_output_is_redrawn_on_each_check() {
     next("error: the provider disagrees with the database");
     let (code, rest) = terminal.interrupt();
     assert_eq!(code, 3, "the exit code of the last state: {rest}");
+    // All of it was on the terminal's other screen, which has no scrollback.
+    assert!(rest.ends_with("\u{1b}[?1049l"), "{rest}");
 }
 
 /// The program with its standard output as a pipe.

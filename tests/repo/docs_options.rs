@@ -16,8 +16,16 @@ const COMMANDS: &[&str] = if cfg!(feature = "controller") {
 fn options(command: &str) -> BTreeMap<String, String> {
     let help = Run::new([command, "--help"]).run().expect(0).stdout;
     let long = |line: &'_ str| line.find("--").filter(|at| line.starts_with('-') && *at <= 4);
-    let lines = help.lines().map(str::trim).filter_map(|line| long(line).map(|at| line[at..].to_owned()));
-    let options = lines.map(|line| {
+    // Below the line of an option its text may go on.
+    let lines = help.lines().map(str::trim).fold(Vec::<String>::new(), |mut lines, line| {
+        match (long(line), lines.last_mut()) {
+            (Some(at), _) => lines.push(line[at..].to_owned()),
+            (None, Some(last)) if !line.is_empty() && !last.ends_with(']') => last.push_str(&format!(" {line}")),
+            _ => {}
+        }
+        lines
+    });
+    let options = lines.into_iter().map(|line| {
         let default = line.rsplit_once("[default: ").map_or("–", |(_, rest)| rest.trim_end_matches(']'));
         (line.split([' ', '[', '=']).next().unwrap().to_owned(), default.to_owned())
     });

@@ -16,8 +16,14 @@ pub struct Terminal {
 }
 
 impl Terminal {
-    /// Nothing of this process's environment reaches it.
+    /// Nothing of this process's environment reaches it. Without colours, and without a log.
     pub fn start(arguments: &[&str], env: &[(&str, &str)]) -> Terminal {
+        let quiet = [("AI_PROVIDER_SEED_LOG_LEVEL", "error"), ("NO_COLOR", "1")];
+        Terminal::person(arguments, &[env, &quiet].concat())
+    }
+
+    /// The same as a person has it: with these variables alone.
+    pub fn person(arguments: &[&str], env: &[(&str, &str)]) -> Terminal {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("open a terminal");
         grantpt(&ours).expect("grant it");
         unlockpt(&ours).expect("unlock it");
@@ -26,7 +32,6 @@ impl Terminal {
         let end = || Stdio::from(theirs.try_clone().expect("another handle"));
         let mut command = Command::new(super::binary::program());
         command.args(arguments).env_clear().envs(env.iter().copied());
-        command.env("AI_PROVIDER_SEED_LOG_LEVEL", "error").env("NO_COLOR", "1");
         let child = command.stdin(end()).stdout(end()).stderr(end()).spawn().expect("start the program");
         Terminal { child, screen: File::from(ours), shown: String::new() }
     }
@@ -53,7 +58,8 @@ impl Terminal {
         self.end()
     }
 
-    fn end(mut self) -> (i32, String) {
+    /// Reads to its end.
+    pub fn end(mut self) -> (i32, String) {
         let mut bytes = [0; 512];
         // The end of a terminal is an error on Linux.
         while let Ok(read @ 1..) = self.screen.read(&mut bytes) {

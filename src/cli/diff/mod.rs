@@ -4,12 +4,15 @@
 mod remote;
 mod screen;
 
+use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use self::screen::Screen;
+use super::live_line::with_live_line;
 use super::watchdog::{Watchdog, signal};
 use super::{apply_block_on, block_on, finish, leave_message, log_end, log_to_stderr, look, watchdog};
 use crate::env::Variable;
+use crate::options::at_terminal::wait_less;
 use crate::options::diff::parse;
 use crate::options::{self, Options, RawOptions};
 use crate::plan::Access;
@@ -25,7 +28,10 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
         return remote::command(from, own.watch, raw, variables, problems);
     }
     let watch = own.watch;
-    let (options, of_options) = options::parse(raw, variables);
+    let (mut options, of_options) = options::parse(raw, variables);
+    if std::io::stderr().is_terminal() {
+        wait_less(&mut options, raw, variables);
+    }
     log_to_stderr(options.log_format, options.log_level);
     if raw.is_given("from") {
         // Of this process's environment nothing is to be said.
@@ -68,7 +74,8 @@ impl Look for Local<'_> {
 fn once(mut looker: impl Look, more: Duration) -> u8 {
     let started = Instant::now();
     let watchdog = watchdog(looker.options(), more);
-    let (report, options) = block_on(looker.look())
+    let of_line = looker.options().clone();
+    let (report, options) = block_on(with_live_line(&of_line, looker.look()))
         .unwrap_or_else(|problem| (Report::new(Command::Diff, vec![problem]), looker.options().clone()));
     log_end(&report, started);
     finish(report, &options, Some(&watchdog))

@@ -1,14 +1,17 @@
 //! Where `--watch` shows what it sees: a terminal gets one table that is redrawn, anything else a block for each change.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::time::{Duration, SystemTime};
 
-use crate::cli::output::may_colour;
+use crate::cli::terminal::{can_redraw, style};
 use crate::options::OutputFormat;
-use crate::report::{self, Report, Style, TimedReport};
+use crate::report::{self, Report, TimedReport};
 
 /// Everything away, and to the upper left corner.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
+/// The terminal's other screen, which has no scrollback, and back to the one that was there before.
+const ENTER: &str = "\u{1b}[?1049h";
+const LEAVE: &str = "\u{1b}[?1049l";
 
 pub struct Screen {
     format: OutputFormat,
@@ -17,30 +20,42 @@ pub struct Screen {
     /// The last time that the database was read.
     whole: Option<TimedReport>,
     shown: String,
+    /// The terminal shows its other screen.
+    is_entered: bool,
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        if self.is_entered {
+            written(LEAVE);
+        }
+    }
 }
 
 impl Screen {
     pub fn new(format: OutputFormat, every: Duration) -> Screen {
-        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let is_terminal = std::io::stdout().is_terminal() && !is_dumb;
-        Screen { format, every, is_terminal, whole: None, shown: String::new() }
+        let is_terminal = can_redraw(&std::io::stdout());
+        Screen { format, every, is_terminal, whole: None, shown: String::new(), is_entered: false }
     }
 
     /// `false`: the output is closed.
     pub fn show(&mut self, report: &Report) -> bool {
         let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
         let time = |text: &str| format!("{} UTC", text.get(11..19).unwrap_or_default());
-        if self.format == OutputFormat::Json {
-            return self.on_change(report::json(report) + "\n", "");
+        match self.format {
+            OutputFormat::Json => return self.on_change(report::json(report) + "\n", ""),
+            OutputFormat::Github => return self.on_change(report::github(report), ""),
+            OutputFormat::Text => {}
         }
         let seen = TimedReport { report: report.clone(), at: time(&now) };
-        let table = report::table(&seen, self.whole.as_ref(), Style { colour: may_colour() });
+        let table = report::table(&seen, self.whole.as_ref(), style(&std::io::stdout()));
         if seen.is_whole() {
             self.whole = Some(seen);
         }
         if self.is_terminal {
             let every = humantime::format_duration(self.every);
-            return written(&format!("{CLEAR}{table}  checked {} · every {every} · Ctrl-C ends\n", time(&now)));
+            let enter = if std::mem::replace(&mut self.is_entered, true) { "" } else { ENTER };
+            return written(&format!("{enter}{CLEAR}{table}  checked {} · every {every} · Ctrl-C ends\n", time(&now)));
         }
         let title = format!("{} {}\n", now.get(..10).unwrap_or_default(), time(&now));
         let gap = if self.shown.is_empty() { "" } else { "\n" };

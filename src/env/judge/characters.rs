@@ -91,6 +91,10 @@ pub fn name(character: char) -> String {
 
 /// Neither seen nor a plain space: control characters, white space beyond ASCII, zero-width and direction characters.
 pub fn is_invisible(character: char) -> bool {
+    // Most characters of most values.
+    if character.is_ascii() {
+        return character.is_ascii_control();
+    }
     character.is_control()
         || (character.is_whitespace() && character != ' ')
         || INVISIBLE.iter().any(|(first, last)| (*first..=*last).contains(&character))

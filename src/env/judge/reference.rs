@@ -128,12 +128,20 @@ pub fn find(value: &str) -> Option<&'static Reference> {
         return None;
     }
     let bare = bare(value);
+    // A search costs far more than a look at which characters there are at all, and most values have no bracket.
+    let there = ascii_of(value);
     let of_table = FORMS.iter().find(|(text, place, _)| match place {
         Where::Begins => bare.starts_with(text),
+        Where::Anywhere | Where::Between(_) if ascii_of(text) & !there != 0 => false,
         Where::Anywhere => value.contains(text),
         Where::Between(end) => encloses(value, text, end),
     });
     of_table.map(|(.., reference)| reference).or_else(|| of_names(value, bare))
+}
+
+/// The ASCII characters of a text, a bit each.
+fn ascii_of(text: &str) -> u128 {
+    text.bytes().filter(u8::is_ascii).fold(0, |set, byte| set | 1 << byte)
 }
 
 fn encloses(value: &str, start: &str, end: &str) -> bool {

@@ -13,6 +13,8 @@ use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
 const PROGRAM: &str = "ai-provider-seed";
+/// Of a help that is not printed.
+const ANY_WIDTH: usize = 80;
 
 /// The options as texts, and what is wrong with the arguments. A container that runs another program (Coder itself, say) has
 /// options only in its variables.
@@ -35,7 +37,7 @@ pub fn texts(container: &Container, environment: &ContainerEnv) -> Result<(RawOp
         // Neither the program nor its image has a default command.
         return Ok((RawOptions::default(), Some(invalid(&other_command("the container only prints help")))));
     }
-    match RawOptions::read(std::iter::once(PROGRAM).chain(arguments.iter().map(String::as_str))) {
+    match RawOptions::read(std::iter::once(PROGRAM).chain(arguments.iter().map(String::as_str)), ANY_WIDTH) {
         Ok(raw) if raw.command == Command::Seed => Ok((raw, None)),
         Ok(raw) if raw.command == Command::Diff => {
             Ok((raw.of_seed(), Some(invalid(&other_command("the container runs diff, which writes nothing")))))

@@ -10,7 +10,7 @@ use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::provider::redact::Redacted;
 use crate::provider::{Origin, Presence, Source};
 
-const PLAIN: Style = Style { colour: false };
+const PLAIN: Style = Style { colour: false, width: 120 };
 
 /// What a real value would be shown as, by its marks.
 fn field_value(text: &str) -> FieldValue {
@@ -167,7 +167,7 @@ fn the_outcome_is_the_first_that_applies() {
 fn colour_only_where_it_is_wanted() {
     let report = conflicting(vec![conflict("openai", "1", Field::BaseUrl, "x", "y")], true);
     assert!(!text(&report, PLAIN).contains('\u{1b}'));
-    let coloured = text(&report, Style { colour: true });
+    let coloured = text(&report, Style { colour: true, width: 120 });
     assert!(coloured.contains("\u{1b}[1;31merror:\u{1b}[0m"));
     assert_eq!(
         coloured.replace("\u{1b}[1;31m", "").replace("\u{1b}[1m", "").replace("\u{1b}[0m", ""),

@@ -94,7 +94,9 @@ async fn attempts<A: Attempt>(
     let mut budget = RetryBudget::new(limits.wait, limits.jitter);
     let mut extended = false;
     loop {
+        let started = Instant::now();
         let session = connector.wait_and_connect(&mut budget, intent).await?;
+        tracing::debug!(took_us = took(started), "connected to {}", session.endpoint);
         let error = match attempt.attempt(&session).await {
             Ok(output) => {
                 session.close().await;
@@ -121,6 +123,11 @@ async fn attempts<A: Attempt>(
             None => return Err(budget.exhausted(error)),
         }
     }
+}
+
+/// Microseconds, for the log.
+pub fn took(started: Instant) -> u64 {
+    u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
 /// `work` on `session`, as long as the server answers within `limit`.

@@ -5,8 +5,10 @@ mod write;
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::lost_commit::took_effect;
-use super::retry::{self, Limits, ROUND_TRIP_TIMEOUT, within};
+use super::retry::{self, Limits, ROUND_TRIP_TIMEOUT, took, within};
 use crate::options::IfSchemaMissing;
 use crate::plan::resolve::Resolution;
 use crate::plan::{Access, Plan, PlanOptions, Snapshot, State, plan};
@@ -174,7 +176,10 @@ impl SeedAttempt<'_> {
         }
         match &outcome.plan {
             Some(plan) if self.may_write(plan) && (plan.needs_schema || plan.writes()) => {
-                match self.write(outcome).await {
+                let started = Instant::now();
+                let written = self.write(outcome).await;
+                tracing::debug!(took_us = took(started), failed = written.is_err(), "locked, read again and wrote");
+                match written {
                     Err(error) if error.code == Code::PermissionDenied => self.lacking_grants(outcome, error).await,
                     result => result,
                 }
@@ -238,7 +243,13 @@ impl SeedAttempt<'_> {
     }
 
     async fn read(&self, scope: ReadScope) -> Result<Snapshot, Error> {
-        within(ROUND_TRIP_TIMEOUT, self.session, snapshot::read(self.session, &self.request(), scope)).await
+        let started = Instant::now();
+        let what = if scope == ReadScope::Rows { "rows" } else { "rows, types and columns" };
+        let request = self.request();
+        let read = snapshot::read(self.session, &request, scope);
+        let read = within(ROUND_TRIP_TIMEOUT, self.session, read).await;
+        tracing::debug!(took_us = took(started), failed = read.is_err(), "read {what}");
+        read
     }
 
     fn request(&self) -> ReadRequest<'_> {

@@ -1,0 +1,38 @@
+//! A line at a terminal while nothing comes, so that one sees what is waited for.
+
+use std::time::{Duration, Instant};
+
+use super::output::print_error;
+use super::terminal::can_redraw;
+use crate::options::Options;
+
+/// Most runs have ended before.
+const FIRST: Duration = Duration::from_secs(1);
+/// To the first column, and the line away.
+const CLEAR: &str = "\r\u{1b}[K";
+
+/// `work`, with a line on standard error that counts the seconds. It is gone when the work has ended. None where standard error
+/// is no terminal, or where a log was asked for.
+pub async fn with_live_line<T>(options: &Options, work: impl Future<Output = T>) -> T {
+    if options.log_level.is_some() || !can_redraw(&std::io::stderr()) {
+        return work.await;
+    }
+    let mut work = std::pin::pin!(work);
+    let (started, most) = (Instant::now(), options.wait.as_secs_f64().ceil());
+    let mut shown = false;
+    loop {
+        tokio::select! {
+            ended = &mut work => {
+                if shown {
+                    print_error(CLEAR);
+                }
+                return ended;
+            }
+            () = tokio::time::sleep(FIRST) => {
+                let waited = started.elapsed().as_secs();
+                print_error(&format!("{CLEAR}waiting for an answer: {waited} s (--wait: {most} s) · Ctrl-C ends"));
+                shown = true;
+            }
+        }
+    }
+}

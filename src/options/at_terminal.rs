@@ -1,0 +1,19 @@
+//! What is different where a person waits for the answer.
+
+use std::time::Duration;
+
+use super::args::RawOptions;
+use super::definitions::variable_name;
+use super::seed::Options;
+use crate::env::Variable;
+
+/// One wants to know soon that the database cannot be reached from there.
+const WAIT: Duration = Duration::from_secs(10);
+
+/// Waits 10 s, unless an option says how long.
+pub fn wait_less(options: &mut Options, raw: &RawOptions, variables: &[Variable]) {
+    let is_wait = |v: &Variable| v.name == variable_name("wait") && v.value() != Some("");
+    if !raw.is_given("wait") && !variables.iter().any(is_wait) {
+        options.wait = WAIT;
+    }
+}

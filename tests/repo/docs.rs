@@ -1,5 +1,6 @@
 //! The pages are complete: lists of codes, outcomes and options, links. tests/it/docs_examples runs their examples.
 
+use crate::docs_options::lines_of_options;
 use crate::support::Run;
 use crate::support::markdown::Page;
 use ai_provider_seed::testing::problem::{Code, Outcome};
@@ -53,10 +54,8 @@ fn each_code_section_names_its_outcome() {
 fn options() -> BTreeMap<String, Option<String>> {
     let mut options = BTreeMap::new();
     for command in ["seed", "diff"] {
-        let help = Run::new([command, "--help"]).run().expect(0).stdout;
-        for line in help.lines().map(str::trim) {
-            let Some(at) = line.find("--").filter(|at| line.starts_with('-') && *at <= 4) else { continue };
-            let name = line[at..].split([' ', '[', '=']).next().unwrap().to_owned();
+        for line in lines_of_options(command) {
+            let name = line.split([' ', '[', '=']).next().unwrap().to_owned();
             let default = line.rsplit_once("[default: ").map(|(_, rest)| rest.trim_end_matches(']').to_owned());
             options.insert(name, default);
         }

@@ -12,20 +12,23 @@ const COMMANDS: &[&str] = if cfg!(feature = "controller") {
     &["diff", "resolve", "export"]
 };
 
-/// Option and the default that the help names.
-fn options(command: &str) -> BTreeMap<String, String> {
+/// The options in a command's help, each with its text on one line: below the line of an option its text may go on.
+pub fn lines_of_options(command: &str) -> Vec<String> {
     let help = Run::new([command, "--help"]).run().expect(0).stdout;
     let long = |line: &'_ str| line.find("--").filter(|at| line.starts_with('-') && *at <= 4);
-    // Below the line of an option its text may go on.
-    let lines = help.lines().map(str::trim).fold(Vec::<String>::new(), |mut lines, line| {
+    help.lines().map(str::trim).fold(Vec::<String>::new(), |mut lines, line| {
         match (long(line), lines.last_mut()) {
             (Some(at), _) => lines.push(line[at..].to_owned()),
             (None, Some(last)) if !line.is_empty() && !last.ends_with(']') => last.push_str(&format!(" {line}")),
             _ => {}
         }
         lines
-    });
-    let options = lines.into_iter().map(|line| {
+    })
+}
+
+/// Option and the default that the help names.
+fn options(command: &str) -> BTreeMap<String, String> {
+    let options = lines_of_options(command).into_iter().map(|line| {
         let default = line.rsplit_once("[default: ").map_or("–", |(_, rest)| rest.trim_end_matches(']'));
         (line.split([' ', '[', '=']).next().unwrap().to_owned(), default.to_owned())
     });

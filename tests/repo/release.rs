@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 
 use serde_json::Value;
 
-use crate::support::files::{assert_current, read, root};
+use crate::support::files::{read, root};
 
 fn workflows() -> Vec<(PathBuf, String)> {
     let files = fs::read_dir(root(".github/workflows")).unwrap().map(|file| file.unwrap().path());
@@ -129,8 +129,10 @@ fn archive_is_reproducible_and_holds_licences() {
     let directory = tempfile::tempdir().unwrap();
     let pack = |to: &str, os: &str| {
         let to = directory.path().join(to);
-        let output =
-            run(Command::new("hack/archive").arg(env!("CARGO_BIN_EXE_ai-provider-seed")).args([os, "arm64"]).arg(&to));
+        let mut command = Command::new("hack/archive");
+        // Stands for a program of another machine; compressing a debug program takes a minute.
+        command.arg("hack/archive").args([os, "arm64"]).arg(&to).arg(env!("CARGO_BIN_EXE_ai-provider-seed"));
+        let output = run(&mut command);
         assert!(output.status.success(), "{}", text(&output.stderr));
         PathBuf::from(text(&output.stdout).trim())
     };
@@ -141,23 +143,14 @@ fn archive_is_reproducible_and_holds_licences() {
     let listed = text(&run(Command::new("tar").arg("-tvzf").arg(&archive)).stdout);
     assert!(listed.lines().all(|line| line.contains(" 0/0 ")), "{listed}");
     let files: Vec<&str> = listed.lines().filter_map(|line| line.split_whitespace().last()).collect();
-    for file in ["ai-provider-seed", "LICENSE", "licences/LIST", "licences/TEXTS.gz", "README.md", "CHANGELOG.md"] {
+    let licences = ["LICENSE", "licences/LIST", "licences/TEXTS.gz"];
+    let manuals = ["man/ai-provider-seed.1", "man/ai-provider-seed-resolve.1", "completions/ai-provider-seed.bash"];
+    let others = ["ai-provider-seed", "README.md", "CHANGELOG.md"];
+    for file in [licences, manuals, others].concat() {
         assert!(files.contains(&format!("{name}/{file}").as_str()), "{file}: {files:?}");
     }
     let refused = run(Command::new("hack/archive").args(["program", "windows", "amd64", "nowhere"]));
     assert_eq!(refused.status.code(), Some(2));
-}
-
-#[cfg(feature = "controller")]
-#[test]
-fn schema_is_that_of_the_definition() {
-    let definition: Value = serde_saphyr::from_str(&read("crds/aiproviderseeds.yaml")).unwrap();
-    let versions = definition["spec"]["versions"].as_array().unwrap();
-    assert_eq!(versions.len(), 1);
-    let schema = &versions[0]["schema"]["openAPIV3Schema"];
-    assert!(schema["properties"]["spec"]["properties"]["workloadRef"].is_object());
-    let name = format!("crds/aiproviderseed-{}.schema.json", versions[0]["name"].as_str().unwrap());
-    assert_current(&name, &format!("{}\n", serde_json::to_string_pretty(schema).unwrap()));
 }
 
 #[test]
@@ -168,7 +161,7 @@ fn install_page_names_every_file_of_a_release() {
     for file in [
         "install.yaml",
         "aiproviderseeds.crd.yaml",
-        "aiproviderseed-v1alpha1.schema.json",
+        "aiproviderseed_v1alpha1.json",
         "SHA256SUMS",
         "SHA256SUMS.sigstore.json",
     ] {

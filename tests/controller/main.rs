@@ -29,5 +29,6 @@ mod seeds;
 mod settling;
 mod support_kubernetes;
 mod tls;
+mod watch_memory;
 mod who_changed;
 mod who_decides;

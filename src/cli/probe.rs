@@ -8,7 +8,7 @@ use crate::problem::Outcome;
 
 pub fn command(raw: &RawOptions) -> u8 {
     let urls = raw.texts("url");
-    let page = match &urls[..] {
+    let page = match urls {
         [url] => probe::page(url),
         _ => Err("one URL is expected, such as http://ai-provider-seed:8080/readyz".to_owned()),
     };

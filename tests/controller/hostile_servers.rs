@@ -83,7 +83,6 @@ fn beside(acts: &[(&str, Act, &str)]) {
     database.execute("update ai_providers set base_url = 'https://other.example/v1' where name = 'p7'");
     patiently(&mut controller, &healthy, "fine", "Conflict");
     let peak = controller.peak_memory();
-    println!("{peak} KiB at most");
     controller.stop().expect(0);
     assert!(peak < MEMORY << 10, "{peak} KiB");
 }

@@ -113,7 +113,7 @@ fn dockerfile_and_script_describe_the_same_image() {
         dockerfile.lines().filter_map(|line| line.strip_prefix("COPY ")).filter(|line| !line.starts_with("--"));
     let mut sources: Vec<&str> = copied.flat_map(|line| line.split(' ').rev().skip(1)).collect();
     assert!(sources.len() > 8);
-    sources.retain(|source| !sent.contains(source) && !(sent.contains(&"docs/*.md") && source.starts_with("docs/")));
+    sources.retain(|source| !(sent.contains(source) || sent.contains(&"docs/*.md") && source.starts_with("docs/")));
     assert_eq!(sources, [""; 0]);
 }
 

@@ -78,7 +78,8 @@ fn rendered_chart_is_accepted_by_the_api_server() {
             assert_accepted(&cluster, release, &rendered);
         }
     }
-    let coder = ["--values", "deploy/coder/values.yaml", "--api-versions", "aiproviders.dev/v1alpha1"];
+    let coder = ["--values", "deploy/coder/values.yaml", "--values", "deploy/coder/more.yaml"];
+    let coder = [&coder[..], &["--api-versions", "aiproviders.dev/v1alpha1"]].concat();
     assert_accepted(&cluster, "coder", &stdout(helm::try_template("coder", "tests/data/chart/coder", &coder)));
     for job in ["diff", "resolve"] {
         // Apply needs a name.

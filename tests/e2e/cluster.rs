@@ -67,7 +67,7 @@ impl Place {
 
     /// A provider in the ConfigMap and the Secret that the init container takes whole; the others stay.
     pub fn provider(&self, number: usize, kind: &str, base_url: &str) {
-        let variable = |field: &str| format!("CODER_AIBRIDGE_PROVIDER_{number}_{field}");
+        let variable = |field: &str| format!("CODER_AI_GATEWAY_PROVIDER_{number}_{field}");
         let open = json!({variable("TYPE"): kind, variable("BASE_URL"): base_url});
         self.merge("ConfigMap", "coder-ai-providers", "data", open);
         self.merge("Secret", "coder-ai-providers", "stringData", json!({variable("KEY"): "sk-e2e"}));
@@ -78,11 +78,11 @@ impl Place {
         self.kubectl(["patch", kind, name, "--type=merge", "--patch", &json!({field: data}).to_string()]);
     }
 
-    /// Coder's stand-in with deploy/coder/values.yaml. Helm's hooks have run when this returns.
+    /// Coder's stand-in with the values of deploy/coder. Helm's hooks have run when this returns.
     pub fn install(&self, more: &[&str]) -> String {
-        let fixed =
-            ["install", "coder", "tests/data/chart/coder", "--values", "deploy/coder/values.yaml", "--timeout", "4m"];
-        self.helm(fixed.iter().chain(more))
+        let values = ["--values", "deploy/coder/values.yaml", "--values", "deploy/coder/more.yaml"];
+        let fixed = ["install", "coder", "tests/data/chart/coder", "--timeout", "4m"];
+        self.helm(fixed.iter().chain(&values).chain(more))
     }
 
     pub fn helm<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> String {

@@ -31,7 +31,7 @@ fn changed_row_blocks_the_rollout_until_it_is_settled() {
         "base_url",
         "https://api.openai.com/v1",
         "https://api.openai.com/v2",
-        "CODER_AIBRIDGE_PROVIDER_0_BASE_URL",
+        "CODER_AI_GATEWAY_PROVIDER_0_BASE_URL",
     ] {
         assert!(described.contains(expected), "{expected:?} is missing in\n{described}");
     }

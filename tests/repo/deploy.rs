@@ -39,9 +39,12 @@ fn parent() -> tempfile::TempDir {
     directory
 }
 
+/// The overlay, and the text to copy as if it had been copied: the stand-in has no lists of its own to lose.
+const BOTH: [&str; 4] = ["--values", "deploy/coder/values.yaml", "--values", "deploy/coder/more.yaml"];
+
 fn coder(arguments: &[&str]) -> Vec<Value> {
-    let fixed = ["--values", "deploy/coder/values.yaml", "--api-versions", "aiproviders.dev/v1alpha1"];
-    objects(&helm::stdout(try_template("coder", "tests/data/chart/coder", &[&fixed, arguments].concat())))
+    let fixed = [&BOTH[..], &["--api-versions", "aiproviders.dev/v1alpha1"]].concat();
+    objects(&helm::stdout(try_template("coder", "tests/data/chart/coder", &[&fixed[..], arguments].concat())))
 }
 
 #[test]
@@ -57,16 +60,13 @@ fn coder_values_set_what_an_init_container_lacks() {
     assert_eq!(job["metadata"]["annotations"]["helm.sh/hook"], "post-install");
     assert_eq!(once["args"], json!(["seed", "--if-schema-missing=wait", "--wait=10m"]));
     // Helm waits for the Job, and has to be told to wait longer than the Job does.
-    let head = read("deploy/coder/values.yaml");
+    let head = read("deploy/coder/more.yaml");
     let command = head.lines().find(|line| line.contains("helm install")).unwrap();
     assert!(command.ends_with(" --timeout 15m"), "{command}");
     // But for its arguments the Job's container is the init container.
     let mut same = once.clone();
     same["args"] = container["args"].clone();
     assert_eq!(&same, container);
-    for volumes in [&pod["volumes"], &job["spec"]["template"]["spec"]["volumes"]] {
-        assert_eq!(volumes[0]["name"], container["volumeMounts"][0]["name"]);
-    }
     assert_eq!(container["securityContext"]["runAsUser"], Value::Null, "OpenShift refuses a user it has not chosen");
     let from = container["envFrom"].as_array().unwrap();
     assert_eq!(from.last().unwrap()["configMapRef"], json!({"name": "ai-provider-seed-override", "optional": true}));
@@ -75,13 +75,80 @@ fn coder_values_set_what_an_init_container_lacks() {
         find(&objects, "Deployment")["metadata"]["name"]
     );
     // Where the kind is not known yet, the rest is installed all the same.
-    let text = helm::stdout(try_template("coder", "tests/data/chart/coder", &["--values", "deploy/coder/values.yaml"]));
+    let text = helm::stdout(try_template("coder", "tests/data/chart/coder", &BOTH));
     assert!(!text.contains("AIProviderSeed"));
+}
+
+#[test]
+fn coder_overlay_keeps_lists_of_other_values() {
+    if helm::is_missing() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let own = directory.path().join("own.yaml");
+    let variable = json!({"name": "CODER_ACCESS_URL", "value": "https://coder.example.com"});
+    let (volume, mount) = (json!({"name": "own", "emptyDir": {}}), json!({"name": "own", "mountPath": "/own"}));
+    let values = json!({
+        "coder": {
+            "env": [variable], "envFrom": [{"secretRef": {"name": "own"}}], "volumes": [volume], "volumeMounts": [mount],
+        },
+        "extraTemplates": ["apiVersion: v1\nkind: ConfigMap\nmetadata: {name: own}"],
+    });
+    std::fs::write(&own, values.to_string()).unwrap();
+    let own = own.to_str().unwrap();
+    let rendered = |files: &[&str]| {
+        let files: Vec<&str> = files.iter().flat_map(|file| ["--values", file]).collect();
+        objects(&helm::stdout(try_template("coder", "tests/data/chart/coder", &files)))
+    };
+    let (before, after) = (rendered(&[own]), rendered(&[own, "deploy/coder/values.yaml"]));
+    // Nothing but the init container differs.
+    assert_eq!(find(&after, "ConfigMap")["metadata"]["name"], "own");
+    let mut without = after;
+    let deployment = without.iter_mut().find(|object| object["kind"] == "Deployment").unwrap();
+    let containers = deployment["spec"]["template"]["spec"].as_object_mut().unwrap().remove("initContainers").unwrap();
+    assert_eq!(without, before);
+    assert_eq!(containers[0]["name"], "ai-provider-seed");
+    // What it sets is a list too; its head says what to do with init containers of one's own.
+    let set = yaml(&read("deploy/coder/values.yaml"));
+    assert_eq!(set["coder"].as_object().unwrap().keys().collect::<Vec<_>>(), ["initContainers"]);
+    assert!(read("deploy/coder/values.yaml").contains("init containers of their own, copy the"));
+    // Given the same way the other file would take one's own templates away: hence text to copy.
+    let lost = rendered(&[own, "deploy/coder/more.yaml"]);
+    assert!(!lost.iter().any(|object| object["kind"] == "ConfigMap"));
+    assert!(read("deploy/coder/more.yaml").contains("Do not give this file with -f"));
+}
+
+#[test]
+fn one_name_is_used_for_each_secret() {
+    let files = [
+        "README.md",
+        "deploy/coder/values.yaml",
+        "deploy/coder/more.yaml",
+        "deploy/coder/diff-job.yaml",
+        "deploy/coder/resolve-job.yaml",
+        "deploy/examples/init-container/deployment.yaml",
+    ];
+    let mut names = std::collections::BTreeSet::new();
+    for file in files {
+        let text = read(file);
+        let lines: Vec<&str> = text.lines().map(|line| line.trim_start_matches(['#', ' ', '-'])).collect();
+        for (at, line) in lines.iter().enumerate().filter(|(_, line)| **line == "secretKeyRef:") {
+            let variable = lines[at - 2].strip_prefix("name: ").unwrap_or_else(|| panic!("{file}: {line}"));
+            let name = lines[at + 1].strip_prefix("name: ").unwrap();
+            names.insert(format!("{variable} {name}"));
+        }
+    }
+    let expected = [
+        "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS coder-encryption",
+        "CODER_PG_CONNECTION_URL coder-db-url",
+        "CODER_PG_CONNECTION_URL coder-resolve-db-url",
+    ];
+    assert_eq!(names, expected.map(str::to_owned).into());
 }
 
 /// Every container of ours in deploy/, with the name of its file.
 fn our_containers() -> Vec<(String, Value)> {
-    let mut manifests = vec![("deploy/coder/values.yaml".to_owned(), coder(&[]))];
+    let mut manifests = vec![("deploy/coder".to_owned(), coder(&[]))];
     for path in [
         "deploy/coder/diff-job.yaml",
         "deploy/coder/resolve-job.yaml",

@@ -51,14 +51,14 @@ fn complete_stream_is_compared() {
     // The stored row has no key, and the Secret is among the manifests.
     assert_eq!(states(&finished), [("openai".to_owned(), "credentials_differ".to_owned())]);
     let from = &finished.json()["from"];
-    assert_eq!(from["variables"]["CODER_AIBRIDGE_PROVIDER_0_BASE_URL"], {
-        "ConfigMap coder-ai-providers, key CODER_AIBRIDGE_PROVIDER_0_BASE_URL"
+    assert_eq!(from["variables"]["CODER_AI_GATEWAY_PROVIDER_0_BASE_URL"], {
+        "ConfigMap coder-ai-providers, key CODER_AI_GATEWAY_PROVIDER_0_BASE_URL"
     });
     assert!(!finished.everything().contains("put-the-key-here"), "{finished}");
     let other = example().replace("https://api.openai.com/v1", "https://other.example/v1");
     let run = Run::diff().arg("--from=-").stdin(other).arg("--database-url").arg(database.url());
     let finished = run.run().expect(3);
-    let origin = "ConfigMap coder-ai-providers, key CODER_AIBRIDGE_PROVIDER_0_BASE_URL";
+    let origin = "ConfigMap coder-ai-providers, key CODER_AI_GATEWAY_PROVIDER_0_BASE_URL";
     assert!(finished.stdout.contains(origin), "{finished}");
 }
 
@@ -83,8 +83,8 @@ fn helm_output_of_coder_values_is_compared() {
     // With them it is whole.
     let environment = read(EXAMPLE[1]);
     let finished = offline(format!("{rendered}\n---\n{environment}")).run().expect(0);
-    assert_eq!(finished.json()["from"]["variables"]["CODER_AIBRIDGE_PROVIDER_0_KEY"], {
-        "Secret coder-ai-providers, key CODER_AIBRIDGE_PROVIDER_0_KEY"
+    assert_eq!(finished.json()["from"]["variables"]["CODER_AI_GATEWAY_PROVIDER_0_KEY"], {
+        "Secret coder-ai-providers, key CODER_AI_GATEWAY_PROVIDER_0_KEY"
     });
     // The example's key is a placeholder, and the Secret of the encryption keys is not there.
     assert_eq!(finished.codes("warnings"), ["key_suspicious", "not_in_manifests"], "{finished}");

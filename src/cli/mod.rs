@@ -31,6 +31,7 @@ use crate::env::Variable;
 use crate::options::{self, Command, LogFormat, Options, OutputFormat, RawOptions};
 use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::report::{self, Report, RunResult};
+use crate::run::may_commit::MayCommit;
 use crate::run::prepare::Prepared;
 use crate::run::seed::{self, RunOutcome, SeedRun};
 use crate::run::wait_for_files::prepare_waiting;
@@ -174,6 +175,7 @@ async fn look(command: report::Command, options: &Options, prepared: Result<Prep
                 if_schema_missing: options.if_schema_missing,
                 undescribed: prepared.undescribed,
                 decided: None,
+                may_commit: MayCommit::default(),
             };
             let RunOutcome { plan, error, written, commit_unknown, database, warnings } = run.run(connector).await;
             let problems = error.map(|error| error.into_problems()).unwrap_or_default();

@@ -14,6 +14,7 @@ use crate::plan::Access;
 use crate::plan::resolve::Resolution;
 use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::report::{Command, Report, ResolveReport, RunResult};
+use crate::run::may_commit::MayCommit;
 use crate::run::prepare::{Prepared, prepare, prepare_reader};
 use crate::run::resolve::{ResolveOutcome, ResolveRun};
 use crate::store::connect::Connector;
@@ -134,6 +135,7 @@ impl Decided<'_> {
             lock_timeout: options.lock_timeout,
             dry_run: dry_run || request.action == Action::TakeDatabase,
             shown,
+            may_commit: MayCommit::default(),
         };
         let outcome = in_runtime(run.run(connector))?;
         let ResolveOutcome { plan, resolution, edits, error, written, commit_unknown, database } = outcome;

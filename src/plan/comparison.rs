@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::conflict::{Conflict, FieldValue};
 use super::snapshot::StoredProvider;
-use super::types::PlanOptions;
+use super::types::{CredentialSides, PlanOptions};
 use crate::options::Compare;
 use crate::provider::{BedrockSettings, Canonical, Class, DesiredProvider, Field, Origin, ProviderType, hex};
 
@@ -54,6 +54,18 @@ impl Comparison<'_> {
         let id = id(&self.desired.name, &self.row.id, &compared);
         let differing = compared.iter().filter(|field| field.environment != field.database);
         differing.map(|field| self.conflict(field, id.clone())).collect()
+    }
+
+    /// `None`: they were not compared, or not all of them.
+    pub fn credential_sides(&self) -> Option<CredentialSides> {
+        let credentials: Vec<ComparedField> =
+            self.compared().into_iter().filter(|compared| compared.field.is_credential()).collect();
+        let of = |side: &dyn Fn(&ComparedField) -> Vec<String>| credentials.iter().flat_map(side).collect();
+        let is_whole = self.keys.is_some() && !self.row.has_opaque_settings();
+        (is_whole && !credentials.is_empty()).then(|| CredentialSides {
+            environment: of(&|compared| compared.environment.remembered(&self.row.id)),
+            database: of(&|compared| compared.database.remembered(&self.row.id)),
+        })
     }
 
     /// The label of the type alone, which no comparison sees: `anthropic` with Bedrock settings counts as `bedrock`.
@@ -144,6 +156,20 @@ impl<'a> Side<'a> {
             fingerprints.sort();
         }
         FieldValue::Credentials { count: fingerprints.len(), fingerprints }
+    }
+
+    /// 16 digits of each credential; a half of a pair that is not there is empty.
+    fn remembered(&self, row: &Uuid) -> Vec<String> {
+        let short = |secret: &SecretString| hmac(row, secret.expose_secret()).chars().take(16).collect::<String>();
+        let mut parts: Vec<String> = match self {
+            Side::Text(_) => Vec::new(),
+            Side::Keys(keys) => keys.iter().map(|key| short(key)).collect(),
+            Side::Pair(pair) => pair.iter().flatten().map(|half| half.map(short).unwrap_or_default()).collect(),
+        };
+        if matches!(self, Side::Keys(_)) {
+            parts.sort();
+        }
+        parts
     }
 
     /// What the id is made of. Credentials are their whole HMACs, each behind its length.

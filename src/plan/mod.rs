@@ -22,7 +22,7 @@ pub use edit::{Edit, VariableEdit};
 pub use export::{Export, ExportedValue, ExportedVariable, Stored, export};
 pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredProvider, Unreadable};
 pub use take_database::take_database;
-pub use types::{Access, Entry, Insert, Plan, PlanOptions, State};
+pub use types::{Access, CredentialSides, Entry, Insert, Plan, PlanOptions, State};
 
 pub use crate::provider::Field;
 
@@ -158,10 +158,11 @@ fn compare(
         plan.findings.warnings.push(warnings::of_old_type(provider));
     }
     let entry = entry(at, provider, state);
+    let credentials = if options.fingerprints { comparison.credential_sides() } else { None };
     let database = comparison.database();
     // Most often they are equal, and a hash is most of what a comparison costs.
     let hash = if database == provider.canonical() { entry.environment_hash.clone() } else { database.hash() };
-    plan.entries.push(Entry { id: Some(row.id), database_hash: Some(hash), ..entry });
+    plan.entries.push(Entry { id: Some(row.id), database_hash: Some(hash), credentials, ..entry });
     for (conflict, taken) in conflicts.into_iter().zip(may_be_taken) {
         let list = if is_taken(taken) { &mut plan.update.conflicts } else { &mut plan.conflicts };
         list.push(conflict);
@@ -184,6 +185,7 @@ fn entry(desired: usize, provider: &DesiredProvider, state: State) -> Entry {
         environment_hash: provider.canonical().hash(),
         database_hash: None,
         external_id: None,
+        credentials: None,
     }
 }
 

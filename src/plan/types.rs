@@ -24,6 +24,8 @@ pub struct PlanOptions {
     /// `--audit=auto`
     pub audit: bool,
     pub access: Access,
+    /// Keep fingerprints of the credentials that were compared, for a memory of what both sides agreed on.
+    pub fingerprints: bool,
     /// Was `CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS` given?
     pub keys_given: bool,
 }
@@ -61,6 +63,16 @@ pub struct Entry {
     pub database_hash: Option<String>,
     /// Of the role that this run wrote into the row.
     pub external_id: Option<String>,
+    /// Of a live row whose credentials were compared, where [`PlanOptions::fingerprints`] asks for it.
+    pub credentials: Option<CredentialSides>,
+}
+
+/// Fingerprints of both sides' credentials, keyed with the row's id, 16 hex digits each: keys sorted, then access key and its
+/// secret. Equal lists are equal credentials.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialSides {
+    pub environment: Vec<String>,
+    pub database: Vec<String>,
 }
 
 #[derive(Clone, Debug, Default)]

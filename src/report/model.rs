@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::environment_source::EnvironmentSource;
 
 use crate::env::UnknownProvider;
-use crate::plan::{Conflict, Plan, State};
+use crate::plan::{Conflict, CredentialSides, Plan, State};
 use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::provider::{DesiredProvider, redact};
 
@@ -47,6 +47,8 @@ pub struct Provider {
     pub database_hash: Option<String>,
     /// Of the role that this run wrote into the row: AWS' trust policy needs it, and it is no secret.
     pub external_id: Option<String>,
+    /// Fingerprints of both sides' credentials, where they were asked for.
+    pub credential_sides: Option<CredentialSides>,
     /// What the environment gives it: `2 keys`, `access key`, `no credentials`.
     pub credentials: String,
     /// They are not known here, so neither is the id that the start would give a conflict.
@@ -247,6 +249,7 @@ fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
         environment_hash: entry.environment_hash.clone(),
         database_hash: entry.database_hash.clone(),
         external_id: entry.external_id.as_deref().and_then(redact::external_id).map(str::to_owned),
+        credential_sides: entry.credentials.clone(),
         credentials: credentials(desired),
         credentials_unknown: desired.credentials_unknown,
         pattern: desired.origins.pattern.clone(),

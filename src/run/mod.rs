@@ -2,6 +2,7 @@
 
 pub mod export;
 mod lost_commit;
+pub mod may_commit;
 pub mod prepare;
 pub mod resolve;
 mod retry;

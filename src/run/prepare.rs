@@ -117,6 +117,7 @@ pub fn prepare_with(
         compare_settings: options.compare_settings,
         take: options.take_environment,
         audit: options.audit,
+        fingerprints: false,
         access,
         keys_given: !keyring.is_empty(),
     };

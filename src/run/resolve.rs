@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::lost_commit::took_effect;
+use super::may_commit::{self, MayCommit};
 use super::retry::{self, Limits, ROUND_TRIP_TIMEOUT, within, within_lock_timeout};
 use crate::options::resolve::{Action, Request};
 use crate::options::{Compare, TakeEnvironment};
@@ -31,6 +32,8 @@ pub struct ResolveRun<'a> {
     pub dry_run: bool,
     /// What was shown to the person who said yes.
     pub shown: Option<&'a Resolution>,
+    /// Asked after the read under the lock: where it says no, nothing is written.
+    pub may_commit: MayCommit<'a>,
 }
 
 #[derive(Default)]
@@ -164,6 +167,9 @@ impl ResolveAttempt<'_> {
         let left = !resolution.updates.is_empty();
         if left && !before.is_some_and(|before| before.is_same(resolution)) && resolution.findings.problems.is_empty() {
             resolution.findings.problems.push(moved());
+        }
+        if !resolution.updates.is_empty() && !run.may_commit.says_yes() {
+            resolution.findings.problems.push(may_commit::too_late());
         }
         if !resolution.findings.problems.is_empty() || resolution.updates.is_empty() {
             rollback(self.session).await;

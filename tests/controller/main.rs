@@ -5,6 +5,7 @@
 mod support;
 
 mod agreement;
+mod carry;
 mod chart_cluster;
 mod crd;
 mod faults;

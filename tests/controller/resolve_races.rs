@@ -3,7 +3,7 @@
 
 use super::settling::{audited, env, resource, wait_for_waiters, workload};
 use crate::support::controller::{
-    Controller, check_now, condition, conditions, decide, deployment, get, message, notes, reason, secret,
+    Controller, check_now, condition, conditions, decide, deployment, get, message, notes, reason, writable,
 };
 use crate::support::kubernetes::eventually;
 use crate::support::resolution::{self, OLD_URL, URL, database, openai, row, unchanged};
@@ -147,7 +147,7 @@ fn database_role_limits_what_is_written() {
     database.grant_roles();
     let login = format!("writer_{}", database.name());
     database.execute(&format!("create role {login} login password '{login}' in role {SEED}, {RESOLVE}"));
-    let url = |role: &str| secret("controller-db", json!({"url": database.url_as(role, role)})).to_string();
+    let url = |role: &str| writable("coder", "controller-db", json!({"url": database.url_as(role, role)})).to_string();
     namespace.apply(&url(DIFF));
     namespace.apply(&deployment("coder", &env("postgres://nobody@localhost/x", URL, &[]), &["seed"]).to_string());
     resource(&namespace, "coder", json!({"database": {"urlSecretRef": {"name": "controller-db", "key": "url"}}}));

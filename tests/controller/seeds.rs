@@ -3,7 +3,7 @@
 
 use super::settling::{env, nothing_secret, resource, workload};
 use crate::support::controller::{
-    Controller, check_now, condition, conditions, decide, deployment, get, message, notes, reason, secret,
+    Controller, check_now, condition, conditions, decide, deployment, get, message, notes, reason, writable,
 };
 use crate::support::kubernetes::eventually;
 use crate::support::resolution::{self, ENCRYPTION_KEY, OLD_URL, URL, database, openai, row, run, unchanged};
@@ -145,7 +145,7 @@ fn failed_insert_is_reported_once_and_retried() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     database.grant_roles();
-    let url = |role: &str| secret("controller-db", json!({"url": database.url_of(role)})).to_string();
+    let url = |role: &str| writable("coder", "controller-db", json!({"url": database.url_of(role)})).to_string();
     namespace.apply(&url(DIFF));
     namespace.apply(&deployment("coder", &env("postgres://nobody@localhost/x", URL, &[]), &["seed"]).to_string());
     let spec = json!({"mode": "Seed", "database": {"urlSecretRef": {"name": "controller-db", "key": "url"}}});
@@ -154,7 +154,7 @@ fn failed_insert_is_reported_once_and_retried() {
     let controller = Controller::writing(&namespace);
     let status = condition(&namespace, "coder", "Seeded", "SeedFailed");
     let text = message(&status, "Seeded");
-    assert!(text.starts_with("nothing was inserted: ") && text.contains("connect as the role that seeds"), "{text}");
+    assert!(text.starts_with("nothing was written: ") && text.contains("connect as the role that seeds"), "{text}");
     assert_eq!(conditions(&status), ["Ready=True WouldSeed", "InSync=False WouldSeed", "Seeded=False SeedFailed"]);
     eventually("it is tried again by itself", || {
         (controller.metric("ai_provider_seed_database_writes_total{result=\"SeedFailed\"}") >= 2.0).then_some(())

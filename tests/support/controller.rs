@@ -131,6 +131,13 @@ pub fn secret(name: &str, data: Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
 }
 
+/// A Secret that says by which resource the controller may write to its database.
+pub fn writable(by: &str, name: &str, data: Value) -> Value {
+    let mut secret = secret(name, data);
+    secret["metadata"]["annotations"] = json!({"aiproviders.dev/writable-by": by});
+    secret
+}
+
 pub fn seed(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "aiproviders.dev/v1alpha1", "kind": "AIProviderSeed", "metadata": {"name": name}, "spec": spec})
 }

@@ -1,15 +1,16 @@
-//! Reading and writing a status through its subresource, whatever the spec looks like.
+//! Reading a resource, and writing its status through the subresource, whatever the spec looks like.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::ApiResource;
 use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::index::Key;
 use super::publish_events::CONTROLLER;
 use crate::kubernetes::client::{ApiError, ApiErrorKind, call};
-use crate::kubernetes::crd::spec::AIProviderSeed;
+use crate::kubernetes::crd::spec::{AIProviderSeed, AIProviderSeedSpec};
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
 
 /// The status has fewer fields than this.
@@ -18,6 +19,13 @@ const MOST_UNKNOWN: usize = 40;
 pub struct StatusClient<'a> {
     api: Api<DynamicObject>,
     resource: &'a Key,
+}
+
+/// A resource as the API server has it.
+pub struct Current {
+    pub meta: ObjectMeta,
+    pub spec: AIProviderSeedSpec,
+    pub status: Option<AIProviderSeedStatus>,
 }
 
 pub struct Applied {
@@ -33,14 +41,24 @@ impl<'a> StatusClient<'a> {
         StatusClient { api: Api::namespaced_with(client.clone(), &resource.0, &kind), resource }
     }
 
-    /// The status that is there, as far as it can be read. A list of one, so that no right is needed beyond those of the watch.
+    /// The status that is there, as far as it can be read.
     pub async fn read(&self) -> Result<Option<AIProviderSeedStatus>, ApiError> {
+        Ok(self.object().await?.and_then(|object| part(&object, "status")))
+    }
+
+    /// The resource as it is now. `None`: it is gone, or its spec cannot be read.
+    pub async fn read_whole(&self) -> Result<Option<Current>, ApiError> {
+        Ok(self.object().await?.and_then(|object| {
+            Some(Current { spec: part(&object, "spec")?, status: part(&object, "status"), meta: object.metadata })
+        }))
+    }
+
+    /// A list of one, so that no right is needed beyond those of the watch.
+    async fn object(&self) -> Result<Option<DynamicObject>, ApiError> {
         let (namespace, name) = self.resource;
         let what = format!("list AIProviderSeed {name} in namespace {namespace}");
         let only = ListParams::default().fields(&format!("metadata.name={name}"));
-        let found = call(&what, self.api.list(&only)).await?;
-        let status = found.items.first().and_then(|object| object.data.get("status"));
-        Ok(status.and_then(|status| serde_json::from_value(status.clone()).ok()))
+        Ok(call(&what, self.api.list(&only)).await?.items.into_iter().next())
     }
 
     /// By server-side apply. The uid goes along, so that a resource of the same name that came later is not meant. Where the
@@ -69,6 +87,10 @@ impl<'a> StatusClient<'a> {
         }
         Err(ApiError { call: what, kind: ApiErrorKind::Invalid, retry_after: None, unknown_fields: Vec::new() })
     }
+}
+
+fn part<T: DeserializeOwned>(object: &DynamicObject, name: &str) -> Option<T> {
+    object.data.get(name).and_then(|part| serde_json::from_value(part.clone()).ok())
 }
 
 fn gone(error: ApiError) -> ApiError {

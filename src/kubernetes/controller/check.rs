@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use super::database;
 use super::index::{Index, Key};
 use super::metrics::Metrics;
+use super::permission;
 use super::target::target;
 use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
@@ -19,9 +20,11 @@ use crate::kubernetes::status::observation::{self, Observation};
 use crate::kubernetes::workload::fetch::{self, FetchError};
 use crate::kubernetes::workload::inputs::{Target, TargetError};
 use crate::kubernetes::workload::template::Workload;
+use crate::plan::PlanOptions;
 use crate::problem::Problem;
 use crate::provider::DesiredProvider;
 use crate::report::{Command, Report, RunResult};
+use crate::run::may_commit::MayCommit;
 use crate::run::seed::{RunOutcome, SeedRun};
 use crate::store::connect::Connector;
 use crate::store::connect::destinations::Destinations;
@@ -59,6 +62,8 @@ pub struct Checked {
     pub observation: Observation,
     /// Where one could look again, if the environment is known.
     pub target: Option<(Target, Workload)>,
+    /// Why nothing may be written there, whatever the controller may.
+    pub write_refused: Option<String>,
 }
 
 /// What became of a turn.
@@ -70,7 +75,7 @@ pub enum CheckEnd {
 
 impl From<Observation> for Checked {
     fn from(observation: Observation) -> Self {
-        Checked { observation, target: None }
+        Checked { observation, target: None, write_refused: None }
     }
 }
 
@@ -154,6 +159,7 @@ impl Checker<'_> {
         self.index.set(resource, (reference.kind, &reference.name), &names);
         let objects = fetch::objects(self.client, &resource.0, &names).await?;
         let target = target(spec, &workload, &objects);
+        let write_refused = permission::refused(&resource.1, spec, container, &objects);
         // What a database is waited for with is small.
         drop(objects);
         let workload = workload.without_pod();
@@ -170,7 +176,7 @@ impl Checker<'_> {
                 // A server may let wait.
                 drop(working);
                 let observation = self.look(&target, spec, &workload).await;
-                return Ok(Checked { observation, target: Some((target, workload)) });
+                return Ok(Checked { observation, target: Some((target, workload)), write_refused });
             }
             Err(TargetError::Stopped(stop)) => Observation::stopped(stop),
             Err(TargetError::Invalid(refused)) => Observation::refused(&refused),
@@ -200,12 +206,13 @@ impl Checker<'_> {
                 let run = SeedRun {
                     desired: &prepared.desired,
                     keyring: &prepared.keyring,
-                    plan: prepared.plan,
+                    plan: PlanOptions { fingerprints: true, ..prepared.plan },
                     wait: Duration::ZERO,
                     lock_timeout: Duration::ZERO,
                     if_schema_missing: options.if_schema_missing,
                     undescribed: prepared.undescribed,
                     decided: None,
+                    may_commit: MayCommit::default(),
                 };
                 if spec.url_secret_ref().is_none() && is_local(connector) {
                     hint = "; localhost is the controller here, not the pod: set spec.database.urlSecretRef";

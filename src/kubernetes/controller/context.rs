@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::apply_status::is_newer;
 use super::index::{Index, Key};
+use super::lease_age::LeaseAge;
 use super::metrics::Metrics;
 use super::publish_events::Publisher;
 use super::readiness::Readiness;
@@ -79,6 +80,7 @@ pub struct Context {
     /// Writes at once. They hold no permit of the checks: a lock that somebody holds must not stop those.
     pub writers: Semaphore,
     pub events: Arc<Publisher>,
+    pub lease: Arc<LeaseAge>,
     memory: Mutex<HashMap<Key, Memory>>,
 }
 
@@ -127,6 +129,7 @@ impl Context {
             allow_writes,
             writers: Semaphore::new(usize::from(write::WRITERS)),
             events,
+            lease: Arc::default(),
             memory: Mutex::default(),
         }
     }

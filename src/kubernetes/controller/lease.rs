@@ -1,6 +1,7 @@
 //! Who of several controllers works: the holder of a Lease. Taken by `replace` with the resourceVersion that was read, so that
 //! of two only one can win. It only keeps down noise: what the controller says comes from the database, whoever says it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -10,12 +11,13 @@ use kube::Client;
 use kube::api::{Api, PostParams};
 use tokio::time::Instant;
 
+use super::lease_age::{self, LeaseAge};
 use crate::kubernetes::client::{ApiError, ApiErrorKind, call};
 
 /// How long others wait after the last renewal that they saw.
 const DURATION: Duration = Duration::from_secs(15);
 /// Whoever could not renew for this long stops, well before the others may begin.
-const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(2);
 
 pub struct Election {
@@ -25,6 +27,8 @@ pub struct Election {
     me: String,
     /// The version of somebody else's lease, and since when we have been looking at it. Their clock does not matter.
     seen: Option<(String, Instant)>,
+    /// How old our last renewal is, for writes.
+    age: Arc<LeaseAge>,
 }
 
 /// What to do about the lease that is there.
@@ -36,9 +40,9 @@ enum Step {
 }
 
 impl Election {
-    pub fn new(client: &Client, namespace: &str, name: &str, me: String) -> Self {
+    pub fn new(client: &Client, namespace: &str, name: &str, me: String, age: Arc<LeaseAge>) -> Self {
         let api = Api::namespaced(client.clone(), namespace);
-        Election { api, namespace: namespace.to_owned(), name: name.to_owned(), me, seen: None }
+        Election { api, namespace: namespace.to_owned(), name: name.to_owned(), me, seen: None, age }
     }
 
     /// Returns when we hold it.
@@ -92,13 +96,17 @@ impl Election {
 
     /// Do we hold it now?
     async fn round(&mut self) -> Result<bool, ApiError> {
+        let began = lease_age::now();
         let current = self.get().await?;
         let lease = match step(&current, &self.me, &mut self.seen, Instant::now()) {
             Step::Wait => return Ok(false),
             Step::Put(lease) => lease,
         };
         match self.replace(&lease).await {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                self.age.renewed(began);
+                Ok(true)
+            }
             // Somebody was quicker. A holder looks again before it believes that.
             Err(error) if error.kind == ApiErrorKind::Conflict && !is_held_by(&current, &self.me) => Ok(false),
             Err(error) => Err(error),

@@ -9,7 +9,8 @@ use super::apply_status::StatusClient;
 use super::check::{Checked, Checker, report_of};
 use super::context::Context;
 use super::index::Key;
-use super::write;
+use super::lease_age;
+use super::write::{self, Basis};
 use crate::kubernetes::client::ApiError;
 use crate::kubernetes::crd::reason::Reason;
 use crate::kubernetes::crd::spec::{AIProviderSeedSpec, Mode};
@@ -94,6 +95,14 @@ struct DecisionOutcome {
     observation: Option<Observation>,
 }
 
+/// What a write rests on, and when the read of it began.
+struct Fresh {
+    target: Target,
+    workload: Workload,
+    observation: Observation,
+    began: Duration,
+}
+
 /// What became of the mode.
 struct ModeOutcome {
     seeded: ConditionUpdate,
@@ -106,8 +115,8 @@ impl RequestedWrites<'_> {
     /// The observation is the one after the last write.
     pub async fn run(&self, checked: Checked) -> Result<(Observation, WriteOutcome), ApiError> {
         let decision = self.decision(&checked).await?;
-        let Checked { observation, target } = checked;
-        let mode = self.mode(target.as_ref(), decision.observation.unwrap_or(observation)).await;
+        let observation = decision.observation.unwrap_or(checked.observation);
+        let mode = self.mode(checked.write_refused.as_deref(), observation).await?;
         let outcome = WriteOutcome {
             handled: decision.handled,
             resolved: decision.resolved,
@@ -165,8 +174,7 @@ impl RequestedWrites<'_> {
     /// Without a result there is nothing to say, or not yet.
     async fn take(&self, id: &str, token: String, checked: &Checked) -> Result<DecisionOutcome, ApiError> {
         // Until the database was read, the conditions say why it was not.
-        let (Some((target, workload)), DatabaseView::Found { .. }) = (&checked.target, &checked.observation.database)
-        else {
+        let (Some(_), DatabaseView::Found { .. }) = (&checked.target, &checked.observation.database) else {
             let resolved = waiting(self.old, "environment or database cannot be read; see Ready");
             return Ok(DecisionOutcome { resolved, ..DecisionOutcome::default() });
         };
@@ -178,16 +186,30 @@ impl RequestedWrites<'_> {
             let result = resolve_annotation::conflict_not_found(id, self.old, &checked.observation.database);
             return Ok(self.decided(result, token));
         }
-        let Ok(_permit) = self.context.writers.try_acquire() else {
-            let resolved = waiting(self.old, "waiting for other writes");
-            return Ok(DecisionOutcome { resolved, requeue_within: Some(LONGEST_PAUSE), ..DecisionOutcome::default() });
+        let later = |why: &str, requeue_within| DecisionOutcome {
+            resolved: waiting(self.old, why),
+            requeue_within,
+            ..DecisionOutcome::default()
         };
-        self.checker.make_room(target).await;
-        let ended = write::resolve(target, id).await;
+        if let Some(why) = &checked.write_refused {
+            return Ok(later(why, None));
+        }
+        let Ok(_permit) = self.context.writers.try_acquire() else {
+            return Ok(later("waiting for other writes", Some(LONGEST_PAUSE)));
+        };
+        let Some(Fresh { target, workload, observation, began }) = self.refresh().await? else {
+            return Ok(later("the resource or its workload is being changed", Some(LONGEST_PAUSE)));
+        };
+        if !resolve_annotation::is_current(id, &observation.database) {
+            let result = resolve_annotation::conflict_not_found(id, self.old, &observation.database);
+            return Ok(DecisionOutcome { observation: Some(observation), ..self.decided(result, token) });
+        }
+        self.checker.make_room(&target).await;
+        let ended = write::resolve(&target, id, &self.basis(began)).await;
         if let Some(error) = &ended.error {
             self.context.metrics.database_error(error.code);
         }
-        let observation = self.checker.look(target, self.spec, workload).await;
+        let observation = self.checker.look(&target, self.spec, &workload).await;
         let outcome = match write_result::resolved(id, &ended) {
             Some(result) => self.decided(result, token),
             None => self.settled_meanwhile(id, token, &observation).await?,
@@ -233,26 +255,31 @@ impl RequestedWrites<'_> {
         Ok(newer_status.filter(|status| is_handled(Some(status), token)))
     }
 
-    async fn mode(&self, target: Option<&(Target, Workload)>, mut observation: Observation) -> ModeOutcome {
+    async fn mode(&self, write_refused: Option<&str>, mut observation: Observation) -> Result<ModeOutcome, ApiError> {
         if self.spec.mode == Mode::Observe {
-            return ModeOutcome { seeded: ConditionUpdate::Remove, requeue_within: None, observation };
+            return Ok(ModeOutcome { seeded: ConditionUpdate::Remove, requeue_within: None, observation });
         }
         let allow_writes = self.context.allow_writes;
-        let mut inserted = None;
-        if let (true, true, Some((target, workload))) = (allow_writes, observation.would_insert, target) {
-            let Ok(_permit) = self.context.writers.try_acquire() else {
+        let mut written = None;
+        if allow_writes && self.wants_write(&observation) {
+            if let Some(why) = write_refused {
+                let result = WriteResult::new(WriteReason::WriteNotPermitted, why);
+                let (seeded, observation) = (ConditionUpdate::Set(result), observation.not_permitted(why));
+                return Ok(ModeOutcome { seeded, requeue_within: None, observation });
+            }
+            let permit = self.context.writers.try_acquire();
+            let fresh = if permit.is_ok() { self.refresh().await? } else { None };
+            let Some(fresh) = fresh else {
                 let requeue_within = Some(LONGEST_PAUSE);
-                return ModeOutcome { seeded: ConditionUpdate::Keep, requeue_within, observation };
+                return Ok(ModeOutcome { seeded: ConditionUpdate::Keep, requeue_within, observation });
             };
-            self.checker.make_room(target).await;
-            inserted = self.insert(target).await;
-            observation = self.checker.look(target, self.spec, workload).await;
+            (written, observation) = self.seed(fresh).await;
         }
         if allow_writes && observation.reason == Reason::SchemaPending {
             observation.message = write_result::PENDING.to_owned();
         }
         let before = self.old.and_then(|old| find_condition(old, SEEDED)).map(|condition| condition.reason.as_str());
-        let seeded = write_result::mode_seed(allow_writes, inserted, &observation, before);
+        let seeded = write_result::mode_seed(allow_writes, written, &observation, before);
         let requeue_within = match &seeded {
             ConditionUpdate::Set(result) if result.reason == WriteReason::SeedFailed => Some(LONGEST_PAUSE),
             ConditionUpdate::Set(result)
@@ -262,17 +289,55 @@ impl RequestedWrites<'_> {
             }
             _ => None,
         };
-        ModeOutcome { seeded, requeue_within, observation }
+        Ok(ModeOutcome { seeded, requeue_within, observation })
     }
 
-    async fn insert(&self, target: &Target) -> Option<WriteResult> {
-        let ended = write::seed(target).await;
+    fn wants_write(&self, observation: &Observation) -> bool {
+        observation.would_insert || !self.carried(observation).is_empty()
+    }
+
+    /// Rotated credentials are written only where the resource itself says that the environment owns them.
+    fn carried<'o>(&self, observation: &'o Observation) -> &'o [String] {
+        if self.spec.takes_credentials() { &observation.carries } else { &[] }
+    }
+
+    fn basis(&self, began: Duration) -> Basis<'_> {
+        Basis { began, lease: &self.context.lease }
+    }
+
+    /// Resource, workload and objects once more, and what follows from them. `None`: they do not allow a write any more, and the
+    /// watch brings the one that changed.
+    async fn refresh(&self) -> Result<Option<Fresh>, ApiError> {
+        let began = lease_age::now();
+        let current = StatusClient::new(&self.context.client, self.resource).read_whole().await?;
+        let decision =
+            |meta: &ObjectMeta| meta.annotations.as_ref().and_then(|all| all.get(RESOLVE_ANNOTATION).cloned());
+        let is_same = |meta: &ObjectMeta| {
+            (&meta.uid, meta.generation, decision(meta)) == (&self.meta.uid, self.meta.generation, decision(self.meta))
+                && meta.deletion_timestamp.is_none()
+        };
+        let Some(current) = current.filter(|current| is_same(&current.meta)) else { return Ok(None) };
+        let agreements = current.status.map(|status| status.agreements).unwrap_or_default();
+        let checker = Checker { agreements: &agreements, ..*self.checker };
+        let Checked { observation, target, write_refused } = checker.check(self.resource, &current.spec).await?;
+        let permitted = target.filter(|_| write_refused.is_none());
+        Ok(permitted.map(|(target, workload)| Fresh { target, workload, observation, began }))
+    }
+
+    /// What the write came to, and what the database holds after it.
+    async fn seed(&self, fresh: Fresh) -> (Option<WriteResult>, Observation) {
+        let Fresh { target, workload, observation, began } = fresh;
+        if !self.wants_write(&observation) {
+            return (None, observation);
+        }
+        self.checker.make_room(&target).await;
+        let ended = write::seed(&target, self.carried(&observation), &self.basis(began)).await;
         if let Some(error) = &ended.error {
             self.context.metrics.database_error(error.code);
         }
         let result = write_result::seeded(&report_of(Command::Seed, &target.prepared.desired, Vec::new(), ended));
         result.iter().for_each(|result| self.record(result));
-        result
+        (result, self.checker.look(&target, self.spec, &workload).await)
     }
 
     fn record(&self, result: &WriteResult) {

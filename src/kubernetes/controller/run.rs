@@ -84,7 +84,8 @@ pub async fn run(options: ControllerOptions) -> End {
     let context =
         Context::new(client.clone(), metrics, readiness, usize::from(most), options.allow_writes, instance.clone());
     let context = Arc::new(context.only_to(options.destinations));
-    let election = options.leader_elect.then(|| Election::new(&client, &own, &options.lease_name, instance));
+    let lease = Arc::clone(&context.lease);
+    let election = options.leader_elect.then(|| Election::new(&client, &own, &options.lease_name, instance, lease));
     let work = Work { scopes, context };
     let end = tokio::select! {
         end = work.run(election, stop) => end,

@@ -3,20 +3,39 @@
 
 use std::time::Duration;
 
+use super::lease;
+use super::lease_age::{self, LeaseAge};
 use crate::kubernetes::workload::inputs::Target;
 use crate::options::TakeEnvironment;
 use crate::options::resolve::{Action, Request};
 use crate::plan::{Access, PlanOptions};
+use crate::run::may_commit::MayCommit;
 use crate::run::{resolve, seed};
 
-/// Writes at once, over all resources. Whoever finds them taken comes back.
+/// Writes at once, over all resources. A check that finds them taken comes back.
 pub const WRITERS: u16 = 4;
 /// A check waits no longer for another seeder, whatever its container would do.
 const LOCK: Duration = Duration::from_secs(10);
 
+/// From the read of resource, workload and objects to the commit that rests on them.
+const FRESH: Duration = Duration::from_secs(5);
+
+/// When that read began, and whether this controller still leads.
+pub struct Basis<'a> {
+    pub began: Duration,
+    pub lease: &'a LeaseAge,
+}
+
+impl Basis<'_> {
+    fn holds(&self) -> bool {
+        lease_age::now().saturating_sub(self.began) <= FRESH && self.lease.is_below(lease::DEADLINE)
+    }
+}
+
 /// Takes the environment into the row, if the conflict is still the one that was named.
-pub async fn resolve(target: &Target, id: &str) -> resolve::ResolveOutcome {
+pub async fn resolve(target: &Target, id: &str, basis: &Basis<'_>) -> resolve::ResolveOutcome {
     let Some(connector) = &target.prepared.connector else { return resolve::ResolveOutcome::default() };
+    let holds = || basis.holds();
     let request = Request { action: Action::TakeEnvironment, providers: Vec::new(), conflicts: vec![id.to_owned()] };
     let run = resolve::ResolveRun {
         desired: &target.prepared.desired,
@@ -27,23 +46,27 @@ pub async fn resolve(target: &Target, id: &str) -> resolve::ResolveOutcome {
         lock_timeout: lock_timeout(target),
         dry_run: false,
         shown: None,
+        may_commit: MayCommit::if_true(&holds),
     };
     run.run(connector).await
 }
 
-/// Inserts what is missing.
-pub async fn seed(target: &Target) -> seed::RunOutcome {
+/// Inserts what is missing, and writes the credentials of the differences with these ids.
+pub async fn seed(target: &Target, carried: &[String], basis: &Basis<'_>) -> seed::RunOutcome {
     let Some(connector) = &target.prepared.connector else { return seed::RunOutcome::default() };
+    let holds = || basis.holds();
+    // What the workload or the resource takes serves the prediction alone: URL and other fields are a start's business.
+    let take = if carried.is_empty() { TakeEnvironment::None } else { TakeEnvironment::Credentials };
     let run = seed::SeedRun {
         desired: &target.prepared.desired,
         keyring: &target.prepared.keyring,
-        // The container's options serve the prediction alone; a row that is there is a start's business.
-        plan: PlanOptions { access: Access::Write, take: TakeEnvironment::None, ..target.prepared.plan },
+        plan: PlanOptions { access: Access::Write, take, fingerprints: false, ..target.prepared.plan },
         wait: Duration::ZERO,
         lock_timeout: lock_timeout(target),
         if_schema_missing: target.options.if_schema_missing,
         undescribed: false,
-        decided: None,
+        decided: Some(carried),
+        may_commit: MayCommit::if_true(&holds),
     };
     run.run(connector).await
 }

@@ -36,6 +36,8 @@ words! {
         InSync = "InSync" => meaning("True", "True", Progress::Current),
         WouldUpdate = "WouldUpdate" => meaning("True", "False", Progress::Current),
         WouldSeed = "WouldSeed" => meaning("True", "False", Progress::Current),
+        RotationPending = "RotationPending" => meaning("True", "False", Progress::Current),
+        WriteNotPermitted = "WriteNotPermitted" => meaning("True", "False", Progress::Current),
         CredentialsDiffer = "CredentialsDiffer" => meaning("True", "False", Progress::Current),
         SettingsDiffer = "SettingsDiffer" => meaning("True", "False", Progress::Current),
         Conflict = "Conflict" => meaning("True", "False", Progress::Current),

@@ -58,9 +58,11 @@ pub struct AIProviderSeedSpec {
     pub workload_ref: WorkloadRef,
 
     /// Observe: only look. Seed: also insert providers that the database lacks, as the init container would, so that a first
-    /// install is completed as soon as Coder has created its tables. What is there is never changed, what was deleted stays
-    /// deleted, and nothing is inserted while there is a conflict. Seed needs a controller with --allow-writes (allowWrites in
-    /// its chart) and a role that may insert. Default Observe.
+    /// install is completed as soon as Coder has created its tables. With options.takeEnvironment Credentials or All also write
+    /// rotated credentials into rows that hold what both sides last agreed on. Nothing else that is there is changed, what was
+    /// deleted stays deleted, and nothing is written while a conflict stops the start. Seed needs a controller with
+    /// --allow-writes (allowWrites in its chart) and a role that may write. Where database.urlSecretRef names a Secret, its
+    /// annotation aiproviders.dev/writable-by has to list this resource. Default Observe.
     #[serde(default)]
     pub mode: Mode,
 
@@ -101,6 +103,12 @@ impl AIProviderSeedSpec {
     }
 
     /// A way to reach the database that takes the place of the container's own.
+    /// Does the resource itself say that the environment owns the credentials?
+    pub fn takes_credentials(&self) -> bool {
+        let take = self.options.as_ref().and_then(|options| options.take_environment);
+        matches!(take, Some(TakeEnvironment::Credentials | TakeEnvironment::All))
+    }
+
     pub fn url_secret_ref(&self) -> Option<&KeyRef> {
         self.database.as_ref()?.url_secret_ref.as_ref()
     }

@@ -12,6 +12,8 @@ pub const MAX_PROVIDERS: usize = 256;
 pub const MAX_CONFLICTS: usize = 64;
 /// How many of `agreements` there may be.
 pub const MAX_AGREEMENTS: usize = 256;
+/// How many `credentials` an agreement may have; of more nothing is remembered. (Coder: at most 5 keys.)
+pub const MAX_CREDENTIALS: usize = 16;
 /// How many of `warnings` there may be.
 pub const MAX_WARNINGS: usize = 32;
 /// How many of `undescribed` there may be.
@@ -127,7 +129,7 @@ pub struct ProviderStatus {
     /// Its type in the environment, such as openai or anthropic.
     pub r#type: String,
 
-    /// InSync; Created, by a seed just now; Missing, the next start inserts it; Conflict, the database has it otherwise;
+    /// InSync; Created or Updated, by a seed just now; WouldUpdate, the environment owns what differs; Missing, the next start inserts it; Conflict, the database has it otherwise;
     /// CredentialsDiffer, only keys differ and that does not stop a start; SettingsDiffer, the same of optional fields;
     /// Deleted, an operator deleted it and it stays so; Unsupported, this database does not know the type.
     #[schemars(with = "String")]
@@ -219,9 +221,19 @@ pub struct AgreementStatus {
     /// The id of its row (a UUID).
     pub id: String,
 
-    /// SHA-256 of type, base URL and Bedrock region, 64 hex digits, as in the JSON document of `diff`. Credentials are not
-    /// part of it.
+    /// SHA-256 of type, base URL and Bedrock region, 64 hex digits, as in the JSON document of `diff`.
     pub hash: String,
+
+    /// Fingerprints of the credentials that both sides had, keyed with the id of the row, 16 hex digits each: the API keys
+    /// sorted, or the Bedrock access key and its secret. Empty: neither had any. Not there: they were not compared. In mode Seed
+    /// with takeEnvironment a row is given rotated credentials only while it holds exactly these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        with = "Vec<String>",
+        length(max = MAX_CREDENTIALS),
+        extend("x-kubernetes-list-type" = "atomic")
+    )]
+    pub credentials: Option<Vec<String>>,
 
     /// When they were last seen to agree (RFC 3339). While nothing else changes it is refreshed at most once an hour.
     #[schemars(schema_with = "date_time")]

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use crate::kubernetes::crd::status::{AgreementStatus, Changed, MAX_AGREEMENTS};
+use crate::kubernetes::crd::status::{AgreementStatus, Changed, MAX_AGREEMENTS, MAX_CREDENTIALS};
+use crate::plan::CredentialSides;
 use crate::report::minute;
 
-/// Both sides of one provider at one look, as hashes of their canonical records, which hold no credential.
+/// Both sides of one provider at one look: hashes of their canonical records, and fingerprints of their credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderHashes {
     pub provider: String,
@@ -16,11 +17,20 @@ pub struct ProviderHashes {
     pub row: String,
     pub environment: String,
     pub database: String,
+    /// `None`: they were not compared.
+    pub credentials: Option<CredentialSides>,
 }
 
 impl ProviderHashes {
     fn agrees(&self) -> bool {
         self.environment == self.database
+    }
+
+    /// The credentials that both sides have.
+    fn agreed_credentials(&self) -> Option<&Vec<String>> {
+        let sides = self.credentials.as_ref()?;
+        let agree = self.agrees() && sides.environment == sides.database && sides.database.len() <= MAX_CREDENTIALS;
+        agree.then_some(&sides.database)
     }
 }
 
@@ -34,6 +44,17 @@ pub fn changed_side(agreements: &[AgreementStatus], record: &ProviderHashes) -> 
         (false, false) => return None,
     };
     Some((changed, last.time.clone()))
+}
+
+/// May the controller by itself overwrite the credentials of the row? Only if it is still the row of the last agreement and holds
+/// exactly what both sides agreed on then, so that it was the environment that changed.
+pub fn may_carry(agreements: &[AgreementStatus], record: &ProviderHashes) -> bool {
+    let last = agreements.iter().find(|last| last.name == record.provider && last.id == record.row);
+    let (Some(last), Some(sides)) = (last, &record.credentials) else { return false };
+    record.agrees()
+        && record.database == last.hash
+        && last.credentials.as_ref() == Some(&sides.database)
+        && sides.environment != sides.database
 }
 
 /// ` (the environment changed since 2026-11-20 09:12 UTC)`
@@ -52,9 +73,11 @@ pub fn sentence(changed: Changed, since: &Time) -> String {
 pub fn update(agreements: &[AgreementStatus], records: &[ProviderHashes], now: &Time) -> Vec<AgreementStatus> {
     let records = unambiguous(records);
     let of = |last: &AgreementStatus| records.iter().find(|r| r.provider == last.name && r.row == last.id);
-    let kept = agreements.iter().filter_map(|last| match of(last)? {
-        record if record.agrees() && record.environment != last.hash => Some(agreement(record, now)),
-        _ => Some(last.clone()),
+    let kept = agreements.iter().filter_map(|last| {
+        let record = of(last)?;
+        let is_new_hash = record.agrees() && record.environment != last.hash;
+        let is_new_pair = record.agreed_credentials().is_some_and(|agreed| last.credentials.as_ref() != Some(agreed));
+        Some(if is_new_hash || is_new_pair { agreement(record, now) } else { last.clone() })
     });
     let mut all: Vec<AgreementStatus> = kept.collect();
     let known: BTreeSet<String> = all.iter().map(|last| last.name.clone()).collect();
@@ -77,8 +100,9 @@ pub fn touch(agreements: &mut [AgreementStatus], records: &[ProviderHashes], now
 }
 
 fn agreement(record: &ProviderHashes, now: &Time) -> AgreementStatus {
+    let credentials = record.agreed_credentials().cloned();
     let ProviderHashes { provider, row, environment, .. } = record.clone();
-    AgreementStatus { name: provider, id: row, hash: environment, time: now.clone() }
+    AgreementStatus { name: provider, id: row, hash: environment, credentials, time: now.clone() }
 }
 
 /// Names as they are shown may be cut: of two that look the same nothing is remembered.
@@ -110,6 +134,7 @@ mod tests {
             row: text(row),
             environment: text(environment),
             database: text(database),
+            credentials: None,
         }
     }
 
@@ -129,6 +154,40 @@ mod tests {
         assert_eq!(who(record("b", "1", "y", "x")), None);
         let since = Time("2026-11-20T09:12:31Z".parse().unwrap());
         assert_eq!(sentence(Changed::Both, &since), " (both changed since 2026-11-20 09:12 UTC)");
+    }
+
+    fn with_keys(environment: &[&str], database: &[&str]) -> ProviderHashes {
+        let texts = |side: &[&str]| side.iter().map(ToString::to_string).collect();
+        let credentials = CredentialSides { environment: texts(environment), database: texts(database) };
+        ProviderHashes { credentials: Some(credentials), ..record("a", "1", "x", "x") }
+    }
+
+    /// P15, as a function of values: each line but the first is a reason not to.
+    #[test]
+    fn only_what_both_sides_last_agreed_on_may_be_carried() {
+        let agreed = update(&[], &[with_keys(&["k"], &["k"])], &at(0));
+        assert_eq!(agreed[0].credentials.as_deref(), Some(&["k".to_owned()][..]));
+        let may = |record: ProviderHashes| may_carry(&agreed, &record);
+        assert!(may(with_keys(&["n"], &["k"])));
+        assert!(!may(with_keys(&["k"], &["k"])), "nothing to carry");
+        assert!(!may(with_keys(&["n"], &["other"])), "somebody changed the row");
+        assert!(!may(with_keys(&["k"], &["other"])), "somebody changed the row alone");
+        assert!(!may(ProviderHashes { row: "2".to_owned(), ..with_keys(&["n"], &["k"]) }), "another row");
+        assert!(!may(ProviderHashes { database: "y".to_owned(), ..with_keys(&["n"], &["k"]) }), "another URL");
+        let both = ProviderHashes { environment: "y".into(), database: "y".into(), ..with_keys(&["n"], &["k"]) };
+        assert!(!may(both), "agreed on another URL");
+        assert!(!may(ProviderHashes { credentials: None, ..with_keys(&["n"], &["k"]) }), "not compared");
+        assert!(!may_carry(&[], &with_keys(&["n"], &["k"])), "no memory");
+        // The memory outlives a difference and a look that compared nothing, and goes with a new URL.
+        let later = update(&agreed, &[with_keys(&["n"], &["other"])], &at(1));
+        assert_eq!(update(&later, &[record("a", "1", "x", "x")], &at(2)), agreed);
+        let both = ProviderHashes { environment: "y".into(), database: "y".into(), ..with_keys(&["n"], &["k"]) };
+        assert_eq!(update(&agreed, &[both], &at(3))[0].credentials, None);
+        let renewed = update(&agreed, &[with_keys(&["n"], &["n"])], &at(4));
+        assert_eq!((renewed[0].credentials.as_deref(), &renewed[0].time), (Some(&["n".to_owned()][..]), &at(4)));
+        let many: Vec<String> = (0..=MAX_CREDENTIALS).map(|number| number.to_string()).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        assert_eq!(update(&[], &[with_keys(&many, &many)], &at(0))[0].credentials, None);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct Observation {
     pub desired: Option<usize>,
     /// A seed would insert rows.
     pub would_insert: bool,
+    /// The differences of credentials that the controller may write by itself: of rows that hold what both sides last agreed on.
+    pub carries: Vec<String>,
     pub warnings: Vec<WarningStatus>,
     /// Live rows that no variable describes.
     pub undescribed: Vec<String>,
@@ -107,6 +109,7 @@ impl Observation {
             database,
             desired: None,
             would_insert: false,
+            carries: Vec::new(),
             warnings: Vec::new(),
             undescribed: Vec::new(),
             workload: None,
@@ -149,8 +152,15 @@ impl Observation {
         };
         observed.warnings = warnings(&report.findings.warnings);
         observed.undescribed.clone_from(&report.undescribed);
-        observed.would_insert = report.outcome == Outcome::Changes;
+        observed.would_insert = report.outcome == Outcome::Changes && report.count(State::Missing) > 0;
+        observed.carries = carries(report, of);
         observed
+    }
+
+    /// The resource asks for a write that its database does not allow it.
+    #[must_use]
+    pub fn not_permitted(self, why: &str) -> Self {
+        Observation { reason: Reason::WriteNotPermitted, message: format!("{}; {why}", self.message), ..self }
     }
 
     #[must_use]
@@ -192,11 +202,13 @@ fn agreed(report: &Report, of: &ReportSubject<'_>) -> Observation {
         let message = warning(Code::NothingDesired).map(|warning| warning.message.clone());
         (Reason::NothingDesired, message.unwrap_or_else(|| "no provider variable is set".to_owned()))
     } else if report.count(State::WouldUpdate) > 0 {
-        (Reason::WouldUpdate, good(report))
+        (Reason::WouldUpdate, would_update(report))
     } else if report.count(State::Missing) > 0 {
         // Why what is missing would not be inserted at the next start.
         let not_now = warning(Code::EncryptionPending).map(problem_sentence);
         (Reason::WouldSeed, [Some(good(report)), not_now].into_iter().flatten().collect::<Vec<_>>().join("; "))
+    } else if let Some(pending) = warning(Code::RotationPending) {
+        (Reason::RotationPending, problem_sentence(pending))
     } else if report.count(State::CredentialsDiffer) + report.count(State::SettingsDiffer) > 0 {
         let of_settings = report.count(State::CredentialsDiffer) == 0;
         let reason = if of_settings { Reason::SettingsDiffer } else { Reason::CredentialsDiffer };
@@ -229,9 +241,35 @@ fn found(report: &Report, of: &ReportSubject<'_>) -> DatabaseView {
     let records: Vec<ProviderHashes> = report.providers.iter().filter_map(record).collect();
     DatabaseView::Found {
         providers: report.providers.iter().map(provider).collect(),
-        conflicts: report.conflicts.iter().map(|conflict| observed_conflict(conflict, &records, of)).collect(),
+        conflicts: differences(report).map(|conflict| observed_conflict(conflict, &records, of)).collect(),
         records,
     }
+}
+
+/// What stays, and what the next start would end: on both environment and database disagree.
+fn differences(report: &Report) -> impl Iterator<Item = &Conflict> {
+    report.conflicts.iter().chain(&report.updates)
+}
+
+fn would_update(report: &Report) -> String {
+    let facts = report.updates.iter().map(conflict_sentence).collect::<Vec<_>>().join("; ");
+    let next = format!(". {}", advice(&report.updates, None, &report.resolve_options));
+    fit_bytes(&format!("{}: ", good(report)), &facts, &next, MESSAGE)
+}
+
+fn carries(report: &Report, of: &ReportSubject<'_>) -> Vec<String> {
+    let may = |provider: &&Provider| {
+        provider.state == State::WouldUpdate
+            && record(provider).is_some_and(|record| last_agreed::may_carry(of.agreements, &record))
+    };
+    let labels: Vec<&str> = report.providers.iter().filter(may).map(|provider| provider.name.as_str()).collect();
+    let of_credentials = report.updates.iter().filter(|update| update.field.is_credential());
+    let mut ids: Vec<String> = of_credentials
+        .filter(|update| labels.contains(&update.provider.as_str()))
+        .map(|update| update.id.clone())
+        .collect();
+    ids.dedup();
+    ids
 }
 
 /// `None`: there is no row to compare with, or it is deleted.
@@ -241,6 +279,7 @@ fn record(provider: &Provider) -> Option<ProviderHashes> {
         row: provider.id?.to_string(),
         environment: provider.environment_hash.clone(),
         database: provider.database_hash.clone()?,
+        credentials: provider.credential_sides.clone(),
     })
 }
 

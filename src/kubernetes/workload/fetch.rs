@@ -12,7 +12,7 @@ use kube::core::Request;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
-use super::objects::{MAX_OBJECT_BYTES, Names, Objects, UsedKeys};
+use super::objects::{MAX_OBJECT_BYTES, Names, Objects, UsedKeys, WRITABLE_BY};
 use super::template::Workload;
 use crate::kubernetes::client::{ApiError, call, call_by};
 use crate::options::WorkloadKind;
@@ -88,6 +88,10 @@ pub async fn objects(client: &Client, namespace: &str, names: &Names) -> Result<
     for (name, keys) in &names.secrets {
         let what = format!("get Secret {name} in namespace {namespace}");
         let secret = call_by(deadline, &what, secrets.get_opt(name)).await?;
+        let writers = secret.as_ref().and_then(|secret| secret.metadata.annotations.as_ref()?.get(WRITABLE_BY));
+        if let Some(writers) = writers {
+            objects.writable_by.insert(name.clone(), writers.clone());
+        }
         let data = secret.map(|secret| used(secret.data.unwrap_or_default(), keys, &mut room, |value| value.0));
         objects.secrets.insert(name.clone(), data.transpose().map_err(|Full| FetchError::TooMuch(names.too_large()))?);
     }

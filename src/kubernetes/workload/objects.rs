@@ -27,11 +27,16 @@ impl ObjectKind {
     }
 }
 
+/// On a Secret with a database URL: the names of the resources by which the controller may write there, with commas.
+pub const WRITABLE_BY: &str = "aiproviders.dev/writable-by";
+
 /// By name. No `Debug`: it is full of secrets. `None`: there is no such object.
 #[derive(Default)]
 pub struct Objects {
     pub secrets: BTreeMap<String, Option<BTreeMap<String, Vec<u8>>>>,
     pub config_maps: BTreeMap<String, Option<BTreeMap<String, String>>>,
+    /// By the name of the Secret: what its annotation `aiproviders.dev/writable-by` says.
+    pub writable_by: BTreeMap<String, String>,
     /// Only manifests: what is not among them may be in the cluster.
     pub partial: bool,
     /// Manifests that are encrypted, so that what they hold is as unknown as what is not among them.

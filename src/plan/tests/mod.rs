@@ -30,6 +30,7 @@ const WRITE: PlanOptions = PlanOptions {
     compare_settings: Compare::Warn,
     take: TakeEnvironment::None,
     audit: true,
+    fingerprints: false,
     access: Access::Write,
     keys_given: false,
 };

@@ -22,6 +22,7 @@ const OPTIONS: PlanOptions = PlanOptions {
     compare_settings: Compare::Fail,
     take: TakeEnvironment::None,
     audit: true,
+    fingerprints: false,
     access: Access::Read,
     keys_given: false,
 };

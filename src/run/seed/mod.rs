@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::lost_commit::took_effect;
+use super::may_commit::MayCommit;
 use super::retry::{self, Limits, ROUND_TRIP_TIMEOUT, took, within};
 use crate::options::IfSchemaMissing;
 use crate::plan::resolve::Resolution;
@@ -39,6 +40,8 @@ pub struct SeedRun<'a> {
     /// Of the differences that `plan.take` covers, only those with these ids are taken, and only if that is still their id under
     /// the lock. `None`: all.
     pub decided: Option<&'a [String]>,
+    /// Asked after the read under the lock: where it says no, nothing is written.
+    pub may_commit: MayCommit<'a>,
 }
 
 /// The last plan of a run, if there was one, and the error that ended it, if it failed.

@@ -3,6 +3,7 @@
 use super::{RunOutcome, SeedAttempt, Unanswered, only_read_only};
 use crate::plan::resolve::Resolution;
 use crate::plan::{Insert, State};
+use crate::run::may_commit;
 use crate::run::retry::{ROUND_TRIP_TIMEOUT, within, within_lock_timeout};
 use crate::store::lock::lock_and_read;
 use crate::store::snapshot::{self, ReadScope};
@@ -34,6 +35,11 @@ impl SeedAttempt<'_> {
         if plan.update.rows().iter().any(|row| !rows.contains(row)) {
             rollback(self.session).await;
             return Err(update::rows_changed(self.session));
+        }
+        if !run.may_commit.says_yes() {
+            rollback(self.session).await;
+            plan.findings.problems.push(may_commit::too_late());
+            return Ok(());
         }
         match plan.insert.take() {
             Some(insert) if plan.update.updates.is_empty() => self.insert(outcome, &insert).await,

@@ -56,6 +56,8 @@ words! {
         Waiting = "Waiting" => row("False", NO_EVENT, "Seed"),
         SeedFailed = "SeedFailed" => row("False", EVENT, "Seed"),
         WritesNotAllowed = "WritesNotAllowed" => row("False", EVENT, "Seed"),
+        /// The Secret with the database's URL does not name this resource.
+        WriteNotPermitted = "WriteNotPermitted" => row("False", EVENT, "Seed"),
     }
 }
 
@@ -126,7 +128,7 @@ pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<WriteResult
     if problems.is_empty() || problems.iter().any(|problem| problem.code == Code::ConflictMoved) {
         return None;
     }
-    let is_temporary = problems.iter().all(|problem| problem.code == Code::ReadOnly);
+    let is_temporary = problems.iter().all(|problem| matches!(problem.code, Code::ReadOnly | Code::LockTimeout));
     Some(not_written(problems, if is_temporary { Next::Retry } else { Next::Refuse }))
 }
 
@@ -161,7 +163,11 @@ pub fn seeded(report: &Report) -> Option<WriteResult> {
     if report.written {
         let created = report.providers.iter().filter(|provider| provider.state == State::Created);
         let names: Vec<&str> = created.map(|provider| provider.name.as_str()).collect();
-        let message = fit_bytes("inserted ", &names.join(", "), "; Coder was notified", MESSAGE);
+        let inserted = (!names.is_empty()).then(|| format!("inserted {}", names.join(", ")));
+        let updated =
+            (!report.updates.is_empty()).then(|| format!("took the environment: {}", changes(&report.updates)));
+        let done = inserted.into_iter().chain(updated).collect::<Vec<_>>().join("; ");
+        let message = fit_bytes("", &done, "; Coder was notified", MESSAGE);
         return Some(WriteResult::new(WriteReason::Seeded, message));
     }
     if report.commit_unknown {
@@ -172,7 +178,7 @@ pub fn seeded(report: &Report) -> Option<WriteResult> {
     if report.findings.problems.is_empty() {
         return None;
     }
-    let message = format!("nothing was inserted: {}; retrying", sentences(&report.findings.problems));
+    let message = format!("nothing was written: {}; retrying", sentences(&report.findings.problems));
     Some(WriteResult::new(WriteReason::SeedFailed, message))
 }
 

@@ -81,11 +81,11 @@ fn seed_outcome_has_its_write_result() {
     let mut report = Report::new(Command::Seed, Vec::new());
     assert_eq!(said(&report), None);
     report.findings.problems = vec![Problem::new(Code::PermissionDenied, "why")];
-    let message = "nothing was inserted: why (permission_denied); retrying";
+    let message = "nothing was written: why (permission_denied); retrying";
     assert_eq!(said(&report), Some((WriteReason::SeedFailed, message.to_owned())));
     report.commit_unknown = true;
     let (word, message) = said(&report).unwrap();
-    assert!(word == WriteReason::SeedFailed && !message.contains("nothing was inserted"), "{message}");
+    assert!(word == WriteReason::SeedFailed && !message.contains("nothing was written"), "{message}");
 }
 
 #[test]

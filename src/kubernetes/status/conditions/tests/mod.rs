@@ -42,7 +42,7 @@ fn conflict(provider: &str, field: &str, environment: &str) -> ObservedConflict 
 /// Both sides of provider `a`, in one row.
 fn record(environment: &str, database: &str) -> ProviderHashes {
     let [provider, row, environment, database] = ["a", "1", environment, database].map(str::to_owned);
-    ProviderHashes { provider, row, environment, database }
+    ProviderHashes { provider, row, environment, database, credentials: None }
 }
 
 fn with_records(observation: Observation, found: &[ProviderHashes]) -> Observation {

@@ -7,6 +7,8 @@ use crate::support::{Cluster, Namespace};
 use serde_json::{Value, json};
 
 const DECISION: &str = "aiproviders.dev/resolve=3f9a1c3f9a1c:environment";
+/// The account of the chart's controller.
+const CONTROLLER: &str = "the-controller";
 const REFUSED: &str = "need the right to update aiproviderseeds/resolve";
 
 struct Person<'n> {
@@ -61,10 +63,18 @@ fn decide_rule(names: &[&str]) -> Value {
     rule
 }
 
+fn status_rule() -> Value {
+    json!({"apiGroups": ["aiproviders.dev"], "resources": ["aiproviderseeds/status"], "verbs": ["get", "update", "patch"]})
+}
+
 /// The chart's policy for this namespace, in force, and the names of its roles.
 fn install(namespace: &Namespace) -> (String, String) {
-    let set = format!("allowWrites=true,aggregatedRoles.edit=true,watchNamespaces={{{}}}", namespace.name());
-    let rendered = helm::template(&["--set", &set]);
+    let set = format!(
+        "allowWrites=true,aggregatedRoles.edit=true,serviceAccount.name={CONTROLLER},watchNamespaces={{{}}}",
+        namespace.name()
+    );
+    // The controller is installed where it looks.
+    let rendered = helm::template(&["--set", &set, "--namespace", namespace.name()]);
     let kinds = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole"];
     let objects: Vec<Value> = helm::objects(&rendered)
         .into_iter()
@@ -102,21 +112,23 @@ fn only_who_may_resolve_makes_the_controller_write() {
     }
     let namespace = cluster.namespace();
     let (view, edit) = install(&namespace);
-    let status = json!({"apiGroups": ["aiproviders.dev"], "resources": ["aiproviderseeds/status"], "verbs": ["update", "patch"]});
     let viewer = person(&namespace, "viewer", &view, json!([]));
-    let editor = person(&namespace, "editor", &edit, json!([status]));
+    let editor = person(&namespace, "editor", &edit, json!([status_rule()]));
     namespace.apply(
         &json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": "editor-view"},
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": view},
             "subjects": [{"kind": "ServiceAccount", "name": "editor", "namespace": namespace.name()},
                          {"kind": "ServiceAccount", "name": "resolver", "namespace": namespace.name()},
+                         {"kind": "ServiceAccount", "name": "status", "namespace": namespace.name()},
                          {"kind": "ServiceAccount", "name": "one", "namespace": namespace.name()}],
         })
         .to_string(),
     );
     let resolver = person(&namespace, "resolver", &edit, json!([decide_rule(&[])]));
     let of_one = person(&namespace, "one", &edit, json!([decide_rule(&["coder"])]));
+    let resolver_status = person(&namespace, "status", &edit, json!([decide_rule(&[]), status_rule()]));
+    let controller = person(&namespace, CONTROLLER, &view, json!([status_rule()]));
     eventually("the policy is in force", || {
         let seeds = coder(|object| object["spec"]["mode"] = json!("Seed"));
         let output = editor.kubectl(&["create", "--dry-run=server", "-f", "-"], &seeds.to_string());
@@ -161,6 +173,29 @@ fn only_who_may_resolve_makes_the_controller_write() {
     assert_eq!(after["status"]["observedGeneration"], 1);
     assert_eq!(after["spec"]["mode"], "Observe");
     assert!(after["metadata"]["annotations"]["aiproviders.dev/resolve"].is_null(), "{after}");
+
+    // when one who may write the status changes what both sides agreed on / then that is refused, and the rest is not
+    let agreed = json!({"status": {"agreements": [
+        {"name": "openai", "id": "1", "hash": "h", "time": "2026-11-20T09:12:00Z"},
+    ]}});
+    let none = json!({"status": {"agreements": null}}).to_string();
+    let subresource = ["patch", "aps", "coder", "--subresource=status", "--type=merge", "-p"];
+    let with = |patch: &str| editor.kubectl(&[&subresource[..], &[patch]].concat(), "");
+    refused(with(&agreed.to_string()));
+    // The same apply as the controller's.
+    let mut applied_status = coder(|_| {});
+    applied_status.as_object_mut().unwrap().remove("spec");
+    applied_status["status"] = agreed["status"].clone();
+    let apply = ["apply", "--server-side", "--force-conflicts", "--subresource=status", "-f", "-"];
+    refused(editor.kubectl(&apply, &applied_status.to_string()));
+    resolver_status.may(&[&subresource[..], &[&agreed.to_string()]].concat());
+    with(&json!({"status": {"observedGeneration": 2}}).to_string()).ok();
+    refused(with(&none));
+    refused(with(&json!({"status": null}).to_string()));
+    assert_eq!(stored(&namespace)["status"]["agreements"][0]["hash"], "h");
+    // The account of the chart's controller has no such right, and needs none.
+    controller.may(&[&subresource[..], &[&none]].concat());
+    assert!(stored(&namespace)["status"]["agreements"].is_null());
 
     // when one who may resolve has decided / then others may take that back, and change nothing beside it
     resolver.may(&["annotate", "aps/coder", DECISION]);

@@ -102,13 +102,13 @@ impl AIProviderSeedSpec {
         humantime::parse_duration(&self.interval).unwrap_or(DEFAULT_INTERVAL).max(MIN_INTERVAL)
     }
 
-    /// A way to reach the database that takes the place of the container's own.
     /// Does the resource itself say that the environment owns the credentials?
     pub fn takes_credentials(&self) -> bool {
         let take = self.options.as_ref().and_then(|options| options.take_environment);
         matches!(take, Some(TakeEnvironment::Credentials | TakeEnvironment::All))
     }
 
+    /// A way to reach the database that takes the place of the container's own.
     pub fn url_secret_ref(&self) -> Option<&KeyRef> {
         self.database.as_ref()?.url_secret_ref.as_ref()
     }
@@ -234,8 +234,8 @@ pub struct SeedOptions {
     #[schemars(with = "Undescribed")]
     pub undescribed: Option<Undescribed>,
     /// What a start overwrites in a row that is there: None; Credentials, keys and Bedrock credentials; All, whatever the
-    /// environment sets. For the prediction: by itself the controller changes no row. Default: what the container says, and
-    /// None if it says nothing.
+    /// environment sets. In mode Seed the controller writes rotated credentials by itself only where this field says
+    /// Credentials or All. Default: what the container says, and None if it says nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TakeEnvironment")]
     pub take_environment: Option<TakeEnvironment>,

@@ -129,8 +129,8 @@ pub struct ProviderStatus {
     /// Its type in the environment, such as openai or anthropic.
     pub r#type: String,
 
-    /// InSync; Created or Updated, by a seed just now; WouldUpdate, the environment owns what differs; Missing, the next start inserts it; Conflict, the database has it otherwise;
-    /// CredentialsDiffer, only keys differ and that does not stop a start; SettingsDiffer, the same of optional fields;
+    /// InSync; Created or Updated, by a seed just now; WouldUpdate, the environment owns what differs; Missing, the next start
+    /// inserts it; Conflict, the database has it otherwise; CredentialsDiffer, only keys differ and that does not stop a start; SettingsDiffer, the same of optional fields;
     /// Deleted, an operator deleted it and it stays so; Unsupported, this database does not know the type.
     #[schemars(with = "String")]
     pub state: ProviderState,

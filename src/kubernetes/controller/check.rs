@@ -66,6 +66,13 @@ pub struct Checked {
     pub write_refused: Option<String>,
 }
 
+/// What a database is asked with.
+struct Gathered {
+    target: Target,
+    workload: Workload,
+    write_refused: Option<String>,
+}
+
 /// What became of a turn.
 pub enum CheckEnd {
     Checked(Box<Checked>),
@@ -137,6 +144,28 @@ impl Checker<'_> {
         }
     }
 
+    /// The same once more, right before a write, as long as it leads to the database of `route`. `None`: it does not, or there is
+    /// nothing to write to.
+    pub async fn check_again(
+        &self,
+        resource: &Key,
+        spec: &AIProviderSeedSpec,
+        route: Option<&Route>,
+    ) -> Result<Option<Checked>, ApiError> {
+        let Ok(gathered) = timeout(LIMIT, self.gather(resource, spec)).await else {
+            let call = format!("check {} in namespace {}", resource.1, resource.0);
+            return Err(ApiError::timed_out(call));
+        };
+        match gathered {
+            Ok(Ok(gathered)) if route_of(&gathered.target).as_ref() == route => {
+                Ok(Some(self.judge(gathered, spec).await))
+            }
+            Ok(_) => Ok(None),
+            Err(Ending::Failed(error)) => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
+
     async fn observe(
         &self,
         resource: &Key,
@@ -144,13 +173,40 @@ impl Checker<'_> {
         turn: &mut Turn,
         working: Turn,
     ) -> Result<Checked, Ending> {
+        let gathered = match self.gather(resource, spec).await? {
+            Ok(gathered) => gathered,
+            Err(observation) => return Ok((*observation).into()),
+        };
+        if let Some(route) = route_of(&gathered.target)
+            && !turn.lead_to(&route)
+        {
+            return Err(Ending::Elsewhere(route));
+        }
+        // A server may let wait.
+        drop(working);
+        Ok(self.judge(gathered, spec).await)
+    }
+
+    async fn judge(&self, gathered: Gathered, spec: &AIProviderSeedSpec) -> Checked {
+        let Gathered { target, workload, write_refused } = gathered;
+        let observation = self.look(&target, spec, &workload).await;
+        Checked { observation, target: Some((target, workload)), write_refused }
+    }
+
+    /// All that is read from the API server, or what it came to without a database.
+    async fn gather(
+        &self,
+        resource: &Key,
+        spec: &AIProviderSeedSpec,
+    ) -> Result<Result<Gathered, Box<Observation>>, Ending> {
+        let ended = |observation: Observation| Ok(Err(Box::new(observation)));
         let reference = &spec.workload_ref;
         let mut names = database::names(spec.database.as_ref());
         self.index.set(resource, (reference.kind, &reference.name), &names);
         let workload = self.workload(&resource.0, reference).await?;
         let container = match workload.container(&reference.container) {
             Ok(container) => container,
-            Err(stop) => return Ok(Observation::stopped(stop).with_workload(&workload).into()),
+            Err(stop) => return ended(Observation::stopped(stop).with_workload(&workload)),
         };
         names.of_container(container);
         if let Some(problem) = names.too_many() {
@@ -163,25 +219,16 @@ impl Checker<'_> {
         // What a database is waited for with is small.
         drop(objects);
         let workload = workload.without_pod();
-        let observation = match target {
+        match target {
             Ok(mut target) => {
                 let destinations = self.destinations.on_behalf_of(&resource.0);
                 let connector = target.prepared.connector.take();
                 target.prepared.connector = connector.map(|connector| connector.only_to(destinations));
-                if let Some(route) = route_of(&target)
-                    && !turn.lead_to(&route)
-                {
-                    return Err(Ending::Elsewhere(route));
-                }
-                // A server may let wait.
-                drop(working);
-                let observation = self.look(&target, spec, &workload).await;
-                return Ok(Checked { observation, target: Some((target, workload)), write_refused });
+                Ok(Ok(Gathered { target, workload, write_refused }))
             }
-            Err(TargetError::Stopped(stop)) => Observation::stopped(stop),
-            Err(TargetError::Invalid(refused)) => Observation::refused(&refused),
-        };
-        Ok(observation.with_workload(&workload).into())
+            Err(TargetError::Stopped(stop)) => ended(Observation::stopped(stop).with_workload(&workload)),
+            Err(TargetError::Invalid(refused)) => ended(Observation::refused(&refused).with_workload(&workload)),
+        }
     }
 
     async fn workload(&self, namespace: &str, reference: &WorkloadRef) -> Result<Workload, Ending> {
@@ -276,7 +323,7 @@ impl Checker<'_> {
     }
 }
 
-fn route_of(target: &Target) -> Option<Route> {
+pub fn route_of(target: &Target) -> Option<Route> {
     target.prepared.connector.as_ref()?.source().options().ok().map(|options| options.route())
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use kube::api::ObjectMeta;
 
 use super::apply_status::StatusClient;
-use super::check::{Checked, Checker, report_of};
+use super::check::{Checked, Checker, report_of, route_of};
 use super::context::Context;
 use super::index::Key;
 use super::lease_age;
@@ -22,6 +22,7 @@ use crate::kubernetes::status::write_result::{self, ConditionUpdate, WriteReason
 use crate::kubernetes::workload::inputs::Target;
 use crate::kubernetes::workload::template::Workload;
 use crate::report::Command;
+use crate::store::url::Route;
 
 /// While a first install waits for Coder's tables.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -116,7 +117,8 @@ impl RequestedWrites<'_> {
     pub async fn run(&self, checked: Checked) -> Result<(Observation, WriteOutcome), ApiError> {
         let decision = self.decision(&checked).await?;
         let observation = decision.observation.unwrap_or(checked.observation);
-        let mode = self.mode(checked.write_refused.as_deref(), observation).await?;
+        let route = checked.target.as_ref().and_then(|(target, _)| route_of(target));
+        let mode = self.mode(route, checked.write_refused.as_deref(), observation).await?;
         let outcome = WriteOutcome {
             handled: decision.handled,
             resolved: decision.resolved,
@@ -174,7 +176,7 @@ impl RequestedWrites<'_> {
     /// Without a result there is nothing to say, or not yet.
     async fn take(&self, id: &str, token: String, checked: &Checked) -> Result<DecisionOutcome, ApiError> {
         // Until the database was read, the conditions say why it was not.
-        let (Some(_), DatabaseView::Found { .. }) = (&checked.target, &checked.observation.database) else {
+        let (Some((target, _)), DatabaseView::Found { .. }) = (&checked.target, &checked.observation.database) else {
             let resolved = waiting(self.old, "environment or database cannot be read; see Ready");
             return Ok(DecisionOutcome { resolved, ..DecisionOutcome::default() });
         };
@@ -197,7 +199,8 @@ impl RequestedWrites<'_> {
         let Ok(_permit) = self.context.writers.try_acquire() else {
             return Ok(later("waiting for other writes", Some(LONGEST_PAUSE)));
         };
-        let Some(Fresh { target, workload, observation, began }) = self.refresh().await? else {
+        let Some(Fresh { target, workload, observation, began }) = self.refresh(route_of(target).as_ref()).await?
+        else {
             return Ok(later("the resource or its workload is being changed", Some(LONGEST_PAUSE)));
         };
         if !resolve_annotation::is_current(id, &observation.database) {
@@ -255,7 +258,12 @@ impl RequestedWrites<'_> {
         Ok(newer_status.filter(|status| is_handled(Some(status), token)))
     }
 
-    async fn mode(&self, write_refused: Option<&str>, mut observation: Observation) -> Result<ModeOutcome, ApiError> {
+    async fn mode(
+        &self,
+        route: Option<Route>,
+        write_refused: Option<&str>,
+        mut observation: Observation,
+    ) -> Result<ModeOutcome, ApiError> {
         if self.spec.mode == Mode::Observe {
             return Ok(ModeOutcome { seeded: ConditionUpdate::Remove, requeue_within: None, observation });
         }
@@ -268,7 +276,7 @@ impl RequestedWrites<'_> {
                 return Ok(ModeOutcome { seeded, requeue_within: None, observation });
             }
             let permit = self.context.writers.try_acquire();
-            let fresh = if permit.is_ok() { self.refresh().await? } else { None };
+            let fresh = if permit.is_ok() { self.refresh(route.as_ref()).await? } else { None };
             let Some(fresh) = fresh else {
                 let requeue_within = Some(LONGEST_PAUSE);
                 return Ok(ModeOutcome { seeded: ConditionUpdate::Keep, requeue_within, observation });
@@ -307,7 +315,7 @@ impl RequestedWrites<'_> {
 
     /// Resource, workload and objects once more, and what follows from them. `None`: they do not allow a write any more, and the
     /// watch brings the one that changed.
-    async fn refresh(&self) -> Result<Option<Fresh>, ApiError> {
+    async fn refresh(&self, route: Option<&Route>) -> Result<Option<Fresh>, ApiError> {
         let began = lease_age::now();
         let current = StatusClient::new(&self.context.client, self.resource).read_whole().await?;
         let decision =
@@ -319,7 +327,8 @@ impl RequestedWrites<'_> {
         let Some(current) = current.filter(|current| is_same(&current.meta)) else { return Ok(None) };
         let agreements = current.status.map(|status| status.agreements).unwrap_or_default();
         let checker = Checker { agreements: &agreements, ..*self.checker };
-        let Checked { observation, target, write_refused } = checker.check(self.resource, &current.spec).await?;
+        let checked = checker.check_again(self.resource, &current.spec, route).await?;
+        let Some(Checked { observation, target, write_refused }) = checked else { return Ok(None) };
         let permitted = target.filter(|_| write_refused.is_none());
         Ok(permitted.map(|(target, workload)| Fresh { target, workload, observation, began }))
     }

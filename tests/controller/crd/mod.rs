@@ -227,7 +227,10 @@ fn kubectl_explain_teaches_units_defaults_and_limits() {
         ("aps.spec.workloadRef.container", &["at most 63", "Default ai-provider-seed"]),
         ("aps.spec.database.ca", &["exactly one of secretKeyRef and configMapKeyRef", "Default"]),
         ("aps.spec.options.blockOn", &["All or None alone", "1 to 5", "Default"]),
-        ("aps.spec.mode", &["enum: Observe Seed", "--allow-writes", "Nothing else that is there is changed", "Default Observe"]),
+        (
+            "aps.spec.mode",
+            &["enum: Observe Seed", "--allow-writes", "Nothing else that is there is changed", "Default Observe"],
+        ),
         ("aps.status.providers", &["At most 256"]),
         ("aps.status.agreements", &["At most 256", "which side changed"]),
         ("aps.status.agreements.hash", &["SHA-256", "64 hex digits", "Credentials are not part"]),

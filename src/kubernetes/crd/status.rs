@@ -221,7 +221,8 @@ pub struct AgreementStatus {
     /// The id of its row (a UUID).
     pub id: String,
 
-    /// SHA-256 of type, base URL and Bedrock region, 64 hex digits, as in the JSON document of `diff`.
+    /// SHA-256 of type, base URL and Bedrock region, 64 hex digits, as in the JSON document of `diff`. Credentials are not
+    /// part of it.
     pub hash: String,
 
     /// Fingerprints of the credentials that both sides had, keyed with the id of the row, 16 hex digits each: the API keys

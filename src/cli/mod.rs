@@ -97,7 +97,7 @@ fn controller(raw: &RawOptions, variables: &[Variable]) -> u8 {
     };
     match end {
         End::Requested => 0,
-        End::LeaseLost => Outcome::Unavailable.exit_code(),
+        End::LeaseLost | End::Unauthorized => Outcome::Unavailable.exit_code(),
         End::CannotStart(message) => {
             tracing::error!("{message}");
             Outcome::Invalid.exit_code()

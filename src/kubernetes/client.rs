@@ -19,6 +19,8 @@ words! {
             "the API server does not accept the token or certificate (401); renew it in the kubeconfig, or look at the \
              service account",
         Forbidden = "forbidden" => "the API server forbids it (403); grant it in the role of the controller",
+        /// A namespace that is being deleted takes no new object.
+        Terminating = "terminating" => "the namespace is being terminated (403); nothing is to be granted",
         NotFound = "not_found" => "it does not exist (404)",
         /// The resource that is being reconciled.
         Gone = "gone" => "it was deleted meanwhile",
@@ -43,12 +45,19 @@ words! {
 impl ApiErrorKind {
     pub fn of(error: &kube::Error) -> ApiErrorKind {
         match error {
+            kube::Error::Api(status) if is_of_terminating(status) => ApiErrorKind::Terminating,
             kube::Error::Api(status) => of_code(status.code),
             kube::Error::HyperError(_) | kube::Error::Service(_) if is_of_certificate(error) => ApiErrorKind::Tls,
             kube::Error::HyperError(_) | kube::Error::Service(_) => ApiErrorKind::Unreachable,
             _ => ApiErrorKind::Other,
         }
     }
+}
+
+/// The same 403 as that of a missing grant, but for its cause.
+fn is_of_terminating(status: &Status) -> bool {
+    let causes = status.details.as_ref().map(|details| &details.causes[..]).unwrap_or_default();
+    status.code == 403 && causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// Errors of input and output keep what they wrap to themselves: their source is that of the wrapped one.
@@ -176,6 +185,20 @@ mod tests {
             assert_eq!((error.kind, error.retry_after), (kind, Some(Duration::from_secs(7))));
             assert!(error.to_string().starts_with("cannot get X: "), "{error}");
         }
+    }
+
+    /// As an API server answers to an Event in a namespace that is being deleted.
+    #[test]
+    fn refusal_of_a_terminating_namespace_asks_for_no_grant() {
+        let of = |cause: &str| {
+            let causes = serde_json::json!([{"reason": cause, "message": "namespace team is being terminated", "field": "metadata.namespace"}]);
+            let status = serde_json::json!({"code": 403, "reason": "Forbidden", "details": {"causes": causes},
+                "message": "events \"x\" is forbidden: unable to create new content in namespace team because it is being terminated"});
+            ApiErrorKind::of(&kube::Error::Api(serde_json::from_value::<Status>(status).unwrap().boxed()))
+        };
+        assert_eq!(of("NamespaceTerminating"), ApiErrorKind::Terminating);
+        assert!(!ApiErrorKind::Terminating.sentence().contains("grant it"));
+        assert_eq!(of("Other"), ApiErrorKind::Forbidden);
     }
 
     #[test]

@@ -116,6 +116,22 @@ fn segments(path: &str) -> Vec<String> {
     segments
 }
 
+/// Has a status this field, of which the API server once said that it does not know it?
+pub fn has_field(status: &AIProviderSeedStatus, path: &str) -> bool {
+    is_there(&json!({ "status": status }), &segments(path))
+}
+
+/// Of a list, in any element.
+fn is_there(value: &Value, path: &[String]) -> bool {
+    match (value, path) {
+        (Value::Null, _) => false,
+        (_, []) => true,
+        (Value::Array(list), path) => list.iter().any(|element| is_there(element, path)),
+        (Value::Object(object), [first, rest @ ..]) => object.get(first).is_some_and(|inner| is_there(inner, rest)),
+        _ => false,
+    }
+}
+
 /// Of a list, from every element.
 fn remove(value: &mut Value, path: &[String]) {
     match (value, path) {
@@ -150,6 +166,23 @@ mod tests {
             remove(&mut patch, &segments(path));
         }
         assert_eq!(patch, json!({"status": {"summary": {"inSync": "1/1"}, "conflicts": [{"provider": "a"}, {}]}}));
+    }
+
+    #[test]
+    fn field_of_a_status_is_found_by_the_path_of_a_refusal() {
+        use crate::kubernetes::crd::status::{ConflictStatus, Summary};
+        let conflict = ConflictStatus { provider: "a.b".to_owned(), ..ConflictStatus::default() };
+        let status = AIProviderSeedStatus {
+            conflicts: vec![conflict],
+            summary: Some(Summary { message: "m".to_owned(), ..Summary::default() }),
+            ..AIProviderSeedStatus::default()
+        };
+        for path in [".status.summary.message", r#".status.conflicts[field="x",provider="y"].provider"#] {
+            assert!(has_field(&status, path), "{path}");
+        }
+        for path in [".status.summary.absent", ".status.conflicts[0].since", ".status.lastHandledResolve", ".spec"] {
+            assert!(!has_field(&status, path), "{path}");
+        }
     }
 
     #[test]

@@ -195,9 +195,13 @@ mod tests {
         assert_eq!(status("/readyz"), 503);
         admin.readiness.listed("coder");
         assert_eq!(status("/readyz"), 200);
-        admin.readiness.definition(Some("status.summary"));
+        admin.readiness.lacks("status.summary");
         assert_eq!(status("/readyz"), 503);
-        admin.readiness.definition(None);
+        // Another resource's status has no such field, and says nothing of it.
+        admin.readiness.took(|_| false);
+        assert_eq!(status("/readyz"), 503);
+        admin.readiness.took(|field| field == "status.summary");
+        assert_eq!(status("/readyz"), 200);
         admin.readiness.failed("coder", "gone".to_owned());
         assert_eq!(admin.readiness.check(), Err("coder: gone".to_owned()));
     }

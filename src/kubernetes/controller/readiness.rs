@@ -1,13 +1,31 @@
-//! Is the controller ready, and if not, why: the definition is there and each namespace was listed once.
+//! Is the controller ready, and if not, why: the definition is there, each namespace was listed once, and the API server accepts
+//! the credentials.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::kubernetes::client::ApiErrorKind;
+
+/// With nothing but 401 for so long, the controller is not ready.
+const UNREADY: Duration = Duration::from_secs(60);
+/// With nothing but 401 for so long, the process ends: the next one reads its credentials again.
+const HOPELESS: Duration = Duration::from_secs(300);
 
 #[derive(Default)]
-pub struct Readiness(Mutex<State>);
+pub struct Readiness {
+    state: Mutex<State>,
+    hopeless: Notify,
+}
 
 #[derive(Default)]
 struct State {
+    /// The first and the last 401 since the last answer that shows the credentials accepted. One 401 alone lasts for nothing: a
+    /// watch that failed asks again at most 30 s later.
+    unauthorized: Option<(Instant, Instant)>,
     /// Per namespace (or all of them), why it cannot be watched; `None`: it can.
     scopes: BTreeMap<String, Option<String>>,
     /// The field that the installed definition does not know.
@@ -27,20 +45,44 @@ impl Readiness {
         self.lock().scopes.insert(scope.to_owned(), Some(why));
     }
 
-    /// What a write of a status showed of the definition; says so when it changes.
-    pub fn definition(&self, lost: Option<&str>) {
+    /// The code of an answer of the API server. 5xx says nothing: a proxy in front may give it.
+    pub fn answered(&self, code: u16, now: Instant) {
         let mut state = self.lock();
-        if state.lost.as_deref() == lost {
-            return;
+        match (code, state.unauthorized) {
+            (401, None) => state.unauthorized = Some((now, now)),
+            (401, Some((first, _))) => state.unauthorized = Some((first, now)),
+            (500.., _) => {}
+            _ => state.unauthorized = None,
         }
-        match lost {
-            Some(field) => tracing::error!(
+        if state.unauthorized_for() >= HOPELESS {
+            self.hopeless.notify_one();
+        }
+    }
+
+    /// Returns when the API server has answered with nothing but 401 for five minutes.
+    pub async fn hopeless(&self) {
+        self.hopeless.notified().await;
+    }
+
+    /// The installed definition does not know this field of a status. Said once: each status leaves out another one.
+    pub fn lacks(&self, field: &str) {
+        let mut state = self.lock();
+        if state.lost.is_none() {
+            tracing::error!(
                 "the CustomResourceDefinition is older than this controller: it does not know {field}; \
                  apply the output of ai-provider-seed crd"
-            ),
-            None => tracing::info!("the CustomResourceDefinition is current again"),
+            );
+            state.lost = Some(field.to_owned());
         }
-        state.lost = lost.map(str::to_owned);
+    }
+
+    /// The installed definition took a whole status. Only one that has the field shows that it is known now.
+    pub fn took(&self, has: impl FnOnce(&str) -> bool) {
+        let mut state = self.lock();
+        if state.lost.as_deref().is_some_and(has) {
+            tracing::info!("the CustomResourceDefinition is current again");
+            state.lost = None;
+        }
     }
 
     /// `Err`: why not.
@@ -52,10 +94,65 @@ impl Readiness {
         }
         reasons.extend(state.scopes.iter().filter_map(|(scope, why)| Some(format!("{scope}: {}", why.as_ref()?))));
         reasons.extend(state.lost.iter().map(|field| format!("the CustomResourceDefinition is older: no {field}")));
+        if state.unauthorized_for() >= UNREADY {
+            let seconds = state.unauthorized_for().as_secs();
+            reasons.push(format!("{} (for {seconds} s)", ApiErrorKind::Unauthorized.sentence()));
+        }
         if reasons.is_empty() { Ok(()) } else { Err(reasons.join("\n")) }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn unauthorized_for(&self) -> Duration {
+        self.unauthorized.map_or(Duration::ZERO, |(first, last)| last.duration_since(first))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn unauthorized_for_a_minute_is_unready_for_five_ends() {
+        let (readiness, start) = (Readiness::default(), Instant::now());
+        readiness.listed("namespace coder");
+        let answered = |code, seconds| readiness.answered(code, start + Duration::from_secs(seconds));
+        let ends = || futures::FutureExt::now_or_never(readiness.hopeless()).is_some();
+        answered(401, 0);
+        answered(401, 59);
+        assert_eq!(readiness.check(), Ok(()));
+        // A proxy's word ends no row.
+        answered(503, 59);
+        answered(401, 60);
+        let why = readiness.check().unwrap_err();
+        assert!(why.contains("does not accept the token or certificate (401)") && why.ends_with("(for 60 s)"), "{why}");
+        answered(401, 299);
+        assert!(!ends());
+        answered(401, 300);
+        assert!(ends());
+    }
+
+    #[tokio::test]
+    async fn accepted_call_ends_a_row_of_unauthorized() {
+        let (readiness, start) = (Readiness::default(), Instant::now());
+        readiness.listed("namespace coder");
+        let answered = |code, seconds| readiness.answered(code, start + Duration::from_secs(seconds));
+        for code in [200, 403, 404, 409, 429] {
+            answered(401, 0);
+            answered(401, 250);
+            assert!(readiness.check().is_err());
+            // Also a refusal shows that it knows who asks.
+            answered(code, 251);
+            assert_eq!(readiness.check(), Ok(()), "{code}");
+            answered(401, 300);
+            answered(401, 301);
+            assert_eq!(readiness.check(), Ok(()), "{code}");
+            answered(200, 302);
+        }
+        assert!(futures::FutureExt::now_or_never(readiness.hopeless()).is_none());
     }
 }

@@ -184,8 +184,9 @@ impl RequestedWrites<'_> {
         if newer_status.is_some() {
             return Ok(DecisionOutcome { newer_status, ..DecisionOutcome::default() });
         }
+        let provider = resolve_annotation::provider_of(id, self.old, &checked.observation.database);
         if !resolve_annotation::is_current(id, &checked.observation.database) {
-            let result = resolve_annotation::conflict_not_found(id, self.old, &checked.observation.database);
+            let result = resolve_annotation::conflict_not_found(id, provider, &checked.observation.database);
             return Ok(self.decided(result, token));
         }
         let later = |why: &str, requeue_within| DecisionOutcome {
@@ -204,7 +205,7 @@ impl RequestedWrites<'_> {
             return Ok(later("the resource or its workload is being changed", Some(LONGEST_PAUSE)));
         };
         if !resolve_annotation::is_current(id, &observation.database) {
-            let result = resolve_annotation::conflict_not_found(id, self.old, &observation.database);
+            let result = resolve_annotation::conflict_not_found(id, provider, &observation.database);
             return Ok(DecisionOutcome { observation: Some(observation), ..self.decided(result, token) });
         }
         self.checker.make_room(&target).await;
@@ -215,7 +216,7 @@ impl RequestedWrites<'_> {
         let observation = self.checker.look(&target, self.spec, &workload).await;
         let outcome = match write_result::resolved(id, &ended) {
             Some(result) => self.decided(result, token),
-            None => self.settled_meanwhile(id, token, &observation).await?,
+            None => self.settled_meanwhile((id, provider), token, &observation).await?,
         };
         Ok(DecisionOutcome { observation: Some(observation), ..outcome })
     }
@@ -223,7 +224,7 @@ impl RequestedWrites<'_> {
     /// The conflict was gone when the write came to it.
     async fn settled_meanwhile(
         &self,
-        id: &str,
+        (id, provider): (&str, Option<&str>),
         token: String,
         observation: &Observation,
     ) -> Result<DecisionOutcome, ApiError> {
@@ -232,11 +233,11 @@ impl RequestedWrites<'_> {
             return Ok(DecisionOutcome { newer_status, ..DecisionOutcome::default() });
         }
         // The controller that settled it while this one waited for the lock is about to say so; the next check tells if not.
-        if resolve_annotation::agrees(id, self.old, &observation.database) {
+        if resolve_annotation::agrees(provider, &observation.database) {
             let requeue_within = Some(LONGEST_PAUSE);
             return Ok(DecisionOutcome { requeue_within, superseded: true, ..DecisionOutcome::default() });
         }
-        let result = resolve_annotation::conflict_not_found(id, self.old, &observation.database);
+        let result = resolve_annotation::conflict_not_found(id, provider, &observation.database);
         Ok(self.decided(result, token))
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
+use kube::Client;
 use kube::api::{ListParams, PartialObjectMeta};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch as channel;
@@ -16,7 +17,7 @@ use super::lease::Election;
 use super::metrics::Metrics;
 use super::readiness::Readiness;
 use super::watch::{self, describe};
-use crate::kubernetes::client::call;
+use crate::kubernetes::client::{ApiErrorKind, call};
 use crate::kubernetes::crd::spec::AIProviderSeed;
 use crate::kubernetes::kubeconfig::{client, infer};
 use crate::options::controller::ControllerOptions;
@@ -37,6 +38,8 @@ pub enum End {
     Requested,
     /// Somebody else works now, or nobody knows.
     LeaseLost,
+    /// The API server has not accepted the credentials for five minutes.
+    Unauthorized,
     /// Nothing can be done with this configuration; the sentence says what to do.
     CannotStart(String),
     /// A part that must run for ever ended.
@@ -68,6 +71,7 @@ pub async fn run(options: ControllerOptions) -> End {
         Err(error) => return End::CannotStart(format!("cannot wait for signals: {}", error.kind())),
     };
     let (readiness, metrics) = (Arc::<Readiness>::default(), Arc::<Metrics>::default());
+    let client = heard(client, &own, Arc::clone(&readiness));
     let admin = Admin { readiness: Arc::clone(&readiness), metrics: Arc::clone(&metrics) };
     let admin = tokio::spawn(admin.serve(listener));
     let scopes = scopes(&options, &own);
@@ -81,8 +85,14 @@ pub async fn run(options: ControllerOptions) -> End {
         "controller starts"
     );
     let most = options.concurrency;
-    let context =
-        Context::new(client.clone(), metrics, readiness, usize::from(most), options.allow_writes, instance.clone());
+    let context = Context::new(
+        client.clone(),
+        metrics,
+        Arc::clone(&readiness),
+        usize::from(most),
+        options.allow_writes,
+        instance.clone(),
+    );
     let context = Arc::new(context.only_to(options.destinations));
     let lease = Arc::clone(&context.lease);
     let election = options.leader_elect.then(|| Election::new(&client, &own, &options.lease_name, instance, lease));
@@ -90,9 +100,26 @@ pub async fn run(options: ControllerOptions) -> End {
     let end = tokio::select! {
         end = work.run(election, stop) => end,
         _ = admin => End::Broken("the server of probes and metrics"),
+        () = readiness.hopeless() => {
+            tracing::error!("{}; it has been so for five minutes", ApiErrorKind::Unauthorized.sentence());
+            End::Unauthorized
+        }
     };
     tracing::info!("controller ends");
     end
+}
+
+/// The same client; readiness hears the code of each answer.
+fn heard(client: Client, namespace: &str, readiness: Arc<Readiness>) -> Client {
+    let service = tower::service_fn(move |request| {
+        let (client, readiness) = (client.clone(), Arc::clone(&readiness));
+        async move {
+            let answer = client.send(request).await?;
+            readiness.answered(answer.status().as_u16(), Instant::now());
+            Ok::<_, kube::Error>(answer)
+        }
+    });
+    Client::new(service, namespace)
 }
 
 fn scopes(options: &ControllerOptions, own: &str) -> Vec<Scope> {
@@ -233,5 +260,34 @@ struct Aborted(JoinHandle<()>);
 impl Drop for Aborted {
     fn drop(&mut self) {
         self.0.abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn every_answer_of_the_api_server_reaches_readiness() {
+        let service = tower::service_fn(|request: hyper::Request<kube::client::Body>| async move {
+            let code = request.uri().path().trim_start_matches('/').parse::<u16>().unwrap();
+            let answer = hyper::Response::builder().status(code).body(kube::client::Body::empty());
+            Ok::<_, Infallible>(answer.unwrap())
+        });
+        let readiness = Arc::<Readiness>::default();
+        readiness.listed("namespace coder");
+        let client = heard(Client::new(service, "coder"), "coder", Arc::clone(&readiness));
+        assert_eq!(client.default_namespace(), "coder");
+        let ask = async |code: u16| {
+            let request = hyper::Request::get(format!("/{code}")).body(kube::client::Body::empty());
+            assert_eq!(client.send(request.unwrap()).await.unwrap().status().as_u16(), code);
+        };
+        readiness.answered(401, Instant::now().checked_sub(Duration::from_secs(60)).unwrap());
+        ask(401).await;
+        assert!(readiness.check().is_err());
+        ask(200).await;
+        assert_eq!(readiness.check(), Ok(()));
     }
 }

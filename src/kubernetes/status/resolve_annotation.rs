@@ -71,17 +71,23 @@ pub fn conflict_recurred(id: &str) -> WriteResult {
     WriteResult::new(WriteReason::ResolveWaiting, message)
 }
 
-/// The provider of the conflict, as the status knew it, or else every provider is the same on both sides.
-pub fn agrees(id: &str, before: Option<&AIProviderSeedStatus>, seen: &DatabaseView) -> bool {
-    let DatabaseView::Found { providers, .. } = seen else { return false };
-    let known = before.and_then(|before| before.conflicts.iter().find(|conflict| conflict.id == id));
-    let mut concerned = providers.iter().filter(|it| known.is_none_or(|known| known.provider == it.name)).peekable();
-    concerned.peek().is_some() && concerned.all(|provider| provider.state == ProviderState::InSync)
+/// The provider of a conflict that is there or that the status still has. `None`: no conflict of that id is known.
+pub fn provider_of<'a>(id: &str, before: Option<&'a AIProviderSeedStatus>, seen: &'a DatabaseView) -> Option<&'a str> {
+    let now = seen.conflicts().iter().map(|conflict| &conflict.status);
+    let earlier = before.into_iter().flat_map(|before| &before.conflicts);
+    now.chain(earlier).find(|conflict| conflict.id == id).map(|conflict| conflict.provider.as_str())
 }
 
-/// The conflict that was named is not there: because it is settled, or others are.
-pub fn conflict_not_found(id: &str, before: Option<&AIProviderSeedStatus>, seen: &DatabaseView) -> WriteResult {
-    if agrees(id, before, seen) {
+/// Both sides of the conflict's provider are the same. Of a conflict that never was it cannot be said.
+pub fn agrees(provider: Option<&str>, seen: &DatabaseView) -> bool {
+    let (Some(provider), DatabaseView::Found { providers, .. }) = (provider, seen) else { return false };
+    providers.iter().any(|it| it.name == provider && it.state == ProviderState::InSync)
+}
+
+/// The conflict that was named is not there: because it is settled, or others are, or it never was. `provider`: what
+/// [`provider_of`] knew.
+pub fn conflict_not_found(id: &str, provider: Option<&str>, seen: &DatabaseView) -> WriteResult {
+    if agrees(provider, seen) {
         let message = format!("conflict {id} is already resolved: both sides agree, so nothing had to be written");
         return WriteResult::new(WriteReason::Resolved, message);
     }
@@ -196,12 +202,32 @@ mod tests {
         };
         let conflict = ConflictStatus { id: id.to_owned(), provider: "a".to_owned(), ..ConflictStatus::default() };
         let known = AIProviderSeedStatus { conflicts: vec![conflict], ..AIProviderSeedStatus::default() };
-        let word = |before, state| conflict_not_found(id, before, &seen(state)).reason;
+        let provider = provider_of(id, Some(&known), &DatabaseView::Unread);
+        assert_eq!(provider, Some("a"));
         // Another provider does not matter.
-        assert_eq!(word(Some(&known), ProviderState::Conflict), WriteReason::Resolved);
-        assert_eq!(word(None, ProviderState::InSync), WriteReason::Resolved);
-        assert_eq!(word(None, ProviderState::Conflict), WriteReason::ResolveRefused);
-        assert_eq!(conflict_not_found(id, Some(&known), &DatabaseView::Unread).reason, WriteReason::ResolveRefused);
+        assert_eq!(conflict_not_found(id, provider, &seen(ProviderState::Conflict)).reason, WriteReason::Resolved);
+        assert_eq!(conflict_not_found(id, provider, &DatabaseView::Unread).reason, WriteReason::ResolveRefused);
+    }
+
+    #[test]
+    fn conflict_that_never_was_is_not_called_resolved() {
+        let id = "ed7lijh33v6xf3w7ma6zwigoyb5nccs7";
+        let provider =
+            ProviderStatus { name: "a".to_owned(), state: ProviderState::InSync, ..ProviderStatus::default() };
+        let seen = DatabaseView::Found { providers: vec![provider], conflicts: Vec::new(), records: Vec::new() };
+        let known = AIProviderSeedStatus {
+            conflicts: vec![ConflictStatus {
+                id: "another".to_owned(),
+                provider: "a".to_owned(),
+                ..ConflictStatus::default()
+            }],
+            ..AIProviderSeedStatus::default()
+        };
+        for before in [None, Some(&AIProviderSeedStatus::default()), Some(&known)] {
+            let result = conflict_not_found(id, provider_of(id, before, &seen), &seen);
+            let message = format!("conflict {id} was not found, so nothing was written; there is no conflict");
+            assert_eq!((result.reason, result.message), (WriteReason::ResolveRefused, message));
+        }
     }
 
     #[test]

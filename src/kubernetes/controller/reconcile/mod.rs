@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout};
 use tracing::Instrument;
 
 use self::waiting::Admitted;
-use super::apply_status::StatusClient;
+use super::apply_status::{StatusClient, has_field};
 use super::check::{CheckEnd, Checker};
 use super::context::{Context, Guarded};
 use super::index::{Key, key_of};
@@ -249,7 +249,10 @@ impl Reconciling<'_> {
         let statuses = StatusClient::new(&context.client, self.resource);
         let applied = statuses.write(self.meta, status).await.inspect_err(|_| context.metrics.status_write(false))?;
         context.metrics.status_write(true);
-        context.readiness.definition(applied.dropped_field.as_deref());
+        match &applied.dropped_field {
+            Some(field) => context.readiness.lacks(field),
+            None => context.readiness.took(|field| has_field(status, field)),
+        }
         context.keep_written(self.resource, self.meta, applied.version, status);
         Ok(())
     }

@@ -6,6 +6,7 @@ mod support;
 
 mod agreement;
 mod carry;
+mod carry_races;
 mod chart_cluster;
 mod crd;
 mod faults;

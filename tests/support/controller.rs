@@ -86,6 +86,11 @@ impl Controller {
         samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().expect("a number")).sum()
     }
 
+    /// `STOP` freezes it, `CONT` wakes it.
+    pub fn signal(&self, name: &str) {
+        self.started.as_ref().expect("it runs until now").signal(name);
+    }
+
     /// Asks it to end, and waits for that.
     pub fn stop(mut self) -> Finished {
         let started = self.started.take().expect("it runs until now");

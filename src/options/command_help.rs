@@ -26,7 +26,7 @@ pub fn heading(option: &str) -> Option<&'static str> {
         "from" | "container" | "context" | "all-namespaces" | "namespace" => "Cluster",
         "watch" | "output" | "termination-log" | "log-format" | "log-level" => "Output",
         "leader-elect" | "lease-name" | "allow-writes" | "concurrency" | "listen" => "Process",
-        "database-hosts" | "allow-local" => "Databases",
+        "database-hosts" | "allow-local" | "watch-database" | "listeners-per-host" => "Databases",
         _ => return None,
     })
 }

@@ -127,3 +127,19 @@ fn every_leader_election_rule_is_needed() {
         assert!(finished.stderr.contains("forbids it (403)"), "{what}: {finished}");
     }
 }
+
+/// Nothing ends a namespace here, so its objects stay, and new ones such as Events are refused.
+#[test]
+fn event_in_a_terminating_namespace_asks_for_no_grant() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let namespace = cluster.namespace();
+    objects(&namespace);
+    namespace.kubectl(&["delete", "namespace", namespace.name(), "--wait=false"]).ok();
+    let controller = Controller::start(&namespace);
+    reason(&namespace, "coder", "SecretNotFound");
+    let terminating = "ai_provider_seed_api_errors_total{class=\"terminating\"}";
+    eventually("an Event is refused", || (controller.metric(terminating) >= 1.0).then_some(()));
+    let finished = controller.stop().expect(0);
+    assert!(finished.stderr.contains("the namespace is being terminated (403)"), "{finished}");
+    assert!(!finished.stderr.contains("grant it"), "{finished}");
+}

@@ -25,6 +25,8 @@ fn decision_is_carried_out_once() {
     let status = reason(&namespace, "coder", "Conflict");
     assert_eq!(conditions(&status), ["Ready=False Conflict", "InSync=False Conflict", "Stalled=True Conflict"]);
     let id = status.conflicts[0].id.clone();
+    let annotate = format!("kubectl annotate --overwrite aps/coder aiproviders.dev/resolve={id}:environment");
+    assert!(message(&status, "Ready").contains(&annotate), "{status:?}");
 
     // when the conflict is decided / then one write of the status has the result and the new state
     decide(&namespace, "coder", &format!("{id}:environment"));
@@ -79,7 +81,9 @@ fn refused_decision_changes_nothing_and_names_the_next_step() {
     workload(&namespace, "coder", &database, &[], json!({}));
     let before = Snapshot::of(&database);
     let controller = Controller::start(&namespace);
-    let id = reason(&namespace, "coder", "Conflict").conflicts[0].id.clone();
+    let status = reason(&namespace, "coder", "Conflict");
+    assert!(!message(&status, "Ready").contains("annotate"), "it would have no effect: {status:?}");
+    let id = status.conflicts[0].id.clone();
 
     // when the controller may not write / then it refuses once, and another controller may still take the decision
     decide(&namespace, "coder", &format!("{id}:environment"));

@@ -140,6 +140,37 @@ fn crash_between_commit_and_status_repeats_nothing() {
     controller.stop().expect(0);
 }
 
+/// The change is committed, and the process lives on until its status can be written.
+#[test]
+fn status_written_late_tells_what_was_committed() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
+    workload(&namespace, "coder", &database, &[], json!({}));
+    let controller = Controller::start(&namespace);
+    let id = conflict(&namespace);
+    controller.stop().expect(0);
+    decide(&namespace, "coder", &format!("{id}:environment"));
+    let rules = |resources: &[&str]| json!([{"apiGroups": ["*"], "resources": resources, "verbs": ["*"]}]);
+    let read = ["aiproviderseeds", "deployments", "statefulsets", "secrets", "configmaps", "events"];
+    let account = namespace.account_with("no-status", &rules(&read));
+    let controller = Controller::start_as(&account.kubeconfig, &["--allow-writes"]);
+    eventually("the status is refused", || {
+        (row(&database)["base_url"] == URL && controller.metric("ai_provider_seed_status_writes_total") >= 1.0)
+            .then_some(())
+    });
+    let granted = rules(&[&read[..], &["aiproviderseeds/status"]].concat());
+    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "no-status"}, "rules": granted});
+    namespace.apply(&role.to_string());
+    let status = condition(&namespace, "coder", "Resolved", "Resolved");
+    let expected =
+        format!("took the environment: openai base_url from {OLD_URL} to {URL}; Coder was notified (conflict {id})");
+    assert_eq!(message(&status, "Resolved"), expected);
+    assert_eq!(status.last_handled_resolve, Some(format!("{id}:environment")));
+    assert_eq!(controller.metric("ai_provider_seed_database_writes_total{result=\"Resolved\"}"), 1.0);
+    assert_eq!(audited(&database), 1);
+    controller.stop().expect(0);
+}
+
 #[test]
 fn database_role_limits_what_is_written() {
     let Some(cluster) = Cluster::shared() else { return };

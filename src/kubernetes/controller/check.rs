@@ -55,6 +55,8 @@ pub struct Checker<'a> {
     pub destinations: &'a Destinations,
     /// On what both sides last agreed.
     pub agreements: &'a [AgreementStatus],
+    /// The resource's name, if decisions by annotation are carried out.
+    pub decided_by: Option<&'a str>,
 }
 
 /// What a check came to.
@@ -276,6 +278,7 @@ impl Checker<'_> {
             workload,
             container: &spec.workload_ref.container,
             agreements: self.agreements,
+            decided_by: self.decided_by,
         };
         let mut observation = Observation::report(&report, retry, &options.block_on, &of);
         if observation.reason == Reason::DatabaseUnreachable {

@@ -21,6 +21,7 @@ use super::readiness::Readiness;
 use super::write;
 use crate::kubernetes::crd::spec::AIProviderSeed;
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
+use crate::kubernetes::status::write_result::WriteResult;
 use crate::options::database_hosts::Restriction;
 use crate::store::connect::destinations::Destinations;
 use crate::store::pool::{Claim, Limits, Pool, Turns};
@@ -96,6 +97,15 @@ struct Memory {
     checked: Option<Instant>,
     /// When the last one began that was asked for by annotation.
     asked: Option<Instant>,
+    unreported: Unreported,
+}
+
+/// What was committed and no status says yet: a second look cannot find out from what to what.
+#[derive(Clone, Default)]
+pub struct Unreported {
+    /// With the decision that was carried out.
+    pub resolved: Option<(String, WriteResult)>,
+    pub seeded: Option<WriteResult>,
 }
 
 #[derive(Clone)]
@@ -193,7 +203,20 @@ impl Context {
         status: &AIProviderSeedStatus,
     ) {
         let written = Written { uid: meta.uid.clone(), version, status: status.clone() };
-        self.memory().entry(resource.clone()).or_default().written = Some(written);
+        let mut memory = self.memory();
+        let memory = memory.entry(resource.clone()).or_default();
+        memory.written = Some(written);
+        memory.unreported = Unreported::default();
+    }
+
+    /// What was committed since a status was last written.
+    pub fn unreported(&self, resource: &Key) -> Unreported {
+        self.memory().get(resource).map(|memory| memory.unreported.clone()).unwrap_or_default()
+    }
+
+    /// Remembers what was committed until a status is written.
+    pub fn report_later(&self, resource: &Key, change: impl FnOnce(&mut Unreported)) {
+        change(&mut self.memory().entry(resource.clone()).or_default().unreported);
     }
 
     /// From here on [`Context::retain`] knows the resource.

@@ -184,6 +184,10 @@ impl RequestedWrites<'_> {
         if newer_status.is_some() {
             return Ok(DecisionOutcome { newer_status, ..DecisionOutcome::default() });
         }
+        // It was carried out, and the status could not be written.
+        if let Some((handled, result)) = self.context.unreported(self.resource).resolved.filter(|it| it.0 == token) {
+            return Ok(outcome_of(result, handled));
+        }
         let provider = resolve_annotation::provider_of(id, self.old, &checked.observation.database);
         if !resolve_annotation::is_current(id, &checked.observation.database) {
             let result = resolve_annotation::conflict_not_found(id, provider, &checked.observation.database);
@@ -213,8 +217,13 @@ impl RequestedWrites<'_> {
         if let Some(error) = &ended.error {
             self.context.metrics.database_error(error.code);
         }
+        let result = write_result::resolved(id, &ended);
+        if let Some(result) = result.as_ref().filter(|result| result.reason == WriteReason::Resolved) {
+            let committed = Some((token.clone(), result.clone()));
+            self.context.report_later(self.resource, |unreported| unreported.resolved = committed);
+        }
         let observation = self.checker.look(&target, self.spec, &workload).await;
-        let outcome = match write_result::resolved(id, &ended) {
+        let outcome = match result {
             Some(result) => self.decided(result, token),
             None => self.settled_meanwhile((id, provider), token, &observation).await?,
         };
@@ -243,14 +252,7 @@ impl RequestedWrites<'_> {
 
     fn decided(&self, result: WriteResult, token: String) -> DecisionOutcome {
         self.record(&result);
-        let (handled, requeue_within) = match result.reason {
-            WriteReason::ResolveFailed => (LastHandled::AsBefore, Some(LONGEST_PAUSE)),
-            // Written together with the result. Between the commit and this a crash leaves a decision about a conflict that is
-            // no more, and so nothing to be done twice.
-            _ => (LastHandled::Now(Some(token)), None),
-        };
-        let resolved = ConditionUpdate::Set(result);
-        DecisionOutcome { handled, resolved, requeue_within, ..DecisionOutcome::default() }
+        outcome_of(result, token)
     }
 
     /// The status that another controller wrote with this decision handled.
@@ -269,7 +271,7 @@ impl RequestedWrites<'_> {
             return Ok(ModeOutcome { seeded: ConditionUpdate::Remove, requeue_within: None, observation });
         }
         let allow_writes = self.context.allow_writes;
-        let mut written = None;
+        let mut written = self.context.unreported(self.resource).seeded;
         if allow_writes && self.wants_write(&observation) {
             if let Some(why) = write_refused {
                 let result = WriteResult::new(WriteReason::WriteNotPermitted, why);
@@ -282,7 +284,9 @@ impl RequestedWrites<'_> {
                 let requeue_within = Some(LONGEST_PAUSE);
                 return Ok(ModeOutcome { seeded: ConditionUpdate::Keep, requeue_within, observation });
             };
-            (written, observation) = self.seed(fresh).await;
+            let now;
+            (now, observation) = self.seed(fresh).await;
+            written = now.or(written);
         }
         if allow_writes && observation.reason == Reason::SchemaPending {
             observation.message = write_result::PENDING.to_owned();
@@ -346,7 +350,11 @@ impl RequestedWrites<'_> {
             self.context.metrics.database_error(error.code);
         }
         let result = write_result::seeded(&report_of(Command::Seed, &target.prepared.desired, Vec::new(), ended));
-        result.iter().for_each(|result| self.record(result));
+        if let Some(result) = &result {
+            self.record(result);
+            let committed = (!result.reason.is_warning()).then(|| result.clone());
+            self.context.report_later(self.resource, |unreported| unreported.seeded = committed);
+        }
         (result, self.checker.look(&target, self.spec, &workload).await)
     }
 
@@ -362,4 +370,15 @@ impl RequestedWrites<'_> {
 
 fn is_handled(status: Option<&AIProviderSeedStatus>, token: &str) -> bool {
     status.and_then(|status| status.last_handled_resolve.as_deref()) == Some(token)
+}
+
+fn outcome_of(result: WriteResult, token: String) -> DecisionOutcome {
+    let (handled, requeue_within) = match result.reason {
+        WriteReason::ResolveFailed => (LastHandled::AsBefore, Some(LONGEST_PAUSE)),
+        // Written together with the result. Between the commit and this a crash leaves a decision about a conflict that is
+        // no more, and so nothing to be done twice.
+        _ => (LastHandled::Now(Some(token)), None),
+    };
+    let resolved = ConditionUpdate::Set(result);
+    DecisionOutcome { handled, resolved, requeue_within, ..DecisionOutcome::default() }
 }

@@ -1,6 +1,7 @@
 //! What a check came to, in the words of the status: from a stop, a refused environment or a finished report.
 
 use super::last_agreed::{self, ProviderHashes};
+use super::resolve_annotation::RESOLVE_ANNOTATION;
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::status::{
     AgreementStatus, ConflictStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus,
@@ -90,12 +91,27 @@ pub struct ReportSubject<'a> {
     pub container: &'a str,
     /// On what both sides last agreed.
     pub agreements: &'a [AgreementStatus],
+    /// The resource's name, if the controller carries out decisions by annotation.
+    pub decided_by: Option<&'a str>,
 }
 
 impl ReportSubject<'_> {
     /// `Deployment coder, container ai-provider-seed`: the source of a value in the pod template itself.
     fn pod_template(&self) -> String {
         format!("{}, container {}", self.workload.label(), redact::name(self.container))
+    }
+
+    /// What to do about these conflicts. The annotation is named where it has an effect.
+    fn advice(&self, conflicts: &[Conflict], report: &Report) -> String {
+        let advice = advice(conflicts, None, &report.resolve_options);
+        let mut decidable = conflicts.iter().filter(|conflict| !conflict.would_clear_credentials());
+        let (Some(name), Some(first)) = (self.decided_by, decidable.next()) else { return advice };
+        let (id, is_one) = (&first.id, decidable.all(|other| other.id == first.id));
+        let next = if is_one { "" } else { ", and so on with the next id of status.conflicts" };
+        format!(
+            "{advice}; or let the controller take the environment: kubectl annotate --overwrite aps/{name} \
+             {RESOLVE_ANNOTATION}={id}:environment{next}"
+        )
     }
 }
 
@@ -212,8 +228,7 @@ fn agreed(report: &Report, of: &ReportSubject<'_>) -> Observation {
     } else if report.count(State::CredentialsDiffer) + report.count(State::SettingsDiffer) > 0 {
         let of_settings = report.count(State::CredentialsDiffer) == 0;
         let reason = if of_settings { Reason::SettingsDiffer } else { Reason::CredentialsDiffer };
-        let next =
-            format!(", which does not stop the start. {}", advice(&report.conflicts, None, &report.resolve_options));
+        let next = format!(", which does not stop the start. {}", of.advice(&report.conflicts, report));
         (reason, fit_bytes("", &differing(), &next, MESSAGE))
     } else {
         (Reason::InSync, good(report))
@@ -227,7 +242,7 @@ fn conflict(report: &Report, blocked: bool, of: &ReportSubject<'_>) -> Observati
     let sentences = database.conflicts().iter().map(|conflict| conflict.sentence.clone());
     let told: Vec<(&Conflict, String)> = report.conflicts.iter().zip(sentences).collect();
     let facts = conflict_facts(&told);
-    let next = advice(&blocking, None, &report.resolve_options);
+    let next = of.advice(&blocking, report);
     let (head, tail) = if blocked {
         (format!("the next start of {} would be stopped: ", of.workload.label()), format!(". {next}"))
     } else {

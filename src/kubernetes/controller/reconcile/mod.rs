@@ -149,7 +149,9 @@ impl Reconciling<'_> {
         let Context { client, pool, work, metrics, index, destinations, .. } = context;
         let agreements = old.as_ref().map(|status| &status.agreements[..]).unwrap_or_default();
         let tenant = &resource.0;
-        let checker = Checker { client, pool, work, tenant, asked, metrics, index, destinations, agreements };
+        let decided_by = context.allow_writes.then_some(resource.1.as_str());
+        let checker =
+            Checker { client, pool, work, tenant, asked, metrics, index, destinations, agreements, decided_by };
         let checking = checker.check(resource, &seed.spec, &mut turn, working);
         let checked = match self.meanwhile(checking).await.transpose()? {
             None => return Ok(Ended::Dropped),

@@ -19,6 +19,8 @@ pub struct ControllerOptions {
     pub allow_writes: bool,
     pub lease_name: String,
     pub concurrency: u16,
+    /// How many sessions may wait for Coder's announcements at one host; `None`: none anywhere.
+    pub listeners_per_host: Option<u16>,
     /// Where databases may be.
     pub destinations: Restriction,
     pub log_format: LogFormat,
@@ -53,10 +55,8 @@ pub(super) fn read(reader: &mut OptionReader) -> ControllerOptions {
                 Err("the name of a Lease is a-z, 0-9, - and .".to_owned())
             }
         }),
-        concurrency: reader.read("concurrency", |text| {
-            let number = text.parse().ok().filter(|number| *number > 0);
-            number.ok_or("a whole number from 1 to 65535 is expected".to_owned())
-        }),
+        concurrency: reader.read("concurrency", positive),
+        listeners_per_host: listeners_per_host(reader),
         destinations: Restriction {
             local: reader.read_or("allow-local", false, boolean),
             allowed: reader.read_or("database-hosts", Vec::new(), hosts),
@@ -64,6 +64,17 @@ pub(super) fn read(reader: &mut OptionReader) -> ControllerOptions {
         log_format: reader.read("log-format", |text| word(text, LogFormat::WORDS)),
         log_level: reader.read("log-level", level),
     }
+}
+
+fn listeners_per_host(reader: &mut OptionReader) -> Option<u16> {
+    let number = reader.read("listeners-per-host", positive);
+    let on = reader.read("watch-database", |text| word(text, &[("auto", true), ("off", false)]));
+    on.then_some(number)
+}
+
+fn positive(text: &str) -> Result<u16, String> {
+    let number = text.parse().ok().filter(|number| *number > 0);
+    number.ok_or("a whole number from 1 to 65535 is expected".to_owned())
 }
 
 fn namespaces(text: &str) -> Result<Vec<String>, String> {
@@ -103,7 +114,12 @@ mod tests {
         assert_eq!(options.namespaces, ["a", "b"]);
         assert!(options.leader_elect && !options.all_namespaces && !options.allow_writes);
         assert_eq!(options.listen.to_string(), "[::]:8080");
-        assert_eq!(options.concurrency, 8);
+        assert_eq!((options.concurrency, options.listeners_per_host), (8, Some(8)));
+        let texts = [("watch-database", "off"), ("listeners-per-host", "2")];
+        let (off, none) = parse(&RawOptions::of(Command::Controller, &texts), &[]);
+        assert!(off.listeners_per_host.is_none() && none.is_empty());
+        let texts = [("watch-database", "on"), ("listeners-per-host", "0")];
+        assert_eq!(parse(&RawOptions::of(Command::Controller, &texts), &[]).1.len(), 2);
         assert_eq!(options.lease_name, "ai-provider-seed");
         assert_eq!(problems.len(), 1);
         assert_eq!(options.destinations, Restriction { local: false, allowed: Vec::new() });

@@ -254,6 +254,10 @@ pub const OPTIONS: &[OptionRow] = &[
         "The only hosts to connect to: names, *.example.com, addresses, networks [default: all but this machine and its link]"),
     row("allow-local", BOOL, Process, &[Controller],
         "Connect to loopback and link-local addresses too, for tests"),
+    row("watch-database", Takes::Value("WORD"), Process, &[Controller],
+        "Whether to wait for Coder's announcements of a change on a session of its own: auto, off").default("auto"),
+    row("listeners-per-host", Takes::Value("NUMBER"), Process, &[Controller],
+        "How many such sessions to open at one host of databases").default("8"),
     row("concurrency", Takes::Value("NUMBER"), Process, &[Controller],
         "How many resources to check at once").default("8"),
 

@@ -9,6 +9,8 @@ mod external_id;
 pub mod failpoint;
 pub mod insert;
 mod keys;
+#[cfg(feature = "controller")]
+pub mod listen;
 pub(crate) mod lock;
 #[cfg(feature = "controller")]
 pub mod pool;

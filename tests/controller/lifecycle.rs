@@ -10,6 +10,8 @@ use ai_provider_seed::testing::kubernetes::crd::status::Changed;
 use serde_json::json;
 
 const V1: &str = "https://api.openai.com/v1";
+/// As Coder does.
+const ANNOUNCE: &str = "select pg_notify('ai_providers_changed', '')";
 const KEY: &str = "sk-canary-5f8e2d";
 
 fn apply(namespace: &Namespace, objects: &[serde_json::Value]) {
@@ -114,8 +116,10 @@ fn resource_goes_from_would_seed_to_conflict_and_back() {
     assert!(events(&namespace).is_empty(), "{:?}", notes(&namespace));
 
     // when two fields of one provider change / then it is a Conflict, with an Event for each field
-    database.execute("update ai_providers set base_url = 'https://api.openai.com/v2', updated_at = now()");
-    database.execute("update ai_provider_keys set api_key = 'sk-other'");
+    database.execute(&format!(
+        "update ai_providers set base_url = 'https://api.openai.com/v2', updated_at = now();
+         update ai_provider_keys set api_key = 'sk-other'; {ANNOUNCE}"
+    ));
     check_now(&namespace, "coder");
     let status = reason(&namespace, "coder", "Conflict");
     assert_eq!(conditions(&status), ["Ready=False Conflict", "InSync=False Conflict", "Stalled=True Conflict"]);
@@ -172,7 +176,7 @@ fn resource_goes_from_would_seed_to_conflict_and_back() {
     assert_eq!(controller.metric("ai_provider_seed_conflicts{"), 2.0);
 
     // when one field is corrected in the database, the other in the Secret / then it is InSync, and Events say so
-    database.execute("update ai_providers set base_url = 'https://api.openai.com/v1'");
+    database.execute(&format!("update ai_providers set base_url = 'https://api.openai.com/v1'; {ANNOUNCE}"));
     check_now(&namespace, "coder");
     eventually("one conflict is left", || (get(&namespace, "coder").status?.conflicts.len() == 1).then_some(()));
     apply(&namespace, &[secret("coder-ai", json!({"openai": "sk-other"}))]);

@@ -20,6 +20,7 @@ mod hostile_servers;
 mod inputs;
 mod lease;
 mod lifecycle;
+mod listening;
 mod metrics;
 mod outage;
 mod pool;

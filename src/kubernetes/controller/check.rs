@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout};
 
 use super::database;
 use super::index::{Index, Key};
+use super::listen::{Listeners, Watched};
 use super::metrics::Metrics;
 use super::permission;
 use super::target::target;
@@ -53,6 +54,8 @@ pub struct Checker<'a> {
     pub metrics: &'a Metrics,
     pub index: &'a Index,
     pub destinations: &'a Destinations,
+    pub listeners: &'a Arc<Listeners>,
+    pub resource: &'a Key,
     /// On what both sides last agreed.
     pub agreements: &'a [AgreementStatus],
     /// The resource's name, if decisions by annotation are carried out.
@@ -284,7 +287,9 @@ impl Checker<'_> {
         if observation.reason == Reason::DatabaseUnreachable {
             observation.message.push_str(hint);
         }
-        observation.with_desired(desired).with_workload(workload)
+        self.listeners.compare(self.resource, &observation.database);
+        let watch = self.listeners.status_of(self.resource);
+        observation.with_desired(desired).with_workload(workload).with_database_watch(watch)
     }
 
     /// Before a session that is opened elsewhere, as for a write: the budgets hold for both.
@@ -298,22 +303,41 @@ impl Checker<'_> {
     async fn ask(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {
         // Of a host that failed before, this check brings one result, and others wait for theirs.
         let (began, is_known) = (Instant::now(), self.pool.is_failing(connector));
-        let first = self.ask_once(run, connector, self.asked).await;
+        let watched = self.listeners.enter(self.resource, connector);
+        let watched = watched.as_ref();
+        let first = self.ask_once(run, connector, self.asked, watched).await;
         if first.error.as_ref().is_none_or(|error| error.retry == Retry::No) || is_known || began.elapsed() > QUICK {
             return first;
         }
         tokio::time::sleep(PAUSE).await;
-        self.ask_once(run, connector, Instant::now()).await
+        self.ask_once(run, connector, Instant::now(), watched).await
     }
 
-    async fn ask_once(&self, run: &SeedRun<'_>, connector: &Connector, asked: Instant) -> RunOutcome {
+    async fn ask_once(
+        &self,
+        run: &SeedRun<'_>,
+        connector: &Connector,
+        asked: Instant,
+        watched: Option<&Watched>,
+    ) -> RunOutcome {
         let wanted = Wanted { connector, asked, deadline: Instant::now() + CONNECT };
         let loan = match self.pool.take(wanted).await {
             Ok(loan) => loan,
             Err(error) => return RunOutcome { error: Some(error), ..RunOutcome::default() },
         };
+        let proof = match watched {
+            Some(watched) => self.listeners.prepare(watched, connector, &loan).await,
+            None => None,
+        };
+        let prove = async {
+            if let Some(proof) = &proof {
+                proof.send(&loan).await;
+            }
+        };
         let _working = self.work.take(Claim { tenant: self.tenant.to_owned(), ..Claim::default() }).await;
-        let ended = match timeout(LOOK, run.observe(&loan)).await {
+        // In this order in one flight.
+        let both = async { tokio::join!(run.observe(&loan), prove).0 };
+        let ended = match timeout(LOOK, both).await {
             Ok(ended) => ended,
             Err(_) => RunOutcome { error: Some(Error::timed_out(&loan.endpoint)), ..RunOutcome::default() },
         };

@@ -4,20 +4,21 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::Api;
+use kube::Client;
 use kube::core::DeserializeGuard;
-use kube::{Client, Resource};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::Instant;
 
 use super::apply_status::is_newer;
 use super::index::{Index, Key};
 use super::lease_age::LeaseAge;
+use super::listen::Listeners;
 use super::metrics::Metrics;
 use super::publish_events::Publisher;
 use super::readiness::Readiness;
+use super::recheck::Rechecks;
+use super::scope::Scope;
 use super::write;
 use crate::kubernetes::crd::spec::AIProviderSeed;
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
@@ -32,33 +33,6 @@ pub type Guarded = DeserializeGuard<AIProviderSeed>;
 
 /// At once.
 const FIRST_WORDS: usize = 8;
-
-/// Where to look.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Scope {
-    Namespace(String),
-    All,
-}
-
-impl Scope {
-    pub fn label(&self) -> String {
-        match self {
-            Scope::Namespace(name) => format!("namespace {name}"),
-            Scope::All => "all namespaces".to_owned(),
-        }
-    }
-
-    pub fn api<K>(&self, client: &Client) -> Api<K>
-    where
-        K: Resource<Scope = NamespaceResourceScope>,
-        K::DynamicType: Default,
-    {
-        match self {
-            Scope::Namespace(name) => Api::namespaced(client.clone(), name),
-            Scope::All => Api::all(client.clone()),
-        }
-    }
-}
 
 pub struct Context {
     pub client: Client,
@@ -82,6 +56,9 @@ pub struct Context {
     pub writers: Semaphore,
     pub events: Arc<Publisher>,
     pub lease: Arc<LeaseAge>,
+    /// Checks that something else than a watch asks for.
+    pub rechecks: Arc<Rechecks>,
+    pub listeners: Arc<Listeners>,
     memory: Mutex<HashMap<Key, Memory>>,
 }
 
@@ -124,6 +101,7 @@ impl Context {
         allow_writes: bool,
         instance: String,
     ) -> Self {
+        let (rechecks, listening) = (Arc::<Rechecks>::default(), metrics.listeners.clone());
         let events = Arc::new(Publisher::new(client.clone(), Arc::clone(&metrics), instance));
         Context {
             client,
@@ -140,6 +118,8 @@ impl Context {
             writers: Semaphore::new(usize::from(write::WRITERS)),
             events,
             lease: Arc::default(),
+            listeners: Arc::new(Listeners::new(None, Arc::clone(&rechecks), listening)),
+            rechecks,
             memory: Mutex::default(),
         }
     }
@@ -150,9 +130,17 @@ impl Context {
         Context { destinations: Destinations::restricted(destinations), ..self }
     }
 
+    /// Listens at databases, at so many of one host at once.
+    #[must_use]
+    pub fn listening(self, of_host: Option<u16>) -> Self {
+        let listeners = Listeners::new(of_host, Arc::clone(&self.rechecks), self.metrics.listeners.clone());
+        Context { listeners: Arc::new(listeners), ..self }
+    }
+
     /// The resource is gone.
     pub fn forget(&self, resource: &Key) {
         self.index.remove(resource);
+        self.listeners.leave(resource);
         self.metrics.remove(resource);
         self.events.forget(resource);
         self.memory().remove(resource);
@@ -160,11 +148,8 @@ impl Context {
 
     /// Of this scope, only these resources are there.
     pub fn retain(&self, scope: &Scope, there: &HashSet<Key>) {
-        let inside = |key: &Key| match scope {
-            Scope::Namespace(namespace) => key.0 == *namespace,
-            Scope::All => true,
-        };
-        let gone: Vec<Key> = self.memory().keys().filter(|key| inside(key) && !there.contains(*key)).cloned().collect();
+        let mut gone: Vec<Key> = self.memory().keys().cloned().collect();
+        gone.retain(|key| scope.contains(key) && !there.contains(key));
         gone.iter().for_each(|key| self.forget(key));
     }
 

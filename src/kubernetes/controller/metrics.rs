@@ -14,6 +14,7 @@ use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
 use super::index::Key;
+use super::listen::ListenerMetrics;
 use super::process_metrics::ProcessCollector;
 use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::Reason;
@@ -87,6 +88,7 @@ pub struct Metrics {
     events: Family<Labels<1>, Counter>,
     status_writes: Family<Labels<1>, Counter>,
     writes: Family<Labels<1>, Counter>,
+    pub listeners: ListenerMetrics,
 }
 
 impl Metrics {
@@ -117,6 +119,7 @@ impl Metrics {
         registry.register("status_writes", "Writes of a status by whether they succeeded", status_writes.clone());
         let writes = Family::default();
         registry.register("database_writes", "Requested writes to a database, by result", writes.clone());
+        let listeners = ListenerMetrics::register(registry);
         registry.register("build", "This build", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
         Metrics {
             registry: root,
@@ -134,6 +137,7 @@ impl Metrics {
             events,
             status_writes,
             writes,
+            listeners,
         }
     }
 

@@ -11,11 +11,12 @@ use tokio::sync::watch as channel;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use super::context::{Context, Scope};
+use super::context::Context;
 use super::http::Admin;
 use super::lease::Election;
 use super::metrics::Metrics;
 use super::readiness::Readiness;
+use super::scope::Scope;
 use super::watch::{self, describe};
 use crate::kubernetes::client::{ApiErrorKind, call};
 use crate::kubernetes::crd::spec::AIProviderSeed;
@@ -93,7 +94,7 @@ pub async fn run(options: ControllerOptions) -> End {
         options.allow_writes,
         instance.clone(),
     );
-    let context = Arc::new(context.only_to(options.destinations));
+    let context = Arc::new(context.only_to(options.destinations).listening(options.listeners_per_host));
     let lease = Arc::clone(&context.lease);
     let election = options.leader_elect.then(|| Election::new(&client, &own, &options.lease_name, instance, lease));
     let work = Work { scopes, context };
@@ -234,6 +235,7 @@ impl Work {
         let sweeper = Aborted(tokio::spawn(sweep(Arc::clone(&self.context))));
         let late = async {
             asked(stop.clone()).await;
+            self.context.listeners.stop().await;
             self.context.ending.send_replace(true);
             tokio::time::sleep(GRACE).await;
         };

@@ -20,10 +20,13 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::runtime::{Predicate, WatchStreamExt, predicates};
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
 
-use super::context::{Context, Guarded, Scope};
+use super::context::{Context, Guarded};
 use super::index::{Key, key_of};
 use super::reconcile::{on_error, reconcile};
+use super::rollout::Rollouts;
+use super::scope::Scope;
 use crate::kubernetes::client::{ApiErrorKind, of_code};
 use crate::kubernetes::workload::objects::ObjectKind;
 use crate::options::WorkloadKind;
@@ -46,6 +49,7 @@ pub async fn run(scope: Scope, context: Arc<Context>, turns: Turns, stop: impl F
         related::<StatefulSet>(ObjectKind::Workload(WorkloadKind::StatefulSet), &scope, &context, &turns),
         related::<Secret>(ObjectKind::Secret, &scope, &context, &turns),
         related::<ConfigMap>(ObjectKind::ConfigMap, &scope, &context, &turns),
+        context.rechecks.of(&scope).map(|key| Ok(request(&key.0, &key.1))).boxed(),
     ]);
     let reconcile = |guarded, context| Box::pin(reconcile(guarded, context));
     // Every resource that is due waits in a queue of ours, in which it holds little and namespaces have their share.
@@ -162,16 +166,36 @@ where
 {
     let (label, context) = (scope.label(), Arc::clone(context));
     let api: Api<PartialObjectMeta<K>> = scope.api(&context.client);
-    let mut changes = Changes::default();
+    let (mut changes, mut rollouts) = (Changes::default(), Rollouts::default());
     let events = turns.begin(watcher(api, pages()).default_backoff());
     requests(events, move |event| match event {
-        Ok(event) => changes.of(&event, |object| context.index.users(kind, object)),
+        Ok(event) => {
+            let changed = changes.of(&event, |object| context.index.users(kind, object))?;
+            let (now, object) = (Instant::now(), &changed.object);
+            let at = if changed.only_moved { rollouts.moved(object, now)? } else { now };
+            if at > now {
+                recheck_at(at, &context, kind, changed.object);
+                return None;
+            }
+            Some((changed.object, changed.users))
+        }
         Err(error) => {
             context.metrics.api_error(kind_of(&error));
             tell(kind_of(&error), &describe(kind_of(&error), &format!("{}s", kind.as_str()), &label));
             None
         }
     })
+}
+
+/// Of those that use the object then.
+fn recheck_at(at: Instant, context: &Arc<Context>, kind: ObjectKind, object: Key) {
+    let context = Arc::clone(context);
+    tokio::spawn(async move {
+        sleep_until(at).await;
+        for name in context.index.users(kind, &object) {
+            context.rechecks.ask(&(object.0.clone(), name));
+        }
+    });
 }
 
 fn requests<E: Send + 'static>(
@@ -181,27 +205,35 @@ fn requests<E: Send + 'static>(
     events
         .flat_map(move |event| {
             let (object, names) = users(event).unwrap_or_default();
-            let requests: Vec<_> = names
-                .into_iter()
-                .map(|name| Ok(ReconcileRequest::from(ObjectRef::<Guarded>::new(&name).within(&object.0))))
-                .collect();
+            let requests: Vec<_> = names.into_iter().map(|name| Ok(request(&object.0, &name))).collect();
             futures::stream::iter(requests)
         })
         .boxed()
 }
 
-/// The versions that were seen of objects that are used, so that neither a new list nor a change of a workload's own status
-/// starts a check. Of others nothing is kept.
+fn request(namespace: &str, name: &str) -> ReconcileRequest<Guarded> {
+    ObjectRef::<Guarded>::new(name).within(namespace).into()
+}
+
+/// An object that changed, and the resources that use it.
+#[derive(Debug, PartialEq, Eq)]
+struct Changed {
+    object: Key,
+    users: Vec<String>,
+    /// Its generation stayed, but something else of it changed: a rollout moves on.
+    only_moved: bool,
+}
+
+/// The versions that were seen of objects that are used, so that a new list starts no check. Of others nothing is kept.
 #[derive(Default)]
 struct Changes(HashMap<Key, String>);
 
 impl Changes {
-    /// An object that changed, and the resources that use it.
     fn of<K: Resource<DynamicType = ()>>(
         &mut self,
         event: &Event<K>,
         users: impl FnOnce(&Key) -> Vec<String>,
-    ) -> Option<(Key, Vec<String>)> {
+    ) -> Option<Changed> {
         let (object, is_there) = match event {
             Event::Init | Event::InitDone => return None,
             Event::Apply(object) | Event::InitApply(object) => (object, true),
@@ -211,11 +243,12 @@ impl Changes {
         let users = users(&key);
         if users.is_empty() || !is_there {
             self.0.remove(&key);
-            return (!users.is_empty()).then_some((key, users));
+            return (!users.is_empty()).then_some(Changed { object: key, users, only_moved: false });
         }
         let version = version(object.meta());
-        let known = self.0.insert(key.clone(), version.clone());
-        (known != Some(version)).then_some((key, users))
+        let only_moved = self.0.insert(key.clone(), version.clone()) == Some(version);
+        let is_listed = matches!(event, Event::InitApply(_));
+        (!only_moved || !is_listed).then_some(Changed { object: key, users, only_moved })
     }
 }
 
@@ -280,16 +313,16 @@ mod tests {
             Secret { metadata, ..Secret::default() }
         };
         let mut changes = Changes::default();
-        let mut seen = |event| changes.of(&event, |_| vec!["user".to_owned()]).is_some();
-        assert!(seen(Event::InitApply(object("a", Some(1), "1"))));
-        assert!(!seen(Event::Apply(object("a", Some(1), "2"))), "a status of a workload");
-        assert!(seen(Event::Apply(object("a", Some(2), "3"))));
-        assert!(!seen(Event::InitApply(object("a", Some(2), "9"))), "a new list");
-        assert!(seen(Event::Delete(object("a", Some(2), "9"))));
-        assert!(seen(Event::Apply(object("b", Some(2), "10"))));
-        assert!(seen(Event::Apply(object("b", None, "11"))));
-        assert!(seen(Event::Apply(object("b", None, "12"))));
-        assert!(!seen(Event::Init));
+        let mut moved = |event| changes.of(&event, |_| vec!["user".to_owned()]).map(|changed| changed.only_moved);
+        assert_eq!(moved(Event::InitApply(object("a", Some(1), "1"))), Some(false));
+        assert_eq!(moved(Event::Apply(object("a", Some(1), "2"))), Some(true), "a status of a workload");
+        assert_eq!(moved(Event::Apply(object("a", Some(2), "3"))), Some(false));
+        assert_eq!(moved(Event::InitApply(object("a", Some(2), "9"))), None, "a new list");
+        assert_eq!(moved(Event::Delete(object("a", Some(2), "9"))), Some(false));
+        assert_eq!(moved(Event::Apply(object("b", Some(2), "10"))), Some(false));
+        assert_eq!(moved(Event::Apply(object("b", None, "11"))), Some(false));
+        assert_eq!(moved(Event::Apply(object("b", None, "12"))), Some(false));
+        assert_eq!(moved(Event::Init), None);
     }
 
     #[test]

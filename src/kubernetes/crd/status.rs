@@ -59,6 +59,11 @@ pub struct AIProviderSeedStatus {
     #[schemars(with = "Summary")]
     pub summary: Option<Summary>,
 
+    /// How changes in the database are noticed between two checks.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "DatabaseWatchStatus")]
+    pub database_watch: Option<DatabaseWatchStatus>,
+
     /// The providers of the environment, those not in sync first. At most 256; summary.desired has the whole number.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
@@ -117,6 +122,46 @@ pub struct Summary {
     /// What was found and what to do, in one sentence.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
+}
+
+/// How changes in the database are noticed between two checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DatabaseWatchStatus {
+    /// Listening: Coder's announcements arrive, and each starts a check. Polling: the interval alone starts one.
+    #[schemars(with = "String")]
+    pub state: WatchState,
+
+    /// Of Polling: Pooler, a connection pooler is in between; Standby, the server is one; Budget, other databases hold all
+    /// listeners of the host or of the controller; NotAnnounced, the last change was found and not announced; Unavailable, the
+    /// session that listens could not be opened or was lost, and is tried again; Off, by --watch-database.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub reason: Option<PollingReason>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WatchState {
+    Listening,
+    Polling,
+    /// A word that a newer controller wrote. Never written.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PollingReason {
+    Pooler,
+    Standby,
+    Budget,
+    NotAnnounced,
+    Unavailable,
+    Off,
+    /// A word that a newer controller wrote. Never written.
+    #[default]
+    #[serde(other)]
+    Unknown,
 }
 
 /// A provider of the environment.

@@ -4,7 +4,7 @@ use super::last_agreed::{self, ProviderHashes};
 use super::resolve_annotation::RESOLVE_ANNOTATION;
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::status::{
-    AgreementStatus, ConflictStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus,
+    AgreementStatus, ConflictStatus, DatabaseWatchStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus,
 };
 use crate::kubernetes::workload::template::Workload;
 use crate::options::BlockOn;
@@ -36,6 +36,8 @@ pub struct Observation {
     /// Live rows that no variable describes.
     pub undescribed: Vec<String>,
     pub workload: Option<EventSubject>,
+    /// How changes are noticed until the next check; `None` where the database is not known.
+    pub database_watch: Option<DatabaseWatchStatus>,
 }
 
 /// What is known of the database.
@@ -129,6 +131,7 @@ impl Observation {
             warnings: Vec::new(),
             undescribed: Vec::new(),
             workload: None,
+            database_watch: None,
         }
     }
 
@@ -177,6 +180,11 @@ impl Observation {
     #[must_use]
     pub fn not_permitted(self, why: &str) -> Self {
         Observation { reason: Reason::WriteNotPermitted, message: format!("{}; {why}", self.message), ..self }
+    }
+
+    #[must_use]
+    pub fn with_database_watch(self, database_watch: Option<DatabaseWatchStatus>) -> Self {
+        Observation { database_watch, ..self }
     }
 
     #[must_use]

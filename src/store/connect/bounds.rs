@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
 /// What a server may send over one session, in bytes above TLS.
@@ -26,4 +27,13 @@ impl Bounds {
 
     /// For one of eight sessions at a time. The 16,384 provider variables of a workload describe no more than fits into this answer.
     pub const AMONG_OTHERS: Bounds = Bounds { answer: 4 * MIB, message: MIB, ..Bounds::ALONE };
+
+    /// For a session that waits for notifications. All that it asks has an answer of one number.
+    pub const LISTENER: Bounds = Bounds {
+        login: 64 * KIB,
+        answer: 64 * KIB,
+        message: 64 * KIB,
+        unasked: MIB,
+        unasked_within: Some(Duration::from_secs(60)),
+    };
 }

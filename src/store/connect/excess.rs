@@ -62,7 +62,7 @@ impl Excess {
     }
 }
 
-/// Bounds are whole MiB.
+/// Bounds are whole MiB, or whole KiB below one.
 fn size(bytes: u64) -> String {
-    format!("{} MiB", bytes >> 20)
+    if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
 }

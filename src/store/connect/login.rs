@@ -1,5 +1,5 @@
 //! The login as it goes over the wire, above TLS: the run-time parameters that are added to the start-up packet, because the
-//! driver has no way to ask for them, and how the server asks for the password.
+//! driver has no way to ask for them, how the server asks for the password, and which process it says serves the session.
 
 use std::io;
 use std::pin::Pin;
@@ -31,6 +31,8 @@ pub(super) struct Progress {
     pub accepted: bool,
     /// It asked in a way that is not allowed, and got no answer.
     pub refused: Option<AuthMethod>,
+    /// The process that serves the session, as the server says. A pooler makes a number up.
+    pub backend: Option<i32>,
 }
 
 #[derive(Debug)]
@@ -110,10 +112,10 @@ impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
         while let Some(message) = reader.next(&mut bytes) {
             if let Some(question) = message.question() {
                 this.login.question(question)?;
-                if question == Question::Accepted {
-                    this.reader = None;
-                    break;
-                }
+            } else if message.is_last() {
+                this.login.state().progress.backend = message.backend();
+                this.reader = None;
+                break;
             }
         }
         Poll::Ready(Ok(()))
@@ -253,6 +255,17 @@ impl Reader {
 }
 
 impl Message {
+    /// Behind the login: the key of the session, or the end of the start where there is none.
+    fn is_last(&self) -> bool {
+        matches!(self.header.first(), Some(b'K' | b'Z'))
+    }
+
+    /// Of the key of the session: the process.
+    fn backend(&self) -> Option<i32> {
+        let key = self.body.first_chunk().filter(|_| self.header.first() == Some(&b'K'))?;
+        Some(i32::from_be_bytes(*key))
+    }
+
     /// Of an authentication message: what it asks.
     fn question(&self) -> Option<Question> {
         if self.header.first() != Some(&b'R') {

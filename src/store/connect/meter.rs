@@ -149,7 +149,8 @@ impl State {
             }
             // A notification is not held.
             self.unasked += if tag == b'A' { size } else { size.max(LEAST) };
-            return if self.unasked > self.bounds.unasked { Err(Excess::Unasked) } else { Ok(()) };
+            let fits = self.unasked <= self.bounds.unasked && size <= self.bounds.message;
+            return if fits { Ok(()) } else { Err(Excess::Unasked) };
         }
         self.spent += size.max(LEAST);
         if self.spent > self.bounds.answer {

@@ -5,6 +5,8 @@ mod bounds;
 #[cfg_attr(not(feature = "controller"), allow(dead_code, reason = "the command line is not restricted"))]
 pub mod destinations;
 mod excess;
+#[cfg_attr(not(feature = "controller"), allow(dead_code, reason = "the command line does not listen"))]
+mod hearing;
 mod login;
 mod meter;
 mod read_only;
@@ -25,6 +27,9 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub use backoff::{Jitter, RetryBudget, full_jitter};
 pub use bounds::Bounds;
+pub use hearing::Hearing;
+#[cfg(feature = "controller")]
+pub use hearing::{CODERS_CHANNEL, Heard, OWN_CHANNEL};
 pub use session::{Parameter, Session};
 pub use source::ConnectionSource;
 
@@ -55,12 +60,13 @@ pub struct Connector {
     system: SystemRoots,
     bounds: Bounds,
     destinations: Destinations,
+    hearing: Option<Hearing>,
 }
 
 impl Connector {
     pub fn new(source: ConnectionSource) -> Self {
         let (system, destinations) = (SystemRoots::default(), Destinations::default());
-        Connector { source, system, bounds: Bounds::ALONE, destinations }
+        Connector { source, system, bounds: Bounds::ALONE, destinations, hearing: None }
     }
 
     /// For a process that has several sessions at a time.
@@ -73,6 +79,13 @@ impl Connector {
     #[must_use]
     pub fn only_to(self, destinations: Destinations) -> Self {
         Connector { destinations, ..self }
+    }
+
+    /// For a session that listens: what it hears goes there.
+    #[cfg(feature = "controller")]
+    #[must_use]
+    pub fn hearing(self, hearing: Hearing) -> Self {
+        Connector { bounds: Bounds::LISTENER, hearing: Some(hearing), ..self }
     }
 
     pub fn source(&self) -> &ConnectionSource {
@@ -120,6 +133,7 @@ struct Dialer<'a> {
     destinations: &'a Destinations,
     tls: Option<MakeRustlsConnect>,
     bounds: Bounds,
+    hearing: Option<&'a Hearing>,
 }
 
 /// Where one attempt goes, and what to call it.
@@ -138,7 +152,13 @@ impl<'a> Dialer<'a> {
         let needed = options.hosts().iter().any(|host| matches!(host.address, HostAddress::Tcp { .. }));
         let tls =
             if needed { tls::client_config(options, &connector.system)?.map(MakeRustlsConnect::new) } else { None };
-        Ok(Dialer { options, destinations: &connector.destinations, tls, bounds: connector.bounds })
+        Ok(Dialer {
+            options,
+            destinations: &connector.destinations,
+            tls,
+            bounds: connector.bounds,
+            hearing: connector.hearing.as_ref(),
+        })
     }
 
     async fn over_hosts(
@@ -321,7 +341,14 @@ impl<'a> Dialer<'a> {
             Some(excess) => excess.error(&self.bounds, endpoint),
             None => self.failed(&error, host, endpoint, login.progress()),
         })?;
-        let of = Of { endpoint: endpoint.clone(), host: host.clone(), bounds: self.bounds, meter };
+        let of = Of {
+            endpoint: endpoint.clone(),
+            host: host.clone(),
+            bounds: self.bounds,
+            meter,
+            backend: login.progress().backend,
+            hearing: self.hearing.cloned(),
+        };
         Ok(Session::new(client, connection, of))
     }
 }

@@ -1,5 +1,6 @@
 //! An open connection and what its server said about itself.
 
+use std::future::poll_fn;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -7,10 +8,11 @@ use futures::TryStreamExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Connection, Row};
+use tokio_postgres::{AsyncMessage, Client, Connection, Row};
 
 use super::SessionIntent;
 use super::bounds::Bounds;
+use super::hearing::Hearing;
 use super::meter::Meter;
 use crate::problem::Problem;
 use crate::store::error::{Endpoint, Error};
@@ -32,6 +34,8 @@ pub struct Session {
     pub in_hot_standby: Option<bool>,
     /// `default_transaction_read_only`, reported like the above.
     pub read_only: Option<bool>,
+    /// The process that serves it, as the server said. Behind a pooler it is another one.
+    pub backend: Option<i32>,
     /// What the run should tell of this session, whatever it does with it.
     pub warnings: Vec<Problem>,
     bounds: Bounds,
@@ -58,10 +62,13 @@ pub(super) struct Of {
     pub host: Host,
     pub bounds: Bounds,
     pub meter: Meter,
+    pub backend: Option<i32>,
+    /// Where notifications go; without it they are dropped.
+    pub hearing: Option<Hearing>,
 }
 
 impl Session {
-    pub(super) fn new<S, T>(client: Client, connection: Connection<S, T>, of: Of) -> Self
+    pub(super) fn new<S, T>(client: Client, mut connection: Connection<S, T>, of: Of) -> Self
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -70,13 +77,33 @@ impl Session {
         let is_on = |name: &str| reported(name).map(|value| value == "on");
         let server_version = reported("server_version").and_then(major_version);
         let (in_hot_standby, read_only) = (is_on("in_hot_standby"), is_on("default_transaction_read_only"));
-        let Of { endpoint, host, bounds, meter } = of;
+        let Of { endpoint, host, bounds, meter, backend, hearing } = of;
         // Its error is lost with it. A caller that waits for an answer gets one, and the meter's verdict stays.
         let task = Task(tokio::spawn(async move {
-            let _ = connection.await;
+            let Some(hearing) = hearing else {
+                let _ = connection.await;
+                return;
+            };
+            while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
+                if let AsyncMessage::Notification(notification) = message {
+                    hearing.hear(notification.channel(), notification.payload());
+                }
+            }
         }));
         let warnings = Vec::new();
-        Session { client, endpoint, host, server_version, in_hot_standby, read_only, warnings, bounds, meter, task }
+        Session {
+            client,
+            endpoint,
+            host,
+            server_version,
+            in_hot_standby,
+            read_only,
+            backend,
+            warnings,
+            bounds,
+            meter,
+            task,
+        }
     }
 
     /// One or more statements without parameters; what they return is dropped.

@@ -141,17 +141,30 @@ impl Reconciling<'_> {
         let Reconciling { context, resource, meta, .. } = *self;
         let old = context.latest_status(resource, meta, seed.status.as_ref());
         let Some(Admitted { asked, mut turn, working }) = admitted else {
+            context.listeners.leave(resource);
             let outcome = WriteOutcome::deferred(meta, old.as_ref(), "spec.suspend is true");
             self.conclude(old.as_ref(), &Observation::suspended(), outcome).await?;
             context.succeeded(resource);
             return Ok(told((Reason::Suspended, Action::await_change())));
         };
-        let Context { client, pool, work, metrics, index, destinations, .. } = context;
+        let Context { client, pool, work, metrics, index, destinations, listeners, .. } = context;
         let agreements = old.as_ref().map(|status| &status.agreements[..]).unwrap_or_default();
         let tenant = &resource.0;
         let decided_by = context.allow_writes.then_some(resource.1.as_str());
-        let checker =
-            Checker { client, pool, work, tenant, asked, metrics, index, destinations, agreements, decided_by };
+        let checker = Checker {
+            client,
+            pool,
+            work,
+            tenant,
+            asked,
+            metrics,
+            index,
+            destinations,
+            listeners,
+            resource,
+            agreements,
+            decided_by,
+        };
         let checking = checker.check(resource, &seed.spec, &mut turn, working);
         let checked = match self.meanwhile(checking).await.transpose()? {
             None => return Ok(Ended::Dropped),
@@ -161,6 +174,9 @@ impl Reconciling<'_> {
             }
             Some(CheckEnd::Checked(checked)) => *checked,
         };
+        if checked.target.is_none() {
+            listeners.leave(resource);
+        }
         context.checked(resource);
         context.leads_to(resource, turn.route().cloned());
         // Another word may have been said meanwhile.
@@ -184,6 +200,7 @@ impl Reconciling<'_> {
             "the spec cannot be read ({}); correct it as described by kubectl explain aps.spec",
             redact::truncate_chars(&redact::escape(error), 300)
         );
+        self.context.listeners.leave(self.resource);
         let statuses = StatusClient::new(&self.context.client, self.resource);
         let old = self.context.latest_status(self.resource, self.meta, statuses.read().await?.as_ref());
         let observation = Observation::stopped(CheckStopped::new(Reason::InvalidSpec, message));

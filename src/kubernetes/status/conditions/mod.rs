@@ -101,6 +101,7 @@ pub fn next(old: Option<&AIProviderSeedStatus>, observation: &Observation, input
         last_check_time: before.last_check_time.clone(),
         conditions: conditions(before, observation, input),
         summary: Some(summary(before, observation, conflicts.len())),
+        database_watch: observation.database_watch,
         providers,
         conflicts,
         agreements: match &observation.database {

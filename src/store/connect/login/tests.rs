@@ -48,6 +48,10 @@ async fn method_is_read_from_the_servers_question() {
         let refused = read(Some(&format!("!{}", method.as_str())), &bytes).await;
         assert_eq!((refused.asked, refused.accepted, refused.refused), (None, false, Some(method)));
     }
+    let key = message(b'K', &[&4711_i32.to_be_bytes()[..], b"secret"].concat());
+    let started = [&ok[..], &message(b'S', b"a\0b\0"), &key, &message(b'Z', b"I")].concat();
+    assert_eq!(read(None, &started).await.backend, Some(4711));
+    assert_eq!(read(None, &[&ok[..], &message(b'Z', b"I"), &key].concat()).await.backend, None);
     let progress = read(Some("scram-sha-256"), &ok).await;
     assert_eq!((progress.accepted, progress.refused), (false, Some(AuthMethod::None)));
     assert!(read(Some("none"), &ok).await.accepted);

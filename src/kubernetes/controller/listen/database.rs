@@ -1,0 +1,260 @@
+//! What is known of one database that is in use: who uses it, whether it is listened to, what was announced and found.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::budget::Place;
+use crate::kubernetes::controller::index::Key;
+use crate::kubernetes::crd::status::{PollingReason, ProviderState, ProviderStatus};
+use crate::kubernetes::status::last_agreed::ProviderHashes;
+
+/// The first pause after a listener was lost or could not be opened; it doubles.
+const BACKOFF: Duration = Duration::from_secs(1);
+const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
+/// A listener that lived so long was a good one.
+const GOOD: Duration = Duration::from_secs(60);
+
+pub struct Database {
+    pub name: String,
+    /// Held by who opens a listener.
+    pub gate: tokio::sync::Mutex<()>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+pub struct State {
+    pub users: HashMap<Key, User>,
+    pub listening: Option<Listening>,
+    /// Why there is none; `None`: nobody tried yet.
+    pub polling: Option<PollingReason>,
+    pub retry_at: Option<Instant>,
+    /// In a row.
+    failures: u32,
+    pub announced: u64,
+    /// The last change was found, and nothing announced it.
+    pub not_announced: bool,
+}
+
+/// A resource that uses the database.
+#[derive(Default)]
+pub struct User {
+    last: Option<Read>,
+    current: Option<Read>,
+}
+
+/// A read of the database.
+struct Read {
+    began: Instant,
+    /// What had been announced then.
+    announced: u64,
+    view: Option<View>,
+}
+
+/// Of each provider of the environment, what the database holds. The environment has no part in it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct View(BTreeMap<String, (Option<String>, Option<String>, bool)>);
+
+/// A change that nothing announced so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Doubt {
+    announced: u64,
+    listener_since: Instant,
+}
+
+/// Of a listener: the task that attends to it ends when this is dropped.
+pub struct Listening {
+    pub id: u64,
+    /// From then on nothing was missed, also by those before it that it replaced.
+    pub since: Instant,
+    pub opened: Instant,
+    /// The task's. A successor takes it over.
+    pub place: Weak<Place>,
+    expected: watch::Sender<Option<Expected>>,
+}
+
+/// A proof that has to arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expected {
+    pub number: u64,
+    pub by: Instant,
+}
+
+/// What the task of a listener needs to know; it ends with their sender.
+pub struct Orders {
+    pub expected: watch::Receiver<Option<Expected>>,
+    pub _place: Arc<Place>,
+}
+
+impl Database {
+    pub fn new(name: &str) -> Self {
+        Database { name: name.to_owned(), gate: tokio::sync::Mutex::default(), state: Mutex::default() }
+    }
+
+    /// Nothing that is held under this lock can be left half done.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    pub fn polls(&mut self, reason: PollingReason, retry_at: Option<Instant>) {
+        self.polling = Some(reason);
+        self.retry_at = retry_at;
+        self.listening = None;
+        self.not_announced = false;
+    }
+
+    /// One more failure in a row; when to try again.
+    pub fn fails(&mut self) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        let pause = BACKOFF.saturating_mul(1 << (self.failures - 1).min(16)).min(LONGEST_BACKOFF);
+        let pause = pause.mul_f64(0.75 + 0.5 * fastrand::f64());
+        self.polls(PollingReason::Unavailable, Some(Instant::now() + pause));
+        pause
+    }
+
+    /// The listener's session is over. `None`: another one has its place already.
+    pub fn lost(&mut self, id: u64) -> Option<Duration> {
+        let listening = self.listening.take_if(|listening| listening.id == id)?;
+        if listening.opened.elapsed() >= GOOD {
+            self.failures = 0;
+        }
+        Some(self.fails())
+    }
+
+    pub fn hears(&mut self, announced: u64) {
+        self.announced += announced;
+        self.not_announced = false;
+    }
+
+    /// Keeps what a read found. A doubt: it is not what the one before it found, and nothing was announced in between.
+    pub fn compare(&mut self, resource: &Key, view: View) -> Option<Doubt> {
+        let (listening, announced) = (self.listening.as_ref().map(|listening| listening.since), self.announced);
+        let user = self.users.get_mut(resource)?;
+        let current = Read { view: Some(view), ..user.current.take()? };
+        let before = user.last.replace(current)?;
+        let differs = user.last.as_ref()?.view.as_ref()?.differs_from(before.view.as_ref()?);
+        let listener_since = listening.filter(|since| *since <= before.began)?;
+        (differs && announced == before.announced).then_some(Doubt { announced, listener_since })
+    }
+
+    /// Whether nothing came after all, though the listener is there.
+    pub fn was_not_announced(&mut self, doubt: Doubt) -> bool {
+        let since = self.listening.as_ref().map(|listening| listening.since);
+        let not_announced = since == Some(doubt.listener_since) && self.announced == doubt.announced;
+        self.not_announced |= not_announced;
+        not_announced
+    }
+}
+
+impl User {
+    pub fn begin(&mut self, now: Instant, announced: u64) {
+        self.current = Some(Read { began: now, announced, view: None });
+    }
+
+    /// Whether its last read began before this, and none is under way.
+    pub fn read_before(&self, since: Instant) -> bool {
+        self.current.as_ref().or(self.last.as_ref()).is_some_and(|read| read.began < since)
+    }
+}
+
+impl View {
+    pub fn new(providers: &[ProviderStatus], records: &[ProviderHashes]) -> View {
+        let hash_of = |name: &str| records.iter().find(|record| record.provider == name).map(|r| r.database.clone());
+        let of = |provider: &ProviderStatus| {
+            let found = (provider.id.clone(), hash_of(&provider.name), provider.state == ProviderState::Deleted);
+            (provider.name.clone(), found)
+        };
+        View(providers.iter().map(of).collect())
+    }
+
+    /// In a provider that both know.
+    fn differs_from(&self, other: &View) -> bool {
+        self.0.iter().any(|(name, found)| other.0.get(name).is_some_and(|before| before != found))
+    }
+}
+
+impl Listening {
+    pub fn new(place: Arc<Place>, since: Instant) -> (Listening, Orders) {
+        static IDS: AtomicU64 = AtomicU64::new(0);
+        let (expected, receiver) = watch::channel(None);
+        let (weak, orders) = (Arc::downgrade(&place), Orders { expected: receiver, _place: place });
+        let id = IDS.fetch_add(1, Ordering::Relaxed);
+        (Listening { id, since, opened: Instant::now(), place: weak, expected }, orders)
+    }
+
+    /// Whether the time of the last one is over: at a busy database not each check needs to prove it.
+    pub fn wants_proof(&self) -> bool {
+        self.expected.borrow().is_none_or(|expected| Instant::now() >= expected.by)
+    }
+
+    pub fn expect(&self, expected: Expected) {
+        if self.wants_proof() {
+            self.expected.send_replace(Some(expected));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn view(hash: &str) -> View {
+        View(BTreeMap::from([("openai".to_owned(), (Some("id".to_owned()), Some(hash.to_owned()), false))]))
+    }
+
+    /// A read of the resource that finds this.
+    fn read(state: &mut State, hash: &str) -> Option<Doubt> {
+        let (key, announced) = (("ns".to_owned(), "coder".to_owned()), state.announced);
+        state.users.entry(key.clone()).or_default().begin(Instant::now(), announced);
+        state.compare(&key, view(hash))
+    }
+
+    fn listening(state: &mut State) -> (Arc<Place>, Orders) {
+        let place = super::super::budget::Budget::new(1).take("host").expect("a place");
+        let (listening, orders) = Listening::new(Arc::clone(&place), Instant::now());
+        state.listening = Some(listening);
+        (place, orders)
+    }
+
+    #[test]
+    fn change_between_two_reads_is_doubted_only_without_a_word() {
+        let mut state = State::default();
+        assert!(read(&mut state, "a").is_none() && read(&mut state, "b").is_none(), "nothing listens");
+        let _kept = listening(&mut state);
+        assert_eq!(read(&mut state, "c"), None, "it may have changed before");
+        assert_eq!(read(&mut state, "c"), None);
+        let doubt = read(&mut state, "d").expect("a doubt");
+        state.hears(1);
+        assert!(!state.was_not_announced(doubt) && !state.not_announced, "the word was only late");
+        state.hears(1);
+        assert_eq!(read(&mut state, "e"), None);
+        let doubt = read(&mut state, "f").expect("a doubt");
+        assert!(state.was_not_announced(doubt) && state.not_announced);
+        state.hears(1);
+        assert!(!state.not_announced);
+        let doubt = read(&mut state, "g");
+        assert_eq!(doubt, None);
+    }
+
+    #[test]
+    fn pauses_grow_until_a_listener_is_a_good_one() {
+        let mut state = State::default();
+        let mut pauses = (0..12).map(|_| state.fails().as_secs_f64());
+        for expected in [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0, 300.0, 300.0] {
+            let pause = pauses.next().expect("a pause");
+            assert!((expected * 0.75..=expected * 1.25).contains(&pause), "{pause} is not about {expected}");
+        }
+        drop(pauses);
+        let (_place, orders) = listening(&mut state);
+        assert_eq!(state.lost(u64::MAX), None, "of another listener");
+        let id = state.listening.as_ref().map(|listening| listening.id).expect("there is one");
+        assert!(state.lost(id).is_some() && state.listening.is_none());
+        assert!(orders.expected.has_changed().is_err(), "its task ends");
+    }
+}

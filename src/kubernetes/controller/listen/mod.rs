@@ -1,0 +1,304 @@
+//! One session per database in use that waits for Coder's announcements, so that a change is checked when it happens and not when
+//! the interval ends. It is opened by a check, between the login of the check's own session and its read: so nothing can change
+//! unnoticed in between, and no credential is kept for later.
+
+mod attend;
+mod budget;
+mod burst;
+mod database;
+mod metrics;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout};
+
+use super::index::Key;
+use super::recheck::Rechecks;
+use crate::kubernetes::crd::status::{DatabaseWatchStatus, PollingReason, WatchState};
+use crate::kubernetes::status::observation::DatabaseView;
+use crate::store::connect::{Connector, Session};
+use crate::store::listen::{self, NoListener, listen};
+use budget::{Budget, Place};
+use database::{Database, Expected, Listening, View};
+
+pub use metrics::ListenerMetrics;
+
+/// To a session that listens. A check waits for it.
+const OPEN: Duration = Duration::from_secs(3);
+/// Then a listener is replaced: a role may have lost its right to log in, a name may have another address.
+const OLDEST: Duration = Duration::from_secs(600);
+/// What is not likely to change is asked again after this time.
+const POOLER: Duration = Duration::from_secs(600);
+const STANDBY: Duration = Duration::from_secs(60);
+/// When a proof must have arrived.
+const PROOF: Duration = Duration::from_secs(5);
+/// For the listeners to end when the process does.
+const END: Duration = Duration::from_secs(2);
+
+/// The listeners of all databases.
+pub struct Listeners {
+    /// Whether there are any.
+    on: bool,
+    /// Tells the proofs of this process from those of others.
+    sender: Arc<str>,
+    proofs: AtomicU64,
+    budget: Budget,
+    /// A listener that is replaced has a successor for a moment: one at a time in the process.
+    successor: Semaphore,
+    maps: Mutex<Maps>,
+    rechecks: Arc<Rechecks>,
+    metrics: ListenerMetrics,
+    stopped: watch::Sender<bool>,
+}
+
+#[derive(Default)]
+struct Maps {
+    databases: HashMap<String, Arc<Database>>,
+    used: HashMap<Key, Arc<Database>>,
+}
+
+/// That a check is under way of a resource that uses the database.
+pub struct Watched {
+    database: Arc<Database>,
+    resource: Key,
+}
+
+/// Of one check, to be sent behind its read.
+pub struct Proof {
+    database: Arc<Database>,
+    sender: Arc<str>,
+    number: u64,
+}
+
+impl Listeners {
+    /// `of_host`: at once at one host; `None`: none at all.
+    pub fn new(of_host: Option<u16>, rechecks: Arc<Rechecks>, metrics: ListenerMetrics) -> Self {
+        Listeners {
+            on: of_host.is_some(),
+            sender: format!("{:016x}", fastrand::u64(..)).into(),
+            proofs: AtomicU64::new(0),
+            budget: Budget::new(of_host.unwrap_or_default()),
+            successor: Semaphore::new(1),
+            maps: Mutex::default(),
+            rechecks,
+            metrics,
+            stopped: watch::Sender::new(false),
+        }
+    }
+
+    /// From now on the resource uses the connector's database, whether or not it can be reached. `None`: nothing is listened to.
+    pub fn enter(&self, resource: &Key, connector: &Connector) -> Option<Watched> {
+        let options = connector.source().options().ok().filter(|_| self.on)?;
+        // All that can make two databases of it; whoever uses the same may share a listener.
+        let name = format!("{:?}", (options.hosts(), options.database()));
+        let mut maps = self.maps();
+        if maps.used.get(resource).is_some_and(|database| database.name != name) {
+            maps.leave(resource);
+        }
+        let database = Arc::clone(maps.databases.entry(name).or_insert_with_key(|name| Arc::new(Database::new(name))));
+        database.state().users.entry(resource.clone()).or_default();
+        maps.used.insert(resource.clone(), Arc::clone(&database));
+        Some(Watched { database, resource: resource.clone() })
+    }
+
+    /// The resource uses no database any more that is known.
+    pub fn leave(&self, resource: &Key) {
+        self.maps().leave(resource);
+    }
+
+    /// Before the read of a check: a listener is there after this, if there can be one, and hears of what changes from here on.
+    /// `session` is the check's own.
+    pub async fn prepare(
+        self: &Arc<Self>,
+        watched: &Watched,
+        connector: &Connector,
+        session: &Session,
+    ) -> Option<Proof> {
+        let database = &watched.database;
+        if let Ok(_alone) = timeout(OPEN, database.gate.lock()).await {
+            self.open(watched, connector, session).await;
+        }
+        let mut state = database.state();
+        let announced = state.announced;
+        let user = state.users.get_mut(&watched.resource)?;
+        user.begin(Instant::now(), announced);
+        state.listening.as_ref().filter(|listening| listening.wants_proof())?;
+        let number = self.proofs.fetch_add(1, Ordering::Relaxed) + 1;
+        Some(Proof { database: Arc::clone(database), sender: Arc::clone(&self.sender), number })
+    }
+
+    async fn open(self: &Arc<Self>, watched: &Watched, connector: &Connector, session: &Session) {
+        let database = &watched.database;
+        // A session that is kept may be older than the promotion of its server.
+        let is_new = database.state().listening.is_none();
+        let is_standby = is_new && session.in_hot_standby == Some(true) && listen::is_standby(session).await;
+        let now = Instant::now();
+        let (place, since, successor) = {
+            let mut state = database.state();
+            match &state.listening {
+                Some(listening) if now.duration_since(listening.opened) < OLDEST => return,
+                Some(listening) => {
+                    let (Ok(successor), Some(place)) = (self.successor.try_acquire(), listening.place.upgrade()) else {
+                        return;
+                    };
+                    (place, listening.since, Some(successor))
+                }
+                // It ends just now.
+                None if *self.stopped.borrow() => return,
+                None if state.retry_at.is_some_and(|at| now < at) => return,
+                None if is_standby => {
+                    state.polls(PollingReason::Standby, None);
+                    return;
+                }
+                None => match self.budget.take(&format!("{:?}", session.host)) {
+                    Some(place) => (place, now, None),
+                    None => {
+                        state.polls(PollingReason::Budget, None);
+                        return;
+                    }
+                },
+            }
+        };
+        match listen(connector.clone(), Arc::clone(&self.sender), now + OPEN).await {
+            Ok(listener) => {
+                // A successor hears everything from before the end of the one that it replaces.
+                let since = if successor.is_some() { since } else { Instant::now() };
+                self.attend(watched, listener, place, since);
+            }
+            // The one that it was to replace is as good as before.
+            Err(_) if successor.is_some() => {}
+            Err(NoListener::Pooler) => database.state().polls(PollingReason::Pooler, Some(now + POOLER)),
+            Err(NoListener::Standby) => database.state().polls(PollingReason::Standby, Some(now + STANDBY)),
+            Err(NoListener::Failed) => {
+                let pause = database.state().fails();
+                drop(place);
+                // The checks go on meanwhile; one of them tries again.
+                self.recheck_after(database, pause, 1);
+            }
+        }
+    }
+
+    fn attend(self: &Arc<Self>, watched: &Watched, listener: listen::Listener, place: Arc<Place>, since: Instant) {
+        let database = &watched.database;
+        let (listening, orders) = Listening::new(place, since);
+        let id = listening.id;
+        {
+            let mut state = database.state();
+            // Those who read before have seen what this one does not hear of any more.
+            let others = state.users.iter().filter(|(key, user)| **key != watched.resource && user.read_before(since));
+            let unheard: Vec<Key> = others.map(|(key, _)| key.clone()).collect();
+            // The one that is replaced ends when its orders do.
+            state.listening = Some(listening);
+            drop(state);
+            unheard.iter().for_each(|resource| self.rechecks.ask(resource));
+        }
+        let attending = attend::Attending {
+            listeners: Arc::clone(self),
+            database: Arc::clone(database),
+            orders,
+            stopped: self.stopped.subscribe(),
+            _counted: self.metrics.opened(),
+        };
+        let (listeners, database) = (Arc::clone(self), Arc::clone(database));
+        tokio::spawn(async move {
+            if attending.run(listener).await == attend::End::Lost
+                && let Some(pause) = database.state().lost(id)
+            {
+                tracing::debug!("a listener was lost; its database is checked in {} ms", pause.as_millis());
+                listeners.recheck_after(&database, pause, usize::MAX);
+            }
+        });
+    }
+
+    /// Checks of at most so many resources of the database.
+    fn recheck_after(self: &Arc<Self>, database: &Arc<Database>, pause: Duration, most: usize) {
+        let (listeners, database) = (Arc::clone(self), Arc::downgrade(database));
+        tokio::spawn(async move {
+            tokio::time::sleep(pause).await;
+            if let Some(database) = database.upgrade().filter(|_| !*listeners.stopped.borrow()) {
+                listeners.recheck(&database, most);
+            }
+        });
+    }
+
+    fn recheck(&self, database: &Database, most: usize) {
+        let users: Vec<Key> = database.state().users.keys().take(most).cloned().collect();
+        users.iter().for_each(|resource| self.rechecks.ask(resource));
+    }
+
+    /// After the read of a check: a change that nothing announced shows that announcements are not to be relied on.
+    pub fn compare(self: &Arc<Self>, resource: &Key, found: &DatabaseView) {
+        let Some(database) = self.maps().used.get(resource).cloned() else { return };
+        let DatabaseView::Found { providers, records, .. } = found else { return };
+        let view = View::new(providers, records);
+        let Some(doubt) = database.state().compare(resource, view) else { return };
+        // Coder announces after its commit.
+        let listeners = Arc::clone(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(PROOF).await;
+            if database.state().was_not_announced(doubt) {
+                listeners.recheck(&database, usize::MAX);
+            }
+        });
+    }
+
+    /// What the status of the resource tells.
+    pub fn status_of(&self, resource: &Key) -> Option<DatabaseWatchStatus> {
+        let polling = |reason| DatabaseWatchStatus { state: WatchState::Polling, reason: Some(reason) };
+        if !self.on {
+            return Some(polling(PollingReason::Off));
+        }
+        let database = self.maps().used.get(resource).cloned()?;
+        let state = database.state();
+        match (&state.listening, state.not_announced) {
+            (Some(_), false) => Some(DatabaseWatchStatus { state: WatchState::Listening, reason: None }),
+            (Some(_), true) => Some(polling(PollingReason::NotAnnounced)),
+            (None, _) => state.polling.map(polling),
+        }
+    }
+
+    /// Ends all listeners and opens none any more.
+    pub async fn stop(&self) {
+        self.stopped.send_replace(true);
+        let ended = async {
+            while self.budget.taken() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        if timeout(END, ended).await.is_ok() {
+            tracing::info!("listens to no database any more");
+        }
+    }
+
+    fn maps(&self) -> MutexGuard<'_, Maps> {
+        self.maps.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Maps {
+    fn leave(&mut self, resource: &Key) {
+        let Some(database) = self.used.remove(resource) else { return };
+        let mut state = database.state();
+        state.users.remove(resource);
+        if state.users.is_empty() {
+            // Its orders end with it, and it with them.
+            state.listening = None;
+            self.databases.remove(&database.name);
+        }
+    }
+}
+
+impl Proof {
+    /// Sent in the flight of the read, behind it. What cannot be sent proves nothing.
+    pub async fn send(&self, session: &Session) {
+        if listen::prove(session, &self.sender, self.number).await.is_ok()
+            && let Some(listening) = &self.database.state().listening
+        {
+            listening.expect(Expected { number: self.number, by: Instant::now() + PROOF });
+        }
+    }
+}

@@ -143,11 +143,13 @@ fn missing_memory_or_another_row_is_never_overwritten() {
     reason(&namespace, "coder", "InSync");
 
     // when the row was deleted and made anew / then it is another row
+    controller.stop().expect(0);
     database.execute(&format!(
         "update ai_providers set deleted = true; insert into ai_providers (type, name, base_url) values ('openai', 'openai', '{URL}')"
     ));
     replace_key(&database, "sk-canary-old");
     rotate(&namespace, "coder", "sk-canary-new");
+    let controller = Controller::writing(&namespace);
     is_left(&namespace, "coder", &database);
 
     // when the resource is new / then it has no memory

@@ -88,7 +88,7 @@ fn mask(word: &str) -> Option<&'static str> {
         _ if word.len() == 5 && word.as_bytes()[2] == b':' && word.starts_with(|c: char| c.is_ascii_digit()) => {
             Some("<minute>")
         }
-        _ if hex(8) => Some("<fingerprint>"),
+        _ if hex(8) || hex(16) => Some("<fingerprint>"),
         _ if word.strip_prefix("test-").is_some_and(digits) => Some("<namespace>"),
         _ if is_age(word) => Some("<age>"),
         _ => None,

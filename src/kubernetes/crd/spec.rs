@@ -15,6 +15,8 @@ use crate::options::WorkloadKind;
 
 /// Any new value asks for a check now: `kubectl annotate --overwrite aps/coder aiproviders.dev/reconcile=$(date +%s)`.
 pub const RECONCILE_ANNOTATION: &str = "aiproviders.dev/reconcile";
+/// Decides a conflict.
+pub const RESOLVE_ANNOTATION: &str = "aiproviders.dev/resolve";
 /// The name of the container that is looked at unless the resource says otherwise.
 pub const DEFAULT_CONTAINER: &str = "ai-provider-seed";
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);

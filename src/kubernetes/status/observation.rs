@@ -1,8 +1,8 @@
 //! What a check came to, in the words of the status: from a stop, a refused environment or a finished report.
 
 use super::last_agreed::{self, ProviderHashes};
-use super::resolve_annotation::RESOLVE_ANNOTATION;
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
+use crate::kubernetes::crd::spec::RESOLVE_ANNOTATION;
 use crate::kubernetes::crd::status::{
     AgreementStatus, ConflictStatus, DatabaseWatchStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus,
 };

@@ -5,11 +5,11 @@ use sha2::{Digest, Sha256};
 
 use super::observation::DatabaseView;
 use super::write_result::{WriteReason, WriteResult};
+use crate::kubernetes::crd::spec::RESOLVE_ANNOTATION;
 use crate::kubernetes::crd::status::{AIProviderSeedStatus, ProviderState};
 use crate::options::resolve::{ID_FORM, is_id};
 use crate::provider::{hex, redact};
 
-pub const RESOLVE_ANNOTATION: &str = "aiproviders.dev/resolve";
 /// How many conflicts of now a refusal names.
 const NAMED: usize = 5;
 

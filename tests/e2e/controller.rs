@@ -3,6 +3,7 @@
 use super::cluster::{self, Place, until};
 use super::shown;
 use crate::support::Variant;
+use serde_json::{Value, json};
 
 #[test]
 #[ignore = "needs a cluster: make e2e"]
@@ -106,6 +107,50 @@ fn one_release_serves_several_replicas_and_namespaces() {
     let lease = place.json(&["get", "lease", "pair-ai-provider-seed"]);
     let holder = lease["spec"]["holderIdentity"].as_str().unwrap().to_owned();
     assert!(!holder.is_empty());
+}
+
+#[test]
+#[ignore = "needs a cluster: make e2e"]
+fn rotated_secret_reaches_the_database_of_a_running_pod() {
+    let place = Place::new("rotated", Variant::Current);
+    let install = ["install", "ai-provider-seed", "charts/ai-provider-seed", "--wait", "--timeout", "3m"];
+    // The definition may belong to another test's release.
+    place.definition();
+    let names = ["--set", "crd.install=false,allowWrites=true,nameOverride=rotated"];
+    place.helm(install.iter().chain(&names));
+    place.install(&["--wait"]);
+    let owned = json!({"spec": {"mode": "Seed", "options": {"takeEnvironment": "Credentials"}}});
+    place.kubectl(["patch", "aps", "coder", "--type=merge", "--patch", &owned.to_string()]);
+    let check =
+        || place.kubectl(["annotate", "--overwrite", "aps/coder", &format!("aiproviders.dev/reconcile={}", now())]);
+    check();
+    // What both sides agree on is remembered.
+    until(60, "an agreement", || {
+        let agreed = place.json(&["get", "aps", "coder"])["status"]["agreements"][0]["credentials"].clone();
+        agreed.is_array().then_some(())
+    });
+    let before = place.pods();
+    let [key, variable] = ["sk-e2e-rotated", "CODER_AI_GATEWAY_PROVIDER_0_KEY"];
+    let rotated = json!({"stringData": {variable: key}}).to_string();
+    place.kubectl(["patch", "secret", "coder-ai-providers", "--type=merge", "--patch", &rotated]);
+    until(60, "the new key in the database", || {
+        let stored = place.database.json("select json_agg(api_key) from ai_provider_keys");
+        (stored == json!([key])).then_some(())
+    });
+    until(60, "the condition that says it", || {
+        let conditions = place.json(&["get", "aps", "coder"])["status"]["conditions"].clone();
+        let told =
+            |c: &Value| c["reason"] == "Seeded" && c["message"].as_str().is_some_and(|m| m.contains("api_keys from"));
+        conditions.as_array()?.iter().any(told).then_some(())
+    });
+    let names = |pods: &[Value]| {
+        let name = |pod: &Value| {
+            (pod["metadata"]["uid"].clone(), pod["status"]["containerStatuses"][0]["restartCount"].clone())
+        };
+        pods.iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&place.pods()), names(&before), "no pod was started");
+    place.helm(["uninstall", "ai-provider-seed", "--wait"]);
 }
 
 fn now() -> u128 {

@@ -244,6 +244,10 @@ impl Work {
             () = late => tracing::warn!("checks were still running {} s after the signal; abandoning them", GRACE.as_secs()),
         }
         drop(sweeper);
+        if *stop.borrow() {
+            // The checks may have been over before the listeners were.
+            self.context.listeners.stop().await;
+        }
         self.context.events.finish(LAST_EVENTS).await;
         if *stop.borrow() { End::Requested } else { End::Broken("the watch") }
     }

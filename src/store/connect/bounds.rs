@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "controller")]
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
@@ -29,6 +30,7 @@ impl Bounds {
     pub const AMONG_OTHERS: Bounds = Bounds { answer: 4 * MIB, message: MIB, ..Bounds::ALONE };
 
     /// For a session that waits for notifications. All that it asks has an answer of one number.
+    #[cfg(feature = "controller")]
     pub const LISTENER: Bounds = Bounds {
         login: 64 * KIB,
         answer: 64 * KIB,

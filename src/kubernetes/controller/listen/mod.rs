@@ -9,7 +9,7 @@ mod database;
 mod metrics;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -53,6 +53,8 @@ pub struct Listeners {
     rechecks: Arc<Rechecks>,
     metrics: ListenerMetrics,
     stopped: watch::Sender<bool>,
+    /// The log says it once.
+    told_end: AtomicBool,
 }
 
 #[derive(Default)]
@@ -87,6 +89,7 @@ impl Listeners {
             rechecks,
             metrics,
             stopped: watch::Sender::new(false),
+            told_end: AtomicBool::new(false),
         }
     }
 
@@ -261,7 +264,7 @@ impl Listeners {
         }
     }
 
-    /// Ends all listeners and opens none any more.
+    /// Ends all listeners and opens none any more. A second call waits as the first one does.
     pub async fn stop(&self) {
         self.stopped.send_replace(true);
         let ended = async {
@@ -269,7 +272,7 @@ impl Listeners {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        if timeout(END, ended).await.is_ok() {
+        if timeout(END, ended).await.is_ok() && !self.told_end.swap(true, Ordering::SeqCst) {
             tracing::info!("listens to no database any more");
         }
     }

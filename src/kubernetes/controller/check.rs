@@ -47,8 +47,6 @@ pub struct Checker<'a> {
     pub client: &'a Client,
     pub pool: &'a Pool,
     pub work: &'a Arc<Turns>,
-    /// The namespace.
-    pub tenant: &'a str,
     /// Since when this check waits for its turn.
     pub asked: Instant,
     pub metrics: &'a Metrics,
@@ -58,8 +56,8 @@ pub struct Checker<'a> {
     pub resource: &'a Key,
     /// On what both sides last agreed.
     pub agreements: &'a [AgreementStatus],
-    /// The resource's name, if decisions by annotation are carried out.
-    pub decided_by: Option<&'a str>,
+    /// Decisions by annotation are carried out.
+    pub allow_writes: bool,
 }
 
 /// What a check came to.
@@ -123,17 +121,10 @@ impl From<ApiError> for Ending {
 
 impl Checker<'_> {
     /// `turn`: for a session, until the caller is done. `working`: for what is read, and so only for a part of the check.
-    pub async fn check(
-        &self,
-        resource: &Key,
-        spec: &AIProviderSeedSpec,
-        turn: &mut Turn,
-        working: Turn,
-    ) -> Result<CheckEnd, ApiError> {
+    pub async fn check(&self, spec: &AIProviderSeedSpec, turn: &mut Turn, working: Turn) -> Result<CheckEnd, ApiError> {
         let checked = |checked: Checked| Ok(CheckEnd::Checked(Box::new(checked)));
-        let Ok(observed) = timeout(LIMIT, self.observe(resource, spec, turn, working)).await else {
-            let call = format!("check {} in namespace {}", resource.1, resource.0);
-            return Err(ApiError::timed_out(call));
+        let Ok(observed) = timeout(LIMIT, self.observe(spec, turn, working)).await else {
+            return Err(timed_out(self.resource));
         };
         match observed {
             Ok(found) => checked(found),
@@ -153,14 +144,10 @@ impl Checker<'_> {
     /// nothing to write to.
     pub async fn check_again(
         &self,
-        resource: &Key,
         spec: &AIProviderSeedSpec,
         route: Option<&Route>,
     ) -> Result<Option<Checked>, ApiError> {
-        let Ok(gathered) = timeout(LIMIT, self.gather(resource, spec)).await else {
-            let call = format!("check {} in namespace {}", resource.1, resource.0);
-            return Err(ApiError::timed_out(call));
-        };
+        let Ok(gathered) = timeout(LIMIT, self.gather(spec)).await else { return Err(timed_out(self.resource)) };
         match gathered {
             Ok(Ok(gathered)) if route_of(&gathered.target).as_ref() == route => {
                 Ok(Some(self.judge(gathered, spec).await))
@@ -171,14 +158,8 @@ impl Checker<'_> {
         }
     }
 
-    async fn observe(
-        &self,
-        resource: &Key,
-        spec: &AIProviderSeedSpec,
-        turn: &mut Turn,
-        working: Turn,
-    ) -> Result<Checked, Ending> {
-        let gathered = match self.gather(resource, spec).await? {
+    async fn observe(&self, spec: &AIProviderSeedSpec, turn: &mut Turn, working: Turn) -> Result<Checked, Ending> {
+        let gathered = match self.gather(spec).await? {
             Ok(gathered) => gathered,
             Err(observation) => return Ok((*observation).into()),
         };
@@ -199,16 +180,12 @@ impl Checker<'_> {
     }
 
     /// All that is read from the API server, or what it came to without a database.
-    async fn gather(
-        &self,
-        resource: &Key,
-        spec: &AIProviderSeedSpec,
-    ) -> Result<Result<Gathered, Box<Observation>>, Ending> {
+    async fn gather(&self, spec: &AIProviderSeedSpec) -> Result<Result<Gathered, Box<Observation>>, Ending> {
         let ended = |observation: Observation| Ok(Err(Box::new(observation)));
-        let reference = &spec.workload_ref;
+        let (resource, reference) = (self.resource, &spec.workload_ref);
         let mut names = database::names(spec.database.as_ref());
         self.index.set(resource, (reference.kind, &reference.name), &names);
-        let workload = self.workload(&resource.0, reference).await?;
+        let workload = self.workload(reference).await?;
         let container = match workload.container(&reference.container) {
             Ok(container) => container,
             Err(stop) => return ended(Observation::stopped(stop).with_workload(&workload)),
@@ -236,8 +213,8 @@ impl Checker<'_> {
         }
     }
 
-    async fn workload(&self, namespace: &str, reference: &WorkloadRef) -> Result<Workload, Ending> {
-        let (kind, name) = (reference.kind.as_str(), &reference.name);
+    async fn workload(&self, reference: &WorkloadRef) -> Result<Workload, Ending> {
+        let (namespace, kind, name) = (&self.resource.0, reference.kind.as_str(), &reference.name);
         let found = fetch::workload(self.client, namespace, reference.kind, name).await?;
         found.ok_or_else(|| {
             let message = format!(
@@ -281,7 +258,7 @@ impl Checker<'_> {
             workload,
             container: &spec.workload_ref.container,
             agreements: self.agreements,
-            decided_by: self.decided_by,
+            decided_by: self.allow_writes.then_some(self.resource.1.as_str()),
         };
         let mut observation = Observation::report(&report, retry, &options.block_on, &of);
         if observation.reason == Reason::DatabaseUnreachable {
@@ -334,7 +311,7 @@ impl Checker<'_> {
                 proof.send(&loan).await;
             }
         };
-        let _working = self.work.take(Claim { tenant: self.tenant.to_owned(), ..Claim::default() }).await;
+        let _working = self.work.take(Claim::of(&self.resource.0)).await;
         // In this order in one flight.
         let both = async { tokio::join!(run.observe(&loan), prove).0 };
         let ended = match timeout(LOOK, both).await {
@@ -348,6 +325,11 @@ impl Checker<'_> {
         }
         ended
     }
+}
+
+/// The check, or the writes after it, took longer than they may.
+pub fn timed_out(resource: &Key) -> ApiError {
+    ApiError::timed_out(format!("check {} in namespace {}", resource.1, resource.0))
 }
 
 pub fn route_of(target: &Target) -> Option<Route> {

@@ -13,7 +13,7 @@ use super::lease_age;
 use super::write::{self, Basis};
 use crate::kubernetes::client::ApiError;
 use crate::kubernetes::crd::reason::Reason;
-use crate::kubernetes::crd::spec::{AIProviderSeedSpec, Mode, RESOLVE_ANNOTATION};
+use crate::kubernetes::crd::spec::{AIProviderSeedSpec, Mode, RESOLVE_ANNOTATION, annotation};
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
 use crate::kubernetes::status::conditions::{RESOLVED, SEEDED, find_condition};
 use crate::kubernetes::status::observation::{DatabaseView, Observation};
@@ -63,8 +63,8 @@ pub struct RequestedWrites<'a> {
 impl WriteOutcome {
     /// A decision that was not considered yet, so that the condition does not go on reporting the one before.
     pub fn deferred(meta: &ObjectMeta, old: Option<&AIProviderSeedStatus>, why: &str) -> WriteOutcome {
-        let text = meta.annotations.as_ref().and_then(|all| all.get(RESOLVE_ANNOTATION));
-        let waits = text.is_some_and(|text| !is_handled(old, &resolve_annotation::token(text)));
+        let waits =
+            annotation(meta, RESOLVE_ANNOTATION).is_some_and(|text| !is_handled(old, &resolve_annotation::token(text)));
         let resolved = if waits { waiting(old, why) } else { ConditionUpdate::Keep };
         WriteOutcome { resolved, ..WriteOutcome::default() }
     }
@@ -131,7 +131,7 @@ impl RequestedWrites<'_> {
     }
 
     async fn decision(&self, checked: &Checked) -> Result<DecisionOutcome, ApiError> {
-        let Some(text) = self.meta.annotations.as_ref().and_then(|all| all.get(RESOLVE_ANNOTATION)) else {
+        let Some(text) = annotation(self.meta, RESOLVE_ANNOTATION) else {
             let (handled, resolved) = (LastHandled::Now(None), ConditionUpdate::Remove);
             return Ok(DecisionOutcome { handled, resolved, ..DecisionOutcome::default() });
         };
@@ -323,16 +323,14 @@ impl RequestedWrites<'_> {
     async fn refresh(&self, route: Option<&Route>) -> Result<Option<Fresh>, ApiError> {
         let began = lease_age::now();
         let current = StatusClient::new(&self.context.client, self.resource).read_whole().await?;
-        let decision =
-            |meta: &ObjectMeta| meta.annotations.as_ref().and_then(|all| all.get(RESOLVE_ANNOTATION).cloned());
-        let is_same = |meta: &ObjectMeta| {
-            (&meta.uid, meta.generation, decision(meta)) == (&self.meta.uid, self.meta.generation, decision(self.meta))
-                && meta.deletion_timestamp.is_none()
-        };
+        fn asked(meta: &ObjectMeta) -> (Option<&String>, Option<i64>, Option<&String>) {
+            (meta.uid.as_ref(), meta.generation, annotation(meta, RESOLVE_ANNOTATION))
+        }
+        let is_same = |meta: &ObjectMeta| asked(meta) == asked(self.meta) && meta.deletion_timestamp.is_none();
         let Some(current) = current.filter(|current| is_same(&current.meta)) else { return Ok(None) };
         let agreements = current.status.map(|status| status.agreements).unwrap_or_default();
         let checker = Checker { agreements: &agreements, ..*self.checker };
-        let checked = checker.check_again(self.resource, &current.spec, route).await?;
+        let checked = checker.check_again(&current.spec, route).await?;
         let Some(Checked { observation, target, write_refused }) = checked else { return Ok(None) };
         let permitted = target.filter(|_| write_refused.is_none());
         Ok(permitted.map(|(target, workload)| Fresh { target, workload, observation, began }))

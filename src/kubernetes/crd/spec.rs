@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::{CustomResource, CustomResourceExt};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,10 @@ pub const RESOLVE_ANNOTATION: &str = "aiproviders.dev/resolve";
 pub const DEFAULT_CONTAINER: &str = "ai-provider-seed";
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 pub const MIN_INTERVAL: Duration = Duration::from_secs(10);
+
+pub fn annotation<'m>(meta: &'m ObjectMeta, name: &str) -> Option<&'m String> {
+    meta.annotations.as_ref()?.get(name)
+}
 
 /// What to check: the workload whose next start is predicted, and how to reach its database.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::objects::{MAX_OBJECT_BYTES, Names, Objects, UsedKeys, WRITABLE_BY};
 use super::template::Workload;
 use crate::kubernetes::client::{ApiError, call, call_by};
+use crate::kubernetes::crd::spec::annotation;
 use crate::options::WorkloadKind;
 use crate::problem::{Code, Problem};
 
@@ -88,7 +89,7 @@ pub async fn objects(client: &Client, namespace: &str, names: &Names) -> Result<
     for (name, keys) in &names.secrets {
         let what = format!("get Secret {name} in namespace {namespace}");
         let secret = call_by(deadline, &what, secrets.get_opt(name)).await?;
-        let writers = secret.as_ref().and_then(|secret| secret.metadata.annotations.as_ref()?.get(WRITABLE_BY));
+        let writers = secret.as_ref().and_then(|secret| annotation(&secret.metadata, WRITABLE_BY));
         if let Some(writers) = writers {
             objects.writable_by.insert(name.clone(), writers.clone());
         }

@@ -32,6 +32,13 @@ pub struct Claim {
     pub is_retry: bool,
 }
 
+impl Claim {
+    /// Of work that leads to no database.
+    pub fn of(tenant: &str) -> Claim {
+        Claim { tenant: tenant.to_owned(), ..Claim::default() }
+    }
+}
+
 pub struct Turns {
     limits: Limits,
     state: Mutex<State>,

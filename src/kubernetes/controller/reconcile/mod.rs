@@ -13,7 +13,7 @@ use tracing::Instrument;
 
 use self::waiting::Admitted;
 use super::apply_status::{StatusClient, has_field};
-use super::check::{CheckEnd, Checker};
+use super::check::{CheckEnd, Checker, timed_out};
 use super::context::{Context, Guarded};
 use super::index::{Key, key_of};
 use super::metrics::CheckState;
@@ -21,7 +21,7 @@ use super::publish_events::Subject;
 use super::requested_writes::{LastHandled, RequestedWrites, WriteOutcome};
 use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{CheckStopped, Progress, Reason};
-use crate::kubernetes::crd::spec::RECONCILE_ANNOTATION;
+use crate::kubernetes::crd::spec::{RECONCILE_ANNOTATION, annotation};
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
 use crate::kubernetes::status::conditions::{ReconcileInput, StatusUpdate, next};
 use crate::kubernetes::status::observation::{DatabaseView, Observation};
@@ -149,13 +149,10 @@ impl Reconciling<'_> {
         };
         let Context { client, pool, work, metrics, index, destinations, listeners, .. } = context;
         let agreements = old.as_ref().map(|status| &status.agreements[..]).unwrap_or_default();
-        let tenant = &resource.0;
-        let decided_by = context.allow_writes.then_some(resource.1.as_str());
         let checker = Checker {
             client,
             pool,
             work,
-            tenant,
             asked,
             metrics,
             index,
@@ -163,9 +160,9 @@ impl Reconciling<'_> {
             listeners,
             resource,
             agreements,
-            decided_by,
+            allow_writes: context.allow_writes,
         };
-        let checking = checker.check(resource, &seed.spec, &mut turn, working);
+        let checking = checker.check(&seed.spec, &mut turn, working);
         let checked = match self.meanwhile(checking).await.transpose()? {
             None => return Ok(Ended::Dropped),
             Some(CheckEnd::LeadsTo(route)) => {
@@ -184,7 +181,7 @@ impl Reconciling<'_> {
         let writes =
             RequestedWrites { context, resource, meta, spec: &seed.spec, checker: &checker, old: old.as_ref() };
         let Ok(written) = timeout(WRITING_LIMIT, writes.run(checked)).await else {
-            return Err(ApiError::timed_out(format!("check {} in namespace {}", resource.1, resource.0)));
+            return Err(timed_out(resource));
         };
         let (observation, mut outcome) = written?;
         let (newer_status, requeue_within) = (outcome.newer_status.take(), outcome.requeue_within);
@@ -192,6 +189,11 @@ impl Reconciling<'_> {
             self.conclude(newer_status.as_ref().or(old.as_ref()), &observation, outcome).await?;
         }
         Ok(told((observation.reason, self.next_check(&observation, seed.spec.interval(), requeue_within))))
+    }
+
+    /// The check that is asked for by annotation, as the status repeats it.
+    fn token(&self) -> Option<String> {
+        annotation(self.meta, RECONCILE_ANNOTATION).map(|token| redact::truncate_chars(token, TOKEN))
     }
 
     /// A resource that another version of the definition let in. Its status is read apart from its spec.
@@ -237,11 +239,10 @@ impl Reconciling<'_> {
         outcome: WriteOutcome,
     ) -> StatusUpdate {
         let metrics = &self.context.metrics;
-        let token = self.meta.annotations.as_ref().and_then(|all| all.get(RECONCILE_ANNOTATION));
         let now = Time(Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default());
         let input = ReconcileInput {
             generation: self.meta.generation.unwrap_or_default(),
-            token: token.map(|token| redact::truncate_chars(token, TOKEN)),
+            token: self.token(),
             now,
             handled: match outcome.handled {
                 LastHandled::Now(handled) => handled,

@@ -6,15 +6,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Reconciling, TOKEN};
+use super::Reconciling;
 use crate::kubernetes::client::ApiError;
 use crate::kubernetes::controller::metrics::CheckState;
 use crate::kubernetes::controller::requested_writes::WriteOutcome;
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
-use crate::kubernetes::crd::spec::RECONCILE_ANNOTATION;
 use crate::kubernetes::status::conditions::find_condition;
 use crate::kubernetes::status::observation::Observation;
-use crate::provider::redact;
 use crate::store::pool::{Claim, Turn};
 
 /// Between two checks of a resource that are asked for by annotation.
@@ -43,8 +41,7 @@ impl Reconciling<'_> {
             self.conclude(old.as_ref(), &Observation::progressing(), WriteOutcome::default()).await?;
         }
         let handled = old.as_ref().and_then(|old| old.last_handled_reconcile_at.as_deref());
-        let token = self.meta.annotations.as_ref().and_then(|all| all.get(RECONCILE_ANNOTATION));
-        if token.is_some_and(|token| Some(redact::truncate_chars(token, TOKEN).as_str()) != handled) {
+        if self.token().is_some_and(|token| Some(token.as_str()) != handled) {
             tokio::time::sleep_until(self.context.next_asked(self.resource, ASKED)).await;
         }
         Ok(true)
@@ -57,8 +54,7 @@ impl Reconciling<'_> {
         let asked = Instant::now();
         let turns = async {
             let turn = context.pool.turns.take(context.claim(resource)).await;
-            let claim = Claim { tenant: resource.0.clone(), ..Claim::default() };
-            Admitted { asked, turn, working: context.work.take(claim).await }
+            Admitted { asked, turn, working: context.work.take(Claim::of(&resource.0)).await }
         };
         self.meanwhile(turns).await
     }

@@ -1,9 +1,9 @@
 //! P15: by itself the controller overwrites only credentials that both sides last agreed on. A Secret is rotated, and the row has
 //! the new key without a start.
 
-use super::settling::{audited, nothing_secret};
+use super::settling::{audited, nothing_secret, resource};
 use crate::support::controller::{
-    Controller, check_now, condition, conditions, decide, deployment, get, message, notes, reason, secret, seed,
+    Controller, check_now, condition, conditions, decide, deployment, get, message, notes, reason, secret,
 };
 use crate::support::kubernetes::eventually;
 use crate::support::resolution::{ID, OLD_URL, URL, database, openai, row, unchanged};
@@ -25,18 +25,20 @@ pub fn owned() -> Value {
     json!({"mode": "Seed", "interval": "1h", "options": {"takeEnvironment": "Credentials"}})
 }
 
-pub fn resource(namespace: &Namespace, name: &str, spec: Value) {
-    let mut whole = json!({"workloadRef": {"name": name}});
-    whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
-    namespace.apply(&seed(name, whole).to_string());
-}
-
 /// A workload whose keys come from the Secret `name`-keys, and a resource by which the environment owns them.
 pub fn workload(namespace: &Namespace, name: &str, database: &Database, keys: &str) {
     let from = format!("{name}-keys");
     rotate(namespace, name, keys);
     namespace.apply(&deployment(name, &environment(database, &from, URL), &["seed"]).to_string());
     resource(namespace, name, owned());
+}
+
+/// One whose key and row agree, and a controller that may write and has seen it.
+pub fn agreed(namespace: &Namespace, database: &Database) -> Controller {
+    workload(namespace, "coder", database, "sk-canary-old");
+    let controller = Controller::writing(namespace);
+    reason(namespace, "coder", "InSync");
+    controller
 }
 
 pub fn rotate(namespace: &Namespace, name: &str, keys: &str) {
@@ -78,9 +80,8 @@ fn rotated_secret_reaches_the_row_and_coder_hears_of_it() {
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-old"])));
     let mut listener = database.client();
     listener.batch_execute("listen ai_providers_changed").unwrap();
-    workload(&namespace, "coder", &database, "sk-canary-old");
-    let controller = Controller::writing(&namespace);
-    let status = reason(&namespace, "coder", "InSync");
+    let controller = agreed(&namespace, &database);
+    let status = get(&namespace, "coder").status.unwrap();
     let agreed = status.agreements[0].credentials.clone().unwrap();
     assert!(agreed.len() == 1 && agreed[0].len() == 16, "{agreed:?}");
     assert_eq!(audited(&database), 0);
@@ -112,9 +113,7 @@ fn rotated_secret_reaches_the_row_and_coder_hears_of_it() {
 fn row_that_was_changed_since_the_agreement_is_left() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-old"])));
-    workload(&namespace, "coder", &database, "sk-canary-old");
-    let controller = Controller::writing(&namespace);
-    reason(&namespace, "coder", "InSync");
+    let controller = agreed(&namespace, &database);
     replace_key(&database, "sk-canary-of-coder");
     check_now(&namespace, "coder");
     let first = is_left(&namespace, "coder", &database);
@@ -138,9 +137,7 @@ fn row_that_was_changed_since_the_agreement_is_left() {
 fn missing_memory_or_another_row_is_never_overwritten() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-old"])));
-    workload(&namespace, "coder", &database, "sk-canary-old");
-    let controller = Controller::writing(&namespace);
-    reason(&namespace, "coder", "InSync");
+    let controller = agreed(&namespace, &database);
 
     // when the row was deleted and made anew / then it is another row
     controller.stop().expect(0);

@@ -1,7 +1,7 @@
 //! P15 when others are at work too: another resource, Coder, a held lock, a crash, a frozen leader, more than is remembered.
 
-use super::carry::{has_keys, keys, owned, replace_key, resource, rotate, workload};
-use super::settling::wait_for_waiters;
+use super::carry::{agreed, has_keys, keys, owned, replace_key, rotate, workload};
+use super::settling::{account_without_status, resource, wait_for_waiters};
 use crate::support::controller::{
     Controller, check_now, condition, conditions, deployment, get, message, reason, secret,
 };
@@ -42,9 +42,7 @@ fn two_resources_of_one_database_never_fight() {
 fn change_in_coder_between_decision_and_lock_is_kept() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-old"])));
-    workload(&namespace, "coder", &database, "sk-canary-old");
-    let controller = Controller::writing(&namespace);
-    reason(&namespace, "coder", "InSync");
+    let controller = agreed(&namespace, &database);
     let holder = database.lock();
     rotate(&namespace, "coder", "sk-canary-new");
     wait_for_waiters(&database, 1);
@@ -61,9 +59,7 @@ fn change_in_coder_between_decision_and_lock_is_kept() {
 fn lock_that_comes_too_late_writes_nothing_until_the_next_check() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-old"])));
-    workload(&namespace, "coder", &database, "sk-canary-old");
-    let controller = Controller::writing(&namespace);
-    reason(&namespace, "coder", "InSync");
+    let controller = agreed(&namespace, &database);
     let holder = database.lock();
     rotate(&namespace, "coder", "sk-canary-new");
     wait_for_waiters(&database, 1);
@@ -81,27 +77,23 @@ fn lock_that_comes_too_late_writes_nothing_until_the_next_check() {
 fn crash_between_commit_and_status_carries_nothing_twice() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-old"])));
-    workload(&namespace, "coder", &database, "sk-canary-old");
-    let controller = Controller::writing(&namespace);
-    let agreed = reason(&namespace, "coder", "InSync").agreements;
+    let controller = agreed(&namespace, &database);
+    let before = get(&namespace, "coder").status.unwrap().agreements;
     controller.stop().expect(0);
     rotate(&namespace, "coder", "sk-canary-new");
-    let rules = json!([{"apiGroups": ["*"], "resources": [
-        "aiproviderseeds", "deployments", "statefulsets", "secrets", "configmaps", "events"
-    ], "verbs": ["*"]}]);
-    let account = namespace.account_with("no-status", &rules);
+    let account = account_without_status(&namespace);
     let controller = Controller::start_as(&account.kubeconfig, &["--allow-writes"]);
     has_keys(&database, &["sk-canary-new"]);
     eventually("the status is refused", || {
         (controller.metric("ai_provider_seed_status_writes_total") >= 1.0).then_some(())
     });
     controller.kill();
-    assert_eq!(get(&namespace, "coder").status.unwrap().agreements, agreed);
+    assert_eq!(get(&namespace, "coder").status.unwrap().agreements, before);
     let after = Snapshot::of(&database);
     let controller = Controller::writing(&namespace);
     eventually("both sides agree on the new key", || {
         let status = get(&namespace, "coder").status?;
-        (status.agreements[0].credentials != agreed[0].credentials).then_some(())
+        (status.agreements[0].credentials != before[0].credentials).then_some(())
     });
     unchanged(&database, &after);
     rotate(&namespace, "coder", "sk-canary-newer");
@@ -114,9 +106,7 @@ fn crash_between_commit_and_status_carries_nothing_twice() {
 fn secret_that_is_changed_back_leaves_the_row_as_agreed() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-old"])));
-    workload(&namespace, "coder", &database, "sk-canary-old");
-    let controller = Controller::writing(&namespace);
-    reason(&namespace, "coder", "InSync");
+    let controller = agreed(&namespace, &database);
     let before = Snapshot::of(&database);
     // While nobody watches.
     controller.stop().expect(0);

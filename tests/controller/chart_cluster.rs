@@ -88,14 +88,7 @@ fn rendered_chart_is_accepted_by_the_api_server() {
         assert!(manifest.contains(&generated));
         assert_accepted(&cluster, job, &manifest.replace(&generated, &format!("name: {job}")));
     }
-    for directory in [
-        "controller",
-        "examples/init-container",
-        "examples/postgres",
-        "examples/sidecar",
-        "examples/argocd",
-        "examples/flux",
-    ] {
+    for directory in helm::KUSTOMIZATIONS {
         let path = root("deploy").join(directory);
         assert_accepted(&cluster, directory, &stdout(kubectl(&cluster, &["kustomize", path.to_str().unwrap()], "")));
     }

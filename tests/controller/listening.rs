@@ -66,6 +66,14 @@ fn in_sync(namespace: &Namespace, name: &str, database: &Database, url: &str, in
     namespace.apply(&seed(name, json!({"workloadRef": {"name": name}, "interval": interval})).to_string());
 }
 
+/// One that a controller has seen in sync.
+fn watching(namespace: &Namespace, database: &Database) -> Controller {
+    in_sync(namespace, "coder", database, &database.url(), HOURLY);
+    let controller = Controller::start(namespace);
+    reason(namespace, "coder", "InSync");
+    controller
+}
+
 fn watch_of(status: &AIProviderSeedStatus) -> Option<(WatchState, Option<PollingReason>)> {
     status.database_watch.map(|watch| (watch.state, watch.reason))
 }
@@ -203,9 +211,8 @@ fn killed_listener_comes_back_and_misses_nothing() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, server) = (cluster.namespace(), server());
     let database = server.database(Variant::Current);
-    in_sync(&namespace, "coder", &database, &database.url(), HOURLY);
-    let controller = Controller::start(&namespace);
-    assert_eq!(watch_of(&reason(&namespace, "coder", "InSync")), Some(LISTENING));
+    let controller = watching(&namespace, &database);
+    assert_eq!(watch_of(&get(&namespace, "coder").status.unwrap()), Some(LISTENING));
     let kill = || {
         server.attach("postgres").json(&format!(
             "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = '{}' and query like 'listen%'",
@@ -239,9 +246,7 @@ fn many_announcements_are_few_checks() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, server) = (cluster.namespace(), server());
     let database = server.database(Variant::Current);
-    in_sync(&namespace, "coder", &database, &database.url(), HOURLY);
-    let controller = Controller::start(&namespace);
-    reason(&namespace, "coder", "InSync");
+    let controller = watching(&namespace, &database);
     let before = reads(&server, &database);
     let announce = |number: u32| {
         database
@@ -271,9 +276,7 @@ fn end_of_the_process_begins_with_the_listeners() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, server) = (cluster.namespace(), server());
     let database = server.database(Variant::Current);
-    in_sync(&namespace, "coder", &database, &database.url(), HOURLY);
-    let controller = Controller::start(&namespace);
-    reason(&namespace, "coder", "InSync");
+    let controller = watching(&namespace, &database);
     // when a check waits for a table / then the listener ends before the check does
     let mut holder = database.client();
     holder.batch_execute("begin; lock table ai_providers").unwrap();
@@ -328,9 +331,7 @@ fn rollout_that_moves_is_checked_at_most_every_15_seconds() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, server) = (cluster.namespace(), server());
     let database = server.database(Variant::Current);
-    in_sync(&namespace, "coder", &database, &database.url(), HOURLY);
-    let controller = Controller::start(&namespace);
-    reason(&namespace, "coder", "InSync");
+    let controller = watching(&namespace, &database);
     let deployments = namespace.api::<Deployment>();
     let replicas = |number: u32| {
         let patch = Patch::Merge(json!({"status": {"replicas": number, "observedGeneration": 1}}));

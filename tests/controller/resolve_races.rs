@@ -1,14 +1,14 @@
 //! Decisions by annotation when others are at work too: two controllers, a held lock, a lost lease, a crash, a role without
 //! rights.
 
-use super::settling::{audited, env, resource, wait_for_waiters, workload};
+use super::settling::{account_without_status, audited, env, grant_status, resource, wait_for_waiters, workload};
 use crate::support::controller::{
     Controller, check_now, condition, conditions, decide, deployment, get, message, notes, reason, writable,
 };
 use crate::support::kubernetes::eventually;
 use crate::support::resolution::{self, OLD_URL, URL, database, openai, row, unchanged};
 use crate::support::roles::{DIFF, RESOLVE, SEED};
-use crate::support::{Cluster, Namespace, Snapshot};
+use crate::support::{Cluster, Database, Namespace, Snapshot};
 use serde_json::json;
 
 fn conflict(namespace: &Namespace) -> String {
@@ -106,21 +106,23 @@ fn lost_lease_stops_before_the_commit() {
     controller.stop().expect(0);
 }
 
+/// A decided conflict, its id, and a controller that may carry it out and may not write the status.
+fn decided_without_status(namespace: &Namespace, database: &Database) -> (String, Controller) {
+    workload(namespace, "coder", database, &[], json!({}));
+    let controller = Controller::start(namespace);
+    let id = conflict(namespace);
+    controller.stop().expect(0);
+    decide(namespace, "coder", &format!("{id}:environment"));
+    let account = account_without_status(namespace);
+    (id, Controller::start_as(&account.kubeconfig, &["--allow-writes"]))
+}
+
 /// The change is committed, and the status that should remember it cannot be written.
 #[test]
 fn crash_between_commit_and_status_repeats_nothing() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
-    workload(&namespace, "coder", &database, &[], json!({}));
-    let controller = Controller::start(&namespace);
-    let id = conflict(&namespace);
-    controller.stop().expect(0);
-    decide(&namespace, "coder", &format!("{id}:environment"));
-    let rules = json!([{"apiGroups": ["*"], "resources": [
-        "aiproviderseeds", "deployments", "statefulsets", "secrets", "configmaps", "events"
-    ], "verbs": ["*"]}]);
-    let account = namespace.account_with("no-status", &rules);
-    let controller = Controller::start_as(&account.kubeconfig, &["--allow-writes"]);
+    let (id, controller) = decided_without_status(&namespace, &database);
     eventually("it is committed", || (row(&database)["base_url"] == URL).then_some(()));
     eventually("the status is refused", || {
         (controller.get("/livez").is_some() && controller.metric("ai_provider_seed_status_writes_total") >= 1.0)
@@ -145,22 +147,12 @@ fn crash_between_commit_and_status_repeats_nothing() {
 fn status_written_late_tells_what_was_committed() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
-    workload(&namespace, "coder", &database, &[], json!({}));
-    let controller = Controller::start(&namespace);
-    let id = conflict(&namespace);
-    controller.stop().expect(0);
-    decide(&namespace, "coder", &format!("{id}:environment"));
-    let rules = |resources: &[&str]| json!([{"apiGroups": ["*"], "resources": resources, "verbs": ["*"]}]);
-    let read = ["aiproviderseeds", "deployments", "statefulsets", "secrets", "configmaps", "events"];
-    let account = namespace.account_with("no-status", &rules(&read));
-    let controller = Controller::start_as(&account.kubeconfig, &["--allow-writes"]);
+    let (id, controller) = decided_without_status(&namespace, &database);
     eventually("the status is refused", || {
         (row(&database)["base_url"] == URL && controller.metric("ai_provider_seed_status_writes_total") >= 1.0)
             .then_some(())
     });
-    let granted = rules(&[&read[..], &["aiproviderseeds/status"]].concat());
-    let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": "no-status"}, "rules": granted});
-    namespace.apply(&role.to_string());
+    grant_status(&namespace);
     let status = condition(&namespace, "coder", "Resolved", "Resolved");
     let expected =
         format!("took the environment: openai base_url from {OLD_URL} to {URL}; Coder was notified (conflict {id})");

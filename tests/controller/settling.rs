@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::controller::{deployment, get, notes, seed};
+use crate::support::kubernetes::ServiceAccount;
 use crate::support::resolution::URL;
 use crate::support::{Database, Finished, Namespace, Snapshot};
 
@@ -29,6 +30,28 @@ pub fn resource(namespace: &Namespace, name: &str, spec: Value) {
     let mut whole = json!({"workloadRef": {"name": name}});
     whole.as_object_mut().unwrap().extend(spec.as_object().unwrap().clone());
     namespace.apply(&seed(name, whole).to_string());
+}
+
+/// What a controller reads and writes, but the status of its resources.
+const ALL_BUT_STATUS: [&str; 6] = ["aiproviderseeds", "deployments", "statefulsets", "secrets", "configmaps", "events"];
+const WITHOUT_STATUS: &str = "no-status";
+
+/// An account for a controller whose status is refused.
+pub fn account_without_status(namespace: &Namespace) -> ServiceAccount {
+    namespace.account_with(WITHOUT_STATUS, &rules(&ALL_BUT_STATUS))
+}
+
+/// From now on that account may write the status.
+pub fn grant_status(namespace: &Namespace) {
+    let rules = rules(&[&ALL_BUT_STATUS[..], &["aiproviderseeds/status"]].concat());
+    let metadata = json!({"name": WITHOUT_STATUS});
+    let role =
+        json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": metadata, "rules": rules});
+    namespace.apply(&role.to_string());
+}
+
+fn rules(resources: &[&str]) -> Value {
+    json!([{"apiGroups": ["*"], "resources": resources, "verbs": ["*"]}])
 }
 
 /// How many rows of what kind the audit log has.

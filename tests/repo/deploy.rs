@@ -322,14 +322,7 @@ fn argo_cd_health_follows_the_conditions() {
 #[test]
 fn every_kustomization_builds() {
     let Some(kubectl) = tool("kubectl") else { return skip(tools::MISSING) };
-    for directory in [
-        "controller",
-        "examples/init-container",
-        "examples/postgres",
-        "examples/sidecar",
-        "examples/argocd",
-        "examples/flux",
-    ] {
+    for directory in helm::KUSTOMIZATIONS {
         let path = root("deploy").join(directory);
         let output = std::process::Command::new(&kubectl).arg("kustomize").arg(&path).output().expect("start kubectl");
         let objects = objects(&helm::stdout(output));

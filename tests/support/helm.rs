@@ -13,6 +13,16 @@ pub const KUBE_VERSION: &str = "1.36.0";
 
 pub const CHART: &str = "charts/ai-provider-seed";
 
+/// Below deploy, what `kubectl kustomize` takes.
+pub const KUSTOMIZATIONS: [&str; 6] = [
+    "controller",
+    "examples/init-container",
+    "examples/postgres",
+    "examples/sidecar",
+    "examples/argocd",
+    "examples/flux",
+];
+
 /// Whether there is no Helm, so that the test counts as skipped.
 pub fn is_missing() -> bool {
     let missing = tool("helm").is_none();

@@ -14,7 +14,7 @@ pub struct Snapshot {
     /// Labels, columns, privileges, encryption: read only when a plan needs them.
     pub schema: Option<Schema>,
     /// The beginnings of the names of live rows that were not asked for, in order, as far as they are listed and one more.
-    /// Empty where nobody asked.
+    /// Empty where it was not asked for.
     pub undescribed: Vec<String>,
 }
 

@@ -51,7 +51,7 @@ fn failed(error: &Error) -> NoListener {
     NoListener::Failed
 }
 
-/// Sends the proof of this number; whoever listens in this database hears it after everything that was announced before.
+/// Sends the proof of this number; each listener in this database hears it after everything that was announced before.
 pub async fn prove(session: &Session, sender: &str, number: u64) -> Result<(), Error> {
     session.execute(&format!("select pg_catalog.pg_notify('{OWN_CHANNEL}', '{sender}-{number}')")).await
 }

@@ -20,7 +20,7 @@ const IDLE: Duration = Duration::from_secs(5);
 /// Longer than the lock timeout, so that waiting for the lock ends as what it is.
 const BEYOND_LOCK: Duration = Duration::from_secs(10);
 
-/// Whoever waits for a row holds the lock that Coder waits for before it reads providers.
+/// A session that waits for a row holds the lock that Coder waits for before it reads providers.
 const ROW_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Begins the transaction, takes the lock and reads again, each statement with a snapshot from after the lock. `rows`: locked

@@ -139,7 +139,7 @@ fn missing_memory_or_another_row_is_never_overwritten() {
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-old"])));
     let controller = agreed(&namespace, &database);
 
-    // when the row was deleted and made anew / then it is another row
+    // when the row was deleted and made again / then it is another row
     controller.stop().expect(0);
     database.execute(&format!(
         "update ai_providers set deleted = true; insert into ai_providers (type, name, base_url) values ('openai', 'openai', '{URL}')"

@@ -108,7 +108,7 @@ fn secret_that_is_changed_back_leaves_the_row_as_agreed() {
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-old"])));
     let controller = agreed(&namespace, &database);
     let before = Snapshot::of(&database);
-    // While nobody watches.
+    // While no controller watches.
     controller.stop().expect(0);
     ["sk-canary-new", "sk-canary-old"].iter().for_each(|keys| rotate(&namespace, "coder", keys));
     let controller = Controller::writing(&namespace);

@@ -219,7 +219,7 @@ fn killed_listener_comes_back_and_misses_nothing() {
             database.name()
         ))
     };
-    // when it is killed, and what changes meanwhile is announced to nobody / then the change is seen
+    // when it is killed, and what changes meanwhile is announced to no listener / then the change is seen
     assert_eq!(kill(), 1);
     database.execute(OTHER);
     database.execute(ANNOUNCE);

@@ -1,4 +1,4 @@
-//! The help of every command at three widths, and what the terminal has a say in. `INSTA_UPDATE=always` writes it anew.
+//! The help of every command at three widths, and what the terminal has a say in. `INSTA_UPDATE=always` writes it again.
 
 use crate::one_provider::{KEY, base, database, go};
 use crate::support::Run;

@@ -81,7 +81,7 @@ fn patch_of_coder_around_our_write_is_taken_again() {
     assert_eq!(keys(&database), ["sk-canary-new"]);
 }
 
-/// Whoever waits for a row holds the lock that Coder takes before it reads providers: not for long.
+/// A session that waits for a row holds the lock that Coder takes before it reads providers: not for long.
 #[test]
 fn row_that_coder_holds_is_waited_for_without_the_seed_lock() {
     let database = database(&openai(URL, &["sk-canary-old"]));

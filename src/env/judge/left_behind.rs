@@ -1,4 +1,4 @@
-//! What stands in place of a key, or around one: placeholders of documentation, masks, a second key.
+//! Texts that were pasted in place of a key, or around one: placeholders of documentation, masks, a second key.
 
 use super::characters::name;
 use crate::provider::redact::count;

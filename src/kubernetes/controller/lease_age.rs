@@ -17,7 +17,7 @@ pub fn now() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// When the lease was renewed last. `Default`: there is no election, and nobody else to give way to.
+/// When the lease was renewed last. `Default`: there is no election, and no other controller to give way to.
 #[derive(Default)]
 pub struct LeaseAge {
     /// In milliseconds of [`now`]; 0: no election.

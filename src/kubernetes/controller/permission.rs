@@ -1,5 +1,5 @@
 //! Where the controller may write: to the database that the workload itself names, or one whose Secret says that this resource may.
-//! Without that, whoever may create a resource could let the controller write by any URL in a Secret of the namespace.
+//! Without that, any author of a resource could let the controller write by any URL in a Secret of the namespace.
 
 use k8s_openapi::api::core::v1::Container;
 

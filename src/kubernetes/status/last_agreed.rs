@@ -170,8 +170,8 @@ mod tests {
         let may = |record: ProviderHashes| may_carry(&agreed, &record);
         assert!(may(with_keys(&["n"], &["k"])));
         assert!(!may(with_keys(&["k"], &["k"])), "nothing to carry");
-        assert!(!may(with_keys(&["n"], &["other"])), "somebody changed the row");
-        assert!(!may(with_keys(&["k"], &["other"])), "somebody changed the row alone");
+        assert!(!may(with_keys(&["n"], &["other"])), "the row was changed");
+        assert!(!may(with_keys(&["k"], &["other"])), "the row alone was changed");
         assert!(!may(ProviderHashes { row: "2".to_owned(), ..with_keys(&["n"], &["k"]) }), "another row");
         assert!(!may(ProviderHashes { database: "y".to_owned(), ..with_keys(&["n"], &["k"]) }), "another URL");
         let both = ProviderHashes { environment: "y".into(), database: "y".into(), ..with_keys(&["n"], &["k"]) };

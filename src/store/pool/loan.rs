@@ -30,7 +30,7 @@ impl Opened {
     }
 
     pub async fn close(self) {
-        // Of one that nobody has.
+        // Of one that is not lent.
         if let Some(session) = Arc::into_inner(self.session) {
             session.close().await;
         }
@@ -50,7 +50,7 @@ impl Opener {
         Opener { hosts, offers: Mutex::default(), age }
     }
 
-    /// Whoever asks for a session brings what one would be opened with, as long as the answer lives. All offers of one pool are
+    /// A caller that asks for a session brings what one would be opened with, as long as the answer lives. All offers of one pool are
     /// the same but for their times.
     pub fn offer(&self, wanted: Wanted<'_>) -> Offer<'_> {
         lock(&self.offers).push((wanted.connector.clone(), wanted.asked, wanted.deadline));

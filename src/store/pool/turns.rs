@@ -1,4 +1,4 @@
-//! Who goes next: first in, first out, within what a tenant, a host and a database may have at once. Whoever waits keeps nothing
+//! Who goes next: first in, first out, within what a tenant, a host and a database may have at once. A waiting check keeps nothing
 //! but its place in the queue.
 
 use std::collections::{HashMap, VecDeque};
@@ -150,7 +150,7 @@ impl Drop for Queued {
 }
 
 impl State {
-    /// Lets in whoever may come now, in order.
+    /// Lets in those that may come now, in order.
     fn serve(&mut self, limits: &Limits) {
         while self.held < limits.all {
             let may = |waiter: &Waiter, is_retry: bool| {

@@ -30,7 +30,7 @@ pub struct Database {
 pub struct State {
     pub users: HashMap<Key, User>,
     pub listening: Option<Listening>,
-    /// Why there is none; `None`: nobody tried yet.
+    /// Why there is none; `None`: none was tried yet.
     pub polling: Option<PollingReason>,
     pub retry_at: Option<Instant>,
     /// In a row.

@@ -96,7 +96,7 @@ impl Listeners {
     /// From now on the resource uses the connector's database, whether or not it can be reached. `None`: nothing is listened to.
     pub fn enter(&self, resource: &Key, connector: &Connector) -> Option<Watched> {
         let options = connector.source().options().ok().filter(|_| self.on)?;
-        // All that can make two databases of it; whoever uses the same may share a listener.
+        // All that can make two databases of it; resources with the same may share a listener.
         let name = format!("{:?}", (options.hosts(), options.database()));
         let mut maps = self.maps();
         if maps.used.get(resource).is_some_and(|database| database.name != name) {

@@ -15,6 +15,7 @@ pub mod controller;
 pub mod database;
 pub mod fake_server;
 pub mod files;
+pub mod floods;
 #[cfg(feature = "controller")]
 pub mod helm;
 pub mod hostile;

@@ -1,5 +1,8 @@
-//! `make bench`: what a seed costs, next to programs that do less or do it the other way, all within one run. Prints ratios,
-//! writes docs/performance.md and the plots beside it. The programs must be built already; see the Makefile.
+//! `make bench`: what a start costs, next to programs that do less or do it the other way, and what the controller costs, all
+//! within one run. Prints each measure as it comes, and writes the pages docs/performance*.md with their plots. The programs must be
+//! built already; see the Makefile.
+//!
+//! `BENCH_PART=seed` or `BENCH_PART=controller` makes one page; a part of the controller's ([`controller::PARTS`]) is printed alone.
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::unwrap_used)]
 
 #[path = "../../tests/support/mod.rs"]
@@ -10,217 +13,43 @@ mod measure;
 mod page;
 mod plot;
 mod programs;
+mod seed;
 
-use std::time::Duration;
-
-use measure::{Spread, interleaved, times_of};
 use page::Page;
-use plot::Plot;
-use programs::{Programs, provider_variables};
-use support::{Database, Options, Proxy, Server, Variant};
+use programs::Programs;
+use support::{Options, Server};
 
-/// Rounds of each measurement; every number in the page is the median of so many.
+/// Rounds of each measurement of a start; every number in that page is the median of so many.
 const ROUNDS: usize = 21;
 /// `BENCH_ROUNDS=5` is a quick look that writes nothing.
 const TRIAL: &str = "BENCH_ROUNDS";
-const CROWD: usize = 200;
-
-/// `BENCH_PART=seed` or `BENCH_PART=controller` is one of both.
 const PART: &str = "BENCH_PART";
 
 fn main() {
     let programs = Programs::find();
-    let trial = std::env::var(TRIAL).ok().map(|text| text.parse().expect("a number of rounds"));
+    let trial: Option<usize> = std::env::var(TRIAL).ok().map(|text| text.parse().expect("a number of rounds"));
     let part = std::env::var(PART).ok();
-    let is_wanted = |name: &str| part.as_deref().is_none_or(|part| part == name);
-    let server = Server::start(Options::new().setting("max_connections", "400"));
-    if is_wanted("seed") {
-        seed(&programs, &server, trial);
-    }
-    if is_wanted("controller") {
-        let mut page = Page::default();
-        let intervals = if trial.is_some() { 2 } else { 50 };
-        controller::controller(&programs.with_controller(), &server, &mut page, intervals);
-        if trial.is_none() {
-            page.write_controller(intervals);
-        }
-    }
-}
-
-fn seed(programs: &Programs, server: &Server, trial: Option<usize>) {
-    let rounds = trial.unwrap_or(ROUNDS);
-    let mut page = Page::default();
-    nothing_to_do(programs, server, &mut page, rounds);
-    with_tls(programs, &mut page, rounds);
-    round_trips(programs, server, &mut page);
-    first_seed(programs, server, &mut page, rounds);
-    crowd(programs, server, &mut page, rounds, Duration::ZERO, 1.5);
-    crowd(programs, server, &mut page, rounds, Duration::from_millis(10), 3.0);
-    memory_and_size(programs, server, &mut page);
-    growth(programs, server, &mut page, rounds);
-    if trial.is_none() {
-        page.write(rounds);
-    }
-}
-
-fn nothing_to_do(programs: &Programs, server: &Server, page: &mut Page, rounds: usize) {
-    let database = server.database(Variant::Current);
-    let seed = programs.seed(&database.url()).envs(provider_variables(100, 2));
-    seed.run();
-    let floor = |what: &str| programs.floor(&database.url(), what);
-    let mut runs = vec![seed.clone(), floor("select-1"), floor("read")];
-    runs.extend(programs.psql(&database.url()));
-    let times = interleaved(rounds * 2, &runs, || {});
-    page.time("`seed`, nothing to do, 100 providers × 2 keys", &times[0]);
-    page.time("the floor: connect and `select 1` with the same libraries", &times[1]);
-    page.ratio("nothing to do ÷ floor", times[0].ratio(&times[1]), "at most", 1.4);
-    page.time("only the read: the floor with the one statement of such a seed in the place of `select 1`", &times[2]);
-    page.plain_ratio("nothing to do ÷ only the read", times[0].ratio(&times[2]));
-    page.plain_ratio("only the read ÷ floor", times[2].ratio(&times[1]));
-    match times.get(3) {
-        Some(psql) => {
-            page.time("`psql -c 'select 1'`", psql);
-            page.ratio("nothing to do ÷ psql", times[0].ratio(psql), "at most", 0.75);
-        }
-        None => page.note("There was no psql to compare with."),
-    }
-}
-
-fn with_tls(programs: &Programs, page: &mut Page, rounds: usize) {
-    let authority = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("make a certificate");
-    let (certificate, key) = (authority.cert.pem(), authority.signing_key.serialize_pem());
-    let server = Server::start(Options::new().tls(&certificate, &key));
-    let file = tempfile::NamedTempFile::new().expect("create a file");
-    std::fs::write(file.path(), certificate).expect("write the certificate");
-    let database = server.database(Variant::Current);
-    let url = database.url().replace("127.0.0.1", "localhost").replace("sslmode=disable", "");
-    let root = file.path().to_string_lossy();
-    let seed = programs.seed(&format!("{url}sslmode=verify-full&sslrootcert={root}"));
-    let seed = seed.envs(provider_variables(100, 2));
-    seed.run();
-    let floor = programs.floor(&format!("{url}sslmode=require"), "select-1").env("FLOOR_CA", &root);
-    let times = interleaved(rounds, &[seed, floor], || {});
-    page.time("`seed`, nothing to do, over TLS (`verify-full`)", &times[0]);
-    page.time("the floor over TLS", &times[1]);
-    page.ratio("nothing to do ÷ floor, over TLS", times[0].ratio(&times[1]), "at most", 1.4);
-}
-
-fn round_trips(programs: &Programs, server: &Server, page: &mut Page) {
-    for number in [1, 1000] {
-        let database = server.database(Variant::Current);
-        let trips = || {
-            let proxy = Proxy::new().start(server.port());
-            let url = database.url_at(proxy.port(), "postgres", "postgres");
-            programs.seed(&url).envs(provider_variables(number, 2)).run();
-            proxy.round_trips().iter().sum::<usize>()
-        };
-        page.count(&format!("round trips of a first seed, {number} providers"), trips(), 4);
-        page.count(&format!("round trips with nothing to do, {number} providers"), trips(), 1);
-    }
-}
-
-fn empty(database: &Database) {
-    database.execute("truncate ai_providers, ai_provider_keys, audit_logs");
-}
-
-fn first_seed(programs: &Programs, server: &Server, page: &mut Page, rounds: usize) {
-    let database = server.database(Variant::Current);
-    let floor = |what: &str| programs.floor(&database.url(), what).args(["1000", "5"]);
-    let runs = [programs.seed(&database.url()).envs(provider_variables(1000, 5)), floor("per-row"), floor("prepared")];
-    let times = interleaved(rounds, &runs, || empty(&database));
-    page.time("`seed`, first time, 1,000 providers × 5 keys (12,000 rows with their audit)", &times[0]);
-    page.time("the same rows, one unprepared statement each, in one transaction", &times[1]);
-    page.time("the same rows, each kind of statement prepared once", &times[2]);
-    page.ratio("one statement per row ÷ first seed", times[1].ratio(&times[0]), "at least", 10.0);
-    page.ratio("prepared ÷ first seed", times[2].ratio(&times[0]), "at least", 5.0);
-}
-
-fn crowd(programs: &Programs, server: &Server, page: &mut Page, rounds: usize, each_way: Duration, goal: f64) {
-    let database = server.database(Variant::Current);
-    programs.seed(&database.url()).envs(provider_variables(100, 2)).run();
-    // With 20 ms for each of a hundred statements, one crowd would take minutes.
-    let with_coder = each_way.is_zero();
-    let times = times_of(rounds, if with_coder { 4 } else { 3 }, |which| {
-        // A proxy for each crowd: it keeps its connections.
-        let proxy = (!each_way.is_zero()).then(|| Proxy::new().delay(each_way).start(server.port()));
-        let port = proxy.as_ref().map_or(server.port(), support::proxy::RunningProxy::port);
-        let url = database.url_at(port, "postgres", "postgres");
-        let program = match which {
-            0 => programs.seed(&url).envs(provider_variables(100, 2)).arg("--wait=300s"),
-            1 => programs.floor(&url, "read"),
-            2 => programs.floor(&url, "through-lock"),
-            _ => programs.floor(&url, "as-coder"),
-        };
-        program.crowd(CROWD)
-    });
-    let way = match each_way.as_millis() {
-        0 => "on loopback".to_owned(),
-        ms => format!("with {} ms added per round trip", 2 * ms),
-    };
-    page.time(&format!("{CROWD} `seed` at once, nothing to do, {way}"), &times[0]);
-    page.time(&format!("{CROWD} times only the read at once, {way}"), &times[1]);
-    page.time(&format!("{CROWD} times the same read through the lock at once, {way}"), &times[2]);
-    if with_coder {
-        page.time(&format!("{CROWD} times as Coder's server looked, at once, {way}"), &times[3]);
-    }
-    page.ratio(
-        &format!("the read through the lock ÷ only the read, {way}"),
-        times[2].ratio(&times[1]),
-        "at least",
-        goal,
+    let part = part.as_deref();
+    let known = ["seed", "controller"].iter().chain(&controller::PARTS);
+    assert!(
+        part.is_none_or(|part| known.clone().any(|known| *known == part)),
+        "{PART} is one of {:?}",
+        known.collect::<Vec<_>>()
     );
-    page.plain_ratio(&format!("the read through the lock ÷ `seed`, {way}"), times[2].ratio(&times[0]));
-    if with_coder {
-        page.plain_ratio(&format!("as Coder's server looked ÷ `seed`, {way}"), times[3].ratio(&times[0]));
-    }
-}
-
-fn memory_and_size(programs: &Programs, server: &Server, page: &mut Page) {
-    let database = server.database(Variant::Current);
-    let seed = programs.seed(&database.url()).envs(provider_variables(100, 2));
-    for what in ["first seed", "nothing to do"] {
-        match seed.peak_memory() {
-            Some(kib) => {
-                page.size(&format!("peak resident memory, {what}, 100 providers × 2 keys"), kib * 1024, Some(8 << 20))
-            }
-            None => page.note("Memory was not measured: /usr/bin/time is not installed."),
+    let server = Server::start(Options::new().setting("max_connections", "400"));
+    if part.is_none_or(|part| part == "seed") {
+        let (mut page, rounds) = (Page::default(), trial.unwrap_or(ROUNDS));
+        seed::measure(&programs, &server, &mut page, rounds);
+        if trial.is_none() {
+            page.write(rounds);
         }
     }
-    if let Some(kib) = programs.floor(&database.url(), "select-1").peak_memory() {
-        page.size("peak resident memory of the floor", kib * 1024, None);
-    }
-    for (what, path, goal) in programs.images() {
-        page.size(what, std::fs::metadata(path).expect("look at an image").len(), Some(goal));
-    }
-}
-
-fn growth(programs: &Programs, server: &Server, page: &mut Page, rounds: usize) {
-    let mut first = Vec::new();
-    let mut quiet = Vec::new();
-    let mut memory = Vec::new();
-    for number in [1, 10, 100, 1_000, 10_000] {
-        let database = server.database(Variant::Current);
-        let file = tempfile::NamedTempFile::new().expect("create a file");
-        let lines: String =
-            provider_variables(number, 2).iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-        std::fs::write(file.path(), lines).expect("write the variables");
-        let seed = programs.seed(&database.url()).arg("--env-file").arg(&file.path().to_string_lossy());
-        let ms = |times: &Spread| times.median.as_secs_f64() * 1000.0;
-        let x = f64::from(number);
-        let times = interleaved(rounds, std::slice::from_ref(&seed), || empty(&database));
-        first.push((x, ms(&times[0])));
-        let times = interleaved(rounds, std::slice::from_ref(&seed), || {});
-        quiet.push((x, ms(&times[0])));
-        memory.extend(seed.peak_memory().map(|kib| (x, kib as f64 / 1024.0)));
-        page.growth(number, first.last().unwrap().1, quiet.last().unwrap().1, memory.last().map(|point| point.1));
-    }
-    Plot::new("Time of a whole run", "providers, 2 keys each", "ms")
-        .line("first seed", first)
-        .line("nothing to do", quiet)
-        .write("docs/performance-time.svg");
-    if !memory.is_empty() {
-        Plot::new("Peak resident memory, nothing to do", "providers, 2 keys each", "MiB")
-            .line("seed", memory)
-            .write("docs/performance-memory.svg");
+    if part != Some("seed") {
+        let (mut page, is_whole) = (Page::default(), part.is_none_or(|part| part == "controller"));
+        let is_wanted = |name: &str| is_whole || part == Some(name);
+        controller::measure(&programs.with_controller(), &server, &mut page, is_wanted, trial.is_some());
+        if is_whole && trial.is_none() {
+            page.write_controller();
+        }
     }
 }

@@ -13,11 +13,18 @@ pub struct Spread {
 }
 
 impl Spread {
-    fn of(all: Vec<Duration>) -> Spread {
+    pub fn of(all: Vec<Duration>) -> Spread {
         let mut sorted = all.clone();
         sorted.sort_unstable();
         let at = |part: usize| sorted[(sorted.len() - 1) * part / 4];
         Spread { median: at(2), low: at(1), high: at(3), all }
+    }
+
+    /// At most this long took so many of a hundred.
+    pub fn percentile(&self, percent: usize) -> Duration {
+        let mut sorted = self.all.clone();
+        sorted.sort_unstable();
+        sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
     }
 
     /// The median of the ratios of neighbours: a slow moment of the machine slows both.

@@ -1,27 +1,29 @@
-//! What was measured: printed as it comes, and docs/performance.md at the end.
+//! What was measured: printed as it comes, and the pages at the end.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use crate::measure::Spread;
+use crate::plot::Plot;
 
+/// A page in the making.
 #[derive(Default)]
 pub struct Page {
+    /// Sections, each with its text and its measures.
     goals: String,
     times: String,
     sizes: String,
     growth: String,
     resources: String,
     notes: Vec<String>,
+    plots: Vec<(Plot, &'static str)>,
 }
 
 const CONTROLLER: &str = "# Performance of the controller
 
 Written by `make bench` (alone: `BENCH_PART=controller make bench`): the program as it is released, with a real
-kube-apiserver and a real Postgres on the same machine. Each resource has a Deployment of its own; all have one database, one
-provider with two keys and the shortest interval, 10 s, so that INTERVALS quiet intervals can be waited for. Reads are those
-of one resource in one interval.
-
-## Goals
+kube-apiserver and a real Postgres on the same machine. A goal is a promise of a size or of a time, and stays what it is when it
+is missed. [controller.md](controller.md) tells what the controller does when.
 ";
 
 const TEXT: &str = "# Performance
@@ -36,13 +38,20 @@ The programs are the static ones of the images, as `hack/build` makes them; the 
 with the same libraries; one statement per row is how Coder's server seeded; the read through the lock is what a seed
 would be that takes Coder's lock before it knows whether it needs it, all in one flight; as Coder's server looked is the lock, all
 providers, and the keys of each, one statement after the other.
-
-## Goals
 ";
 
+/// Before the measures of a section.
+const TABLE: &str = "| Measure | Is | Goal | |\n|---|---|---|---|\n";
+
 impl Page {
+    /// What follows belongs to it.
+    pub fn section(&mut self, head: &str, text: &str) {
+        println!("\n## {head}");
+        let text = if text.is_empty() { String::new() } else { format!("{text}\n\n") };
+        self.goals += &format!("\n## {head}\n\n{text}{TABLE}");
+    }
+
     pub fn time(&mut self, what: &str, spread: &Spread) {
-        let ms = |time: std::time::Duration| format!("{:.1} ms", time.as_secs_f64() * 1000.0);
         let line = format!("| {what} | {} | {} to {} |", ms(spread.median), ms(spread.low), ms(spread.high));
         println!("{line}");
         self.times += &(line + "\n");
@@ -53,15 +62,30 @@ impl Page {
         self.goal(what, &format!("{ratio:.2} ×"), &format!("{relation} {goal} ×"), met);
     }
 
-    /// Of interest, but nobody's goal.
+    /// Of interest, but without a goal.
     pub fn plain_ratio(&mut self, what: &str, ratio: f64) {
-        let line = format!("| {what} | {ratio:.2} × | – | |");
-        println!("{line}");
-        self.goals += &(line + "\n");
+        self.plain(what, &format!("{ratio:.2} ×"));
     }
 
-    pub fn count(&mut self, what: &str, count: usize, most: usize) {
-        self.goal(what, &count.to_string(), &format!("at most {most}"), count <= most);
+    pub fn plain_time(&mut self, what: &str, time: Duration) {
+        self.plain(what, &readable(time));
+    }
+
+    pub fn plain(&mut self, what: &str, is: &str) {
+        self.line(what, is, "–", "");
+    }
+
+    pub fn count(&mut self, what: &str, count: u64, most: u64) {
+        self.goal(what, &thousands(count), &format!("at most {}", thousands(most)), count <= most);
+    }
+
+    /// `unit` follows both numbers.
+    pub fn most(&mut self, what: &str, is: f64, most: f64, unit: &str) {
+        self.goal(what, &format!("{is:.2}{unit}"), &format!("at most {most}{unit}"), is <= most);
+    }
+
+    pub fn within(&mut self, what: &str, time: Duration, most: Duration) {
+        self.goal(what, &readable(time), &format!("at most {}", readable(most)), time <= most);
     }
 
     pub fn size(&mut self, what: &str, bytes: u64, most: Option<u64>) {
@@ -86,10 +110,6 @@ impl Page {
         self.growth += &(line + "\n");
     }
 
-    pub fn most(&mut self, what: &str, is: f64, most: f64) {
-        self.goal(what, &format!("{is:.2}"), &format!("at most {most}"), is <= most);
-    }
-
     /// `reads` of the database and `requests` for each resource and interval; `memory` in KiB.
     pub fn resources(&mut self, number: u32, first: f64, reads: f64, requests: f64, memory: u64) {
         let memory = memory as f64 / 1024.0;
@@ -105,18 +125,23 @@ impl Page {
         }
     }
 
+    /// Written with the page.
+    pub fn plot(&mut self, plot: Plot, path: &'static str) {
+        self.plots.push((plot, path));
+    }
+
     fn goal(&mut self, what: &str, is: &str, goal: &str, met: bool) {
-        let line = format!("| {what} | {is} | {goal} | {} |", if met { "met" } else { "**missed**" });
+        self.line(what, is, goal, if met { "met" } else { "**missed**" });
+    }
+
+    fn line(&mut self, what: &str, is: &str, goal: &str, verdict: &str) {
+        let line = format!("| {what} | {is} | {goal} | {verdict} |");
         println!("{line}");
         self.goals += &(line + "\n");
     }
 
-    fn goals_below(&self, head: &str) -> String {
-        format!("{head}\n| Measure | Is | Goal | |\n|---|---|---|---|\n{}", self.goals)
-    }
-
     pub fn write(&self, rounds: usize) {
-        let mut text = self.goals_below(&TEXT.replace("ROUNDS", &rounds.to_string()));
+        let mut text = TEXT.replace("ROUNDS", &rounds.to_string()) + &self.goals;
         let _ = write!(text, "\n{}{}\n", self.sizes, self.notes.join("\n"));
         text += "## Times\n\n| What | Median | The middle half |\n|---|---|---|\n";
         text += &self.times;
@@ -125,22 +150,49 @@ impl Page {
         text += &self.growth;
         text += "\n![Time against the number of providers](performance-time.svg)\n";
         text += "\n![Memory against the number of providers](performance-memory.svg)\n";
-        save("docs/performance.md", &text);
+        self.save("docs/performance.md", &text);
     }
 
-    pub fn write_controller(&self, intervals: u32) {
-        let mut text = self.goals_below(&CONTROLLER.replace("INTERVALS", &intervals.to_string()));
-        let _ = write!(text, "\n{}", self.notes.join("\n"));
-        text += "\n## Growth\n\n| Resources | Until each has a status | Reads of the database | Reads from the API server | Resident memory |\n";
+    pub fn write_controller(&self) {
+        let mut text = format!("{CONTROLLER}{}\n{}", self.goals, self.notes.join("\n"));
+        text += "\n## Growth\n\nEvery 10 s, as above.\n\n";
+        text += "| Resources | Until each has a status | Reads of the database | Reads from the API server | Resident memory |\n";
         text += "|---|---|---|---|---|\n";
         text += &self.resources;
         text += "\n![Time to a first status against the number of resources](performance-resources-time.svg)\n";
         text += "\n![Memory of the controller against the number of resources](performance-resources-memory.svg)\n";
-        save("docs/performance-controller.md", &text);
+        self.save("docs/performance-controller.md", &text);
+    }
+
+    fn save(&self, page: &str, text: &str) {
+        self.plots.iter().for_each(|(plot, path)| plot.write(path));
+        std::fs::write(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page), text).expect("write a page");
+        println!("\nwritten: {page}");
     }
 }
 
-fn save(page: &str, text: &str) {
-    std::fs::write(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(page), text).expect("write a page");
-    println!("\nwritten: {page}");
+fn ms(time: Duration) -> String {
+    format!("{:.1} ms", time.as_secs_f64() * 1000.0)
+}
+
+/// In ms below a second.
+fn readable(time: Duration) -> String {
+    match time.as_secs_f64() {
+        seconds if seconds < 1.0 => format!("{:.0} ms", seconds * 1000.0),
+        seconds if seconds.fract() == 0.0 => format!("{seconds:.0} s"),
+        seconds => format!("{seconds:.1} s"),
+    }
+}
+
+/// `12,345`
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }

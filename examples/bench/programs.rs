@@ -124,20 +124,54 @@ impl Program {
 
     /// In KiB, as the kernel tells its parent; the median of five.
     pub fn peak_memory(&self) -> Option<u64> {
-        let time = Path::new("/usr/bin/time");
         let sample = || {
-            let report = tempfile::NamedTempFile::new().expect("create a file");
-            let mut command = Command::new(time);
-            command.args(["-f", "%M", "-o"]).arg(report.path()).arg(&self.path).args(&self.arguments);
-            command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
-            let output = command.output().expect("start time");
+            let (output, peak) = self.watched()?;
             self.assert_success(&output);
-            let text = std::fs::read_to_string(report.path()).expect("read the report of time");
-            text.trim().parse::<u64>().expect("time reports a number")
+            Some(peak)
         };
-        let mut samples: Vec<u64> = (0..5).filter(|_| time.is_file()).map(|_| sample()).collect();
+        let mut samples: Vec<u64> = (0..5).filter_map(|_| sample()).collect();
         samples.sort_unstable();
         samples.get(2).copied()
+    }
+
+    /// The same of one run that must fail.
+    pub fn peak_memory_of_failure(&self) -> Option<u64> {
+        let (output, peak) = self.watched()?;
+        assert!(!output.status.success(), "{:?} is expected to fail", self.path);
+        Some(peak)
+    }
+
+    fn watched(&self) -> Option<(Output, u64)> {
+        let time = Path::new("/usr/bin/time");
+        if !time.is_file() {
+            return None;
+        }
+        let report = tempfile::NamedTempFile::new().expect("create a file");
+        let before = ["-f", "%M", "-o", &report.path().to_string_lossy()].map(str::to_owned);
+        let output = self.below(time, &before).output().expect("start time");
+        let text = std::fs::read_to_string(report.path()).expect("read the report of time");
+        // Behind a line that says how it ended, if it failed.
+        let peak = text.lines().last().and_then(|line| line.trim().parse().ok()).expect("time reports a number");
+        Some((output, peak))
+    }
+
+    /// Instructions of one run, by callgrind. `None` where valgrind is not installed.
+    pub fn instructions(&self) -> Option<u64> {
+        let before = ["--tool=callgrind", "--callgrind-out-file=/dev/null"].map(str::to_owned);
+        let output =
+            self.below(Path::new("valgrind"), &before).env("PATH", "/usr/local/bin:/usr/bin:/bin").output().ok()?;
+        self.assert_success(&output);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let count = said.split("Collected :").nth(1).and_then(|rest| rest.split_whitespace().next()?.parse().ok());
+        Some(count.expect("callgrind reports a number"))
+    }
+
+    /// Started by another program, which gets these arguments of its own.
+    fn below(&self, other: &Path, arguments: &[String]) -> Command {
+        let mut command = Command::new(other);
+        command.args(arguments).arg(&self.path).args(&self.arguments);
+        command.env_clear().envs(self.variables.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     fn assert_success(&self, output: &Output) {

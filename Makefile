@@ -5,8 +5,7 @@ help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## See it at work: takes a Postgres along, seeds, shows a conflict
-	@cargo build --bins --examples
-	@cargo run --quiet --example demo
+	@hack/demo
 
 test: ## Run everything there is
 	@hack/test

@@ -19,10 +19,13 @@ mod words;
 pub use cli::run;
 pub use env::Variable;
 
-/// What tests, benchmarks and fuzz targets use of the rooms, and nothing else does: all the rest is private, so that the compiler
+/// What tests, examples, benchmarks and fuzz targets use of the rooms, and nothing else does: all the rest is private, so that the compiler
 /// shows what is dead.
 #[doc(hidden)]
 pub mod testing {
+    pub mod cli {
+        pub use crate::cli::style;
+    }
     pub mod env {
         pub use crate::env::{Environment, Variable, parse_dotenv};
     }

@@ -25,7 +25,8 @@ use self::live_line::with_live_line;
 #[cfg(feature = "controller")]
 use self::output::print_result;
 use self::output::{print, print_error};
-use self::terminal::{has_colour, style};
+use self::terminal::has_colour;
+pub use self::terminal::style;
 use self::watchdog::Watchdog;
 use crate::env::Variable;
 use crate::options::{self, Command, LogFormat, Options, OutputFormat, RawOptions};

@@ -21,6 +21,17 @@ fn table_of_contents_has_every_page_once() {
     assert!(book.contains("src = \"docs\"") && book.contains("create-missing = false"));
 }
 
+#[test]
+fn diagram_is_the_same_on_both_pages() {
+    let diagram = |path: &str| {
+        let blocks = Page::read(path).blocks();
+        let found: Vec<String> = blocks.into_iter().filter(|b| b.language == "mermaid").map(|b| b.text).collect();
+        assert_eq!(found.len(), 1, "{path}");
+        found
+    };
+    assert_eq!(diagram("README.md"), diagram("docs/architecture.md"));
+}
+
 /// What a report says before `(code)`, put together from its lines. A message stands in a column behind its variables, or alone.
 fn message(block: &Block, code: &str) -> Option<String> {
     let lines: Vec<&str> = block.text.lines().collect();

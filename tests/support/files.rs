@@ -11,7 +11,7 @@ pub fn read(path: &str) -> String {
     fs::read_to_string(root(path)).unwrap_or_else(|error| panic!("read {path}: {error}"))
 }
 
-/// A file that is made from others is current; `UPDATE_FILES=1 cargo test --test repo` makes it so.
+/// A file that is made from others is current; `UPDATE_FILES=1` before the command of the test makes it so.
 pub fn assert_current(path: &str, text: &str) {
     if std::env::var_os("UPDATE_FILES").is_some() {
         fs::create_dir_all(root(path).parent().unwrap()).unwrap();
@@ -24,7 +24,7 @@ pub fn assert_current(path: &str, text: &str) {
         let line = line.unwrap_or(found.lines().count().min(text.lines().count()));
         let at = |text: &str| text.lines().nth(line).unwrap_or("(end)").to_owned();
         panic!(
-            "{path} is not current at line {}; run UPDATE_FILES=1 cargo test --test repo\n  in the file  {}\n  should be    {}",
+            "{path} is not current at line {}; run its test with UPDATE_FILES=1\n  in the file  {}\n  should be    {}",
             line + 1,
             at(&found),
             at(text)

@@ -119,6 +119,10 @@ impl Scene {
         if self.url.is_empty() { run } else { run.database(&self.url) }
     }
 
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// What differs from run to run, as the pages write it.
     pub fn masked(&self, output: &str) -> String {
         let Some(database) = &self.database else { return output.replace("127.0.0.1:1", "db.coder.svc:5432") };

@@ -7,7 +7,7 @@
 //! `<!-- its termination message -->` and a block ```` ```json ```` below `<!-- the same as JSON -->` belong to the command
 //! before them; one below `<!-- from FILE -->` is that file.
 
-mod databases;
+pub mod databases;
 
 use crate::support::Run;
 use crate::support::markdown::Page;

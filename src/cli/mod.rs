@@ -3,6 +3,8 @@
 mod diff;
 mod explain;
 mod export;
+#[cfg(feature = "controller")]
+mod from;
 mod live_line;
 mod output;
 #[cfg(feature = "controller")]
@@ -192,12 +194,18 @@ async fn look(command: report::Command, options: &Options, prepared: Result<Prep
 /// Whether it stops the start, and what the next steps need to know of the options.
 fn apply_block_on(mut report: Report, options: &Options) -> Report {
     report.block_on_is_flag = options.block_on_is_flag;
-    report.resolve_options = options.needed_by_resolve();
+    report.resolve_options = resolve_options(&report, options);
     report.blocked = match report.outcome {
         Outcome::Ok | Outcome::Changes => false,
         outcome => !report.command.guards_a_start() || options.block_on.blocks(outcome),
     };
     report
+}
+
+/// The options without which `resolve` would compare something else than this run.
+fn resolve_options(report: &Report, options: &Options) -> Vec<String> {
+    let source = report.source.iter().flat_map(|source| source.options.iter().cloned());
+    source.chain(options.needed_by_resolve()).collect()
 }
 
 /// Prints the report, leaves the termination message, and says how to exit.

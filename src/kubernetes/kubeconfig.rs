@@ -7,6 +7,8 @@ use kube::client::AuthError;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
+use crate::options::cluster::ApiServer;
+use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
 /// Where they say that a proxy is to be used; kubectl reads the same.
@@ -16,33 +18,94 @@ const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 /// Bytes of one file: certificates of a hundred clusters are a hundredth of it.
 const MAX_KUBECONFIG: u64 = 4 << 20;
 
-/// The files of `KUBECONFIG` (those of the list that are not there are skipped) or `~/.kube/config`, else the service account of
-/// the pod.
-pub async fn infer() -> Result<Config, KubeconfigError> {
-    match (of_files(&KubeConfigOptions::default()).await, Config::incluster()) {
-        (Err(_), Ok(config)) => {
+/// How many contexts a message names.
+const NAMED: usize = 12;
+
+/// A client for this API server, and the namespace that its context names. Without a file and a context: the files of `KUBECONFIG`
+/// (those of the list that are not there are skipped) or `~/.kube/config`, else the service account of the pod.
+pub async fn connect(server: &ApiServer) -> Result<(Client, String), Problem> {
+    let mut config = match (of_files(server).await, Config::incluster()) {
+        (Err(_), Ok(config)) if server.kubeconfig.is_none() && server.context.is_none() => {
             if let Some(name) = PROXY_VARIABLES.into_iter().find(|name| variable(&[name]).is_some()) {
                 tracing::info!("{name} is not used: in a cluster the API server is reached directly");
             }
-            Ok(config)
+            config
         }
-        (found, _) => found,
+        (found, _) => found.map_err(|why| why.into_problem(server))?,
+    };
+    if server.user.is_some() {
+        config.auth_info.impersonate.clone_from(&server.user);
+        config.auth_info.impersonate_groups = Some(server.groups.clone());
+    }
+    client(config).map_err(|message| Problem::new(Code::KubeconfigInvalid, message))
+}
+
+/// Why no settings come of the files.
+enum Unusable {
+    NoSuchContext { has: Vec<String> },
+    File(KubeconfigError),
+}
+
+impl From<KubeconfigError> for Unusable {
+    fn from(error: KubeconfigError) -> Unusable {
+        Unusable::File(error)
     }
 }
 
-/// The same with a context, which only a file has.
-pub async fn of_context(context: &str) -> Result<Config, KubeconfigError> {
-    of_files(&KubeConfigOptions { context: Some(context.to_owned()), ..KubeConfigOptions::default() }).await
+impl Unusable {
+    fn into_problem(self, server: &ApiServer) -> Problem {
+        let invalid = |message: String| Problem::new(Code::KubeconfigInvalid, message);
+        match self {
+            Unusable::NoSuchContext { has } => {
+                let message = format!("the kubeconfig has no such context; {}", listed(&has));
+                invalid(message).variable("--context")
+            }
+            Unusable::File(KubeconfigError::ReadConfig(error, _)) if server.kubeconfig.is_some() => {
+                let message = format!("the file cannot be read: {}; correct the path", error.kind());
+                invalid(message).variable("--kubeconfig")
+            }
+            Unusable::File(_) if server.kubeconfig.is_some() => {
+                let message = "the file is no usable kubeconfig; check it with kubectl config view --kubeconfig";
+                invalid(message.to_owned()).variable("--kubeconfig")
+            }
+            Unusable::File(_) if server.context.is_some() => {
+                invalid("the kubeconfig cannot be used; check it with kubectl config view".to_owned())
+            }
+            Unusable::File(_) => invalid(
+                "no Kubernetes API server configured: no usable KUBECONFIG or ~/.kube/config, and not running in a pod; \
+                 check that kubectl get pods works"
+                    .to_owned(),
+            ),
+        }
+    }
 }
 
-async fn of_files(options: &KubeConfigOptions) -> Result<Config, KubeconfigError> {
+/// `choose one of a, b and 3 others`
+fn listed(contexts: &[String]) -> String {
+    if contexts.is_empty() {
+        return "it has none; log in to the cluster first".to_owned();
+    }
+    let named: Vec<String> = contexts.iter().take(NAMED).map(|name| redact::name(name)).collect();
+    let more = contexts.len().saturating_sub(NAMED);
+    let more = if more == 0 { String::new() } else { format!(" and {}", redact::count(more, "other")) };
+    format!("choose one of {}{more}", named.join(", "))
+}
+
+async fn of_files(server: &ApiServer) -> Result<Config, Unusable> {
     let listed = std::env::var_os("KUBECONFIG").filter(|list| !list.is_empty());
-    let kubeconfig = match listed {
-        Some(list) => merged(std::env::split_paths(&list))?,
-        None => read(std::env::home_dir().ok_or(KubeconfigError::FindPath)?.join(".kube/config"))?,
+    let kubeconfig = match (&server.kubeconfig, listed) {
+        (Some(path), _) => read(path.clone())?,
+        (None, Some(list)) => merged(std::env::split_paths(&list))?,
+        (None, None) => read(std::env::home_dir().ok_or(KubeconfigError::FindPath)?.join(".kube/config"))?,
     };
-    let own = own_proxy(&kubeconfig, options.context.as_deref());
-    let mut config = Config::from_custom_kubeconfig(kubeconfig, options).await?;
+    let context = server.context.clone();
+    if context.as_ref().is_some_and(|wanted| kubeconfig.contexts.iter().all(|named| named.name != *wanted)) {
+        let has = kubeconfig.contexts.into_iter().map(|named| named.name).collect();
+        return Err(Unusable::NoSuchContext { has });
+    }
+    let own = own_proxy(&kubeconfig, context.as_deref());
+    let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
     // The library holds the exceptions against the proxy, where kubectl holds them against the API server.
     config.proxy_url = match own.or_else(|| variable(&PROXY_VARIABLES).filter(|_| is_behind_proxy(&config))) {
         Some(proxy) => Some(proxy.parse().map_err(KubeconfigError::ParseProxyUrl)?),
@@ -120,12 +183,12 @@ fn is_within(address: IpAddr, network: &str) -> bool {
 }
 
 /// A client for these settings, and the namespace that they name. `Err`: why not, with the next step.
-pub fn client(config: Config) -> Result<(Client, String), String> {
+fn client(config: Config) -> Result<(Client, String), String> {
     let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
-    connect(config).map_err(|error| unusable(&error, plugin.as_deref()))
+    try_client(config).map_err(|error| unusable(&error, plugin.as_deref()))
 }
 
-fn connect(mut config: Config) -> Result<(Client, String), kube::Error> {
+fn try_client(mut config: Config) -> Result<(Client, String), kube::Error> {
     // Its retries may take a quarter of an hour, and every call here has a deadline.
     config.default_retry = false;
     let namespace = config.default_namespace.clone();

@@ -23,7 +23,9 @@ pub fn heading(option: &str) -> Option<&'static str> {
         | "env-file"
         | "offline" => "Comparison",
         "take-environment" | "block-on" | "audit" => "Start",
-        "from" | "container" | "context" | "all-namespaces" | "namespace" => "Cluster",
+        "from" | "container" | "context" | "kubeconfig" | "as" | "as-group" | "all-namespaces" | "namespace" => {
+            "Cluster"
+        }
         "watch" | "output" | "termination-log" | "log-format" | "log-level" => "Output",
         "leader-elect" | "lease-name" | "allow-writes" | "concurrency" | "listen" => "Process",
         "database-hosts" | "allow-local" | "watch-database" | "listeners-per-host" => "Databases",
@@ -55,11 +57,22 @@ pub fn examples(command: Command) -> &'static [Example] {
                 ]
             }
         }
-        Command::Resolve => &[
-            ("resolve openai --take environment --conflict ID", "write what the environment says; asks first"),
-            ("resolve openai --take database", "how to change the environment instead"),
-            ("resolve openai --restore", "bring a deleted provider back"),
-        ],
+        Command::Resolve => {
+            if cfg!(feature = "controller") {
+                &[
+                    ("resolve openai --take environment --conflict ID", "write what the environment says; asks first"),
+                    ("resolve openai --take database", "how to change the environment instead"),
+                    ("resolve openai --restore", "bring a deleted provider back"),
+                    ("resolve --take database -n coder --from deployment/coder", "with the environment of the pod"),
+                ]
+            } else {
+                &[
+                    ("resolve openai --take environment --conflict ID", "write what the environment says; asks first"),
+                    ("resolve openai --take database", "how to change the environment instead"),
+                    ("resolve openai --restore", "bring a deleted provider back"),
+                ]
+            }
+        }
         Command::Export => &[
             ("export --secrets-file secrets.env", "variables on standard output, keys in a file of their own"),
             ("export openai --format helm", "one provider, as values of Coder's chart"),

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use super::args::RawOptions;
+use super::cluster::ApiServer;
 use super::database_hosts::{AllowedHost, Restriction};
 use super::reader::OptionReader;
 use super::seed::LogFormat;
@@ -11,6 +12,7 @@ use crate::env::Variable;
 use crate::problem::{Code, Problem};
 
 pub struct ControllerOptions {
+    pub server: ApiServer,
     pub namespaces: Vec<String>,
     pub all_namespaces: bool,
     pub listen: SocketAddr,
@@ -41,6 +43,7 @@ pub fn parse(raw: &RawOptions, variables: &[Variable]) -> (ControllerOptions, Ve
 
 pub(super) fn read(reader: &mut OptionReader) -> ControllerOptions {
     ControllerOptions {
+        server: ApiServer::read(reader),
         namespaces: reader.read_or("namespace", Vec::new(), namespaces),
         all_namespaces: reader.read_or("all-namespaces", false, boolean),
         listen: reader.read("listen", |text| {

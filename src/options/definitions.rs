@@ -135,6 +135,12 @@ const DATABASE: &[Command] = &[Seed, Diff, Resolve, Export];
 /// With a comparison of environment and database.
 const COMPARING: &[Command] = &[Seed, Diff, Resolve];
 const STARTING: &[Command] = &[Seed, Diff];
+/// Which ask an API server once, with kubectl's options.
+const ON_CLUSTER: &[Command] = &[Diff, Resolve];
+/// With the environment of a workload in place of one's own.
+const FROM: &[Command] = &[Diff, Resolve];
+/// Which find an API server as kubectl does.
+const KUBECONFIG: &[Command] = &[Diff, Resolve, Controller];
 const EVERY: &[Command] = &[Seed, Diff, Resolve, Export, Controller];
 
 const BOOL: Takes = Takes::OptionalValue("BOOL", "true");
@@ -227,14 +233,20 @@ pub const OPTIONS: &[OptionRow] = &[
 
     row("offline", BOOL, Process, &[Diff],
         "The environment alone, no database; exit 0 or 2"),
-    row("from", Takes::Value("WORKLOAD"), Process, &[Diff],
+    row("from", Takes::Value("WORKLOAD"), Process, FROM,
         "Environment and options of a workload instead of this process's: deployment/NAME, statefulset/NAME; - reads manifests"),
-    short('n', row("namespace", Takes::Value("NAME"), Process, &[Diff],
-        "Of --from: where the workload is [default: as kubectl has it]")),
-    short('c', row("container", Takes::Value("NAME"), Process, &[Diff],
+    short('n', row("namespace", Takes::Value("NAME"), Process, ON_CLUSTER,
+        "Where to look in the cluster [default: as kubectl has it]")),
+    short('c', row("container", Takes::Value("NAME"), Process, FROM,
         "Of --from: the container that seeds [default: ai-provider-seed]")),
-    row("context", Takes::Value("NAME"), Process, &[Diff],
-        "Of --from: which cluster and user of the kubeconfig [default: its current-context]"),
+    row("context", Takes::Value("NAME"), Process, KUBECONFIG,
+        "Which cluster and user of the kubeconfig [default: its current-context]"),
+    row("kubeconfig", Takes::Value("FILE"), Process, KUBECONFIG,
+        "The kubeconfig [default: as kubectl has it]"),
+    row("as", Takes::Value("USER"), Process, ON_CLUSTER,
+        "Ask as this user, such as system:serviceaccount:NAMESPACE:NAME (impersonation)"),
+    row("as-group", Takes::List("GROUP"), Process, ON_CLUSTER,
+        "Of --as: as a member of this group; may be given several times"),
     row("watch", Takes::OptionalValue("INTERVAL", "5s"), Process, &[Diff],
         "Check repeatedly and show what changed; without a value every 5s"),
 

@@ -3,6 +3,8 @@
 pub mod args;
 pub mod at_terminal;
 mod block_on;
+#[cfg_attr(not(feature = "controller"), allow(dead_code, reason = "there is no cluster to ask"))]
+pub mod cluster;
 pub mod command_help;
 #[cfg(feature = "controller")]
 pub mod controller;
@@ -11,6 +13,8 @@ pub mod database_hosts;
 pub mod definitions;
 pub mod diff;
 pub mod export;
+#[cfg_attr(not(feature = "controller"), allow(dead_code, reason = "there is no cluster to ask"))]
+pub mod from;
 mod reader;
 mod require_auth;
 pub mod resolve;

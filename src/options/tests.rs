@@ -120,7 +120,8 @@ fn each_command_reads_the_options_that_it_declares() {
             | Command::Version => {}
             #[cfg(feature = "controller")]
             Command::Controller => drop(controller::read(&mut reader)),
-            Command::Diff => drop((seed::read(&mut reader, &raw), diff::read(&mut reader))),
+            Command::Diff => drop((seed::read(&mut reader, &raw), from::read(&mut reader), diff::read(&mut reader))),
+            Command::Resolve => drop((seed::read(&mut reader, &raw), from::read(&mut reader))),
             _ => drop(seed::read(&mut reader, &raw)),
         }
         let mut asked = reader.asked;

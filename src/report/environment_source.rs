@@ -13,6 +13,9 @@ pub struct EnvironmentSource {
     pub container: String,
     /// Each variable that matters, and where its value comes from: `Secret coder-ai, key openai`.
     pub variables: BTreeMap<String, String>,
+    /// The options that make another command look at the same workload.
+    #[serde(skip)]
+    pub options: Vec<String>,
 }
 
 impl EnvironmentSource {

@@ -132,6 +132,7 @@ impl ResolveReport {
             super::terminal::problems(&mut out, &warnings, style);
         }
         self.rest(&mut out, style);
+        super::terminal::source(&mut out, &self.report, style);
         out
     }
 

@@ -267,7 +267,7 @@ fn parts_of_line(out: &mut String, parts: &[String], style: Style) {
 }
 
 /// `--from`: the container, and where each of its variables is.
-fn source(out: &mut String, report: &Report, style: Style) {
+pub(super) fn source(out: &mut String, report: &Report, style: Style) {
     let Some(source) = &report.source else { return };
     let _ = writeln!(out, "\n  from {}", source.label());
     let listed = source.variables.iter().take(LISTED);

@@ -63,12 +63,15 @@ fn workload_names_are_those_of_kubectl() {
         run.clone().arg("--container").arg("first").run().expect(3);
         run.arg("-c").arg("first").run().expect(3);
     }
-    // The namespace as kubectl has it, or as it is said.
+    // The namespace as kubectl has it, or as it is said, in the short forms that kubectl takes.
     let finished = diff(&other, "deploy/coder").json().run().expect(2);
     assert_eq!(finished.codes("problems"), ["workload_not_found"]);
     assert!(message(&finished).contains(&format!("in namespace {}", other.name())), "{finished}");
     for flag in ["-n", "--namespace"] {
         diff(&other, "deploy/coder").arg(flag).arg(namespace.name()).run().expect(0);
+    }
+    for form in ["-n=", "-n", "--namespace="] {
+        diff(&other, "deploy/coder").arg(format!("{form}{}", namespace.name())).run().expect(0);
     }
     for (wrong, says) in [
         ("coder", "no kind is given; write deployment/NAME"),
@@ -199,6 +202,24 @@ fn forbidden_secret_is_named() {
 }
 
 #[test]
+fn impersonated_user_has_its_own_rights() {
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), database());
+    apply(&namespace, &[deployment("coder", &env("https://ai.example/v1", &database), &[])]);
+    let rule = json!([{"apiGroups": ["apps"], "resources": ["deployments"], "verbs": ["get"]}]);
+    namespace.account_with("reader", &rule);
+    namespace.service_account("stranger");
+    let user = |name: &str| format!("system:serviceaccount:{}:{name}", namespace.name());
+    diff(&namespace, "deploy/coder").arg("--as").arg(user("reader")).run().expect(0);
+    let finished = diff(&namespace, "deploy/coder").json().arg(format!("--as={}", user("stranger"))).run().expect(4);
+    assert_eq!(finished.codes("problems"), ["cluster_forbidden"]);
+    let of_masters = ["--as=jane", "--as-group=system:masters"];
+    diff(&namespace, "deploy/coder").args(of_masters).run().expect(0);
+    let finished = diff(&namespace, "deploy/coder").json().arg(of_masters[1]).run().expect(2);
+    assert_eq!(message(&finished), "groups are those of a user; add --as");
+}
+
+#[test]
 fn cluster_is_found_as_kubectl_finds_it() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
@@ -206,7 +227,16 @@ fn cluster_is_found_as_kubectl_finds_it() {
     assert_eq!(finished.codes("problems"), ["kubeconfig_invalid"]);
     let finished = diff(&namespace, "deploy/coder").json().arg("--context=nowhere").run().expect(2);
     assert_eq!(finished.codes("problems"), ["kubeconfig_invalid"]);
-    assert!(message(&finished).contains("no such context"), "{finished}");
+    let contexts = namespace.kubectl(&["config", "get-contexts", "-o", "name"]).ok();
+    let first = contexts.lines().next().unwrap();
+    assert_eq!(message(&finished), format!("the kubeconfig has no such context; choose one of {first}"));
+    let finished = diff(&namespace, "deploy/coder").json().arg("--kubeconfig=/nowhere").run().expect(2);
+    assert_eq!(message(&finished), "the file cannot be read: entity not found; correct the path");
+    // The flag beats the variable, and the context chooses among several.
+    let absent = namespace.kubeconfig().with_extension("absent");
+    let run = Run::diff().json().arg("--from=deploy/coder").env("KUBECONFIG", absent);
+    let by_flags = run.arg("--kubeconfig").arg(namespace.kubeconfig()).arg("--context").arg(first);
+    assert_eq!(by_flags.run().expect(2).codes("problems"), ["workload_not_found"]);
     // Nobody listens there.
     let config = std::fs::read_to_string(namespace.kubeconfig()).unwrap();
     let port = format!(":{}", cluster.port());

@@ -14,6 +14,7 @@ mod freshness;
 mod from;
 mod from_agreement;
 mod from_manifests;
+mod from_resolve;
 mod from_watch;
 mod hostile;
 mod hostile_servers;

@@ -4,11 +4,11 @@ use std::io::Read;
 use std::time::Duration;
 
 use super::{Look, again, once};
+use crate::cli::from::{local, meant_for_the_pod};
 use crate::cli::{finish, log_to_stderr, look};
 use crate::env::Variable;
 use crate::kubernetes::workload::diff_from::{Local, WorkloadInputs, WorkloadSource, without_workload};
-use crate::options::diff::{FromPlace, FromSource};
-use crate::options::workload::of_this_process;
+use crate::options::from::{FromPlace, FromSource};
 use crate::options::{Options, RawOptions};
 use crate::problem::{Code, Problem};
 use crate::report::{Command, Report};
@@ -25,11 +25,10 @@ pub fn command(
     variables: &[Variable],
     mut problems: Vec<Problem>,
 ) -> u8 {
-    let (options, of_options, variables) = of_this_process(raw, variables);
-    log_to_stderr(options.log_format, options.log_level);
+    let (local, of_options) = local(raw, variables);
+    log_to_stderr(local.options.log_format, local.options.log_level);
     problems.extend(of_options);
     let is_manifests = matches!(from.place, FromPlace::Manifests(_));
-    let local = Local { flags: raw.clone(), options, variables };
     let manifests = if is_manifests && problems.is_empty() {
         manifests().map_err(|problem| problems.push(problem)).unwrap_or_default()
     } else {
@@ -64,7 +63,7 @@ impl Look for Remote {
         let mut report = look(Command::Diff, &options, prepared).await;
         report.source = Some(place);
         if database_of_container {
-            report.findings.problems.iter_mut().for_each(meant_for_the_pod);
+            meant_for_the_pod(&mut report);
         }
         (report, options)
     }
@@ -81,15 +80,6 @@ impl Remote {
             None => WorkloadSource::open(&self.from, &self.manifests).await?,
         };
         self.source.insert(source).answer(&self.local).await
-    }
-}
-
-fn meant_for_the_pod(problem: &mut Problem) {
-    if problem.code == Code::Unreachable {
-        problem.message.push_str(
-            "; this address is the pod's, which need not be known here: give --database-url, for example to a \
-             kubectl port-forward",
-        );
     }
 }
 

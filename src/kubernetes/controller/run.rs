@@ -20,9 +20,10 @@ use super::scope::Scope;
 use super::watch::{self, describe};
 use crate::kubernetes::client::{ApiErrorKind, call};
 use crate::kubernetes::crd::spec::AIProviderSeed;
-use crate::kubernetes::kubeconfig::{client, infer};
+use crate::kubernetes::kubeconfig;
 use crate::options::controller::ControllerOptions;
 use crate::provider::redact;
+use crate::report::problem_sentence;
 
 /// Between two looks for the definition.
 const PAUSE: Duration = Duration::from_secs(3);
@@ -48,17 +49,9 @@ pub enum End {
 }
 
 pub async fn run(options: ControllerOptions) -> End {
-    let config = match infer().await {
-        Ok(config) => config,
-        Err(_) => {
-            let message =
-                "no Kubernetes API server configured; run in a cluster with a service account, or set KUBECONFIG";
-            return End::CannotStart(message.to_owned());
-        }
-    };
-    let (client, own) = match client(config) {
+    let (client, own) = match kubeconfig::connect(&options.server).await {
         Ok(client) => client,
-        Err(message) => return End::CannotStart(message),
+        Err(problem) => return End::CannotStart(problem_sentence(&problem)),
     };
     let listener = match Admin::bind(options.listen).await {
         Ok(listener) => listener,

@@ -1,8 +1,7 @@
-//! `diff --from`: environment and options of a workload, from a cluster or from manifests, by the controller's own code. What
+//! `--from` of `diff` and `resolve`: environment and options of a workload, from a cluster or from manifests, by the controller's own code. What
 //! differs from the controller is who is told what to do next, and that flags of the command line stand above everything.
 
 use kube::Client;
-use kube::config::KubeconfigError;
 
 use super::fetch::{self, FetchError};
 use super::inputs::{ContainerInputs, Target, TargetError, from_environment, is_of_unknown_database, refuse_files};
@@ -14,7 +13,7 @@ use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::kubernetes::crd::spec::DEFAULT_CONTAINER;
 use crate::kubernetes::kubeconfig;
-use crate::options::diff::{FromPlace, FromSource, WorkloadName};
+use crate::options::from::{FromPlace, FromSource, WorkloadName};
 use crate::options::{self, BlockOn, DatabaseSource, Options, RawOptions};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{ENCRYPTION_KEYS_VARIABLE, Source, redact};
@@ -35,9 +34,9 @@ impl Local {
     }
 }
 
-/// Where the workload is looked for, time and again.
+/// Where the workload is looked for, time and again. `again`: the options that name it.
 pub enum WorkloadSource {
-    Cluster { client: Client, namespace: String, wanted: WorkloadName, container: String },
+    Cluster { client: Client, namespace: String, wanted: WorkloadName, container: String, again: Vec<String> },
     Manifests { workload: Box<Workload>, objects: Objects, container: String },
 }
 
@@ -61,9 +60,10 @@ impl WorkloadSource {
                 Ok(WorkloadSource::Manifests { workload: Box::new(workload), objects, container })
             }
             FromPlace::Cluster(wanted) => {
-                let (client, own) = client(from.context.as_deref()).await?;
+                let (client, own) = kubeconfig::connect(&from.server).await?;
                 let namespace = from.namespace.clone().unwrap_or(own);
-                Ok(WorkloadSource::Cluster { client, namespace, wanted: wanted.clone(), container })
+                let again = from.options().unwrap_or_default();
+                Ok(WorkloadSource::Cluster { client, namespace, wanted: wanted.clone(), container, again })
             }
         }
     }
@@ -71,7 +71,7 @@ impl WorkloadSource {
     pub async fn answer(&self, local: &Local) -> Result<WorkloadInputs, Problem> {
         match self {
             WorkloadSource::Manifests { workload, objects, container } => answer(workload, objects, container, local),
-            WorkloadSource::Cluster { client, namespace, wanted, container } => {
+            WorkloadSource::Cluster { client, namespace, wanted, container, again } => {
                 let failed = |error: FetchError| match error {
                     FetchError::Api(error) => of_failure(&error, wanted, namespace),
                     FetchError::TooMuch(problem) => problem,
@@ -89,30 +89,12 @@ impl WorkloadSource {
                 let mut names = Names::default();
                 names.of_container(workload.container_for(container, Audience::CommandLine).map_err(of_stop)?);
                 let objects = fetch::objects(client, namespace, &names).await.map_err(failed)?;
-                answer(&workload, &objects, container, local)
+                let mut inputs = answer(&workload, &objects, container, local)?;
+                inputs.place.options.clone_from(again);
+                Ok(inputs)
             }
         }
     }
-}
-
-/// As kubectl finds it; and the namespace that it would use.
-async fn client(context: Option<&str>) -> Result<(Client, String), Problem> {
-    let invalid = |message: &str| Problem::new(Code::KubeconfigInvalid, message);
-    let config = match context {
-        None => kubeconfig::infer().await.map_err(|_| {
-            invalid("no Kubernetes API server configured: no usable KUBECONFIG or ~/.kube/config, and not running in a pod; check that kubectl get pods works")
-        }),
-        Some(context) => {
-            kubeconfig::of_context(context).await.map_err(|error| match error {
-                KubeconfigError::LoadContext(_) => {
-                    invalid("the kubeconfig has no such context; kubectl config get-contexts lists them")
-                        .variable("--context")
-                }
-                _ => invalid("the kubeconfig cannot be used; check it with kubectl config view"),
-            })
-        }
-    };
-    kubeconfig::client(config?).map_err(|message| invalid(&message))
 }
 
 fn of_failure(error: &ApiError, wanted: &WorkloadName, namespace: &str) -> Problem {
@@ -296,6 +278,7 @@ fn place(
         namespace: Some(redact::name(&workload.namespace)).filter(|namespace| !namespace.is_empty()),
         container: redact::name(container),
         variables: ours.map(|variable| (redact::name(&variable.name), origin(variable))).collect(),
+        options: Vec::new(),
     }
 }
 

@@ -15,7 +15,7 @@ use super::objects::{Names, ObjectKind, Objects, UsedKeys};
 use super::template::Workload;
 use crate::kubernetes::crd::reason::Audience;
 use crate::options::WorkloadKind;
-use crate::options::diff::WorkloadName;
+use crate::options::from::WorkloadName;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 

@@ -1,46 +1,80 @@
 //! `resolve`: decide, show, ask, do.
 
+#[cfg(feature = "controller")]
+mod remote;
+
 use std::io::{BufRead, IsTerminal};
 use std::time::Instant;
 
 use super::output::{print, print_error, print_result};
 use super::terminal::style;
 use super::watchdog::signal;
-use super::{block_on, leave_message, log_end, log_to_stderr};
+use super::{block_on, leave_message, log_end, log_to_stderr, resolve_options};
 use crate::env::Variable;
 use crate::options::resolve::{self, Action, Request};
-use crate::options::{self, Options, OutputFormat, RawOptions};
+use crate::options::{self, Options, OutputFormat, RawOptions, from};
 use crate::plan::Access;
 use crate::plan::resolve::Resolution;
 use crate::problem::{Code, Findings, Outcome, Problem};
-use crate::report::{Command, Report, ResolveReport, RunResult};
+use crate::report::{Command, EnvironmentSource, Report, ResolveReport, RunResult};
 use crate::run::may_commit::MayCommit;
 use crate::run::prepare::{Prepared, prepare, prepare_reader};
 use crate::run::resolve::{ResolveOutcome, ResolveRun};
 use crate::store::connect::Connector;
 
 pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
+    let mut problems = Vec::new();
+    let from = from::parse(raw, variables, &mut problems);
+    let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
+    let request = resolve::parse(raw, can_ask, &mut problems);
+    #[cfg(feature = "controller")]
+    if let Some(from) = from {
+        return remote::command(&from, &request, raw, variables, problems);
+    }
     let (options, mut findings) = options::parse(raw, variables);
     log_to_stderr(options.log_format, options.log_level);
+    if from.is_some() || raw.is_given("from") {
+        // Of this process's environment nothing is to be said.
+        findings = Findings::default();
+    }
+    findings.problems.extend(problems);
+    settle(raw, &request, ready(&options, &request, variables, findings), options)
+}
+
+/// What a decision rests on: whose environment it is, and the way to the database.
+struct Ready {
+    prepared: Prepared,
+    connector: Connector,
+    source: Source,
+}
+
+/// `--from`: the workload, and whether the connection is its own.
+#[derive(Default)]
+struct Source {
+    place: Option<EnvironmentSource>,
+    #[cfg_attr(not(feature = "controller"), allow(dead_code, reason = "there is no workload"))]
+    database_of_container: bool,
+}
+
+/// Shows and asks as far as the options say so, does it, and says how to exit.
+fn settle(raw: &RawOptions, request: &Request, ready: Result<Ready, Findings>, options: Options) -> u8 {
     let started = Instant::now();
-    let can_ask = std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
-    let request = resolve::parse(raw, can_ask, &mut findings.problems);
     let dry_run = raw.is_given("dry-run");
     let ask = request.action != Action::TakeDatabase && !raw.is_given("yes") && !dry_run;
-    let settled = match ready(&options, &request, variables, findings) {
+    let settled = match ready {
         Err(findings) => {
             let report = Report::new(Command::Resolve, findings);
             Ok(ResolveReport::new(report, request.action, dry_run, None, Vec::new()))
         }
-        Ok((prepared, connector)) => {
-            let decided = Decided { options: &options, request: &request, prepared: &prepared, connector: &connector };
+        Ok(ready) => {
+            let decided = Decided { options: &options, request, ready: &ready };
             if ask { decided.ask_and_do() } else { decided.run(dry_run, None).map(|(settled, _)| settled) }
         }
     };
     match settled {
         Ok(settled) => {
             log_end(&settled.report, started);
-            show(&settled, &request, &options)
+            show(&settled, request, &options)
         }
         Err(exit_code) => exit_code,
     }
@@ -83,27 +117,33 @@ fn ready(
     request: &Request,
     variables: &[Variable],
     of_options: Findings,
-) -> Result<(Prepared, Connector), Findings> {
+) -> Result<Ready, Findings> {
     let mut prepared = prepare(options, Access::Read, variables, of_options)?;
+    let source = Source::default();
     if let Some(connector) = prepared.connector.take() {
-        return Ok((prepared, connector));
+        return Ok(Ready { prepared, connector, source });
     }
-    let (nothing, warnings): (Vec<_>, Vec<_>) =
-        std::mem::take(&mut prepared.warnings).into_iter().partition(|w| w.code == Code::NothingDesired);
+    let (nothing, warnings) = nothing_desired(&mut prepared);
     if request.action != Action::Restore {
         return Err(Findings { problems: nothing, warnings });
     }
     match prepare_reader(options, variables, Vec::new()) {
-        Ok((keyring, connector)) => Ok((Prepared { keyring, warnings, ..prepared }, connector)),
+        Ok((keyring, connector)) => {
+            Ok(Ready { prepared: Prepared { keyring, warnings, ..prepared }, connector, source })
+        }
         Err(problems) => Err(Findings { problems, warnings }),
     }
+}
+
+/// That the environment describes no provider, which ends most decisions, apart from the other warnings.
+fn nothing_desired(prepared: &mut Prepared) -> (Vec<Problem>, Vec<Problem>) {
+    std::mem::take(&mut prepared.warnings).into_iter().partition(|w| w.code == Code::NothingDesired)
 }
 
 struct Decided<'a> {
     options: &'a Options,
     request: &'a Request,
-    prepared: &'a Prepared,
-    connector: &'a Connector,
+    ready: &'a Ready,
 }
 
 impl Decided<'_> {
@@ -125,7 +165,7 @@ impl Decided<'_> {
     }
 
     fn run(&self, dry_run: bool, shown: Option<&Resolution>) -> Result<(ResolveReport, Option<Resolution>), u8> {
-        let Decided { options, request, prepared, connector } = self;
+        let Decided { options, request, ready: Ready { prepared, connector, source } } = self;
         let run = ResolveRun {
             desired: &prepared.desired,
             keyring: &prepared.keyring,
@@ -145,7 +185,12 @@ impl Decided<'_> {
         let warnings = prepared.warnings.iter().chain(of_resolution).cloned().collect();
         let result = RunResult { plan, problems, written, commit_unknown, database };
         let mut report = Report::of_run(Command::Resolve, &prepared.desired, warnings, result);
-        report.resolve_options = options.needed_by_resolve();
+        report.source.clone_from(&source.place);
+        #[cfg(feature = "controller")]
+        if source.database_of_container {
+            super::from::meant_for_the_pod(&mut report);
+        }
+        report.resolve_options = resolve_options(&report, options);
         Ok((ResolveReport::new(report, request.action, dry_run, resolution.as_ref(), edits), resolution))
     }
 }

@@ -1,0 +1,55 @@
+//! kubectl's options: which API server is asked, as whom.
+
+use std::path::PathBuf;
+
+use super::reader::OptionReader;
+use crate::problem::{Code, Problem};
+
+/// Which API server, as kubectl's options of these names say it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ApiServer {
+    /// One file, in place of those of `KUBECONFIG`.
+    pub kubeconfig: Option<PathBuf>,
+    /// The name of one of its contexts, in place of the current one.
+    pub context: Option<String>,
+    /// Whom to impersonate, and as a member of which groups.
+    pub user: Option<String>,
+    pub groups: Vec<String>,
+}
+
+impl ApiServer {
+    /// The options, in the order of the help.
+    pub const OPTIONS: [&'static str; 4] = ["kubeconfig", "context", "as", "as-group"];
+
+    /// Those that the command of the reader takes.
+    pub(super) fn read(reader: &mut OptionReader) -> ApiServer {
+        let server = ApiServer {
+            kubeconfig: reader.read_or("kubeconfig", None, |text| some(text).map(|text| Some(PathBuf::from(text)))),
+            context: reader.read_or("context", None, |text| some(text).map(Some)),
+            user: reader.read_or("as", None, |text| of_header(text).map(Some)),
+            groups: reader.read_or("as-group", Vec::new(), |text| text.split(',').map(of_header).collect()),
+        };
+        if server.user.is_none() && !server.groups.is_empty() {
+            let message = "groups are those of a user; add --as";
+            reader.problems.push(Problem::new(Code::InvalidOption, message).variable("--as-group"));
+        }
+        server
+    }
+}
+
+fn some(text: &str) -> Result<String, String> {
+    if text.is_empty() {
+        Err("is empty; leave the option out, or give a value".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}
+
+/// It is sent in a header of HTTP.
+fn of_header(text: &str) -> Result<String, String> {
+    let text = some(text)?;
+    if text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {
+        return Ok(text);
+    }
+    Err("has a character that the API server cannot be sent; printable ASCII is expected".to_owned())
+}

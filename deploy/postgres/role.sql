@@ -1,4 +1,4 @@
--- Three roles for ai-provider-seed, with what it needs in Coder's database and nothing else:
+-- Three roles for ai-provider-seed, with the least privileges in Coder's database:
 --
 --   ai_provider_seed      for `seed`, the init container: reads the AI providers, their keys and the list of encryption keys;
 --                         adds providers, keys and audit rows. It can change and delete nothing.
@@ -11,23 +11,20 @@
 -- for both such a role too:
 --
 --     create role ai_provider_sync login in role ai_provider_seed, ai_provider_resolve;
---
--- All read API keys (encrypted, if Coder encrypts them): treat their passwords as you treat Coder's.
+-- All read API keys (encrypted, if Coder encrypts them): protect their passwords as you protect Coder's.
 --
 -- Run it in Coder's database, as a superuser or as the role that owns Coder's tables (which must be allowed to create roles the
--- first time). It is plain SQL, any client will do:
+-- first time). It is plain SQL for any client:
 --
 --     psql --dbname coder --set ON_ERROR_STOP=1 --file role.sql
---
--- The roles cannot log in until you say how. With a password (psql asks for it and sends only its hash), per role:
+-- The roles cannot log in until you allow it. With a password (psql asks for it and sends only its hash), per role:
 --
 --     \password ai_provider_seed
 --     alter role ai_provider_seed login;
+-- with a certificate or a cloud's IAM: `alter role … login` and the grant that the method needs, such as `grant rds_iam to …`.
 --
--- with a certificate or a cloud's IAM: `alter role … login` and what that way asks for, such as `grant rds_iam to …`.
---
--- Running it again does no harm: it changes no password, and afterwards the roles hold exactly the grants below.
--- Three settings, none of them needed as a rule. Set them in the same session: psql -c "set …" -f role.sql
+-- You can run it again: it changes no password, and afterwards the roles have exactly the grants below.
+-- There are three optional settings. Set them in the same session: psql -c "set …" -f role.sql
 --
 --     set ai_provider_seed.owner = 'coder';              the role that Coder connects as (default: the owner of its tables)
 --     set ai_provider_seed.schema = 'coder';             the schema of its tables        (default: where they are)
@@ -36,9 +33,9 @@
 -- BEFORE CODER'S FIRST START there are no tables to grant anything on. So that the role works as soon as Coder has created
 -- them, default privileges are set for the tables that Coder's role creates from now on in this schema. Postgres can do that
 -- only for all of them: until you run this file again, ai_provider_seed may read and add rows in every table that Coder
--- creates meanwhile, users and API keys included. (ai_provider_resolve gets nothing before there are tables.) Therefore
+-- creates meanwhile, including users and API keys. (ai_provider_resolve gets nothing before there are tables.) Therefore
 --
---   * run this file again after Coder's first start: then the default privileges and everything they gave are taken back; or
+--   * run this file again after Coder's first start: it revokes the default privileges and everything they gave; or
 --   * set ai_provider_seed.default_privileges = 'off', and run this file again right after Coder's first start. In between
 --     `seed` finds an empty database and lets Coder start; once there are tables and no grants it stops the pod.
 --
@@ -57,7 +54,7 @@ declare
   absent  text[] := '{}';
   item    record;
 begin
-  -- Where Coder's tables are, or will be, and whose.
+  -- The schema of Coder's tables, existing or future, and their owner.
   select coalesce(place, t.nspname), coalesce(owner, t.rolname) into place, owner
     from (values (1)) as always
     left join (select n.nspname, r.rolname
@@ -84,10 +81,10 @@ begin
       begin
         execute format('create role %I nologin', item.role);
       exception when duplicate_object or unique_violation then
-        null; -- somebody else has just made it
+        null; -- another session has just made it
       end;
     end if;
-    -- Everybody has these two unless they were taken away from PUBLIC.
+    -- Every role has these two unless they were revoked from PUBLIC.
     if not has_database_privilege(item.role, current_database(), 'connect') then
       execute format('grant connect on database %I to %I', current_database(), item.role);
     end if;
@@ -96,7 +93,7 @@ begin
     end if;
   end loop;
 
-  -- What was granted earlier, by default privileges too.
+  -- Earlier grants, including those by default privileges.
   for item in
     select distinct c.oid::regclass as relation
       from pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) as granted
@@ -112,11 +109,11 @@ begin
       ('select', 'ai_providers',     'ai_provider_seed, ai_provider_diff, ai_provider_resolve'),
       -- Not needed with --compare-credentials=ignore.
       ('select', 'ai_provider_keys', 'ai_provider_seed, ai_provider_diff, ai_provider_resolve'),
-      -- Whether, and with which key, Coder encrypts: digests and test values, no key.
+      -- Shows whether Coder encrypts, and with which key: digests and test values, no key.
       ('select', 'dbcrypt_keys',     'ai_provider_seed, ai_provider_diff, ai_provider_resolve'),
       ('insert', 'ai_providers',     'ai_provider_seed'),
       ('insert', 'ai_provider_keys', 'ai_provider_seed, ai_provider_resolve'),
-      -- A conflict is settled in the row; other keys take the place of those that are there.
+      -- To settle a conflict: updates the row, replaces its keys.
       ('update', 'ai_providers',     'ai_provider_resolve'),
       ('delete', 'ai_provider_keys', 'ai_provider_resolve'),
       -- Not needed with --audit=off.

@@ -108,14 +108,14 @@ fn coder_overlay_keeps_lists_of_other_values() {
     let containers = deployment["spec"]["template"]["spec"].as_object_mut().unwrap().remove("initContainers").unwrap();
     assert_eq!(without, before);
     assert_eq!(containers[0]["name"], "ai-provider-seed");
-    // What it sets is a list too; its head says what to do with init containers of one's own.
+    // It sets a list too; its head says what to do with existing init containers.
     let set = yaml(&read("deploy/coder/values.yaml"));
     assert_eq!(set["coder"].as_object().unwrap().keys().collect::<Vec<_>>(), ["initContainers"]);
-    assert!(read("deploy/coder/values.yaml").contains("init containers of their own, copy the"));
-    // Given the same way the other file would take one's own templates away: hence text to copy.
+    assert!(read("deploy/coder/values.yaml").contains("init containers, copy the entry"));
+    // Passed with -f, the other file would remove existing templates: hence text to copy.
     let lost = rendered(&[own, "deploy/coder/more.yaml"]);
     assert!(!lost.iter().any(|object| object["kind"] == "ConfigMap"));
-    assert!(read("deploy/coder/more.yaml").contains("Do not give this file with -f"));
+    assert!(read("deploy/coder/more.yaml").contains("Do not pass this file with -f"));
 }
 
 #[test]

@@ -20,7 +20,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- merge (include "ai-provider-seed.ownLabels" . | fromYaml) (default dict .Values.commonLabels) | toYaml -}}
 {{- end -}}
 
-{{- /* Of every object; nothing without `commonAnnotations`. */ -}}
+{{- /* The annotations of every object; empty without `commonAnnotations`. */ -}}
 {{- define "ai-provider-seed.annotations" -}}
 {{- with .Values.commonAnnotations -}}
 annotations:
@@ -43,7 +43,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- end -}}
 {{- end -}}
 
-{{- /* The image's whole name, from the values and the chart of this chart (as a dependency too). */ -}}
+{{- /* The image's full name, from this chart's values and metadata (also as a dependency). */ -}}
 {{- define "ai-provider-seed.image" -}}
 {{- with .Values.image -}}
 {{- if .registry }}{{ trimSuffix "/" .registry }}/{{ end }}{{ .repository -}}
@@ -56,13 +56,13 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- default (list .Release.Namespace) .Values.watchNamespaces | uniq | toJson -}}
 {{- end -}}
 
-{{- /* Roles of the cluster have no namespace: `c` in `a-b` must not get the name of `b-c` in `a`, so both parts are hashed apart. */ -}}
+{{- /* ClusterRoles have no namespace: `c` in `a-b` must not get the name of `b-c` in `a`, so the hash keeps both parts apart. */ -}}
 {{- define "ai-provider-seed.clusterRoleName" -}}
 {{- $name := include "ai-provider-seed.fullname" . -}}
 {{- printf "%s-%s-%s" .Release.Namespace $name (printf "%s/%s" .Release.Namespace $name | sha256sum | trunc 8) -}}
 {{- end -}}
 
-{{- /* What the controller may do where it checks. */ -}}
+{{- /* The controller's rights in a namespace that it checks. */ -}}
 {{- define "ai-provider-seed.rules" -}}
 - apiGroups: ["aiproviders.dev"]
   resources: ["aiproviderseeds"]

@@ -1,9 +1,9 @@
-//! What the controller needs to be allowed to do, listed once. A test proves on a real API server that it is enough and that
-//! nothing of it goes unused; the chart's role is compared to it.
+//! The controller's rights, listed once. A test proves on a real API server that they are sufficient and all used;
+//! another compares the chart's role.
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-/// In every namespace that it looks at.
+/// In every namespace that it watches.
 pub fn rules() -> Vec<PolicyRule> {
     let read = ["get", "list", "watch"];
     vec![

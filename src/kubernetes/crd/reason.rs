@@ -1,21 +1,21 @@
-//! The closed list of reasons: what a check found, as conditions, Events and metrics spell it.
+//! The closed list of reasons: the result of a check, as conditions, Events and metrics spell it.
 
 use crate::words::words;
 
-/// How a resource goes on, in the terms of kstatus.
+/// The progress of a resource, in the terms of kstatus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
     /// Nothing to do.
     Current,
-    /// The controller retries; nobody has to act.
+    /// The controller retries; no action is needed.
     Reconciling,
-    /// An operator has to act.
+    /// An operator must act.
     Stalled,
     /// There are no checks.
     Suspended,
 }
 
-/// What a reason means for the conditions, while nothing blocks the start.
+/// The conditions of a reason while nothing blocks the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meaning {
     /// Status of the condition Ready.
@@ -60,7 +60,7 @@ words! {
 }
 
 impl Reason {
-    /// The check reached no verdict, and an Event says so.
+    /// The check has no result, and an Event says so.
     pub fn is_failure(self) -> bool {
         self.meaning().ready == "False"
     }

@@ -1,6 +1,6 @@
-//! The resource `AIProviderSeed`: what an operator asks (here) and what the controller answers (status.rs).
+//! The resource `AIProviderSeed`: the operator's request (here) and the controller's answer (status.rs).
 //!
-//! The documentation comments are what `kubectl explain` prints, so they are written for operators. The schema does the
+//! `kubectl explain` prints the documentation comments, so they are written for operators. The schema does the
 //! validation; crds/aiproviderseeds.yaml is printed from here and a test compares.
 
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::options::WorkloadKind;
 pub const RECONCILE_ANNOTATION: &str = "aiproviders.dev/reconcile";
 /// Decides a conflict.
 pub const RESOLVE_ANNOTATION: &str = "aiproviders.dev/resolve";
-/// The name of the container that is looked at unless the resource says otherwise.
+/// The name of the checked container unless the resource names another.
 pub const DEFAULT_CONTAINER: &str = "ai-provider-seed";
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 pub const MIN_INTERVAL: Duration = Duration::from_secs(10);
@@ -27,7 +27,7 @@ pub fn annotation<'m>(meta: &'m ObjectMeta, name: &str) -> Option<&'m String> {
     meta.annotations.as_ref()?.get(name)
 }
 
-/// What to check: the workload whose next start is predicted, and how to reach its database.
+/// The workload whose next start is checked, and how to reach its database.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "aiproviders.dev",
@@ -64,29 +64,30 @@ pub struct AIProviderSeedSpec {
     /// The workload in this namespace whose pods seed the providers. Its pod template is the only source of the environment.
     pub workload_ref: WorkloadRef,
 
-    /// Observe: only look. Seed: also insert providers that the database lacks, as the init container would, so that a first
-    /// install is completed as soon as Coder has created its tables. With options.takeEnvironment Credentials or All also write
-    /// rotated credentials into rows that hold what both sides last agreed on. Nothing else that is there is changed, what was
-    /// deleted stays deleted, and nothing is written while a conflict stops the start. Seed needs a controller with
-    /// --allow-writes (allowWrites in its chart) and a role that may write. Where database.urlSecretRef names a Secret, its
-    /// annotation aiproviders.dev/writable-by has to list this resource. Default Observe.
+    /// Observe: read only. Seed: also insert providers that the database lacks, as the init container would, so that a
+    /// first install is complete as soon as Coder has created its tables. With options.takeEnvironment Credentials or
+    /// All also write rotated credentials into rows that still hold the values of the last agreement. The controller
+    /// changes no other existing values, deleted providers stay deleted, and it writes nothing while a conflict stops
+    /// the start. Seed needs a controller with --allow-writes (allowWrites in its chart) and a role that may write. If
+    /// database.urlSecretRef names a Secret, its annotation aiproviders.dev/writable-by must list this resource.
+    /// Default Observe.
     #[serde(default)]
     pub mode: Mode,
 
-    /// How to reach the database. Default: what the environment of the container says. Set it where that environment names a
-    /// file or a socket, which only the pod can open.
+    /// How to reach the database. Default: the environment of the container. Set it if that environment names a file or
+    /// a socket, which only the pod can open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Database")]
     pub database: Option<Database>,
 
-    /// Options that take the place of the container's own. Default: what its args and its AI_PROVIDER_SEED_* variables say.
+    /// Options that override the container's. Default: its args and its AI_PROVIDER_SEED_* variables.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SeedOptions")]
     pub options: Option<SeedOptions>,
 
-    /// How often to check, as a duration in hours (h), minutes (m), seconds (s) and milliseconds (ms), such as 30s, 5m or
-    /// 1h30m. At least 10s; default 5m. Each wait varies by up to 10 %. A change of the resource, the workload, or a Secret
-    /// or ConfigMap that it uses is checked at once.
+    /// How often to check, as a duration in hours (h), minutes (m), seconds (s) and milliseconds (ms), such as 30s, 5m
+    /// or 1h30m. At least 10s; default 5m. Each wait varies by up to 10 %. A change of the resource, the workload, or a
+    /// Secret or ConfigMap that it uses starts a check at once.
     #[serde(default = "default_interval")]
     #[schemars(
         length(max = 32),
@@ -97,25 +98,25 @@ pub struct AIProviderSeedSpec {
     )]
     pub interval: String,
 
-    /// true stops the checks until it is false again; what was found before stays in the status. Default false.
+    /// true stops the checks until it is false again; the status keeps the last result. Default false.
     #[serde(default)]
     pub suspend: bool,
 }
 
 impl AIProviderSeedSpec {
-    /// The interval as a time. A text that the schema would refuse (it may be older than the schema) is the default, and a
-    /// short one the minimum.
+    /// The interval as a time. A text that the schema would refuse (it may be older than the schema) counts as the
+    /// default, a short one as the minimum.
     pub fn interval(&self) -> Duration {
         humantime::parse_duration(&self.interval).unwrap_or(DEFAULT_INTERVAL).max(MIN_INTERVAL)
     }
 
-    /// Does the resource itself say that the environment owns the credentials?
+    /// Whether the resource itself says that the environment owns the credentials.
     pub fn takes_credentials(&self) -> bool {
         let take = self.options.as_ref().and_then(|options| options.take_environment);
         matches!(take, Some(TakeEnvironment::Credentials | TakeEnvironment::All))
     }
 
-    /// A way to reach the database that takes the place of the container's own.
+    /// A way to reach the database that replaces the container's.
     pub fn url_secret_ref(&self) -> Option<&KeyRef> {
         self.database.as_ref()?.url_secret_ref.as_ref()
     }
@@ -144,7 +145,7 @@ pub struct WorkloadRef {
     #[schemars(schema_with = "subdomain")]
     pub name: String,
 
-    /// The container (init or not) that seeds: a DNS label of at most 63 characters. Default ai-provider-seed.
+    /// The container (init or not) that runs seed: a DNS label of at most 63 characters. Default ai-provider-seed.
     #[serde(default = "default_container")]
     #[schemars(length(max = 63), regex(pattern = "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub container: String,
@@ -154,25 +155,26 @@ fn default_container() -> String {
     DEFAULT_CONTAINER.to_owned()
 }
 
-/// How to reach the database where the environment of the container does not say it, or only the pod can do it that way.
+/// How to reach the database if the environment of the container does not say it, or if only the pod can reach it that
+/// way.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Database {
-    /// The key of a Secret in this namespace that holds the connection URL or key=value list. Default: the variables of the
-    /// container (CODER_PG_CONNECTION_URL and the others). A role that may only read is enough, unless the controller is to
-    /// write: then one that may what is asked of it.
+    /// The key of a Secret in this namespace that holds the connection URL or key=value list. Default: the variables of
+    /// the container (CODER_PG_CONNECTION_URL and the others). A role that may only read is enough, unless the
+    /// controller writes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "KeyRef")]
     pub url_secret_ref: Option<KeyRef>,
 
-    /// The certificates (PEM) that sign the server's: exactly one of secretKeyRef and configMapKeyRef. Takes the place of
-    /// sslrootcert. Default: the system's certificates.
+    /// The CA certificates (PEM) for the server's certificate: exactly one of secretKeyRef and configMapKeyRef.
+    /// Replaces sslrootcert. Default: the system's certificates.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "CertificateSource")]
     pub ca: Option<CertificateSource>,
 
-    /// A Secret in this namespace of type kubernetes.io/tls: the client's certificate (tls.crt) and key (tls.key), PEM. Takes
-    /// the place of sslcert and sslkey. Default: none.
+    /// A Secret in this namespace of type kubernetes.io/tls: the client's certificate (tls.crt) and key (tls.key), PEM.
+    /// Replaces sslcert and sslkey. Default: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "SecretRef")]
     pub client_cert_secret_ref: Option<SecretRef>,
@@ -219,36 +221,36 @@ pub struct SecretRef {
     pub name: String,
 }
 
-/// Options of the check. They mean what the options of `ai-provider-seed seed` of the same name mean.
+/// Options of the check, with the meaning of the same options of `ai-provider-seed seed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SeedOptions {
     /// How to treat differing API keys: Ignore, do not compare; Warn, report them and start; Fail, a conflict like any
-    /// other. Default: what the container says, and Warn if it says nothing.
+    /// other. Default: the container's option, else Warn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Compare")]
     pub compare_credentials: Option<Compare>,
 
-    /// How to treat differing models and other optional fields, each compared only where its variable is set: Ignore, Warn
-    /// or Fail, as above. Default: what the container says, and Warn if it says nothing.
+    /// How to treat differing models and other optional fields, each compared only where its variable is set: Ignore,
+    /// Warn or Fail, as above. Default: the container's option, else Warn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Compare")]
     pub compare_settings: Option<Compare>,
 
-    /// How to treat live rows that no variable describes: Ignore; Warn, list them in status.undescribed. Default: what the
-    /// container says, and Warn if it says nothing.
+    /// How to treat live rows that no variable describes: Ignore; Warn, list them in status.undescribed. Default: the
+    /// container's option, else Warn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Undescribed")]
     pub undescribed: Option<Undescribed>,
-    /// What a start overwrites in a row that is there: None; Credentials, keys and Bedrock credentials; All, whatever the
-    /// environment sets. In mode Seed the controller writes rotated credentials by itself only where this field says
-    /// Credentials or All. Default: what the container says, and None if it says nothing.
+    /// The fields that a start overwrites in an existing row: None; Credentials, keys and Bedrock credentials; All,
+    /// every field that the environment sets. In mode Seed the controller writes rotated credentials by itself only if
+    /// this field is Credentials or All. Default: the container's option, else None.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "TakeEnvironment")]
     pub take_environment: Option<TakeEnvironment>,
 
-    /// The outcomes that stop a start: any of Invalid, Conflict, Unavailable, Unusable and Locked, or All or None alone.
-    /// 1 to 5 of them. Default: what the container says, and All if it says nothing.
+    /// The outcomes that stop a start: any of Invalid, Conflict, Unavailable, Unusable and Locked, or All or None
+    /// alone. 1 to 5 of them. Default: the container's option, else All.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(min = 1, max = 5),

@@ -1,6 +1,6 @@
-//! What the controller answers. The API server refuses a status as a whole if one list in it is too long or names something
-//! twice, so whoever fills it cuts at the limits here. Strings have no limit and words no list of allowed values in the
-//! schema: a definition older than the controller must not make it fall silent.
+//! The controller's answer. The API server refuses a whole status if one list in it is too long or has a duplicate, so
+//! every writer truncates at the limits here. The schema limits neither the length of strings nor the values of words:
+//! a CRD older than the controller must not make the API server refuse its status.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -12,7 +12,7 @@ pub const MAX_PROVIDERS: usize = 256;
 pub const MAX_CONFLICTS: usize = 64;
 /// How many of `agreements` there may be.
 pub const MAX_AGREEMENTS: usize = 256;
-/// How many `credentials` an agreement may have; of more nothing is remembered. (Coder: at most 5 keys.)
+/// How many `credentials` an agreement may have; if there are more, none is remembered. (Coder: at most 5 keys.)
 pub const MAX_CREDENTIALS: usize = 16;
 /// How many of `warnings` there may be.
 pub const MAX_WARNINGS: usize = 32;
@@ -21,35 +21,36 @@ pub const MAX_UNDESCRIBED: usize = crate::plan::undescribed::LISTED;
 /// How many `variables` a warning may have.
 pub const MAX_VARIABLES: usize = 16;
 
-/// What was found. Written by the controller, and only when it changes.
+/// The result of the last check. The controller writes it only when it changes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AIProviderSeedStatus {
-    /// The metadata.generation that this status is about. Smaller than metadata.generation: the change was not seen yet.
+    /// The metadata.generation of this status. If smaller than metadata.generation, the last change was not checked
+    /// yet.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i64")]
     pub observed_generation: Option<i64>,
 
-    /// The value of the annotation aiproviders.dev/reconcile that was last acted on.
+    /// The last handled value of the annotation aiproviders.dev/reconcile.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub last_handled_reconcile_at: Option<String>,
 
-    /// The value of the annotation aiproviders.dev/resolve that was last carried out or refused; it is not acted on again.
-    /// Remove the annotation, and it is forgotten.
+    /// The last value of the annotation aiproviders.dev/resolve that was carried out or refused; it is not handled
+    /// again. Removing the annotation clears this field.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub last_handled_resolve: Option<String>,
 
-    /// When the workload was last checked (RFC 3339). While nothing else changes it is refreshed at most once an hour.
+    /// Time of the last check (RFC 3339). Without another change it is updated at most once an hour.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub last_check_time: Option<Time>,
 
-    /// Ready: it could be checked, and the next start would go ahead. InSync: environment and database agree. Only while they
-    /// are true, Reconciling, Stalled and Suspended. Resolved, while the annotation aiproviders.dev/resolve is there: whether
-    /// it was carried out. Seeded, in mode Seed: whether what was missing is inserted. The reason says what happened, the
-    /// message what to do.
+    /// Ready: the check succeeded, and the next start would too. InSync: environment and database agree. Reconciling,
+    /// Stalled and Suspended exist only while they are true. Resolved, while the annotation aiproviders.dev/resolve
+    /// exists: whether the decision was carried out. Seeded, in mode Seed: whether missing providers are inserted. The
+    /// reason says what happened, the message what to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
@@ -59,12 +60,12 @@ pub struct AIProviderSeedStatus {
     #[schemars(with = "Summary")]
     pub summary: Option<Summary>,
 
-    /// How changes in the database are noticed between two checks.
+    /// How the controller notices changes in the database between two checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "DatabaseWatchStatus")]
     pub database_watch: Option<DatabaseWatchStatus>,
 
-    /// The providers of the environment, those not in sync first. At most 256; summary.desired has the whole number.
+    /// The providers of the environment, those not in sync first. At most 256; summary.desired has the total.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = MAX_PROVIDERS),
@@ -72,7 +73,7 @@ pub struct AIProviderSeedStatus {
     )]
     pub providers: Vec<ProviderStatus>,
 
-    /// Every field on which environment and database disagree. At most 64; summary.conflicts has the whole number.
+    /// Every field on which environment and database disagree. At most 64; summary.conflicts has the total.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = MAX_CONFLICTS),
@@ -80,8 +81,8 @@ pub struct AIProviderSeedStatus {
     )]
     pub conflicts: Vec<ConflictStatus>,
 
-    /// On what both sides last agreed, per provider: by this a conflict tells which side changed. At most 256. An entry goes
-    /// when its provider leaves the environment, or its row is deleted or another one.
+    /// The values on which both sides last agreed, per provider; they show which side of a conflict changed. At most 256.
+    /// An entry ends when its provider leaves the environment, or its row is deleted or replaced.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(
         length(max = MAX_AGREEMENTS),
@@ -89,7 +90,7 @@ pub struct AIProviderSeedStatus {
     )]
     pub agreements: Vec<AgreementStatus>,
 
-    /// What deserves a look and does not stop a start. At most 32.
+    /// Findings that deserve attention but do not stop a start. At most 32.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_WARNINGS), extend("x-kubernetes-list-type" = "atomic"))]
     pub warnings: Vec<WarningStatus>,
@@ -100,11 +101,11 @@ pub struct AIProviderSeedStatus {
     pub undescribed: Vec<String>,
 }
 
-/// The whole in four figures.
+/// The result in four figures.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Summary {
-    /// Providers in sync / providers in the environment, such as 2/3. Not there while the database could not be read.
+    /// Providers in sync / providers in the environment, such as 2/3. Absent while the database is unreadable.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub in_sync: Option<String>,
@@ -119,12 +120,12 @@ pub struct Summary {
     #[schemars(with = "i32", range(min = 0))]
     pub conflicts: Option<u32>,
 
-    /// What was found and what to do, in one sentence.
+    /// The result and what to do, in one sentence.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub message: String,
 }
 
-/// How changes in the database are noticed between two checks.
+/// How the controller notices changes in the database between two checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DatabaseWatchStatus {
@@ -132,9 +133,10 @@ pub struct DatabaseWatchStatus {
     #[schemars(with = "String")]
     pub state: WatchState,
 
-    /// Of Polling: Pooler, a connection pooler is in between; Standby, the server is one; Budget, other databases hold all
-    /// listeners of the host or of the controller; NotAnnounced, the last change was found and not announced; Unavailable, the
-    /// session that listens could not be opened or was lost, and is tried again; Off, by --watch-database.
+    /// For Polling: Pooler, a connection pooler is in between; Standby, the server is a standby; Budget, other
+    /// databases use all listeners of the host or of the controller; NotAnnounced, a check found the last change
+    /// without an announcement; Unavailable, the listening session could not be opened or was lost, and the controller
+    /// retries; Off, by --watch-database.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub reason: Option<PollingReason>,
@@ -174,13 +176,14 @@ pub struct ProviderStatus {
     /// Its type in the environment, such as openai or anthropic.
     pub r#type: String,
 
-    /// InSync; Created or Updated, by a seed just now; WouldUpdate, the environment owns what differs; Missing, the next start
-    /// inserts it; Conflict, the database has it otherwise; CredentialsDiffer, only keys differ and that does not stop a start; SettingsDiffer, the same of optional fields;
-    /// Deleted, an operator deleted it and it stays so; Unsupported, this database does not know the type.
+    /// InSync; Created or Updated, by this check; WouldUpdate, the next start overwrites differing fields; Missing, the
+    /// next start inserts it; Conflict, both sides disagree; CredentialsDiffer, only keys differ, which does not stop a
+    /// start; SettingsDiffer, the same for optional fields; Deleted, an operator deleted it and it stays deleted;
+    /// Unsupported, this database does not know the type.
     #[schemars(with = "String")]
     pub state: ProviderState,
 
-    /// The id of its row in the database (a UUID); not there if there is no row.
+    /// The id of its row in the database (a UUID); absent without a row.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub id: Option<String>,
@@ -204,42 +207,41 @@ pub enum ProviderState {
     Unknown,
 }
 
-/// A field on which environment and database disagree. Values are shown as far as they are no secrets.
+/// A field on which environment and database disagree. Secret values are not shown.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ConflictStatus {
-    /// 32 characters (a to z, 2 to 7) that all conflicts of the provider share; they change when either side does, and mean
-    /// nothing in part.
+    /// 32 characters (a to z, 2 to 7), shared by all conflicts of the provider; they change when either side does.
     pub id: String,
 
     /// The name of the provider.
     pub provider: String,
 
-    /// type, base_url, bedrock_region, api_keys or bedrock_credentials.
+    /// The name of the field, such as base_url or api_keys.
     pub field: String,
 
     /// Whether it stops a start.
     pub blocking: bool,
 
-    /// What the environment says. Of keys: how many, and fingerprints.
+    /// The value in the environment. For keys: their number and fingerprints.
     pub environment: String,
 
-    /// What the database says. Of keys: how many, and fingerprints.
+    /// The value in the database. For keys: their number and fingerprints.
     pub database: String,
 
-    /// The variable that says it.
+    /// The variable of the environment's value.
     pub variable: String,
 
-    /// Where the variable comes from, such as `Secret coder-ai, key openai`.
+    /// The source of the variable, such as `Secret coder-ai, key openai`.
     pub source: String,
 
-    /// Which side of the provider is another one than at the last agreement: Environment, Database or Both. Not there if
-    /// nobody knows: the first look found them different, the row is another one, or only credentials differ.
+    /// The side of the provider that has changed since the last agreement: Environment, Database or Both. Absent if
+    /// unknown: the first check already found a difference, the row was replaced, or only credentials differ.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub changed: Option<Changed>,
 
-    /// When both sides were last seen in agreement (RFC 3339); the change came later. Not there without changed.
+    /// Time of the last agreement (RFC 3339); the change came later. Absent without changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "date_time")]
     pub since: Option<Time>,
@@ -256,7 +258,7 @@ pub enum Changed {
     Unknown,
 }
 
-/// On what both sides of a provider last agreed.
+/// The values on which both sides of a provider last agreed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AgreementStatus {
@@ -270,9 +272,10 @@ pub struct AgreementStatus {
     /// part of it.
     pub hash: String,
 
-    /// Fingerprints of the credentials that both sides had, keyed with the id of the row, 16 hex digits each: the API keys
-    /// sorted, or the Bedrock access key and its secret. Empty: neither had any. Not there: they were not compared. In mode Seed
-    /// with takeEnvironment a row is given rotated credentials only while it holds exactly these.
+    /// Fingerprints of the credentials that both sides had, keyed with the id of the row, 16 hex digits each: the API
+    /// keys sorted, or the Bedrock access key and its secret. Empty: neither had any. Absent: they were not compared.
+    /// In mode Seed with takeEnvironment the controller writes rotated credentials only to a row that still holds
+    /// exactly these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         with = "Vec<String>",
@@ -281,29 +284,29 @@ pub struct AgreementStatus {
     )]
     pub credentials: Option<Vec<String>>,
 
-    /// When they were last seen to agree (RFC 3339). While nothing else changes it is refreshed at most once an hour.
+    /// Time of the last agreement (RFC 3339). Without another change it is updated at most once an hour.
     #[schemars(schema_with = "date_time")]
     pub time: Time,
 }
 
-/// Something that deserves a look.
+/// A finding that deserves attention.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WarningStatus {
-    /// The word for it, such as unknown_variable.
+    /// Its code, such as unknown_variable.
     pub code: String,
 
-    /// The provider that it is about, if it is about one.
+    /// The affected provider, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "String")]
     pub provider: Option<String>,
 
-    /// The variables that it is about. At most 16.
+    /// The affected variables. At most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_VARIABLES), extend("x-kubernetes-list-type" = "atomic"))]
     pub variables: Vec<String>,
 
-    /// What is the matter and what to do.
+    /// What is wrong and what to do.
     pub message: String,
 }
 

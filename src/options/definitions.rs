@@ -47,46 +47,46 @@ impl Command {
     pub const fn about(self) -> &'static str {
         match self {
             Seed => "Reconcile the environment into Postgres (init container)",
-            Diff => "Say what a seed would do, without writing",
+            Diff => "Show what a seed would do, without writing",
             Resolve => {
-                "Settle a conflict: change the row to what the environment says, or say how to change the environment"
+                "Settle a conflict: change the row to the environment's values, or show how to change the environment"
             }
             Export => "Print the providers of the database as environment variables or manifests",
             Controller => {
-                "Watch AIProviderSeed resources and say in their status whether the next start would go ahead; with \
+                "Watch AIProviderSeed resources and report in their status whether the next start would succeed; with \
                  --allow-writes, settle and seed"
             }
             Command::Crd => "Print the CustomResourceDefinition of AIProviderSeed as YAML",
-            Probe => "Ask a page of a controller, such as /readyz, until it answers 200 (for helm test)",
-            Explain => "Say what a code, outcome, reason or field means, and what to do",
-            Completion => "Print what completes command lines in a shell",
+            Probe => "Request a page of a controller, such as /readyz, until it answers 200 (for helm test)",
+            Explain => "Explain a code, outcome, reason or field, and what to do",
+            Completion => "Print the completion script of a shell",
             Man => "Print the manual page of the program, or of one command",
             Version => "Print version, commit and features of this build",
         }
     }
 }
 
-/// What follows the option's name; the text is the value's name in the help.
+/// The option's value; the text is the value's name in the help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     Value(&'static str),
-    /// May be given several times.
+    /// Several times.
     List(&'static str),
-    /// Behind `=`, or nothing, which means this.
+    /// After `=`; without it, this default.
     OptionalValue(&'static str, &'static str),
     Nothing,
     /// An argument without `--`, any number of them.
     Positional(&'static str),
 }
 
-/// Where else than on the command line the option is given.
+/// Sources of the option beside the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// In its variable; `diff --from` takes it from the workload, unless a flag is given.
+    /// Its variable; `diff --from` takes it from the workload, unless there is a flag.
     Workload,
-    /// In its variable; always of this process and this machine.
+    /// Its variable, always of this process.
     Process,
-    /// Nowhere: a variable would outlive the decision.
+    /// None: a variable would outlive the decision.
     CommandLine,
 }
 
@@ -98,10 +98,10 @@ pub struct OptionRow {
     pub takes: Takes,
     pub scope: Scope,
     pub commands: &'static [Command],
-    /// Accepted by these as well, since a decision is made with the options of the start that it is about, but not part of their
-    /// help.
+    /// These commands accept it too, because a decision takes the options of the start that it is about, but do not list it in
+    /// their help.
     pub ignored_by: &'static [Command],
-    /// What is read where the option is not given; the help shows it. `None`: another default than a text of its own.
+    /// The text that is read without the option; the help shows it. `None`: the default is not a text.
     pub default: Option<&'static str>,
     pub help: &'static str,
 }
@@ -121,7 +121,7 @@ impl OptionRow {
     }
 }
 
-/// How the variable of an option is called.
+/// The name of an option's variable.
 pub fn variable_name(option: &str) -> String {
     format!("{PREFIX}{}", option.to_ascii_uppercase().replace('-', "_"))
 }
@@ -130,16 +130,16 @@ pub fn rows_of(command: Command) -> impl Iterator<Item = &'static OptionRow> {
     OPTIONS.iter().filter(move |row| row.is_taken_by(command))
 }
 
-/// With a connection to a database.
+/// Commands with a connection to a database.
 const DATABASE: &[Command] = &[Seed, Diff, Resolve, Export];
-/// With a comparison of environment and database.
+/// Commands that compare environment and database.
 const COMPARING: &[Command] = &[Seed, Diff, Resolve];
 const STARTING: &[Command] = &[Seed, Diff];
-/// Which ask an API server once, with kubectl's options.
+/// Commands that query an API server once, with kubectl's options.
 const ON_CLUSTER: &[Command] = &[Diff, Resolve];
-/// With the environment of a workload in place of one's own.
+/// Commands that can use a workload's environment.
 const FROM: &[Command] = &[Diff, Resolve];
-/// Which find an API server as kubectl does.
+/// Commands that find an API server as kubectl does.
 const KUBECONFIG: &[Command] = &[Diff, Resolve, Controller];
 const EVERY: &[Command] = &[Seed, Diff, Resolve, Export, Controller];
 
@@ -167,15 +167,15 @@ const fn ignored_by(commands: &'static [Command], row: OptionRow) -> OptionRow {
 #[rustfmt::skip]
 pub const OPTIONS: &[OptionRow] = &[
     row("provider", Takes::Positional("PROVIDER"), CommandLine, &[Resolve],
-        "Names [default: those that the conflict ids belong to]"),
+        "Names [default: those of the conflict ids]"),
     row("take", Takes::Value("SIDE"), CommandLine, &[Resolve],
-        "Which side is right: environment (changes the row), database (says how to change the environment)"),
+        "Which side is right: environment (changes the row), database (shows how to change the environment)"),
     row("conflict", Takes::List("ID"), CommandLine, &[Resolve],
         "The id of the conflict that you saw; several times for several providers"),
     row("restore", Takes::Nothing, CommandLine, &[Resolve],
-        "Bring the named providers back that an operator deleted"),
+        "Restore the named providers that an operator deleted"),
     row("dry-run", Takes::Nothing, CommandLine, &[Resolve],
-        "Say what would be changed, and write nothing"),
+        "Show the change, and write nothing"),
     row("yes", Takes::Nothing, CommandLine, &[Resolve],
         "Do not ask: for scripts"),
     row("provider", Takes::Positional("PROVIDER"), CommandLine, &[Export],
@@ -196,18 +196,18 @@ pub const OPTIONS: &[OptionRow] = &[
     row("shell", Takes::Positional("SHELL"), CommandLine, &[Completion],
         "bash, elvish, fish, powershell or zsh"),
     row("command", Takes::Positional("COMMAND"), CommandLine, &[Man],
-        "Whose page [default: that of the program]"),
+        "The command [default: the program]"),
 
     row("database-url", Takes::Value("URL"), Process, DATABASE,
         "Connection URL or key=value list, as Coder takes it. Default: CODER_PG_CONNECTION_URL, else DATABASE_URL, else PGHOST, …"),
     row("database-url-file", Takes::Value("FILE"), Process, DATABASE,
         "A file that holds it; read again at each attempt"),
     row("database-password-file", Takes::Value("FILE"), Process, DATABASE,
-        "Takes the place of the URL's password; read again at each attempt"),
+        "Replaces the URL's password; read again at each attempt"),
     row("require-auth", Takes::Value("LIST"), Process, DATABASE,
         "How the server may ask for the password, as in libpq: scram-sha-256, md5, password, gss, sspi, oauth, none; ! forbids"),
     row("wait", Takes::Value("DURATION"), Process, DATABASE,
-        "How long to try for a database that cannot be used yet; 0 is one try").default("120s"),
+        "How long to retry while the database is not usable yet; 0 is one try").default("120s"),
     ignored_by(&[Diff], row("lock-timeout", Takes::Value("DURATION"), Process, &[Seed, Resolve],
         "How long to wait for another seeder").default("30s")),
     row("compare-credentials", Takes::Value("WORD"), Workload, COMPARING,
@@ -215,7 +215,7 @@ pub const OPTIONS: &[OptionRow] = &[
     row("compare-settings", Takes::Value("WORD"), Workload, COMPARING,
         "How to treat differing models and other optional fields whose variable is set: ignore, warn, fail").default("warn"),
     ignored_by(&[Resolve], row("take-environment", Takes::Value("WORD"), Workload, STARTING,
-        "What a start overwrites in a row that is there: none, credentials, all (what the environment sets)").default("none")),
+        "The fields that a start overwrites in an existing row: none, credentials, all (those that the environment sets)").default("none")),
     ignored_by(&[Diff, Resolve], row("block-on", Takes::Value("LIST"), Workload, &[Seed],
         "Outcomes that stop the start: invalid, conflict, unavailable, unusable, locked, or all, none").default("all")),
     row("strict", BOOL, Workload, COMPARING,
@@ -236,30 +236,30 @@ pub const OPTIONS: &[OptionRow] = &[
     row("from", Takes::Value("WORKLOAD"), Process, FROM,
         "Environment and options of a workload instead of this process's: deployment/NAME, statefulset/NAME; - reads manifests"),
     short('n', row("namespace", Takes::Value("NAME"), Process, ON_CLUSTER,
-        "Where to look in the cluster [default: as kubectl has it]")),
+        "The namespace in the cluster [default: as kubectl has it]")),
     short('c', row("container", Takes::Value("NAME"), Process, FROM,
-        "Of --from: the container that seeds [default: ai-provider-seed]")),
+        "With --from: the container that runs seed [default: ai-provider-seed]")),
     row("context", Takes::Value("NAME"), Process, KUBECONFIG,
-        "Which cluster and user of the kubeconfig [default: its current-context]"),
+        "The context of the kubeconfig [default: its current-context]"),
     row("kubeconfig", Takes::Value("FILE"), Process, KUBECONFIG,
         "The kubeconfig [default: as kubectl has it]"),
     row("as", Takes::Value("USER"), Process, ON_CLUSTER,
         "Ask as this user, such as system:serviceaccount:NAMESPACE:NAME (impersonation)"),
     row("as-group", Takes::List("GROUP"), Process, ON_CLUSTER,
-        "Of --as: as a member of this group; may be given several times"),
+        "With --as: as a member of this group; may be given several times"),
     row("watch", Takes::OptionalValue("INTERVAL", "5s"), Process, &[Diff],
-        "Check repeatedly and show what changed; without a value every 5s"),
+        "Check repeatedly and show changes; without a value every 5s"),
 
     row("namespace", Takes::List("NAME"), Process, &[Controller],
-        "Where to look; may be given several times [default: its own namespace]"),
+        "The namespace to watch; may be given several times [default: its own namespace]"),
     row("all-namespaces", BOOL, Process, &[Controller],
-        "Look everywhere"),
+        "Watch all namespaces"),
     row("listen", Takes::Value("ADDRESS"), Process, &[Controller],
-        "Where /livez, /readyz and /metrics are").default("[::]:8080"),
+        "The address of /livez, /readyz and /metrics").default("[::]:8080"),
     row("leader-elect", BOOL, Process, &[Controller],
-        "Work only while holding a Lease in the own namespace"),
+        "Work only while holding a Lease in its own namespace"),
     row("allow-writes", BOOL, Process, &[Controller],
-        "Carry out decisions of the annotation aiproviders.dev/resolve, and insert what is missing where spec.mode is Seed"),
+        "Carry out decisions of the annotation aiproviders.dev/resolve, and insert missing providers where spec.mode is Seed"),
     row("lease-name", Takes::Value("NAME"), Process, &[Controller],
         "The name of that Lease, the same for all replicas").default("ai-provider-seed"),
     row("database-hosts", Takes::List("HOST"), Process, &[Controller],
@@ -267,14 +267,14 @@ pub const OPTIONS: &[OptionRow] = &[
     row("allow-local", BOOL, Process, &[Controller],
         "Connect to loopback and link-local addresses too, for tests"),
     row("watch-database", Takes::Value("WORD"), Process, &[Controller],
-        "Whether to wait for Coder's announcements of a change on a session of its own: auto, off").default("auto"),
+        "Whether to listen for Coder's announcements of a change on a separate session: auto, off").default("auto"),
     row("listeners-per-host", Takes::Value("NUMBER"), Process, &[Controller],
-        "How many such sessions to open at one host of databases").default("8"),
+        "How many such sessions to open at one database host").default("8"),
     row("concurrency", Takes::Value("NUMBER"), Process, &[Controller],
         "How many resources to check at once").default("8"),
 
     row("output", Takes::Value("WORD"), Process, DATABASE,
-        "The report on standard output: text, json; of diff also github (annotations)").default("text"),
+        "The report on standard output: text, json; for diff also github (annotations)").default("text"),
     row("termination-log", Takes::Value("FILE"), Process, DATABASE,
         "At most 1 KiB for kubectl describe pod; empty turns it off [default: /dev/termination-log if present]"),
     row("log-format", Takes::Value("WORD"), Process, EVERY,

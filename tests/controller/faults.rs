@@ -205,12 +205,7 @@ fn slow_api_server_and_cut_watch_lose_no_change() {
     let database = in_sync(&namespace);
     // A second for each question and answer.
     let proxy = Proxy::new().delay(Duration::from_millis(500)).start(cluster.port());
-    let kubeconfig = tempfile::NamedTempFile::new().unwrap();
-    let direct = std::fs::read_to_string(namespace.kubeconfig()).unwrap();
-    let (before, after) = (format!("127.0.0.1:{}", cluster.port()), format!("127.0.0.1:{}", proxy.port()));
-    assert!(direct.contains(&before), "{direct}");
-    std::fs::write(kubeconfig.path(), direct.replace(&before, &after)).unwrap();
-    let controller = Controller::start_as(kubeconfig.path(), &[]);
+    let controller = Controller::start_as(&namespace.kubeconfig_through(proxy.port()), &[]);
     controller.wait_ready();
     reason(&namespace, "coder", "InSync");
     proxy.cut();

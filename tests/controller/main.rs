@@ -6,7 +6,10 @@ mod support;
 
 mod agreement;
 mod carry;
+mod carry_conflict;
+mod carry_cut;
 mod carry_races;
+mod carry_role;
 mod chart_cluster;
 mod crd;
 mod faults;

@@ -185,6 +185,13 @@ impl Namespace<'_> {
         &self.kubeconfig
     }
 
+    /// The same through a proxy on this port of the loopback.
+    pub fn kubeconfig_through(&self, port: u16) -> PathBuf {
+        let path = self.kubeconfig.with_extension(port.to_string());
+        write_kubeconfig(&path, port, &self.cluster.certificate, &self.cluster.token, &self.name);
+        path
+    }
+
     /// A client that may do everything, with this namespace as the default.
     pub fn client(&self) -> Client {
         client(self.cluster.port, &self.cluster.certificate, &self.cluster.token, &self.name)

@@ -34,6 +34,8 @@ struct Shared {
     delay: Duration,
     fault: Mutex<Option<Fault>>,
     closed: AtomicBool,
+    /// New connections are closed at once.
+    away: AtomicBool,
     connections: Mutex<Vec<Arc<Connection>>>,
 }
 
@@ -79,6 +81,7 @@ impl Proxy {
             delay: self.delay,
             fault: Mutex::new(self.fault),
             closed: AtomicBool::new(false),
+            away: AtomicBool::new(false),
             connections: Mutex::default(),
         });
         let running = RunningProxy { port, shared: shared.clone() };
@@ -115,6 +118,16 @@ impl RunningProxy {
     pub fn cut(&self) {
         self.shared.connections.lock().unwrap().iter().for_each(|connection| connection.close());
     }
+
+    /// Cuts every connection, and new ones too until `come_back`.
+    pub fn go_away(&self) {
+        self.shared.away.store(true, Ordering::SeqCst);
+        self.cut();
+    }
+
+    pub fn come_back(&self) {
+        self.shared.away.store(false, Ordering::SeqCst);
+    }
 }
 
 impl Drop for RunningProxy {
@@ -139,6 +152,9 @@ fn accept(listener: &TcpListener, upstream: u16, shared: &Arc<Shared>) {
             return;
         }
         // A server that is down looks to the client like one that hangs up.
+        if shared.away.load(Ordering::SeqCst) {
+            continue;
+        }
         let (Ok(client), Ok(server)) = (client, TcpStream::connect(("127.0.0.1", upstream))) else { continue };
         client.set_nodelay(true).expect("set TCP_NODELAY");
         server.set_nodelay(true).expect("set TCP_NODELAY");

@@ -51,7 +51,8 @@ pub async fn resolve(target: &Target, id: &str, basis: &Basis<'_>) -> resolve::R
     run.run(connector).await
 }
 
-/// Inserts what is missing, and writes the credentials of the differences with these ids.
+/// Inserts what is missing unless anything blocks, and writes the credentials of the differences with these ids unless their own
+/// provider does.
 pub async fn seed(target: &Target, carried: &[String], basis: &Basis<'_>) -> seed::RunOutcome {
     let Some(connector) = &target.prepared.connector else { return seed::RunOutcome::default() };
     let holds = || basis.holds();

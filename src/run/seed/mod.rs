@@ -38,7 +38,7 @@ pub struct SeedRun<'a> {
     /// Also names live rows that no variable describes.
     pub undescribed: bool,
     /// Of the differences that `plan.take` covers, only those with these ids are taken, and only if that is still their id under
-    /// the lock. `None`: all.
+    /// the lock, and a blocking difference stops its own provider alone and what is missing. `None`: all, or nothing.
     pub decided: Option<&'a [String]>,
     /// Asked after the read under the lock: where it says no, nothing is written.
     pub may_commit: MayCommit<'a>,
@@ -96,6 +96,11 @@ impl SeedRun<'_> {
             }
         }
         (plan, ours)
+    }
+
+    /// What is decided by difference is written beside the conflicts of other providers, which stop a start.
+    fn stops(&self, plan: &Plan) -> bool {
+        if self.decided.is_some() { !plan.findings.problems.is_empty() } else { plan.blocks() }
     }
 
     fn needs_encryption(&self, plan: &Plan) -> bool {
@@ -193,8 +198,9 @@ impl SeedAttempt<'_> {
     }
 
     fn may_write(&self, plan: &Plan) -> bool {
-        let to_write = plan.missing().next().is_some() || !plan.update.updates.is_empty();
-        self.run.plan.access == Access::Write && !plan.blocks() && to_write
+        let inserts = !plan.blocks() && plan.missing().next().is_some();
+        let updates = !self.run.stops(plan) && !plan.update.updates.is_empty();
+        self.run.plan.access == Access::Write && (inserts || updates)
     }
 
     /// The plan with labels, columns, privileges and encryption, without a lock.

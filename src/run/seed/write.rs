@@ -28,7 +28,7 @@ impl SeedAttempt<'_> {
             self.replan(&snapshot, outcome);
         }
         let Some(plan) = &mut outcome.plan else { return Ok(()) };
-        if plan.blocks() || !plan.writes() {
+        if run.stops(plan) || !plan.writes() {
             rollback(self.session).await;
             return only_read_only(plan, self.session).await.map_or(Ok(()), Err);
         }

@@ -7,16 +7,17 @@ use std::path::Path;
 
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use uuid::Uuid;
 
 use super::log_to_stderr;
 use super::output::{print_error, print_result};
 use super::resolve::in_runtime;
 use super::terminal::style;
 use crate::env::Variable;
-use crate::options::export::ExportOptions;
+use crate::options::export::{ExportFormat, ExportOptions};
 use crate::options::{self, Options, OutputFormat, RawOptions};
 use crate::plan::resolve::unknown_name;
-use crate::plan::{Export, Stored, export};
+use crate::plan::{Export, Stored, export, imports};
 use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::provider::redact;
 use crate::report::export::{HEAD, render};
@@ -42,7 +43,10 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
         Err(exit_code) => return exit_code,
     };
     let (stored, mut unknown) = choose(&live, &wanted);
-    let mut found = export(&stored, wanted.secrets);
+    let mut found = match wanted.format {
+        ExportFormat::Terraform => imports(&stored),
+        _ => export(&stored, wanted.secrets),
+    };
     found.findings.problems.append(&mut unknown);
     found.findings.warnings.splice(0..0, warnings);
     finish(&found, &wanted, &options)
@@ -138,6 +142,7 @@ fn json(found: &Export, wanted: &ExportOptions, report: &Report, text: &str) -> 
     #[derive(Serialize)]
     struct Provider<'a> {
         name: &'a str,
+        id: Uuid,
         index: usize,
         variables: Vec<&'a str>,
         secrets: Vec<&'a str>,
@@ -147,7 +152,8 @@ fn json(found: &Export, wanted: &ExportOptions, report: &Report, text: &str) -> 
             let of = provider.variables.iter().filter(move |variable| variable.value.is_secret() == secret);
             of.map(|variable| variable.name.as_str()).collect()
         };
-        Provider { name: &provider.name, index: provider.index, variables: names(false), secrets: names(true) }
+        let (variables, secrets) = (names(false), names(true));
+        Provider { name: &provider.name, id: provider.id, index: provider.index, variables, secrets }
     });
     let document = Document {
         version: 1,

@@ -76,6 +76,7 @@ pub fn examples(command: Command) -> &'static [Example] {
         Command::Export => &[
             ("export --secrets-file secrets.env", "variables on standard output, keys in a file of their own"),
             ("export openai --format helm", "one provider, as values of Coder's chart"),
+            ("export --format terraform", "blocks that import the providers into Terraform"),
         ],
         Command::Controller => &[("controller --leader-elect", "with two replicas; the chart sets it")],
         Command::Crd => &[("crd | kubectl apply --server-side -f -", "install or upgrade the definition")],

@@ -181,7 +181,7 @@ pub const OPTIONS: &[OptionRow] = &[
     row("provider", Takes::Positional("PROVIDER"), CommandLine, &[Export],
         "Names [default: all that are not deleted]"),
     row("format", Takes::Value("WORD"), CommandLine, &[Export],
-        "env (dotenv lines), helm (values of Coder's chart), manifest (ConfigMap, Secret, AIProviderSeed) [default: env]"),
+        "env (dotenv lines), helm (values of Coder's chart), manifest (ConfigMap, Secret, AIProviderSeed), terraform (import blocks) [default: env]"),
     row("secrets-file", Takes::Value("FILE"), CommandLine, &[Export],
         "Write secret values into this new file, readable for its owner alone"),
     row("show-secrets", Takes::Nothing, CommandLine, &[Export],

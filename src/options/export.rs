@@ -15,6 +15,8 @@ pub enum ExportFormat {
     Helm,
     /// ConfigMap, Secret and AIProviderSeed.
     Manifest,
+    /// Blocks `import`.
+    Terraform,
 }
 
 impl ExportFormat {
@@ -23,6 +25,7 @@ impl ExportFormat {
             ExportFormat::Env => "env",
             ExportFormat::Helm => "helm",
             ExportFormat::Manifest => "manifest",
+            ExportFormat::Terraform => "terraform",
         }
     }
 }
@@ -51,7 +54,7 @@ pub fn parse(raw: &RawOptions, problems: &mut Vec<Problem>) -> ExportOptions {
     let mut problem = |option: &str, message: String| {
         problems.push(Problem::new(Code::InvalidOption, message).variable(option));
     };
-    let formats = [ExportFormat::Env, ExportFormat::Helm, ExportFormat::Manifest];
+    let formats = [ExportFormat::Env, ExportFormat::Helm, ExportFormat::Manifest, ExportFormat::Terraform];
     let formats = formats.map(|format| (format.as_str(), format));
     let format = raw.text("format").map_or(Ok(ExportFormat::Env), |text| word(text, &formats));
     let format = format.unwrap_or_else(|message| {
@@ -73,5 +76,9 @@ pub fn parse(raw: &RawOptions, problems: &mut Vec<Problem>) -> ExportOptions {
         (None, true) => Secrets::Shown,
         (None, false) => Secrets::Named,
     };
+    if format == ExportFormat::Terraform && secrets != Secrets::Named {
+        let option = if file.is_some() { "--secrets-file" } else { "--show-secrets" };
+        problem(option, "blocks for Terraform hold no secret; leave it out, or choose another --format".to_owned());
+    }
     ExportOptions { providers: raw.texts("provider").to_vec(), format, secrets, file }
 }

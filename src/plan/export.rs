@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
 
 use super::snapshot::{StoredProvider, Unreadable};
 use crate::options::export::Secrets;
@@ -48,6 +49,8 @@ impl ExportedValue {
 
 pub struct ExportedProvider {
     pub name: String,
+    /// Of its row: no variable says it, and Terraform and Coder's API find the provider by it.
+    pub id: Uuid,
     /// The number in its variables.
     pub index: usize,
     pub variables: Vec<ExportedVariable>,
@@ -69,7 +72,8 @@ pub fn export(stored: &[Stored], secrets: Secrets) -> Export {
             Ok(fields) => {
                 let variable = |(suffix, value)| ExportedVariable { name: format!("{PREFIX}{index}_{suffix}"), value };
                 let variables = fields.into_iter().map(variable).collect();
-                export.providers.push(ExportedProvider { name: provider.name.to_owned(), index, variables });
+                let (name, id) = (provider.name.to_owned(), provider.row.id);
+                export.providers.push(ExportedProvider { name, id, index, variables });
                 export.findings.warnings.extend(lost(provider).map(|what| {
                     let message = format!("{what} is not in the export: no variable says it; set it again in Coder");
                     Problem::new(Code::NotInExport, message).provider(provider.name)

@@ -126,6 +126,17 @@ fn round_trip(_: &str, database: &Database, env: &Env) -> Vec<String> {
     wrong
 }
 
+/// `to` and `id` of each block.
+fn import_blocks(text: &str) -> Vec<(String, String)> {
+    let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let block = |lines: &[&str]| {
+        assert_eq!((lines[0], lines[3]), ("import {", "}"), "{text}");
+        let to = lines[1].strip_prefix("  to = coderd_ai_provider.").unwrap().to_owned();
+        (to, lines[2].strip_prefix("  id = \"").unwrap().strip_suffix('"').unwrap().to_owned())
+    };
+    lines.chunks(4).map(block).collect()
+}
+
 /// The same variables in every format, secrets in the file alone.
 fn other_formats(database: &Database, env: &Env, expected: &BTreeMap<String, String>) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
@@ -212,6 +223,51 @@ fn secrets_are_printed_only_on_request() {
     assert_eq!(some.json()["providers"].as_array().unwrap().len(), 1);
     assert_eq!(export(&database, &none).json().arg("never").run().expect(5).codes("problems"), ["cannot_export"]);
     without_canary(&export(&database, &none).json().arg("sk-canary").run().expect(5));
+}
+
+#[test]
+fn terraform_imports_every_live_row_by_its_id() {
+    let database = canaries();
+    database.execute(
+        "insert into ai_providers (id, type, name, base_url, icon) values
+         ('00000000-0000-4000-8000-000000000004', 'openai', '1st-of-all', 'https://a.example/', '/icon/openai.svg'),
+         ('00000000-0000-4000-8000-000000000005', 'openai', 'gone', 'https://a.example/', '');
+         update ai_providers set deleted = true where name = 'gone'",
+    );
+    let run = export(&database, &Env::new()).arg("--format").arg("terraform");
+    let finished = run.run().expect(0);
+    without_canary(&finished);
+    let blocks = import_blocks(&finished.stdout);
+    let names: Vec<&str> = blocks.iter().map(|(name, _)| name.as_str()).collect();
+    // Variables could not describe copilot; a name in Terraform begins with no digit.
+    assert_eq!(names, ["_1st-of-all", "azure", "bedrock", "copilot", "openai"]);
+    let rows = Snapshot::of(&database);
+    for (name, id) in &blocks {
+        assert_eq!(rows.live(name.trim_start_matches('_')).unwrap()["id"], *id, "{name}");
+    }
+    for (name, said) in [
+        ("openai", "# Terraform's resource has one key, and it has 2"),
+        ("bedrock", "# Terraform's resource needs a base URL, and it has none"),
+        ("1st-of-all", "# Terraform's resource has no icon"),
+    ] {
+        assert!(finished.stdout.contains(&format!("\n# {name}\n{said}")), "{finished}");
+    }
+    assert_eq!(run.clone().json().run().expect(0).codes("warnings"), ["not_in_export"; 3]);
+    for option in ["--show-secrets", "--secrets-file=secrets.env"] {
+        assert_eq!(run.clone().arg(option).json().run().expect(2).codes("problems"), ["invalid_option"], "{option}");
+    }
+}
+
+#[test]
+fn every_format_names_the_id_of_each_row() {
+    let database = canaries();
+    let run = export(&database, &Env::new()).arg("azure");
+    const ID: &str = "# azure, id 00000000-0000-4000-8000-000000000002\n";
+    for format in ["env", "helm", "manifest"] {
+        let text = run.clone().arg("--format").arg(format).run().expect(0).stdout;
+        assert_eq!(text.matches(ID).count(), 1, "{text}");
+    }
+    assert_eq!(run.json().run().expect(0).json()["providers"][0]["id"], ID[12..].trim_end());
 }
 
 #[test]

@@ -5,7 +5,7 @@ use secrecy::ExposeSecret;
 use super::shared::{SECRET_NAME, variables};
 use crate::identity::IMAGE;
 use crate::options::export::Secrets;
-use crate::plan::{Export, ExportedValue};
+use crate::plan::{Export, ExportedValue, ExportedVariable};
 
 /// Values for Coder's chart: the init container with its environment, keys by reference.
 pub fn helm(export: &Export, secrets: Secrets) -> (String, String) {
@@ -16,24 +16,26 @@ pub fn helm(export: &Export, secrets: Secrets) -> (String, String) {
          name: coder-db-url\n              key: url\n",
         env!("CARGO_PKG_VERSION")
     );
-    for variable in variables(export) {
-        text += &format!("        - name: {}\n", variable.name);
-        match &variable.value {
-            // In `value` the kubelet replaces $(NAME), and $$ is a plain $.
-            ExportedValue::Plain(value) => text += &format!("          value: {}\n", quoted(&value.replace('$', "$$"))),
-            ExportedValue::Secret(value) if secrets == Secrets::Shown => {
-                text += &format!("          value: {}\n", quoted(&value.expose_secret().replace('$', "$$")));
-            }
-            _ => {
-                text += &format!(
-                    "          valueFrom:\n            secretKeyRef:\n              name: {SECRET_NAME}\n              \
-                     key: {}\n",
-                    variable.name
-                );
-            }
-        }
+    for provider in &export.providers {
+        text += &format!("        # {}, id {}\n", provider.name, provider.id);
+        provider.variables.iter().for_each(|variable| text += &helm_variable(variable, secrets));
     }
     (text, secret(export))
+}
+
+fn helm_variable(variable: &ExportedVariable, secrets: Secrets) -> String {
+    let name = &variable.name;
+    // In `value` the kubelet replaces $(NAME), and $$ is a plain $.
+    let entry =
+        |value: &str| format!("        - name: {name}\n          value: {}\n", quoted(&value.replace('$', "$$")));
+    match &variable.value {
+        ExportedValue::Plain(value) => entry(value),
+        ExportedValue::Secret(value) if secrets == Secrets::Shown => entry(value.expose_secret()),
+        _ => format!(
+            "        - name: {name}\n          valueFrom:\n            secretKeyRef:\n              \
+             name: {SECRET_NAME}\n              key: {name}\n"
+        ),
+    }
 }
 
 /// A ConfigMap, a Secret, and the resource that lets the controller watch them.
@@ -42,14 +44,16 @@ pub fn manifest(export: &Export, secrets: Secrets) -> (String, String) {
         "# The init container reads both: envFrom with configMapRef and secretRef {SECRET_NAME}\n\
          apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: {SECRET_NAME}\n"
     );
-    let plain: Vec<(&str, &str)> = variables(export)
-        .filter_map(|variable| match &variable.value {
-            ExportedValue::Plain(value) => Some((variable.name.as_str(), value.as_str())),
-            _ => None,
-        })
-        .collect();
-    text += if plain.is_empty() { "data: {}\n" } else { "data:\n" };
-    plain.iter().for_each(|(name, value)| text += &format!("  {name}: {}\n", quoted(value)));
+    text += if export.providers.is_empty() { "data: {}\n" } else { "data:\n" };
+    for provider in &export.providers {
+        text += &format!("  # {}, id {}\n", provider.name, provider.id);
+        // Its type, at least.
+        for variable in &provider.variables {
+            if let ExportedValue::Plain(value) = &variable.value {
+                text += &format!("  {}: {}\n", variable.name, quoted(value));
+            }
+        }
+    }
     let hidden = secret(export);
     match secrets {
         Secrets::Shown => text += &format!("---\n{hidden}"),

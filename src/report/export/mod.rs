@@ -1,8 +1,10 @@
-//! An export as text: dotenv lines, values of Coder's chart, manifests. What is secret goes into a text of its own.
+//! An export as text: dotenv lines, values of Coder's chart, manifests, blocks for Terraform. What is secret goes into a text of
+//! its own.
 
 mod manifest;
 mod render;
 mod shared;
+mod terraform;
 #[cfg(test)]
 mod tests;
 

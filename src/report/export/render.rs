@@ -2,17 +2,18 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::manifest;
 use super::shared::{HEAD, Rendered};
+use super::{manifest, terraform};
 use crate::env::dotenv_quote;
 use crate::options::export::{ExportFormat, Secrets};
 use crate::plan::{Export, ExportedValue};
 
 pub fn render(export: &Export, format: ExportFormat, secrets: Secrets) -> Rendered {
     let (text, hidden) = match format {
-        ExportFormat::Env => env(export, secrets),
         ExportFormat::Helm => manifest::helm(export, secrets),
         ExportFormat::Manifest => manifest::manifest(export, secrets),
+        ExportFormat::Env => env(export, secrets),
+        ExportFormat::Terraform => (terraform::import_blocks(export), String::new()),
     };
     let left_out: String = export
         .findings
@@ -29,7 +30,7 @@ pub fn render(export: &Export, format: ExportFormat, secrets: Secrets) -> Render
 fn env(export: &Export, secrets: Secrets) -> (String, String) {
     let (mut text, mut hidden) = (String::new(), String::new());
     for provider in &export.providers {
-        text += &format!("\n# {}\n", provider.name);
+        text += &format!("\n# {}, id {}\n", provider.name, provider.id);
         for variable in &provider.variables {
             let name = &variable.name;
             match (&variable.value, secrets) {

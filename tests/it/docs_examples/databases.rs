@@ -20,9 +20,11 @@ const KEY: &str =
     "insert into ai_provider_keys (provider_id, api_key) select id, 'sk-in-the-database' from ai_providers;";
 const TWO_KEYS: &str = "insert into ai_provider_keys (provider_id, api_key) select id, unnest(array['sk-one', 'sk-two']) from ai_providers;";
 /// A Bedrock provider, and one that no variable can describe.
-const SEVERAL: &str = r#"insert into ai_providers (type, name, base_url, settings) values ('bedrock', 'claude-on-aws', '',
+const SEVERAL: &str = r#"insert into ai_providers (id, type, name, base_url, settings) values
+    ('2b9e61c8-40d7-4f1a-9a35-c17e08d2b6f4', 'bedrock', 'claude-on-aws', '',
     '{"_type":"bedrock","_version":1,"access_key":"AKIAEXAMPLE","access_key_secret":"example","region":"eu-central-1"}');
-    insert into ai_providers (type, name, base_url) values ('copilot', 'copilot', 'https://copilot.example.com/');
+    insert into ai_providers (id, type, name, base_url) values
+    ('e64c0d1f-8a52-4b97-b3d8-9f20a7c5e183', 'copilot', 'copilot', 'https://copilot.example.com/');
     insert into ai_provider_keys (provider_id, api_key) select id, 'sk-three' from ai_providers where name = 'copilot';"#;
 /// A key that encrypts; the test value is `coder`, encrypted with the key of the example, whose digest is 6a193b3.
 const ACTIVE: &str = "insert into dbcrypt_keys (number, active_key_digest, test)

@@ -100,7 +100,7 @@ pub fn with_remark(label: &str, value: &str, values: usize, remark: &str, style:
         return line + "\n";
     }
     let indent = columns(label).min(style.width.saturating_sub(columns(remark)));
-    format!("{label}{value}\n{:indent$}{remark}\n", "")
+    format!("{}\n{:indent$}{remark}\n", format!("{label}{value}").trim_end(), "")
 }
 
 #[cfg(test)]

@@ -122,6 +122,25 @@ fn golden(name: &str, scene: impl Fn() -> Scene<'static>) {
     check(&finished);
 }
 
+/// The same scene at a terminal's width. What is masked keeps its length, so that lines break where they did.
+fn golden_at_widths(name: &str, scene: impl Fn() -> Scene<'static>) {
+    let texts = [60, 80, 120].map(|width| {
+        let Scene { database, run } = scene();
+        let printed = run.env("COLUMNS", width.to_string()).run().stdout;
+        for line in printed.lines() {
+            // A URL is never broken, so that it can be copied.
+            let fits = line.chars().count() <= width || line.contains(" https://claude.internal.example.com/");
+            assert!(fits && line == line.trim_end(), "{name} at {width}: {line}");
+        }
+        let place = format!("127.0.0.1:{}", Server::shared().port());
+        let masked = printed.replace(&place, "127.0.0.1:54321").replace(database.name(), "coder");
+        format!("=== {width} columns\n{}", mask_backends(&masked))
+    });
+    insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
+        insta::assert_snapshot!(format!("widths-{name}"), texts.join("\n"));
+    });
+}
+
 /// What holds for every outcome.
 fn check(finished: &Finished) {
     let message = finished.termination.as_deref().unwrap_or_default();
@@ -148,6 +167,43 @@ fn mask_backends(text: &str) -> String {
         masked = masked + "backend 4711" + part.trim_start_matches(|c: char| c.is_ascii_digit());
     }
     masked
+}
+
+#[test]
+fn reports_at_every_width_are_as_recorded() {
+    golden_at_widths("seeded", || Scene::new("seed", &claude_row(), &three()));
+    golden_at_widths("changes", || Scene::new("diff", &claude_row(), &three()));
+    golden_at_widths("invalid", || every_mistake("diff").arg("--offline"));
+    golden_at_widths("conflict", two_conflicts);
+    golden_at_widths("unavailable", nothing_listens);
+}
+
+fn every_mistake(command: &str) -> Scene<'static> {
+    Scene::new(
+        command,
+        "",
+        &[
+            ("CODER_AIBRIDGE_PROVIDER_0_TYPE", "opnai"),
+            ("CODER_AIBRIDGE_PROVIDER_1_TYPE", "openai"),
+            ("CODER_AIBRIDGE_PROVIDER_1_NAME", "my_openai"),
+            ("CODER_AIBRIDGE_PROVIDER_1_KEYS", "1,2,3,4,5,6"),
+            ("CODER_AIBRIDGE_PROVIDER_3_TYPE", "anthropic"),
+            ("CODER_AIBRIDGE_PROVIDER_3_BEDROCK_REGION", "us-east-1"),
+            ("CODER_AIBRIDGE_PROVIDER_3_KEY", "k"),
+        ],
+    )
+}
+
+fn two_conflicts() -> Scene<'static> {
+    let sql = openai_row("https://api.openai.com/v1", &BOTH_KEYS)
+        + &row(2, "openai", "claude", "https://claude.internal.example.com/", &["sk-golden-claude"]);
+    Scene::new("seed", &sql, &[&OPENAI[..], &CLAUDE].concat())
+}
+
+fn nothing_listens() -> Scene<'static> {
+    let scene = Scene::new("seed", "", &OPENAI).arg("--wait=0");
+    // Nothing listens on port 9 of this address.
+    Scene { run: scene.run.database("postgres://coder:golden-password@127.0.0.1:9/coder?sslmode=disable"), ..scene }
 }
 
 #[test]
@@ -196,21 +252,7 @@ fn changes() {
 
 #[test]
 fn invalid() {
-    golden("invalid-every-mistake", || {
-        Scene::new(
-            "seed",
-            "",
-            &[
-                ("CODER_AIBRIDGE_PROVIDER_0_TYPE", "opnai"),
-                ("CODER_AIBRIDGE_PROVIDER_1_TYPE", "openai"),
-                ("CODER_AIBRIDGE_PROVIDER_1_NAME", "my_openai"),
-                ("CODER_AIBRIDGE_PROVIDER_1_KEYS", "1,2,3,4,5,6"),
-                ("CODER_AIBRIDGE_PROVIDER_3_TYPE", "anthropic"),
-                ("CODER_AIBRIDGE_PROVIDER_3_BEDROCK_REGION", "us-east-1"),
-                ("CODER_AIBRIDGE_PROVIDER_3_KEY", "k"),
-            ],
-        )
-    });
+    golden("invalid-every-mistake", || every_mistake("seed"));
     golden("invalid-option", || Scene::new("seed", "", &OPENAI).arg("--compare-credentials=wanr").arg("--wait=soon"));
     golden("invalid-strict", || Scene::new("seed", "", &OPENAI[..1]).arg("--strict"));
 }
@@ -226,10 +268,7 @@ fn conflict() {
         let aws = AWS.map(|(name, value)| (name.replace("_2_", "_0_"), value));
         Scene::new("seed", &sql, &aws.each_ref().map(|(name, value)| (name.as_str(), *value)))
     });
-    golden("conflict-two-providers", || {
-        let sql = same() + &row(2, "openai", "claude", "https://claude.internal.example.com/", &["sk-golden-claude"]);
-        Scene::new("seed", &sql, &[&OPENAI[..], &CLAUDE].concat())
-    });
+    golden("conflict-two-providers", two_conflicts);
     golden("conflict-a-missing-variable", || {
         Scene::new("seed", &openai_row("", &[]), &OPENAI).arg("--compare-credentials=fail")
     });
@@ -274,11 +313,7 @@ fn conflict() {
 
 #[test]
 fn unavailable() {
-    golden("unavailable", || {
-        let scene = Scene::new("seed", "", &OPENAI).arg("--wait=0");
-        // Nothing listens on port 9 of this address.
-        Scene { run: scene.run.database("postgres://coder:golden-password@127.0.0.1:9/coder?sslmode=disable"), ..scene }
-    });
+    golden("unavailable", nothing_listens);
     golden("unavailable-no-database", || {
         let scene = Scene::new("seed", "", &OPENAI);
         Scene { run: Run::seed().envs(OPENAI), ..scene }

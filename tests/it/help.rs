@@ -105,6 +105,25 @@ fn reports_fit_every_terminal() {
 }
 
 #[test]
+fn width_is_the_terminals_own_within_60_and_120() {
+    let env = [
+        ("CODER_AI_GATEWAY_PROVIDER_0_TYPE", "opnai"),
+        ("CODER_AI_GATEWAY_PROVIDER_1_TYPE", "openai"),
+        ("NO_COLOR", "1"),
+    ];
+    let widest = |columns: u16, arguments: &[&str]| {
+        let (_, shown) = Terminal::of_width(columns, arguments, &env).end();
+        shown.lines().map(|line| line.chars().count()).max().unwrap_or_default()
+    };
+    for arguments in [&["seed", "--help"][..], &["diff", "--offline"]] {
+        for (columns, limits) in [(0, 90..=120), (40, 50..=60), (72, 62..=72), (200, 90..=120)] {
+            let widest = widest(columns, arguments);
+            assert!(limits.contains(&widest), "{arguments:?} at {columns}: {widest}");
+        }
+    }
+}
+
+#[test]
 fn colour_follows_the_variables_and_the_terminal() {
     let coloured = |env: &[(&str, &str)]| {
         let run = Run::new(["diff", "--offline", "--block-on=x"]).envs(env.iter().copied()).run();

@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 
 /// Standard input, output and error are one terminal.
 pub struct Terminal {
@@ -24,11 +25,18 @@ impl Terminal {
 
     /// The same as a person has it: with these variables alone.
     pub fn person(arguments: &[&str], env: &[(&str, &str)]) -> Terminal {
+        Terminal::of_width(0, arguments, env)
+    }
+
+    /// With so many columns; 0: it does not know how many.
+    pub fn of_width(columns: u16, arguments: &[&str], env: &[(&str, &str)]) -> Terminal {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("open a terminal");
         grantpt(&ours).expect("grant it");
         unlockpt(&ours).expect("unlock it");
         let name = ptsname(&ours, Vec::new()).expect("know its name");
         let theirs: OwnedFd = open(name, OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).expect("open the other end");
+        let size = Winsize { ws_row: 24, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        tcsetwinsize(&theirs, size).expect("set its size");
         let end = || Stdio::from(theirs.try_clone().expect("another handle"));
         let mut command = Command::new(super::binary::program());
         command.args(arguments).env_clear().envs(env.iter().copied());

@@ -1,4 +1,5 @@
 # docker buildx build --target full --platform linux/amd64,linux/arm64 .   (or --target init: the init container alone)
+# Without --build-arg "REVISION=$(hack/revision)" neither `version` nor the label tells the commit: no checkout is sent to the builder.
 # hack/image makes such an image without a daemon.
 ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082
 

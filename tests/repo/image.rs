@@ -163,13 +163,79 @@ fn images_that_build_are_pinned_by_digest() {
     assert!(!workflow.contains("--sbom=true"));
 }
 
+fn program(path: &Path, script: &str) {
+    fs::write(path, script).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn revision_is_the_commit_and_says_if_files_changed() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |path: &str| directory.path().join(path);
+    fs::create_dir(at("hack")).unwrap();
+    fs::copy(root("hack/revision"), at("hack/revision")).unwrap();
+    let git = |arguments: &[&str]| {
+        let identity = ["-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main"];
+        let printed = output(Command::new("git").current_dir(at("")).args(identity).args(arguments));
+        String::from_utf8(printed).unwrap().trim().to_owned()
+    };
+    let revision = || String::from_utf8(output(&mut Command::new(at("hack/revision")))).unwrap();
+    assert_eq!(revision(), "", "no checkout");
+    git(&["init", "--quiet"]);
+    assert_eq!(revision(), "", "no commit");
+    git(&["add", "."]);
+    git(&["commit", "--quiet", "--message", "first"]);
+    let commit = git(&["rev-parse", "HEAD"]);
+    fs::write(at("beside"), "").unwrap();
+    assert_eq!(revision(), format!("{commit}\n"));
+    fs::write(at("hack/other"), "").unwrap();
+    git(&["add", "hack/other"]);
+    assert_eq!(revision(), format!("{commit}-dirty\n"));
+    // Unpacked inside a repository, it is not of that commit.
+    fs::create_dir_all(at("unpacked/hack")).unwrap();
+    fs::copy(root("hack/revision"), at("unpacked/hack/revision")).unwrap();
+    assert_eq!(output(&mut Command::new(at("unpacked/hack/revision"))), b"");
+}
+
+#[test]
+fn build_puts_the_commit_into_the_program() {
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    // What they are asked for is not the matter here: the program that they make is the commit that they see.
+    program(&at("rustc"), "#!/bin/sh\necho \"$(dirname \"$0\")\"\n");
+    for compiler in ["musl-gcc", "x86_64-linux-gnu-gcc"] {
+        program(&at(compiler), "#!/bin/sh\n");
+    }
+    let release = at("target/x86_64-unknown-linux-musl/release");
+    fs::create_dir_all(&release).unwrap();
+    let made = format!("#!/bin/sh\nprintf %s \"$AI_PROVIDER_SEED_COMMIT\" >{}/ai-provider-seed\n", release.display());
+    program(&at("cargo"), &made);
+    let built = |commit: &str| {
+        let path = format!("{}:{}", directory.path().display(), std::env::var("PATH").unwrap());
+        let mut build = Command::new(root("hack/build"));
+        build.args(["--arch", "amd64", "--without-sbom"]).env("PATH", path).env("CARGO_TARGET_DIR", at("target"));
+        let printed = output(build.env("AI_PROVIDER_SEED_COMMIT", commit));
+        assert_eq!(Path::new(String::from_utf8(printed).unwrap().trim()), release.join("ai-provider-seed"));
+        fs::read_to_string(release.join("ai-provider-seed")).unwrap()
+    };
+    let revision = String::from_utf8(output(&mut Command::new(root("hack/revision")))).unwrap();
+    assert_eq!(built(""), revision.trim());
+    assert_eq!(built("given"), "given");
+    for (file, line) in [
+        (".github/workflows/release.yml", "AI_PROVIDER_SEED_COMMIT=$(hack/revision) cargo auditable build"),
+        (".github/workflows/release.yml", "--build-arg \"REVISION=$GITHUB_SHA\""),
+        ("Dockerfile", "ENV AI_PROVIDER_SEED_COMMIT=$REVISION"),
+    ] {
+        assert!(fs::read_to_string(root(file)).unwrap().contains(line), "{file}: {line}");
+    }
+}
+
 #[test]
 fn image_without_sbom_needs_an_option() {
     let directory = tempfile::tempdir().unwrap();
     // A cargo without cargo-auditable; if it were asked to build, that would be said.
     let cargo = directory.path().join("cargo");
-    fs::write(&cargo, "#!/bin/sh\necho \"$@\" >>\"$(dirname \"$0\")/asked\"\nexit 101\n").unwrap();
-    fs::set_permissions(&cargo, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    program(&cargo, "#!/bin/sh\necho \"$@\" >>\"$(dirname \"$0\")/asked\"\nexit 101\n");
     let path = format!("{}:{}", directory.path().display(), std::env::var("PATH").unwrap());
     let refused = Command::new(root("hack/image")).env("PATH", path).output().unwrap();
     assert_eq!(refused.status.code(), Some(1));

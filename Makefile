@@ -25,6 +25,9 @@ lint: ## Check formatting, lints, dependencies, scripts, workflows
 	cargo fmt --check
 	cargo clippy --all-targets --features failpoints,bench -- -D warnings
 	cargo clippy --no-default-features -- -D warnings
+	@if command -v c++ >/dev/null && cargo fetch --quiet --manifest-path fuzz/Cargo.toml; then \
+	  cargo check --quiet --manifest-path fuzz/Cargo.toml --target-dir target/fuzz-check; \
+	else echo "skipped: the targets of cargo-fuzz need a C++ compiler and libfuzzer-sys" >&2; fi
 	@if cargo deny --version >/dev/null 2>&1; then cargo deny check; \
 	else echo "skipped: cargo-deny is not installed (cargo install --locked cargo-deny)" >&2; fi
 	@hack/lint-scripts

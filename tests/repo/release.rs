@@ -98,11 +98,37 @@ fn checks_run_every_target_of_the_makefile() {
     assert!(read("tests/tools/go.mod").contains(&format!("{api}.")), "{api}");
     let nightly = workflow("nightly");
     let all: Vec<&str> =
-        ["advisories", "stress", "fuzz"].iter().flat_map(|job| commands(&nightly["jobs"][job])).collect();
+        ["advisories", "stress", "fuzz", "cargo-fuzz"].iter().flat_map(|job| commands(&nightly["jobs"][job])).collect();
     for command in ["cargo deny check advisories", "make stress"] {
         assert!(all.contains(&command), "{command}");
     }
     assert!(all.iter().any(|command| command.ends_with("--test stress fuzz::")));
+    assert!(
+        all.iter().any(|command| command.contains("cargo +nightly fuzz run") && command.contains("-max_total_time="))
+    );
+}
+
+#[test]
+fn cargo_fuzz_runs_every_target_that_the_tests_run() {
+    let targets = read("fuzz/targets.rs");
+    let targets: BTreeSet<&str> =
+        targets.lines().filter_map(|line| line.trim().strip_prefix("name: \"")?.strip_suffix("\",")).collect();
+    assert_eq!(targets.len(), 5);
+    let manifest = read("fuzz/Cargo.toml");
+    let programs: BTreeSet<&str> =
+        manifest.split("[[bin]]").skip(1).map(|bin| bin.split('"').nth(1).unwrap()).collect();
+    assert_eq!(programs, targets);
+    // A crate of its own: no library for fuzzing is among what is linked into the program.
+    assert!(manifest.contains("cargo-fuzz = true") && manifest.contains("\n[workspace]\n"));
+    for target in &targets {
+        assert!(manifest.contains(&format!("path = \"fuzz_targets/{target}.rs\"")), "{target}");
+        assert!(
+            read(&format!("fuzz/fuzz_targets/{target}.rs")).contains(&format!("targets::check(\"{target}\", bytes)"))
+        );
+    }
+    let nightly = workflow("nightly");
+    let matrix = nightly["jobs"]["cargo-fuzz"]["strategy"]["matrix"]["target"].as_array().unwrap();
+    assert_eq!(matrix.iter().filter_map(Value::as_str).collect::<BTreeSet<_>>(), targets);
 }
 
 #[test]
@@ -195,5 +221,5 @@ fn update_bot_looks_at_every_kind_of_dependency() {
     let bot: Value = serde_saphyr::from_str(&read(".github/dependabot.yml")).unwrap();
     let kinds: Vec<&str> =
         bot["updates"].as_array().unwrap().iter().filter_map(|update| update["package-ecosystem"].as_str()).collect();
-    assert_eq!(kinds, ["cargo", "github-actions", "docker", "gomod"]);
+    assert_eq!(kinds, ["cargo", "cargo", "github-actions", "docker", "gomod"]);
 }

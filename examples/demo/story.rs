@@ -34,6 +34,7 @@ const ROWS: &str =
 const NEXT: &str = "\
 What you saw is the whole idea: a start with the wrong providers stops, says why, and one command settles it. Next:
 
+  in a cluster     hack/quickstart up    kind, Postgres, the init container and the controller (docs/quickstart.md)
   in your Coder    docs/install.md       in which order, from what only reads to what stops a start
   every way out    docs/conflicts.md     and docs/choosing.md: who owns the providers
   a word           target/debug/ai-provider-seed explain conflict

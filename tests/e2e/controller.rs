@@ -46,23 +46,7 @@ fn controller_and_pod_agree_before_and_during_a_rollout() {
         assert!(described.contains(value), "{key}: {value} is missing in {described}");
     }
     let hide = [(conflict["id"].as_str().unwrap(), shown::CONFLICT), (&place.namespace, "coder")];
-    let wanted = [
-        "Name:",
-        "Namespace:",
-        "Kind:",
-        "Status:",
-        "Conditions:",
-        "Message:",
-        "Reason:",
-        "Status:",
-        "Type:",
-        "Conflicts:/",
-        "Events:",
-        "Type",
-        "----",
-        "Warning",
-    ];
-    shown::compare("describe-aps.txt", &described, &wanted, &hide);
+    shown::compare("describe-aps.txt", &described, &shown::RESOURCE, &hide);
     shown::compare("get-aps.txt", &listed, &["NAME", "coder"], &hide);
 
     // when the ConfigMap, which the controller watches, is corrected / then it is InSync, and the rollout finishes

@@ -35,9 +35,8 @@ fn changed_row_blocks_the_rollout_until_it_is_settled() {
     ] {
         assert!(described.contains(expected), "{expected:?} is missing in\n{described}");
     }
-    let wanted = ["Name:", "Namespace:", "Status:", "Init Containers:", "ai-provider-seed:", "Message:", "Exit Code:"];
     let hide = [(&stopped[..], "coder-6f54866fb-tqqkm"), (&id, shown::CONFLICT), (&place.namespace, "coder")];
-    shown::compare("describe-pod.txt", &described, &wanted, &hide);
+    shown::compare("describe-pod.txt", &described, &shown::POD, &hide);
     // The pod reads the ConfigMap at its next try: nobody touches it.
     place.provider(0, "openai", "https://api.openai.com/v2");
     place.rollout();

@@ -10,4 +10,5 @@ mod decision;
 mod examples;
 mod init_container;
 mod password;
+mod quickstart;
 mod shown;

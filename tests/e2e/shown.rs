@@ -1,4 +1,4 @@
-//! What people see, for the README: excerpts in tests/e2e/shown, which every run compares with what it gets.
+//! What people see, for the pages: excerpts in tests/e2e/shown, which every run compares with what it gets.
 //! `UPDATE_FILES=1 make e2e` writes them anew, and `UPDATE_DOCS=1 cargo test --test it docs_examples` takes them into the pages.
 
 use std::path::Path;
@@ -10,6 +10,27 @@ const AGES: [&str; 2] = ["Age", "AGE"];
 
 /// How moments are written.
 const MOMENTS: [&str; 2] = ["2026-11-20T09:12:31Z", "2026-11-20 09:12 UTC"];
+
+/// What the pages show of a pod that was stopped.
+pub const POD: [&str; 7] =
+    ["Name:", "Namespace:", "Status:", "Init Containers:", "ai-provider-seed:", "Message:", "Exit Code:"];
+/// What they show of the resource.
+pub const RESOURCE: [&str; 14] = [
+    "Name:",
+    "Namespace:",
+    "Kind:",
+    "Status:",
+    "Conditions:",
+    "Message:",
+    "Reason:",
+    "Status:",
+    "Type:",
+    "Conflicts:/",
+    "Events:",
+    "Type",
+    "----",
+    "Warning",
+];
 
 /// The wanted lines by their beginnings, in this order; one that ends with `/` brings along what is below it.
 pub fn compare(name: &str, text: &str, wanted: &[&str], hide: &[(&str, &str)]) {

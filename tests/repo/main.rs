@@ -19,6 +19,7 @@ mod layers;
 mod licences;
 mod names;
 mod proof;
+mod quickstart;
 mod release;
 mod rust_version;
 mod threat_model;

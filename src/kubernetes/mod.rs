@@ -4,9 +4,13 @@
 mod client;
 mod controller;
 pub mod crd;
+mod credential_plugin;
 mod kubeconfig;
 pub mod probe;
 mod status;
 pub mod workload;
 
+pub use controller::listen::{ListenerLimits, ListenerMetrics, Listeners};
+pub use controller::recheck::Rechecks;
 pub use controller::run::{End, run};
+pub use controller::scope::Scope;

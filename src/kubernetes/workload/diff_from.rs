@@ -117,6 +117,7 @@ fn of_failure(error: &ApiError, wanted: &WorkloadName, namespace: &str) -> Probl
         ApiErrorKind::Tls => "the certificate of the API server is not accepted",
         ApiErrorKind::TimedOut => "the API server does not answer in time",
         ApiErrorKind::TooManyRequests | ApiErrorKind::Unavailable => "the API server is not available now",
+        ApiErrorKind::Plugin => "the credential plugin of the kubeconfig failed",
         _ => "the login failed, or the answer could not be interpreted",
     };
     let (kind, name) = (wanted.kind.lower_case(), &wanted.name);

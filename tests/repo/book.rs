@@ -16,7 +16,7 @@ fn table_of_contents_has_every_page_once() {
         .filter(|path| path != "SUMMARY.md")
         .collect();
     assert_eq!(links.iter().cloned().collect::<BTreeSet<_>>(), pages);
-    // mdBook makes a missing page itself, unless it is told not to.
+    // By default mdBook creates a missing page.
     let book = read("book.toml");
     assert!(book.contains("src = \"docs\"") && book.contains("create-missing = false"));
 }
@@ -32,7 +32,7 @@ fn diagram_is_the_same_on_both_pages() {
     assert_eq!(diagram("README.md"), diagram("docs/architecture.md"));
 }
 
-/// What a report says before `(code)`, put together from its lines. A message stands in a column behind its variables, or alone.
+/// The text before `(code)` in a report, joined from its lines. A message is in a column after its variables, or alone.
 fn message(block: &Block, code: &str) -> Option<String> {
     let lines: Vec<&str> = block.text.lines().collect();
     let last = lines.iter().position(|line| line.starts_with("  ") && line.ends_with(&format!("({code})")))?;
@@ -60,7 +60,7 @@ fn is_end(line: &str) -> bool {
     code.is_some_and(|code| code.contains('_') && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
 }
 
-/// Of each code the messages in the examples of its section, or the first sentence about it.
+/// For each code, the messages in the examples of its section, or its first sentence.
 fn index() -> String {
     let page = Page::read("docs/codes.md");
     let lines: Vec<&str> = page.text.lines().collect();
@@ -82,8 +82,8 @@ fn index() -> String {
         let text = text.replace('|', "\\|").replace('<', "&lt;");
         rows.insert(format!("{}{code}", text.to_lowercase()), format!("| {text} | [{code}](codes.md#{code}) |\n"));
     }
-    let mut out = "# Index by message\n\nSorted by how the message begins; names and values are those of an example. What is in parentheses is about the\n\
-        code, where no example shows its message. Made from [codes.md](codes.md); do not edit.\n\n| Message | Code |\n|---|---|\n"
+    let mut out = "# Index by message\n\nSorted by the beginning of the message; names and values are from an example. Text in parentheses describes a code\n\
+        without an example. Made from [codes.md](codes.md); do not edit.\n\n| Message | Code |\n|---|---|\n"
         .to_owned();
     rows.values().for_each(|row| out.push_str(row));
     let word = |kind: &str, page: &str, level: usize, below: Option<&str>| {

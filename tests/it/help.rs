@@ -77,6 +77,16 @@ fn version_names_commit_and_features() {
 }
 
 #[test]
+fn usage_error_points_to_the_help_of_its_command() {
+    for command in &COMMANDS[1..] {
+        let finished = Run::new([command, "--hunter2", "x"]).run().expect(2);
+        let said = finished.everything().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(&format!("see ai-provider-seed {command} --help")), "{finished}");
+        assert!(!said.contains("hunter2"), "{finished}");
+    }
+}
+
+#[test]
 fn unknown_command_is_named_unless_it_may_be_a_key() {
     let said = |word: &str| Run::new([word]).run().expect(2).stdout.replace("\n ", " ");
     assert!(said("reconcile").contains("unknown command reconcile; the commands are seed"), "{}", said("reconcile"));
@@ -164,6 +174,22 @@ fn terminal_shows_a_live_line_and_then_the_report_alone() {
     // A log that was asked for is there.
     let (_, shown) = Terminal::person(&["diff", "--wait=0", "--log-level=info"], &env).end();
     assert!(shown.contains("diff ended"), "{shown}");
+}
+
+/// One that knows no control sequence, as in an editor: no live line, no other screen, no colour.
+#[test]
+fn dumb_terminal_gets_no_control_sequence() {
+    let env = [
+        ("TERM", "dumb"),
+        ("CODER_AI_GATEWAY_PROVIDER_0_TYPE", "openai"),
+        ("CODER_PG_CONNECTION_URL", "postgres://u@127.0.0.1:1/x"),
+    ];
+    let (code, shown) = Terminal::person(&["diff", "--wait=2s"], &env).end();
+    assert_eq!((code, shown.contains('\u{1b}'), shown.starts_with("error: ")), (4, false, true), "{shown}");
+    let mut terminal = Terminal::person(&["diff", "--watch=1s", "--wait=0"], &env);
+    terminal.until("exit 4");
+    let (_, shown) = terminal.interrupt();
+    assert!(!shown.contains('\u{1b}'), "{shown:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! `--env-file`: provider variables from a dotenv file, values literal.
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::ops::RangeInclusive;
 use std::path::Path;
@@ -55,35 +55,53 @@ pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     if lines > MAX_FILE_VARIABLES {
         return Err(too_large(format!("more than {MAX_FILE_VARIABLES} variables; remove those of no provider")));
     }
-    parse(&text).map(last_of_each).map_err(problem)
+    entries(&text).map(last_of_each).map_err(problem)
 }
 
-/// As a shell would have it: an environment holds a name once, and the last line counts.
-fn last_of_each(mut variables: Vec<Variable>) -> Vec<Variable> {
-    let mut seen = BTreeSet::new();
-    variables.reverse();
-    variables.retain(|variable| seen.insert(variable.name.clone()));
-    variables.reverse();
-    variables
+/// As a shell would have it: an environment holds a name once, and the last line counts. It knows of the others, if they differ.
+fn last_of_each(entries: Vec<Entry>) -> Vec<Variable> {
+    let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (at, entry) in entries.iter().enumerate() {
+        places.entry(entry.variable.name.clone()).or_default().push(at);
+    }
+    let lines_of = |at: usize| {
+        let same = places.get(&entries[at].variable.name).filter(|same| same.last() == Some(&at))?;
+        let differ = same.iter().any(|other| entries[*other].variable.value() != entries[at].variable.value());
+        Some(if differ { same.iter().map(|other| entries[*other].line).collect() } else { Vec::new() })
+    };
+    let lines: Vec<Option<Vec<usize>>> = (0..entries.len()).map(lines_of).collect();
+    let with_lines = |(entry, lines): (Entry, Option<Vec<usize>>)| Some(entry.variable.on_lines(lines?));
+    entries.into_iter().zip(lines).filter_map(with_lines).collect()
+}
+
+/// A variable, and the line that it begins on.
+struct Entry {
+    line: usize,
+    variable: Variable,
+}
+
+/// The variables of a dotenv text in its order, also those that it sets again later.
+pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
+    Ok(entries(text)?.into_iter().map(|entry| entry.variable).collect())
 }
 
 /// The crate replaces `$NAME` by variables; people's keys contain `$`. So every `$` is put aside while it reads.
-pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
+fn entries(text: &str) -> Result<Vec<Entry>, String> {
     let aside = unused_private_character(text).ok_or("holds every private-use character")?;
     let literal = set_aside(text.strip_prefix('\u{feff}').unwrap_or(text), aside);
     let read = Cell::new(0);
     let mut entries = dotenvy::from_read_iter(ByLine { rest: literal.as_bytes(), read: &read });
     let lines: Vec<&str> = literal.lines().collect();
-    let mut variables = Vec::new();
+    let mut read_entries = Vec::new();
     let (mut bad, mut with_nul) = (Vec::new(), Vec::new());
     loop {
         let before = read.get();
         let Some(entry) = entries.next() else { break };
+        let blank = |line: &&&str| line.trim().is_empty() || line.trim_start().starts_with('#');
+        let rest = lines.get(before..).unwrap_or_default();
+        let line = before + 1 + rest.iter().take_while(blank).count();
         // An error holds a part of the line, and with it the key, so only its place is used.
         let Ok((name, value)) = entry else {
-            let blank = |line: &&&str| line.trim().is_empty() || line.trim_start().starts_with('#');
-            let rest = lines.get(before..).unwrap_or_default();
-            let line = before + 1 + rest.iter().take_while(blank).count();
             // What another program reads from the file is not refused; but an open quotation mark may have swallowed our lines.
             let alone = read.get() <= line;
             if !(alone && lines.get(line - 1).is_some_and(|line| is_of_another_program(line))) {
@@ -96,12 +114,12 @@ pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
             continue;
         }
         let (name, value) = (name.replace(aside, "$"), value.replace(aside, "$"));
-        variables.push(Variable::new(name, value, Source::EnvFile));
+        read_entries.push(Entry { line, variable: Variable::new(name, value, Source::EnvFile) });
     }
     if let Some(message) = mistakes(&bad, &with_nul) {
         return Err(message);
     }
-    Ok(variables)
+    Ok(read_entries)
 }
 
 /// A variable that no provider has, nor by a typing error.
@@ -225,6 +243,11 @@ mod tests {
         let read = file(b"A=1\nB=2\nA=3\n").unwrap_or_else(|problem| panic!("{problem:?}"));
         let read: Vec<(&str, Option<&str>)> = read.iter().map(|v| (v.name.as_str(), v.value())).collect();
         assert_eq!(read, [("B", Some("2")), ("A", Some("3"))]);
+        // What counts, and where the others are.
+        let text = b"A=1\n\n# A=0\nA='2\n2'\nB=1\nexport A=3\nC=1\nC=1\n";
+        let read = file(text).unwrap_or_else(|problem| panic!("{problem:?}"));
+        let read: Vec<(&str, &[usize])> = read.iter().map(|v| (v.name.as_str(), v.lines())).collect();
+        assert_eq!(read, [("B", &[][..]), ("A", &[1, 4, 7]), ("C", &[])]);
         let message = |result: Result<Vec<Variable>, Problem>| result.err().unwrap().message;
         assert_eq!(message(file(b"A=1\nB=2\nC=\xff\n")), "line 3 is not Unicode (UTF-8)");
         assert!(message(read_file(&directory.path().join("none"))).contains("there is no such file"));

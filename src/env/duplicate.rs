@@ -1,9 +1,10 @@
-//! Two spellings of one variable in one environment: letters of either case, `00` and `0`, both families of the older ones.
+//! Two spellings of one variable in one environment: letters of either case, `00` and `0`, both families of the older ones. And one
+//! spelling that an env file has on several lines.
 
 use std::collections::BTreeMap;
 
 use super::indexed::is_list;
-use super::names::{FAMILIES, LEGACY, PREFIXES, behind};
+use super::names::{FAMILIES, LEGACY, PREFIXES, behind, is_of_provider};
 use super::variable::Variable;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
@@ -22,8 +23,8 @@ struct Spelling<'a> {
     variable: &'a Variable,
 }
 
-/// One warning for each variable that is there in more than one spelling. A credential of a numbered provider is left out: for
-/// Coder that is an error of its own.
+/// One warning for each variable that is there in more than one spelling, or on several lines of an env file. A credential of a
+/// numbered provider in two spellings is left out: for Coder that is an error of its own.
 pub fn warnings(variables: &[Variable]) -> Vec<Problem> {
     let mut spellings: BTreeMap<Meaning, Vec<Spelling>> = BTreeMap::new();
     for variable in variables.iter().filter(|variable| variable.value() != Some("")) {
@@ -31,7 +32,26 @@ pub fn warnings(variables: &[Variable]) -> Vec<Problem> {
             spellings.entry(meaning).or_default().push(Spelling { rank, variable });
         }
     }
-    spellings.into_iter().filter_map(|(meaning, spellings)| warning(meaning, spellings)).collect()
+    let of_spellings = spellings.into_iter().filter_map(|(meaning, spellings)| warning(meaning, spellings));
+    let of_lines = variables.iter().filter(|variable| is_of_provider(&variable.name)).filter_map(repeated);
+    of_spellings.chain(of_lines).collect()
+}
+
+/// So many lines are named.
+const LISTED: usize = 5;
+
+fn repeated(variable: &Variable) -> Option<Problem> {
+    let (counts, others) = variable.lines().split_last()?;
+    let mut shown: Vec<String> = others.iter().take(LISTED).map(ToString::to_string).collect();
+    if others.len() > LISTED {
+        shown.push(format!("{} more", others.len() - LISTED));
+    }
+    let (lines, them) = if others.len() == 1 { ("line", "it") } else { ("lines", "them") };
+    let message = format!(
+        "set on line {counts} of the env file, and to another value on {lines} {}; line {counts} counts: remove {them}",
+        shown.join(", ")
+    );
+    Some(Problem::new(Code::DuplicateVariable, message).variable(redact::name(&variable.name)))
 }
 
 fn meaning(name: &str) -> Option<(Meaning, (usize, String))> {
@@ -105,6 +125,20 @@ mod tests {
         assert_eq!(takes(&[(newer, "x"), (older, "y")]), newer);
         assert_eq!(takes(&[(older, "x"), ("coder_aibridge_openai_key", "y")]), "coder_aibridge_openai_key");
         assert_eq!(takes(&[(a, "x"), (a, "y")]), "the last one");
+    }
+
+    #[test]
+    fn lines_of_an_env_file_are_named() {
+        let on = |name: &str, lines: &[usize]| {
+            let variable = Variable::new(name, "sk-last", Source::EnvFile).on_lines(lines.to_vec());
+            warnings(&[variable]).into_iter().map(|warning| warning.message).collect::<Vec<_>>()
+        };
+        let key = "CODER_AIBRIDGE_PROVIDER_0_KEY";
+        let said = "set on line 9 of the env file, and to another value on line 2; line 9 counts: remove it";
+        assert_eq!(on(key, &[2, 9]), [said]);
+        let many = on(key, &[1, 2, 3, 4, 5, 6, 7, 8]);
+        assert!(many[0].contains("on lines 1, 2, 3, 4, 5, 2 more; line 8 counts: remove them"), "{many:?}");
+        assert_eq!((on(key, &[]), on("PATH", &[1, 2])), (Vec::new(), Vec::new()));
     }
 
     #[test]

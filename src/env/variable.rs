@@ -15,6 +15,8 @@ pub struct Variable {
     pub source: Source,
     /// Why a reference in its value was not replaced, where that is known.
     note: Option<String>,
+    /// Of an env file that sets it more than once, each time to another value: every line, in order.
+    lines: Vec<usize>,
 }
 
 #[derive(Clone)]
@@ -30,22 +32,28 @@ enum Content {
 
 impl Variable {
     pub fn new(name: impl Into<String>, value: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), content: Content::Text(value.into()), source, note: None }
+        Variable { name: name.into(), content: Content::Text(value.into()), source, note: None, lines: Vec::new() }
     }
 
     /// A value that is not text, as a Secret may hold it.
     pub fn not_unicode(name: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), content: Content::NotUnicode, source, note: None }
+        Variable { name: name.into(), content: Content::NotUnicode, source, note: None, lines: Vec::new() }
     }
 
     /// A variable of a pod template whose value is unknown before the pod runs. `why` names where it comes from.
     pub fn in_pod(name: impl Into<String>, why: impl Into<String>) -> Self {
-        Variable { name: name.into(), content: Content::InPod(why.into()), source: Source::Container, note: None }
+        Variable {
+            name: name.into(),
+            content: Content::InPod(why.into()),
+            source: Source::Container,
+            note: None,
+            lines: Vec::new(),
+        }
     }
 
     /// A variable whose value is in an object that is not among the given manifests. `why` names the object.
     pub fn elsewhere(name: impl Into<String>, why: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), content: Content::Elsewhere(why.into()), source, note: None }
+        Variable { name: name.into(), content: Content::Elsewhere(why.into()), source, note: None, lines: Vec::new() }
     }
 
     pub fn from_os(name: OsString, value: OsString) -> Self {
@@ -53,7 +61,13 @@ impl Variable {
             (Some(_), Ok(text)) => Content::Text(text),
             _ => Content::NotUnicode,
         };
-        Variable { name: name.to_string_lossy().into_owned(), content, source: Source::Process, note: None }
+        Variable {
+            name: name.to_string_lossy().into_owned(),
+            content,
+            source: Source::Process,
+            note: None,
+            lines: Vec::new(),
+        }
     }
 
     /// The same with the reason why a reference in its value stays as it is written.
@@ -65,6 +79,17 @@ impl Variable {
     /// Why a reference in the value was not replaced, if that is known; safe to show.
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
+    }
+
+    /// The same, where an env file sets it on all of these lines and the last one counts.
+    #[must_use]
+    pub fn on_lines(self, lines: Vec<usize>) -> Self {
+        Variable { lines, ..self }
+    }
+
+    /// The lines of an env file that set it to different values, in order; empty unless there are several.
+    pub fn lines(&self) -> &[usize] {
+        &self.lines
     }
 
     /// The whole environment of this process, in its order.

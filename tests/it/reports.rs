@@ -167,3 +167,22 @@ fn valid_values_get_no_warning() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn overridden_line_of_an_env_file_is_named_without_its_value() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = "CODER_AIBRIDGE_PROVIDER_0_TYPE=openai\n# the old one\nCODER_AIBRIDGE_PROVIDER_0_KEY=sk-canary-first-0123\n\
+                CODER_AIBRIDGE_PROVIDER_0_BASE_URL=https://ai.example/v1\nCODER_AIBRIDGE_PROVIDER_0_KEY=sk-canary-last-0123\n";
+    std::fs::write(file.path(), text).unwrap();
+    let run = Run::new(["diff"]).json().args(["--offline", "--env-file"]).arg(file.path());
+    let warned = run.clone().run().expect(0);
+    assert_eq!(warned.codes("warnings"), ["duplicate_variable"], "{warned}");
+    let warning = &warned.json()["warnings"][0];
+    let message = "set on line 5 of the env file, and to another value on line 3; line 5 counts: remove it";
+    assert_eq!(
+        (&warning["message"], &warning["variables"][0]),
+        (&message.into(), &"CODER_AIBRIDGE_PROVIDER_0_KEY".into())
+    );
+    assert!(!warned.everything().contains("sk-canary"), "{warned}");
+    assert_eq!(run.arg("--strict").run().expect(2).codes("problems"), ["duplicate_variable"]);
+}

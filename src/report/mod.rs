@@ -23,7 +23,7 @@ pub use json::json;
 pub use layout::Style;
 #[cfg(feature = "controller")]
 pub use model::Provider;
-pub use model::{Command, Report, RunResult};
+pub use model::{Command, Report, RunResult, external_id_fact};
 pub use resolve::ResolveReport;
 #[cfg(feature = "controller")]
 pub use sentence::{advice, conflict_facts, conflict_sentence, minute, problem_sentence, value};

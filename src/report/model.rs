@@ -240,6 +240,11 @@ fn outcome_of(problem: &Problem) -> Outcome {
     }
 }
 
+/// What the author of a role's trust policy has to know.
+pub fn external_id_fact(id: &str) -> String {
+    format!("external id {id}, which the trust policy of its role needs (sts:ExternalId)")
+}
+
 fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
     Provider {
         name: desired.label(),

@@ -123,6 +123,10 @@ impl ResolveReport {
         for change in &self.changes {
             self.change(&mut out, change, style);
         }
+        if self.report.providers.iter().any(|provider| provider.external_id.is_some()) {
+            out.push('\n');
+            super::terminal::external_ids(&mut out, &self.report);
+        }
         if !self.edits.is_empty() {
             take_database::text(&mut out, &self.edits);
         }

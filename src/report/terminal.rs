@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::headline::headline;
 use super::layout::{Style, labelled, paragraph, with_remark, wrap};
-use super::model::{Command, Provider, Report};
+use super::model::{Command, Provider, Report, external_id_fact};
 use super::sentence::{keep_database_of, minute, origin, take_environment, value};
 use crate::env::UnknownProvider;
 use crate::explain::pointer;
@@ -54,13 +54,14 @@ pub fn remarks(report: &Report, style: Style) -> String {
 pub(super) fn providers(out: &mut String, report: &Report, style: Style) {
     let known = report.providers.iter().map(|provider| row(provider, report.command));
     rows(out, known.chain(report.unknown_providers.iter().map(unknown_row)).collect(), style);
+    external_ids(out, report);
+}
+
+/// Of roles that this run wrote.
+pub(super) fn external_ids(out: &mut String, report: &Report) {
     for provider in &report.providers {
-        if let Some(external_id) = &provider.external_id {
-            let name = &provider.name;
-            let _ = writeln!(
-                out,
-                "  {name}  external id {external_id}, which the trust policy of its role needs (sts:ExternalId)"
-            );
+        if let Some(id) = &provider.external_id {
+            let _ = writeln!(out, "  {}  {}", provider.name, external_id_fact(id));
         }
     }
 }

@@ -175,6 +175,8 @@ impl ResolveAttempt<'_> {
             rollback(self.session).await;
             return Ok(());
         }
+        // Here, so that the report can tell them.
+        update::add_external_ids(self.session, resolution)?;
         let written = update::write(self.session, resolution, run.keyring);
         let transaction = within(ROUND_TRIP_TIMEOUT, self.session, written).await?;
         *self.unanswered = Some(transaction);
@@ -197,6 +199,11 @@ impl ResolveAttempt<'_> {
             let done = outcome.resolution.take();
             self.run.replan(&snapshot, outcome);
             outcome.resolution = done;
+        }
+        if let (Some(plan), Some(done)) = (&mut outcome.plan, &outcome.resolution) {
+            for entry in &mut plan.entries {
+                entry.external_id = entry.id.and_then(|row| done.external_id(row));
+            }
         }
         Ok(())
     }

@@ -14,6 +14,7 @@ mod carry_role;
 mod certificates;
 mod chart_cluster;
 mod crd;
+mod external_id;
 mod faults;
 mod freshness;
 mod from;

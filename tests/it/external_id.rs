@@ -8,8 +8,11 @@ use crate::support::{Database, Finished, Proxy, Run, Server, Variant};
 const ROLE: &str = "arn:aws:iam::123456789012:role/coder";
 
 fn seed(database: &Database) -> Run {
-    Run::seed()
-        .database(database.url())
+    bedrock(Run::seed(), database)
+}
+
+fn bedrock(run: Run, database: &Database) -> Run {
+    run.database(database.url())
         .env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "bedrock")
         .env("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_REGION", "eu-central-1")
         .env("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_MODEL", "anthropic.claude-a")
@@ -56,6 +59,30 @@ fn seed_tells_the_external_id_of_a_role_it_added() {
     assert_eq!(updated.json()["providers"][0]["state"], "updated", "{updated}");
     assert_eq!(told(&updated), stored(&database));
     assert!(told(&updated).is_string(), "{updated}");
+}
+
+/// Once in JSON and once as text, of one row each.
+#[test]
+fn resolve_makes_and_tells_the_external_id_of_a_role() {
+    for json in [true, false] {
+        let database = Server::shared().database(Variant::Current);
+        seed(&database).run().expect(0);
+        let diff = with_role(bedrock(Run::new(["diff"]), &database)).json().run().expect(0);
+        let id = diff.json()["conflicts"][0]["id"].as_str().unwrap_or_default().to_owned();
+        let run = with_role(bedrock(Run::new(["resolve"]), &database)).args(["--take=environment", "--yes"]);
+        let run = run.arg("--conflict").arg(id);
+        let plan = run.clone().json().arg("--dry-run").run().expect(0);
+        assert_eq!(told(&plan), Value::Null, "nothing is made yet");
+        let resolved = if json { run.json().run().expect(0) } else { run.run().expect(0) };
+        let made = stored(&database).as_str().unwrap_or_default().to_owned();
+        assert_eq!(made.len(), 26, "{resolved}");
+        if json {
+            assert_eq!(told(&resolved), made);
+        } else {
+            let said = format!("bedrock  external id {made}, which the trust policy of its role needs");
+            assert!(resolved.stdout.contains(&said), "{resolved}");
+        }
+    }
 }
 
 #[test]

@@ -4,11 +4,11 @@
 use super::observation::{DatabaseView, Observation};
 use crate::kubernetes::crd::reason::Reason;
 use crate::kubernetes::crd::status::ProviderState;
-use crate::plan::resolve::Resolution;
+use crate::plan::resolve::{Resolution, Update};
 use crate::plan::{Conflict, State};
 use crate::problem::{Code, Outcome, Problem, Retry};
-use crate::provider::redact::fit_bytes;
-use crate::report::{Report, problem_sentence, value};
+use crate::provider::redact::{self, fit_bytes};
+use crate::report::{Report, external_id_fact, problem_sentence, value};
 use crate::run::resolve;
 use crate::words::words;
 
@@ -103,11 +103,14 @@ pub enum ConditionUpdate {
 /// [`super::resolve_annotation::conflict_not_found`] says what is.
 pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<WriteResult> {
     if ended.written {
-        let conflicts = ended.resolution.as_ref().map(|resolution| &resolution.conflicts[..]).unwrap_or_default();
+        let resolution = ended.resolution.as_ref();
+        let conflicts = resolution.map(|resolution| &resolution.conflicts[..]).unwrap_or_default();
+        let made = resolution.into_iter().flat_map(external_ids);
+        let done = std::iter::once(changes(conflicts)).chain(made).collect::<Vec<_>>().join("; ");
         let tail = format!("; Coder was notified (conflict {id})");
         return Some(WriteResult::new(
             WriteReason::Resolved,
-            fit_bytes("took the environment: ", &changes(conflicts), &tail, MESSAGE),
+            fit_bytes("took the environment: ", &done, &tail, MESSAGE),
         ));
     }
     if ended.commit_unknown {
@@ -158,6 +161,18 @@ fn changes(conflicts: &[Conflict]) -> String {
     conflicts.chunk_by(|a, b| a.provider == b.provider).map(of_provider).collect::<Vec<_>>().join("; ")
 }
 
+fn external_ids(resolution: &Resolution) -> impl Iterator<Item = String> {
+    let of = |update: &Update| {
+        let id = resolution.external_id(update.row)?;
+        Some(of_role(&redact::name(&update.name), redact::external_id(&id)?))
+    };
+    resolution.updates.iter().filter_map(of)
+}
+
+fn of_role(provider: &str, external_id: &str) -> String {
+    format!("{provider} has the {}", external_id_fact(external_id))
+}
+
 /// What a run of `seed` came to. `None`: it wrote nothing and nothing went wrong, so that a look says what is.
 pub fn seeded(report: &Report) -> Option<WriteResult> {
     if report.written {
@@ -166,7 +181,8 @@ pub fn seeded(report: &Report) -> Option<WriteResult> {
         let inserted = (!names.is_empty()).then(|| format!("inserted {}", names.join(", ")));
         let updated =
             (!report.updates.is_empty()).then(|| format!("took the environment: {}", changes(&report.updates)));
-        let done = inserted.into_iter().chain(updated).collect::<Vec<_>>().join("; ");
+        let of_roles = report.providers.iter().filter_map(|it| Some(of_role(&it.name, it.external_id.as_deref()?)));
+        let done = inserted.into_iter().chain(updated).chain(of_roles).collect::<Vec<_>>().join("; ");
         let message = fit_bytes("", &done, "; Coder was notified", MESSAGE);
         return Some(WriteResult::new(WriteReason::Seeded, message));
     }

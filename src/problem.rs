@@ -101,6 +101,8 @@ words! {
         KubeconfigInvalid = "kubeconfig_invalid" => Outcome::Invalid,
         ClusterForbidden = "cluster_forbidden" => Outcome::Unavailable,
         ClusterUnreachable = "cluster_unreachable" => Outcome::Unavailable,
+        /// `check` and `decide` only.
+        ControllerSilent = "controller_silent" => Outcome::Unavailable,
         // The named conflict no longer exists.
         ConflictMoved = "conflict_moved" => Outcome::Conflict,
         Internal = "internal" => Outcome::Internal,

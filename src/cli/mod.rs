@@ -12,6 +12,8 @@ mod pages;
 #[cfg(feature = "controller")]
 mod probe;
 mod resolve;
+#[cfg(feature = "controller")]
+mod resources;
 mod terminal;
 mod usage;
 mod version;
@@ -68,14 +70,25 @@ fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
         #[cfg(feature = "controller")]
         Command::Man => pages::man(raw),
         #[cfg(feature = "controller")]
+        Command::Status => resources::status(raw, variables),
+        #[cfg(feature = "controller")]
+        Command::Check => resources::check(raw, variables),
+        #[cfg(feature = "controller")]
+        Command::Decide => resources::decide(raw, variables),
+        #[cfg(feature = "controller")]
         Command::Controller => controller(raw, variables),
         #[cfg(feature = "controller")]
         Command::Probe => probe::command(raw),
         // Not among the commands of this build, so the arguments cannot name it.
         #[cfg(not(feature = "controller"))]
-        Command::Crd | Command::Controller | Command::Completion | Command::Man | Command::Probe => {
-            Outcome::Invalid.exit_code()
-        }
+        Command::Crd
+        | Command::Controller
+        | Command::Completion
+        | Command::Man
+        | Command::Probe
+        | Command::Status
+        | Command::Check
+        | Command::Decide => Outcome::Invalid.exit_code(),
     }
 }
 

@@ -44,6 +44,9 @@ pub fn command(error: &clap::Error, arguments: &[OsString], variables: &[Variabl
         // They start nothing and have no report.
         Some(
             Command::Controller
+            | Command::Decide
+            | Command::Status
+            | Command::Check
             | Command::Crd
             | Command::Explain
             | Command::Completion

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use kube::core::Status;
 
-use super::credential_plugin::PluginFailed;
+use crate::provider::redact;
 use crate::words::words;
 
 /// One call, on a server that answers.
 const LIMIT: Duration = Duration::from_secs(15);
+/// Characters of what a policy says.
+const DENIAL: usize = 500;
 
 words! {
     /// How a call failed: also the label `class` of a metric.
@@ -39,9 +41,6 @@ words! {
         Tls = "tls" =>
             "the certificate of the API server is not accepted; check the server's name and certificate-authority in \
              the kubeconfig",
-        /// The program that gives the credentials, asked anew.
-        Plugin = "plugin" =>
-            "the credential plugin of the kubeconfig failed; the log names it with its exit code; run it by hand to see why",
         Other = "other" => "the API server's answer could not be interpreted; retrying",
     }
 }
@@ -51,7 +50,6 @@ impl ApiErrorKind {
         match error {
             kube::Error::Api(status) if is_of_terminating(status) => ApiErrorKind::Terminating,
             kube::Error::Api(status) => of_code(status.code),
-            kube::Error::Service(cause) if cause.is::<PluginFailed>() => ApiErrorKind::Plugin,
             kube::Error::HyperError(_) | kube::Error::Service(_) if is_of_certificate(error) => ApiErrorKind::Tls,
             kube::Error::HyperError(_) | kube::Error::Service(_) => ApiErrorKind::Unreachable,
             _ => ApiErrorKind::Other,
@@ -104,11 +102,17 @@ pub struct ApiError {
     pub retry_after: Option<Duration>,
     /// The fields that the API server's definition does not know: server-side apply refuses the whole for one of them.
     pub unknown_fields: Vec<String>,
+    /// What an admission policy or webhook says that denied it, safe to show.
+    pub denied: Option<String>,
 }
 
 impl ApiError {
+    pub fn new(call: String, kind: ApiErrorKind) -> ApiError {
+        ApiError { call, kind, retry_after: None, unknown_fields: Vec::new(), denied: None }
+    }
+
     pub fn timed_out(call: String) -> ApiError {
-        ApiError { call, kind: ApiErrorKind::TimedOut, retry_after: None, unknown_fields: Vec::new() }
+        ApiError::new(call, ApiErrorKind::TimedOut)
     }
 }
 
@@ -136,12 +140,12 @@ pub async fn call_by<T>(
 }
 
 async fn within<T>(limit: Duration, name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
-    let failed = |kind| ApiError { call: name.to_owned(), kind, retry_after: None, unknown_fields: Vec::new() };
+    let failed = |kind| ApiError::new(name.to_owned(), kind);
     match tokio::time::timeout(limit, call).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
             let (retry_after, unknown_fields) = (retry_after(&error), unknown_fields(&error));
-            Err(ApiError { retry_after, unknown_fields, ..failed(ApiErrorKind::of(&error)) })
+            Err(ApiError { retry_after, unknown_fields, denied: denied(&error), ..failed(ApiErrorKind::of(&error)) })
         }
         Err(_) => Err(failed(ApiErrorKind::TimedOut)),
     }
@@ -155,6 +159,14 @@ fn unknown_fields(error: &kube::Error) -> Vec<String> {
         Some(path.to_owned())
     };
     status.message.lines().filter_map(|line| path(line.trim_end())).collect()
+}
+
+/// `ValidatingAdmissionPolicy 'x' with binding 'y' denied request: …`, and of a webhook `admission webhook "x" denied the request: …`.
+fn denied(error: &kube::Error) -> Option<String> {
+    let kube::Error::Api(status) = error else { return None };
+    let (_, said) =
+        ["denied request: ", "denied the request: "].iter().find_map(|words| status.message.split_once(words))?;
+    Some(redact::truncate_chars(&redact::escape(said.trim()), DENIAL))
 }
 
 fn retry_after(error: &kube::Error) -> Option<Duration> {

@@ -4,13 +4,11 @@
 mod client;
 mod controller;
 pub mod crd;
-mod credential_plugin;
+mod failure;
 mod kubeconfig;
 pub mod probe;
-mod status;
+pub mod resources;
+pub mod status;
 pub mod workload;
 
-pub use controller::listen::{ListenerLimits, ListenerMetrics, Listeners};
-pub use controller::recheck::Rechecks;
 pub use controller::run::{End, run};
-pub use controller::scope::Scope;

@@ -85,8 +85,8 @@ impl RawOptions {
 /// `width`: columns of the help.
 pub fn program(width: usize) -> clap::Command {
     let commands = Command::ALL.iter().map(|command| {
-        let is_hidden = |row: &OptionRow| row.ignored_by.contains(command) || !applies(row);
-        let args = rows_of(*command).map(|row| argument(row).hide(is_hidden(row)));
+        let is_hidden = |row: &OptionRow| row.ignored_by.contains(command) || !applies(row, *command);
+        let args = rows_of(*command).map(|row| argument(row, *command).hide(is_hidden(row)));
         clap::Command::new(command.as_str())
             .about(command.about())
             .override_usage(usage(*command))
@@ -104,8 +104,8 @@ pub fn program(width: usize) -> clap::Command {
 }
 
 /// In the build for init containers there is no cluster to ask, and the option only says so.
-fn applies(row: &OptionRow) -> bool {
-    cfg!(feature = "controller") || command_help::heading(row.name) != Some("Cluster")
+fn applies(row: &OptionRow, command: Command) -> bool {
+    cfg!(feature = "controller") || command_help::heading(row.name, command) != Some("Cluster")
 }
 
 /// `ai-provider-seed resolve [OPTIONS] [PROVIDER]...`, without what clap would add to the name.
@@ -118,19 +118,19 @@ fn usage(command: Command) -> String {
     let options = if options { " [OPTIONS]" } else { "" };
     let positional = match (positional, command) {
         (None, _) => String::new(),
-        (Some(value), Command::Completion) => format!(" {value}"),
-        (Some(value), Command::Man) => format!(" [{value}]"),
+        (Some(value), Command::Completion | Command::Check | Command::Decide) => format!(" {value}"),
+        (Some(value), Command::Man | Command::Status) => format!(" [{value}]"),
         (Some(value), _) => format!(" [{value}]..."),
     };
     format!("{PROGRAM} {}{options}{positional}", command.as_str())
 }
 
-fn argument(row: &OptionRow) -> Arg {
+fn argument(row: &OptionRow, command: Command) -> Arg {
     let help = match row.default {
         Some(default) => format!("{} [default: {default}]", row.help),
         None => row.help.to_owned(),
     };
-    let arg = Arg::new(row.name).help(help).help_heading(command_help::heading(row.name));
+    let arg = Arg::new(row.name).help(help).help_heading(command_help::heading(row.name, command));
     let option = |arg: Arg, value: &'static str| arg.long(row.name).value_name(value).short(row.short);
     match row.takes {
         // `-` is the value of `--from`, and no other option has a value that an option's name could be.

@@ -4,8 +4,9 @@ use super::definitions::Command;
 use crate::problem::Outcome;
 
 /// Below which heading an option is listed. An option without one is below `Options`.
-pub fn heading(option: &str) -> Option<&'static str> {
+pub fn heading(option: &str, command: Command) -> Option<&'static str> {
     Some(match option {
+        "wait" if matches!(command, Command::Check | Command::Decide) => "Cluster",
         "take" | "conflict" | "restore" | "dry-run" | "yes" => "Decision",
         "format" | "secrets-file" | "show-secrets" => "Export",
         "database-url"
@@ -78,6 +79,18 @@ pub fn examples(command: Command) -> &'static [Example] {
             ("export openai --format helm", "one provider, as values of Coder's chart"),
             ("export --format terraform", "blocks that import the providers into Terraform"),
         ],
+        Command::Decide => &[
+            (
+                "decide coder --conflict ID --take environment -n coder",
+                "the controller writes what the environment says",
+            ),
+            ("decide coder --conflict ID --take environment --wait 5m", "of a controller that is slow to answer"),
+        ],
+        Command::Status => &[
+            ("status -n coder", "all of a namespace, and what to do for those that are not ready"),
+            ("status -A --output json", "of the whole cluster, for a program"),
+        ],
+        Command::Check => &[("check coder -n coder", "after a change that the controller has not noticed yet")],
         Command::Controller => &[("controller --leader-elect", "with two replicas; the chart sets it")],
         Command::Crd => &[("crd | kubectl apply --server-side -f -", "install or upgrade the definition")],
         Command::Explain => &[("explain conflict", "an outcome"), ("explain --list", "all words")],
@@ -99,6 +112,8 @@ pub fn outcomes(command: Command) -> &'static [Outcome] {
         Command::Diff => &[Ok, Changes, Invalid, Conflict, Unavailable, Unusable, Internal],
         Command::Resolve => &[Ok, Invalid, Conflict, Unavailable, Unusable, Locked, Internal, OutputFailed],
         Command::Export => &[Ok, Invalid, Unavailable, Unusable, Internal, OutputFailed],
+        Command::Decide => &[Ok, Invalid, Conflict, Unavailable, Unusable, Locked, Internal, OutputFailed],
+        Command::Status | Command::Check => &[Ok, Invalid, Conflict, Unavailable, Unusable, Internal, OutputFailed],
         Command::Controller => &[Ok, Invalid, Unavailable, Internal],
         Command::Probe => &[Ok, Invalid, Unavailable, Internal],
         Command::Crd | Command::Explain | Command::Completion | Command::Man | Command::Version => {
@@ -113,18 +128,31 @@ fn meaning(command: Command, outcome: Outcome) -> &'static str {
         (Outcome::Ok, Command::Controller) => "ended by a signal",
         (Outcome::Ok, Command::Seed) => "nothing to do, or done; or --block-on lets the start through",
         (Outcome::Ok, Command::Probe) => "the page answered 200",
+        (Outcome::Ok, Command::Decide) => "the controller carried it out, or had nothing to write",
+        (Outcome::Ok, Command::Status | Command::Check) => "all are ready: the next start would go ahead",
         (Outcome::Ok, _) => "nothing to do, or done",
         (Outcome::Changes, _) => "a seed would insert, or update under --take-environment",
         (Outcome::Invalid, Command::Seed | Command::Diff | Command::Resolve) => {
             "the arguments or the environment are wrong"
         }
+        (Outcome::Invalid, Command::Status | Command::Check) => {
+            "the arguments are wrong, or an environment is, or an object is missing"
+        }
         (Outcome::Invalid, _) => "the arguments are wrong",
         (Outcome::Conflict, Command::Resolve) => "the decision no longer matches, or was not confirmed",
+        (Outcome::Conflict, Command::Decide) => "there is no such conflict now",
+        (Outcome::Conflict, Command::Status | Command::Check) => "a conflict stops the next start",
         (Outcome::Conflict, _) => "environment and database disagree; nothing was written",
         (Outcome::Unavailable, Command::Controller) => "the Lease was lost",
         (Outcome::Unavailable, Command::Probe) => "the page does not answer 200",
+        (Outcome::Unavailable, Command::Decide | Command::Check) => {
+            "no answer of API server, controller or database within --wait"
+        }
+        (Outcome::Unavailable, Command::Status) => "API server or database did not answer, or nothing was checked yet",
         (Outcome::Unavailable, _) => "no usable connection within --wait",
+        (Outcome::Unusable, Command::Decide) => "the controller may not or cannot write it",
         (Outcome::Unusable, _) => "connected, but this cannot be read or carried out there",
+        (Outcome::Locked, Command::Decide) => "another seeder held the lock until --wait was over",
         (Outcome::Locked, _) => "another seeder held the lock longer than --lock-timeout",
         (Outcome::OutputFailed, _) => "the result could not be written",
         (Outcome::Internal, _) => "a bug: please report it",
@@ -156,7 +184,7 @@ mod tests {
     #[test]
     fn options_of_long_helps_all_have_a_heading() {
         for row in OPTIONS.iter().filter(|row| !matches!(row.takes, Takes::Positional(_)) && row.name != "list") {
-            assert!(heading(row.name).is_some(), "{}", row.name);
+            assert!(heading(row.name, row.commands[0]).is_some(), "{}", row.name);
         }
     }
 

@@ -9,6 +9,9 @@ pub enum Command {
     Diff,
     Resolve,
     Export,
+    Decide,
+    Status,
+    Check,
     Controller,
     Crd,
     Explain,
@@ -18,12 +21,29 @@ pub enum Command {
     Version,
 }
 
-use Command::{Completion, Controller, Diff, Explain, Export, Man, Probe, Resolve, Seed, Version};
+use Command::{
+    Check, Completion, Controller, Decide, Diff, Explain, Export, Man, Probe, Resolve, Seed, Status, Version,
+};
 
 impl Command {
     /// Those of this build.
     pub const ALL: &'static [Command] = if cfg!(feature = "controller") {
-        &[Seed, Diff, Resolve, Export, Controller, Command::Crd, Probe, Explain, Completion, Man, Version]
+        &[
+            Seed,
+            Diff,
+            Resolve,
+            Export,
+            Status,
+            Check,
+            Decide,
+            Controller,
+            Command::Crd,
+            Probe,
+            Explain,
+            Completion,
+            Man,
+            Version,
+        ]
     } else {
         &[Seed, Diff, Resolve, Export, Explain, Version]
     };
@@ -34,6 +54,9 @@ impl Command {
             Diff => "diff",
             Resolve => "resolve",
             Export => "export",
+            Decide => "decide",
+            Status => "status",
+            Check => "check",
             Controller => "controller",
             Command::Crd => "crd",
             Explain => "explain",
@@ -52,6 +75,9 @@ impl Command {
                 "Settle a conflict: change the row to the environment's values, or show how to change the environment"
             }
             Export => "Print the providers of the database as environment variables or manifests",
+            Decide => "Settle a conflict through the controller: annotate the AIProviderSeed, and wait for the result",
+            Status => "Show AIProviderSeed resources, and what to do for those that are not ready",
+            Check => "Have the controller check an AIProviderSeed now, and show what it found",
             Controller => {
                 "Watch AIProviderSeed resources and report in their status whether the next start would succeed; with \
                  --allow-writes, settle and seed"
@@ -136,11 +162,15 @@ const DATABASE: &[Command] = &[Seed, Diff, Resolve, Export];
 const COMPARING: &[Command] = &[Seed, Diff, Resolve];
 const STARTING: &[Command] = &[Seed, Diff];
 /// Commands that query an API server once, with kubectl's options.
-const ON_CLUSTER: &[Command] = &[Diff, Resolve];
+const ON_CLUSTER: &[Command] = &[Diff, Resolve, Status, Check, Decide];
 /// Commands that can use a workload's environment.
 const FROM: &[Command] = &[Diff, Resolve];
 /// Commands that find an API server as kubectl does.
-const KUBECONFIG: &[Command] = &[Diff, Resolve, Controller];
+const KUBECONFIG: &[Command] = &[Diff, Resolve, Status, Check, Decide, Controller];
+/// Commands that wait for a controller.
+const WAITING: &[Command] = &[Check, Decide];
+/// Commands with a result that a program may read.
+const REPORTING: &[Command] = &[Seed, Diff, Resolve, Export, Status, Check];
 const EVERY: &[Command] = &[Seed, Diff, Resolve, Export, Controller];
 
 const BOOL: Takes = Takes::OptionalValue("BOOL", "true");
@@ -168,10 +198,16 @@ const fn ignored_by(commands: &'static [Command], row: OptionRow) -> OptionRow {
 pub const OPTIONS: &[OptionRow] = &[
     row("provider", Takes::Positional("PROVIDER"), CommandLine, &[Resolve],
         "Names [default: those of the conflict ids]"),
+    row("name", Takes::Positional("NAME"), CommandLine, &[Status, Check, Decide],
+        "The name of the AIProviderSeed"),
     row("take", Takes::Value("SIDE"), CommandLine, &[Resolve],
         "Which side is right: environment (changes the row), database (shows how to change the environment)"),
     row("conflict", Takes::List("ID"), CommandLine, &[Resolve],
         "The id of the conflict that you saw; several times for several providers"),
+    row("take", Takes::Value("SIDE"), CommandLine, &[Decide],
+        "Which side is right: environment (the controller changes the row), database (nothing to write)"),
+    row("conflict", Takes::Value("ID"), CommandLine, &[Decide],
+        "The id of the conflict that you saw, whole"),
     row("restore", Takes::Nothing, CommandLine, &[Resolve],
         "Restore the named providers that an operator deleted"),
     row("dry-run", Takes::Nothing, CommandLine, &[Resolve],
@@ -247,6 +283,10 @@ pub const OPTIONS: &[OptionRow] = &[
         "Ask as this user, such as system:serviceaccount:NAMESPACE:NAME (impersonation)"),
     row("as-group", Takes::List("GROUP"), Process, ON_CLUSTER,
         "With --as: as a member of this group; may be given several times"),
+    short('A', row("all-namespaces", Takes::Nothing, CommandLine, &[Status],
+        "Show the resources of all namespaces")),
+    row("wait", Takes::Value("DURATION"), Process, WAITING,
+        "How long to wait for the controller, at most 24h").default("60s"),
     row("watch", Takes::OptionalValue("INTERVAL", "5s"), Process, &[Diff],
         "Check repeatedly and show changes; without a value every 5s"),
 
@@ -273,7 +313,7 @@ pub const OPTIONS: &[OptionRow] = &[
     row("concurrency", Takes::Value("NUMBER"), Process, &[Controller],
         "How many resources to check at once").default("8"),
 
-    row("output", Takes::Value("WORD"), Process, DATABASE,
+    row("output", Takes::Value("WORD"), Process, REPORTING,
         "The report on standard output: text, json; for diff also github (annotations)").default("text"),
     row("termination-log", Takes::Value("FILE"), Process, DATABASE,
         "At most 1 KiB for kubectl describe pod; empty turns it off [default: /dev/termination-log if present]"),

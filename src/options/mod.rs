@@ -18,6 +18,8 @@ pub mod from;
 mod reader;
 mod require_auth;
 pub mod resolve;
+#[cfg(feature = "controller")]
+pub mod resources;
 mod seed;
 pub mod usage;
 pub mod words;

@@ -35,9 +35,14 @@ impl<'a> OptionReader<'a> {
         }
     }
 
+    pub fn command(&self) -> Command {
+        self.raw.command
+    }
+
     /// The default of the table, too, where the text cannot be read: then there is a problem.
     pub fn read<T>(&mut self, option: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> T {
-        let text = OPTIONS.iter().find_map(|row| row.default.filter(|_| row.name == option)).unwrap_or_default();
+        let rows = rows_of(self.raw.command).chain(OPTIONS);
+        let text = rows.filter(|row| row.name == option).find_map(|row| row.default).unwrap_or_default();
         match parse(text) {
             Ok(default) => self.read_or(option, default, parse),
             Err(message) => unreachable!("the default of --{option}: {message}"),

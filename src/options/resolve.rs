@@ -60,19 +60,29 @@ fn id_mistake(id: &str) -> Option<String> {
     })
 }
 
+/// The same, with what an id looks like.
+#[cfg(feature = "controller")]
+pub(super) fn single_id(id: &str) -> Option<String> {
+    id_mistake(id).map(|mistake| format!("the id {mistake}; an id has {ID_FORM}; copy it whole from status or diff"))
+}
+
+/// What `--take` may say.
+pub(super) fn sides() -> [(&'static str, Action); 2] {
+    [("environment", Action::TakeEnvironment), ("database", Action::TakeDatabase)]
+}
+
 /// `can_ask`: a person sits at a terminal.
 pub fn parse(raw: &RawOptions, can_ask: bool, problems: &mut Vec<Problem>) -> Request {
     let mut problem = |option: &str, message: &str| {
         problems.push(Problem::new(Code::InvalidOption, message).variable(option));
     };
-    let sides = [("environment", Action::TakeEnvironment), ("database", Action::TakeDatabase)];
     let action = match (raw.text("take"), raw.is_given("restore")) {
         (Some(_), true) => {
             problem("--restore", "it is a step of its own; leave --take out, and settle what then differs");
             Action::Restore
         }
         (None, true) => Action::Restore,
-        (Some(take), false) => word(take, &sides).unwrap_or_else(|message| {
+        (Some(take), false) => word(take, &sides()).unwrap_or_else(|message| {
             problem("--take", &message);
             Action::TakeDatabase
         }),

@@ -119,6 +119,8 @@ fn each_command_reads_the_options_that_it_declares() {
             | Command::Man
             | Command::Version => {}
             #[cfg(feature = "controller")]
+            Command::Status | Command::Check | Command::Decide => drop(resources::read(&mut reader)),
+            #[cfg(feature = "controller")]
             Command::Controller => drop(controller::read(&mut reader)),
             Command::Diff => drop((seed::read(&mut reader, &raw), from::read(&mut reader), diff::read(&mut reader))),
             Command::Resolve => drop((seed::read(&mut reader, &raw), from::read(&mut reader))),

@@ -22,6 +22,8 @@ pub use headline::good;
 pub use json::json;
 pub use layout::Style;
 #[cfg(feature = "controller")]
+pub use layout::paragraph;
+#[cfg(feature = "controller")]
 pub use model::Provider;
 pub use model::{Command, Report, RunResult, external_id_fact};
 pub use resolve::ResolveReport;

@@ -11,9 +11,9 @@ const DECISION: &str = "aiproviders.dev/resolve=3f9a1c3f9a1c:environment";
 const CONTROLLER: &str = "the-controller";
 const REFUSED: &str = "need the right to update aiproviderseeds/resolve";
 
-struct Person<'n> {
+pub struct Person<'n> {
     namespace: &'n Namespace<'n>,
-    account: ServiceAccount,
+    pub account: ServiceAccount,
 }
 
 impl Person<'_> {
@@ -43,7 +43,7 @@ fn refused(output: Output) {
 }
 
 /// An account with one of the chart's roles (which the cluster itself would make part of `view` and `edit`) and more rules.
-fn person<'n>(namespace: &'n Namespace<'n>, name: &str, role: &str, rules: Value) -> Person<'n> {
+pub fn person<'n>(namespace: &'n Namespace<'n>, name: &str, role: &str, rules: Value) -> Person<'n> {
     let account = namespace.account_with(name, &rules);
     let binding = json!({
         "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": {"name": format!("{name}-{role}")},
@@ -54,7 +54,7 @@ fn person<'n>(namespace: &'n Namespace<'n>, name: &str, role: &str, rules: Value
     Person { namespace, account }
 }
 
-fn decide_rule(names: &[&str]) -> Value {
+pub fn decide_rule(names: &[&str]) -> Value {
     let mut rule =
         json!({"apiGroups": ["aiproviders.dev"], "resources": ["aiproviderseeds/resolve"], "verbs": ["update"]});
     if !names.is_empty() {
@@ -68,7 +68,7 @@ fn status_rule() -> Value {
 }
 
 /// The chart's policy for this namespace, in force, and the names of its roles.
-fn install(namespace: &Namespace) -> (String, String) {
+pub fn install(namespace: &Namespace) -> (String, String) {
     let set = format!(
         "allowWrites=true,aggregatedRoles.edit=true,serviceAccount.name={CONTROLLER},watchNamespaces={{{}}}",
         namespace.name()

@@ -4,7 +4,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod alerts;
 mod cluster;
 mod controller;
 mod decision;

@@ -7,7 +7,23 @@ use crate::support::terminal::Terminal;
 const WIDTHS: [usize; 3] = [60, 80, 120];
 
 const COMMANDS: &[&str] = if cfg!(feature = "controller") {
-    &["", "seed", "diff", "resolve", "export", "controller", "crd", "probe", "explain", "completion", "man", "version"]
+    &[
+        "",
+        "seed",
+        "diff",
+        "resolve",
+        "export",
+        "status",
+        "check",
+        "decide",
+        "controller",
+        "crd",
+        "probe",
+        "explain",
+        "completion",
+        "man",
+        "version",
+    ]
 } else {
     &["", "seed", "diff", "resolve", "export", "explain", "version"]
 };

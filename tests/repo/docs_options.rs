@@ -7,7 +7,7 @@ use crate::support::markdown::Page;
 
 /// Those that have options of their own.
 const COMMANDS: &[&str] = if cfg!(feature = "controller") {
-    &["diff", "resolve", "export", "controller"]
+    &["diff", "resolve", "export", "status", "check", "decide", "controller"]
 } else {
     &["diff", "resolve", "export"]
 };

@@ -85,7 +85,7 @@ impl<'a> StatusClient<'a> {
                 }
             }
         }
-        Err(ApiError { call: what, kind: ApiErrorKind::Invalid, retry_after: None, unknown_fields: Vec::new() })
+        Err(ApiError::new(what, ApiErrorKind::Invalid))
     }
 }
 

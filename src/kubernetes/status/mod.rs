@@ -4,4 +4,5 @@ pub mod conditions;
 pub mod last_agreed;
 pub mod observation;
 pub mod resolve_annotation;
+pub mod shown;
 pub mod write_result;

@@ -9,9 +9,10 @@ use super::manifests::Manifests;
 use super::objects::{Names, ObjectKind, Objects};
 use super::template::Workload;
 use crate::env::{DATABASE_URL_VARIABLES, Variable, is_of_provider, size};
-use crate::kubernetes::client::{ApiError, ApiErrorKind};
+use crate::kubernetes::client::ApiError;
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::kubernetes::crd::spec::DEFAULT_CONTAINER;
+use crate::kubernetes::failure;
 use crate::kubernetes::kubeconfig;
 use crate::options::from::{FromPlace, FromSource, WorkloadName};
 use crate::options::{self, BlockOn, DatabaseSource, Options, RawOptions};
@@ -98,31 +99,8 @@ impl WorkloadSource {
 }
 
 fn of_failure(error: &ApiError, wanted: &WorkloadName, namespace: &str) -> Problem {
-    let call = &error.call;
-    let refused = match error.kind {
-        ApiErrorKind::Unauthorized => Some(
-            "the API server does not accept the token or certificate (401); log in again, ask an authorized user to run it",
-        ),
-        ApiErrorKind::Forbidden => {
-            Some("the API server forbids it (403); request this permission, ask a user who has it to run it")
-        }
-        _ => None,
-    };
-    if let Some(refused) = refused {
-        let message = format!("cannot {call}: {refused}, or compare manifests with --from -");
-        return Problem::new(Code::ClusterForbidden, message);
-    }
-    let what = match error.kind {
-        ApiErrorKind::Unreachable => "the API server cannot be reached",
-        ApiErrorKind::Tls => "the certificate of the API server is not accepted",
-        ApiErrorKind::TimedOut => "the API server does not answer in time",
-        ApiErrorKind::TooManyRequests | ApiErrorKind::Unavailable => "the API server is not available now",
-        ApiErrorKind::Plugin => "the credential plugin of the kubeconfig failed",
-        _ => "the login failed, or the answer could not be interpreted",
-    };
-    let (kind, name) = (wanted.kind.lower_case(), &wanted.name);
-    let message = format!("cannot {call}: {what}; check that kubectl get {kind}/{name} --namespace {namespace} works");
-    Problem::new(Code::ClusterUnreachable, message)
+    let kubectl = format!("kubectl get {}/{} --namespace {namespace}", wanted.kind.lower_case(), wanted.name);
+    failure::problem(error, ", or compare manifests with --from -", &kubectl)
 }
 
 fn of_stop(stop: CheckStopped) -> Problem {

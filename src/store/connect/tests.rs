@@ -4,9 +4,7 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::*;
-use crate::problem::{Code, Problem};
-use crate::store::error::Retry;
-use crate::store::url::ConnectOptions;
+use crate::problem::Problem;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -45,7 +45,7 @@ fn quickstart_shows_a_conflict_and_settles_it() {
     let id = place.json(&["get", "aps", "coder"])["status"]["conflicts"][0]["id"].as_str().unwrap().to_owned();
     let hide = [(&stopped[..], "coder-6f54866fb-tqqkm"), (&id[..], shown::CONFLICT), (&place.namespace[..], "coder")];
     shown::compare("describe-pod.txt", pod, &shown::POD, &hide);
-    shown::compare("describe-aps.txt", resource, &shown::RESOURCE, &hide);
+    shown::compare("describe-aps-quickstart.txt", resource, &shown::RESOURCE, &hide);
     shown::compare("get-aps.txt", pod.rsplit_once("get aps").unwrap().1, &["NAME", "coder"], &hide);
     let is_serving =
         |pod: &serde_json::Value| pod["metadata"]["name"] == serving && pod["status"]["phase"] == "Running";

@@ -22,8 +22,7 @@ pub struct Page {
 const CONTROLLER: &str = "# Performance of the controller
 
 Written by `make bench` (alone: `BENCH_PART=controller make bench`): the program as it is released, with a real
-kube-apiserver and a real Postgres on the same machine. A goal is a promise of a size or of a time, and stays what it is when it
-is missed. [controller.md](controller.md) tells what the controller does when.
+kube-apiserver and a real Postgres on the same machine. [controller.md](controller.md) says what the controller does when.
 ";
 
 const TEXT: &str = "# Performance
@@ -31,13 +30,12 @@ const TEXT: &str = "# Performance
 Written by `make bench`, which measures everything below in one run and ends by itself. A time is that of a whole process,
 from before its start to after its end, with Postgres on the same machine. Programs that are compared run in turn; a ratio
 is the median of the ratios of neighbours. Each number is the median of at least ROUNDS. Absolute times depend on the
-machine and on what else it does; the ratios are what to compare. [architecture.md](architecture.md) tells where they come
-from.
+machine and on what else it does; the ratios are what to compare. [architecture.md](architecture.md) says where the time goes.
 
-The programs are the static ones of the images, as `hack/build` makes them; the floor is built like them. Those to compare with are in [examples/bench/floor.rs](../examples/bench/floor.rs): the floor connects and runs one `select 1`
-with the same libraries; one statement per row is how Coder's server seeded; the read through the lock is what a seed
-would be that takes Coder's lock before it knows whether it needs it, all in one flight; as Coder's server looked is the lock, all
-providers, and the keys of each, one statement after the other.
+`seed` is the static program of the init container's image, as `hack/build` makes it. The programs to compare with are built like
+it, from [examples/bench/floor.rs](../examples/bench/floor.rs). The floor connects and runs one `select 1` with the same
+libraries. One statement per row is how Coder's server seeded. The read through the lock takes Coder's lock first, and then
+reads, all in one flight. As Coder's server looked is the lock, all providers, and the keys of each, one statement after the other.
 ";
 
 /// Before the measures of a section.
@@ -118,6 +116,7 @@ impl Page {
         self.resources += &(line + "\n");
     }
 
+    /// A sentence of the page about something that was not measured.
     pub fn note(&mut self, note: &str) {
         println!("{note}");
         if !self.notes.iter().any(|there| there == note) {
@@ -145,7 +144,7 @@ impl Page {
         let _ = write!(text, "\n{}{}\n", self.sizes, self.notes.join("\n"));
         text += "## Times\n\n| What | Median | The middle half |\n|---|---|---|\n";
         text += &self.times;
-        text += "\n## Growth\n\nWith `--env-file`, because no kernel takes 10,000 providers as environment.\n\n";
+        text += "\n## Growth\n\nWith `--env-file`, which takes at most 16,384 variables.\n\n";
         text += "| Providers | First seed | Nothing to do | Peak memory, nothing to do |\n|---|---|---|---|\n";
         text += &self.growth;
         text += "\n![Time against the number of providers](performance-time.svg)\n";

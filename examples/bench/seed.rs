@@ -10,6 +10,8 @@ use crate::support::floods::{self, Flood};
 use crate::support::{Database, Hostile, Options, Proxy, Server, Variant, proxy};
 
 const CROWD: usize = 200;
+/// Of four variables each, out of the 16,384 that a file may have.
+const MOST: u32 = 4_000;
 const NO_TIME: &str = "Memory was not measured: /usr/bin/time is not installed.";
 
 pub fn measure(programs: &Programs, server: &Server, page: &mut Page, rounds: usize) {
@@ -194,7 +196,7 @@ fn growth(programs: &Programs, server: &Server, page: &mut Page, rounds: usize) 
     let mut first = Vec::new();
     let mut quiet = Vec::new();
     let mut memory = Vec::new();
-    for number in [1, 10, 100, 1_000, 10_000] {
+    for number in [1, 10, 100, 1_000, MOST] {
         let database = server.database(Variant::Current);
         let file = tempfile::NamedTempFile::new().expect("create a file");
         let lines: String =

@@ -66,8 +66,8 @@ where
     }));
 }
 
-/// Requests that the API server has answered for what the controller reads and writes. Only one controller runs at a time, so
-/// that they are its own, while nothing else is created.
+/// Requests that the API server has answered for what the controller reads and writes. They are those of one controller where no
+/// other one is at work meanwhile.
 #[derive(Clone, Copy, Default)]
 pub struct Requests {
     pub gets: u64,

@@ -15,6 +15,8 @@ mod plot;
 mod programs;
 mod seed;
 
+use std::time::Instant;
+
 use page::Page;
 use programs::Programs;
 use support::{Options, Server};
@@ -26,7 +28,7 @@ const TRIAL: &str = "BENCH_ROUNDS";
 const PART: &str = "BENCH_PART";
 
 fn main() {
-    let programs = Programs::find();
+    let (programs, began) = (Programs::find(), Instant::now());
     let trial: Option<usize> = std::env::var(TRIAL).ok().map(|text| text.parse().expect("a number of rounds"));
     let part = std::env::var(PART).ok();
     let part = part.as_deref();
@@ -52,4 +54,5 @@ fn main() {
             page.write_controller();
         }
     }
+    println!("\nmeasured for {} minutes", began.elapsed().as_secs().div_ceil(60));
 }

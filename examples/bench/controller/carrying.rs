@@ -71,7 +71,7 @@ pub fn measure(path: &Path, server: &Server, cluster: &Cluster, page: &mut Page,
     create(&namespace, all.iter().map(|tenant| tenant.workload()).collect());
     let names: Vec<String> = all.iter().map(|tenant| tenant.name.clone()).collect();
     let mut conditions = Conditions::of(&namespace);
-    let _process = Process::start(path, &namespace, &["--allow-writes", "--listeners-per-host=50"]);
+    let process = Process::start(path, &namespace, &["--allow-writes", "--listeners-per-host=50"]);
     conditions.wait(&names, "InSync", FIRST_STATUS);
     std::thread::sleep(Duration::from_secs(3));
 
@@ -82,7 +82,19 @@ each has a Deployment and a Secret of its own. A time begins when the API server
 ends when the row has the new key, committed, or when a watch of the API server brings the condition.",
     );
     into_rows(&namespace, &owners, page, rotations);
+    // What the many changes announced is checked within 10 s.
+    std::thread::sleep(Duration::from_secs(15));
+    let before = checks(&process);
     into_conditions(&namespace, &observers, &mut conditions, page, rotations);
+    let after = checks(&process);
+    let mean = Duration::from_secs_f64((after.0 - before.0) / (after.1 - before.1));
+    page.plain_time("the same, the mean of the check with the write of its status", mean);
+}
+
+/// Seconds of all checks so far, and their number.
+fn checks(process: &Process) -> (f64, f64) {
+    let of = |what: &str| process.metric(&format!("ai_provider_seed_reconcile_duration_seconds_{what}"));
+    (of("sum"), of("count"))
 }
 
 fn into_rows(namespace: &Namespace, owners: &[Tenant], page: &mut Page, rotations: usize) {

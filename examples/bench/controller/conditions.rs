@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use ai_provider_seed::testing::kubernetes::crd::spec::AIProviderSeed;
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use kube::runtime::watcher::{Config, Event, watcher};
 use tokio::task::JoinHandle;
 
@@ -41,7 +41,7 @@ impl Conditions {
                 }
             }
         };
-        let task = block_on(async { tokio::spawn(watching) });
+        let task = block_on(std::future::ready(()).map(|()| tokio::spawn(watching)));
         Conditions { news, now: HashMap::new(), task }
     }
 

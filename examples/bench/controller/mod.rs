@@ -31,7 +31,7 @@ pub const PARTS: [&str; 6] = ["growth", "listening", "carrying", "quiet", "outag
 pub fn measure(path: &Path, server: &Server, page: &mut Page, is_wanted: impl Fn(&str) -> bool, trial: bool) {
     let Some(cluster) = Cluster::shared() else { return page.note("There was no kube-apiserver for the controller.") };
     if is_wanted("growth") {
-        growth::measure(path, server, cluster, page, if trial { 2 } else { 50 });
+        growth::measure(path, server, cluster, page, if trial { 2 } else { 20 });
     }
     if is_wanted("carrying") {
         carrying::measure(path, server, cluster, page, if trial { 20 } else { 200 });

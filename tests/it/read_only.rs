@@ -158,3 +158,26 @@ fn one_attempt_goes_over_all_hosts() {
         assert_eq!(finished.json()["written"], true, "{attributes}: {finished}");
     }
 }
+
+/// A row that changes is found as one that is missing is: the standby is read, and the primary is written to.
+#[test]
+fn rotated_key_is_written_to_the_primary_behind_a_standby() {
+    let primary = Server::start(Options::new());
+    let database = primary.database(Variant::Current);
+    database.execute(
+        "insert into ai_providers (type, name, base_url) values ('openai', 'openai', 'https://api.openai.com/v1/');
+         insert into ai_provider_keys (provider_id, api_key) select id, 'sk-old' from ai_providers",
+    );
+    let standby = primary.standby();
+    let copy = standby.attach(database.name());
+    replicated(&copy, 1);
+    let take = |url: &str| run("seed", url).arg("--take-environment=credentials");
+    let before = Snapshot::of(&database);
+    refused(take(&copy.url()).run());
+    assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
+
+    let finished = take(&two_hosts(&database, &standby, &primary)).env("AI_PROVIDER_SEED_WAIT", "20s").run().expect(0);
+    assert_eq!(finished.json()["providers"][0]["state"], "updated", "{finished}");
+    let after = Snapshot::of(&database);
+    assert_eq!(after.keys_of(&before.providers[0]["id"]), ["sk-one"]);
+}

@@ -34,6 +34,9 @@ pub mod testing {
     }
     #[cfg(feature = "controller")]
     pub mod kubernetes {
+        pub mod listen {
+            pub use crate::kubernetes::{ListenerLimits, ListenerMetrics, Listeners, Rechecks, Scope};
+        }
         pub mod crd {
             pub use crate::kubernetes::crd::rbac;
             pub mod spec {

@@ -127,9 +127,9 @@ fn text(rows: &[Shown], options: &ResourceOptions, style: Style) -> String {
     let mut out = String::new();
     for line in &lines {
         let mut text = String::new();
-        for at in skipped..line.len() {
+        for (at, cell) in line.iter().enumerate().skip(skipped) {
             let width = lines.iter().map(|line| line[at].chars().count()).max().unwrap_or(0);
-            text.push_str(&format!("{:<width$}   ", line[at]));
+            text.push_str(&format!("{cell:<width$}   "));
         }
         out.push_str(text.trim_end());
         out.push('\n');

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kube::core::Status;
 
+use super::credential_plugin::PluginFailed;
 use crate::provider::redact;
 use crate::words::words;
 
@@ -41,6 +42,9 @@ words! {
         Tls = "tls" =>
             "the certificate of the API server is not accepted; check the server's name and certificate-authority in \
              the kubeconfig",
+        /// The program that gives the credentials, asked anew.
+        Plugin = "plugin" =>
+            "the credential plugin of the kubeconfig failed; the log names it with its exit code; run it by hand to see why",
         Other = "other" => "the API server's answer could not be interpreted; retrying",
     }
 }
@@ -50,6 +54,7 @@ impl ApiErrorKind {
         match error {
             kube::Error::Api(status) if is_of_terminating(status) => ApiErrorKind::Terminating,
             kube::Error::Api(status) => of_code(status.code),
+            kube::Error::Service(cause) if cause.is::<PluginFailed>() => ApiErrorKind::Plugin,
             kube::Error::HyperError(_) | kube::Error::Service(_) if is_of_certificate(error) => ApiErrorKind::Tls,
             kube::Error::HyperError(_) | kube::Error::Service(_) => ApiErrorKind::Unreachable,
             _ => ApiErrorKind::Other,

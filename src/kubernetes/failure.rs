@@ -26,6 +26,7 @@ pub fn problem(error: &ApiError, otherwise: &str, kubectl: &str) -> Problem {
         ApiErrorKind::Tls => "the certificate of the API server is not accepted",
         ApiErrorKind::TimedOut => "the API server does not answer in time",
         ApiErrorKind::TooManyRequests | ApiErrorKind::Unavailable => "the API server is not available now",
+        ApiErrorKind::Plugin => "the credential plugin of the kubeconfig failed",
         _ => "the login failed, or the answer could not be interpreted",
     };
     Problem::new(Code::ClusterUnreachable, format!("cannot {call}: {what}; check that {kubectl} works"))

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use kube::client::AuthError;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
 
+use super::credential_plugin;
 use crate::options::cluster::ApiServer;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
@@ -185,7 +185,12 @@ fn is_within(address: IpAddr, network: &str) -> bool {
 /// A client for these settings, and the namespace that they name. `Err`: why not, with the next step.
 fn client(config: Config) -> Result<(Client, String), String> {
     let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
-    try_client(config).map_err(|error| unusable(&error, plugin.as_deref()))
+    let (client, namespace) = try_client(config).map_err(|error| unusable(&error, plugin.as_deref()))?;
+    let client = match plugin {
+        Some(plugin) => credential_plugin::naming_failures(client, &namespace, plugin),
+        None => client,
+    };
+    Ok((client, namespace))
 }
 
 fn try_client(mut config: Config) -> Result<(Client, String), kube::Error> {
@@ -197,30 +202,14 @@ fn try_client(mut config: Config) -> Result<(Client, String), kube::Error> {
     Ok((Client::try_from(config)?, namespace))
 }
 
-/// What a plugin printed may be its secret, and its arguments may hold one: neither is shown.
 fn unusable(error: &kube::Error, plugin: Option<&str>) -> String {
-    let plugin = plugin.map(|plugin| redact::truncate_chars(&redact::escape(plugin), 200)).unwrap_or_default();
     match error {
-        kube::Error::Auth(AuthError::AuthExecRun { out, .. }) => {
-            let end = match out.status.code() {
-                Some(code) => format!("exit code {code}"),
-                None => "a signal".to_owned(),
-            };
-            format!("the credential plugin {plugin} of the kubeconfig ended with {end}; run it by hand to see why")
-        }
-        kube::Error::Auth(AuthError::AuthExecStart(error)) => {
-            format!("the credential plugin {plugin} of the kubeconfig cannot be started: {}; install it", error.kind())
-        }
-        kube::Error::Auth(AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed) => {
-            format!(
-                "the credential plugin {plugin} of the kubeconfig printed no ExecCredential; run it by hand to see what"
-            )
-        }
+        kube::Error::Auth(failure) => credential_plugin::sentence(failure, plugin.unwrap_or_default()),
         kube::Error::ProxyProtocolUnsupported { .. } | kube::Error::ProxyProtocolDisabled { .. } => {
             "the proxy of the API server is of an unknown kind; use http:// or https:// in proxy-url or HTTPS_PROXY"
                 .to_owned()
         }
-        _ => "cannot create a Kubernetes client; check the kubeconfig with kubectl config view".to_owned(),
+        _ => credential_plugin::NO_CLIENT.to_owned(),
     }
 }
 

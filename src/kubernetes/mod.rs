@@ -4,6 +4,7 @@
 mod client;
 mod controller;
 pub mod crd;
+mod credential_plugin;
 mod failure;
 mod kubeconfig;
 pub mod probe;
@@ -11,4 +12,7 @@ pub mod resources;
 pub mod status;
 pub mod workload;
 
+pub use controller::listen::{ListenerLimits, ListenerMetrics, Listeners};
+pub use controller::recheck::Rechecks;
 pub use controller::run::{End, run};
+pub use controller::scope::Scope;

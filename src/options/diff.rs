@@ -14,6 +14,7 @@ const SHORTEST: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub struct DiffOptions {
+    #[cfg_attr(not(feature = "controller"), allow(dead_code, reason = "there is no cluster to ask"))]
     pub from: Option<FromSource>,
     pub watch: Option<Duration>,
 }

@@ -1,5 +1,6 @@
 //! `--from`: whose environment and options a run takes in place of its own, and what does not go with it.
 
+#[cfg(feature = "controller")]
 use std::path::Path;
 
 use super::args::RawOptions;
@@ -34,6 +35,7 @@ pub struct FromSource {
     pub server: ApiServer,
 }
 
+#[cfg(feature = "controller")]
 impl FromSource {
     /// The options that make another command look at the same workload. `None`: manifests, which no other command reads.
     pub fn options(&self) -> Option<Vec<String>> {
@@ -53,6 +55,7 @@ impl FromSource {
 }
 
 /// As a shell takes it for one word.
+#[cfg(feature = "controller")]
 fn quoted(text: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&b);
     if text.bytes().all(is_plain) {
@@ -213,10 +216,11 @@ mod tests {
             user: Some("jane".to_owned()),
             groups: vec!["a".to_owned(), "b".to_owned()],
         };
-        assert_eq!(from(&[("from", "deploy/coder"), ("context", "my own")]).0.and_then(|from| from.options()), {
-            let options = ["--from deployment/coder", "--context 'my own'"].map(str::to_owned).to_vec();
-            cfg!(feature = "controller").then_some(options)
-        });
+        #[cfg(feature = "controller")]
+        assert_eq!(
+            from(&[("from", "deploy/coder"), ("context", "my own")]).0.and_then(|from| from.options()),
+            Some(["--from deployment/coder", "--context 'my own'"].map(str::to_owned).to_vec())
+        );
         assert_eq!(from(&options).0.map(|from| from.server), cfg!(feature = "controller").then_some(server));
     }
 }

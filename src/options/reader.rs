@@ -35,6 +35,7 @@ impl<'a> OptionReader<'a> {
         }
     }
 
+    #[cfg(feature = "controller")]
     pub fn command(&self) -> Command {
         self.raw.command
     }

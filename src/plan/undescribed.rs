@@ -25,10 +25,17 @@ pub fn judge(desired: &[DesiredProvider], names: &[String]) -> Option<(Vec<Strin
         if names.len() > LISTED { format!("more than {LISTED} rows") } else { redact::count(names.len(), "row") };
     let some = listed.iter().take(IN_SENTENCE).map(String::as_str).collect::<Vec<_>>().join(", ");
     let rest = if names.len() > IN_SENTENCE { ", …" } else { "" };
-    let message = format!(
-        "{more} in the database that no variable describes: {some}{rest}. They stay as they are; describe them \
-         (ai-provider-seed export prints the variables), or delete in Coder those that are no longer used"
-    );
+    let next = match names {
+        [_] => {
+            "It stays as it is; describe it (ai-provider-seed export prints the variables), or delete it in Coder if it is \
+             no longer used"
+        }
+        _ => {
+            "They stay as they are; describe them (ai-provider-seed export prints the variables), or delete in Coder those \
+             that are no longer used"
+        }
+    };
+    let message = format!("{more} in the database that no variable describes: {some}{rest}. {next}");
     let problem = Problem::new(Code::UndescribedProvider, message);
     let is_name = names.len() == 1 && *first == names[0];
     let problem = if is_name { problem.provider(first) } else { problem };

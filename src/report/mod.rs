@@ -14,7 +14,6 @@ mod terminal;
 mod termination;
 mod watch;
 
-#[cfg(feature = "controller")]
 pub use environment_source::EnvironmentSource;
 pub use github::github;
 #[cfg(feature = "controller")]
@@ -25,7 +24,9 @@ pub use layout::Style;
 pub use layout::paragraph;
 #[cfg(feature = "controller")]
 pub use model::Provider;
-pub use model::{Command, Report, RunResult, external_id_fact};
+#[cfg(feature = "controller")]
+pub use model::external_id_fact;
+pub use model::{Command, Report, RunResult};
 pub use resolve::ResolveReport;
 #[cfg(feature = "controller")]
 pub use sentence::{advice, conflict_facts, conflict_sentence, minute, problem_sentence, value};

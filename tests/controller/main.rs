@@ -5,11 +5,13 @@
 mod support;
 
 mod agreement;
+mod api_server;
 mod carry;
 mod carry_conflict;
 mod carry_cut;
 mod carry_races;
 mod carry_role;
+mod certificates;
 mod chart_cluster;
 mod crd;
 mod external_id;
@@ -23,10 +25,13 @@ mod from_watch;
 mod hostile;
 mod hostile_servers;
 mod inputs;
+mod isolated;
 mod laptop;
 mod lease;
 mod lifecycle;
+mod listener_limits;
 mod listening;
+mod lost_listeners;
 mod metrics;
 mod outage;
 mod pool;

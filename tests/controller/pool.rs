@@ -124,6 +124,26 @@ fn unused_and_old_sessions_are_closed_by_the_sweep() {
     });
 }
 
+/// One that gives up takes only its own time away with it.
+#[test]
+fn caller_behind_one_that_gave_up_keeps_its_own_deadline() {
+    let database = Server::shared().database(Variant::Current);
+    run(async {
+        let (pool, connector) = (Pool::default(), connector(&database));
+        let [one, _two] = [pool.take(wanted(&connector)).await.unwrap(), pool.take(wanted(&connector)).await.unwrap()];
+        let soon = Instant::now() + Duration::from_millis(200);
+        let hurried = pool.take(Wanted { deadline: soon, ..wanted(&connector) });
+        let patient = pool.take(wanted(&connector));
+        let freed = async {
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            drop(one);
+        };
+        let (hurried, patient, ()) = tokio::join!(hurried, patient, freed);
+        assert!(hurried.is_err_and(|error| error.to_string().contains("still in use by other checks")));
+        patient.expect("there is room, and its time is not over").give_back();
+    });
+}
+
 /// Counts who comes, and never answers.
 fn silent() -> (u16, Arc<AtomicUsize>) {
     let callers = Arc::<AtomicUsize>::default();

@@ -1,7 +1,7 @@
 //! The controller, installed by its chart.
 
 use super::cluster::{self, Place, until};
-use super::shown;
+use super::{alerts, shown};
 use crate::support::Variant;
 use serde_json::{Value, json};
 
@@ -34,6 +34,7 @@ fn controller_and_pod_agree_before_and_during_a_rollout() {
         text.contains("ConflictDetected").then_some(text)
     });
     let listed = place.kubectl(["get", "aps"]);
+    alerts::blocked_start_is_told(&place);
 
     // when a pod starts / then it is stopped, and its message has the same field, values and conflict
     place.kubectl(["rollout", "restart", "deployment/coder"]);

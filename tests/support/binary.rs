@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 /// One run in preparation. Nothing of this process's environment reaches it.
 #[derive(Clone)]
 pub struct Run {
+    under: Vec<OsString>,
     args: Vec<OsString>,
     env: Vec<(OsString, OsString)>,
     termination_log: bool,
@@ -22,7 +23,15 @@ pub struct Run {
 impl Run {
     pub fn new(args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         let args = args.into_iter().map(Into::into).collect();
-        Run { args, env: Vec::new(), termination_log: true, stdin: None, limit: Duration::from_secs(60), memory: None }
+        Run {
+            under: Vec::new(),
+            args,
+            env: Vec::new(),
+            termination_log: true,
+            stdin: None,
+            limit: Duration::from_secs(60),
+            memory: None,
+        }
     }
 
     pub fn seed() -> Self {
@@ -51,6 +60,22 @@ impl Run {
 
     pub fn args(self, args: impl IntoIterator<Item = impl Into<OsString>>) -> Self {
         args.into_iter().fold(self, Run::arg)
+    }
+
+    /// What an argument begins with, instead of this.
+    pub fn replacing(mut self, beginning: &str, by: &str) -> Self {
+        for arg in &mut self.args {
+            if let Some(rest) = arg.to_str().and_then(|text| text.strip_prefix(beginning)) {
+                *arg = format!("{by}{rest}").into();
+            }
+        }
+        self
+    }
+
+    /// Started by these words, which are followed by the program's own, and become it.
+    pub fn under(mut self, words: &[&str]) -> Self {
+        self.under = words.iter().map(Into::into).collect();
+        self
     }
 
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
@@ -105,9 +130,14 @@ impl Run {
 
     /// Starts it, for tests that do something meanwhile.
     pub fn start(&self) -> Started {
-        let mut command = match self.memory {
-            None => Command::new(program()),
-            Some(mebibytes) => {
+        let mut command = match (self.memory, self.under.split_first()) {
+            (None, None) => Command::new(program()),
+            (None, Some((first, more))) => {
+                let mut command = Command::new(first);
+                command.args(more).arg(program());
+                command
+            }
+            (Some(mebibytes), _) => {
                 let mut shell = Command::new("/bin/sh");
                 let kibibytes = (mebibytes << 10).to_string();
                 shell.args(["-c", "ulimit -d \"$0\" && exec \"$@\"", &kibibytes]).arg(program());

@@ -37,16 +37,18 @@ impl Authority {
     }
 
     /// Valid from the beginning of one year to that of another.
-    pub fn issue_between(&self, hosts: &[&str], (from, to): (i32, i32)) -> Pair {
-        let mut params = params("server", hosts);
-        params.not_before = date_time_ymd(from, 1, 1);
-        params.not_after = date_time_ymd(to, 1, 1);
-        self.sign(&params)
+    pub fn issue_between(&self, hosts: &[&str], years: (i32, i32)) -> Pair {
+        self.sign(&between(params("server", hosts), years))
     }
 
     /// For a client: the common name is the role.
     pub fn issue_named(&self, role: &str) -> Pair {
         self.sign(&params(role, &[]))
+    }
+
+    /// The same, valid from the beginning of one year to that of another.
+    pub fn issue_named_between(&self, role: &str, years: (i32, i32)) -> Pair {
+        self.sign(&between(params(role, &[]), years))
     }
 
     fn sign(&self, params: &CertificateParams) -> Pair {
@@ -90,6 +92,12 @@ fn params(name: &str, hosts: &[&str]) -> CertificateParams {
         Err(_) => SanType::DnsName(Ia5String::try_from(*host).unwrap()),
     };
     params.subject_alt_names = hosts.iter().map(name).collect();
+    params
+}
+
+fn between(mut params: CertificateParams, (from, to): (i32, i32)) -> CertificateParams {
+    params.not_before = date_time_ymd(from, 1, 1);
+    params.not_after = date_time_ymd(to, 1, 1);
     params
 }
 

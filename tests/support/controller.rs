@@ -58,10 +58,14 @@ impl Controller {
 
     /// KiB that it had in memory at most, the pages of its own file among them.
     pub fn peak_memory(&self) -> usize {
-        let id = self.started.as_ref().expect("it runs until now").id();
+        let id = self.id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("read the status of the process");
         let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("there is a peak");
         line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number of KiB")
+    }
+
+    pub fn id(&self) -> u32 {
+        self.started.as_ref().expect("it runs until now").id()
     }
 
     pub fn is_running(&mut self) -> bool {

@@ -13,12 +13,14 @@ pub mod clock;
 #[cfg(feature = "controller")]
 pub mod controller;
 pub mod database;
+pub mod deaf_proxy;
 pub mod fake_server;
 pub mod files;
 pub mod floods;
 #[cfg(feature = "controller")]
 pub mod helm;
 pub mod hostile;
+pub mod http_proxy;
 #[cfg(feature = "controller")]
 pub mod kubernetes;
 pub mod markdown;

@@ -4,7 +4,9 @@ use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::*;
-use crate::problem::Problem;
+use crate::problem::{Code, Problem};
+use crate::store::error::Retry;
+use crate::store::url::ConnectOptions;
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,14 +1,14 @@
 //! What one database's pool holds, how it comes there, and who has it meanwhile.
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::managed::{Manager, Metrics, Object, RecycleError, RecycleResult};
 use tokio::time::Instant;
 
+use super::Wanted;
 use super::hosts::FailingHosts;
-use super::{Wanted, lock};
 use crate::problem::Code;
 use crate::store::connect::{Connector, Session};
 use crate::store::error::{Error, Retry};
@@ -41,32 +41,31 @@ impl Opened {
 /// away again.
 pub struct Opener {
     hosts: Arc<FailingHosts>,
-    offers: Mutex<Vec<(Connector, Instant, Instant)>>,
     age: Duration,
+}
+
+/// What a session would be opened with for the caller that asks now.
+#[derive(Clone)]
+struct Offer {
+    connector: Connector,
+    asked: Instant,
+    deadline: Instant,
+}
+
+tokio::task_local! {
+    /// The caller's own: the pool opens a session within the future that waits for it, so none is opened with another's time.
+    static OFFER: Offer;
 }
 
 impl Opener {
     pub fn new(hosts: Arc<FailingHosts>, age: Duration) -> Opener {
-        Opener { hosts, offers: Mutex::default(), age }
+        Opener { hosts, age }
     }
 
-    /// A caller that asks for a session brings what one would be opened with, as long as the answer lives. All offers of one pool are
-    /// the same but for their times.
-    pub fn offer(&self, wanted: Wanted<'_>) -> Offer<'_> {
-        lock(&self.offers).push((wanted.connector.clone(), wanted.asked, wanted.deadline));
-        Offer(self)
-    }
-
-    pub fn is_asked(&self) -> bool {
-        !lock(&self.offers).is_empty()
-    }
-}
-
-pub struct Offer<'a>(&'a Opener);
-
-impl Drop for Offer<'_> {
-    fn drop(&mut self) {
-        lock(&self.0.offers).pop();
+    /// Waits in the name of a caller that asks for a session.
+    pub async fn for_caller<T>(wanted: Wanted<'_>, waiting: impl Future<Output = T>) -> T {
+        let Wanted { connector, asked, deadline } = wanted;
+        OFFER.scope(Offer { connector: connector.clone(), asked, deadline }, waiting).await
     }
 }
 
@@ -75,8 +74,7 @@ impl Manager for Opener {
     type Error = Error;
 
     async fn create(&self) -> Result<Opened, Error> {
-        let offer = lock(&self.offers).last().cloned();
-        let Some((connector, asked, deadline)) = offer else {
+        let Ok(Offer { connector, asked, deadline }) = OFFER.try_with(Offer::clone) else {
             let what = "a session was opened for no check";
             return Err(Error::new(Code::Internal, Retry::No, what.to_owned(), what.to_owned(), "please report it"));
         };

@@ -49,6 +49,8 @@ pub struct Pool {
 struct OfOne {
     pool: managed::Pool<Opener>,
     route: Route,
+    /// Each caller that asks for a session holds a clone.
+    asked: Arc<()>,
 }
 
 /// A request for a session.
@@ -79,12 +81,11 @@ impl Pool {
         if let Some(error) = self.hosts.found_since(wanted.asked, &options) {
             return Err(error);
         }
-        let OfOne { pool, route } = self.of_one(&options)?;
+        let OfOne { pool, route, asked: _asked } = self.of_one(&options)?;
         if pool.status().available == 0 {
             self.make_room(&route).await;
         }
-        let _offered = pool.manager().offer(wanted);
-        match timeout_at(wanted.deadline, pool.get()).await {
+        match timeout_at(wanted.deadline, Opener::for_caller(wanted, pool.get())).await {
             Ok(Ok(object)) => Ok(Loan::new(object)),
             Ok(Err(PoolError::Backend(error))) => Err(error),
             Ok(Err(_)) | Err(_) => Err(busy(&options)),
@@ -119,7 +120,7 @@ impl Pool {
             let what = "the pool of sessions could not be made";
             Error::new(Code::Internal, Retry::No, what.to_owned(), what.to_owned(), "please report it")
         })?;
-        let of_one = OfOne { pool, route: options.route() };
+        let of_one = OfOne { pool, route: options.route(), asked: Arc::default() };
         pools.insert(fingerprint, of_one.clone());
         Ok(of_one)
     }
@@ -159,7 +160,7 @@ impl Pool {
     /// Closes sessions that were not used for a while, or are too old to be lent.
     pub async fn close_unused(&self) {
         self.close(|_, opened| !opened.can_be_lent(self.age) || opened.unused_for() >= IDLE).await;
-        lock(&self.pools).retain(|_, of_one| of_one.pool.status().size > 0 || of_one.pool.manager().is_asked());
+        lock(&self.pools).retain(|_, of_one| of_one.pool.status().size > 0 || Arc::strong_count(&of_one.asked) > 1);
         self.hosts.forget_old();
     }
 

@@ -5,10 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// In the process.
-pub const MOST: u16 = 64;
-
 pub struct Budget {
+    most: u16,
     all: Arc<Semaphore>,
     of_host: u16,
     hosts: Mutex<HashMap<String, Weak<Semaphore>>>,
@@ -21,8 +19,9 @@ pub struct Place {
 }
 
 impl Budget {
-    pub fn new(of_host: u16) -> Self {
-        Budget { all: Arc::new(Semaphore::new(usize::from(MOST))), of_host, hosts: Mutex::default() }
+    /// `most`: in the process.
+    pub fn new(most: u16, of_host: u16) -> Self {
+        Budget { most, all: Arc::new(Semaphore::new(usize::from(most))), of_host, hosts: Mutex::default() }
     }
 
     /// `None`: all are taken.
@@ -40,17 +39,18 @@ impl Budget {
     }
 
     pub fn taken(&self) -> usize {
-        usize::from(MOST) - self.all.available_permits()
+        usize::from(self.most) - self.all.available_permits()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::MOST;
     use super::*;
 
     #[test]
     fn places_are_counted_by_host_and_in_all() {
-        let budget = Budget::new(2);
+        let budget = Budget::new(MOST, 2);
         let taken = [budget.take("a"), budget.take("a"), budget.take("b")];
         assert!(taken.iter().all(Option::is_some) && budget.take("a").is_none());
         assert_eq!(budget.taken(), 3);

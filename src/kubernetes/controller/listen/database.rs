@@ -216,7 +216,7 @@ mod tests {
     }
 
     fn listening(state: &mut State) -> (Arc<Place>, Orders) {
-        let place = super::super::budget::Budget::new(1).take("host").expect("a place");
+        let place = super::super::budget::Budget::new(1, 1).take("host").expect("a place");
         let (listening, orders) = Listening::new(Arc::clone(&place), Instant::now());
         state.listening = Some(listening);
         (place, orders)

@@ -4,7 +4,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
-use super::budget::MOST;
+use super::MOST;
 
 #[derive(Clone, Default)]
 pub struct ListenerMetrics {

@@ -29,6 +29,8 @@ pub use metrics::ListenerMetrics;
 
 /// To a session that listens. A check waits for it.
 const OPEN: Duration = Duration::from_secs(3);
+/// In the process.
+pub const MOST: u16 = 64;
 /// Then a listener is replaced: a role may have lost its right to log in, a name may have another address.
 const OLDEST: Duration = Duration::from_secs(600);
 /// What is not likely to change is asked again after this time.
@@ -43,6 +45,7 @@ const END: Duration = Duration::from_secs(2);
 pub struct Listeners {
     /// Whether there are any.
     on: bool,
+    oldest: Duration,
     /// Tells the proofs of this process from those of others.
     sender: Arc<str>,
     proofs: AtomicU64,
@@ -63,6 +66,15 @@ struct Maps {
     used: HashMap<Key, Arc<Database>>,
 }
 
+/// How many sessions listen at once, and for how long each.
+#[derive(Clone, Copy, Debug)]
+pub struct ListenerLimits {
+    pub all: u16,
+    pub of_host: u16,
+    /// One that listened so long is replaced.
+    pub oldest: Duration,
+}
+
 /// That a check is under way of a resource that uses the database.
 pub struct Watched {
     database: Arc<Database>,
@@ -79,11 +91,18 @@ pub struct Proof {
 impl Listeners {
     /// `of_host`: at once at one host; `None`: none at all.
     pub fn new(of_host: Option<u16>, rechecks: Arc<Rechecks>, metrics: ListenerMetrics) -> Self {
+        let limits = ListenerLimits { all: MOST, of_host: of_host.unwrap_or_default(), oldest: OLDEST };
+        Listeners { on: of_host.is_some(), ..Listeners::within(limits, rechecks, metrics) }
+    }
+
+    /// The same with other limits.
+    pub fn within(limits: ListenerLimits, rechecks: Arc<Rechecks>, metrics: ListenerMetrics) -> Self {
         Listeners {
-            on: of_host.is_some(),
+            on: true,
+            oldest: limits.oldest,
             sender: format!("{:016x}", fastrand::u64(..)).into(),
             proofs: AtomicU64::new(0),
-            budget: Budget::new(of_host.unwrap_or_default()),
+            budget: Budget::new(limits.all, limits.of_host),
             successor: Semaphore::new(1),
             maps: Mutex::default(),
             rechecks,
@@ -143,7 +162,7 @@ impl Listeners {
         let (place, since, successor) = {
             let mut state = database.state();
             match &state.listening {
-                Some(listening) if now.duration_since(listening.opened) < OLDEST => return,
+                Some(listening) if now.duration_since(listening.opened) < self.oldest => return,
                 Some(listening) => {
                     let (Ok(successor), Some(place)) = (self.successor.try_acquire(), listening.place.upgrade()) else {
                         return;

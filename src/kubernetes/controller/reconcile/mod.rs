@@ -178,8 +178,7 @@ impl Reconciling<'_> {
         context.leads_to(resource, turn.route().cloned());
         // Another word may have been said meanwhile.
         let old = context.latest_status(resource, meta, seed.status.as_ref());
-        let writes =
-            RequestedWrites { context, resource, meta, spec: &seed.spec, checker: &checker, old: old.as_ref() };
+        let writes = RequestedWrites { context, meta, spec: &seed.spec, checker: &checker, old: old.as_ref() };
         let Ok(written) = timeout(WRITING_LIMIT, writes.run(checked)).await else {
             return Err(timed_out(resource));
         };

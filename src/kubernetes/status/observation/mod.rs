@@ -1,19 +1,24 @@
 //! What a check came to, in the words of the status: from a stop, a refused environment or a finished report.
 
-use super::last_agreed::{self, ProviderHashes};
+mod view;
+
+use super::last_agreed;
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::RESOLVE_ANNOTATION;
 use crate::kubernetes::crd::status::{
-    AgreementStatus, ConflictStatus, DatabaseWatchStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus,
+    AgreementStatus, DatabaseWatchStatus, MAX_VARIABLES, ProviderState, ProviderStatus, WarningStatus,
 };
 use crate::kubernetes::workload::template::Workload;
 use crate::options::BlockOn;
 use crate::options::WorkloadKind;
 use crate::plan::{Conflict, State};
 use crate::problem::{Code, Findings, Outcome, Problem, Retry};
+use crate::provider::redact;
 use crate::provider::redact::{count, fit_bytes};
-use crate::provider::{Class, Presence, Source, redact};
-use crate::report::{Provider, Report, advice, conflict_facts, conflict_sentence, good, problem_sentence, value};
+use crate::report::{Provider, Report, advice, conflict_facts, conflict_sentence, good, problem_sentence};
+
+pub use view::{DatabaseView, ObservedConflict};
+use view::{found, record};
 
 /// Far below what the API server takes, and more than anybody reads.
 const MESSAGE: usize = 4096;
@@ -38,33 +43,6 @@ pub struct Observation {
     pub workload: Option<EventSubject>,
     /// How changes are noticed until the next check; `None` where the database is not known.
     pub database_watch: Option<DatabaseWatchStatus>,
-}
-
-/// What is known of the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DatabaseView {
-    /// It was read, or there was nothing to ask it.
-    Found { providers: Vec<ProviderStatus>, conflicts: Vec<ObservedConflict>, records: Vec<ProviderHashes> },
-    /// It could not be read: which providers are in sync is not known, and conflicts stand until a read shows that they are gone.
-    Unread,
-    /// Nobody looked; all that was found before stays.
-    NotLooked,
-}
-
-impl DatabaseView {
-    pub fn conflicts(&self) -> &[ObservedConflict] {
-        match self {
-            DatabaseView::Found { conflicts, .. } => conflicts,
-            DatabaseView::Unread | DatabaseView::NotLooked => &[],
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObservedConflict {
-    pub status: ConflictStatus,
-    /// The one wording of this conflict.
-    pub sentence: String,
 }
 
 /// The workload, for Events.
@@ -260,20 +238,6 @@ fn conflict(report: &Report, blocked: bool, of: &ReportSubject<'_>) -> Observati
     Observation { blocked, ..observed }
 }
 
-fn found(report: &Report, of: &ReportSubject<'_>) -> DatabaseView {
-    let records: Vec<ProviderHashes> = report.providers.iter().filter_map(record).collect();
-    DatabaseView::Found {
-        providers: report.providers.iter().map(provider).collect(),
-        conflicts: differences(report).map(|conflict| observed_conflict(conflict, &records, of)).collect(),
-        records,
-    }
-}
-
-/// What stays, and what the next start would end: on both environment and database disagree.
-fn differences(report: &Report) -> impl Iterator<Item = &Conflict> {
-    report.conflicts.iter().chain(&report.updates)
-}
-
 fn would_update(report: &Report) -> String {
     let facts = report.updates.iter().map(conflict_sentence).collect::<Vec<_>>().join("; ");
     let next = format!(". {}", advice(&report.updates, None, &report.resolve_options));
@@ -293,65 +257,6 @@ fn carries(report: &Report, of: &ReportSubject<'_>) -> Vec<String> {
         .collect();
     ids.dedup();
     ids
-}
-
-/// `None`: there is no row to compare with, or it is deleted.
-fn record(provider: &Provider) -> Option<ProviderHashes> {
-    Some(ProviderHashes {
-        provider: redact::name(&provider.name),
-        row: provider.id?.to_string(),
-        environment: provider.environment_hash.clone(),
-        database: provider.database_hash.clone()?,
-        credentials: provider.credential_sides.clone(),
-    })
-}
-
-fn provider(provider: &Provider) -> ProviderStatus {
-    ProviderStatus {
-        name: redact::name(&provider.name),
-        r#type: provider.kind.clone(),
-        state: match provider.state {
-            State::InSync => ProviderState::InSync,
-            State::Created => ProviderState::Created,
-            State::Updated => ProviderState::Updated,
-            State::WouldUpdate => ProviderState::WouldUpdate,
-            State::Missing => ProviderState::Missing,
-            State::Conflict => ProviderState::Conflict,
-            State::CredentialsDiffer => ProviderState::CredentialsDiffer,
-            State::SettingsDiffer => ProviderState::SettingsDiffer,
-            State::Deleted => ProviderState::Deleted,
-            State::Unsupported => ProviderState::Unsupported,
-        },
-        id: provider.id.map(|id| id.to_string()),
-    }
-}
-
-fn observed_conflict(conflict: &Conflict, records: &[ProviderHashes], of: &ReportSubject<'_>) -> ObservedConflict {
-    let source = match (conflict.origin.presence, &conflict.origin.source) {
-        (Presence::Default, _) => "Coder's default".to_owned(),
-        (Presence::Unset, _) => "not set".to_owned(),
-        (Presence::Set, Source::Container | Source::Process | Source::EnvFile) => of.pod_template(),
-        (Presence::Set, source) => source.to_string(),
-    };
-    let name = redact::name(&conflict.provider);
-    // Only the hash of the canonical record is remembered.
-    let known = conflict.field.class() == Class::Canonical;
-    let record = records.iter().find(|record| known && record.provider == name);
-    let who = record.and_then(|record| last_agreed::changed_side(of.agreements, record));
-    let since = who.as_ref().map(|(changed, since)| last_agreed::sentence(*changed, since)).unwrap_or_default();
-    let status = ConflictStatus {
-        id: conflict.id.clone(),
-        provider: name,
-        field: conflict.field.as_str().to_owned(),
-        blocking: conflict.blocking,
-        environment: value(conflict.field, &conflict.environment),
-        database: value(conflict.field, &conflict.database),
-        variable: conflict.origin.variable.clone(),
-        source,
-        changed: who.as_ref().map(|(changed, _)| *changed),
-        since: who.map(|(_, since)| since),
-    };
-    ObservedConflict { status, sentence: conflict_sentence(conflict) + &since }
 }
 
 fn warnings(problems: &[Problem]) -> Vec<WarningStatus> {

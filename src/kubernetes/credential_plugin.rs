@@ -1,0 +1,126 @@
+//! A program that the kubeconfig names, and that gives the credentials: what is said when it fails, at the start or later.
+
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use kube::Client;
+use kube::client::AuthError;
+
+use crate::provider::redact;
+
+pub const NO_CLIENT: &str = "cannot create a Kubernetes client; check the kubeconfig with kubectl config view";
+
+/// In place of the library's error, which holds what the plugin printed and its arguments.
+#[derive(Debug)]
+pub struct PluginFailed(String);
+
+impl fmt::Display for PluginFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl Error for PluginFailed {}
+
+/// What a plugin printed may be its secret, and its arguments may hold one: neither is shown.
+pub fn sentence(failure: &AuthError, plugin: &str) -> String {
+    let plugin = redact::truncate_chars(&redact::escape(plugin), 200);
+    match failure {
+        AuthError::AuthExecRun { out, .. } => {
+            let end = match out.status.code() {
+                Some(code) => format!("exit code {code}"),
+                None => "a signal".to_owned(),
+            };
+            format!("the credential plugin {plugin} of the kubeconfig ended with {end}; run it by hand to see why")
+        }
+        AuthError::AuthExecStart(error) => {
+            format!("the credential plugin {plugin} of the kubeconfig cannot be started: {}; install it", error.kind())
+        }
+        AuthError::AuthExecParse(_) | AuthError::ExecPluginFailed => {
+            format!(
+                "the credential plugin {plugin} of the kubeconfig printed no ExecCredential; run it by hand to see what"
+            )
+        }
+        _ => NO_CLIENT.to_owned(),
+    }
+}
+
+/// The same client. What its plugin gave holds for a time; then the plugin is run again, in the middle of a call.
+pub fn naming_failures(client: Client, namespace: &str, plugin: String) -> Client {
+    let (plugin, told) = (Arc::new(plugin), Arc::<Mutex<Option<String>>>::default());
+    let service = tower::service_fn(move |request| {
+        let (client, plugin, told) = (client.clone(), Arc::clone(&plugin), Arc::clone(&told));
+        async move {
+            let answer = client.send(request).await.map_err(|error| named(error, &plugin));
+            let failure = match &answer {
+                Err(kube::Error::Service(cause)) => cause.downcast_ref::<PluginFailed>().map(ToString::to_string),
+                _ => None,
+            };
+            let before = {
+                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+                std::mem::replace(&mut *told, failure.clone())
+            };
+            // All calls fail for the same reason; the log says it once.
+            if let Some(failure) = failure.filter(|failure| before.as_ref() != Some(failure)) {
+                tracing::warn!("{failure}");
+            }
+            answer
+        }
+    });
+    Client::new(service, namespace)
+}
+
+fn named(error: kube::Error, plugin: &str) -> kube::Error {
+    let failed = |failure: &AuthError| kube::Error::Service(Box::new(PluginFailed(sentence(failure, plugin))));
+    match error {
+        kube::Error::Auth(failure) => failed(&failure),
+        kube::Error::Service(cause) => match cause.downcast::<AuthError>() {
+            Ok(failure) => failed(&failure),
+            Err(cause) => kube::Error::Service(cause),
+        },
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::Config;
+    use kube::config::{KubeConfigOptions, Kubeconfig};
+    use serde_json::json;
+
+    use super::*;
+
+    /// Its first credentials are over at once, so the first call asks it again.
+    #[tokio::test]
+    async fn plugin_that_fails_later_is_named_too() {
+        let directory = tempfile::tempdir().unwrap();
+        let credential = json!({
+            "kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1",
+            "status": {"token": "sk-canary", "expirationTimestamp": "2020-01-01T00:00:00Z"},
+        });
+        let script = "if test -e \"$0\"; then echo sk-canary >&2; exit 9; fi; touch \"$0\"; printf %s \"$1\"";
+        let exec = json!({
+            "apiVersion": "client.authentication.k8s.io/v1", "command": "sh", "interactiveMode": "Never",
+            "args": ["-c", script, directory.path().join("asked"), credential.to_string()],
+        });
+        let kubeconfig = json!({
+            "apiVersion": "v1", "kind": "Config", "current-context": "c",
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+            "users": [{"name": "u", "user": {"exec": exec}}],
+        });
+        let kubeconfig = Kubeconfig::from_yaml(&kubeconfig.to_string()).unwrap();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = naming_failures(Client::try_from(config).unwrap(), "team", "sh".to_owned());
+        assert_eq!(client.default_namespace(), "team");
+        let error = client.apiserver_version().await.unwrap_err();
+        let kube::Error::Service(cause) = error else { panic!("{error}") };
+        assert!(cause.is::<PluginFailed>());
+        assert_eq!(
+            cause.to_string(),
+            "the credential plugin sh of the kubeconfig ended with exit code 9; run it by hand to see why"
+        );
+    }
+}

@@ -1,8 +1,8 @@
 //! The metrics of a controller at work, as Prometheus reads them.
 
-use crate::support::controller::{Controller, deployment, reason, seed};
-use crate::support::helm::{CHART, read};
-use crate::support::{Cluster, Database, Namespace, Server, Variant, promtool};
+use crate::support::controller::{Controller, check_now, deployment, reason, seed};
+use crate::support::helm::{self, CHART, read};
+use crate::support::{Cluster, Database, Namespace, Run, Server, Variant, promtool};
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
@@ -56,6 +56,34 @@ fn metrics_pass_promtool_and_serve_each_alert() {
     if !promtool::is_missing() {
         promtool::run(&["check", "metrics"], Path::new("."), &page);
     }
+}
+
+#[test]
+fn blocked_start_fires_its_alert_alone() {
+    if promtool::is_missing() || helm::is_missing() {
+        return;
+    }
+    let Some(cluster) = Cluster::shared() else { return };
+    let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
+    resource(&namespace, "coder", &database);
+    let controller = Controller::start(&namespace);
+    reason(&namespace, "coder", "WouldSeed");
+    let env = [("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai"), ("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-canary-metrics")];
+    Run::seed().database(database.url()).envs(env).run().expect(0);
+    database.execute("update ai_providers set base_url = 'https://other.example/'");
+    check_now(&namespace, "coder");
+    reason(&namespace, "coder", "Conflict");
+    let page = controller.get("/metrics").unwrap().1;
+    let watched = format!("watchNamespaces={{{}}}", namespace.name());
+    let rendered = helm::objects(&helm::template(&["--set", "alerts.enabled=true", "--set", &watched]));
+    let rules = &helm::find(&rendered, "PrometheusRule")["spec"];
+    let labels = format!(
+        "alertname=\"AIProviderSeedStartBlocked\", job=\"ai-provider-seed\", name=\"coder\", namespace=\"{}\", \
+         reason=\"Conflict\", severity=\"critical\"",
+        namespace.name()
+    );
+    promtool::only_this_alert_fires(rules, &page, ("ai-provider-seed", "coder"), &labels);
+    controller.stop().expect(0);
 }
 
 #[test]

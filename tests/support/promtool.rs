@@ -1,5 +1,7 @@
 //! promtool of Debian's package `prometheus`, which reads metrics and rules as Prometheus does.
 
+use serde_json::{Value, json};
+use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -30,4 +32,34 @@ pub fn run(arguments: &[&str], directory: &Path, stdin: &str) {
     let output = child.wait_with_output().expect("wait for promtool");
     let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
     assert!(output.status.success(), "promtool {arguments:?}: {said}");
+}
+
+/// A page of metrics as Prometheus keeps it that found it at this job in this namespace, and found it again and again: of the rules,
+/// exactly the alert with these labels fires.
+#[track_caller]
+pub fn only_this_alert_fires(rules: &Value, page: &str, (job, namespace): (&str, &str), labels: &str) {
+    // A label that the page has itself stays (`honorLabels` of the chart's ServiceMonitor).
+    let series = |line: &str| {
+        let (name, value) = line.rsplit_once(' ')?;
+        let (name, own) = name.trim_end_matches('}').split_once('{').unwrap_or((name, ""));
+        let place = if own.contains("namespace=") { String::new() } else { format!(",namespace=\"{namespace}\"") };
+        let all = format!("{own},job=\"{job}\"{place}");
+        Some(json!({"series": format!("{name}{{{}}}", all.trim_start_matches(',')), "values": format!("{value}x30")}))
+    };
+    let lines = page.lines().filter(|line| line.starts_with("ai_provider_seed_"));
+    let series: Vec<Value> = lines.filter_map(series).collect();
+    assert!(!series.is_empty(), "{page}");
+    let firing = format!("ALERTS{{alertstate=\"firing\", {labels}}}");
+    let expected = json!({
+        "expr": "ALERTS{alertstate=\"firing\"}", "eval_time": "20m", "exp_samples": [{"labels": firing, "value": 1}],
+    });
+    let tests = json!({
+        "rule_files": ["rules.yaml"], "evaluation_interval": "1m",
+        "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": [expected]}],
+    });
+    let directory = tempfile::tempdir().expect("create a directory");
+    fs::write(directory.path().join("rules.yaml"), rules.to_string()).expect("write the rules");
+    fs::write(directory.path().join("found.test.yaml"), tests.to_string()).expect("write the tests");
+    run(&["check", "metrics"], directory.path(), page);
+    run(&["test", "rules", "found.test.yaml"], directory.path(), "");
 }

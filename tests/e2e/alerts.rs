@@ -19,12 +19,11 @@ pub fn blocked_start_is_told(place: &Place) {
     let page = place.kubectl(["get", "--raw", &path]);
     // Prometheus takes the name of the Service for the job.
     let job = first("service");
-    let arguments = ["template", "ai-provider-seed", "charts/ai-provider-seed", "--set", "alerts.enabled=true"];
-    let rendered = place.helm(arguments.iter().chain(&["--show-only", "templates/alerts.yaml"]));
-    let rules = helm::find(&helm::objects(&rendered), "PrometheusRule")["spec"].clone();
+    let rendered = helm::objects(&helm::template(&["--set", "alerts.enabled=true", "--namespace", own]));
+    let rules = &helm::find(&rendered, "PrometheusRule")["spec"];
     let labels = format!(
         "alertname=\"AIProviderSeedStartBlocked\", job=\"{job}\", name=\"coder\", namespace=\"{own}\", reason=\"Conflict\", \
          severity=\"critical\""
     );
-    promtool::only_this_alert_fires(&rules, &page, (&job, own), &labels);
+    promtool::only_this_alert_fires(rules, &page, (&job, own), &labels);
 }

@@ -1,40 +1,47 @@
 //! Two spellings of one variable in one environment: letters of either case, `00` and `0`, both families of the older ones. And one
 //! spelling that an env file has on several lines.
 
-use std::collections::BTreeMap;
-
 use super::indexed::is_list;
-use super::names::{FAMILIES, LEGACY, PREFIXES, behind, is_of_provider};
+use super::named::Named;
+use super::names::is_of_provider;
 use super::variable::Variable;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
 /// What all spellings of a variable have in common.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Meaning {
-    Indexed { prefix: usize, index: u64, suffix: String },
-    Older(String),
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Meaning<'a> {
+    Indexed { prefix: usize, index: u64, suffix: &'a str },
+    Older(&'static str),
 }
 
 /// One of several: of two, the greater counts.
 struct Spelling<'a> {
+    meaning: Meaning<'a>,
     /// The older family comes first; of one number, the text after the prefix decides.
-    rank: (usize, String),
+    rank: (usize, &'a str),
     variable: &'a Variable,
 }
 
 /// One warning for each variable that is there in more than one spelling, or on several lines of an env file. A credential of a
 /// numbered provider in two spellings is left out: for Coder that is an error of its own.
-pub fn warnings(variables: &[Variable]) -> Vec<Problem> {
-    let mut spellings: BTreeMap<Meaning, Vec<Spelling>> = BTreeMap::new();
-    for variable in variables.iter().filter(|variable| variable.value() != Some("")) {
-        if let Some((meaning, rank)) = meaning(&variable.name) {
-            spellings.entry(meaning).or_default().push(Spelling { rank, variable });
-        }
-    }
-    let of_spellings = spellings.into_iter().filter_map(|(meaning, spellings)| warning(meaning, spellings));
-    let of_lines = variables.iter().filter(|variable| is_of_provider(&variable.name)).filter_map(repeated);
-    of_spellings.chain(of_lines).collect()
+pub fn warnings(named: &Named, variables: &[Variable]) -> Vec<Problem> {
+    let numbered = named.numbered.iter().enumerate();
+    let numbered =
+        numbered.flat_map(|(prefix, of_prefix)| of_prefix.iter().map(move |(rest, v)| (prefix, &**rest, *v)));
+    let mut spellings: Vec<Spelling> = numbered.filter_map(|(prefix, rest, v)| indexed(prefix, rest, v)).collect();
+    spellings.extend(named.older.iter().map(|older| Spelling {
+        meaning: Meaning::Older(older.name),
+        rank: (older.family, ""),
+        variable: older.variable,
+    }));
+    // An empty one is unset.
+    spellings.retain(|spelling| spelling.variable.value() != Some(""));
+    // Stable: those of one meaning stay in the order of the environment.
+    spellings.sort_by_key(|spelling| spelling.meaning);
+    let several = spellings.chunk_by_mut(|a, b| a.meaning == b.meaning).filter(|spellings| spellings.len() > 1);
+    let on_lines = variables.iter().filter(|variable| !variable.lines().is_empty() && is_of_provider(&variable.name));
+    several.filter_map(warning).chain(on_lines.filter_map(repeated)).collect()
 }
 
 /// So many lines are named.
@@ -54,34 +61,27 @@ fn repeated(variable: &Variable) -> Option<Problem> {
     Some(Problem::new(Code::DuplicateVariable, message).variable(redact::name(&variable.name)))
 }
 
-fn meaning(name: &str) -> Option<(Meaning, (usize, String))> {
-    for (prefix, text) in PREFIXES.iter().enumerate() {
-        let Some(rest) = behind(text, name) else { continue };
-        let (number, suffix) = rest.split_once('_')?;
-        let index = number.parse::<i64>().ok().and_then(|number| u64::try_from(number).ok())?;
-        let meaning = Meaning::Indexed { prefix, index, suffix: suffix.to_owned() };
-        return (is_list(suffix) == Some(false)).then_some((meaning, (0, rest.into_owned())));
-    }
-    FAMILIES.iter().enumerate().find_map(|(family, text)| {
-        let rest = behind(text, name).filter(|rest| LEGACY.contains(&&**rest))?;
-        Some((Meaning::Older(rest.into_owned()), (family, String::new())))
-    })
+fn indexed<'a>(prefix: usize, rest: &'a str, variable: &'a Variable) -> Option<Spelling<'a>> {
+    let (number, suffix) = rest.split_once('_')?;
+    let index = number.parse::<i64>().ok().and_then(|number| u64::try_from(number).ok())?;
+    let meaning = Meaning::Indexed { prefix, index, suffix };
+    (is_list(suffix) == Some(false)).then_some(Spelling { meaning, rank: (0, rest), variable })
 }
 
-fn warning(meaning: Meaning, mut spellings: Vec<Spelling>) -> Option<Problem> {
+fn warning(spellings: &mut [Spelling]) -> Option<Problem> {
     // Stable: of equal ones the last of the environment counts.
-    spellings.sort_by(|a, b| a.rank.cmp(&b.rank));
-    let counts = spellings.last()?.variable;
+    spellings.sort_by_key(|spelling| spelling.rank);
+    let Spelling { meaning, variable: counts, .. } = spellings.last()?;
     let differ = spellings.iter().any(|spelling| spelling.variable.value() != counts.value());
     let mut names: Vec<String> = Vec::new();
-    for spelling in &spellings {
+    for spelling in spellings.iter() {
         let name = redact::name(&spelling.variable.name);
         if !names.contains(&name) {
             names.push(name);
         }
     }
     // The same name twice with one value is no spelling of its own.
-    if spellings.len() < 2 || (names.len() < 2 && !differ) {
+    if names.len() < 2 && !differ {
         return None;
     }
     let what = if names.len() < 2 { "set more than once" } else { "spellings of one variable" };
@@ -91,7 +91,7 @@ fn warning(meaning: Meaning, mut spellings: Vec<Spelling>) -> Option<Problem> {
     let message = format!("{what}, {values}; Coder takes {which}: unset the others");
     let problem = Problem::new(Code::DuplicateVariable, message).variables(names);
     Some(match meaning {
-        Meaning::Indexed { index, .. } => problem.index(index),
+        Meaning::Indexed { index, .. } => problem.index(*index),
         Meaning::Older(_) => problem,
     })
 }
@@ -104,7 +104,7 @@ mod tests {
     fn said(pairs: &[(&str, &str)]) -> Vec<String> {
         let variables: Vec<Variable> =
             pairs.iter().map(|(name, value)| Variable::new(*name, *value, Source::Process)).collect();
-        warnings(&variables).into_iter().map(|problem| problem.message).collect()
+        warnings(&Named::of(&variables), &variables).into_iter().map(|problem| problem.message).collect()
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! `CODER_AIBRIDGE_PROVIDER_<N>_<SUFFIX>` and `CODER_AI_GATEWAY_PROVIDER_<N>_<SUFFIX>`: names to numbered groups of fields.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::names::behind;
+use super::named::Named;
+use super::names::PREFIXES;
 use super::suggest::nearest_suffix;
 use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
@@ -68,8 +68,9 @@ pub struct List<'a> {
 
 /// All variables of one number.
 pub struct Fields<'a> {
-    pub prefix: &'static str,
     pub index: u64,
+    /// What all its variables begin with: `CODER_AIBRIDGE_PROVIDER_0_`.
+    stem: String,
     texts: BTreeMap<Suffix, &'a Variable>,
     pub keys: List<'a>,
     pub access_keys: List<'a>,
@@ -86,8 +87,8 @@ impl<'a> Fields<'a> {
     fn new(prefix: &'static str, index: u64) -> Self {
         let lists = (List::default(), List::default(), List::default());
         Fields {
-            prefix,
             index,
+            stem: format!("{prefix}{index}_"),
             texts: BTreeMap::new(),
             keys: lists.0,
             access_keys: lists.1,
@@ -121,7 +122,12 @@ impl<'a> Fields<'a> {
 
     pub fn would_be(&self, suffix: Suffix) -> String {
         let text = suffixes().find(|(_, known)| *known == suffix).map_or("", |(text, _)| text);
-        format!("{}{}_{text}", self.prefix, self.index)
+        [&self.stem, text].concat()
+    }
+
+    /// How its variables are spelled together: `CODER_AIBRIDGE_PROVIDER_0_*`.
+    pub fn pattern(&self) -> String {
+        [&self.stem, "*"].concat()
     }
 
     fn put(&mut self, suffix: Suffix, variable: &'a Variable, problems: &mut Vec<Problem>) {
@@ -163,23 +169,23 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The groups of one prefix in the order of their numbers.
-pub fn group<'a>(prefix: &'static str, variables: &'a [Variable], findings: &mut Findings) -> Vec<Fields<'a>> {
-    let mut named: Vec<(i64, Cow<'_, str>, &Variable)> = Vec::new();
+/// The groups of one of [`PREFIXES`] in the order of their numbers.
+pub fn group<'a>(prefix: usize, variables: &Named<'a>, findings: &mut Findings) -> Vec<Fields<'a>> {
+    let (variables, prefix) = (&variables.numbered[prefix], PREFIXES[prefix]);
+    let mut named: Vec<(i64, &str, &Variable)> = Vec::with_capacity(variables.len());
     let mut service_links = Vec::new();
-    for variable in variables {
-        let Some(remainder) = behind(prefix, &variable.name) else { continue };
+    for (remainder, variable) in variables {
         findings.problems.extend(variable.unreadable());
         let number = remainder.split_once('_').and_then(|(number, _)| number.parse::<i64>().ok());
         match number.filter(|number| *number >= 0) {
             Some(number) => named.push((number, remainder, variable)),
-            None if is_service_link(&remainder) => service_links.push(redact::name(&variable.name)),
-            None => findings.problems.push(malformed(prefix, &remainder, variable)),
+            None if is_service_link(remainder) => service_links.push(redact::name(&variable.name)),
+            None => findings.problems.push(malformed(prefix, remainder, variable)),
         }
     }
     findings.problems.extend(service_link(prefix, service_links));
     // The sort is stable: variables of the same spelling keep the order of the environment, and the last one wins.
-    named.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    named.sort_by_key(|(number, remainder, _)| (*number, *remainder));
 
     let mut groups: Vec<Fields> = Vec::new();
     for (number, remainder, variable) in &named {

@@ -3,7 +3,8 @@
 use secrecy::SecretString;
 
 use super::endpoint::{bedrock_without_credentials, suspicious_url, unresolved_model, without_models};
-use super::names::{FAMILIES, behind, is_older};
+use super::named::{Named, Older};
+use super::names::FAMILIES;
 use super::unknown::UnknownProvider;
 use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
@@ -14,6 +15,10 @@ const OPENAI_URL: &str = "https://api.openai.com/v1/";
 const ANTHROPIC_URL: &str = "https://api.anthropic.com/";
 const BEDROCK_MODEL: &str = "global.anthropic.claude-sonnet-4-5-20250929-v1:0";
 const BEDROCK_SMALL_FAST_MODEL: &str = "global.anthropic.claude-haiku-4-5-20251001-v1:0";
+
+/// The places of the families in [`FAMILIES`].
+const AIBRIDGE: usize = 0;
+const GATEWAY: usize = 1;
 
 /// A value and the variable that decides it.
 struct Field<'a> {
@@ -58,12 +63,8 @@ impl<'a> Field<'a> {
 }
 
 /// The legacy providers, in name order.
-pub fn read(
-    variables: &[Variable],
-    findings: &mut Findings,
-    unknown: &mut Vec<UnknownProvider>,
-) -> Vec<DesiredProvider> {
-    let legacy = Legacy::of(variables, family(variables));
+pub fn read(variables: &Named, findings: &mut Findings, unknown: &mut Vec<UnknownProvider>) -> Vec<DesiredProvider> {
+    let legacy = Legacy::of(variables);
     let bedrock = Bedrock::of(&legacy);
     let mut providers = Vec::new();
     let mut add = |provider: DesiredProvider, is_unknown: bool| {
@@ -83,47 +84,46 @@ pub fn read(
         add(openai, url.is_unknown());
     }
     findings.warnings.extend(providers.iter().filter_map(url_warning));
-    findings.problems.extend(legacy.variables.iter().filter_map(|variable| variable.unreadable()));
+    findings.problems.extend(variables.older.iter().filter_map(|older| older.variable.unreadable()));
     providers
 }
 
-/// Of all spellings of an older variable (`OPENAI_KEY`), the one that counts.
-pub fn deciding<'a>(variables: &'a [Variable], name: &'static str) -> Option<&'a Variable> {
-    let legacy = Legacy::of(variables, FAMILIES[0]);
-    let field = if matches!(name, "OPENAI_KEY" | "ANTHROPIC_KEY") { legacy.key(name) } else { legacy.field(name) };
-    field.variable
-}
-
-struct Legacy<'a> {
-    /// The older ones alone: each field is looked up in them, and of the numbered ones there may be hundreds.
-    variables: Vec<&'a Variable>,
+/// The older variables as Coder reads them.
+pub struct Legacy<'a, 'b> {
+    variables: &'b Named<'a>,
+    /// How a variable that is not set would be spelled: as its set neighbours are.
     family: &'static str,
 }
 
-impl<'a> Legacy<'a> {
-    fn of(variables: &'a [Variable], family: &'static str) -> Legacy<'a> {
-        Legacy { variables: variables.iter().filter(|variable| is_older(&variable.name)).collect(), family }
+impl<'a, 'b> Legacy<'a, 'b> {
+    pub fn of(variables: &'b Named<'a>) -> Legacy<'a, 'b> {
+        Legacy { variables, family: FAMILIES[usize::from(variables.has_family(GATEWAY))] }
+    }
+
+    /// Of all spellings of an older variable (`OPENAI_KEY`), the one that counts.
+    pub fn deciding(&self, name: &'static str) -> Option<&'a Variable> {
+        let is_key = matches!(name, "OPENAI_KEY" | "ANTHROPIC_KEY");
+        if is_key { self.key(name).variable } else { self.field(name).variable }
     }
 
     /// Decided per variable: the newer spelling if it is set, else the older one. Mixing is not an error.
     fn field(&self, name: &'static str) -> Field<'a> {
-        let [aibridge, gateway] = FAMILIES;
-        let variable = self.last(gateway, name).or_else(|| self.last(aibridge, name));
+        let variable = self.last(GATEWAY, name).or_else(|| self.last(AIBRIDGE, name));
         Field { variable, family: self.family, name }
     }
 
     /// One knowing difference from Coder: an empty key of the newer spelling does not hide the older one, where Coder would
     /// seed nothing.
     fn key(&self, name: &'static str) -> Field<'a> {
-        let [aibridge, gateway] = FAMILIES;
         let set = |family| self.last(family, name).filter(|variable| variable.value() != Some(""));
-        let variable = set(gateway).or_else(|| set(aibridge));
+        let variable = set(GATEWAY).or_else(|| set(AIBRIDGE));
         Field { variable, family: self.family, name }
     }
 
-    /// The last variable of this name, letters of either case.
-    fn last(&self, family: &str, name: &str) -> Option<&'a Variable> {
-        self.variables.iter().copied().rfind(|variable| behind(family, &variable.name).is_some_and(|rest| rest == name))
+    /// The last variable of this name.
+    fn last(&self, family: usize, name: &str) -> Option<&'a Variable> {
+        let is_it = |older: &&Older| older.family == family && older.name == name;
+        self.variables.older.iter().rfind(is_it).map(|older| older.variable)
     }
 }
 
@@ -194,7 +194,7 @@ struct Bedrock<'a> {
 }
 
 impl<'a> Bedrock<'a> {
-    fn of(legacy: &Legacy<'a>) -> Bedrock<'a> {
+    fn of(legacy: &Legacy<'a, '_>) -> Bedrock<'a> {
         Bedrock {
             url: legacy.field("BEDROCK_BASE_URL"),
             region: legacy.field("BEDROCK_REGION"),
@@ -244,11 +244,4 @@ fn bearer(
         credentials_unknown: key.is_unknown(),
         ..DesiredProvider::new(name, kind, origins)
     }
-}
-
-/// How a variable that is not set would be spelled: as its set neighbours are.
-fn family(variables: &[Variable]) -> &'static str {
-    let [aibridge, gateway] = FAMILIES;
-    let newer = |name: &str| behind(gateway, name).is_some_and(|rest| !rest.starts_with("PROVIDER_"));
-    if variables.iter().any(|variable| newer(&variable.name)) { gateway } else { aibridge }
 }

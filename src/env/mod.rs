@@ -9,6 +9,7 @@ mod env_directory;
 mod indexed;
 mod judge;
 mod legacy;
+mod named;
 mod names;
 mod partial;
 pub mod size;
@@ -34,6 +35,7 @@ use std::str::FromStr;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, ProviderType, Source, redact};
 use indexed::Suffix;
+use named::Named;
 
 /// What the environment says.
 #[derive(Default)]
@@ -52,8 +54,9 @@ impl Environment {
         let mut environment = Environment::default();
         let Environment { providers, findings, unknown } = &mut environment;
         let mut prefixes_used = Vec::new();
-        for prefix in names::PREFIXES {
-            let groups = indexed::group(prefix, variables, findings);
+        let named = Named::of(variables);
+        for (at, prefix) in names::PREFIXES.into_iter().enumerate() {
+            let groups = indexed::group(at, &named, findings);
             prefixes_used.extend(groups.first().map(|_| (prefix, groups.len())));
             duplicate_names(&groups, &mut findings.problems);
             providers.reserve(groups.len());
@@ -67,8 +70,8 @@ impl Environment {
                 Problem::new(Code::MixedPrefixes, message).variables([format!("{aibridge}*"), format!("{gateway}*")]),
             );
         }
-        let legacy = legacy::read(variables, findings, unknown);
-        values::judge_older(variables, findings);
+        let legacy = legacy::read(&named, findings, unknown);
+        values::judge_older(&named, findings);
         legacy_names(providers, &legacy, &mut findings.problems);
         providers.extend(legacy);
         // Stable: of two with one name the indexed one comes first.
@@ -76,9 +79,9 @@ impl Environment {
         suspicious::mark(providers, &findings.warnings);
         // In the order of the providers; what belongs to none comes last.
         findings.problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));
-        findings.warnings.extend(duplicate::warnings(variables));
+        findings.warnings.extend(duplicate::warnings(&named, variables));
         let next = prefixes_used.iter().map(|(_, groups)| *groups).max().unwrap_or_default();
-        findings.warnings.extend(variables.iter().filter_map(|variable| near_miss(variable, next)));
+        findings.warnings.extend(named.others.iter().filter_map(|variable| near_miss(variable, next)));
         if providers.is_empty() && unknown.is_empty() && findings.problems.is_empty() {
             let of_file = variables.iter().any(|variable| variable.source == Source::EnvFile);
             let message = match of_file {

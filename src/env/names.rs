@@ -8,6 +8,8 @@ use super::synonyms;
 pub const PREFIXES: [&str; 2] = ["CODER_AIBRIDGE_PROVIDER_", "CODER_AI_GATEWAY_PROVIDER_"];
 /// What both the indexed and the older variables start with, in the order in which Coder reads them.
 pub const FAMILIES: [&str; 2] = ["CODER_AIBRIDGE_", "CODER_AI_GATEWAY_"];
+/// What makes a prefix of a family.
+const NUMBERED: &str = "PROVIDER_";
 /// The older single-provider variables, behind a family.
 pub const LEGACY: [&str; 10] = [
     "OPENAI_BASE_URL",
@@ -46,14 +48,41 @@ pub fn behind<'a>(prefix: &str, name: &'a str) -> Option<Cow<'a, str>> {
         .then(|| if lower() { Cow::Owned(rest.to_ascii_uppercase()) } else { Cow::Borrowed(rest) })
 }
 
-/// Does Coder make a provider of it?
-pub fn is_of_provider(name: &str) -> bool {
-    is_older(name) || PREFIXES.iter().any(|prefix| behind(prefix, name).is_some())
+/// What Coder makes of the name of a variable.
+pub enum Name<'a> {
+    /// A field of a numbered provider: the place of its prefix in [`PREFIXES`], and what follows it in upper case.
+    Numbered {
+        prefix: usize,
+        rest: Cow<'a, str>,
+    },
+    /// One of [`LEGACY`], and the place of its family in [`FAMILIES`].
+    Older {
+        family: usize,
+        name: &'static str,
+    },
+    Other,
 }
 
-/// One of the older variables, in letters of either case.
-pub fn is_older(name: &str) -> bool {
-    FAMILIES.iter().any(|family| behind(family, name).is_some_and(|rest| LEGACY.contains(&&*rest)))
+impl Name<'_> {
+    pub fn of(name: &str) -> Name<'_> {
+        let of_family = |(at, family)| Some((at, behind(family, name)?));
+        let Some((family, rest)) = FAMILIES.into_iter().enumerate().find_map(of_family) else { return Name::Other };
+        // The prefix is the family and this word.
+        let numbered = match &rest {
+            Cow::Borrowed(rest) => rest.strip_prefix(NUMBERED).map(Cow::Borrowed),
+            Cow::Owned(rest) => rest.strip_prefix(NUMBERED).map(|rest| Cow::Owned(rest.to_owned())),
+        };
+        if let Some(rest) = numbered {
+            return Name::Numbered { prefix: family, rest };
+        }
+        let older = LEGACY.into_iter().find(|older| *older == rest);
+        older.map_or(Name::Other, |name| Name::Older { family, name })
+    }
+}
+
+/// Does Coder make a provider of it?
+pub fn is_of_provider(name: &str) -> bool {
+    !matches!(Name::of(name), Name::Other)
 }
 
 /// One of those for a single provider.
@@ -64,10 +93,7 @@ pub fn is_legacy(variable: &str) -> bool {
 /// For a variable that is not read but looks like one of ours: the name that was probably meant.
 /// `CODER_AIBRIDGE_ENABLED` and the like belong to Coder and are none of our business.
 pub fn near_miss(name: &str) -> Option<String> {
-    if name.len() > 256 || PREFIXES.iter().any(|prefix| behind(prefix, name).is_some()) {
-        return None;
-    }
-    if is_older(name) {
+    if name.len() > 256 || is_of_provider(name) {
         return None;
     }
     let name = upper(name);
@@ -121,7 +147,7 @@ fn split_family(name: &str) -> Family<'_> {
 }
 
 fn is_provider(rest: &str) -> bool {
-    rest.starts_with("PROVIDER_")
+    rest.starts_with(NUMBERED)
 }
 
 /// The name after the family, repaired: a mistyped PROVIDER, one that is missing before a number, or a mistyped legacy variable.
@@ -188,6 +214,13 @@ mod tests {
             ["CODER_AIBRIDGE_ENABLED", "OPENAI_KEY", "coder_aibridge_openai_keys", "XCODER_AIBRIDGE_OPENAI_KEY", ""]
         {
             assert!(!is_of_provider(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_prefix_is_its_family_and_a_word() {
+        for (family, prefix) in FAMILIES.iter().zip(PREFIXES) {
+            assert_eq!(prefix.strip_prefix(family), Some(NUMBERED));
         }
     }
 

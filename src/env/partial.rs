@@ -1,6 +1,7 @@
 //! An environment that is partly unknown: manifests without the Secrets that they mention. Findings that follow only from a
 //! missing part are withdrawn, so the others are true for any value of it.
 
+use super::named::Named;
 use super::names::{PREFIXES, upper};
 use super::variable::Variable;
 use super::{Environment, check, indexed};
@@ -42,8 +43,10 @@ impl Environment {
         indexes.dedup();
         let is_unknown = |index: Option<u64>| index.is_some() && indexes.contains(&index);
         // Their findings were recorded when the environment was read.
-        let groups = PREFIXES.map(|prefix| indexed::group(prefix, variables, &mut Findings::default()));
-        let fields = groups.iter().flatten().filter(|fields| is_unknown(Some(fields.index)));
+        let named = Named::of(variables);
+        let groups = (0..PREFIXES.len()).map(|prefix| indexed::group(prefix, &named, &mut Findings::default()));
+        let groups: Vec<indexed::Fields> = groups.flatten().collect();
+        let fields = groups.iter().filter(|fields| is_unknown(Some(fields.index)));
         self.unknown.extend(fields.map(check::unknown));
         self.providers.retain(|provider| !is_unknown(provider.index));
         self.findings.problems.retain(|problem| !OF_ABSENCE.contains(&problem.code));

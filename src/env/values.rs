@@ -3,7 +3,8 @@
 use super::check;
 use super::indexed::{Fields, List, Suffix};
 use super::judge::{key, reference, region};
-use super::legacy::deciding;
+use super::legacy::Legacy;
+use super::named::Named;
 use super::names::LEGACY;
 use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
@@ -34,10 +35,11 @@ pub fn judge(fields: &Fields, findings: &mut Findings) {
 }
 
 /// The same for the older variables. Of two spellings, the one that counts.
-pub fn judge_older(variables: &[Variable], findings: &mut Findings) {
+pub fn judge_older(variables: &Named, findings: &mut Findings) {
     let of = |provider: &'static str| move |problem: Problem| problem.provider(provider);
     let (openai, anthropic) = (of("openai"), of("anthropic"));
-    let field = |name: &'static str| deciding(variables, name);
+    let older = Legacy::of(variables);
+    let field = |name: &'static str| older.deciding(name);
     for (label, names) in [(&openai as &dyn Fn(Problem) -> Problem, &LEGACY[..2]), (&anthropic, &LEGACY[2..])] {
         let mut judge = Judge { findings, label };
         names.iter().filter_map(|name| field(name)).for_each(|variable| judge.reference(variable));
@@ -82,10 +84,7 @@ impl Judge<'_> {
 
     fn region(&mut self, variable: &Variable) {
         let value = variable.value().unwrap_or_default();
-        if reference::find(value).is_some() {
-            return;
-        }
-        if let Some(what) = region::fault(value) {
+        if let Some(what) = region::fault(value).filter(|_| reference::find(value).is_none()) {
             let message = format!("{what}; {STORED}, and AWS has no such region: write for example eu-central-1");
             self.warn(Code::RegionSuspicious, message, variable);
         }
@@ -94,31 +93,38 @@ impl Judge<'_> {
     fn each(&mut self, list: &List, judge: impl Fn(&str) -> Option<key::Fault>) {
         let Some(variable) = list.variable.filter(|_| !list.ambiguous) else { return };
         for (at, value) in list.values.iter().enumerate().take(JUDGED) {
-            let which =
-                if list.values.len() == 1 { String::new() } else { format!("the {} key: ", redact::ordinal(at + 1)) };
-            self.key(variable, &which, value, &judge);
+            self.key(variable, (list.values.len() > 1).then_some(at), value, &judge);
         }
     }
 
     fn one(&mut self, variable: Option<&Variable>, judge: impl Fn(&str) -> Option<key::Fault>) {
         if let Some((variable, value)) = variable.and_then(|variable| Some((variable, variable.value()?))) {
-            self.key(variable, "", value, &judge);
+            self.key(variable, None, value, &judge);
         }
     }
 
-    fn key(&mut self, variable: &Variable, which: &str, value: &str, judge: &dyn Fn(&str) -> Option<key::Fault>) {
-        let is_reference = reference::find(value).is_some();
-        match judge(value) {
-            Some(key::Fault::Unusable(what)) => {
+    /// `place`: which one of a list of several it is.
+    fn key(
+        &mut self,
+        variable: &Variable,
+        place: Option<usize>,
+        value: &str,
+        judge: &dyn Fn(&str) -> Option<key::Fault>,
+    ) {
+        let Some(fault) = judge(value) else { return };
+        let which = place.map(|at| format!("the {} key: ", redact::ordinal(at + 1))).unwrap_or_default();
+        match fault {
+            key::Fault::Unusable(what) => {
                 let message = format!("{which}{what}; store the key alone, as one line");
                 let problem = Problem::new(Code::KeyUnusable, message).variable(redact::name(&variable.name));
                 self.findings.problems.push((self.label)(problem));
             }
-            Some(key::Fault::Suspicious(what)) if !is_reference => {
+            // A reference that was not replaced has its own warning.
+            key::Fault::Suspicious(what) if reference::find(value).is_none() => {
                 let message = format!("{which}{what}; {STORED}, so set the key alone");
                 self.warn(Code::KeySuspicious, message, variable);
             }
-            _ => {}
+            key::Fault::Suspicious(_) => {}
         }
     }
 

@@ -57,16 +57,10 @@ impl Variable {
     }
 
     pub fn from_os(name: OsString, value: OsString) -> Self {
-        let content = match (name.to_str(), value.into_string()) {
-            (Some(_), Ok(text)) => Content::Text(text),
-            _ => Content::NotUnicode,
-        };
-        Variable {
-            name: name.to_string_lossy().into_owned(),
-            content,
-            source: Source::Process,
-            note: None,
-            lines: Vec::new(),
+        match (name.into_string(), value.into_string()) {
+            (Ok(name), Ok(text)) => Variable::new(name, text, Source::Process),
+            (Ok(name), Err(_)) => Variable::not_unicode(name, Source::Process),
+            (Err(name), _) => Variable::not_unicode(name.to_string_lossy(), Source::Process),
         }
     }
 

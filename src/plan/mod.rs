@@ -42,7 +42,7 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
             Some(true) => {}
             Some(false) => {
                 plan.findings.warnings.push(warnings::unsupported(provider));
-                plan.entries.push(entry(at, provider, State::Unsupported));
+                plan.entries.push(entry(at, provider, State::Unsupported, options));
                 continue;
             }
             None => plan.needs_schema = true,
@@ -52,7 +52,7 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
             Some(false) => {
                 plan.findings.warnings.push(warnings::unsupported_fields(provider));
                 if provider.newer_fields().any(|field| field.settings_key().is_some()) {
-                    plan.entries.push(entry(at, provider, State::Unsupported));
+                    plan.entries.push(entry(at, provider, State::Unsupported, options));
                     continue;
                 }
             }
@@ -63,10 +63,10 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
             legacy_conflicts.push(legacy_name_conflict(provider, legacy));
         }
         match row {
-            None => plan.entries.push(entry(at, provider, State::Missing)),
+            None => plan.entries.push(entry(at, provider, State::Missing, options)),
             Some(row) if row.deleted => {
                 plan.findings.warnings.push(warnings::deleted(provider));
-                plan.entries.push(Entry { id: Some(row.id), ..entry(at, provider, State::Deleted) });
+                plan.entries.push(Entry { id: Some(row.id), ..entry(at, provider, State::Deleted, options) });
             }
             Some(row) => compare(&mut plan, at, provider, row, snapshot.schema.as_ref(), options),
         }
@@ -159,12 +159,14 @@ fn compare(
     if row.is_of_old_type() && state != State::WouldUpdate {
         plan.findings.warnings.push(warnings::of_old_type(provider));
     }
-    let entry = entry(at, provider, state);
+    let entry = entry(at, provider, state, options);
     let credentials = if options.fingerprints { comparison.credential_sides() } else { None };
     let database = comparison.database();
-    // Most often they are equal, and a hash is most of what a comparison costs.
-    let hash = if database == provider.canonical() { entry.environment_hash.clone() } else { database.hash() };
-    plan.entries.push(Entry { id: Some(row.id), database_hash: Some(hash), credentials, ..entry });
+    let database_hash = match &entry.environment_hash {
+        Some(hash) if database == provider.canonical() => Some(hash.clone()),
+        hash => hash.is_some().then(|| database.hash()),
+    };
+    plan.entries.push(Entry { id: Some(row.id), database_hash, credentials, ..entry });
     for (conflict, taken) in conflicts.into_iter().zip(may_be_taken) {
         let list = if is_taken(taken) { &mut plan.update.conflicts } else { &mut plan.conflicts };
         list.push(conflict);
@@ -179,12 +181,12 @@ fn stored_keys(row: &StoredProvider, compare: Compare) -> Result<Option<Vec<&sec
     row.keys.as_ref().map(|keys| keys.iter().map(Result::as_ref).collect()).transpose()
 }
 
-fn entry(desired: usize, provider: &DesiredProvider, state: State) -> Entry {
+fn entry(desired: usize, provider: &DesiredProvider, state: State, options: &PlanOptions) -> Entry {
     Entry {
         desired,
         state,
         id: None,
-        environment_hash: provider.canonical().hash(),
+        environment_hash: options.hashes.then(|| provider.canonical().hash()),
         database_hash: None,
         external_id: None,
         credentials: None,

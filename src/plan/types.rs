@@ -26,6 +26,8 @@ pub struct PlanOptions {
     pub access: Access,
     /// Keep fingerprints of the credentials that were compared, for a memory of what both sides agreed on.
     pub fingerprints: bool,
+    /// Keep the hashes of both sides' canonical records: a report in JSON has them, and the memory of what both sides agreed on.
+    pub hashes: bool,
     /// Was `CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS` given?
     pub keys_given: bool,
 }
@@ -59,7 +61,8 @@ pub struct Entry {
     pub desired: usize,
     pub state: State,
     pub id: Option<Uuid>,
-    pub environment_hash: String,
+    /// Both where [`PlanOptions::hashes`] asks for them.
+    pub environment_hash: Option<String>,
     pub database_hash: Option<String>,
     /// Of the role that this run wrote into the row.
     pub external_id: Option<String>,

@@ -85,7 +85,7 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         state: StateOrUnknown::Known(provider.state),
         id: provider.id,
         external_id: provider.external_id.as_deref(),
-        hash: Hash { environment: Some(&provider.environment_hash), database: provider.database_hash.as_deref() },
+        hash: Hash { environment: provider.environment_hash.as_deref(), database: provider.database_hash.as_deref() },
     });
     let unknown = report.unknown_providers.iter().map(|provider| Provider {
         name: &provider.name,

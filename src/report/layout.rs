@@ -27,8 +27,17 @@ impl Style {
     }
 }
 
+/// Appends the text, and spaces up to `width` characters.
+pub fn pad(out: &mut String, text: &str, width: usize) {
+    out.push_str(text);
+    out.extend(std::iter::repeat_n(' ', width.saturating_sub(text.chars().count())));
+}
+
 /// Characters that take a column: none of a control sequence.
 fn columns(text: &str) -> usize {
+    if !text.contains('\u{1b}') {
+        return text.chars().count();
+    }
     let (mut columns, mut in_sequence) = (0, false);
     for c in text.chars() {
         match c {
@@ -95,9 +104,14 @@ pub fn labelled(
 
 /// A line of a label, a value of `values` columns and a remark; the remark goes below the value where the line is too long.
 pub fn with_remark(label: &str, value: &str, values: usize, remark: &str, style: Style) -> String {
-    let line = format!("{label}{value:<values$}  {remark}");
+    let mut line = String::with_capacity(label.len() + value.len().max(values) + remark.len() + 3);
+    line.push_str(label);
+    pad(&mut line, value, values);
+    line.push_str("  ");
+    line.push_str(remark);
     if columns(&line) <= style.width {
-        return line + "\n";
+        line.push('\n');
+        return line;
     }
     let indent = columns(label).min(style.width.saturating_sub(columns(remark)));
     format!("{}\n{:indent$}{remark}\n", format!("{label}{value}").trim_end(), "")

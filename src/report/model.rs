@@ -43,7 +43,8 @@ pub struct Provider {
     pub kind: String,
     pub state: State,
     pub id: Option<Uuid>,
-    pub environment_hash: String,
+    /// Of the canonical record of either side, where they were asked for.
+    pub environment_hash: Option<String>,
     pub database_hash: Option<String>,
     /// Of the role that this run wrote into the row: AWS' trust policy needs it, and it is no secret.
     pub external_id: Option<String>,

@@ -1,9 +1,10 @@
 //! The report for people.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::headline::headline;
-use super::layout::{Style, labelled, paragraph, with_remark, wrap};
+use super::layout::{Style, labelled, pad, paragraph, with_remark, wrap};
 use super::model::{Command, Provider, Report, external_id_fact};
 use super::sentence::{keep_database_of, minute, origin, take_environment, value};
 use crate::env::UnknownProvider;
@@ -70,23 +71,35 @@ fn unknown(out: &mut String, report: &Report, style: Style) {
     rows(out, report.unknown_providers.iter().map(unknown_row).collect(), style);
 }
 
-fn rows(out: &mut String, rows: Vec<[String; 5]>, style: Style) {
+/// The cells of one provider's line.
+type Row<'a> = [Cow<'a, str>; 5];
+
+fn rows(out: &mut String, rows: Vec<Row<'_>>, style: Style) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(40);
     let (state, name, kind, credentials) = (width(0), width(1), width(2), width(3));
+    // One line for each of maybe hundreds, so without the machinery of `format!`, which pads character by character.
+    let mut cells = String::new();
     for [of_state, provider, type_, of_credentials, from] in &rows {
-        let of_state = style.strong(&format!("{of_state:<state$}"));
-        let label = format!("  {of_state}  ");
-        let what = format!("{provider:<name$}  {type_:<kind$}  {of_credentials:<credentials$}");
-        out.push_str(&with_remark(&label, &what, 0, &format!("from {from}"), style));
+        cells.clear();
+        pad(&mut cells, of_state, state);
+        let label = ["  ", &style.strong(&cells), "  "].concat();
+        cells.clear();
+        pad(&mut cells, provider, name);
+        cells.push_str("  ");
+        pad(&mut cells, type_, kind);
+        cells.push_str("  ");
+        pad(&mut cells, of_credentials, credentials);
+        out.push_str(&with_remark(&label, &cells, 0, &["from ", from].concat(), style));
     }
 }
 
-fn unknown_row(provider: &UnknownProvider) -> [String; 5] {
+fn unknown_row(provider: &UnknownProvider) -> Row<'_> {
     let type_ = provider.kind.as_ref().map_or_else(|| "type unknown".to_owned(), |kind| format!("type {kind}"));
-    ["unknown".to_owned(), provider.name.clone(), type_, "–".to_owned(), provider.pattern.clone()]
+    let (name, pattern) = (&*provider.name, &*provider.pattern);
+    ["unknown".into(), name.into(), type_.into(), "–".into(), pattern.into()]
 }
 
-fn row(provider: &Provider, command: Command) -> [String; 5] {
+fn row(provider: &Provider, command: Command) -> Row<'_> {
     let state = match (provider.state, command) {
         (State::InSync, _) => "in sync",
         (State::Created, _) => "created",
@@ -100,8 +113,9 @@ fn row(provider: &Provider, command: Command) -> [String; 5] {
         (State::Deleted, _) => "deleted",
         (State::Unsupported, _) => "unsupported",
     };
-    let type_ = format!("type {}", provider.kind);
-    [state.to_owned(), provider.name.clone(), type_, provider.credentials.clone(), provider.pattern.clone()]
+    let type_ = ["type ", &provider.kind].concat();
+    let (name, credentials, pattern) = (&*provider.name, &*provider.credentials, &*provider.pattern);
+    [state.into(), name.into(), type_.into(), credentials.into(), pattern.into()]
 }
 
 /// Variables on the left, the sentence and the code on the right.

@@ -7,7 +7,7 @@ use crate::env::{
     Completeness, DATABASE_URL_VARIABLES, Environment, UnknownProvider, Variable, characters, look_up, read_file,
     reference, size,
 };
-use crate::options::{Compare, DatabaseSource, Options, Undescribed};
+use crate::options::{Compare, DatabaseSource, Options, OutputFormat, Undescribed};
 use crate::plan::{Access, PlanOptions};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, ENCRYPTION_KEYS_VARIABLE};
@@ -118,6 +118,7 @@ pub fn prepare_with(
         take: options.take_environment,
         audit: options.audit,
         fingerprints: false,
+        hashes: options.output == OutputFormat::Json,
         access,
         keys_given: !keyring.is_empty(),
     };

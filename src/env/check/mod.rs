@@ -62,7 +62,7 @@ pub fn unknown(fields: &Fields) -> UnknownProvider {
         index: Some(fields.index),
         name: name.unwrap_or_else(|| format!("(provider {})", fields.index)),
         kind: kind.map(|kind| redact::kind(kind.as_str(), Some(&check.origin(Suffix::Type))).text),
-        pattern: format!("{}{}_*", fields.prefix, fields.index),
+        pattern: fields.pattern(),
     }
 }
 
@@ -109,8 +109,8 @@ impl Check<'_, '_> {
 
     fn kind(&mut self) -> Option<ProviderType> {
         let text = self.fields.text(Suffix::Type);
-        let variable = self.fields.spelled(Suffix::Type);
         if text.is_empty() {
+            let variable = self.fields.spelled(Suffix::Type);
             let all = ProviderType::ALL.map(ProviderType::as_str).join(", ");
             self.problem(Code::TypeRequired, format!("a provider needs a type: one of {all}"), [variable]);
             return None;
@@ -133,7 +133,7 @@ impl Check<'_, '_> {
             Some(kind) => format!("{what}; did you mean \"{kind}\"?"),
             None => format!("{what}; one of {} is expected", known.join(", ")),
         };
-        self.problem(Code::UnknownType, message, [variable]);
+        self.problem(Code::UnknownType, message, [self.fields.spelled(Suffix::Type)]);
         if let Some(problem) = self.findings.problems.last_mut() {
             problem.suggestion = meant.map(str::to_owned);
         }
@@ -142,7 +142,6 @@ impl Check<'_, '_> {
 
     fn bedrock_and_keys(&mut self, kind: ProviderType) {
         let bedrock = self.bedrock_variables();
-        let keys = variable_of(&self.fields.keys);
         if !kind.allows_bedrock() && !bedrock.is_empty() {
             let message = format!("BEDROCK_* fields go with type anthropic or bedrock, not {}", kind.as_str());
             self.problem(Code::BedrockUnsupported, message, bedrock.clone());
@@ -151,11 +150,13 @@ impl Check<'_, '_> {
             let message = "type bedrock needs BEDROCK_REGION, BEDROCK_ROLE_ARN, BEDROCK_BASE_URL, or BEDROCK_ACCESS_KEY and its secret";
             self.problem(Code::BedrockRequired, message.to_owned(), [self.fields.would_be(Suffix::BedrockRegion)]);
         }
-        if let Some(keys) = keys {
+        let excluded = kind == ProviderType::Anthropic && !bedrock.is_empty();
+        if let Some(keys) = self.fields.keys.variable.filter(|_| excluded || !kind.allows_keys()) {
+            let keys = redact::name(&keys.name);
             if !kind.allows_keys() {
                 let instead = if kind == ProviderType::Bedrock { "; use the BEDROCK_* fields" } else { "; remove it" };
                 self.problem(Code::KeysUnsupported, format!("type {} takes no keys{instead}", kind.as_str()), [keys]);
-            } else if kind == ProviderType::Anthropic && !bedrock.is_empty() {
+            } else {
                 let message = "keys and BEDROCK_* fields exclude each other; keep one kind of credential".to_owned();
                 self.problem(Code::KeysWithBedrock, message, [keys].into_iter().chain(bedrock));
             }
@@ -173,10 +174,11 @@ impl Check<'_, '_> {
     }
 
     fn list(&mut self, list: &List) {
-        let (Some(variable), false) = (variable_of(list), list.ambiguous) else { return };
+        let (Some(variable), false) = (list.variable, list.ambiguous) else { return };
+        let variable = || redact::name(&variable.name);
         if list.number > MAX_KEYS {
             let message = format!("{} keys; Coder takes at most {MAX_KEYS}", list.number);
-            self.problem(Code::TooManyKeys, message, [variable.clone()]);
+            self.problem(Code::TooManyKeys, message, [variable()]);
         }
         for (at, key) in list.values.iter().enumerate() {
             if key.is_empty() {
@@ -184,14 +186,14 @@ impl Check<'_, '_> {
                     1 => "set, but empty: unset the variable, or check that the Secret has a value".to_owned(),
                     _ => format!("the {} key is empty; remove the extra comma", redact::ordinal(at + 1)),
                 };
-                self.problem(Code::EmptyKey, message, [variable.clone()]);
+                self.problem(Code::EmptyKey, message, [variable()]);
             } else if let Some(first) = list.values[..at].iter().position(|earlier| earlier == key) {
                 let message = format!(
                     "the {} key is the same as the {}; remove one of them",
                     redact::ordinal(at + 1),
                     redact::ordinal(first + 1)
                 );
-                self.problem(Code::DuplicateKey, message, [variable.clone()]);
+                self.problem(Code::DuplicateKey, message, [variable()]);
             }
         }
     }
@@ -268,7 +270,7 @@ impl Check<'_, '_> {
                 .any(|list| list.unknown),
             suspicious: BTreeSet::new(),
             origins: Box::new(Origins {
-                pattern: format!("{}{}_*", fields.prefix, fields.index),
+                pattern: fields.pattern(),
                 name: self.origin(if fields.text(Suffix::Name).is_empty() { Suffix::Type } else { Suffix::Name }),
                 kind: self.origin(Suffix::Type),
                 base_url: self.origin(url),

@@ -101,6 +101,10 @@ pub fn is_invisible(character: char) -> bool {
 }
 
 pub fn is_quote(character: char) -> bool {
+    // Most characters of most values.
+    if character.is_ascii_alphanumeric() {
+        return false;
+    }
     QUOTES.contains(character)
 }
 
@@ -125,22 +129,22 @@ pub fn oddity(value: &str) -> Option<String> {
 }
 
 fn space_at_an_end(value: &str) -> Option<String> {
-    let length = count(value.chars().count(), "character");
+    let length = || count(value.chars().count(), "character");
     match (value.starts_with(' '), value.ends_with(' ')) {
-        (true, _) => Some(format!("{length}, the first is a space")),
-        (_, true) => Some(format!("{length}, the last is a space")),
+        (true, _) => Some(format!("{}, the first is a space", length())),
+        (_, true) => Some(format!("{}, the last is a space", length())),
         _ => None,
     }
 }
 
 /// Quotation marks at one or both ends; a shell or YAML would have removed its own.
 pub fn quoted(value: &str) -> Option<String> {
-    let length = count(value.chars().count(), "character");
+    let length = || count(value.chars().count(), "character");
     let ends = |c: Option<char>| c.is_some_and(is_quote);
     match (ends(value.chars().next()), ends(value.chars().next_back())) {
-        (true, true) => Some(format!("{length}, quotation marks around them")),
-        (true, false) => Some(format!("{length}, the first is a quotation mark")),
-        (false, true) => Some(format!("{length}, the last is a quotation mark")),
+        (true, true) => Some(format!("{}, quotation marks around them", length())),
+        (true, false) => Some(format!("{}, the first is a quotation mark", length())),
+        (false, true) => Some(format!("{}, the last is a quotation mark", length())),
         _ => None,
     }
 }

@@ -45,6 +45,26 @@ const KEY_BEGINNINGS: [&str; 8] = ["sk-", "sk_", "AIza", "gsk_", "xai-", "AKIA",
 
 /// A bearer key as it is stored: trimmed, where Coder trims it. `plural`: commas separate keys, so there is none in it.
 pub fn bearer(key: &str) -> Option<Fault> {
+    if is_plain(key) { plain(key).map(Fault::Suspicious) } else { any(key) }
+}
+
+/// Letters, digits and what keys join them by: the form of most keys, in which no single character is odd.
+fn is_plain(key: &str) -> bool {
+    key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
+}
+
+/// What [`any`] says of a plain key, by those of its checks that can say something of one: the others are a pass over the key
+/// each, and there are hundreds of keys.
+fn plain(key: &str) -> Option<String> {
+    let of_words = |lower: &str| {
+        let fault = document(key).or_else(|| left_behind(key, lower)).or_else(|| around_a_key(key));
+        fault.or_else(|| elsewhere(key, lower)).or_else(|| encoded_twice(key))
+    };
+    let is_judged = key.len() <= super::LONGEST;
+    is_judged.then(|| of_words(&key.to_ascii_lowercase())).flatten().or_else(|| aws_id(key))
+}
+
+fn any(key: &str) -> Option<Fault> {
     // Go's check of a header's value: control characters but the tab.
     if let Some(spot) = spot(key, |c| (c < ' ' && c != '\t') || c == '\u{7f}') {
         let what = document(key).map(|what| format!(" ({what}?)")).unwrap_or_default();
@@ -174,12 +194,12 @@ fn named(key: &str) -> Option<String> {
 
 fn bracketed(key: &str) -> Option<String> {
     let (first, last) = (key.chars().next()?, key.chars().next_back()?);
-    let length = count(key.chars().count(), "character");
+    let length = || count(key.chars().count(), "character");
     match (first, last) {
-        ('<', '>') => Some(format!("{length} between \"<\" and \">\", a placeholder of some documentation")),
-        ('[', ']') | ('(', ')') | ('{', '}') => Some(format!("{length}, brackets around them")),
-        ('[' | '(' | '{' | '<', _) => Some(format!("{length}, the first is a bracket")),
-        (_, ']' | ')' | '}' | '>') => Some(format!("{length}, the last is a bracket")),
+        ('<', '>') => Some(format!("{} between \"<\" and \">\", a placeholder of some documentation", length())),
+        ('[', ']') | ('(', ')') | ('{', '}') => Some(format!("{}, brackets around them", length())),
+        ('[' | '(' | '{' | '<', _) => Some(format!("{}, the first is a bracket", length())),
+        (_, ']' | ')' | '}' | '>') => Some(format!("{}, the last is a bracket", length())),
         _ => None,
     }
 }
@@ -204,7 +224,8 @@ fn elsewhere(key: &str, lower: &str) -> Option<String> {
 
 /// A line break that stayed two characters, or a URL's escape.
 fn written_out(key: &str) -> Option<String> {
-    for escape in ["\\n", "\\r", "\\t", "\\\"", "\\u"] {
+    let escapes = key.contains('\\').then_some(["\\n", "\\r", "\\t", "\\\"", "\\u"]);
+    for escape in escapes.into_iter().flatten() {
         if let Some(at) = key.find(escape) {
             let place = ordinal(key[..at].chars().count() + 1);
             return Some(format!(
@@ -242,4 +263,44 @@ fn separator(key: &str) -> Option<String> {
         _ => "keys are separated by commas alone",
     };
     Some(format!("{length}, the {place} is {}: {advice}", name(found)))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::{Fault, any, is_plain, plain};
+
+    const WORDS: [&str; 16] = [
+        "sk-",
+        "sk-ant-api03-",
+        "AIza",
+        "gsk_",
+        "AKIA0123456789ABCDEF",
+        "-----BEGIN",
+        "bearer",
+        "REDACTED",
+        "your_api_key",
+        "change-me",
+        "xxxxxxxx",
+        "...",
+        "null",
+        "OPENAI_API_KEY",
+        "c2stMDEyMzQ1Njc4OQ",
+        "_",
+    ];
+
+    fn piece() -> impl Strategy<Value = String> {
+        prop_oneof![prop::sample::select(&WORDS[..]).prop_map(str::to_owned), "[a-zA-Z0-9_.-]{0,40}"]
+    }
+
+    proptest! {
+        /// The shorter way comes to the same.
+        #[test]
+        fn plain_key_is_judged_as_any_other(pieces in prop::collection::vec(piece(), 0..4)) {
+            let key = pieces.concat();
+            prop_assert!(is_plain(&key), "{}", key);
+            prop_assert_eq!(plain(&key).map(Fault::Suspicious), any(&key), "{}", key);
+        }
+    }
 }

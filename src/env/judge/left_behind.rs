@@ -1,6 +1,7 @@
 //! Texts that were pasted in place of a key, or around one: placeholders of documentation, masks, a second key.
 
 use super::characters::name;
+use super::words::Words;
 use crate::provider::redact::count;
 
 /// A whole value that a template, an editor or a person left behind.
@@ -41,7 +42,7 @@ const LEFT_BEHIND: [&str; 33] = [
 ];
 
 /// Parts of a value that ask for another one, words joined by `-`.
-const PLACEHOLDERS: [&str; 37] = [
+static PLACEHOLDERS: Words<38> = Words::new([
     "replace-me",
     "replaceme",
     "replace-this",
@@ -79,7 +80,14 @@ const PLACEHOLDERS: [&str; 37] = [
     "change-it",
     "todo-",
     "placeholder",
-];
+    "redacted",
+]);
+
+/// What stands for characters that are not shown. Eight of one letter in a row: no random key has them.
+static MASKS: Words<4> = Words::new(["***", "•••", "xxxxxxxx", "XXXXXXXX"]);
+
+/// What joins two keys that should have been separated.
+const JOINTS: [char; 5] = ['|', ':', '/', '&', '+'];
 
 /// How keys of vendors begin that hold letters, digits, `-` and `_` alone; longest first.
 const VENDOR_BEGINNINGS: [&str; 14] = [
@@ -101,52 +109,50 @@ const VENDOR_BEGINNINGS: [&str; 14] = [
 
 /// A placeholder, a mask or a shortened key. `lower` is the key in small letters.
 pub fn left_behind(key: &str, lower: &str) -> Option<String> {
-    let start = |beginning: &&&str| lower.starts_with(&beginning.to_ascii_lowercase());
+    let start =
+        |beginning: &&&str| lower.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning));
     let beginning = VENDOR_BEGINNINGS.iter().find(start).copied();
     let bare = &lower[beginning.unwrap_or_default().len()..];
     let joined = lower.replace(['_', ' ', '.'], "-");
     let whole = joined.strip_prefix("sk-").unwrap_or(&joined);
     let is_word = [lower, whole].into_iter().any(|text| LEFT_BEHIND.contains(&text));
-    if is_word || is_filler(bare) || lower.contains("redacted") || PLACEHOLDERS.iter().any(|word| joined.contains(word))
-    {
+    if is_word || is_filler(bare) || PLACEHOLDERS.any_in(&joined) {
         return Some("it is a placeholder, not a key".to_owned());
     }
     if beginning.is_some() && bare.is_empty() {
         return Some("it is the beginning of a key alone".to_owned());
     }
-    // Eight of one letter in a row: no random key has them.
-    let masks = ["***", "•••", "xxxxxxxx", "XXXXXXXX"].iter().any(|mask| key.contains(mask));
     let dots = lower.ends_with('…') || (beginning.is_some() && lower.contains("..."));
-    (masks || dots).then(|| "it is a shortened or masked key".to_owned())
+    (dots || MASKS.any_in(key)).then(|| "it is a shortened or masked key".to_owned())
 }
 
 /// One character again and again: `xxx`, `****`, `00000000`.
 fn is_filler(text: &str) -> bool {
     let first = text.chars().next();
     let least = if first.is_some_and(|c| "x*.-_?#•…".contains(c)) { 3 } else { 8 };
-    text.chars().count() >= least && text.chars().all(|c| Some(c) == first)
+    text.chars().all(|c| Some(c) == first) && text.chars().count() >= least
 }
 
 /// What was copied with a key whose vendor is known by its beginning, and a second key without a comma.
 pub fn around_a_key(key: &str) -> Option<String> {
-    let length = count(key.chars().count(), "character");
+    let length = || count(key.chars().count(), "character");
     let bare = key.trim_start_matches(|c: char| c.is_ascii_punctuation());
     let start = |text: &str| VENDOR_BEGINNINGS.iter().find(|beginning| text.starts_with(**beginning)).copied();
     // Base64 may begin with these, and then by chance go on like a key.
     let least = if key.starts_with(['+', '/', '=', '_', '.', '~', '-']) { 7 } else { 0 };
     let first = key.chars().next().filter(|_| bare.len() < key.len());
     if let (Some(_), Some(first)) = (start(bare).filter(|beginning| beginning.len() >= least), first) {
-        return Some(format!("{length}, the first is {}, before the beginning of a key", name(first)));
+        return Some(format!("{}, the first is {}, before the beginning of a key", length(), name(first)));
     }
     if key.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("bearer")) && start(&key[6..]).is_some() {
         return Some("\"Bearer\" is in front of the key; Coder adds what a header needs".to_owned());
     }
     let beginning = start(key)?;
-    let joined = ['|', ':', '/', '&', '+'].iter().any(|sign| key.contains(&format!("{sign}{beginning}")));
+    let joined = key.match_indices(JOINTS).any(|(at, _)| key[at + 1..].starts_with(beginning));
     if joined || (beginning.len() >= 7 && key[beginning.len()..].contains(beginning)) {
         return Some("two keys in one; keys are separated by commas, in the variable that ends in KEYS".to_owned());
     }
     // A shell's own `%` for a missing line break, or its `\` before one, is copied along.
     let last = key.chars().next_back().filter(|last| ['%', '\\'].contains(last))?;
-    Some(format!("{length}, the last is {}, which ends no key of this vendor", name(last)))
+    Some(format!("{}, the last is {}, which ends no key of this vendor", length(), name(last)))
 }

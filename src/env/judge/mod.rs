@@ -11,6 +11,7 @@ mod left_behind;
 pub mod reference;
 pub mod region;
 pub mod url;
+mod words;
 
 #[cfg(test)]
 mod tests;

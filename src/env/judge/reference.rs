@@ -26,10 +26,16 @@ enum Where {
     Anywhere,
 }
 
-type Row = (&'static str, Where, Reference);
+struct Row {
+    text: &'static str,
+    place: Where,
+    /// Which characters are in `text`.
+    characters: u128,
+    reference: Reference,
+}
 
 const fn row(text: &'static str, place: Where, form: &'static str, advice: &'static str) -> Row {
-    (text, place, Reference { form, advice })
+    Row { text, place, characters: ascii_of(text), reference: Reference { form, advice } }
 }
 
 /// In this order: `${{ x }}` is one of GitHub before it is one of a shell.
@@ -122,6 +128,9 @@ static TOKENS: [(&str, Reference); 5] = [
     ("!", Reference { form: "!NAME!", advice: "only the command prompt of Windows replaces it" }),
 ];
 
+/// One of these is in every form that is made of a name.
+const NAME_SIGNS: u128 = ascii_of("$%_@#!");
+
 /// The reference that is the value, or in it.
 pub fn find(value: &str) -> Option<&'static Reference> {
     if value.len() > super::LONGEST {
@@ -130,18 +139,26 @@ pub fn find(value: &str) -> Option<&'static Reference> {
     let bare = bare(value);
     // A search costs far more than a look at which characters there are at all, and most values have no bracket.
     let there = ascii_of(value);
-    let of_table = FORMS.iter().find(|(text, place, _)| match place {
-        Where::Begins => bare.starts_with(text),
-        Where::Anywhere | Where::Between(_) if ascii_of(text) & !there != 0 => false,
-        Where::Anywhere => value.contains(text),
-        Where::Between(end) => encloses(value, text, end),
+    let of_table = FORMS.iter().filter(|row| row.characters & !there == 0).find(|row| match row.place {
+        Where::Begins => bare.starts_with(row.text),
+        Where::Anywhere => value.contains(row.text),
+        Where::Between(end) => encloses(value, row.text, end),
     });
-    of_table.map(|(.., reference)| reference).or_else(|| of_names(value, bare))
+    let of_names = || if there & NAME_SIGNS == 0 { None } else { of_names(value, bare) };
+    of_table.map(|row| &row.reference).or_else(of_names)
 }
 
 /// The ASCII characters of a text, a bit each.
-fn ascii_of(text: &str) -> u128 {
-    text.bytes().filter(u8::is_ascii).fold(0, |set, byte| set | 1 << byte)
+const fn ascii_of(text: &str) -> u128 {
+    // Two halves: a shift of 128 bits is several of 64, for every byte of every value.
+    let (bytes, mut halves, mut at) = (text.as_bytes(), [0u64; 2], 0);
+    while at < bytes.len() {
+        if bytes[at].is_ascii() {
+            halves[(bytes[at] >> 6) as usize] |= 1 << (bytes[at] & 63);
+        }
+        at += 1;
+    }
+    (halves[1] as u128) << 64 | halves[0] as u128
 }
 
 fn encloses(value: &str, start: &str, end: &str) -> bool {

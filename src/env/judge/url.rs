@@ -202,7 +202,7 @@ fn host(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     let filler = first.len() >= 3 && first.bytes().all(|byte| byte == b'x');
     if filler
         || NOTHING.contains(&lower.as_str())
-        || PLACEHOLDERS.iter().any(|word| lower.split('.').any(|label| label.starts_with(word)))
+        || lower.split('.').any(|label| PLACEHOLDERS.iter().any(|word| label.starts_with(word)))
     {
         return Some("the host is a placeholder of some documentation".to_owned());
     }

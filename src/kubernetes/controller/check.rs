@@ -235,7 +235,7 @@ impl Checker<'_> {
                 let run = SeedRun {
                     desired: &prepared.desired,
                     keyring: &prepared.keyring,
-                    plan: PlanOptions { fingerprints: true, ..prepared.plan },
+                    plan: PlanOptions { fingerprints: true, hashes: true, ..prepared.plan },
                     wait: Duration::ZERO,
                     lock_timeout: Duration::ZERO,
                     if_schema_missing: options.if_schema_missing,

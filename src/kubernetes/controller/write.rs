@@ -61,7 +61,7 @@ pub async fn seed(target: &Target, carried: &[String], basis: &Basis<'_>) -> see
     let run = seed::SeedRun {
         desired: &target.prepared.desired,
         keyring: &target.prepared.keyring,
-        plan: PlanOptions { access: Access::Write, take, fingerprints: false, ..target.prepared.plan },
+        plan: PlanOptions { access: Access::Write, take, fingerprints: false, hashes: true, ..target.prepared.plan },
         wait: Duration::ZERO,
         lock_timeout: lock_timeout(target),
         if_schema_missing: target.options.if_schema_missing,

@@ -31,6 +31,7 @@ const WRITE: PlanOptions = PlanOptions {
     take: TakeEnvironment::None,
     audit: true,
     fingerprints: false,
+    hashes: true,
     access: Access::Write,
     keys_given: false,
 };

@@ -8,7 +8,7 @@ fn in_sync_needs_nothing_but_the_rows() {
     assert_eq!((states(&plan), plan.needs_schema, plan.blocks()), (vec![State::InSync], false, false));
     let entry = &plan.entries[0];
     assert_eq!(entry.id.map(|id| id.to_string()).as_deref(), Some(ROW));
-    assert_eq!(entry.database_hash.as_deref(), Some(entry.environment_hash.as_str()));
+    assert!(entry.database_hash.is_some() && entry.database_hash == entry.environment_hash);
     assert!(plan.insert.is_none() && plan.findings.warnings.is_empty());
 }
 
@@ -67,8 +67,17 @@ fn a_conflict_has_the_hashes_of_both_sides() {
     let plan = plan(&openai(), &snapshot([("openai", stored)]), &WRITE);
     let entry = &plan.entries[0];
     assert_eq!((entry.state, entry.database_hash.as_deref()), (State::Conflict, Some(hash.as_str())));
-    assert_eq!(entry.environment_hash, openai()[0].canonical().hash());
-    assert_ne!(entry.environment_hash, hash);
+    assert_eq!(entry.environment_hash, Some(openai()[0].canonical().hash()));
+    assert_ne!(entry.environment_hash, Some(hash));
+}
+
+#[test]
+fn hashes_that_are_not_asked_for_are_not_made() {
+    let options = PlanOptions { hashes: false, ..WRITE };
+    for url in [URL, "https://other/"] {
+        let plan = plan(&openai(), &snapshot([("openai", row("openai", url, &["sk-one"]))]), &options);
+        assert_eq!((&plan.entries[0].environment_hash, &plan.entries[0].database_hash), (&None, &None));
+    }
 }
 
 /// A type that the database does not know is skipped before anything is compared.
@@ -139,7 +148,7 @@ fn row_with_unknown_settings_is_compared_without_them() {
             assert_eq!(codes(&plan.findings.warnings), [Code::SettingsNotUnderstood]);
             assert_eq!(plan.findings.problems, []);
             let entry = &plan.entries[0];
-            let same = entry.database_hash.as_ref() == Some(&entry.environment_hash);
+            let same = entry.database_hash == entry.environment_hash;
             assert_eq!(same, entry.state == State::InSync, "the record holds what was compared");
             plan.conflicts.iter().map(|conflict| conflict.field).collect::<Vec<_>>()
         };

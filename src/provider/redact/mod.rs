@@ -205,6 +205,10 @@ fn is_region(value: &str) -> bool {
 
 /// A text that came from outside and is needed in a message, such as the name of a variable.
 pub fn name(text: &str) -> String {
+    // Almost every name is shown as it is, and of a hundred providers there are hundreds.
+    if text.len() <= NAME_LIMIT && is_printable(text) {
+        return text.to_owned();
+    }
     truncate_chars(&escape(text), NAME_LIMIT)
 }
 
@@ -233,7 +237,7 @@ pub fn identifier(text: &str) -> String {
 /// Everything but printable ASCII as `\u{…}`: no control sequence and no bidirectional override reaches a terminal, and a
 /// letter of another script does not pass for the one it looks like.
 pub fn escape(text: &str) -> String {
-    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+    if is_printable(text) {
         return text.to_owned();
     }
     let mut escaped = String::with_capacity(text.len());
@@ -244,6 +248,11 @@ pub fn escape(text: &str) -> String {
         }
     }
     escaped
+}
+
+/// Printable ASCII alone.
+fn is_printable(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// At most `limit` characters, the last one `…` if something was left out.

@@ -23,6 +23,7 @@ const OPTIONS: PlanOptions = PlanOptions {
     take: TakeEnvironment::None,
     audit: true,
     fingerprints: false,
+    hashes: true,
     access: Access::Read,
     keys_given: false,
 };

@@ -304,7 +304,7 @@ fn no_command_with_an_id_that_is_not_the_pods() {
         kind: "openai".to_owned(),
         state: State::Conflict,
         id: None,
-        environment_hash: String::new(),
+        environment_hash: Some(String::new()),
         database_hash: None,
         external_id: None,
         credential_sides: None,

@@ -120,7 +120,7 @@ impl SeedAttempt<'_> {
             } else {
                 continue;
             }
-            entry.database_hash = Some(entry.environment_hash.clone());
+            entry.database_hash = entry.environment_hash.clone();
         }
     }
 

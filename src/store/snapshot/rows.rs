@@ -81,10 +81,14 @@ pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeM
     let sql = statement(Selection::Named, request);
     let parameters: [Parameter<'_>; 1] = [(&request.names, Type::TEXT_ARRAY)];
     let mut slots: BTreeMap<&str, Option<Found>> = request.names.iter().map(|name| (*name, None)).collect();
-    let answer = session.query(&sql, &parameters, |row| match slots.get_mut(row.try_get::<_, &str>("name")?) {
-        Some(slot) => take(slot, row, request).map(drop),
-        // Not asked for, so not kept.
-        None => Ok(()),
+    let mut places = None;
+    let answer = session.query(&sql, &parameters, |row| {
+        let places = places.get_or_insert_with(|| Places::of(row, request));
+        match slots.get_mut(row.try_get::<_, &str>(places.name)?) {
+            Some(slot) => take(slot, row, places, request).map(drop),
+            // Not asked for, so not kept.
+            None => Ok(()),
+        }
     });
     step(Step::Rows, answer).await?;
     Ok(slots.into_iter().filter_map(|(name, slot)| Some((name.to_owned(), slot?.finish()))).collect())
@@ -100,8 +104,11 @@ pub async fn read_live(session: &Session, keyring: &Keyring) -> Result<Vec<Live>
     let request = ReadRequest { names: Vec::new(), with_keys: true, with_icon: true, undescribed: false, keyring };
     let sql = statement(Selection::Live, &request);
     let mut slots: BTreeMap<String, Option<Found>> = BTreeMap::new();
-    let answer =
-        session.query(&sql, &[], |row| take(slots.entry(row.try_get("name")?).or_default(), row, &request).map(|_| ()));
+    let mut places = None;
+    let answer = session.query(&sql, &[], |row| {
+        let places = places.get_or_insert_with(|| Places::of(row, &request));
+        take(slots.entry(row.try_get(places.name)?).or_default(), row, places, &request).map(drop)
+    });
     step(Step::Rows, answer).await?;
     let live = |(name, slot): (String, Option<Found>)| Some(Live { name, row: slot?.finish() });
     Ok(slots.into_iter().filter_map(live).collect())
@@ -120,24 +127,70 @@ struct Key {
     opened: Result<SecretString, Unreadable>,
 }
 
+/// Where each column is in the rows of one answer. A search by name costs more than the value itself, and there is a row for
+/// each key.
+struct Places {
+    name: usize,
+    id: usize,
+    kind: usize,
+    deleted: usize,
+    updated_at: usize,
+    base_url: usize,
+    settings: usize,
+    settings_key_id: usize,
+    optional: Vec<(Field, usize)>,
+    key_id: usize,
+    key_created_at: usize,
+    api_key: usize,
+    api_key_key_id: usize,
+}
+
+impl Places {
+    /// Of a column that was not asked for, a place where no row has one.
+    fn of(row: &Row, request: &ReadRequest<'_>) -> Places {
+        let place =
+            |name: &str| row.columns().iter().position(|column| column.name() == name).unwrap_or(row.columns().len());
+        Places {
+            name: place("name"),
+            id: place("id"),
+            kind: place("type"),
+            deleted: place("deleted"),
+            updated_at: place("updated_at"),
+            base_url: place("base_url"),
+            settings: place("settings"),
+            settings_key_id: place("settings_key_id"),
+            optional: optional_columns(request.with_icon).map(|(field, column)| (field, place(column))).collect(),
+            key_id: place("key_id"),
+            key_created_at: place("key_created_at"),
+            api_key: place("api_key"),
+            api_key_key_id: place("api_key_key_id"),
+        }
+    }
+}
+
 /// Takes one row of the answer. Of a name the live row stays, or else the one that was deleted last. Whether it is a new one.
-fn take(slot: &mut Option<Found>, row: &Row, request: &ReadRequest<'_>) -> Result<bool, tokio_postgres::Error> {
-    let id: Uuid = row.try_get("id")?;
+fn take(
+    slot: &mut Option<Found>,
+    row: &Row,
+    places: &Places,
+    request: &ReadRequest<'_>,
+) -> Result<bool, tokio_postgres::Error> {
+    let id: Uuid = row.try_get(places.id)?;
     let is_new = slot.as_ref().is_none_or(|other| other.row.id != id);
     if is_new {
-        let (deleted, updated_at) = (row.try_get("deleted")?, row.try_get("updated_at")?);
+        let (deleted, updated_at) = (row.try_get(places.deleted)?, row.try_get(places.updated_at)?);
         let rank = (deleted, Reverse(updated_at));
         if slot.as_ref().is_some_and(|other| (other.row.deleted, Reverse(other.updated_at)) <= rank) {
             return Ok(false);
         }
-        *slot = Some(Found::new(id, deleted, updated_at, row, request)?);
+        *slot = Some(Found::new(id, deleted, updated_at, row, places, request)?);
     }
     // Without keys the join leaves one row, with nothing in its place.
     if let Some(keys) = slot.as_mut().and_then(|found| found.keys.as_mut())
-        && let Some(id) = row.try_get("key_id")?
+        && let Some(id) = row.try_get(places.key_id)?
     {
-        let opened = open(row.try_get("api_key")?, row.try_get("api_key_key_id")?, request.keyring);
-        keys.push(Key { created_at: row.try_get("key_created_at")?, id, opened });
+        let opened = open(row.try_get(places.api_key)?, row.try_get(places.api_key_key_id)?, request.keyring);
+        keys.push(Key { created_at: row.try_get(places.key_created_at)?, id, opened });
     }
     Ok(is_new)
 }
@@ -148,23 +201,28 @@ impl Found {
         deleted: bool,
         updated_at: Time,
         row: &Row,
+        places: &Places,
         request: &ReadRequest<'_>,
     ) -> Result<Self, tokio_postgres::Error> {
         let mut columns = BTreeMap::new();
         let mut has_icon = false;
-        for (field, column) in optional_columns(request.with_icon) {
-            let text: Option<String> = row.try_get(column)?;
-            has_icon |= field == Field::Icon && text.is_some();
-            columns.extend(text.filter(|text| !text.is_empty()).map(|text| (field, text)));
+        for (field, place) in &places.optional {
+            let text: Option<&str> = row.try_get(*place)?;
+            has_icon |= *field == Field::Icon && text.is_some();
+            columns.extend(text.filter(|text| !text.is_empty()).map(|text| (*field, text.to_owned())));
         }
         let stored = StoredProvider {
             id,
-            kind: row.try_get("type")?,
+            kind: row.try_get(places.kind)?,
             deleted,
-            base_url: row.try_get("base_url")?,
+            base_url: row.try_get(places.base_url)?,
             columns,
             has_icon,
-            settings: decode_settings(row.try_get("settings")?, row.try_get("settings_key_id")?, request.keyring),
+            settings: decode_settings(
+                row.try_get(places.settings)?,
+                row.try_get(places.settings_key_id)?,
+                request.keyring,
+            ),
             keys: None,
             key_ids: Vec::new(),
             updated_at: updated_at.to_string(),

@@ -53,7 +53,7 @@ pub(super) fn record(provider: &Provider) -> Option<ProviderHashes> {
     Some(ProviderHashes {
         provider: redact::name(&provider.name),
         row: provider.id?.to_string(),
-        environment: provider.environment_hash.clone(),
+        environment: provider.environment_hash.clone()?,
         database: provider.database_hash.clone()?,
         credentials: provider.credential_sides.clone(),
     })

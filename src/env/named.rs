@@ -1,0 +1,45 @@
+//! The variables of an environment, sorted out by what their names say. Every name is looked at once: of a hundred providers
+//! there are hundreds, and each rule about names wants only one of these lists.
+
+use std::borrow::Cow;
+
+use super::names::{FAMILIES, Name, behind};
+use super::variable::Variable;
+
+/// Each list in the order of the environment.
+#[derive(Default)]
+pub struct Named<'a> {
+    /// Those of numbered providers, for each of `PREFIXES`, with the name after it in upper case.
+    pub numbered: [Vec<(Cow<'a, str>, &'a Variable)>; 2],
+    pub older: Vec<Older<'a>>,
+    /// Those that Coder makes no provider of.
+    pub others: Vec<&'a Variable>,
+}
+
+/// One of the older variables.
+pub struct Older<'a> {
+    /// Its place in `FAMILIES`.
+    pub family: usize,
+    pub name: &'static str,
+    pub variable: &'a Variable,
+}
+
+impl<'a> Named<'a> {
+    pub fn of(variables: &'a [Variable]) -> Named<'a> {
+        let mut named = Named::default();
+        for variable in variables {
+            match Name::of(&variable.name) {
+                Name::Numbered { prefix, rest } => named.numbered[prefix].push((rest, variable)),
+                Name::Older { family, name } => named.older.push(Older { family, name, variable }),
+                Name::Other => named.others.push(variable),
+            }
+        }
+        named
+    }
+
+    /// Is there anything of this family that is not of a numbered provider? Coder's own settings count too.
+    pub fn has_family(&self, family: usize) -> bool {
+        self.older.iter().any(|older| older.family == family)
+            || self.others.iter().any(|variable| behind(FAMILIES[family], &variable.name).is_some())
+    }
+}

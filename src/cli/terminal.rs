@@ -19,13 +19,8 @@ pub fn style(stream: &(impl IsTerminal + AsFd)) -> Style {
 pub fn has_colour(stream: &impl IsTerminal) -> bool {
     let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_zero = |name: &str| std::env::var_os(name).is_some_and(|value| value == "0");
-    if is_set("NO_COLOR") {
-        return false;
-    }
-    if is_set("CLICOLOR_FORCE") && !is_zero("CLICOLOR_FORCE") {
-        return true;
-    }
-    can_redraw(stream) && !is_zero("CLICOLOR")
+    let is_forced = is_set("CLICOLOR_FORCE") && !is_zero("CLICOLOR_FORCE");
+    (is_forced || (can_redraw(stream) && !is_zero("CLICOLOR"))) && !is_set("NO_COLOR")
 }
 
 /// A terminal that knows control sequences.

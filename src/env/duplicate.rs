@@ -131,7 +131,8 @@ mod tests {
     fn lines_of_an_env_file_are_named() {
         let on = |name: &str, lines: &[usize]| {
             let variable = Variable::new(name, "sk-last", Source::EnvFile).on_lines(lines.to_vec());
-            warnings(&[variable]).into_iter().map(|warning| warning.message).collect::<Vec<_>>()
+            let variables = [variable];
+            warnings(&Named::of(&variables), &variables).into_iter().map(|warning| warning.message).collect::<Vec<_>>()
         };
         let key = "CODER_AIBRIDGE_PROVIDER_0_KEY";
         let said = "set on line 9 of the env file, and to another value on line 2; line 9 counts: remove it";

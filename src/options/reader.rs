@@ -17,7 +17,8 @@ pub struct GivenOption {
 
 pub struct OptionReader<'a> {
     raw: &'a RawOptions,
-    variables: &'a [Variable],
+    /// Without those of the providers.
+    variables: Vec<&'a Variable>,
     pub problems: Vec<Problem>,
     /// The options that were asked for.
     #[cfg(test)]
@@ -26,6 +27,8 @@ pub struct OptionReader<'a> {
 
 impl<'a> OptionReader<'a> {
     pub fn new(raw: &'a RawOptions, variables: &'a [Variable]) -> Self {
+        // Those of the providers are by far the most, every option is looked up, and the names of none begin like theirs.
+        let variables = variables.iter().filter(|variable| !variable.name.starts_with("CODER_AI")).collect();
         OptionReader {
             raw,
             variables,
@@ -98,7 +101,7 @@ impl<'a> OptionReader<'a> {
     pub fn unknown_variables(&self, command: Command) -> Vec<Problem> {
         let names: Vec<String> = OPTIONS.iter().filter_map(|row| row.variable()).collect();
         let own: Vec<String> = rows_of(command).filter_map(|row| row.variable()).collect();
-        let is_unknown = |variable: &&Variable| {
+        let is_unknown = |variable: &Variable| {
             let name = &variable.name;
             name.starts_with(PREFIX) && !names.contains(name) && !is_service_variable(name)
         };
@@ -110,7 +113,7 @@ impl<'a> OptionReader<'a> {
             };
             Problem::new(Code::UnknownVariable, message).variable(redact::name(&variable.name)).suggestion(meant)
         };
-        self.variables.iter().filter(is_unknown).map(warning).collect()
+        self.variables.iter().copied().filter(|variable| is_unknown(variable)).map(warning).collect()
     }
 }
 

@@ -186,7 +186,8 @@ pub fn connector(options: &Options, variables: &[Variable], problems: &mut Vec<P
     let value = |name: &str| look_up(variables, name).and_then(Variable::value).map(str::to_owned);
     problems.extend(authentication(options, variables));
     // Taken for unset, a variable that cannot be read might mean less TLS than was asked for.
-    let read = |variable: &&Variable| url::variables().any(|name| name == variable.name && name.starts_with("PG"));
+    let read =
+        |variable: &&Variable| variable.name.starts_with("PG") && url::variables().any(|name| name == variable.name);
     problems.extend(variables.iter().filter(read).filter_map(Variable::unreadable));
     let source = match &options.database {
         DatabaseSource::Url { text, origin } => {

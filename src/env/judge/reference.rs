@@ -128,6 +128,9 @@ static TOKENS: [(&str, Reference); 5] = [
     ("!", Reference { form: "!NAME!", advice: "only the command prompt of Windows replaces it" }),
 ];
 
+/// At least one of these is in every row.
+const SIGNS: u128 = ascii_of("$({<[@ /:.!R");
+
 /// One of these is in every form that is made of a name.
 const NAME_SIGNS: u128 = ascii_of("$%_@#!");
 
@@ -136,9 +139,12 @@ pub fn find(value: &str) -> Option<&'static Reference> {
     if value.len() > super::LONGEST {
         return None;
     }
+    let there = ascii_of(value);
+    if there & (SIGNS | NAME_SIGNS) == 0 {
+        return None;
+    }
     let bare = bare(value);
     // A search costs far more than a look at which characters there are at all, and most values have no bracket.
-    let there = ascii_of(value);
     let of_table = FORMS.iter().filter(|row| row.characters & !there == 0).find(|row| match row.place {
         Where::Begins => bare.starts_with(row.text),
         Where::Anywhere => value.contains(row.text),
@@ -207,4 +213,16 @@ fn is_name(text: &str) -> bool {
 
 fn is_upper(text: &str) -> bool {
     is_name(text) && !text.bytes().any(|byte| byte.is_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FORMS, SIGNS};
+
+    #[test]
+    fn every_row_has_a_sign() {
+        for row in &FORMS {
+            assert_ne!(row.characters & SIGNS, 0, "{}", row.text);
+        }
+    }
 }

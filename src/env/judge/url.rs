@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use percent_encoding::percent_decode_str;
 
-use super::characters::{is_invisible, name, oddity, quoted, spot};
+use super::characters::{is_invisible, is_quote, name, oddity, quoted, spot};
 use super::go_url::{self, Fault, GoUrl};
 use crate::env::suggest::nearest;
 use crate::provider::redact::{count, ordinal};
@@ -44,6 +44,10 @@ pub fn fault(url: &str) -> Option<String> {
 }
 
 fn odd_characters(url: &str) -> Option<String> {
+    // Most URLs, in one pass in place of four.
+    if url.bytes().all(|byte| byte.is_ascii_graphic() && !is_quote(byte.into())) {
+        return None;
+    }
     oddity(url).or_else(|| spot(url, char::is_whitespace))
 }
 

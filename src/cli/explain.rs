@@ -1,4 +1,4 @@
-//! `explain`: what a code, outcome, reason or field means, and what to do.
+//! `explain`: the meaning of a code, outcome, reason or field, and what to do.
 
 use super::output::{print_error, print_result};
 use crate::env::nearest;

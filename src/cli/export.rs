@@ -169,7 +169,7 @@ fn json(found: &Export, wanted: &ExportOptions, report: &Report, text: &str) -> 
     serde_json::to_string(&document).unwrap_or_default()
 }
 
-/// A new file, or one that is empty or ours; never through a link, never readable for others, never half written.
+/// A new or empty file, or one that `export` wrote; never through a link, never readable for others, never half written.
 fn write_private(path: &Path, text: &str) -> Result<(), String> {
     let failed = |error: std::io::Error| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

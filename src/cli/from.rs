@@ -7,7 +7,7 @@ use crate::options::workload::of_this_process;
 use crate::problem::{Code, Problem};
 use crate::report::Report;
 
-/// The part of a run that is this process's own, and what is wrong with it.
+/// The part of a run that belongs to this process, and its problems.
 pub fn local(raw: &RawOptions, variables: &[Variable]) -> (Local, Vec<Problem>) {
     let (options, problems, variables) = of_this_process(raw, variables);
     (Local { flags: raw.clone(), options, variables }, problems)

@@ -1,4 +1,4 @@
-//! A line at a terminal while nothing comes, so that one sees what is waited for.
+//! A line at a terminal that shows the cause of a wait.
 
 use std::time::{Duration, Instant};
 

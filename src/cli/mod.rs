@@ -151,7 +151,7 @@ fn seed(raw: &RawOptions, variables: &[Variable]) -> u8 {
 /// How long printing may take.
 const OUTPUT: Duration = Duration::from_secs(3);
 
-/// `more`: what the look needs beside the database.
+/// `more`: the needs of a check beside the database.
 fn watchdog(options: &Options, more: Duration) -> Watchdog {
     let unavailable = Outcome::Unavailable;
     let exit = if options.block_on.blocks(unavailable) { unavailable.exit_code() } else { 0 };
@@ -165,7 +165,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
         .build()
         .map_err(|error| Problem::new(Code::Internal, format!("no runtime ({}); please report it", error.kind())))?;
     let ended = runtime.block_on(work);
-    // A name look-up that hangs in a thread of its own must not hold the end of the process.
+    // A name look-up that hangs in its thread must not delay the end of the process.
     runtime.shutdown_background();
     Ok(ended)
 }
@@ -269,7 +269,7 @@ fn log_end(report: &Report, started: Instant) {
     );
 }
 
-/// Libraries only warn: what they tell below that is about themselves, and may hold what they were given.
+/// Libraries only warn: below that they report about themselves, and may print their input.
 /// `level`: `None` is `info`, and at a terminal, where the report says it all, only what a report cannot say.
 fn log_to_stderr(format: LogFormat, level: Option<tracing::Level>) {
     use tracing_subscriber::filter::LevelFilter;
@@ -284,7 +284,7 @@ fn log_to_stderr(format: LogFormat, level: Option<tracing::Level>) {
         .with_writer(std::io::stderr)
         .with_max_level(level)
         .with_target(false)
-        // A standard error that takes nothing is no reason to fail; told to it, that would be a panic.
+        // A blocked standard error must not fail the run; printing to it would panic.
         .log_internal_errors(false)
         .with_ansi(has_colour(&std::io::stderr()));
     // Set once per process; in a test that runs two commands the first one stays.
@@ -296,7 +296,7 @@ fn log_to_stderr(format: LogFormat, level: Option<tracing::Level>) {
     };
 }
 
-/// Libraries only warn, and the client of Kubernetes not even that: what becomes of its calls is said by us.
+/// Libraries only warn, and the Kubernetes client not even that: we report the results of its calls.
 fn targets(level: tracing::level_filters::LevelFilter) -> tracing_subscriber::filter::Targets {
     use tracing::level_filters::LevelFilter;
     tracing_subscriber::filter::Targets::new()

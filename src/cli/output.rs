@@ -1,4 +1,4 @@
-//! The two streams. What a command is for fails with it; a report beside an exit code does not.
+//! The two streams. A lost result fails its command; a lost report beside an exit code does not.
 
 use std::io::{ErrorKind, Write};
 

@@ -1,16 +1,16 @@
-//! What is known of the terminal: whether it has colours, how wide it is, whether lines on it can be drawn again.
+//! The terminal: its colours, its width, and whether it can redraw lines.
 
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
 
 use crate::report::Style;
 
-/// Wide enough for a URL beside its origin. What is no terminal gets this width: logs, files, the pages' examples.
+/// Wide enough for a URL beside its origin. Logs, files and the pages' examples have this width.
 const WIDEST: usize = 120;
 /// On a narrower terminal long words would be cut by the layout and not by the terminal.
 const NARROWEST: usize = 60;
 
-/// Of what is printed to this stream.
+/// For the output on this stream.
 pub fn style(stream: &(impl IsTerminal + AsFd)) -> Style {
     Style { colour: has_colour(stream), width: width(stream) }
 }

@@ -27,7 +27,7 @@ pub fn command(error: &clap::Error, arguments: &[OsString], variables: &[Variabl
     }
     let named = named(arguments);
     let problem = Problem::new(Code::InvalidOption, usage_message(error, named));
-    // A container whose command is mistyped is one that seeds: `--block-on` may let it through.
+    // A container with a mistyped command is meant to seed: `--block-on` may let it pass.
     let as_options = RawOptions::salvage(Command::Seed, arguments);
     let (options, ..) = options::parse(&as_options, variables);
     match named {

@@ -1,4 +1,4 @@
-//! `version`: what a report of a bug begins with.
+//! `version`: the head of a bug report.
 
 use super::output::print_result;
 

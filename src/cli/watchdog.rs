@@ -14,7 +14,7 @@ pub struct Watchdog {
 }
 
 impl Watchdog {
-    /// `exit` counts until the run has an exit code of its own.
+    /// `exit` counts until the run has an exit code.
     pub fn start(limit: Duration, exit: u8) -> Watchdog {
         let watchdog = Watchdog { exit: Arc::new(AtomicU8::new(exit)) };
         let code = watchdog.exit.clone();
@@ -26,7 +26,7 @@ impl Watchdog {
         watchdog
     }
 
-    /// For a run that ends when a signal comes: this ends one that is stuck in writing then.
+    /// For a run that ends on a signal: this also ends it while a write is stuck.
     pub fn of_a_watch() -> Watchdog {
         let watchdog = Watchdog { exit: Arc::new(AtomicU8::new(128 + 2)) };
         let code = watchdog.exit.clone();

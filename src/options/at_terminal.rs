@@ -1,4 +1,4 @@
-//! What is different where a person waits for the answer.
+//! The differences for a person who waits for the answer.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `--block-on`: which outcomes stop the start.
+//! `--block-on`: the outcomes that stop the start.
 
 use super::words::unknown_word;
 use crate::problem::Outcome;

@@ -1,4 +1,4 @@
-//! kubectl's options: which API server is asked, as whom.
+//! kubectl's options: the API server, and the user.
 
 use std::path::PathBuf;
 

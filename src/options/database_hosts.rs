@@ -41,7 +41,7 @@ impl FromStr for AllowedHost {
 }
 
 impl AllowedHost {
-    /// `name`: what DNS was asked for, if it was.
+    /// `name`: the resolved name, if any.
     pub fn allows(&self, name: Option<&str>, address: IpAddr) -> bool {
         match self {
             AllowedHost::Name(allowed) => name.is_some_and(|name| canonical(name) == *allowed),

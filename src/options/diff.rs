@@ -1,4 +1,4 @@
-//! What `diff` alone takes: repeated checks, and `--from`, which says whose environment to compare.
+//! Options of `diff` alone: repeated checks, and `--from`, the workload to compare.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `--from`: whose environment and options a run takes in place of its own, and what does not go with it.
+//! `--from`: the workload whose environment and options a run uses instead of its own, and incompatible options.
 
 #[cfg(feature = "controller")]
 use std::path::Path;
@@ -22,7 +22,7 @@ pub struct WorkloadName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromPlace {
     Cluster(WorkloadName),
-    /// Standard input; which workload of several.
+    /// Standard input, with the workload to choose from several.
     Manifests(Option<WorkloadName>),
 }
 
@@ -37,7 +37,7 @@ pub struct FromSource {
 
 #[cfg(feature = "controller")]
 impl FromSource {
-    /// The options that make another command look at the same workload. `None`: manifests, which no other command reads.
+    /// The options by which another command uses the same workload. `None`: manifests, which no other command reads.
     pub fn options(&self) -> Option<Vec<String>> {
         let FromPlace::Cluster(WorkloadName { kind, name }) = &self.place else { return None };
         let mut options = vec![format!("--from {}/{name}", kind.lower_case())];

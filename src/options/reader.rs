@@ -74,7 +74,7 @@ impl<'a> OptionReader<'a> {
         self.flag_or_variable(option).filter(|given| given.is_flag || !given.text.is_empty())
     }
 
-    /// The same, and the variable is one that may be empty.
+    /// The same for a variable that may be empty.
     pub fn flag_or_variable(&mut self, option: &'static str) -> Option<GivenOption> {
         // Commands share the variables of a container, and each judges its own.
         if !rows_of(self.raw.command).any(|row| row.name == option) {

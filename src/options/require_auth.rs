@@ -12,7 +12,7 @@ pub enum AuthMethod {
     Sspi,
     ScramSha256,
     OAuth,
-    /// It does not ask. A client certificate may have told it.
+    /// It does not ask; a client certificate may be enough.
     None,
 }
 
@@ -37,7 +37,7 @@ impl AuthMethod {
 pub struct RequireAuth(Vec<AuthMethod>);
 
 impl RequireAuth {
-    /// A list like `scram-sha-256,none`, or of what is not allowed: `!password,!md5`. The error says what is wrong with it.
+    /// A list like `scram-sha-256,none`, or of forbidden methods: `!password,!md5`. The error names the fault.
     pub fn parse(text: &str) -> Result<RequireAuth, String> {
         let items: Vec<&str> = text.split(',').map(str::trim).collect();
         let negated = items.iter().filter(|item| item.starts_with('!')).count();

@@ -1,4 +1,4 @@
-//! What `resolve` was told to do. On the command line only: a decision is about one conflict, and a variable would outlive it.
+//! The request to `resolve`, on the command line only: a decision is about one conflict, and a variable would outlive it.
 
 use std::collections::BTreeSet;
 
@@ -36,7 +36,7 @@ pub fn is_id(text: &str) -> bool {
     text.len() == ID && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
 }
 
-/// What is wrong with an id that was typed, without its text: it may be a key in the wrong place.
+/// The fault of a typed id, without its text: it may be a key in the wrong place.
 fn id_mistake(id: &str) -> Option<String> {
     if is_id(id) {
         return None;

@@ -97,7 +97,7 @@ pub enum Undescribed {
     Warn,
 }
 
-/// `--take-environment`: what a start overwrites in a row that is there.
+/// `--take-environment`: the fields that a start overwrites in an existing row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TakeEnvironment {
     None,
@@ -121,7 +121,7 @@ impl TakeEnvironment {
         }
     }
 
-    /// What is taken must be compared. The option that says otherwise, if there is one.
+    /// Taken fields must be compared. Returns the option that contradicts this, if any.
     pub fn contradicts(self, credentials: Compare, settings: Compare) -> Option<&'static str> {
         match self {
             TakeEnvironment::None => None,
@@ -171,7 +171,7 @@ impl LogFormat {
         &[("text", LogFormat::Text), ("json", LogFormat::Json)];
 }
 
-/// Reads all options, as far as they can be read: what cannot keeps its default and adds a problem.
+/// Reads all options; an invalid one keeps its default and adds a problem.
 pub fn parse(raw: &RawOptions, variables: &[Variable]) -> (Options, Findings) {
     let mut reader = OptionReader::new(raw, variables);
     let options = read(&mut reader, raw);

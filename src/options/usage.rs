@@ -1,10 +1,10 @@
-//! What is wrong with arguments that cannot be understood.
+//! The faults of invalid arguments.
 
 use super::definitions::{Command, OPTIONS, OptionRow, Takes, rows_of};
 use crate::env::nearest;
 use crate::provider::redact;
 
-/// What is wrong with the arguments, without an argument in it: one in the wrong place may be a key. `command`: the one that they
+/// The fault of the arguments, without an argument in it: one in the wrong place may be a key. `command`: the one that they
 /// name, if they name one.
 pub fn usage_message(error: &clap::Error, command: Option<Command>) -> String {
     use clap::error::{ContextKind, ErrorKind};

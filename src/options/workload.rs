@@ -1,4 +1,4 @@
-//! Options when the environment is that of a workload: which of them are the workload's own, and which are this process's.
+//! Options for the environment of a workload: some come from the workload, others from this process.
 
 use super::args::RawOptions;
 use super::at_terminal::wait_less;

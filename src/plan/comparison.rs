@@ -1,4 +1,4 @@
-//! Both sides of one provider, field by field: what is compared, what of it differs, and the id of the two sides.
+//! Both sides of one provider, field by field: the compared values, the differences, and the id of the two sides.
 
 use std::collections::BTreeMap;
 
@@ -158,7 +158,7 @@ impl<'a> Side<'a> {
         FieldValue::Credentials { count: fingerprints.len(), fingerprints }
     }
 
-    /// 16 digits of each credential; a half of a pair that is not there is empty.
+    /// 16 digits of each credential; a missing half of a pair is empty.
     fn remembered(&self, row: &Uuid) -> Vec<String> {
         let short = |secret: &SecretString| hmac(row, secret.expose_secret()).chars().take(16).collect::<String>();
         let mut parts: Vec<String> = match self {

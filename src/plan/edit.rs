@@ -16,7 +16,7 @@ pub enum Edit {
         value: String,
     },
     Unset,
-    /// To what Coder holds, which is not shown.
+    /// To Coder's value, which is not shown.
     SetSecret,
     /// One variable a field is not enough: the provider has to be described whole. Left in a result where no variables can.
     #[serde(rename = "describe_anew")]

@@ -19,7 +19,7 @@ use crate::provider::{
 /// The newer prefix: with it a Coder that seeds by itself reads the same.
 pub const PREFIX: &str = "CODER_AI_GATEWAY_PROVIDER_";
 
-/// One live provider of the database, with what is not compared.
+/// One live provider of the database, including values that are not compared.
 pub struct Stored<'a> {
     pub name: &'a str,
     pub row: &'a StoredProvider,

@@ -1,4 +1,4 @@
-//! May what is missing be inserted here, and how?
+//! Whether the missing rows can be inserted here, and how.
 
 use super::snapshot::{Encryption, Schema, Table};
 use super::types::{Access, Insert, Plan, PlanOptions};
@@ -79,7 +79,7 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
     plan.findings.problems.append(&mut obstacles.schema);
     match options.access {
         Access::Write => plan.findings.problems.extend(obstacles.of_access()),
-        // Another role may well be allowed to; say it, and go on. One that may insert nowhere is meant to be a reader.
+        // Another role may have the right: warn and go on. A role without any INSERT is meant to read.
         Access::Read => {
             let worth_saying = |problem: &Problem| obstacles.inserts || problem.code != Code::PermissionDenied;
             let said = obstacles.access.into_iter().filter(worth_saying);
@@ -115,7 +115,7 @@ struct Obstacles<'a> {
 }
 
 impl Obstacles<'_> {
-    /// A role that may insert nowhere is meant to read, and is not given more: the one that seeds is another.
+    /// A role without any INSERT is meant to read, so it gets no advice about grants: another role seeds.
     fn of_access(&mut self) -> Vec<Problem> {
         let (grants, mut others): (Vec<Problem>, Vec<Problem>) =
             std::mem::take(&mut self.access).into_iter().partition(|problem| problem.code == Code::PermissionDenied);

@@ -9,7 +9,7 @@ use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Field, Place,
 
 #[derive(Clone, Default)]
 pub struct Snapshot {
-    /// By name: the live row, or else the last one that an operator deleted.
+    /// By name: the live row, else the one that was deleted last.
     pub rows: BTreeMap<String, StoredProvider>,
     /// Labels, columns, privileges, encryption: read only when a plan needs them.
     pub schema: Option<Schema>,
@@ -21,11 +21,11 @@ pub struct Snapshot {
 #[derive(Clone)]
 pub struct StoredProvider {
     pub id: Uuid,
-    /// The label of the row's `type`, which need not be one that we know.
+    /// The label of the row's `type`, possibly an unknown one.
     pub kind: String,
     pub deleted: bool,
     pub base_url: String,
-    /// The texts of the columns of optional fields; one that is NULL, empty, or was not read is left out.
+    /// The texts of the columns of optional fields, without NULL, empty and unread ones.
     pub columns: BTreeMap<Field, String>,
     /// The column `icon` was read, so its Coder knows the newer fields. `false`: there is none, or it was not asked for.
     pub has_icon: bool,

@@ -1,4 +1,4 @@
-//! `--take-environment`: which differences of a row that is there a start ends by writing, and what it writes for them.
+//! `--take-environment`: the differences of an existing row that a start ends, and the values that it writes.
 
 use super::conflict::Conflict;
 use super::insert::{Encrypt, encrypt_with};
@@ -120,7 +120,7 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], snapshot: &Snapshot,
     }
 }
 
-/// Coder's rotation reads all settings, then writes them row by row: what is written meanwhile would be put back in silence.
+/// Coder's rotation reads all settings, then writes them row by row, and so would silently undo a write in between.
 fn leave_while_rotating(plan: &mut Plan, desired: &[DesiredProvider], schema: &Schema) {
     let is_rotating = matches!(&schema.encryption, Some(Ok(Encryption { active, .. })) if active.len() > 1);
     let with_settings = plan.update.updates.iter().filter(|update| update.settings.is_some());

@@ -1,4 +1,4 @@
-//! `--take database`: what to change in the environment. Made of what a conflict shows, so a key cannot be in it.
+//! `--take database`: the changes to the environment, made from the shown conflict, so they cannot contain a key.
 
 use super::conflict::{Conflict, FieldValue};
 use super::description::{Descriptions, secret_of};

@@ -12,7 +12,7 @@ use crate::problem::Findings;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     Write,
-    /// `diff` and the controller: their role need not be the one that writes.
+    /// `diff` and the controller: another role may be the one that writes.
     Read,
 }
 
@@ -41,7 +41,7 @@ pub enum State {
     Updated,
     /// The same of a run that wrote nothing.
     WouldUpdate,
-    /// Not there, and not written now.
+    /// No row, and none was written now.
     Missing,
     Conflict,
     /// Only credentials differ, and they do not block.

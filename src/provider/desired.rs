@@ -116,7 +116,7 @@ impl DesiredProvider {
         self.optional.get(&field).map_or_else(|| field.absent(&self.name), |set| &set.text)
     }
 
-    /// The same as it may be shown: what is not from a variable is no secret.
+    /// The same, redacted: a value that is not from a variable is not secret.
     pub fn shown(&self, field: Field) -> String {
         match self.optional.get(&field) {
             Some(set) => field.redact(&set.text, Some(&set.origin)).text,
@@ -141,7 +141,7 @@ impl DesiredProvider {
         }
     }
 
-    /// Is there anything that Coder encrypts at rest? Settings count whole, as they may hold credentials.
+    /// Whether Coder encrypts a part of it at rest. All settings count, because they may hold credentials.
     pub fn has_secrets(&self) -> bool {
         !self.keys.is_empty() || self.bedrock.is_some()
     }

@@ -30,7 +30,7 @@ pub enum Place {
 
 /// A text of it as it may be shown.
 type Redact = fn(&str, Option<&Origin>) -> Redacted;
-/// The value of its variable as it is compared, or that it counts as not set. `Err`: what is wrong with it.
+/// The value of its variable for the comparison; `None` counts as unset. `Err`: the fault.
 type Read = fn(&str) -> Result<Option<String>, &'static str>;
 
 macro_rules! fields {
@@ -149,7 +149,7 @@ impl Field {
         self.optional().map_or("", |variable| variable.suffix)
     }
 
-    /// The value of an optional field's variable as it is compared; `None` counts as not set. `Err`: what is wrong with it.
+    /// The value of an optional field's variable for the comparison; `None` counts as unset. `Err`: the fault.
     pub fn read(self, text: &str) -> Result<Option<String>, &'static str> {
         self.optional().map_or(Ok(None), |variable| (variable.read)(text))
     }
@@ -170,7 +170,7 @@ impl Field {
         matches!(self, BedrockModel | BedrockSmallFastModel | BedrockRegion | BedrockRoleArn)
     }
 
-    /// A text as it is written into the settings: what is the same without is left out.
+    /// A text for the settings; a default is left out.
     pub fn in_settings(self, text: &str) -> &str {
         if text == self.absent("") { "" } else { text }
     }

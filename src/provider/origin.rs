@@ -36,7 +36,7 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// Is the variable set, and if not, what applies instead?
+/// Whether the variable is set, and what applies otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     Set,

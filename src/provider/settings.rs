@@ -56,7 +56,7 @@ impl SettingsError {
 }
 
 impl BedrockSettings {
-    /// Region, role or a credential is there; models never count. Without it Coder refuses the provider at run time.
+    /// It has a region, a role or a credential; models never count. Without it Coder refuses the provider at run time.
     pub fn is_configured(&self) -> bool {
         let texts = [&*self.region, self.text("role_arn")];
         texts.iter().any(|text| !text.is_empty()) || self.access_key.is_some() || self.access_key_secret.is_some()
@@ -88,7 +88,7 @@ impl BedrockSettings {
         !self.text("role_arn").is_empty() && self.text(EXTERNAL_ID).is_empty()
     }
 
-    /// As Coder writes it: sorted keys, no spaces, what is empty left out.
+    /// As Coder writes it: sorted keys, no spaces, no empty values.
     pub fn encode(&self) -> SecretString {
         let secret = |value: &Option<SecretString>| value.as_ref().map(|v| v.expose_secret().to_owned());
         let text = |value: &String| Some(value.clone());

@@ -33,7 +33,7 @@ pub fn github(report: &Report) -> String {
     out
 }
 
-/// A title is a property: colon and comma would end it. What a message may not hold is escaped as actions/toolkit does.
+/// A title is a property: colon and comma would end it. Other characters are escaped as actions/toolkit does.
 fn annotation(kind: &str, title: &str, message: &str) -> String {
     let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let title = escape(&format!("ai-provider-seed {title}")).replace(':', "%3A").replace(',', "%2C");

@@ -1,4 +1,4 @@
-//! The first line of a report: what the run came to.
+//! The first line of a report: the result of the run.
 
 use super::layout::Style;
 use super::model::{Command, Report};
@@ -60,7 +60,7 @@ fn disagreement(report: &Report) -> String {
     format!("{who} with the database{rest}")
 }
 
-/// Never claims what is not known.
+/// Claims only known facts.
 pub fn written(report: &Report) -> &'static str {
     match (report.commit_unknown, report.written) {
         (true, _) if report.command == Command::Resolve => {

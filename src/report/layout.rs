@@ -78,7 +78,7 @@ pub fn beside(indent: usize, left: &[&str], width: usize, right: &[String]) -> S
     out
 }
 
-/// A text of its own: each line at this indent.
+/// A separate text with this indent.
 pub fn paragraph(indent: usize, text: &str, style: Style) -> String {
     wrap(text, style.width.saturating_sub(indent)).iter().map(|line| format!("{:indent$}{line}\n", "")).collect()
 }

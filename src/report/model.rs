@@ -89,7 +89,7 @@ pub struct Report {
     /// The differences that this run ended, or a start would end, by writing what the environment says.
     pub updates: Vec<Conflict>,
     pub findings: Findings,
-    /// `--block-on` was given as a flag, which beats its variable.
+    /// `--block-on` was given as a flag, which overrides its variable.
     pub block_on_is_flag: bool,
     /// Options without which `resolve` would find other conflict ids: `--compare-credentials=ignore`.
     pub resolve_options: Vec<String>,
@@ -162,7 +162,7 @@ impl Report {
             .into_iter()
             .find(|outcome| self.findings.problems.iter().any(|problem| outcome_of(problem) == *outcome));
         let moved = self.findings.problems.iter().any(|problem| outcome_of(problem) == Outcome::Conflict);
-        // What is left of the others is shown, and is not what `resolve` was asked for.
+        // Remaining conflicts of other providers are shown, but are not part of the request.
         let blocks = |conflict: &Conflict| conflict.blocking && self.command != Command::Resolve;
         let conflict = (moved || self.conflicts.iter().any(blocks)).then_some(Outcome::Conflict);
         self.outcome = of_problems.or(conflict).unwrap_or(Outcome::Ok);
@@ -188,7 +188,7 @@ impl Report {
         self.findings.problems.iter().any(|problem| Code::NO_WORKLOAD.contains(&problem.code))
     }
 
-    /// How to start in spite of this outcome. Only `seed` stands in front of a start, and a bug is let through by no option.
+    /// How to start in spite of this outcome. Only `seed` can stop a start, and no option lets a bug pass.
     pub fn start_anyway(&self) -> Option<&'static str> {
         let stops = self.command == Command::Seed
             && self.blocked

@@ -77,7 +77,7 @@ impl ResolveReport {
         ResolveReport { report, action, dry_run, selected, declined: false, changes, edits }
     }
 
-    /// Asked, and not wanted: nothing was done, and what was there before is there still.
+    /// The answer was not `yes`: nothing was written, and the conflicts remain.
     pub fn decline(mut self) -> ResolveReport {
         self.declined = true;
         self.dry_run = false;

@@ -57,7 +57,7 @@ pub fn conflict_facts(told: &[(&Conflict, String)]) -> Vec<String> {
         let others = told.iter().filter(|(conflict, _)| !conflict.blocking);
         let others: Vec<&str> = others.map(|(conflict, _)| conflict.field.as_str()).collect();
         if let (Some(first), [_, ..]) = (facts.first_mut(), &others[..]) {
-            // With the first, so that it is not what is cut off.
+            // With the first, so that it is not cut off.
             first.push_str(&format!(", and its {} differ too", others.join(", ")));
         }
         facts
@@ -65,7 +65,7 @@ pub fn conflict_facts(told: &[(&Conflict, String)]) -> Vec<String> {
     told.chunk_by(|(a, _), (b, _)| a.provider == b.provider).flat_map(of_provider).collect()
 }
 
-/// `VARIABLE: what is wrong and what to do (code)`
+/// `VARIABLE: fault and next step (code)`
 pub fn problem_sentence(problem: &Problem) -> String {
     let place = match (&problem.provider, problem.variables.first()) {
         (_, Some(variable)) => format!("{variable}: "),

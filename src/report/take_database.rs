@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use crate::env::dotenv_quote;
 use crate::plan::{Edit, VariableEdit};
 
-/// `, except for CODER_AIBRIDGE_PROVIDER_0_KEYS`: what the edits leave open.
+/// `, except for CODER_AIBRIDGE_PROVIDER_0_KEYS`: the variables that the edits leave open.
 pub fn except(edits: &[VariableEdit]) -> String {
     let open = edits.iter().filter_map(|edit| match edit.edit {
         Edit::SetSecret => Some(edit.variable.as_str()),

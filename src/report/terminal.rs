@@ -40,7 +40,7 @@ pub fn text(report: &Report, style: Style) -> String {
     out
 }
 
-/// Problems and warnings alone, for standard error: what is printed beside them is for a program.
+/// Problems and warnings alone, for standard error: standard output is for a program.
 pub fn remarks(report: &Report, style: Style) -> String {
     let mut out = String::new();
     for (title, list) in [("problem", &report.findings.problems), ("warning", &report.findings.warnings)] {

@@ -1,4 +1,4 @@
-//! The termination message: what `kubectl describe pod` shows. Verdict first, next step and conflict id always there.
+//! The termination message, which `kubectl describe pod` shows: the outcome first, always with next step and conflict id.
 
 use super::headline::written;
 use super::model::Report;
@@ -37,7 +37,7 @@ fn problems(report: &Report, outcome: Outcome) -> String {
         String::new()
     };
     let tail = match &report.conflicts[..] {
-        // The one that is there now.
+        // The current one.
         found if outcome == Outcome::Conflict && !found.is_empty() => format!("{written}. {}", ids(found)),
         _ => format!("{written}.{anyway} {}", pointer(report.explained_by())),
     };
@@ -54,7 +54,7 @@ fn conflicts(report: &Report) -> String {
     fit_bytes(&verdict(report), &facts.join("; "), &tail, LIMIT)
 }
 
-/// After a success: what deserves a look, differing credentials that do not block first.
+/// After a success: the warnings, first differing credentials that do not block.
 fn success(report: &Report) -> String {
     let differing = report.conflicts.iter().map(conflict_sentence);
     let facts: Vec<String> = differing.chain(report.findings.warnings.iter().map(sentence)).collect();

@@ -16,7 +16,7 @@ pub struct TimedReport {
     pub at: String,
 }
 
-/// `before`: what was seen last, if the database cannot be read now.
+/// `before`: the last result, if the database is unreadable now.
 pub fn table(now: &TimedReport, before: Option<&TimedReport>, style: Style) -> String {
     let report = &now.report;
     let mut out = paragraph(0, &headline(report, style), style);

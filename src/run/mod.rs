@@ -1,4 +1,4 @@
-//! The use cases: what a command does with an environment and a database.
+//! The use cases: the work of a command on an environment and a database.
 
 pub mod export;
 mod lost_commit;

@@ -90,7 +90,7 @@ pub fn prepare_with(
     let nothing = environment.providers.is_empty() && environment.findings.problems.is_empty();
     // With objects or values unknown, a row may well be described by them.
     let is_partial = matches!(completeness, Completeness::Partial([_, ..])) || !environment.unknown.is_empty();
-    // A start says nothing of them unless it is asked to; `diff` and the controller do.
+    // A start reports them only on request; `diff` and the controller always do.
     let default = if access == Access::Write { Undescribed::Ignore } else { Undescribed::Warn };
     let undescribed = options.undescribed.unwrap_or(default) == Undescribed::Warn && !is_partial;
     let connector = if options.offline || (nothing && !undescribed) {

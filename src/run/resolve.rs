@@ -1,5 +1,5 @@
 //! The use case `resolve`: read, decide, and only if rows are to be changed: lock, read again, decide again, write, commit.
-//! What was shown before is compared with what is read under the lock; if either side moved, nothing happens.
+//! Compares the shown change with the state under the lock; if either side has changed, it writes nothing.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub struct ResolveOutcome {
     pub plan: Option<Plan>,
     /// What was, or would be, done.
     pub resolution: Option<Resolution>,
-    /// With `--take database`: what to change in the environment.
+    /// With `--take database`: the changes to the environment.
     pub edits: Vec<VariableEdit>,
     pub error: Option<Error>,
     pub written: bool,
@@ -124,7 +124,7 @@ impl ResolveAttempt<'_> {
         self.write(outcome).await
     }
 
-    /// Reads without a lock. Is there something to write, and nothing that prevents it?
+    /// Reads without a lock. Returns whether there is something to write and no obstacle.
     async fn check(&self, outcome: &mut ResolveOutcome) -> Result<bool, Error> {
         let request = self.request();
         for encryption in [false, true] {

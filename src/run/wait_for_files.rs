@@ -74,7 +74,7 @@ fn is_only_of(findings: &Findings, absent: &[(String, String)]) -> bool {
         let [variable] = &problem.variables[..] else { return false };
         absent.iter().any(|(place, path)| {
             place == variable && problem.message.contains(NO_FILE) && {
-                // The path stands in the message, or is the variable itself.
+                // The message contains the path, or the variable is the path.
                 place == path || problem.message.contains(path.as_str())
             }
         })

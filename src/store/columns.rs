@@ -64,7 +64,7 @@ impl Parameters {
         )
     }
 
-    /// As the client takes them: all are arrays of text, so that no type is asked for.
+    /// For the client: all are arrays of text, so that it looks up no type.
     pub fn typed(&self) -> Vec<(&(dyn ToSql + Sync), Type)> {
         self.0.iter().map(|array| (array as &(dyn ToSql + Sync), Type::TEXT_ARRAY)).collect()
     }

@@ -68,7 +68,7 @@ impl Keyring {
         self.ciphers.iter().map(|cipher| cipher.digest.as_str())
     }
 
-    /// `None`: no key of this digest was given, or what is stored is damaged.
+    /// `None`: no key of this digest was given, or the stored value is damaged.
     pub fn decrypt(&self, digest: &str, stored: &str) -> Option<SecretString> {
         let blob = STANDARD.decode(stored).ok()?;
         let (nonce, sealed) = blob.split_at_checked(NONCE_BYTES)?;

@@ -1,4 +1,4 @@
-//! Inserting what is missing: all rows and the commit in one round trip, under the lock. All rows or none.
+//! Inserts the missing rows: all rows and the commit in one round trip, under the lock. All rows or none.
 
 use std::collections::BTreeMap;
 

@@ -30,7 +30,7 @@ pub enum NoListener {
     Failed,
 }
 
-/// Opens a session of its own and listens, by `deadline`. `sender`: see [`proof`].
+/// Opens a separate session and listens, by `deadline`. `sender`: see [`proof`].
 pub async fn listen(connector: Connector, sender: Arc<str>, deadline: Instant) -> Result<Listener, NoListener> {
     let (hearing, heard) = Hearing::new(sender);
     let opened = connector.hearing(hearing).connect_once(deadline, SessionIntent::Any).await;
@@ -56,7 +56,7 @@ pub async fn prove(session: &Session, sender: &str, number: u64) -> Result<(), E
     session.execute(&format!("select pg_catalog.pg_notify('{OWN_CHANNEL}', '{sender}-{number}')")).await
 }
 
-/// Whether the server is a standby now. What cannot be asked is none.
+/// Whether the server is a standby now; without an answer, no.
 pub async fn is_standby(session: &Session) -> bool {
     let mut standby = false;
     let asked = session.query("select pg_catalog.pg_is_in_recovery() as standby", &[], |row| {

@@ -79,7 +79,7 @@ async fn lock_rows(session: &Session, rows: &[Uuid], rest: &str) -> Result<(), E
     limited
 }
 
-/// After a lock timeout: who holds it, as far as this role may see. Never an error of its own.
+/// After a lock timeout: the holder, as far as this role may see. Never another error.
 pub async fn holder(session: &Session) -> Option<String> {
     let sql = format!(
         "select l.pid::text as pid, coalesce(a.application_name, '') as application, coalesce(a.usename::text, '') as role

@@ -43,7 +43,7 @@ const ENCRYPTION: &str = "select active_key_digest, revoked_key_digest, test fro
 pub async fn read(session: &Session, keyring: Option<&Keyring>) -> Result<Schema, Error> {
     let mut schema = Schema { role: session.endpoint.role.clone(), ..Schema::default() };
     let mut state = keyring.map(State::new);
-    // Encryption last: where it may not be read, the transaction is aborted, and the rest is there already.
+    // Encryption last: without the right to read it the transaction is aborted, after the other answers.
     let (read, encryption) =
         tokio::join!(step(Step::Schema, session.query(SCHEMA, &[], |row| add(&mut schema, row))), async {
             let state = state.as_mut()?;
@@ -163,7 +163,7 @@ pub enum MissingSchema {
     Wrong(Error),
 }
 
-/// After "relation does not exist": what kind of database is this?
+/// After "relation does not exist": the kind of this database.
 pub async fn classify_missing(session: &Session) -> Result<MissingSchema, Error> {
     let relations = read_only(session, relations(session)).await?;
     Ok(classify(&relations, &session.endpoint))

@@ -16,7 +16,7 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(9);
 /// error says what the statement waited for.
 pub const TABLE_LOCK_TIMEOUT: Duration = Duration::from_secs(7);
 
-/// `begin read only` … `commit` around `statements`, which are sent with them in one round trip.
+/// `begin read only`, `statements` and `commit`, sent in one round trip.
 pub async fn read_only<T>(session: &Session, statements: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let begin = format!(
         "begin read only; {ALL_ROWS}; set local statement_timeout = '{}ms'; set local lock_timeout = '{}ms'",

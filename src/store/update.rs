@@ -76,7 +76,7 @@ pub async fn write(session: &Session, resolution: &Resolution, keyring: &Keyring
     Err(rows_changed(session))
 }
 
-/// What was read does not hold any more: read again.
+/// The rows have changed since the read: read again.
 pub fn rows_changed(session: &Session) -> Error {
     let error = Error::of_database(Code::ServerError, &session.endpoint, "the rows changed meanwhile", "run it again");
     error.with_retry(Retry::Again)

@@ -46,7 +46,7 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
     }
 }
 
-/// Somebody who can look, and says with which options what he found is to be judged and printed.
+/// A source of results, with the options for judging and printing them.
 trait Look {
     async fn look(&mut self) -> (Report, Options);
     fn options(&mut self) -> &mut Options;
@@ -70,7 +70,7 @@ impl Look for Local<'_> {
     }
 }
 
-/// `more`: what the look needs beside the database.
+/// `more`: the needs of a check beside the database.
 fn once(mut looker: impl Look, more: Duration) -> u8 {
     let started = Instant::now();
     let watchdog = watchdog(looker.options(), more);

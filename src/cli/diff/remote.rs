@@ -13,7 +13,7 @@ use crate::options::{Options, RawOptions};
 use crate::problem::{Code, Problem};
 use crate::report::{Command, Report};
 
-/// A login, the workload, and its objects one after the other, each with a limit of its own.
+/// A login, the workload, and its objects one after the other, each with a separate limit.
 const CLUSTER: Duration = Duration::from_secs(60);
 /// More than any chart prints.
 const LIMIT: u64 = 16 << 20;

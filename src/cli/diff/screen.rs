@@ -9,7 +9,7 @@ use crate::report::{self, Report, TimedReport};
 
 /// Everything away, and to the upper left corner.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
-/// The terminal's other screen, which has no scrollback, and back to the one that was there before.
+/// Switches to the terminal's alternate screen, which has no scrollback, and back.
 const ENTER: &str = "\u{1b}[?1049h";
 const LEAVE: &str = "\u{1b}[?1049l";
 

@@ -154,7 +154,7 @@ fn update(
 /// What Coder resolved of a model by region and role, and keeps beside it.
 const RESOLVED: [&str; 2] = ["resolved_model", "resolved_small_fast_model"];
 
-/// What is stored, with what differs taken from the environment: what is not compared and unknown keys stay.
+/// The stored settings with the differing fields from the environment; fields that are not compared and unknown keys stay.
 fn merged(
     provider: &DesiredProvider,
     wanted: &BedrockSettings,
@@ -222,7 +222,7 @@ fn restore(snapshot: &Snapshot, request: &Request) -> Resolution {
                 "there was never a provider of the {} name that was given; check the spelling",
                 redact::ordinal(at + 1)
             ))),
-            // It is there: that is what was wanted.
+            // The row is live, as requested.
             Some(row) if !row.deleted => {}
             Some(row) => {
                 let audit = [("deleted", "true", "false"), ("enabled", "false", "true")];

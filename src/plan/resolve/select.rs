@@ -94,7 +94,7 @@ impl<'a> Scope<'a> {
         self.conflicts.iter().copied().find(|conflict| named && !self.is_given(conflict))
     }
 
-    /// No conflict is left: another session resolved it, which was the aim, or none can be of these providers.
+    /// No conflict is left: another session resolved it, as intended, or these providers cannot have one.
     fn nothing_left(&self) -> Findings {
         let of_scope =
             self.plan.entries.iter().filter(|entry| self.labels.contains(&self.desired[entry.desired].label()));

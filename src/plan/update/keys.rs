@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::plan::snapshot::StoredProvider;
 
 /// How the key rows of a provider change. A key row is never changed in place: Coder does not do so either, and its
-/// encryption rotation, which reads all rows before it writes, would put an old key back without a word.
+/// encryption rotation, which reads all rows before it writes, would silently restore an old key.
 #[derive(Clone)]
 pub struct KeyChange {
     /// How many of its key rows stay.

@@ -1,4 +1,4 @@
-//! Rows to change: what a decision, or `--take-environment`, comes to.
+//! Rows to change: the result of a decision, or of `--take-environment`.
 
 mod keys;
 
@@ -11,7 +11,7 @@ use crate::problem::Findings;
 use crate::provider::{BedrockSettings, EXTERNAL_ID, Field};
 pub use keys::{KeyChange, key_change};
 
-/// One row to change. No `Debug`: it holds what is to be written.
+/// One row to change. No `Debug`: it holds the values to write.
 #[derive(Clone)]
 pub struct Update {
     pub row: Uuid,
@@ -99,7 +99,7 @@ impl Resolution {
         self.updates.iter().any(|update| update.forgets_models)
     }
 
-    /// The same decision on the same sides: what was shown is what would be done.
+    /// Whether it is the same decision on the same sides, so that the shown change is the one to make.
     pub fn is_same(&self, other: &Resolution) -> bool {
         self.conflicts == other.conflicts && self.rows() == other.rows()
     }

@@ -26,7 +26,7 @@ pub struct Redacted {
 }
 
 impl Redacted {
-    /// The value itself, if that is what is shown.
+    /// The value itself, if it is shown.
     pub fn exact(&self) -> Option<&str> {
         self.exact.then_some(self.text.as_str())
     }

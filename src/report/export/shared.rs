@@ -4,7 +4,7 @@ use secrecy::SecretString;
 
 use crate::plan::{Export, ExportedVariable};
 
-/// What the Secret, and the ConfigMap, are called in what is printed.
+/// The name of the Secret and of the ConfigMap in the output.
 pub const SECRET_NAME: &str = "coder-ai-providers";
 /// The first line of each text: by it a file is known to be ours.
 pub const HEAD: &str = "# Written by ai-provider-seed export";

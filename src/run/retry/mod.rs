@@ -111,7 +111,7 @@ async fn attempts<A: Attempt>(
             extended = true;
             budget.extend(AFTER_LOST_COMMIT);
         }
-        // A missing row needs a server that takes writes; another host may be one, and is asked without a pause.
+        // A missing row needs a writable server; another host may be one, and is tried without a pause.
         if error.code == Code::ReadOnly && intent == SessionIntent::Any {
             intent = SessionIntent::ReadWrite;
             if connector.has_several_hosts() {

@@ -86,7 +86,7 @@ impl SeedRun<'_> {
         }
         let mut ours = false;
         for entry in &mut plan.entries {
-            // Only after a commit whose answer was lost: what we find there is what we made.
+            // Only after a commit whose answer was lost: rows with our ids are ours.
             if entry.id.is_some_and(|id| ids.made(&id)) && entry.state != State::Deleted {
                 ours = true;
                 if entry.state == State::InSync {
@@ -98,7 +98,7 @@ impl SeedRun<'_> {
         (plan, ours)
     }
 
-    /// What is decided by difference is written beside the conflicts of other providers, which stop a start.
+    /// Writes carried differences in spite of conflicts of other providers, which would stop a start.
     fn stops(&self, plan: &Plan) -> bool {
         if self.decided.is_some() { !plan.findings.problems.is_empty() } else { plan.blocks() }
     }

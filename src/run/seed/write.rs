@@ -47,7 +47,7 @@ impl SeedAttempt<'_> {
         }
     }
 
-    /// A role that may insert need not be one that may update: every grant at once, as `resolve` names them.
+    /// A role with INSERT may lack UPDATE: reports every missing grant at once, as `resolve` does.
     pub(super) async fn lacking_grants(&self, outcome: &mut RunOutcome, error: Error) -> Result<(), Error> {
         let Some(plan) = outcome.plan.as_mut().filter(|plan| !plan.update.updates.is_empty()) else {
             return Err(error);
@@ -76,7 +76,7 @@ impl SeedAttempt<'_> {
         Ok(())
     }
 
-    /// Rows that are there, and what is missing beside them: one transaction, whose number tells later what became of it.
+    /// Updates and inserts in one transaction, whose number later gives its result.
     async fn update(&mut self, outcome: &mut RunOutcome, insert: Option<&Insert>) -> Result<(), Error> {
         let (run, session) = (self.run, self.session);
         let Some(plan) = &mut outcome.plan else { return Ok(()) };
@@ -124,7 +124,7 @@ impl SeedAttempt<'_> {
         }
     }
 
-    /// The commit whose answer was lost took effect: what the database holds now, with what we wrote.
+    /// The commit whose answer was lost took effect: the current state of the database with our rows.
     pub(super) async fn look_at_written(&mut self, outcome: &mut RunOutcome, updated: Resolution) -> Result<(), Error> {
         outcome.written = true;
         let snapshot = self.read(ReadScope::Rows).await?;

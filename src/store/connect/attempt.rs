@@ -64,7 +64,7 @@ impl<'a> Attempt<'a> {
         let mut left = u32::try_from(self.options.hosts().len()).unwrap_or(u32::MAX);
         for host in self.options.hosts() {
             let now = Instant::now();
-            // Every host gets its share, so that one that swallows packets does not hide the others.
+            // Every host gets its share, so that a host that drops packets does not hide the others.
             let share = deadline.saturating_duration_since(now) / left.max(1);
             let limit = self.options.connect_timeout.min(share);
             left -= 1;
@@ -139,7 +139,7 @@ impl<'a> Attempt<'a> {
         Err(failure)
     }
 
-    /// With `prefer`, a server that does not get along with our TLS is asked again without, as libpq does.
+    /// With `prefer`, a failed TLS handshake leads to a second attempt without TLS, as in libpq.
     async fn at_address(&self, to: Destination<'_>) -> Result<Session, Error> {
         let tls = match (&to.host.address, &self.tls) {
             (HostAddress::Tcp { .. }, Some(tls)) => tls,

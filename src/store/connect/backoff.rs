@@ -57,7 +57,7 @@ pub struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// `wait` is how long a database that cannot be used yet is tried; zero means one try.
+    /// `wait`: how long to retry while the database is not usable yet; zero means one try.
     pub fn new(wait: Duration, jitter: Jitter) -> Self {
         let started = Instant::now();
         RetryBudget {
@@ -120,7 +120,7 @@ impl RetryBudget {
         if self.attempts <= 1 || error.retry == Retry::No {
             return error;
         }
-        // The last try is cut short by the deadline; what the ones before it met says more.
+        // The deadline cuts the last try short; the errors of earlier ones say more.
         let error = self.last.clone().filter(|_| error.is_no_answer()).unwrap_or(error);
         let waited = self.started.elapsed().as_secs_f64();
         error.after(&format!("tried {} times in {waited:.0} s", self.attempts))

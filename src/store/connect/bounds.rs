@@ -13,7 +13,7 @@ pub struct Bounds {
     pub login: u64,
     /// In answer to all statements that are under way together, as those of one read are.
     pub answer: u64,
-    /// One message, which has to be held whole.
+    /// One message, which must be held whole.
     pub message: u64,
     /// Parameters, notices and notifications: they come unasked.
     pub unasked: u64,

@@ -53,7 +53,7 @@ impl Destinations {
         }))
     }
 
-    /// The same on behalf of somebody, who has look-ups of their own.
+    /// The same for a client with its own share of look-ups.
     #[must_use]
     pub fn on_behalf_of(&self, name: &str) -> Destinations {
         let Some(limited) = &self.0 else { return Destinations::default() };
@@ -67,12 +67,12 @@ impl Destinations {
         Destinations(Some(Limited { lookups_of_one, ..limited.clone() }))
     }
 
-    /// Details of the network are for the log alone: who reads a status must not scan a network with it.
+    /// Details of the network are for the log alone: a reader of the status must not be able to scan a network.
     pub fn is_restricted(&self) -> bool {
         self.0.is_some()
     }
 
-    /// `name`: what DNS was asked for, if it was. It is asked about the very address that is then connected to.
+    /// `name`: the resolved name, if any. The check covers the very address that is then connected to.
     pub fn allow(&self, name: Option<&str>, address: IpAddr) -> bool {
         let Some(Limited { restriction, .. }) = &self.0 else { return true };
         let address = address.to_canonical();
@@ -82,7 +82,7 @@ impl Destinations {
         (restriction.local || !is_local(address)) && listed()
     }
 
-    /// Waits until one more name may be looked up. Held by the look-up itself, which goes on when nobody waits for it any more.
+    /// Waits for a free place among the look-ups. The look-up itself holds it, because it goes on after its caller has left.
     pub async fn lookup(&self) -> Option<[OwnedSemaphorePermit; 2]> {
         let Limited { lookups, lookups_of_one, .. } = self.0.clone()?;
         let of_one = lookups_of_one.acquire_owned().await.ok()?;
@@ -90,7 +90,7 @@ impl Destinations {
     }
 }
 
-/// This machine, its link, what clouds tell their machines, and what is nobody's address; also inside an IPv6 address.
+/// This machine, its link, the metadata services of clouds, and unassigned addresses; also inside an IPv6 address.
 fn is_local(address: IpAddr) -> bool {
     if METADATA.contains(&address) {
         return true;

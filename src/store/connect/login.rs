@@ -134,7 +134,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
                 _ => {}
             }
         }
-        // The driver hands the packet over whole, and is told that it was sent once all of ours is.
+        // The driver passes the packet whole, and learns that it was sent once our larger one is.
         if let Some((packet, sent)) = &mut this.packet {
             while *sent < packet.len() {
                 match ready!(Pin::new(&mut this.stream).poll_write(cx, &packet[*sent..]))? {
@@ -266,7 +266,7 @@ impl Message {
         Some(i32::from_be_bytes(*key))
     }
 
-    /// Of an authentication message: what it asks.
+    /// The request of an authentication message.
     fn question(&self) -> Option<Question> {
         if self.header.first() != Some(&b'R') {
             return None;

@@ -17,7 +17,7 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use super::bounds::Bounds;
 use super::excess::Excess;
 
-/// A message counts for at least this many bytes, which is about what it costs to hold the smallest one.
+/// A message counts for at least this many bytes, about the cost of holding the smallest one.
 const LEAST: u64 = 128;
 
 /// Shared by a session and its connection.
@@ -43,7 +43,7 @@ struct State {
 }
 
 impl Meter {
-    /// `asks_for_tls`: the server is asked in plain text whether it speaks TLS.
+    /// `asks_for_tls`: the session asks the server in plain text whether it supports TLS.
     pub(super) fn new(bounds: Bounds, asks_for_tls: bool) -> Self {
         Meter(Arc::new(Mutex::new(State {
             bounds,
@@ -64,12 +64,12 @@ impl Meter {
         self.state().excess
     }
 
-    /// Rows are not as they have to be: nothing more is taken, so that nobody waits for the end of an answer without one.
+    /// The rows are malformed: the rest of the answer, which may be endless, is not read.
     pub(super) fn refuse_rows(&self) {
         self.state().excess.get_or_insert(Excess::OtherType);
     }
 
-    /// A statement is sent. Where no other is under way, what its answer may hold is counted from zero.
+    /// A statement is sent. If no other is in progress, the count of its answer begins at zero.
     pub(super) fn statement(&self) -> UnderWay<'_> {
         let mut state = self.state();
         if state.under_way == 0 {
@@ -252,7 +252,7 @@ impl<S: TlsStream + Unpin> TlsStream for Metered<S> {
     }
 }
 
-/// TLS below the meter: what is counted then is plain text.
+/// TLS below the meter, so that it counts plain text.
 pub(super) struct BelowMeter<T>(pub T);
 
 impl<S, T> TlsConnect<Metered<S>> for BelowMeter<T>

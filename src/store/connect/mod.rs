@@ -73,7 +73,7 @@ impl Connector {
         Connector { destinations, ..self }
     }
 
-    /// For a session that listens: what it hears goes there.
+    /// For a listening session: the receiver of its notifications.
     #[cfg(feature = "controller")]
     #[must_use]
     pub fn hearing(self, hearing: Hearing) -> Self {

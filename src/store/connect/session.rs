@@ -56,7 +56,7 @@ impl Drop for Task {
     }
 }
 
-/// What a session is told about itself.
+/// The properties of a session.
 pub(super) struct Of {
     pub endpoint: Endpoint,
     pub host: Host,
@@ -106,7 +106,7 @@ impl Session {
         }
     }
 
-    /// One or more statements without parameters; what they return is dropped.
+    /// One or more statements without parameters; their results are dropped.
     pub async fn execute(&self, sql: &str) -> Result<(), Error> {
         let _under_way = self.meter.statement();
         self.client.batch_execute(sql).await.map_err(|error| self.error(&error))
@@ -160,7 +160,7 @@ impl Session {
     pub async fn close(self) {
         let Session { client, mut task, .. } = self;
         drop(client);
-        // The server answers by closing; one that does not is left alone.
+        // The server answers by closing; if it does not, the session is dropped anyway.
         let _ = tokio::time::timeout(Duration::from_millis(500), &mut task.0).await;
     }
 
@@ -191,7 +191,7 @@ impl Session {
         Ok(())
     }
 
-    /// Why this server is not the one that is wanted.
+    /// Why this server is not suitable.
     pub(super) fn unfit(&self, target: TargetSession, intent: SessionIntent) -> Option<&'static str> {
         let standby = self.in_hot_standby == Some(true);
         let read_only = standby || self.read_only == Some(true);

@@ -55,7 +55,7 @@ pub(super) async fn resolve(
     if allowed.is_empty() { Err(Error::destination_refused(endpoint)) } else { Ok(allowed) }
 }
 
-/// In a thread of its own, which keeps its place among the look-ups until the system answers.
+/// In a separate thread, which keeps its place among the look-ups until the system answers.
 async fn look_up(name: String, port: u16, destinations: &Destinations) -> io::Result<Vec<SocketAddr>> {
     let place = destinations.lookup().await;
     let looked_up = tokio::task::spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! The errors of the way to a database, each with its code, whether it is tried again, and how its sentence begins.
+//! The errors of a connection, each with its code, whether to retry, and the beginning of its sentence.
 
 use super::{Endpoint, Error, Retry};
 use crate::problem::Code;

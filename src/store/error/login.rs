@@ -9,7 +9,7 @@ use super::opening::{Channel, Opening};
 use super::{Endpoint, Error, pooler};
 use crate::provider::redact;
 
-/// `opening`: what we know of the attempt; `None` for an error on an open session (a pooler logs in late).
+/// `opening`: the known facts of the attempt; `None` for an error on an open session (a pooler logs in late).
 pub(super) fn failed(db: &DbError, endpoint: &Endpoint, opening: Option<&Opening<'_>>) -> Option<Error> {
     let state = db.code().code();
     let role = &endpoint.role;

@@ -1,6 +1,6 @@
 //! A server's message, as far as it is searched for words that we know.
 
-/// In small letters and without what is quoted, which are names that anyone may have chosen.
+/// In lowercase and without quoted parts, which are names that anyone may have chosen.
 pub(super) fn outside_quotes(message: &str) -> String {
     let mut text = String::new();
     let mut closing = None;

@@ -84,7 +84,7 @@ impl Error {
         }
     }
 
-    /// What is wrong with a database that answers. A retry does not help.
+    /// The fault of a database that answers. A retry does not help.
     pub(super) fn of_database(code: Code, endpoint: &Endpoint, what: &str, next: &str) -> Self {
         Error::new(code, Retry::No, format!("{endpoint}: {what}"), what.to_owned(), next)
     }
@@ -143,7 +143,7 @@ impl Error {
         &self.words.cause
     }
 
-    /// The same error for a list of servers, which says the cause of each.
+    /// The same error for a list of servers, with the cause of each.
     #[must_use]
     pub(super) fn summed_up(mut self, summary: String) -> Self {
         self.words.cause.clone_from(&summary);
@@ -160,7 +160,7 @@ impl Error {
         Error::new(self.code, self.retry, summary, cause.clone(), next.clone())
     }
 
-    /// The same of one that has several hosts: their causes are told with names.
+    /// The same for several hosts: each cause has a name.
     #[cfg(feature = "controller")]
     #[must_use]
     pub(super) fn of_same_hosts(&self, asking: &Endpoint) -> Self {
@@ -179,7 +179,7 @@ impl Error {
         self.sqlstate.as_deref() == Some("42P01")
     }
 
-    /// The statement was the one that waits for the lock for seeding.
+    /// The statement waits for the lock for seeding.
     #[must_use]
     pub(super) fn of_advisory_lock(self) -> Self {
         if self.sqlstate.as_deref() != Some("55P03") {

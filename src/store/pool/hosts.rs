@@ -12,7 +12,7 @@ use crate::store::connect::{Connector, Session, SessionIntent};
 use crate::store::error::{Endpoint, Error};
 use crate::store::url::ConnectOptions;
 
-/// What is known longer than this is forgotten.
+/// Older knowledge is dropped.
 const KEPT: Duration = Duration::from_secs(600);
 
 /// The hosts of one URL. Of several, a session may go to each.
@@ -55,7 +55,7 @@ impl FailingHosts {
         opened
     }
 
-    /// The host does not answer, or not any more.
+    /// The host does not answer, or no longer.
     pub fn failed(&self, options: &ConnectOptions, error: &Error) {
         let mut hosts = lock(&self.0);
         let known = hosts.remove(&options.route().hosts);

@@ -30,7 +30,7 @@ impl Opened {
     }
 
     pub async fn close(self) {
-        // Of one that is not lent.
+        // Of a session that is not lent.
         if let Some(session) = Arc::into_inner(self.session) {
             session.close().await;
         }

@@ -97,7 +97,7 @@ impl Pool {
         connector.source().options().is_ok_and(|options| self.hosts.is_failing(&options))
     }
 
-    /// A session to this host gave no answer: no other one is tried before the host was asked again.
+    /// A session to this host gave no answer: a new connection asks the host before another session is used.
     pub async fn gave_no_answer(&self, connector: &Connector, error: &Error) {
         let Ok(options) = connector.source().options() else { return };
         if !hosts::is_of_host(error) {
@@ -179,7 +179,7 @@ fn busy(options: &ConnectOptions) -> Error {
     Error::new(Code::Unreachable, Retry::Wait, summary.clone(), summary, "wait for the next check")
 }
 
-/// Nothing that is held under these locks can be left half done.
+/// No code under these locks can leave a half-done state.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

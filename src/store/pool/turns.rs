@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::lock;
 use crate::store::url::Route;
 
-/// After this long, one that was put behind others is behind them no more.
+/// After this long, a postponed waiter has its normal place again.
 const LONGEST: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +22,7 @@ pub struct Limits {
     pub of_database: usize,
 }
 
-/// What is asked for.
+/// A request for a turn.
 #[derive(Clone, Debug, Default)]
 pub struct Claim {
     pub tenant: String,
@@ -162,7 +162,7 @@ impl State {
                 return;
             };
             self.hold(&waiter.claim);
-            // One that waits no more gives it back itself.
+            // A waiter that has left gives it back itself.
             let _ = waiter.granted.send(());
         }
     }

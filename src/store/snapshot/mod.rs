@@ -22,7 +22,7 @@ pub enum ReadScope {
     Schema { encryption: bool },
 }
 
-/// A transaction of its own, in one round trip.
+/// A separate transaction, in one round trip.
 pub async fn read(session: &Session, request: &ReadRequest<'_>, scope: ReadScope) -> Result<Snapshot, Error> {
     read_only(session, read_locked(session, request, scope)).await
 }

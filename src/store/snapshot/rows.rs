@@ -1,7 +1,7 @@
 //! Providers and their keys, in one statement: of given names, or all live ones.
 //!
 //! A backend that was just started looks up in its catalogs every name in a statement, and that is most of what the read
-//! costs. So it joins, and nothing else: no sort, no aggregate, no cast but the enum's. What they would do is done here.
+//! costs. So it only joins: no sort, no aggregate, no cast but the enum's. This module does their work.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -19,7 +19,7 @@ use crate::store::connect::{Parameter, Session};
 use crate::store::dbcrypt::Keyring;
 use crate::store::failpoint::{Step, step};
 
-/// What is asked for.
+/// The columns to read.
 pub struct ReadRequest<'a> {
     pub names: Vec<&'a str>,
     /// Keys only if they are compared, so that only then their table must be readable.

@@ -30,7 +30,7 @@ pub(in crate::store) fn explain(error: &(dyn StdError + 'static), host: &str, ro
     Some(Explained { cause, next })
 }
 
-/// An `io::Error` shows what is inside of it, not as a source.
+/// An `io::Error` displays its inner error, but does not return it as a source.
 fn find<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a Error> {
     let mut current = Some(error);
     while let Some(error) = current {

@@ -1,4 +1,4 @@
-//! The client's certificate and key, and what is wrong with them.
+//! The client's certificate and key, and their faults.
 
 use std::sync::Arc;
 

@@ -106,7 +106,7 @@ fn roots(root: Option<&Pem>, system: &SystemRoots) -> Result<Roots, Problem> {
 fn certificates(bytes: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
     match certificates {
-        // Bundles are put together from others; a CA that is there a hundred times ends the search for a chain.
+        // Bundles are joined from others; a CA that occurs a hundred times would end the search for a chain.
         Ok(mut list) if !list.is_empty() => {
             let mut seen = HashSet::new();
             list.retain(|certificate| seen.insert(certificate.clone()));

@@ -128,7 +128,7 @@ fn is_unreadable(error: &CertificateError) -> bool {
     matches!(error, CertificateError::BadEncoding) || webpki_error(error).is_some()
 }
 
-/// What rustls has no word of its own for.
+/// Errors without a separate variant in rustls.
 pub(super) fn webpki_error(error: &CertificateError) -> Option<&webpki::Error> {
     match error {
         CertificateError::Other(other) => other.0.downcast_ref(),

@@ -54,7 +54,7 @@ fn read_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<ConnectOpti
     if let Some(message) = pasted(text) {
         return Err(problem(Code::DatabaseUrlInvalid, message));
     }
-    // A URL that is not one of ours is told before it is taken for a list, which a `=` in its parameters would do.
+    // A foreign URL is reported before a `=` in its parameters makes it look like a list.
     let head = text.split(['=', ' ']).next().unwrap_or_default();
     let other_url = text.starts_with(['"', '\'']) || head.contains("://");
     let pairs = if parse_url::has_scheme(text) {
@@ -72,7 +72,7 @@ fn read_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<ConnectOpti
     from_pairs(pairs, Some(origin), lookup)
 }
 
-/// The URL as pairs; a parameter of the query takes the place of what stands before it.
+/// The URL as pairs; a parameter of the query replaces the part before it.
 fn from_url(parts: parse_url::Parts) -> Pairs {
     let (hosts, ports): (Vec<String>, Vec<String>) = parts.hosts.into_iter().unzip();
     // A port after the last host alone is for all, as in lib/pq; an empty one otherwise means the default, as in libpq.
@@ -167,7 +167,7 @@ pub(super) fn from_pairs(
     let ssl_sni = reader.text("sslsni").is_none_or(|value| value.starts_with('1'));
     let (connect_timeout, target) = (fields::connect_timeout(&mut reader), fields::target(&mut reader));
     let channel_binding = fields::channel_binding(&mut reader);
-    // The last: it takes what is left.
+    // The last: it takes the remaining pairs.
     let startup = fields::startup(&mut reader);
     let options = ConnectOptions {
         database: database.unwrap_or_else(|| user.clone()),

@@ -1,4 +1,4 @@
-//! The values that take more than a copy: hosts, TLS, times, what is asked of the server.
+//! The values that need more than a copy: hosts, TLS, times, start-up parameters.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -151,7 +151,7 @@ pub(super) fn channel_binding(reader: &mut ParameterReader<'_>) -> ChannelBindin
     reader.choice("channel_binding", &words).unwrap_or(ChannelBinding::Prefer)
 }
 
-/// What is asked of the server at start-up, as Coder's driver asks for it.
+/// The start-up parameters, as Coder's driver sends them.
 pub(super) struct Startup {
     pub application_name: Option<String>,
     pub options: Option<String>,
@@ -159,7 +159,7 @@ pub(super) struct Startup {
     pub require_auth: Option<RequireAuth>,
 }
 
-/// What is left over: after it the reader has no pair any more.
+/// The remaining pairs; afterwards the reader has none.
 pub(super) fn startup(reader: &mut ParameterReader<'_>) -> Startup {
     let require_auth = require_auth(reader);
     let options = reader.take("options");

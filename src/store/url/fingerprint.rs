@@ -3,7 +3,7 @@ use sha2::{Digest, Sha256};
 
 use super::{ConnectOptions, HostAddress, Pem, Verification};
 
-/// Where a session leads, in hashes: what budgets are counted by. Nothing of the URL can be read from it.
+/// The target of a session in hashes, for budgets. They reveal nothing of the URL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
     /// All hosts of the URL: a session goes to one of them, and each of them may be that one.
@@ -13,7 +13,7 @@ pub struct Route {
 }
 
 impl ConnectOptions {
-    /// Names of hosts are told apart as DNS does.
+    /// Host names are compared as in DNS.
     pub fn route(&self) -> Route {
         let host = |host: &super::Host| match &host.address {
             HostAddress::Tcp { name, address } => {

@@ -88,7 +88,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// As written. What is verified depends on the root certificate too: [`ConnectOptions::verification`].
+/// As written. The verification depends on the root certificate too: [`ConnectOptions::verification`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SslMode {
     Disable,
@@ -98,7 +98,7 @@ pub enum SslMode {
     VerifyFull,
 }
 
-/// What is asked of the server's certificate.
+/// The verification of the server's certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verification {
     /// No TLS at all.
@@ -157,7 +157,7 @@ pub struct Identity {
     pub key: Pem,
 }
 
-/// Variables that people expect to be read, after the one that is.
+/// Variables that people expect to be read, each after the one that is read instead.
 const NOT_READ: [&str; 14] = [
     "CODER_PG_HOST",
     "CODER_PG_PASSWORD",
@@ -243,7 +243,7 @@ impl ConnectOptions {
         self.require_auth = Some(require_auth);
     }
 
-    /// The names of all that is asked of the server at start-up (`search_path`, …), for an error about one of them.
+    /// The names of all start-up parameters (`search_path`, …), for an error about one of them.
     pub fn parameter_names(&self) -> Vec<String> {
         let mut names: Vec<String> = self.parameters.iter().map(|(name, _)| name.clone()).collect();
         if let Some(options) = &self.options {
@@ -261,7 +261,7 @@ impl ConnectOptions {
         format!("database {} at {}", redact::database(&self.database), hosts.join(", "))
     }
 
-    /// What is asked of a server's certificate. As in libpq, a root certificate makes `require` verify the chain, and the
+    /// The verification of a server's certificate. As in libpq, a root certificate makes `require` verify the chain, and the
     /// system's store makes the default `verify-full`.
     pub fn verification(&self) -> Verification {
         match (self.ssl_mode, &self.root) {

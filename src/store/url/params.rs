@@ -1,4 +1,4 @@
-//! Which parameters there are, and what is done with each.
+//! The parameters, and the treatment of each.
 
 /// More than Postgres has settings that a session would want.
 pub(super) const MAX_PARAMETERS: usize = 128;
@@ -25,7 +25,7 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("require_auth", "PGREQUIREAUTH"),
 ];
 
-/// The same for parameters that are not read by name: what is done with each, [`rule`] says.
+/// The same for parameters that are not read by name; [`rule`] has the treatment of each.
 pub(super) const OTHER_VARIABLES: &[(&str, &str)] = &[
     ("client_encoding", "PGCLIENTENCODING"),
     ("geqo", "PGGEQO"),
@@ -46,7 +46,7 @@ pub(super) fn variable(name: &str) -> Option<&'static str> {
     rows.into_iter().find(|(parameter, _)| *parameter == name).map(|(_, variable)| *variable)
 }
 
-/// What is done with a parameter that is not one of [`VARIABLES`] nor read by name.
+/// The treatment of a parameter that is neither one of [`VARIABLES`] nor read by name.
 pub(super) enum Rule {
     /// It changes nothing here.
     Ignored,

@@ -27,7 +27,7 @@ pub(super) enum Fault {
     Escape,
     NotUtf8,
     Semicolon,
-    /// An `@` where none can be: what Go takes for the host is a piece of the password.
+    /// A misplaced `@`: Go would take a piece of the password for the host.
     StrayAt,
 }
 

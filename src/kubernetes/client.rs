@@ -42,7 +42,7 @@ words! {
         Tls = "tls" =>
             "the certificate of the API server is not accepted; check the server's name and certificate-authority in \
              the kubeconfig",
-        /// The program that gives the credentials, asked anew.
+        /// The credential plugin, run again.
         Plugin = "plugin" =>
             "the credential plugin of the kubeconfig failed; the log names it with its exit code; run it by hand to see why",
         Other = "other" => "the API server's answer could not be interpreted; retrying",

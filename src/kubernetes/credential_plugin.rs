@@ -1,4 +1,4 @@
-//! A program that the kubeconfig names, and that gives the credentials: what is said when it fails, at the start or later.
+//! The kubeconfig's credential plugin: the error when it fails, at the start or later.
 
 use std::error::Error;
 use std::fmt;
@@ -11,7 +11,7 @@ use crate::provider::redact;
 
 pub const NO_CLIENT: &str = "cannot create a Kubernetes client; check the kubeconfig with kubectl config view";
 
-/// In place of the library's error, which holds what the plugin printed and its arguments.
+/// Replaces the library's error, which contains the plugin's output and arguments.
 #[derive(Debug)]
 pub struct PluginFailed(String);
 
@@ -46,7 +46,7 @@ pub fn sentence(failure: &AuthError, plugin: &str) -> String {
     }
 }
 
-/// The same client. What its plugin gave holds for a time; then the plugin is run again, in the middle of a call.
+/// The same client. The plugin's credentials expire; it then runs again, in the middle of a call.
 pub fn naming_failures(client: Client, namespace: &str, plugin: String) -> Client {
     let (plugin, told) = (Arc::new(plugin), Arc::<Mutex<Option<String>>>::default());
     let service = tower::service_fn(move |request| {

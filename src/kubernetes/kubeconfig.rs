@@ -22,7 +22,7 @@ const MAX_KUBECONFIG: u64 = 4 << 20;
 const NAMED: usize = 12;
 
 /// A client for this API server, and the namespace that its context names. Without a file and a context: the files of `KUBECONFIG`
-/// (those of the list that are not there are skipped) or `~/.kube/config`, else the service account of the pod.
+/// (missing ones of the list are skipped) or `~/.kube/config`, else the service account of the pod.
 pub async fn connect(server: &ApiServer) -> Result<(Client, String), Problem> {
     let mut config = match (of_files(server).await, Config::incluster()) {
         (Err(_), Ok(config)) if server.kubeconfig.is_none() && server.context.is_none() => {

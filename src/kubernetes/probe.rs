@@ -36,7 +36,7 @@ pub fn page(url: &str) -> Result<Uri, String> {
     }
 }
 
-/// Asks until the answer is 200. `Err`: what the last attempt met, as the rest of a sentence about the page.
+/// Requests the page until the answer is 200. `Err`: the last attempt's failure, as the rest of a sentence about the page.
 pub async fn until_ok(page: &Uri) -> Result<(), String> {
     let mut last = ask(page).await;
     for _ in 1..ATTEMPTS {

@@ -41,7 +41,7 @@ pub fn examples(command: Command) -> &'static [Example] {
     match command {
         Command::Seed => &[
             ("seed", "in the init container: options are variables, AI_PROVIDER_SEED_WAIT=5m"),
-            ("seed --block-on=none", "start whatever happens; what is wrong is in the log"),
+            ("seed --block-on=none", "always start; problems are in the log"),
         ],
         Command::Diff => {
             if cfg!(feature = "controller") {

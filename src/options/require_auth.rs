@@ -42,7 +42,7 @@ impl RequireAuth {
         let items: Vec<&str> = text.split(',').map(str::trim).collect();
         let negated = items.iter().filter(|item| item.starts_with('!')).count();
         if negated != 0 && negated != items.len() {
-            return Err("it has methods with ! and without; write either what is allowed or what is not".to_owned());
+            return Err("it has methods with ! and without; list either the allowed or the forbidden ones".to_owned());
         }
         let mut named = Vec::new();
         for item in items {

@@ -226,7 +226,8 @@ fn take_environment(reader: &mut OptionReader, credentials: Compare, settings: C
     if let Some(option) = take.contradicts(credentials, settings) {
         let spelled = |reader: &mut OptionReader, option| reader.given(option).map(|given| given.origin);
         let origins = [spelled(reader, "take-environment"), spelled(reader, option)];
-        let message = format!("what is taken from the environment must be compared; take less, or set --{option}=warn");
+        let message =
+            format!("fields that are taken from the environment must be compared; take fewer, or set --{option}=warn");
         let problem = Problem::new(Code::InvalidOption, message);
         reader.problems.push(problem.variables(origins.into_iter().flatten()));
     }

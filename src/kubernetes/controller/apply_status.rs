@@ -31,7 +31,7 @@ pub struct Current {
 pub struct Applied {
     /// The resourceVersion after the write.
     pub version: Option<String>,
-    /// A field that the definition does not know, so that it is not there.
+    /// A field that the CRD lacks, so the server dropped it.
     pub dropped_field: Option<String>,
 }
 
@@ -41,7 +41,7 @@ impl<'a> StatusClient<'a> {
         StatusClient { api: Api::namespaced_with(client.clone(), &resource.0, &kind), resource }
     }
 
-    /// The status that is there, as far as it can be read.
+    /// The existing status, as far as it can be read.
     pub async fn read(&self) -> Result<Option<AIProviderSeedStatus>, ApiError> {
         Ok(self.object().await?.and_then(|object| part(&object, "status")))
     }

@@ -35,7 +35,7 @@ use crate::store::{Error, Retry};
 
 /// To a session, all hosts tried.
 const CONNECT: Duration = Duration::from_secs(10);
-/// A look has at most four round trips, each with a limit of its own.
+/// A check has at most four round trips, each with a separate limit.
 const LOOK: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(250);
 /// What took longer than this is not tried a second time at once: others wait.
@@ -69,7 +69,7 @@ pub struct Checked {
     pub write_refused: Option<String>,
 }
 
-/// What a database is asked with.
+/// The inputs for reading a database.
 struct Gathered {
     target: Target,
     workload: Workload,
@@ -120,7 +120,7 @@ impl From<ApiError> for Ending {
 }
 
 impl Checker<'_> {
-    /// `turn`: for a session, until the caller is done. `working`: for what is read, and so only for a part of the check.
+    /// `turn`: for a session, until the caller is done. `working`: for the reads, and so only for a part of the check.
     pub async fn check(&self, spec: &AIProviderSeedSpec, turn: &mut Turn, working: Turn) -> Result<CheckEnd, ApiError> {
         let checked = |checked: Checked| Ok(CheckEnd::Checked(Box::new(checked)));
         let Ok(observed) = timeout(LIMIT, self.observe(spec, turn, working)).await else {
@@ -131,7 +131,7 @@ impl Checker<'_> {
             Err(Ending::Elsewhere(route)) => Ok(CheckEnd::LeadsTo(route)),
             Err(Ending::Stopped(stop)) => checked(Observation::stopped(stop).into()),
             Err(Ending::TooMuch(problem)) => checked(Observation::refused(&vec![problem].into()).into()),
-            // That stays so until somebody grants it, and no condition may go on saying InSync meanwhile.
+            // That lasts until the right is granted, and no condition may keep InSync meanwhile.
             Err(Ending::Failed(error)) if error.kind == ApiErrorKind::Forbidden => {
                 self.metrics.api_error(error.kind);
                 checked(Observation::stopped(CheckStopped::new(Reason::EnvironmentUnknown, error.to_string())).into())
@@ -278,7 +278,7 @@ impl Checker<'_> {
 
     /// A session that died since its last use, or a server that is just failing over, gets a second try.
     async fn ask(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {
-        // Of a host that failed before, this check brings one result, and others wait for theirs.
+        // For a host that failed before, this check has one result, and others wait for theirs.
         let (began, is_known) = (Instant::now(), self.pool.is_failing(connector));
         let watched = self.listeners.enter(self.resource, connector);
         let watched = watched.as_ref();

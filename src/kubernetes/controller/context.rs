@@ -1,4 +1,4 @@
-//! What all checks share: clients, limits, metrics, and what is remembered of each resource between two checks.
+//! Shared by all checks: clients, limits, metrics, and the memory of each resource between two checks.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,7 +28,7 @@ use crate::store::connect::destinations::Destinations;
 use crate::store::pool::{Claim, Limits, Pool, Turns};
 use crate::store::url::Route;
 
-/// A resource as the watch brings it, whether or not its spec can be read.
+/// A resource from the watch, whether or not its spec is readable.
 pub type Guarded = DeserializeGuard<AIProviderSeed>;
 
 /// At once.
@@ -42,17 +42,17 @@ pub struct Context {
     pub index: Index,
     /// Where databases may be.
     pub destinations: Destinations,
-    /// Checks that read objects or rows at once, over all namespaces. One that waits for a server is none of them.
+    /// Checks that read objects or rows at once, over all namespaces, without those that wait for a server.
     pub work: Arc<Turns>,
     /// First words about new resources at once: a check's turn comes later.
     pub first_words: Semaphore,
-    /// True when the process is to end: what only waits or reads is dropped then.
+    /// True when the process must end: tasks that only wait or read are then dropped.
     pub ending: watch::Sender<bool>,
-    /// What is not known of a resource yet was last read before that.
+    /// Resources without a known check were last read before this time.
     started: Instant,
     /// Without it nothing is ever written to a database.
     pub allow_writes: bool,
-    /// Writes at once. They hold no permit of the checks: a lock that somebody holds must not stop those.
+    /// Writes at once. They use no permit of the checks, because a held lock must not stop those.
     pub writers: Semaphore,
     pub events: Arc<Publisher>,
     pub lease: Arc<LeaseAge>,
@@ -62,7 +62,7 @@ pub struct Context {
     memory: Mutex<HashMap<Key, Memory>>,
 }
 
-/// What is remembered of a resource between two checks. Nothing is lost if it is lost.
+/// The memory of a resource between two checks. Losing it does no harm.
 #[derive(Default)]
 struct Memory {
     /// The status that was last written or is at least as new.
@@ -153,7 +153,7 @@ impl Context {
         gone.iter().for_each(|key| self.forget(key));
     }
 
-    /// The newer of the status that the watch brought and the one that was written.
+    /// The newer of the watched status and the written one.
     pub fn latest_status(
         &self,
         resource: &Key,
@@ -218,7 +218,7 @@ impl Context {
         self.memory()[resource].failures
     }
 
-    /// A resource's turn at a database. What failed before goes behind what did not, which may still say that all is well.
+    /// A resource's turn at a database. Failed resources wait behind the others, whose status may still say InSync.
     pub fn claim(&self, resource: &Key) -> Claim {
         let memory = self.memory();
         let known = memory.get(resource);
@@ -241,7 +241,7 @@ impl Context {
         self.memory().get(resource).and_then(|memory| memory.checked).unwrap_or(self.started)
     }
 
-    /// When a check that is asked for by annotation may begin: one in `pause`.
+    /// When a check requested by annotation may begin: one in each `pause`.
     pub fn next_asked(&self, resource: &Key, pause: Duration) -> Instant {
         let mut memory = self.memory();
         let asked = &mut memory.entry(resource.clone()).or_default().asked;

@@ -37,7 +37,7 @@ fn config_map_of_spec<'a>(objects: &'a Objects, reference: &KeyRef, field: &str)
     objects.required_config_map_key(&reference.name, &reference.key, &Mention(field))
 }
 
-/// `spec.database.urlSecretRef`. It stands alone: the container's PG variables belong to the container's URL.
+/// `spec.database.urlSecretRef`, used alone: the container's PG variables belong to the container's URL.
 pub fn from_secret(reference: &KeyRef, objects: &Objects) -> Result<ConnectOptions, CheckStopped> {
     let bytes = secret_of_spec(objects, reference, "spec.database.urlSecretRef")?;
     let origin = format!("Secret {}, key {}", redact::name(&reference.name), redact::name(&reference.key));

@@ -23,13 +23,13 @@ use super::readiness::Readiness;
 
 /// More at once make the oldest give way, those first that have not asked for anything.
 const CONNECTIONS: usize = 256;
-/// Of a connection: what it may send as one request's head.
+/// The maximum size of a request's head.
 const BUFFER: usize = 16 * 1024;
 /// Where the kernel has no IPv6, `[::]` is this.
 const IPV4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 /// A connection that stays longer is ended.
 const LIMIT: Duration = Duration::from_secs(30);
-/// One that asks nothing is ended soon.
+/// A connection without a request ends soon.
 const HEADERS: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
@@ -51,7 +51,7 @@ fn has_no_ipv6(address: SocketAddr, error: ErrorKind) -> bool {
 }
 
 impl Admin {
-    /// Opens the port, so that one that is taken is noticed at the start.
+    /// Opens the port, so that a used one is noticed at the start.
     pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
         match TcpListener::bind(address).await {
             Err(error) if has_no_ipv6(address, error.kind()) => {
@@ -94,7 +94,7 @@ impl Admin {
                     .header_read_timeout(HEADERS)
                     .max_buf_size(BUFFER)
                     .serve_connection(TokioIo::new(stream), answer);
-                // Whoever asked went away, or asked too slowly.
+                // The client has gone away, or was too slow.
                 let _ = tokio::time::timeout(LIMIT, connection).await;
             });
             open.push_back(Connection { task: task.abort_handle(), asked });

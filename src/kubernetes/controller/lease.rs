@@ -1,5 +1,5 @@
 //! Who of several controllers works: the holder of a Lease. Taken by `replace` with the resourceVersion that was read, so that
-//! of two only one can win. It only keeps down noise: what the controller says comes from the database, whoever says it.
+//! of two only one can win. It only reduces noise: every replica would report the same, from the database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::kubernetes::client::{ApiError, ApiErrorKind, call};
 
 /// How long others wait after the last renewal that they saw.
 const DURATION: Duration = Duration::from_secs(15);
-/// Whoever could not renew for this long stops, well before the others may begin.
+/// A holder that could not renew for this long stops, well before the others may begin.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -25,13 +25,13 @@ pub struct Election {
     namespace: String,
     name: String,
     me: String,
-    /// The version of somebody else's lease, and since when we have been looking at it. Their clock does not matter.
+    /// The version of another holder's lease, and the time since when we see it. The holder's clock does not matter.
     seen: Option<(String, Instant)>,
     /// How old our last renewal is, for writes.
     age: Arc<LeaseAge>,
 }
 
-/// What to do about the lease that is there.
+/// The next step for the current lease.
 #[derive(Debug, PartialEq)]
 enum Step {
     /// Put this in its place.
@@ -107,7 +107,7 @@ impl Election {
                 self.age.renewed(began);
                 Ok(true)
             }
-            // Somebody was quicker. A holder looks again before it believes that.
+            // Another replica was quicker. A holder reads the lease again to verify.
             Err(error) if error.kind == ApiErrorKind::Conflict && !is_held_by(&current, &self.me) => Ok(false),
             Err(error) => Err(error),
         }
@@ -135,7 +135,7 @@ fn is_held_by(lease: &Lease, who: &str) -> bool {
     lease.spec.as_ref().and_then(|spec| spec.holder_identity.as_deref()) == Some(who)
 }
 
-/// `me`: who asks for it. One without a spec was never held.
+/// `me`: the candidate. A lease without a spec was never held.
 fn step(lease: &Lease, me: &str, seen: &mut Option<(String, Instant)>, now: Instant) -> Step {
     let time = || Some(MicroTime(Timestamp::now()));
     let seconds = i32::try_from(DURATION.as_secs()).ok();
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(step(&lease(Some("other"), "2"), "me", &mut seen, at(29)), Step::Wait);
         let taken = step(&lease(Some("other"), "2"), "me", &mut seen, at(30));
         let Step::Put(lease) = taken else { panic!("{taken:?}") };
-        // The version that was read goes along, so that the API server refuses it if somebody else was quicker.
+        // Sends the read version, so that the API server refuses the write if another replica was quicker.
         assert_eq!(lease.metadata.resource_version.as_deref(), Some("2"));
         assert_eq!(lease.spec.unwrap().lease_transitions, Some(1));
     }

@@ -1,4 +1,4 @@
-//! What Prometheus scrapes. Labels come from closed lists only; series with `namespace` and `name`, which grow with the number of
+//! The metrics for Prometheus. Labels come from closed lists only; series with `namespace` and `name`, which grow with the number of
 //! resources, go away with their resource.
 
 use std::collections::HashMap;
@@ -233,7 +233,7 @@ impl Metrics {
         self.not_checked(resource);
     }
 
-    /// In the text format 0.0.4, which every scraper reads; `CONTENT_TYPE` says so.
+    /// In the text format 0.0.4 (`CONTENT_TYPE`), which every scraper reads.
     pub fn text(&self) -> String {
         let mut text = String::new();
         // Writing into a String does not fail.

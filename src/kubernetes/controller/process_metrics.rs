@@ -8,7 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-/// Of times in `/proc`: what Linux tells programs, whatever it counts in itself.
+/// The unit of times in `/proc`, independent of the kernel's own clock.
 const TICKS_PER_SECOND: f64 = 100.0;
 
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl Process {
     }
 
     fn parse([stat, system, status, limits]: &[String; 4]) -> Process {
-        // The name of the program stands in brackets and may hold anything.
+        // The program's name is in brackets and may contain anything.
         let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
         // As proc(5) counts them, from 1; the third is the first here.
         let ticks = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();

@@ -76,7 +76,7 @@ impl Readiness {
         }
     }
 
-    /// The installed definition took a whole status. Only one that has the field shows that it is known now.
+    /// The installed CRD accepted a whole status. Only a status with the field shows that the CRD has it now.
     pub fn took(&self, has: impl FnOnce(&str) -> bool) {
         let mut state = self.lock();
         if state.lost.as_deref().is_some_and(has) {

@@ -1,4 +1,4 @@
-//! Requests for a check that no watch of the API server brings: a database announced a change, or a rollout moved on.
+//! Requests for a check without a watch event: a database announced a change, or a rollout progressed.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -28,7 +28,7 @@ use crate::report::problem_sentence;
 /// Between two looks for the definition.
 const PAUSE: Duration = Duration::from_secs(3);
 const SWEEP: Duration = Duration::from_secs(10);
-/// For the checks that run when the process is asked to end: less than a pod's 30 s.
+/// The time for running checks when the process must end: less than a pod's 30 s.
 const GRACE: Duration = Duration::from_secs(20);
 
 /// For Events that are on their way then.
@@ -38,7 +38,7 @@ const LAST_EVENTS: Duration = Duration::from_secs(3);
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
     Requested,
-    /// Somebody else works now, or nobody knows.
+    /// Another replica works now, or it is unknown.
     LeaseLost,
     /// The API server has not accepted the credentials for five minutes.
     Unauthorized,
@@ -131,7 +131,7 @@ fn instance() -> String {
     format!("{}_{:08x}", redact::truncate_chars(&redact::escape(&host), 100), fastrand::u32(..))
 }
 
-/// Turns true when the process is asked to end.
+/// Turns true when the process must end.
 fn stop_signal() -> std::io::Result<channel::Receiver<bool>> {
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let (sender, receiver) = channel::channel(false);

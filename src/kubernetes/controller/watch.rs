@@ -99,7 +99,7 @@ fn pages() -> watcher::Config {
     watcher::Config::default().page_size(PAGE)
 }
 
-/// What is kept of a resource: of its metadata, what names it and what it asks of us.
+/// The kept part of a resource: of its metadata, the name and our annotations.
 fn strip(guarded: &mut Guarded) {
     let meta = guarded.meta_mut();
     meta.managed_fields = None;
@@ -276,7 +276,7 @@ fn kind_of(error: &watcher::Error) -> ApiErrorKind {
     }
 }
 
-/// A watch that was away for long begins anew; that is its ordinary course.
+/// A watch that was interrupted for long restarts; that is normal.
 fn tell(kind: ApiErrorKind, message: &str) {
     match kind {
         ApiErrorKind::Expired => tracing::debug!("{message}"),

@@ -32,7 +32,7 @@ impl Basis<'_> {
     }
 }
 
-/// Takes the environment into the row, if the conflict is still the one that was named.
+/// Updates the row from the environment, if the named conflict still exists.
 pub async fn resolve(target: &Target, id: &str, basis: &Basis<'_>) -> resolve::ResolveOutcome {
     let Some(connector) = &target.prepared.connector else { return resolve::ResolveOutcome::default() };
     let holds = || basis.holds();

@@ -40,11 +40,11 @@ pub fn annotation<'m>(meta: &'m ObjectMeta, name: &str) -> Option<&'m String> {
     status = "AIProviderSeedStatus",
     derive = "PartialEq",
     doc = "AIProviderSeed names a workload whose pods seed Coder's AI providers from their environment. The controller reads \
-           the same environment and the same rows, and says in conditions and Events whether the next start would go ahead, \
-           and if not, why. It writes to the database only if it runs with --allow-writes, and then only what spec.mode or \
-           the annotation aiproviders.dev/resolve asks for.",
+           the same environment and the same rows, and reports in conditions and Events whether the next start would succeed, \
+           and if not, why. It writes to the database only if it runs with --allow-writes, and then only if spec.mode or \
+           the annotation aiproviders.dev/resolve requests it.",
     printcolumn = r#"{"name": "Ready", "type": "string", "jsonPath": ".status.conditions[?(@.type=='Ready')].status",
-        "description": "Whether it could be checked and the next start would go ahead"}"#,
+        "description": "Whether the check and the next start succeed"}"#,
     printcolumn = r#"{"name": "In sync", "type": "string", "jsonPath": ".status.conditions[?(@.type=='InSync')].status",
         "description": "Whether environment and database agree"}"#,
     printcolumn = r#"{"name": "Providers", "type": "string", "jsonPath": ".status.summary.inSync",

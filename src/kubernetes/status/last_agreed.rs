@@ -34,7 +34,7 @@ impl ProviderHashes {
     }
 }
 
-/// Which side is another one than at the last agreement, and when that was. `None`: nobody knows, or neither.
+/// The side that has changed since the last agreement, and the time of that. `None`: unknown, or neither.
 pub fn changed_side(agreements: &[AgreementStatus], record: &ProviderHashes) -> Option<(Changed, Time)> {
     let last = agreements.iter().find(|last| last.name == record.provider && last.id == record.row)?;
     let changed = match (record.environment != last.hash, record.database != last.hash) {

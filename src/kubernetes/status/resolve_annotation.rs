@@ -30,7 +30,7 @@ impl Decision {
     }
 }
 
-/// By what the status remembers a value. One that is no decision may be anything, and is not repeated.
+/// The form in which the status remembers a value. An invalid one may be anything, and is not repeated.
 pub fn token(text: &str) -> String {
     match Decision::parse(text) {
         Decision::Malformed => format!("malformed-{}", &hex(&Sha256::digest(text))[..12]),
@@ -62,7 +62,7 @@ pub fn is_current(id: &str, seen: &DatabaseView) -> bool {
     seen.conflicts().iter().any(|conflict| conflict.status.id == id)
 }
 
-/// The conflict of a decision that was carried out is there again.
+/// The conflict of a completed decision has come back.
 pub fn conflict_recurred(id: &str) -> WriteResult {
     let message = format!(
         "conflict {id} recurred after it was resolved; to decide again, remove the annotation (kubectl annotate … \
@@ -71,7 +71,7 @@ pub fn conflict_recurred(id: &str) -> WriteResult {
     WriteResult::new(WriteReason::ResolveWaiting, message)
 }
 
-/// The provider of a conflict that is there or that the status still has. `None`: no conflict of that id is known.
+/// The provider of a current conflict, or of one in the status. `None`: the id is unknown.
 pub fn provider_of<'a>(id: &str, before: Option<&'a AIProviderSeedStatus>, seen: &'a DatabaseView) -> Option<&'a str> {
     let now = seen.conflicts().iter().map(|conflict| &conflict.status);
     let earlier = before.into_iter().flat_map(|before| &before.conflicts);

@@ -52,7 +52,7 @@ impl Room {
     }
 }
 
-/// Reads one value. The room is asked before anything is copied.
+/// Reads one value. Checks the remaining room before it copies anything.
 impl<'de> DeserializeSeed<'de> for &Room {
     type Value = Value;
 

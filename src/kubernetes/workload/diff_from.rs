@@ -51,7 +51,7 @@ pub struct WorkloadInputs {
 }
 
 impl WorkloadSource {
-    /// `manifests` is what stands on standard input, for [`FromPlace::Manifests`].
+    /// `manifests`: the text of standard input, for [`FromPlace::Manifests`].
     pub async fn open(from: &FromSource, manifests: &str) -> Result<WorkloadSource, Problem> {
         let container = from.container.clone().unwrap_or_else(|| DEFAULT_CONTAINER.to_owned());
         match &from.place {
@@ -212,7 +212,7 @@ fn default_counts(problem: Problem) -> Problem {
     Problem { code: Code::NotInManifests, message, ..problem }
 }
 
-/// What follows from an unknown value need not be true, so only the unknown ones are told then.
+/// A conclusion from an unknown value may be false, so only the unknown values are reported.
 fn told(mut refused: Findings, manifests: bool) -> Findings {
     let is_unknown = |problem: &Problem| problem.code == Code::EnvironmentUnknown;
     if refused.problems.iter().any(is_unknown) {

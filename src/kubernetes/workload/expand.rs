@@ -9,7 +9,7 @@ pub enum Piece<'a> {
     Reference(&'a str),
 }
 
-/// The text in pieces; of `$$` one `$` remains. Takes time in proportion to the text, whatever stands in it.
+/// The text in pieces; `$$` becomes one `$`. Takes time in proportion to the text, whatever it contains.
 pub fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     let last_close = text.rfind(')');
     let mut at = 0;

@@ -109,7 +109,7 @@ pub async fn objects(client: &Client, namespace: &str, names: &Names) -> Result<
 
 struct Full;
 
-/// Only what is used, as long as there is room for it.
+/// Only the used parts, as long as there is room for them.
 fn used<V, T: AsRef<[u8]>>(
     data: BTreeMap<String, V>,
     keys: &UsedKeys,

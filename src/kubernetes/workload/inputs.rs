@@ -18,7 +18,7 @@ use crate::run::prepare::{Prepared, prepare_with};
 use crate::store::connect::Connector;
 use crate::store::url::ConnectOptions;
 
-/// All that is known before the database is asked.
+/// All inputs of a check before it reads the database.
 pub struct Target {
     pub prepared: Prepared,
     pub options: Options,
@@ -43,7 +43,7 @@ pub struct ContainerInputs<'a> {
     container: &'a Container,
     objects: &'a Objects,
     pub variables: Vec<Variable>,
-    /// What is wrong with its arguments.
+    /// The faults of its arguments.
     usage: Option<Problem>,
     /// Objects that were not given and may set any variable.
     missing: Vec<String>,
@@ -103,7 +103,7 @@ impl<'a> ContainerInputs<'a> {
     }
 }
 
-/// A value of the database's own variables that nobody here knows.
+/// An unknown value of the database's variables.
 pub fn is_of_unknown_database(problem: &Problem) -> bool {
     problem.code == Code::EnvironmentUnknown && problem.variables.iter().any(|name| is_of_database(name))
 }

@@ -1,4 +1,4 @@
-//! Secrets and ConfigMaps: which ones a check uses, and what is in them.
+//! The Secrets and ConfigMaps of a check, with their content.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -35,11 +35,11 @@ pub const WRITABLE_BY: &str = "aiproviders.dev/writable-by";
 pub struct Objects {
     pub secrets: BTreeMap<String, Option<BTreeMap<String, Vec<u8>>>>,
     pub config_maps: BTreeMap<String, Option<BTreeMap<String, String>>>,
-    /// By the name of the Secret: what its annotation `aiproviders.dev/writable-by` says.
+    /// By the name of the Secret: its annotation `aiproviders.dev/writable-by`.
     pub writable_by: BTreeMap<String, String>,
-    /// Only manifests: what is not among them may be in the cluster.
+    /// Manifests only: a missing object may be in the cluster.
     pub partial: bool,
-    /// Manifests that are encrypted, so that what they hold is as unknown as what is not among them.
+    /// Encrypted manifests, whose content is as unknown as that of missing ones.
     pub encrypted: Vec<(ObjectKind, String)>,
 }
 
@@ -48,7 +48,7 @@ pub const MAX_OBJECTS: usize = 64;
 /// Bytes of the keys that a check uses of them, with their names.
 pub const MAX_OBJECT_BYTES: usize = 4 << 20;
 
-/// What is used of an object; the rest is dropped as soon as it was read.
+/// The used part of an object; the rest is dropped right after the read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UsedKeys {
     All,
@@ -136,14 +136,14 @@ impl Objects {
     pub fn has_elsewhere(&self, kind: ObjectKind, name: &str, optional: bool) -> bool {
         let there = match kind {
             ObjectKind::Secret => self.secrets.contains_key(name),
-            // A chart brings its ConfigMaps along; one that may be missing is then really missing.
+            // A chart contains its ConfigMaps, so an optional one that is not among them does not exist.
             _ => self.config_maps.contains_key(name) || optional,
         };
         let is_encrypted = self.encrypted.iter().any(|(of, encrypted)| *of == kind && encrypted == name);
         self.partial && (is_encrypted || !there)
     }
 
-    /// A whole Secret. `Ok(None)`: it is not there, and need not be.
+    /// A whole Secret. `Ok(None)`: it does not exist and is optional.
     pub fn secret(
         &self,
         name: &str,

@@ -32,7 +32,7 @@ impl Excess {
             error
         };
         let too_large =
-            "look for what is so large in ai_providers and ai_provider_keys, or whether this is Coder's database";
+            "find the large values in ai_providers and ai_provider_keys, or check that this is Coder's database";
         match self {
             Excess::Http => reached(
                 "a web server answers there, and no Postgres server".to_owned(),

@@ -112,7 +112,7 @@ fn rows_of_the_tests_are_read_as_those_of_postgres() {
 }
 
 const LOGIN: &str = "it sends more than 1 MiB before the session is ready; check that this is Coder's database";
-const ANSWER: &str = "it sent more than 16 MiB in answer to one read; look for what is so large in ai_providers";
+const ANSWER: &str = "it sent more than 16 MiB in answer to one read; find the large values in ai_providers";
 const UNASKED: &str = "it sent more than 1 MiB of notices and parameters that nothing asked for";
 const OTHER_TYPE: &str = "a column has another type than expected";
 

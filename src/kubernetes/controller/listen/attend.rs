@@ -1,4 +1,4 @@
-//! The task of one listener: what it hears starts checks; a session that is over, silent or deaf ends it.
+//! The task of one listener: announcements start checks; a closed, silent or deaf session ends it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +12,12 @@ use super::database::{Database, Orders};
 use super::metrics::Open;
 use crate::store::listen::Listener;
 
-/// Between two questions whether the server is there, when no check proves it.
+/// The pause between two liveness queries when no check proves the session.
 const PING: Duration = Duration::from_secs(60);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The process ends, another listener took its place, or the database is not used any more.
+    /// The process ends, another listener has replaced it, or the database is no longer in use.
     Dismissed,
     Lost,
 }

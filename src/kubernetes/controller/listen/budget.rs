@@ -1,4 +1,4 @@
-//! How many sessions listen at once. What is beyond the budget polls; no place is lent.
+//! The number of sessions that listen at once. Resources beyond the budget poll; no place is lent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};

@@ -1,4 +1,4 @@
-//! What is known of one database that is in use: who uses it, whether it is listened to, what was announced and found.
+//! The state of one database in use: its resources, its listener, the announcements and the changes found.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -55,7 +55,7 @@ struct Read {
     view: Option<View>,
 }
 
-/// Of each provider of the environment, what the database holds. The environment has no part in it.
+/// The database's values for each provider of the environment, without those of the environment.
 #[derive(Debug, PartialEq, Eq)]
 pub struct View(BTreeMap<String, (Option<String>, Option<String>, bool)>);
 
@@ -95,7 +95,7 @@ impl Database {
         Database { name: name.to_owned(), gate: tokio::sync::Mutex::default(), state: Mutex::default() }
     }
 
-    /// Nothing that is held under this lock can be left half done.
+    /// No code under this lock can leave a half-done state.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,7 +143,7 @@ impl State {
         (differs && announced == before.announced).then_some(Doubt { announced, listener_since })
     }
 
-    /// Whether nothing came after all, though the listener is there.
+    /// Whether nothing arrived in spite of the listener.
     pub fn was_not_announced(&mut self, doubt: Doubt) -> bool {
         let since = self.listening.as_ref().map(|listening| listening.since);
         let not_announced = since == Some(doubt.listener_since) && self.announced == doubt.announced;

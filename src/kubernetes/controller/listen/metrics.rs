@@ -1,4 +1,4 @@
-//! What is measured of listeners.
+//! The metrics of listeners.
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;

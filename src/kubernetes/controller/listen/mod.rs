@@ -33,7 +33,7 @@ const OPEN: Duration = Duration::from_secs(3);
 pub const MOST: u16 = 64;
 /// Then a listener is replaced: a role may have lost its right to log in, a name may have another address.
 const OLDEST: Duration = Duration::from_secs(600);
-/// What is not likely to change is asked again after this time.
+/// Unlikely changes are checked again after this time.
 const POOLER: Duration = Duration::from_secs(600);
 const STANDBY: Duration = Duration::from_secs(60);
 /// When a proof must have arrived.
@@ -71,7 +71,7 @@ struct Maps {
 pub struct ListenerLimits {
     pub all: u16,
     pub of_host: u16,
-    /// One that listened so long is replaced.
+    /// The age at which a listener is replaced.
     pub oldest: Duration,
 }
 
@@ -127,12 +127,12 @@ impl Listeners {
         Some(Watched { database, resource: resource.clone() })
     }
 
-    /// The resource uses no database any more that is known.
+    /// The resource no longer uses a known database.
     pub fn leave(&self, resource: &Key) {
         self.maps().leave(resource);
     }
 
-    /// Before the read of a check: a listener is there after this, if there can be one, and hears of what changes from here on.
+    /// Before the read of a check: opens a listener, if possible, which then hears of every later change.
     /// `session` is the check's own.
     pub async fn prepare(
         self: &Arc<Self>,
@@ -187,11 +187,11 @@ impl Listeners {
         };
         match listen(connector.clone(), Arc::clone(&self.sender), now + OPEN).await {
             Ok(listener) => {
-                // A successor hears everything from before the end of the one that it replaces.
+                // A successor listens before the end of its predecessor.
                 let since = if successor.is_some() { since } else { Instant::now() };
                 self.attend(watched, listener, place, since);
             }
-            // The one that it was to replace is as good as before.
+            // Its predecessor is still good.
             Err(_) if successor.is_some() => {}
             Err(NoListener::Pooler) => database.state().polls(PollingReason::Pooler, Some(now + POOLER)),
             Err(NoListener::Standby) => database.state().polls(PollingReason::Standby, Some(now + STANDBY)),
@@ -210,10 +210,10 @@ impl Listeners {
         let id = listening.id;
         {
             let mut state = database.state();
-            // Those who read before have seen what this one does not hear of any more.
+            // Resources that read earlier may miss changes that this listener no longer hears of.
             let others = state.users.iter().filter(|(key, user)| **key != watched.resource && user.read_before(since));
             let unheard: Vec<Key> = others.map(|(key, _)| key.clone()).collect();
-            // The one that is replaced ends when its orders do.
+            // The replaced listener ends with its channel.
             state.listening = Some(listening);
             drop(state);
             unheard.iter().for_each(|resource| self.rechecks.ask(resource));
@@ -283,7 +283,7 @@ impl Listeners {
         }
     }
 
-    /// Ends all listeners and opens none any more. A second call waits as the first one does.
+    /// Ends all listeners and opens no more. A second call waits like the first.
     pub async fn stop(&self) {
         self.stopped.send_replace(true);
         let ended = async {
@@ -315,7 +315,7 @@ impl Maps {
 }
 
 impl Proof {
-    /// Sent in the flight of the read, behind it. What cannot be sent proves nothing.
+    /// Sent in the flight of the read, after it. If it cannot be sent, it proves nothing.
     pub async fn send(&self, session: &Session) {
         if listen::prove(session, &self.sender, self.number).await.is_ok()
             && let Some(listening) = &self.database.state().listening

@@ -12,7 +12,7 @@ const RESOURCE: Rate = Rate { burst: 25, every: Duration::from_secs(300) };
 const PROCESS: Rate = Rate { burst: 100, every: Duration::from_millis(500) };
 /// Of the Events that say how many were left out.
 const SUMMARY: Rate = Rate { burst: 1, every: Duration::from_secs(300) };
-/// What is left out is counted for this long before it is said.
+/// Suppressed Events are counted for this long before the summary.
 const GATHER: Duration = Duration::from_secs(10);
 /// More resources than these have no bucket of their own while they find the process's empty.
 const MOST: usize = 10_000;
@@ -104,7 +104,7 @@ impl<T> Budget<T> {
         due
     }
 
-    /// The resource is gone: what was left out is of no use. Its bucket stays, so that one created again has no new one.
+    /// The resource is gone, and with it the count. Its bucket stays, so that a recreated resource gets no new one.
     pub fn forget(&mut self, resource: &Key) {
         if let Some(entry) = self.resources.get_mut(resource) {
             entry.left_out = None;
@@ -156,7 +156,7 @@ mod tests {
         assert_eq!(budget.left_out(at(9)), []);
         assert_eq!(budget.left_out(at(10)), [LeftOut { count: 100, of: "of" }]);
         assert_eq!(budget.left_out(at(20)), []);
-        // What follows is told with the next one, which has a bucket too.
+        // Later ones are reported with the next summary, which has a bucket too.
         taken(&mut budget, "a", 7, at(30));
         assert_eq!(budget.left_out(at(60)), []);
         let told: u64 = budget.left_out(at(310)).iter().map(|left_out| left_out.count).sum();

@@ -39,7 +39,7 @@ pub struct Publisher {
     budget: Mutex<Budget<ObjectMeta>>,
     /// Of the last Event, in microseconds since 1970: no two have the same.
     last: AtomicI64,
-    /// What is on its way.
+    /// Events being sent.
     tasks: Mutex<JoinSet<()>>,
     /// Namespaces in which the last Event was lost, and how many were in a row.
     failing: Mutex<HashMap<String, u64>>,
@@ -90,10 +90,10 @@ impl Publisher {
         lock(&self.budget).forget(resource);
     }
 
-    /// Waits for what is on its way, but not longer than this.
+    /// Waits for the Events being sent, but not longer than this.
     pub async fn finish(&self, limit: Duration) {
         let tasks = std::mem::take(&mut *lock(&self.tasks));
-        // What is late is lost.
+        // A late Event is lost.
         let _ = tokio::time::timeout(limit, tasks.join_all()).await;
     }
 

@@ -27,7 +27,7 @@ use crate::kubernetes::status::conditions::{ReconcileInput, StatusUpdate, next};
 use crate::kubernetes::status::observation::{DatabaseView, Observation};
 use crate::provider::redact;
 
-/// The writes that a check is followed by, which have limits of their own.
+/// The writes after a check, which have separate limits.
 const WRITING_LIMIT: Duration = Duration::from_secs(150);
 /// The first pause after an error that may mend itself; it doubles.
 const BACKOFF: Duration = Duration::from_secs(5);
@@ -190,7 +190,7 @@ impl Reconciling<'_> {
         Ok(told((observation.reason, self.next_check(&observation, seed.spec.interval(), requeue_within))))
     }
 
-    /// The check that is asked for by annotation, as the status repeats it.
+    /// The check requested by annotation, as the status repeats it.
     fn token(&self) -> Option<String> {
         annotation(self.meta, RECONCILE_ANNOTATION).map(|token| redact::truncate_chars(token, TOKEN))
     }

@@ -88,7 +88,7 @@ impl Reconciling<'_> {
         is_ready.then(|| self.context.last_checked(self.resource) + seed.spec.interval() * 2 + OVERDUE)
     }
 
-    /// No check came to its end for so long that the last one says nothing any more.
+    /// No check has finished for so long that the last result no longer counts.
     pub(super) async fn overdue(&self) {
         let message = "the last check is older than twice the interval, and one more has not ended: it waits for its turn, \
                        for the database or for the API server; see the log of the controller";

@@ -1,4 +1,4 @@
-//! A decision by annotation: whether it still names a conflict, who carries it out, and what became of it.
+//! A decision by annotation: whether its conflict still exists, which controller carries it out, and the result.
 
 use std::time::Duration;
 

@@ -25,7 +25,7 @@ pub fn target(spec: &AIProviderSeedSpec, workload: &Workload, objects: &Objects)
     let (inputs, texts) = ContainerInputs::of(workload, container, objects)?;
     let (mut options, mut findings) = options::parse(&texts, &inputs.variables);
     if spec.url_secret_ref().is_some() {
-        // Nobody asks where the container would find its database.
+        // The container's own database is not used.
         findings.problems.retain(|problem| !is_of_unknown_database(problem));
     }
     take_options(spec, &mut options);
@@ -89,7 +89,8 @@ fn contradiction(spec: &AIProviderSeedSpec, options: &Options) -> Option<Problem
     let take = options.take_environment;
     let option = take.contradicts(options.compare_credentials, options.compare_settings).filter(|_| says)?;
     let field = if option == "compare-credentials" { "compareCredentials" } else { "compareSettings" };
-    let message = format!("what is taken from the environment must be compared; take less, or set {field} to Warn");
+    let message =
+        format!("fields that are taken from the environment must be compared; take fewer, or set {field} to Warn");
     let fields = ["takeEnvironment", field].map(|field| format!("spec.options.{field}"));
     Some(Problem::new(Code::InvalidOption, message).variables(fields))
 }

@@ -257,7 +257,7 @@ fn events(before: &AIProviderSeedStatus, observation: &Observation, input: &Reco
                 field_path: Some(field_path(now)),
             });
         }
-        // Not cut: one that only fell out of the list is not resolved.
+        // The whole list: a conflict beyond the limit is not resolved.
         let gone = |old: &&ConflictStatus| !conflicts.iter().any(|conflict| key(&conflict.status) == key(old));
         events.extend(before.conflicts.iter().filter(gone).map(|old| PendingEvent {
             reason: EventReason::ConflictResolved,
@@ -281,7 +281,7 @@ fn events(before: &AIProviderSeedStatus, observation: &Observation, input: &Reco
         let refused = result.reason == WriteReason::ResolveRefused;
         let new = find_condition(before, kind)
             .is_none_or(|old| old.reason != result.reason.as_str() || (refused && old.message != result.message));
-        // What was inserted was inserted now; everything else stands until it changes.
+        // An insert has happened now; every other reason keeps its time until it changes.
         if result.reason.emits_event() && (another || new || result.reason == WriteReason::Seeded) {
             events.push(PendingEvent {
                 reason: EventReason::Write(result.reason),

@@ -180,7 +180,7 @@ fn sentences(problems: &[Problem]) -> String {
     problems.iter().map(problem_sentence).collect::<Vec<_>>().join("; ")
 }
 
-/// What follows from an unknown value need not be true, so only the unknown ones are told then.
+/// A conclusion from an unknown value may be false, so only the unknown values are reported.
 fn problems(problems: &[Problem]) -> Observation {
     if problems.iter().any(|problem| problem.code == Code::ObjectsTooMany) {
         return Observation::new(Reason::EnvironmentUnknown, sentences(problems), DatabaseView::Unread);
@@ -206,7 +206,7 @@ fn agreed(report: &Report, of: &ReportSubject<'_>) -> Observation {
     } else if report.count(State::WouldUpdate) > 0 {
         (Reason::WouldUpdate, would_update(report))
     } else if report.count(State::Missing) > 0 {
-        // Why what is missing would not be inserted at the next start.
+        // The obstacle to an insert at the next start.
         let not_now = warning(Code::EncryptionPending).map(problem_sentence);
         (Reason::WouldSeed, [Some(good(report)), not_now].into_iter().flatten().collect::<Vec<_>>().join("; "))
     } else if let Some(pending) = warning(Code::RotationPending) {

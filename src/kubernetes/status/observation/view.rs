@@ -7,14 +7,14 @@ use crate::plan::{Conflict, State};
 use crate::provider::{Class, Presence, Source, redact};
 use crate::report::{Provider, Report, conflict_sentence, value};
 
-/// What is known of the database.
+/// The known state of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseView {
     /// It was read, or there was nothing to ask it.
     Found { providers: Vec<ProviderStatus>, conflicts: Vec<ObservedConflict>, records: Vec<ProviderHashes> },
-    /// It could not be read: which providers are in sync is not known, and conflicts stand until a read shows that they are gone.
+    /// It is unreadable: the providers in sync are unknown, and conflicts stay until a read shows their end.
     Unread,
-    /// Nobody looked; all that was found before stays.
+    /// No check ran; the last result stays.
     NotLooked,
 }
 

@@ -94,7 +94,7 @@ pub enum ConditionUpdate {
     /// It stays as it was.
     #[default]
     Keep,
-    /// It goes: nothing is asked for.
+    /// It is removed: there is no request.
     Remove,
     Set(WriteResult),
 }

@@ -1,6 +1,6 @@
 //! The environment of a container as the kubelet builds it: `envFrom` in order, then `env` in order, later ones winning.
 //!
-//! Function of values. What only the pod knows becomes a variable without a value, and matters only to whoever needs it.
+//! Function of values. A value that only the pod knows becomes a variable without a value, and matters only where it is needed.
 
 mod notes;
 
@@ -23,7 +23,7 @@ pub enum EnvValue {
     NotUnicode(Source),
     /// Known only in the pod; where it comes from.
     InPod(String),
-    /// It stands in an object that was not given; which.
+    /// It is in this missing object.
     Elsewhere(String, Source),
     /// So many bytes that no process could start with it; it was never built.
     TooLarge(usize),
@@ -40,7 +40,7 @@ pub struct Pod<'a> {
 #[derive(Default)]
 pub struct ContainerEnv {
     values: BTreeMap<String, EnvValue>,
-    /// Objects that were not given and may set any variable: `Secret coder-ai, which envFrom of container coder reads`.
+    /// Missing objects that may set any variable: `Secret coder-ai, which envFrom of container coder reads`.
     pub missing: Vec<String>,
     /// The same, with the prefix of the names that each may set.
     unknown: Vec<(String, ObjectKind, String)>,
@@ -103,7 +103,7 @@ impl ContainerEnv {
         self.total
     }
 
-    /// The text with its references resolved. What a Secret has a part in is as secret as the Secret. How long it becomes is
+    /// The text with its references resolved. A text with a part of a Secret is as secret as the Secret. How long it becomes is
     /// known before it is built.
     pub fn expand(&self, text: &str) -> EnvValue {
         let (mut length, mut source) = (0_usize, Source::Container);
@@ -199,7 +199,7 @@ impl ContainerEnv {
         Ok(())
     }
 
-    /// A key that is no name of a variable is passed over. (Kubernetes 1.34 takes more names; none that is read here.)
+    /// Skips a key that is not a variable name. (Kubernetes 1.34 accepts more names; none of them is read here.)
     fn put_key(&mut self, prefix: &str, key: &str, bytes: usize, value: impl FnOnce() -> EnvValue) {
         if self.full {
             return;
@@ -243,7 +243,7 @@ impl ContainerEnv {
                 let by = format!("env {} of container {}", redact::name(&variable.name), redact::name(&container.name));
                 match value_from(from, &Mention(&by), pod, objects)? {
                     Some(value) => value,
-                    // Optional and not there: as if this entry were not, so that an earlier one stays.
+                    // Optional and missing: the entry has no effect, so an earlier one stays.
                     None => return Ok(()),
                 }
             }
@@ -256,7 +256,7 @@ impl ContainerEnv {
     }
 }
 
-/// What is held of it.
+/// The content, as far as known.
 fn of_entry(name: &str, value: &EnvValue) -> usize {
     let bytes = match value {
         EnvValue::Text(text, _) => text.len(),
@@ -265,7 +265,7 @@ fn of_entry(name: &str, value: &EnvValue) -> usize {
     size::of_variable(name.len(), bytes)
 }
 
-/// The object that all its variables come from, if nobody here knows it.
+/// The object of all its variables, if unknown.
 fn elsewhere<'a>(from: &'a EnvFromSource, objects: &Objects) -> Option<(ObjectKind, &'a str)> {
     let map = from.config_map_ref.as_ref().map(|map| (ObjectKind::ConfigMap, map.name.as_str(), map.optional));
     let secret = from.secret_ref.as_ref().map(|secret| (ObjectKind::Secret, secret.name.as_str(), secret.optional));
@@ -320,7 +320,7 @@ fn not_given(source: Source) -> EnvValue {
     EnvValue::Elsewhere(format!("it comes from {source}"), source)
 }
 
-/// Nobody has checked the names in a manifest from elsewhere.
+/// Names in a manifest are unchecked.
 fn of_map(name: &str, key: &str) -> Source {
     Source::ConfigMap { name: redact::name(name), key: redact::name(key) }
 }

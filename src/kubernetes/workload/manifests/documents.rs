@@ -1,4 +1,4 @@
-//! A stream of manifests to its documents. They may hold secrets, so of an error only its place is told.
+//! A stream of manifests to its documents. They may contain secrets, so an error names only its place.
 
 use serde::de::DeserializeSeed;
 use serde_json::Value;
@@ -57,7 +57,7 @@ impl Manifests {
         Ok(())
     }
 
-    /// Documents end at a line that begins with `---`, wherever it stands, so each is read for itself, and an error has its
+    /// Documents end at any line that begins with `---`, so each is read separately, and an error has its
     /// number.
     fn yaml(&mut self, text: &str, room: &Room) -> Result<(), Problem> {
         let (mut document, mut first) = (String::new(), 1);
@@ -67,7 +67,7 @@ impl Manifests {
                 Some(rest) => {
                     self.yaml_document(&std::mem::take(&mut document), first, room)?;
                     first = at + 1;
-                    // What stands behind the marker belongs to the document; its columns do not matter.
+                    // Text after the marker belongs to the document; its columns do not matter.
                     document.push_str(rest);
                 }
                 None if line.trim_end() == "..." => {}

@@ -25,7 +25,7 @@ pub struct Manifests {
     secrets: Vec<Object>,
     config_maps: Vec<Object>,
     documents: usize,
-    /// `DaemonSet coder`: what has the template of a pod, or is one, and can be no workload here.
+    /// `DaemonSet coder`: an object with a pod template, or a pod, that cannot be a workload here.
     others: Vec<String>,
 }
 
@@ -104,7 +104,7 @@ impl Manifests {
         if found.is_empty() {
             return Err(none(&all, documents, &others));
         }
-        // One that says its namespace is meant before one that leaves it open.
+        // An object with a namespace takes precedence over one without.
         if found.iter().any(|(_, object)| namespace == Some(&object.namespace)) {
             found.retain(|(_, object)| namespace == Some(&object.namespace));
         }
@@ -162,7 +162,7 @@ impl Object {
         Err(invalid(format!("{}: a {} without a valid Kubernetes name", self.place, kind.as_str())))
     }
 
-    /// `seeds`: the container that is judged. Of the others only what is as it should be is taken.
+    /// `seeds`: the checked container. Of the others only valid entries are used.
     fn workload(&self, kind: WorkloadKind, seeds: &str) -> Result<Workload, Problem> {
         self.check_name(kind)?;
         let containers = |list: &'static str| -> Result<Vec<Container>, Problem> {
@@ -218,7 +218,7 @@ impl Object {
     }
 }
 
-/// What the container refers to. What its neighbours refer to is taken where it is as it should be: it says whether they seed too.
+/// The objects of the container. Valid objects of its neighbours are used too, to see whether they seed.
 fn referred_to(
     workload: &Workload,
     seeds: &str,

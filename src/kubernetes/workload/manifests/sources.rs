@@ -27,7 +27,7 @@ pub fn check(entry: &Value, path: &str) -> Result<(), String> {
     check_names(&entry["valueFrom"], &format!("{path}.valueFrom"), &OF_VALUE, &OF_ALL)
 }
 
-/// `known`: the sources that belong here. `other`: those of the other list, which people mix up.
+/// `known`: the sources of this list. `other`: those of the other list, for confusions.
 fn check_names(sources: &Value, path: &str, known: &[&str], other: &[&str]) -> Result<(), String> {
     let names = || sources.as_object().into_iter().flat_map(|map| map.keys());
     for name in names().filter(|name| !known.contains(&name.as_str())) {

@@ -65,7 +65,7 @@ fn ill_typed(value: &Value, path: &str) -> Result<(), Mistake> {
             (_, Value::Null) | ("optional", Value::Bool(_)) => {}
             ("optional", other) => return Err(format!("{path} is {}; write true or false", kind(other))),
             ("valueFrom" | "configMapRef" | "secretRef", _) => ill_typed(field, &path)?,
-            // Sources that only newer releases know, and quantities, which may be numbers.
+            // Sources of newer releases, and quantities, which may be numbers.
             (name, Value::Object(_)) if name.ends_with("Ref") => ill_typed(field, &path)?,
             ("divisor", _) => {}
             _ => _ = text(field, &path)?,

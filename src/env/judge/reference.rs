@@ -129,7 +129,7 @@ static TOKENS: [(&str, Reference); 5] = [
 ];
 
 /// At least one of these is in every row.
-const SIGNS: u128 = ascii_of("$({<[@ /:.!R");
+const SIGNS: u128 = ascii_of("$({<[@ /:.!+R");
 
 /// One of these is in every form that is made of a name.
 const NAME_SIGNS: u128 = ascii_of("$%_@#!");

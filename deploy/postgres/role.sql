@@ -127,6 +127,12 @@ begin
     end if;
   end loop;
 
+  -- Only some releases of Coder have it: the models behind a Bedrock provider, which are out of date once its region, role or
+  -- model changes.
+  if to_regclass(format('%I.ai_provider_bedrock_resolved_models', place)) is not null then
+    execute format('grant select, delete on table %I.ai_provider_bedrock_resolved_models to ai_provider_resolve', place);
+  end if;
+
   if later and absent <> '{}' then
     execute format('alter default privileges for role %I in schema %I grant select, insert on tables to ai_provider_seed', owner, place);
     execute format('alter default privileges for role %I in schema %I grant select on tables to ai_provider_diff', owner, place);

@@ -25,7 +25,8 @@ pub async fn lacking_grants(session: &Session, resolution: &Resolution) -> Resul
         needed.extend([("insert", "ai_provider_keys"), ("delete", "ai_provider_keys")]);
     }
     if resolution.forgets_models() {
-        needed.push(("delete", "ai_provider_bedrock_resolved_models"));
+        // A deletion by id reads the id.
+        needed.extend(["select", "delete"].map(|privilege| (privilege, "ai_provider_bedrock_resolved_models")));
     }
     if resolution.audit {
         needed.push(("insert", "audit_logs"));

@@ -8,6 +8,7 @@ use crate::support::{Database, Run, Server, Snapshot, Variant};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/coder";
 const STORED: &str = r#"{"_type":"bedrock","_version":1,"model":"m1","region":"eu-central-1","resolved_model":"r1","small_fast_model":"s1"}"#;
+const MODELS: &str = "ai_provider_bedrock_resolved_models";
 const MODELS_TABLE: &str = "create table ai_provider_bedrock_resolved_models (provider_id uuid, model text);
     insert into ai_provider_bedrock_resolved_models select id, 'r1' from ai_providers;
     insert into ai_provider_bedrock_resolved_models values ('00000000-0000-0000-0000-000000000001', 'other');";
@@ -113,9 +114,22 @@ fn missing_grant_on_resolved_models_stops_the_update() {
     database.execute(&format!("{}{MODELS_TABLE}", insert(STORED, "null")));
     let id = run("diff", &database).run().json()["conflicts"][0]["id"].as_str().unwrap().to_owned();
     let before = Snapshot::of(&database);
-    let take = run("resolve", &database).args(["--take=environment", "--yes", "--conflict", &id]);
-    let refused = take.database(database.url_of(crate::support::roles::RESOLVE)).run().expect(5);
-    assert_eq!(refused.codes("problems"), ["permission_denied"]);
-    assert!(refused.stdout.contains("ai_provider_bedrock_resolved_models"), "{refused}");
-    assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
+    let take = || {
+        let take = run("resolve", &database).args(["--take=environment", "--yes", "--conflict", &id]);
+        take.database(database.url_of(crate::support::roles::RESOLVE)).run()
+    };
+    for granted in ["", "select", "delete"] {
+        if !granted.is_empty() {
+            database.execute(&format!("grant {granted} on {MODELS} to {}", crate::support::roles::RESOLVE));
+        }
+        let refused = take().expect(5);
+        assert_eq!(refused.codes("problems"), ["permission_denied"], "with {granted:?}");
+        assert!(refused.stdout.contains(MODELS), "{refused}");
+        assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
+        database.execute(&format!("revoke all on {MODELS} from {}", crate::support::roles::RESOLVE));
+    }
+    // The table came with an upgrade of Coder.
+    database.run_role_sql("select");
+    take().expect(0);
+    assert_eq!(database.json(&format!("select json_agg(model) from {MODELS}")), json!(["other"]));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::connect::{CODERS_CHANNEL, Connector, Heard, Hearing, OWN_CHANNEL, Session, SessionIntent};
+use super::connect::{CODERS_CHANNEL, Connector, Heard, Hearing, OWN_CHANNEL, Session, SessionIntent, Writers};
 use super::error::Error;
 
 /// For each of the statements that a listener sends.
@@ -30,9 +30,14 @@ pub enum NoListener {
     Failed,
 }
 
-/// Opens a separate session and listens, by `deadline`. `sender`: see [`proof`].
-pub async fn listen(connector: Connector, sender: Arc<str>, deadline: Instant) -> Result<Listener, NoListener> {
-    let (hearing, heard) = Hearing::new(sender);
+/// Opens a separate session and listens, by `deadline`. `sender`: see [`prove`]. `writers`: whose announcements are this process's.
+pub async fn listen(
+    connector: Connector,
+    sender: Arc<str>,
+    writers: Writers,
+    deadline: Instant,
+) -> Result<Listener, NoListener> {
+    let (hearing, heard) = Hearing::new(sender, writers);
     let opened = connector.hearing(hearing).connect_once(deadline, SessionIntent::Any).await;
     let session = opened.map_err(|error| failed(&error))?;
     let listener = Listener { session, heard };

@@ -34,6 +34,7 @@ mod listening;
 mod lost_listeners;
 mod metrics;
 mod outage;
+mod own_announcements;
 mod pool;
 mod rbac;
 mod resolve;

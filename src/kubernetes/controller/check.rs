@@ -269,11 +269,13 @@ impl Checker<'_> {
         observation.with_desired(desired).with_workload(workload).with_database_watch(watch)
     }
 
-    /// Before a session that is opened elsewhere, as for a write: the budgets hold for both.
-    pub async fn make_room(&self, target: &Target) {
+    /// Before a write, which has a session of its own: the budgets hold for it too, and listeners know it.
+    pub async fn prepare_write(&self, target: &mut Target) {
         if let Some(route) = route_of(target) {
             self.pool.make_room(&route).await;
         }
+        let connector = target.prepared.connector.take();
+        target.prepared.connector = connector.map(|connector| self.listeners.writer(self.resource, connector));
     }
 
     /// A session that died since its last use, or a server that is just failing over, gets a second try.

@@ -14,7 +14,7 @@ use super::login::{Login, Progress, WatchAbove};
 use super::meter::{BelowMeter, Meter};
 use super::session::{Of, READ_ONLY};
 use super::transport::{self, Address, Transport};
-use super::{Bounds, Connector, Hearing, Session, SessionIntent};
+use super::{Bounds, Connector, Hearing, Session, SessionIntent, Writers};
 use crate::problem::{Code, Problem};
 use crate::store::error::{Channel, Endpoint, Error, Opening, Retry};
 use crate::store::tls;
@@ -27,6 +27,7 @@ pub(super) struct Attempt<'a> {
     tls: Option<MakeRustlsConnect>,
     bounds: Bounds,
     hearing: Option<&'a Hearing>,
+    writers: Option<&'a Writers>,
 }
 
 /// Where one attempt goes, and what to call it.
@@ -51,6 +52,7 @@ impl<'a> Attempt<'a> {
             tls,
             bounds: connector.bounds,
             hearing: connector.hearing.as_ref(),
+            writers: connector.writers.as_ref(),
         })
     }
 
@@ -234,12 +236,16 @@ impl<'a> Attempt<'a> {
             Some(excess) => excess.error(&self.bounds, endpoint),
             None => self.failed(&error, host, endpoint, login.progress()),
         })?;
+        let backend = login.progress().backend;
+        if let (Some(writers), Some(backend)) = (self.writers, backend) {
+            writers.add(backend);
+        }
         let of = Of {
             endpoint: endpoint.clone(),
             host: host.clone(),
             bounds: self.bounds,
             meter,
-            backend: login.progress().backend,
+            backend,
             hearing: self.hearing.cloned(),
         };
         Ok(Session::new(client, connection, of))

@@ -1,8 +1,11 @@
 //! What a session that listens has heard: counts and no list, so that it does not matter how many notifications come at once.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 /// Where Coder announces every change of a provider through its API, after the commit and without a payload.
 pub const CODERS_CHANNEL: &str = "ai_providers_changed";
@@ -11,10 +14,34 @@ pub const OWN_CHANNEL: &str = "ai_provider_seed_proof";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
-    /// How often Coder's channel was notified.
+    /// How often others notified Coder's channel.
     pub announced: u64,
+    /// How often this process's writers did.
+    pub announced_by_us: u64,
     /// The highest number that came back of those that this process sent.
     pub proven: u64,
+}
+
+/// The server processes of one database that carry out this process's writes. Behind a pooler they are not known; such an
+/// announcement counts as that of another.
+#[derive(Clone, Debug, Default)]
+pub struct Writers(Arc<Mutex<HashMap<i32, Instant>>>);
+
+impl Writers {
+    /// A write and its announcement take less. Later the server may give the number to another process.
+    const KEPT: Duration = Duration::from_secs(60);
+
+    pub(super) fn add(&self, backend: i32) {
+        let now = Instant::now();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, since| now.duration_since(*since) < Self::KEPT);
+        known.insert(backend, now);
+    }
+
+    fn include(&self, backend: i32) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&backend).is_some_and(|since| since.elapsed() < Self::KEPT)
+    }
 }
 
 /// The ear of one session. The receivers learn of its end when the session drops it.
@@ -23,16 +50,21 @@ pub struct Hearing {
     heard: Arc<watch::Sender<Heard>>,
     /// Tells this process's proofs from those of others.
     sender: Arc<str>,
+    writers: Writers,
 }
 
 impl Hearing {
-    pub fn new(sender: Arc<str>) -> (Hearing, watch::Receiver<Heard>) {
+    pub fn new(sender: Arc<str>, writers: Writers) -> (Hearing, watch::Receiver<Heard>) {
         let (heard, receiver) = watch::channel(Heard::default());
-        (Hearing { heard: Arc::new(heard), sender }, receiver)
+        (Hearing { heard: Arc::new(heard), sender, writers }, receiver)
     }
 
-    pub(super) fn hear(&self, channel: &str, payload: &str) {
+    /// `backend`: the server process that notified.
+    pub(super) fn hear(&self, channel: &str, payload: &str, backend: i32) {
         match channel {
+            CODERS_CHANNEL if self.writers.include(backend) => {
+                self.heard.send_modify(|heard| heard.announced_by_us += 1);
+            }
             CODERS_CHANNEL => self.heard.send_modify(|heard| heard.announced += 1),
             OWN_CHANNEL => {
                 let number = payload.split_once('-').filter(|(sender, _)| *sender == &*self.sender);
@@ -50,7 +82,9 @@ mod tests {
 
     #[test]
     fn only_coders_channel_and_own_proofs_are_heard() {
-        let (hearing, heard) = Hearing::new("abc".into());
+        let writers = Writers::default();
+        let (hearing, heard) = Hearing::new("abc".into(), writers.clone());
+        writers.add(7);
         for (channel, payload) in [
             ("ai_providers_changed", ""),
             ("AI_PROVIDERS_CHANGED", ""),
@@ -61,9 +95,10 @@ mod tests {
             ("ai_provider_seed_proof", "abc-x"),
             ("ai_provider_seed_proof", ""),
         ] {
-            hearing.hear(channel, payload);
+            hearing.hear(channel, payload, 8);
         }
-        assert_eq!(*heard.borrow(), Heard { announced: 2, proven: 7 });
+        hearing.hear("ai_providers_changed", "", 7);
+        assert_eq!(*heard.borrow(), Heard { announced: 2, announced_by_us: 1, proven: 7 });
         drop(hearing);
         assert!(heard.has_changed().is_err());
     }

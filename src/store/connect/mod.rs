@@ -23,9 +23,9 @@ use tokio::time::Instant;
 
 pub use backoff::{Jitter, RetryBudget, full_jitter};
 pub use bounds::Bounds;
-pub use hearing::Hearing;
 #[cfg(feature = "controller")]
 pub use hearing::{CODERS_CHANNEL, Heard, OWN_CHANNEL};
+pub use hearing::{Hearing, Writers};
 pub use session::{Parameter, Session};
 pub use source::ConnectionSource;
 
@@ -53,12 +53,13 @@ pub struct Connector {
     bounds: Bounds,
     destinations: Destinations,
     hearing: Option<Hearing>,
+    writers: Option<Writers>,
 }
 
 impl Connector {
     pub fn new(source: ConnectionSource) -> Self {
         let (system, destinations) = (SystemRoots::default(), Destinations::default());
-        Connector { source, system, bounds: Bounds::ALONE, destinations, hearing: None }
+        Connector { source, system, bounds: Bounds::ALONE, destinations, hearing: None, writers: None }
     }
 
     /// For a process that has several sessions at a time.
@@ -78,6 +79,13 @@ impl Connector {
     #[must_use]
     pub fn hearing(self, hearing: Hearing) -> Self {
         Connector { bounds: Bounds::LISTENER, hearing: Some(hearing), ..self }
+    }
+
+    /// For a session that writes: a listener of the same database tells its announcements from those of others.
+    #[cfg(feature = "controller")]
+    #[must_use]
+    pub fn writing_as(self, writers: Writers) -> Self {
+        Connector { writers: Some(writers), ..self }
     }
 
     pub fn source(&self) -> &ConnectionSource {

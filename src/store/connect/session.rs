@@ -86,7 +86,7 @@ impl Session {
             };
             while let Some(Ok(message)) = poll_fn(|cx| connection.poll_message(cx)).await {
                 if let AsyncMessage::Notification(notification) = message {
-                    hearing.hear(notification.channel(), notification.payload());
+                    hearing.hear(notification.channel(), notification.payload(), notification.process_id());
                 }
             }
         }));

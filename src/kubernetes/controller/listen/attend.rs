@@ -43,7 +43,7 @@ impl Attending {
     async fn attend(&mut self, listener: &mut Listener) -> End {
         let Attending { listeners, database, orders, stopped, .. } = self;
         let mut burst = Burst::default();
-        let mut announced = 0;
+        let (mut announced, mut by_us) = (0, 0);
         let mut ping = Instant::now() + PING;
         let mut ending = stopped.clone();
         loop {
@@ -61,8 +61,13 @@ impl Attending {
                     if changed.is_err() {
                         return End::Lost;
                     }
-                    let now = listener.heard.borrow_and_update().announced;
-                    let news = now - std::mem::replace(&mut announced, now);
+                    let heard = *listener.heard.borrow_and_update();
+                    // They show that announcements arrive; the writer has seen to the checks.
+                    let ours = heard.announced_by_us - std::mem::replace(&mut by_us, heard.announced_by_us);
+                    if ours > 0 {
+                        database.state().hears(ours);
+                    }
+                    let news = heard.announced - std::mem::replace(&mut announced, heard.announced);
                     if news > 0 {
                         listeners.metrics.announced(news);
                         database.state().hears(news);

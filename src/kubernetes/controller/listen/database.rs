@@ -12,6 +12,7 @@ use super::budget::Place;
 use crate::kubernetes::controller::index::Key;
 use crate::kubernetes::crd::status::{PollingReason, ProviderState, ProviderStatus};
 use crate::kubernetes::status::last_agreed::ProviderHashes;
+use crate::store::connect::Writers;
 
 /// The first pause after a listener was lost or could not be opened; it doubles.
 const BACKOFF: Duration = Duration::from_secs(1);
@@ -23,6 +24,8 @@ pub struct Database {
     pub name: String,
     /// Held by who opens a listener.
     pub gate: tokio::sync::Mutex<()>,
+    /// The controller's own.
+    pub writers: Writers,
     state: Mutex<State>,
 }
 
@@ -92,7 +95,8 @@ pub struct Orders {
 
 impl Database {
     pub fn new(name: &str) -> Self {
-        Database { name: name.to_owned(), gate: tokio::sync::Mutex::default(), state: Mutex::default() }
+        let (gate, writers, state) = (tokio::sync::Mutex::default(), Writers::default(), Mutex::default());
+        Database { name: name.to_owned(), gate, writers, state }
     }
 
     /// No code under this lock can leave a half-done state.

@@ -185,7 +185,7 @@ impl Listeners {
                 },
             }
         };
-        match listen(connector.clone(), Arc::clone(&self.sender), now + OPEN).await {
+        match listen(connector.clone(), Arc::clone(&self.sender), database.writers.clone(), now + OPEN).await {
             Ok(listener) => {
                 // A successor listens before the end of its predecessor.
                 let since = if successor.is_some() { since } else { Instant::now() };
@@ -250,6 +250,21 @@ impl Listeners {
     fn recheck(&self, database: &Database, most: usize) {
         let users: Vec<Key> = database.state().users.keys().take(most).cloned().collect();
         users.iter().for_each(|resource| self.rechecks.ask(resource));
+    }
+
+    /// For a write on behalf of the resource. Its announcement starts no check: [`Listeners::wrote`] does.
+    pub fn writer(&self, resource: &Key, connector: Connector) -> Connector {
+        match self.maps().used.get(resource) {
+            Some(database) => connector.writing_as(database.writers.clone()),
+            None => connector,
+        }
+    }
+
+    /// The others that use the database are checked; the resource itself looks after its write anyway.
+    pub fn wrote(&self, resource: &Key) {
+        let Some(database) = self.maps().used.get(resource).cloned() else { return };
+        let others: Vec<Key> = database.state().users.keys().filter(|user| *user != resource).cloned().collect();
+        others.iter().for_each(|other| self.rechecks.ask(other));
     }
 
     /// After the read of a check: a change that nothing announced shows that announcements are not to be relied on.

@@ -115,7 +115,7 @@ impl RequestedWrites<'_> {
         let Ok(_permit) = self.context.writers.try_acquire() else {
             return Ok(later("waiting for other writes", Some(LONGEST_PAUSE)));
         };
-        let Some(Fresh { target, workload, observation, began }) = self.refresh(route_of(target).as_ref()).await?
+        let Some(Fresh { mut target, workload, observation, began }) = self.refresh(route_of(target).as_ref()).await?
         else {
             return Ok(later("the resource or its workload is being changed", Some(LONGEST_PAUSE)));
         };
@@ -123,13 +123,14 @@ impl RequestedWrites<'_> {
             let result = resolve_annotation::conflict_not_found(id, provider, &observation.database);
             return Ok(DecisionOutcome { observation: Some(observation), ..self.decided(result, token) });
         }
-        self.checker.make_room(&target).await;
+        self.checker.prepare_write(&mut target).await;
         let ended = write::resolve(&target, id, &self.basis(began)).await;
         if let Some(error) = &ended.error {
             self.context.metrics.database_error(error.code);
         }
         let result = write_result::resolved(id, &ended);
         if let Some(result) = result.as_ref().filter(|result| result.reason == WriteReason::Resolved) {
+            self.checker.listeners.wrote(self.checker.resource);
             let committed = Some((token.clone(), result.clone()));
             self.context.report_later(self.checker.resource, |unreported| unreported.resolved = committed);
         }

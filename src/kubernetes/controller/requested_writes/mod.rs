@@ -170,11 +170,11 @@ impl RequestedWrites<'_> {
 
     /// What the write came to, and what the database holds after it.
     async fn seed(&self, fresh: Fresh) -> (Option<WriteResult>, Observation) {
-        let Fresh { target, workload, observation, began } = fresh;
+        let Fresh { mut target, workload, observation, began } = fresh;
         if !self.wants_write(&observation) {
             return (None, observation);
         }
-        self.checker.make_room(&target).await;
+        self.checker.prepare_write(&mut target).await;
         let ended = write::seed(&target, self.carried(&observation), &self.basis(began)).await;
         if let Some(error) = &ended.error {
             self.context.metrics.database_error(error.code);
@@ -183,6 +183,9 @@ impl RequestedWrites<'_> {
         if let Some(result) = &result {
             self.record(result);
             let committed = (!result.reason.is_warning()).then(|| result.clone());
+            if committed.is_some() {
+                self.checker.listeners.wrote(self.checker.resource);
+            }
             self.context.report_later(self.checker.resource, |unreported| unreported.seeded = committed);
         }
         (result, self.checker.look(&target, self.spec, &workload).await)

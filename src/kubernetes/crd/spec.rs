@@ -67,8 +67,8 @@ pub struct AIProviderSeedSpec {
     /// Observe: read only. Seed: also insert providers that the database lacks, as the init container would, so that a
     /// first install is complete as soon as Coder has created its tables. With options.takeEnvironment Credentials or
     /// All also write rotated credentials into rows that still hold the values of the last agreement. The controller
-    /// changes no other existing values, deleted providers stay deleted, and it writes nothing while a conflict stops
-    /// the start. Seed needs a controller with --allow-writes (allowWrites in its chart) and a role that may write. If
+    /// changes no other existing values, and deleted providers stay deleted. A conflict that stops the start also stops
+    /// inserts, and the credentials of its own provider. Seed needs a controller with --allow-writes (allowWrites in its chart) and a role that may write. If
     /// database.urlSecretRef names a Secret, its annotation aiproviders.dev/writable-by must list this resource.
     /// Default Observe.
     #[serde(default)]

@@ -220,7 +220,7 @@ fn kubectl_explain_teaches_units_defaults_and_limits() {
     };
     for (path, texts) in [
         ("aps", &["names a workload"][..]),
-        ("aps.spec", &["-required-", "default: what"][..]),
+        ("aps.spec", &["-required-", "default: the environment"][..]),
         ("aps.spec.interval", &["minutes (m), seconds (s)", "At least 10s", "default 5m", "10 %"]),
         ("aps.spec.suspend", &["Default false"]),
         ("aps.spec.workloadRef.kind", &["Deployment or StatefulSet", "enum: Deployment StatefulSet"]),
@@ -229,15 +229,15 @@ fn kubectl_explain_teaches_units_defaults_and_limits() {
         ("aps.spec.options.blockOn", &["All or None alone", "1 to 5", "Default"]),
         (
             "aps.spec.mode",
-            &["enum: Observe Seed", "--allow-writes", "Nothing else that is there is changed", "Default Observe"],
+            &["enum: Observe Seed", "--allow-writes", "changes no other existing values", "Default Observe"],
         ),
         ("aps.status.providers", &["At most 256"]),
-        ("aps.status.agreements", &["At most 256", "which side changed"]),
+        ("aps.status.agreements", &["At most 256", "which side of a conflict changed"]),
         ("aps.status.agreements.hash", &["SHA-256", "64 hex digits", "Credentials are not part"]),
         ("aps.status.agreements.time", &["RFC 3339", "at most once an hour"]),
-        ("aps.status.conflicts.changed", &["Environment, Database or Both", "nobody knows"]),
+        ("aps.status.conflicts.changed", &["Environment, Database or Both", "Absent if unknown"]),
         ("aps.status.conflicts.since", &["RFC 3339"]),
-        ("aps.status.lastHandledResolve", &["aiproviders.dev/resolve", "Remove the annotation"]),
+        ("aps.status.lastHandledResolve", &["aiproviders.dev/resolve", "Removing the annotation"]),
         ("aps.status.conflicts", &["At most 64", "-required-"]),
         ("aps.status.conditions", &["Ready", "what to do"]),
     ] {

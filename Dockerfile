@@ -25,7 +25,8 @@ COPY docs/codes.md docs/conflicts.md docs/controller.md docs/outcomes.md docs/
 COPY src src
 # The target brings its own libc and start files; a compiler is needed for the C in the TLS library, and no machine path gets into it.
 # hack/build says why without unwind tables, and why the relocations are packed.
-ENV RUSTFLAGS="-Cforce-unwind-tables=no -Clink-arg=--pack-dyn-relocs=relr --remap-path-prefix=/src=/src --remap-path-prefix=/usr/local/cargo=/cargo"
+COPY hack/no-unwinding.ld hack/
+ENV RUSTFLAGS="-Clink-arg=-Thack/no-unwinding.ld -Clink-arg=--pack-dyn-relocs=relr --remap-path-prefix=/src=/src --remap-path-prefix=/usr/local/cargo=/cargo"
 RUN printf '%s\n' 'set -eu' \
       'case $TARGETARCH in amd64) cpu=x86_64 ;; arm64) cpu=aarch64 ;; *) echo "unknown $TARGETARCH" >&2; exit 2 ;; esac' \
       'triple=$cpu-unknown-linux-musl; variable=$(echo $triple | tr - _); upper=$(echo $variable | tr a-z A-Z)' \

@@ -16,9 +16,9 @@ const ROWS: &str = "
       ('00000000-0000-4000-8000-000000000002', 'anthropic', 'claude', 'https://claude.internal.example.com/', '2026-11-20 09:12:00+00');
     insert into ai_provider_keys (provider_id, api_key) values ('00000000-0000-4000-8000-000000000001', 'sk-golden-old')";
 const AWS: &str = r#"
-    ; insert into ai_providers (type, name, base_url, enabled, settings) values ('bedrock', 'aws', '', false,
+    ; insert into ai_providers (id, type, name, base_url, enabled, settings) values ('00000000-0000-4000-8000-000000000003', 'bedrock', 'aws', '', false,
       '{"_type":"bedrock","_version":1,"access_key":"AKIAGOLDEN","access_key_secret":"golden-secret","model":"global.anthropic.claude-sonnet-4-5-20250929-v1:0","region":"eu-central-1","role_arn":"arn:aws:iam::1:role/x"}')
-    ; insert into ai_providers (type, name, base_url) values ('copilot', 'copilot', 'https://copilot.example.com/')
+    ; insert into ai_providers (id, type, name, base_url) values ('00000000-0000-4000-8000-000000000004', 'copilot', 'copilot', 'https://copilot.example.com/')
     ; insert into ai_provider_keys (provider_id, api_key) select id, 'sk-golden' from ai_providers where name = 'copilot'"#;
 
 fn conflict(database: &Database, provider: &str) -> String {

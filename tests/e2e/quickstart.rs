@@ -1,21 +1,26 @@
 //! hack/quickstart on a cluster that is there: everything but what docker and kind do.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use super::cluster::Place;
 use super::shown;
 use crate::support::Variant;
 
-/// Runs one of its commands to its end, and returns what it printed.
-fn quickstart(place: &Place, command: &str) -> String {
-    let output = Command::new("hack/quickstart")
+/// Runs one of its commands to its end.
+fn try_quickstart(place: &Place, command: &str) -> Output {
+    Command::new("hack/quickstart")
         .arg(command)
         .env("QUICKSTART_CLUSTER", "current")
         .env("QUICKSTART_NAMESPACE", &place.namespace)
         .env("QUICKSTART_DATABASE_URL", place.pods_url())
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
-        .unwrap();
+        .unwrap()
+}
+
+/// What the command printed.
+fn quickstart(place: &Place, command: &str) -> String {
+    let output = try_quickstart(place, command);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let printed = text(&output.stdout);
     assert!(output.status.success(), "{command}: {printed}{}", text(&output.stderr));
@@ -28,6 +33,17 @@ fn quickstart_shows_a_conflict_and_settles_it() {
     let place = Place::new("quickstart", Variant::Empty);
     // A definition of another test is not taken over.
     place.definition();
+
+    // when the namespace is another's / then nothing in it is changed or removed
+    let url = || place.json(&["get", "secret", "coder-db-url"])["metadata"]["resourceVersion"].clone();
+    let before = url();
+    for command in ["up", "conflict", "down"] {
+        let refused = try_quickstart(&place, command);
+        let told = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(refused.status.code() == Some(1) && told.contains(&place.namespace), "{command}: {told}");
+    }
+    assert_eq!(url(), before);
+    place.kubectl(["label", "namespace", &place.namespace, "aiproviders.dev/quickstart=true"]);
 
     // when it is up / then both sides agree, and the tables are those that it made
     let up = quickstart(&place, "up");

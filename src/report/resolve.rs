@@ -159,12 +159,17 @@ impl ResolveReport {
     /// Warnings about an id that was named and about a URL that is written. What else is remarkable belongs to `seed` and
     /// `diff`.
     fn warnings(&self) -> impl Iterator<Item = &Problem> {
-        let is_of = |change: &RowChange, warning: &Problem| {
-            warning.provider.as_ref() == Some(&change.provider) && change.fields.contains(&Field::BaseUrl)
+        // Of what is written, what the environment made one doubt.
+        let is_of = |warning: &Problem, fields: &[Field]| {
+            let changes = self.changes.iter().filter(|change| warning.provider.as_ref() == Some(&change.provider));
+            changes.flat_map(|change| &change.fields).any(|field| fields.is_empty() || fields.contains(field))
         };
         self.report.findings.warnings.iter().filter(move |warning| match warning.code {
             Code::ConflictMoved => true,
-            Code::BaseUrlSuspicious => self.changes.iter().any(|change| is_of(change, warning)),
+            Code::BaseUrlSuspicious => is_of(warning, &[Field::BaseUrl]),
+            Code::KeySuspicious => is_of(warning, &[Field::ApiKeys, Field::BedrockCredentials]),
+            Code::RegionSuspicious => is_of(warning, &[Field::BedrockRegion]),
+            Code::UnexpandedReference => is_of(warning, &[]),
             _ => false,
         })
     }

@@ -35,6 +35,7 @@ mod resolve;
 mod resolve_database;
 mod resolve_races;
 mod resolve_settings;
+mod resolve_suspicious;
 mod role_sql;
 mod schema;
 mod support_postgres;

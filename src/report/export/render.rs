@@ -20,8 +20,8 @@ pub fn render(export: &Export, format: ExportFormat, secrets: Secrets) -> Render
         .problems
         .iter()
         .map(|problem| {
-            let name = problem.provider.as_deref().unwrap_or("(a provider)");
-            format!("# not exported: {name}: {}\n", problem.message)
+            let of = problem.provider.as_ref().map(|name| format!("{name}: ")).unwrap_or_default();
+            format!("# not exported: {of}{}\n", problem.message)
         })
         .collect();
     Rendered { text: format!("{HEAD}\n{left_out}{text}").into(), secrets: format!("{HEAD}\n{hidden}").into() }

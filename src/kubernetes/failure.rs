@@ -11,10 +11,10 @@ pub fn problem(error: &ApiError, otherwise: &str, kubectl: &str) -> Problem {
     }
     let refused = match error.kind {
         ApiErrorKind::Unauthorized => Some(
-            "the API server does not accept the token or certificate (401); log in again, ask an authorized user to run it",
+            "the API server does not accept the token or certificate (401); log in again, or ask an authorized user to run it",
         ),
         ApiErrorKind::Forbidden => {
-            Some("the API server forbids it (403); request this permission, ask a user who has it to run it")
+            Some("the API server forbids it (403); request this permission, or ask a user who has it to run it")
         }
         _ => None,
     };

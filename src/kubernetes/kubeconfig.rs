@@ -61,7 +61,12 @@ impl Unusable {
                 invalid(message).variable("--context")
             }
             Unusable::File(KubeconfigError::ReadConfig(error, _)) if server.kubeconfig.is_some() => {
-                let message = format!("the file cannot be read: {}; correct the path", error.kind());
+                let why = match error.kind() {
+                    std::io::ErrorKind::NotFound => "there is no such file",
+                    std::io::ErrorKind::PermissionDenied => "permission denied",
+                    _ => "the system reports an error, or it is too large",
+                };
+                let message = format!("the file cannot be read: {why}; correct the path");
                 invalid(message).variable("--kubeconfig")
             }
             Unusable::File(_) if server.kubeconfig.is_some() => {
@@ -71,6 +76,10 @@ impl Unusable {
             Unusable::File(_) if server.context.is_some() => {
                 invalid("the kubeconfig cannot be used; check it with kubectl config view".to_owned())
             }
+            Unusable::File(KubeconfigError::Parse(_)) => invalid(
+                "a file of KUBECONFIG, or ~/.kube/config, is no usable kubeconfig; check it with kubectl config view"
+                    .to_owned(),
+            ),
             Unusable::File(_) => invalid(
                 "no Kubernetes API server configured: no usable KUBECONFIG or ~/.kube/config, and not running in a pod; \
                  check that kubectl get pods works"

@@ -27,6 +27,8 @@ pub struct Resources {
     client: Client,
     /// `None`: all.
     namespace: Option<String>,
+    /// The options that lead another command to the same API server.
+    server: Vec<String>,
     wait: Duration,
 }
 
@@ -41,7 +43,7 @@ impl Resources {
     pub async fn open(options: &ResourceOptions) -> Result<Resources, Problem> {
         let (client, own) = kubeconfig::connect(&options.server).await?;
         let namespace = (!options.all_namespaces).then(|| options.namespace.clone().unwrap_or(own));
-        Ok(Resources { client, namespace, wait: options.wait })
+        Ok(Resources { client, namespace, server: options.server.as_options(), wait: options.wait })
     }
 
     fn api(&self) -> Api<AIProviderSeed> {
@@ -56,9 +58,10 @@ impl Resources {
         self.namespace.as_ref().map_or(" in all namespaces".to_owned(), |name| format!(" in namespace {name}"))
     }
 
-    /// `--namespace coder`
-    fn flag(&self) -> String {
-        self.namespace.as_ref().map_or("--all-namespaces".to_owned(), |name| format!("--namespace {name}"))
+    /// kubectl's options for the same place: `--context mine --namespace coder`
+    fn flags(&self) -> String {
+        let place = self.namespace.as_ref().map_or("--all-namespaces".to_owned(), |name| format!("--namespace {name}"));
+        self.server.iter().cloned().chain([place]).collect::<Vec<_>>().join(" ")
     }
 
     fn failed(&self, error: &ApiError) -> Problem {
@@ -70,7 +73,7 @@ impl Resources {
             );
             return Problem::new(Code::ClusterUnreachable, message);
         }
-        failure::problem(error, "", &format!("kubectl get aiproviderseeds {}", self.flag()))
+        failure::problem(error, "", &format!("kubectl get aiproviderseeds {}", self.flags()))
     }
 
     /// By namespace and name.
@@ -105,7 +108,7 @@ impl Resources {
         let next = match (nearest(name, names.iter().copied()), &names[..]) {
             (Some(meant), _) => format!("did you mean {meant}?"),
             (None, []) => "there is none; say where it is with --namespace or --context".to_owned(),
-            (None, _) => format!("there are {}", listed(names.iter().map(|name| redact::name(name)))),
+            (None, _) => format!("it has {}", listed(names.iter().map(|name| redact::name(name)))),
         };
         let message = format!("AIProviderSeed {name} does not exist{}; {next}", self.place());
         Problem::new(Code::InvalidOption, message).variable("NAME")
@@ -228,7 +231,7 @@ impl Resources {
         format!(
             "; the annotation stays, and a controller may act on it later: to withdraw it, run kubectl {} annotate aps/{name} \
              {RESOLVE_ANNOTATION}-",
-            self.flag()
+            self.flags()
         )
     }
 
@@ -241,10 +244,11 @@ impl Resources {
     fn silent(&self, what: &str, next: &str) -> Problem {
         let place = self.place();
         let message = format!(
-            "no controller has {what} within {}: check that one runs and watches{} (kubectl get pods --all-namespaces \
+            "no controller has {what} within {}: check that one runs and watches{} (kubectl get pods {}--all-namespaces \
              --selector app.kubernetes.io/name=ai-provider-seed; its log says what it does), or give it more time with --wait{next}",
             humantime::format_duration(self.wait),
             place.trim_start_matches(" in"),
+            self.server.iter().map(|option| format!("{option} ")).collect::<String>(),
         );
         Problem::new(Code::ControllerSilent, message)
     }

@@ -1,9 +1,13 @@
 //! kubectl's options: the API server, and the user.
 
+#[cfg(feature = "controller")]
+use std::path::Path;
 use std::path::PathBuf;
 
 use super::reader::OptionReader;
 use crate::problem::{Code, Problem};
+#[cfg(feature = "controller")]
+use crate::provider::redact;
 
 /// Which API server, as kubectl's options of these names say it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,6 +25,16 @@ impl ApiServer {
     /// The options, in the order of the help.
     pub const OPTIONS: [&'static str; 4] = ["kubeconfig", "context", "as", "as-group"];
 
+    /// The same for another command, of this program or kubectl's, as a shell takes them.
+    #[cfg(feature = "controller")]
+    pub fn as_options(&self) -> Vec<String> {
+        let one = |option: &str, value: &str| format!("--{option} {}", quoted(value));
+        let kubeconfig = self.kubeconfig.as_deref().and_then(Path::to_str);
+        let options = [("context", self.context.as_deref()), ("kubeconfig", kubeconfig), ("as", self.user.as_deref())];
+        let given = options.into_iter().filter_map(|(option, value)| Some(one(option, value?)));
+        given.chain(self.groups.iter().map(|group| one("as-group", group))).collect()
+    }
+
     /// Those that the command of the reader takes.
     pub(super) fn read(reader: &mut OptionReader) -> ApiServer {
         let server = ApiServer {
@@ -35,6 +49,16 @@ impl ApiServer {
         }
         server
     }
+}
+
+/// As a shell takes it for one word.
+#[cfg(feature = "controller")]
+pub(super) fn quoted(text: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&b);
+    if text.bytes().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", redact::escape(text).replace('\'', r"'\''"))
 }
 
 fn some(text: &str) -> Result<String, String> {

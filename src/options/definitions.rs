@@ -169,8 +169,8 @@ const FROM: &[Command] = &[Diff, Resolve];
 const KUBECONFIG: &[Command] = &[Diff, Resolve, Status, Check, Decide, Controller];
 /// Commands that wait for a controller.
 const WAITING: &[Command] = &[Check, Decide];
-/// Commands with a result that a program may read.
-const REPORTING: &[Command] = &[Seed, Diff, Resolve, Export, Status, Check];
+/// Commands with a result that a program may read; `diff` has one more form.
+const REPORTING: &[Command] = &[Seed, Resolve, Export, Status, Check];
 const EVERY: &[Command] = &[Seed, Diff, Resolve, Export, Controller];
 
 const BOOL: Takes = Takes::OptionalValue("BOOL", "true");
@@ -314,7 +314,9 @@ pub const OPTIONS: &[OptionRow] = &[
         "How many resources to check at once").default("8"),
 
     row("output", Takes::Value("WORD"), Process, REPORTING,
-        "The report on standard output: text, json; for diff also github (annotations)").default("text"),
+        "The report on standard output: text, json").default("text"),
+    row("output", Takes::Value("WORD"), Process, &[Diff],
+        "The report on standard output: text, json, github (annotations)").default("text"),
     row("termination-log", Takes::Value("FILE"), Process, DATABASE,
         "At most 1 KiB for kubectl describe pod; empty turns it off [default: /dev/termination-log if present]"),
     row("log-format", Takes::Value("WORD"), Process, EVERY,

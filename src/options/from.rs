@@ -1,10 +1,9 @@
 //! `--from`: the workload whose environment and options a run uses instead of its own, and incompatible options.
 
-#[cfg(feature = "controller")]
-use std::path::Path;
-
 use super::args::RawOptions;
 use super::cluster::ApiServer;
+#[cfg(feature = "controller")]
+use super::cluster::quoted;
 use super::definitions::Command;
 use super::reader::OptionReader;
 use super::words::{is_label, is_subdomain};
@@ -46,22 +45,9 @@ impl FromSource {
         };
         add("namespace", self.namespace.as_deref());
         add("container", self.container.as_deref());
-        add("context", self.server.context.as_deref());
-        add("kubeconfig", self.server.kubeconfig.as_deref().and_then(Path::to_str));
-        add("as", self.server.user.as_deref());
-        self.server.groups.iter().for_each(|group| add("as-group", Some(group)));
+        options.extend(self.server.as_options());
         Some(options)
     }
-}
-
-/// As a shell takes it for one word.
-#[cfg(feature = "controller")]
-fn quoted(text: &str) -> String {
-    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&b);
-    if text.bytes().all(is_plain) {
-        return text.to_owned();
-    }
-    format!("'{}'", redact::escape(text).replace('\'', r"'\''"))
 }
 
 /// `None`: not given, or there is a problem.

@@ -17,6 +17,7 @@ pub fn usage_message(error: &clap::Error, command: Option<Command>) -> String {
         ErrorKind::UnknownArgument => name().and_then(|name| unknown_option(&name, command)),
         ErrorKind::InvalidSubcommand => context(ContextKind::InvalidSubcommand).map(|word| unknown_command(&word)),
         ErrorKind::ArgumentConflict => known(name(), command).map(|option| format!("{option} was given twice")),
+        ErrorKind::TooManyValues => known(name(), command).map(|option| format!("{option} takes no value")),
         ErrorKind::InvalidUtf8 => Some("an argument is not Unicode (UTF-8)".to_owned()),
         _ => known(name(), command).map(|option| format!("{option} needs a value")),
     };

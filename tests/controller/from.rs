@@ -231,7 +231,7 @@ fn cluster_is_found_as_kubectl_finds_it() {
     let first = contexts.lines().next().unwrap();
     assert_eq!(message(&finished), format!("the kubeconfig has no such context; choose one of {first}"));
     let finished = diff(&namespace, "deploy/coder").json().arg("--kubeconfig=/nowhere").run().expect(2);
-    assert_eq!(message(&finished), "the file cannot be read: entity not found; correct the path");
+    assert_eq!(message(&finished), "the file cannot be read: there is no such file; correct the path");
     // The flag beats the variable, and the context chooses among several.
     let absent = namespace.kubeconfig().with_extension("absent");
     let run = Run::diff().json().arg("--from=deploy/coder").env("KUBECONFIG", absent);

@@ -185,7 +185,7 @@ fn resource_that_cannot_be_asked_about_is_explained() {
         says(&run(&namespace, words).run().expect(2), "AIProviderSeed codr does not exist");
         says(&run(&namespace, words).run().expect(2), "did you mean coder?");
     }
-    says(&run(&namespace, &["status", "other"]).run().expect(2), "there are coder");
+    says(&run(&namespace, &["status", "other"]).run().expect(2), "it has coder");
     let stranger = namespace.service_account("stranger");
     let forbidden = run(&namespace, &["status"]).env("KUBECONFIG", &stranger.kubeconfig).run().expect(4);
     says(
@@ -198,5 +198,5 @@ fn resource_that_cannot_be_asked_about_is_explained() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), config.replace(&format!(":{}", cluster.port()), ":1")).unwrap();
     let unreachable = run(&namespace, &["status"]).arg("--kubeconfig").arg(file.path()).run().expect(4);
-    says(&unreachable, "the API server cannot be reached; check that kubectl get aiproviderseeds --namespace");
+    says(&unreachable, "the API server cannot be reached; check that kubectl get aiproviderseeds --kubeconfig");
 }

@@ -58,16 +58,18 @@ pub fn shown(resource: &AIProviderSeed, now: i64) -> Shown {
         ),
     };
     let summary = status.and_then(|status| status.summary.as_ref());
-    let text = |text: Option<&str>| redact::escape(text.unwrap_or(NOTHING));
+    let nothing = || NOTHING.to_owned();
+    let text = |text: Option<&str>| text.map_or_else(nothing, redact::escape);
+    let name = |text: &str| if text == NOTHING { nothing() } else { redact::name(text) };
     let conflicts = summary.and_then(|summary| summary.conflicts).map(|number| number.to_string());
     Shown {
         namespace: text(meta.namespace.as_deref()),
         name: text(meta.name.as_deref()),
         ready: redact::escape(ready),
-        in_sync: redact::name(in_sync),
+        in_sync: name(in_sync),
         providers: text(summary.and_then(|summary| summary.in_sync.as_deref())),
         conflicts: text(conflicts.as_deref()),
-        reason: redact::name(reason),
+        reason: name(reason),
         age: meta.creation_timestamp.as_ref().map_or(NOTHING.to_owned(), |created| age(now - created.0.as_second())),
         message: redact::escape(message),
         outcome: outcome(ready, reason),

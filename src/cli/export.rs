@@ -57,7 +57,7 @@ fn choose<'a>(live: &'a [Live], wanted: &ExportOptions) -> (Vec<Stored<'a>>, Vec
     let stored = |live: &'a Live| Stored { name: &live.name, row: &live.row };
     let unknown = wanted.providers.iter().enumerate().filter(|(_, name)| live.iter().all(|live| live.name != **name));
     let unknown = unknown.map(|(at, _)| {
-        let known: Vec<String> = live.iter().map(|live| redact::name(&live.name)).collect();
+        let known: Vec<String> = live.iter().map(|live| redact::provider(&live.name)).collect();
         let message = format!(
             "the database has no live provider of the {} name; {}",
             redact::ordinal(at + 1),

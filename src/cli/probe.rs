@@ -5,6 +5,7 @@ use super::output::{print_error, print_result};
 use crate::kubernetes::probe;
 use crate::options::RawOptions;
 use crate::problem::Outcome;
+use crate::provider::redact;
 
 pub fn command(raw: &RawOptions) -> u8 {
     let urls = raw.texts("url");
@@ -19,10 +20,11 @@ pub fn command(raw: &RawOptions) -> u8 {
             return Outcome::Invalid.exit_code();
         }
     };
+    let shown = redact::name(&page.to_string());
     match block_on(probe::until_ok(&page)) {
-        Ok(Ok(())) => print_result(&format!("{page} answers 200\n")),
+        Ok(Ok(())) => print_result(&format!("{shown} answers 200\n")),
         Ok(Err(message)) => {
-            print_error(&format!("error: {page} {message}\n"));
+            print_error(&format!("error: {shown} {message}\n"));
             Outcome::Unavailable.exit_code()
         }
         Err(problem) => {

@@ -113,7 +113,7 @@ pub struct ApiError {
 
 impl ApiError {
     pub fn new(call: String, kind: ApiErrorKind) -> ApiError {
-        ApiError { call, kind, retry_after: None, unknown_fields: Vec::new(), denied: None }
+        ApiError { call: redact::in_command(&call), kind, retry_after: None, unknown_fields: Vec::new(), denied: None }
     }
 
     pub fn timed_out(call: String) -> ApiError {

@@ -25,7 +25,7 @@ impl Error for PluginFailed {}
 
 /// What a plugin printed may be its secret, and its arguments may hold one: neither is shown.
 pub fn sentence(failure: &AuthError, plugin: &str) -> String {
-    let plugin = redact::truncate_chars(&redact::escape(plugin), 200);
+    let plugin = redact::name(plugin);
     match failure {
         AuthError::AuthExecRun { out, .. } => {
             let end = match out.status.code() {

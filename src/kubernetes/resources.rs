@@ -55,12 +55,17 @@ impl Resources {
 
     /// ` in namespace coder`
     fn place(&self) -> String {
-        self.namespace.as_ref().map_or(" in all namespaces".to_owned(), |name| format!(" in namespace {name}"))
+        self.namespace
+            .as_ref()
+            .map_or(" in all namespaces".to_owned(), |name| format!(" in namespace {}", redact::name(name)))
     }
 
     /// kubectl's options for the same place: `--context mine --namespace coder`
     fn flags(&self) -> String {
-        let place = self.namespace.as_ref().map_or("--all-namespaces".to_owned(), |name| format!("--namespace {name}"));
+        let place = self
+            .namespace
+            .as_ref()
+            .map_or("--all-namespaces".to_owned(), |name| format!("--namespace {}", redact::name(name)));
         self.server.iter().cloned().chain([place]).collect::<Vec<_>>().join(" ")
     }
 
@@ -110,7 +115,7 @@ impl Resources {
             (None, []) => "there is none; say where it is with --namespace or --context".to_owned(),
             (None, _) => format!("it has {}", listed(names.iter().map(|name| redact::name(name)))),
         };
-        let message = format!("AIProviderSeed {name} does not exist{}; {next}", self.place());
+        let message = format!("AIProviderSeed {} does not exist{}; {next}", redact::name(name), self.place());
         Problem::new(Code::InvalidOption, message).variable("NAME")
     }
 
@@ -279,10 +284,12 @@ fn refused_before(resource: &AIProviderSeed, action: Action) -> Option<Problem> 
 }
 
 fn unknown_id(name: &str, known: &[(&str, &str)]) -> Problem {
+    let name = redact::name(name);
     let known = match known {
         [] => "its status has no conflict".to_owned(),
         known => {
-            let known = known.iter().map(|(id, provider)| format!("{} ({})", redact::name(id), redact::name(provider)));
+            let known =
+                known.iter().map(|(id, provider)| format!("{} ({})", redact::name(id), redact::provider(provider)));
             format!("its status has {}", listed(known))
         }
     };

@@ -55,10 +55,11 @@ impl ApiServer {
 #[cfg(feature = "controller")]
 pub(super) fn quoted(text: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&b);
-    if text.bytes().all(is_plain) {
-        return text.to_owned();
+    let shown = redact::in_command(text);
+    if shown.bytes().all(is_plain) {
+        return shown;
     }
-    format!("'{}'", redact::escape(text).replace('\'', r"'\''"))
+    format!("'{}'", shown.replace('\'', r"'\''"))
 }
 
 fn some(text: &str) -> Result<String, String> {

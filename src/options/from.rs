@@ -39,7 +39,7 @@ impl FromSource {
     /// The options by which another command uses the same workload. `None`: manifests, which no other command reads.
     pub fn options(&self) -> Option<Vec<String>> {
         let FromPlace::Cluster(WorkloadName { kind, name }) = &self.place else { return None };
-        let mut options = vec![format!("--from {}/{name}", kind.lower_case())];
+        let mut options = vec![format!("--from {}/{}", kind.lower_case(), redact::name(name))];
         let mut add = |option: &str, value: Option<&str>| {
             options.extend(value.map(|value| format!("--{option} {}", quoted(value))));
         };

@@ -9,7 +9,7 @@ pub fn imports(stored: &[Stored]) -> Export {
     let mut export = Export::default();
     for (index, provider) in stored.iter().enumerate() {
         let named = check_name(provider.name).is_ok();
-        let name = if named { provider.name.to_owned() } else { redact::name(provider.name) };
+        let name = if named { provider.name.to_owned() } else { redact::provider(provider.name) };
         export.findings.warnings.extend(without_field(provider).into_iter().map(|message| {
             let problem = Problem::new(Code::NotInExport, message);
             if named { problem.provider(provider.name) } else { problem }

@@ -16,7 +16,7 @@ use crate::options::resolve::Action;
 use crate::plan::resolve::Resolution;
 use crate::plan::{Conflict, Field, VariableEdit};
 use crate::problem::{Code, Outcome, Problem};
-use crate::provider::redact::{count, fit_bytes, name as shown_name};
+use crate::provider::redact::{count, fit_bytes, provider as shown_name};
 
 /// A finished `resolve`, as it may be shown.
 pub struct ResolveReport {

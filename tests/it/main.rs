@@ -9,6 +9,7 @@ mod canary;
 mod cases;
 mod choosing;
 mod codes;
+mod command_line;
 mod connect;
 mod demo;
 mod docs_examples;

@@ -94,7 +94,11 @@ impl Check<'_, '_> {
 
     fn with_provider(&self, problem: Problem) -> Problem {
         let name = name(self.fields);
-        if check_name(name).is_ok() && self.may_show_name() { problem.provider(redact::name(name)) } else { problem }
+        if check_name(name).is_ok() && self.may_show_name() {
+            problem.provider(redact::provider(name))
+        } else {
+            problem
+        }
     }
 
     /// A name that came from a Kubernetes Secret is not shown; nor is a TYPE that is none and stands in for the name.

@@ -80,10 +80,11 @@ impl WorkloadSource {
                 let found = fetch::workload(client, namespace, wanted.kind, &wanted.name).await;
                 let Some(workload) = found.map_err(failed)? else {
                     let message = format!(
-                        "{} {} does not exist in namespace {namespace}; correct the name, or say where it is with \
+                        "{} {} does not exist in namespace {}; correct the name, or say where it is with \
                          --namespace or --context",
                         wanted.kind.as_str(),
-                        wanted.name
+                        redact::name(&wanted.name),
+                        redact::name(namespace)
                     );
                     return Err(Problem::new(Code::WorkloadNotFound, message).variable("--from"));
                 };
@@ -99,7 +100,8 @@ impl WorkloadSource {
 }
 
 fn of_failure(error: &ApiError, wanted: &WorkloadName, namespace: &str) -> Problem {
-    let kubectl = format!("kubectl get {}/{} --namespace {namespace}", wanted.kind.lower_case(), wanted.name);
+    let (name, namespace) = (redact::name(&wanted.name), redact::name(namespace));
+    let kubectl = format!("kubectl get {}/{name} --namespace {namespace}", wanted.kind.lower_case());
     failure::problem(error, ", or compare manifests with --from -", &kubectl)
 }
 

@@ -12,6 +12,8 @@ use super::kind::ProviderType;
 use super::origin::Origin;
 use super::protocol::{INVOKE_MODEL, MANTLE};
 
+mod key_form;
+
 /// The most characters of one value that are shown; longer ones end in `…`.
 const LIMIT: usize = 1024;
 /// The same for a variable's name.
@@ -203,8 +205,23 @@ fn is_region(value: &str) -> bool {
         && words.iter().all(|w| (2..=12).contains(&w.len()) && w.bytes().all(|b| b.is_ascii_lowercase()))
 }
 
-/// A text that came from outside and is needed in a message, such as the name of a variable.
+/// A text that came from outside and is needed in a message, such as the name of a variable or a path. What has the form of a
+/// key in it is `***`: people write keys where a name belongs.
 pub fn name(text: &str) -> String {
+    cut_name(&key_form::masked(text))
+}
+
+/// The name of a provider, which is one that Coder takes, and tells it from all others: no part of it is left out.
+pub fn provider(text: &str) -> String {
+    cut_name(text)
+}
+
+/// The same for the words of a command that is to be copied, however long.
+pub fn in_command(text: &str) -> String {
+    escape(&key_form::masked(text))
+}
+
+fn cut_name(text: &str) -> String {
     // Almost every name is shown as it is, and of a hundred providers there are hundreds.
     if text.len() <= NAME_LIMIT && is_printable(text) {
         return text.to_owned();

@@ -262,7 +262,7 @@ fn carries(report: &Report, of: &ReportSubject<'_>) -> Vec<String> {
 fn warnings(problems: &[Problem]) -> Vec<WarningStatus> {
     let warning = |problem: &Problem| WarningStatus {
         code: problem.code.as_str().to_owned(),
-        provider: problem.provider.as_deref().map(redact::name),
+        provider: problem.provider.as_deref().map(redact::provider),
         variables: problem.variables.iter().take(MAX_VARIABLES).map(|name| redact::name(name)).collect(),
         message: fit_bytes("", &problem.message, "", WARNING),
     };

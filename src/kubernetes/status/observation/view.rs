@@ -51,7 +51,7 @@ fn differences(report: &Report) -> impl Iterator<Item = &Conflict> {
 /// `None`: there is no row to compare with, or it is deleted.
 pub(super) fn record(provider: &Provider) -> Option<ProviderHashes> {
     Some(ProviderHashes {
-        provider: redact::name(&provider.name),
+        provider: redact::provider(&provider.name),
         row: provider.id?.to_string(),
         environment: provider.environment_hash.clone()?,
         database: provider.database_hash.clone()?,
@@ -61,7 +61,7 @@ pub(super) fn record(provider: &Provider) -> Option<ProviderHashes> {
 
 fn provider(provider: &Provider) -> ProviderStatus {
     ProviderStatus {
-        name: redact::name(&provider.name),
+        name: redact::provider(&provider.name),
         r#type: provider.kind.clone(),
         state: match provider.state {
             State::InSync => ProviderState::InSync,
@@ -86,7 +86,7 @@ fn observed_conflict(conflict: &Conflict, records: &[ProviderHashes], of: &Repor
         (Presence::Set, Source::Container | Source::Process | Source::EnvFile) => of.pod_template(),
         (Presence::Set, source) => source.to_string(),
     };
-    let name = redact::name(&conflict.provider);
+    let name = redact::provider(&conflict.provider);
     // Only the hash of the canonical record is remembered.
     let known = conflict.field.class() == Class::Canonical;
     let record = records.iter().find(|record| known && record.provider == name);

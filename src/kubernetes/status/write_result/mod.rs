@@ -164,7 +164,7 @@ fn changes(conflicts: &[Conflict]) -> String {
 fn external_ids(resolution: &Resolution) -> impl Iterator<Item = String> {
     let of = |update: &Update| {
         let id = resolution.external_id(update.row)?;
-        Some(of_role(&redact::name(&update.name), redact::external_id(&id)?))
+        Some(of_role(&redact::provider(&update.name), redact::external_id(&id)?))
     };
     resolution.updates.iter().filter_map(of)
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use kube::Client;
 use kube::client::AuthError;
@@ -48,27 +49,39 @@ pub fn sentence(failure: &AuthError, plugin: &str) -> String {
 
 /// The same client. The plugin's credentials expire; it then runs again, in the middle of a call.
 pub fn naming_failures(client: Client, namespace: &str, plugin: String) -> Client {
-    let (plugin, told) = (Arc::new(plugin), Arc::<Mutex<Option<String>>>::default());
+    let (plugin, logged) = (Arc::new(plugin), Arc::<Mutex<Option<LoggedFailure>>>::default());
     let service = tower::service_fn(move |request| {
-        let (client, plugin, told) = (client.clone(), Arc::clone(&plugin), Arc::clone(&told));
+        let (client, plugin, logged) = (client.clone(), Arc::clone(&plugin), Arc::clone(&logged));
         async move {
+            let began = Instant::now();
             let answer = client.send(request).await.map_err(|error| named(error, &plugin));
-            let failure = match &answer {
-                Err(kube::Error::Service(cause)) => cause.downcast_ref::<PluginFailed>().map(ToString::to_string),
-                _ => None,
-            };
-            let before = {
-                let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-                std::mem::replace(&mut *told, failure.clone())
-            };
-            // All calls fail for the same reason; the log says it once.
-            if let Some(failure) = failure.filter(|failure| before.as_ref() != Some(failure)) {
-                tracing::warn!("{failure}");
+            let mut logged = logged.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(sentence) = failure_of(&answer) {
+                // All calls fail for the same reason; the log names it once.
+                if logged.as_ref().is_none_or(|before| before.sentence != sentence) {
+                    tracing::warn!("{sentence}");
+                }
+                *logged = Some(LoggedFailure { sentence, at: Instant::now() });
+            } else if logged.as_ref().is_some_and(|before| before.at < began) {
+                *logged = None;
             }
             answer
         }
     });
     Client::new(service, namespace)
+}
+
+/// The newest failure. Only a later call shows that the plugin works again: one that began before has older credentials.
+struct LoggedFailure {
+    sentence: String,
+    at: Instant,
+}
+
+fn failure_of<T>(answer: &Result<T, kube::Error>) -> Option<String> {
+    match answer {
+        Err(kube::Error::Service(cause)) => cause.downcast_ref::<PluginFailed>().map(ToString::to_string),
+        _ => None,
+    }
 }
 
 fn named(error: kube::Error, plugin: &str) -> kube::Error {

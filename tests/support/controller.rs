@@ -208,10 +208,14 @@ pub fn decide(namespace: &Namespace, name: &str, value: &str) {
 /// The status once it has this condition for this reason.
 #[track_caller]
 pub fn condition(namespace: &Namespace, name: &str, kind: &str, reason: &str) -> AIProviderSeedStatus {
-    eventually(&format!("{name} has {kind} {reason}"), || {
-        let status = get(namespace, name).status?;
-        status.conditions.iter().any(|c| c.type_ == kind && c.reason == reason).then_some(status)
-    })
+    let mut last = None;
+    let found = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        eventually(&format!("{name} has {kind} {reason}"), || {
+            last = get(namespace, name).status;
+            last.clone().filter(|status| status.conditions.iter().any(|c| c.type_ == kind && c.reason == reason))
+        })
+    }));
+    found.unwrap_or_else(|_| panic!("{name} has not {kind} {reason}, but {last:#?}"))
 }
 
 /// The message of a condition.

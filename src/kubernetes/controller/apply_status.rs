@@ -28,6 +28,14 @@ pub struct Current {
     pub status: Option<AIProviderSeedStatus>,
 }
 
+/// A status as the API server has it.
+#[derive(Default)]
+pub struct LatestStatus {
+    pub status: Option<AIProviderSeedStatus>,
+    /// The resourceVersion that it was read at.
+    pub version: Option<String>,
+}
+
 pub struct Applied {
     /// The resourceVersion after the write.
     pub version: Option<String>,
@@ -42,8 +50,12 @@ impl<'a> StatusClient<'a> {
     }
 
     /// The existing status, as far as it can be read.
-    pub async fn read(&self) -> Result<Option<AIProviderSeedStatus>, ApiError> {
-        Ok(self.object().await?.and_then(|object| part(&object, "status")))
+    pub async fn read(&self) -> Result<LatestStatus, ApiError> {
+        let latest = self
+            .object()
+            .await?
+            .map(|object| LatestStatus { status: part(&object, "status"), version: object.metadata.resource_version });
+        Ok(latest.unwrap_or_default())
     }
 
     /// The resource as it is now. `None`: it is gone, or its spec cannot be read.
@@ -63,7 +75,13 @@ impl<'a> StatusClient<'a> {
 
     /// By server-side apply. The uid goes along, so that a resource of the same name that came later is not meant. Where the
     /// definition is older than we are, what it does not know is left out: better a status without a field than none.
-    pub async fn write(&self, meta: &ObjectMeta, status: &AIProviderSeedStatus) -> Result<Applied, ApiError> {
+    /// `only_at`: a resource with another resourceVersion is left as it is.
+    pub async fn write(
+        &self,
+        meta: &ObjectMeta,
+        status: &AIProviderSeedStatus,
+        only_at: Option<&str>,
+    ) -> Result<Applied, ApiError> {
         let (namespace, name) = self.resource;
         let mut patch = json!({
             "apiVersion": AIProviderSeed::api_version(&()),
@@ -71,6 +89,9 @@ impl<'a> StatusClient<'a> {
             "metadata": { "name": name, "uid": meta.uid },
             "status": status,
         });
+        if let Some(version) = only_at {
+            patch["metadata"]["resourceVersion"] = json!(version);
+        }
         let what = format!("write the status of AIProviderSeed {name} in namespace {namespace}");
         let parameters = PatchParams::apply(CONTROLLER).force();
         let mut dropped_field = None;

@@ -203,7 +203,7 @@ impl Reconciling<'_> {
         );
         self.context.listeners.leave(self.resource);
         let statuses = StatusClient::new(&self.context.client, self.resource);
-        let old = self.context.latest_status(self.resource, self.meta, statuses.read().await?.as_ref());
+        let old = self.context.latest_status(self.resource, self.meta, statuses.read().await?.status.as_ref());
         let observation = Observation::stopped(CheckStopped::new(Reason::InvalidSpec, message));
         let outcome = WriteOutcome::deferred(self.meta, old.as_ref(), "the spec cannot be read; see Ready");
         self.conclude(old.as_ref(), &observation, outcome).await?;
@@ -219,9 +219,10 @@ impl Reconciling<'_> {
     ) -> Result<AIProviderSeedStatus, ApiError> {
         // From here on there is something to forget when the resource goes away.
         self.context.remember(self.resource);
+        let only_at = outcome.only_at.clone();
         let update = self.compute(old, observation, outcome);
         if update.write {
-            self.persist(&update.status).await?;
+            self.persist(&update.status, only_at.as_deref()).await?;
             self.announce(observation, &update);
         } else {
             tracing::debug!(reason = observation.reason.as_str(), "nothing new");
@@ -263,10 +264,11 @@ impl Reconciling<'_> {
         update
     }
 
-    async fn persist(&self, status: &AIProviderSeedStatus) -> Result<(), ApiError> {
+    async fn persist(&self, status: &AIProviderSeedStatus, only_at: Option<&str>) -> Result<(), ApiError> {
         let context = self.context;
         let statuses = StatusClient::new(&context.client, self.resource);
-        let applied = statuses.write(self.meta, status).await.inspect_err(|_| context.metrics.status_write(false))?;
+        let written = statuses.write(self.meta, status, only_at).await;
+        let applied = written.inspect_err(|_| context.metrics.status_write(false))?;
         context.metrics.status_write(true);
         match &applied.dropped_field {
             Some(field) => context.readiness.lacks(field),

@@ -6,7 +6,7 @@ use kube::api::ObjectMeta;
 
 use super::{Fresh, LONGEST_PAUSE, LastHandled, RequestedWrites, WriteOutcome};
 use crate::kubernetes::client::ApiError;
-use crate::kubernetes::controller::apply_status::StatusClient;
+use crate::kubernetes::controller::apply_status::{LatestStatus, StatusClient};
 use crate::kubernetes::controller::check::{Checked, route_of};
 use crate::kubernetes::controller::write;
 use crate::kubernetes::crd::spec::{RESOLVE_ANNOTATION, annotation};
@@ -23,6 +23,7 @@ pub(super) struct DecisionOutcome {
     pub resolved: ConditionUpdate,
     pub requeue_within: Option<Duration>,
     pub newer_status: Option<AIProviderSeedStatus>,
+    pub only_at: Option<String>,
     pub superseded: bool,
     /// What the database held after a write.
     pub observation: Option<Observation>,
@@ -73,13 +74,15 @@ impl RequestedWrites<'_> {
 
     /// A controller that may write carries the decision out, now or later.
     async fn leave_to_a_writer(&self, refusal: WriteResult, token: &str) -> Result<DecisionOutcome, ApiError> {
-        let newer_status = self.handled_elsewhere(token).await?;
+        let LatestStatus { status, version: only_at } = self.latest_status().await?;
+        let newer_status = status.filter(|status| is_handled(Some(status), token));
         let is_recorded = resolved_condition(self.old) == Some((refusal.reason.as_str(), &refusal.message));
-        if newer_status.is_some() || is_recorded {
-            return Ok(DecisionOutcome { newer_status, ..DecisionOutcome::default() });
+        let mut resolved = ConditionUpdate::Keep;
+        if newer_status.is_none() && !is_recorded {
+            self.record(&refusal);
+            resolved = ConditionUpdate::Set(refusal);
         }
-        self.record(&refusal);
-        Ok(DecisionOutcome { resolved: ConditionUpdate::Set(refusal), ..DecisionOutcome::default() })
+        Ok(DecisionOutcome { resolved, newer_status, only_at, ..DecisionOutcome::default() })
     }
 
     /// Without a result there is nothing to say, or not yet.
@@ -169,8 +172,11 @@ impl RequestedWrites<'_> {
 
     /// The status that another controller wrote with this decision handled.
     async fn handled_elsewhere(&self, token: &str) -> Result<Option<AIProviderSeedStatus>, ApiError> {
-        let newer_status = StatusClient::new(&self.context.client, self.checker.resource).read().await?;
-        Ok(newer_status.filter(|status| is_handled(Some(status), token)))
+        Ok(self.latest_status().await?.status.filter(|status| is_handled(Some(status), token)))
+    }
+
+    async fn latest_status(&self) -> Result<LatestStatus, ApiError> {
+        StatusClient::new(&self.context.client, self.checker.resource).read().await
     }
 }
 

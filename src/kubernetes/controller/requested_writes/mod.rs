@@ -1,5 +1,5 @@
-//! Writes that a resource asks for, after a check and before its status: a decision by annotation, and the mode Seed. Whoever
-//! wrote looks again, so that the status tells what is.
+//! Writes that a resource asks for, after a check and before its status: a decision by annotation, and the mode Seed. After a
+//! write the database is read again, so that the status shows its current state.
 
 mod decision;
 
@@ -39,6 +39,8 @@ pub struct WriteOutcome {
     pub requeue_within: Option<Duration>,
     /// What another controller wrote meanwhile: this one adds to that.
     pub newer_status: Option<AIProviderSeedStatus>,
+    /// Another controller may carry the decision out: its status is not to be overwritten by one that knows nothing of it.
+    pub only_at: Option<String>,
     /// Another controller settled it and is about to write the status; one from here would take its place.
     pub superseded: bool,
 }
@@ -88,6 +90,7 @@ impl RequestedWrites<'_> {
             seeded: mode.seeded,
             requeue_within: mode.requeue_within.or(decision.requeue_within),
             newer_status: decision.newer_status,
+            only_at: decision.only_at,
             superseded: decision.superseded,
         };
         Ok((mode.observation, outcome))

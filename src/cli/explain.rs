@@ -19,7 +19,7 @@ pub fn command(raw: &RawOptions) -> u8 {
     }
     let mut chosen = Vec::new();
     for word in words {
-        // A word may be an outcome and a code.
+        // A word may be both an outcome and a code.
         let before = chosen.len();
         chosen.extend(sections().filter(|section| section.word == word));
         if chosen.len() == before {
@@ -35,7 +35,7 @@ pub fn command(raw: &RawOptions) -> u8 {
     }
 }
 
-/// A text is only quoted when it is nearly one of the words: it may be a secret in the wrong place.
+/// The text is quoted only if it is close to a known word: it may be a misplaced secret.
 fn unknown(word: &str) -> String {
     let other_case = sections().find(|section| section.word.eq_ignore_ascii_case(word)).map(|section| section.word);
     match other_case.or_else(|| nearest(word, sections().map(|section| section.word))) {

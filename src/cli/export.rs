@@ -1,4 +1,4 @@
-//! `export`: read all, describe, and keep secrets off the terminal.
+//! `export`: reads all providers, describes them, and keeps secrets off the terminal.
 
 use std::fs::{File, OpenOptions};
 use std::io::{IsTerminal, Read, Write};
@@ -102,21 +102,21 @@ fn finish(found: &Export, wanted: &ExportOptions, options: &Options) -> u8 {
     }
 }
 
-/// Arguments that cannot be understood.
+/// Reports arguments that cannot be parsed.
 pub fn refuse(problem: Problem, options: &Options) -> u8 {
     log_to_stderr(options.log_format, options.log_level);
     let nothing = options::export::parse(&RawOptions::default(), &mut Vec::new());
     failed(vec![problem].into(), &nothing, options)
 }
 
-/// Nothing was exported. The document is the one of every export, with empty lists.
+/// Reports that nothing was exported. The document is that of every export, with empty lists.
 fn failed(findings: Findings, wanted: &ExportOptions, options: &Options) -> u8 {
     let mut report = Report::new(Command::Export, findings);
     report.blocked = true;
     match options.output {
-        // That it is not written changes nothing: the exit code says already that there is no result.
+        // A write error changes nothing: the exit code already reports the missing result.
         OutputFormat::Json => _ = print_result(&(json(&Export::default(), wanted, &report, "") + "\n")),
-        // Standard output is for the export itself.
+        // Standard output is reserved for the export itself.
         OutputFormat::Text | OutputFormat::Github => print_error(&report::text(&report, style(&std::io::stderr()))),
     }
     report.exit_code()
@@ -169,7 +169,8 @@ fn json(found: &Export, wanted: &ExportOptions, report: &Report, text: &str) -> 
     serde_json::to_string(&document).unwrap_or_default()
 }
 
-/// A new or empty file, or one that `export` wrote; never through a link, never readable for others, never half written.
+/// Writes a new or empty file, or a file from an earlier export. It never follows a link, makes the file readable for
+/// others, or leaves it half written.
 fn write_private(path: &Path, text: &str) -> Result<(), String> {
     let failed = |error: std::io::Error| {
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());

@@ -6,13 +6,13 @@ use super::output::print_error;
 use super::terminal::can_redraw;
 use crate::options::Options;
 
-/// Most runs have ended before.
+/// Most runs end before this.
 const FIRST: Duration = Duration::from_secs(1);
-/// To the first column, and the line away.
+/// Moves to the first column and clears the line.
 const CLEAR: &str = "\r\u{1b}[K";
 
-/// `work`, with a line on standard error that counts the seconds. It is gone when the work has ended. None where standard error
-/// is no terminal, or where a log was asked for.
+/// Runs `work` and shows a line on standard error that counts the seconds and disappears at the end. There is no line if
+/// standard error is not a terminal or a log was requested.
 pub async fn with_live_line<T>(options: &Options, work: impl Future<Output = T>) -> T {
     if options.log_level.is_some() || !can_redraw(&std::io::stderr()) {
         return work.await;

@@ -1,4 +1,4 @@
-//! Arguments to an exit code: one function per command. Everything that is printed is printed here.
+//! Maps arguments to an exit code, with one function per command. All printing happens here.
 
 mod diff;
 mod explain;
@@ -41,8 +41,8 @@ use crate::run::prepare::Prepared;
 use crate::run::seed::{self, RunOutcome, SeedRun};
 use crate::run::wait_for_files::prepare_waiting;
 
-/// The whole program. A panic, in whatever thread, ends it with exit code 70 and without the panic's text, which may hold
-/// anything.
+/// The whole program. A panic in any thread ends it with exit code 70 and without the panic's text, which may contain
+/// secrets.
 pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -79,7 +79,7 @@ fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
         Command::Controller => controller(raw, variables),
         #[cfg(feature = "controller")]
         Command::Probe => probe::command(raw),
-        // Not among the commands of this build, so the arguments cannot name it.
+        // This build does not have the command, so the arguments cannot name it.
         #[cfg(not(feature = "controller"))]
         Command::Crd
         | Command::Controller
@@ -92,7 +92,7 @@ fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
     }
 }
 
-/// Runs until a signal comes. Its results are in the log and in the status of the resources.
+/// Runs until a signal arrives. Its results are in the log and in the status of the resources.
 #[cfg(feature = "controller")]
 fn controller(raw: &RawOptions, variables: &[Variable]) -> u8 {
     use crate::kubernetes::{self, End};
@@ -148,17 +148,17 @@ fn seed(raw: &RawOptions, variables: &[Variable]) -> u8 {
     finish(report, &options, Some(&watchdog))
 }
 
-/// How long printing may take.
+/// The time limit for printing.
 const OUTPUT: Duration = Duration::from_secs(3);
 
-/// `more`: the needs of a check beside the database.
+/// `more`: the time for steps other than the database.
 fn watchdog(options: &Options, more: Duration) -> Watchdog {
     let unavailable = Outcome::Unavailable;
     let exit = if options.block_on.blocks(unavailable) { unavailable.exit_code() } else { 0 };
     Watchdog::start(seed::limit(options.wait, options.lock_timeout) + more + OUTPUT, exit)
 }
 
-/// On this thread, until it ends.
+/// Runs the work on this thread until it ends.
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -170,7 +170,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
     Ok(ended)
 }
 
-/// Asks the database, if there is anything to ask.
+/// Queries the database, if the environment describes any provider.
 async fn look(command: report::Command, options: &Options, prepared: Result<Prepared, Findings>) -> Report {
     let prepared = match prepared {
         Ok(prepared) => prepared,
@@ -204,7 +204,7 @@ async fn look(command: report::Command, options: &Options, prepared: Result<Prep
     report
 }
 
-/// Whether it stops the start, and what the next steps need to know of the options.
+/// Decides whether the report stops the start, and adds the options that the next steps need.
 fn apply_block_on(mut report: Report, options: &Options) -> Report {
     report.block_on_is_flag = options.block_on_is_flag;
     report.resolve_options = resolve_options(&report, options);
@@ -215,13 +215,13 @@ fn apply_block_on(mut report: Report, options: &Options) -> Report {
     report
 }
 
-/// The options without which `resolve` would compare something else than this run.
+/// The options that `resolve` needs to compare the same fields as this run.
 fn resolve_options(report: &Report, options: &Options) -> Vec<String> {
     let source = report.source.iter().flat_map(|source| source.options.iter().cloned());
     source.chain(options.needed_by_resolve()).collect()
 }
 
-/// Prints the report, leaves the termination message, and says how to exit.
+/// Prints the report, writes the termination message, and returns the exit code.
 fn finish(report: Report, options: &Options, watchdog: Option<&Watchdog>) -> u8 {
     let report = apply_block_on(report, options);
     if let Some(watchdog) = watchdog {
@@ -269,8 +269,8 @@ fn log_end(report: &Report, started: Instant) {
     );
 }
 
-/// Libraries only warn: below that they report about themselves, and may print their input.
-/// `level`: `None` is `info`, and at a terminal, where the report says it all, only what a report cannot say.
+/// Libraries log only warnings: at lower levels they describe their own work and may print their input. `level`: `None`
+/// means `info`, or, at a terminal, only messages that the report does not contain.
 fn log_to_stderr(format: LogFormat, level: Option<tracing::Level>) {
     use tracing_subscriber::filter::LevelFilter;
     use tracing_subscriber::layer::SubscriberExt;
@@ -284,10 +284,10 @@ fn log_to_stderr(format: LogFormat, level: Option<tracing::Level>) {
         .with_writer(std::io::stderr)
         .with_max_level(level)
         .with_target(false)
-        // A blocked standard error must not fail the run; printing to it would panic.
+        // A blocked standard error must not fail the run, and printing the error to it would panic.
         .log_internal_errors(false)
         .with_ansi(has_colour(&std::io::stderr()));
-    // Set once per process; in a test that runs two commands the first one stays.
+    // The subscriber is set once per process; in a test that runs two commands, the first one stays.
     let _ = match format {
         LogFormat::Json => {
             tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish().with(ours))
@@ -296,7 +296,7 @@ fn log_to_stderr(format: LogFormat, level: Option<tracing::Level>) {
     };
 }
 
-/// Libraries only warn, and the Kubernetes client not even that: we report the results of its calls.
+/// Libraries log only warnings, and the Kubernetes client logs nothing: this program reports the results of its calls.
 fn targets(level: tracing::level_filters::LevelFilter) -> tracing_subscriber::filter::Targets {
     use tracing::level_filters::LevelFilter;
     tracing_subscriber::filter::Targets::new()

@@ -1,12 +1,12 @@
-//! The two streams. A lost result fails its command; a lost report beside an exit code does not.
+//! The two output streams. A lost result fails its command; a lost report does not, since the exit code remains.
 
 use std::io::{ErrorKind, Write};
 
 use crate::explain::pointer;
 use crate::problem::Outcome;
 
-/// What a command is for, to standard output: the exit code. A reader that closed its pipe has had enough; anything else means
-/// that the result is lost.
+/// Prints the result of a command to standard output and returns the exit code. A reader that closed its pipe wants no
+/// more; any other error means that the result is lost.
 pub fn print_result(text: &str) -> u8 {
     let failed = if is_closed() {
         Some("it is closed".to_owned())
@@ -24,7 +24,7 @@ pub fn print_result(text: &str) -> u8 {
     outcome.exit_code()
 }
 
-/// A report, of a run that has an exit code already. That it cannot be written is no reason for another one.
+/// Prints the report of a run that already has an exit code. A write error does not change that code.
 pub fn print(text: &str) {
     match write(text) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
@@ -39,8 +39,8 @@ fn write(text: &str) -> std::io::Result<()> {
     out.write_all(text.as_bytes()).and_then(|()| out.flush())
 }
 
-/// Before `main`, Rust opens /dev/null for reading and writing where a standard stream is closed, so that no other file gets
-/// its number. What is written there is lost without an error. (A shell's `>/dev/null` is open for writing alone.)
+/// Before `main`, Rust opens /dev/null for reading and writing in place of a closed standard stream, so that no other
+/// file gets its number. Output to it is lost without an error. (A shell's `>/dev/null` is open only for writing.)
 fn is_closed() -> bool {
     use std::os::unix::fs::MetadataExt;
     let device = |path: &str| std::fs::metadata(path).map(|found| found.rdev()).ok();

@@ -1,4 +1,4 @@
-//! `completion` and `man`: made of the same table as the command line itself.
+//! `completion` and `man`: generated from the same table as the command line.
 
 use clap_complete::aot::{Shell, generate};
 use clap_mangen::Man;
@@ -9,7 +9,7 @@ use crate::options::words::word;
 use crate::options::{Command, RawOptions};
 use crate::problem::Outcome;
 
-/// Pages are formatted by who reads them.
+/// The viewer formats the pages.
 const WIDTH: usize = 100;
 
 const SHELLS: [(&str, Shell); 5] = [

@@ -1,4 +1,4 @@
-//! `probe`: whether a controller answers its probes, for where there is no shell and no curl.
+//! `probe`: checks whether a controller answers its probes, for images without a shell and curl.
 
 use super::block_on;
 use super::output::{print_error, print_result};

@@ -1,4 +1,4 @@
-//! `status`, `check` and `decide`: the resources of a cluster, as their controller tells them.
+//! `status`, `check` and `decide`: the resources of a cluster, as their controller reports them.
 
 use std::io::IsTerminal;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -65,7 +65,7 @@ fn run<T>(work: impl Future<Output = Result<T, Problem>>) -> Result<T, Problem> 
     block_on(work).and_then(|ended| ended)
 }
 
-/// So that one sees at a terminal what takes its time.
+/// Tells the user at a terminal why the command waits.
 fn waiting(options: &ResourceOptions) {
     if std::io::stderr().is_terminal() {
         let most = humantime::format_duration(options.wait);
@@ -73,7 +73,7 @@ fn waiting(options: &ResourceOptions) {
     }
 }
 
-/// On standard error; the exit code is that of the first.
+/// Prints the problems to standard error; the exit code is that of the first one.
 fn refuse(problems: &[Problem]) -> u8 {
     for problem in problems {
         let text = format!("{} · {}", problem_sentence(problem), pointer(problem.code.as_str()));
@@ -115,7 +115,7 @@ fn json(found: &[AIProviderSeed], outcome: Outcome) -> String {
     serde_json::to_string(&whole).unwrap_or_default() + "\n"
 }
 
-/// The columns of `kubectl get`, and below them what is to be done.
+/// The columns of `kubectl get`, followed by the next steps.
 fn text(rows: &[Shown], options: &ResourceOptions, style: Style) -> String {
     let heads = ["NAMESPACE", "NAME", "READY", "IN SYNC", "PROVIDERS", "CONFLICTS", "REASON", "AGE"];
     let skipped = usize::from(!options.all_namespaces);

@@ -1,5 +1,5 @@
-//! Arguments that cannot be understood: help and version are no error, everything else is invalid like any other option. Clap's
-//! own text would echo the argument, and an argument in the wrong place may be a key.
+//! Arguments that cannot be parsed. Help and version are not errors; any other case is an invalid option. Clap's own text
+//! would echo the argument, and a misplaced argument may be a key.
 
 use std::ffi::OsString;
 
@@ -27,7 +27,7 @@ pub fn command(error: &clap::Error, arguments: &[OsString], variables: &[Variabl
     }
     let named = named(arguments);
     let problem = Problem::new(Code::InvalidOption, usage_message(error, named));
-    // A container with a mistyped command is meant to seed: `--block-on` may let it pass.
+    // A container with a mistyped command should seed, so `--block-on` may let it pass.
     let as_options = RawOptions::salvage(Command::Seed, arguments);
     let (options, ..) = options::parse(&as_options, variables);
     match named {
@@ -41,7 +41,7 @@ pub fn command(error: &clap::Error, arguments: &[OsString], variables: &[Variabl
         }
         Some(Command::Resolve) => resolve::refuse(problem, &options),
         Some(Command::Export) => export::refuse(problem, &options),
-        // They start nothing and have no report.
+        // These commands start nothing and have no report.
         Some(
             Command::Controller
             | Command::Decide
@@ -65,7 +65,7 @@ pub fn command(error: &clap::Error, arguments: &[OsString], variables: &[Variabl
     }
 }
 
-/// The command among arguments that cannot be understood: a decision that was mistyped must not pass for one that was carried
+/// Finds the command among arguments that cannot be parsed: a mistyped decision must not look like one that was carried
 /// out.
 fn named(arguments: &[OsString]) -> Option<Command> {
     let words = arguments.iter().skip(1).filter_map(|word| word.to_str());

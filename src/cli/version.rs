@@ -1,4 +1,4 @@
-//! `version`: the head of a bug report.
+//! `version`: the first lines of a bug report.
 
 use super::output::print_result;
 

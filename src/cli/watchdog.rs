@@ -1,24 +1,24 @@
-//! What ends the process when nothing else does: the deadline of the whole run, and a signal, wherever the run is at that
-//! moment. It has a thread of its own, because a reader that takes nothing, a pipe without a writer and a file system that
-//! hangs stop the thread that meets them.
+//! Ends the process if the run does not end by itself: at the deadline of the whole run, and on a signal at any moment.
+//! It has its own thread, because a blocked reader, a pipe without a writer or a hanging file system blocks the thread
+//! that uses it.
 
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-/// How the process exits at the deadline; the run sets its own exit code before it prints.
+/// The exit code at the deadline; the run sets its own exit code before it prints.
 #[derive(Clone)]
 pub struct Watchdog {
     exit: Arc<AtomicU8>,
 }
 
 impl Watchdog {
-    /// `exit` counts until the run has an exit code.
+    /// `exit` applies until the run has an exit code.
     pub fn start(limit: Duration, exit: u8) -> Watchdog {
         let watchdog = Watchdog { exit: Arc::new(AtomicU8::new(exit)) };
         let code = watchdog.exit.clone();
-        // Without the thread the run still has its own deadline.
+        // Without this thread the run still has its own deadline.
         let _ = std::thread::Builder::new()
             .name("watchdog".to_owned())
             .stack_size(256 * 1024)
@@ -26,7 +26,7 @@ impl Watchdog {
         watchdog
     }
 
-    /// For a run that ends on a signal: this also ends it while a write is stuck.
+    /// For a run that ends on a signal: the watchdog also ends it while a write is blocked.
     pub fn of_a_watch() -> Watchdog {
         let watchdog = Watchdog { exit: Arc::new(AtomicU8::new(128 + 2)) };
         let code = watchdog.exit.clone();
@@ -50,7 +50,7 @@ fn watch(limit: Duration, code: &AtomicU8) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     runtime.block_on(async {
         tokio::select! {
-            // Whatever was not committed is rolled back by the server.
+            // The server rolls back uncommitted changes.
             signal = signal() => end(&format!("stopped by signal {signal}; uncommitted changes are rolled back\n"), 128 + signal),
             () = tokio::time::sleep(limit) => {
                 end("the run reached its time limit, and the output is blocked\n", code.load(Ordering::Relaxed));
@@ -59,7 +59,7 @@ fn watch(limit: Duration, code: &AtomicU8) {
     });
 }
 
-/// The pod is deleted while we wait. As process 1 of a container we would not even notice without asking for it.
+/// The pod is deleted during the run. As process 1 of a container, this process receives the signal only with a handler.
 pub async fn signal() -> u8 {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
@@ -73,7 +73,7 @@ pub async fn signal() -> u8 {
 }
 
 fn end(text: &str, code: u8) {
-    // Another thread may be stuck in writing to it, so the farewell must not wait.
+    // Another thread may be blocked in writing to the stream, so the last message must not wait.
     std::thread::spawn({
         let text = text.to_owned();
         move || std::io::stderr().write_all(text.as_bytes())

@@ -1,4 +1,4 @@
-//! `--env-file`: provider variables from a dotenv file, values literal.
+//! `--env-file`: provider variables from a dotenv file. Values are literal.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +13,7 @@ use super::variable::Variable;
 use crate::problem::{Code, Problem};
 use crate::provider::{Source, redact};
 
-/// As it is read.
+/// Bytes that are read.
 const LIMIT: u64 = MAX_ENV_FILE as u64;
 
 pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
@@ -38,7 +38,7 @@ pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
         ))
     };
     let mut bytes = Vec::new();
-    // One byte more than is taken: the size of a pipe is not known before.
+    // Reads one byte beyond the limit, since the size of a pipe is unknown in advance.
     let mut file = std::fs::File::open(path).map_err(unreadable)?.take(LIMIT + 1);
     let size = file.read_to_end(&mut bytes).map_err(unreadable)?;
     if size as u64 > LIMIT {
@@ -50,7 +50,7 @@ pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
         problem(format!("line {line} is not Unicode (UTF-8)"))
     })?;
-    // Each variable takes more memory than its line; blank ones and comments take none.
+    // Each variable takes more memory than its line; blank lines and comments take none.
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains('=')).count();
     if lines > MAX_FILE_VARIABLES {
         return Err(too_large(format!("more than {MAX_FILE_VARIABLES} variables; remove those of no provider")));
@@ -58,7 +58,7 @@ pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     entries(&text).map(last_of_each).map_err(problem)
 }
 
-/// As a shell would have it: an environment holds a name once, and the last line counts. It knows of the others, if they differ.
+/// Keeps the last line of each name, as a shell does. It records the other lines if their values differ.
 fn last_of_each(entries: Vec<Entry>) -> Vec<Variable> {
     let mut places: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (at, entry) in entries.iter().enumerate() {
@@ -74,18 +74,18 @@ fn last_of_each(entries: Vec<Entry>) -> Vec<Variable> {
     entries.into_iter().zip(lines).filter_map(with_lines).collect()
 }
 
-/// A variable, and the line that it begins on.
+/// A variable and its first line.
 struct Entry {
     line: usize,
     variable: Variable,
 }
 
-/// The variables of a dotenv text in its order, also those that it sets again later.
+/// The variables of a dotenv text in order, including those that a later line sets again.
 pub fn parse(text: &str) -> Result<Vec<Variable>, String> {
     Ok(entries(text)?.into_iter().map(|entry| entry.variable).collect())
 }
 
-/// The crate replaces `$NAME` by variables; people's keys contain `$`. So every `$` is put aside while it reads.
+/// The crate expands `$NAME`, and keys may contain `$`. So another character replaces every `$` during parsing.
 fn entries(text: &str) -> Result<Vec<Entry>, String> {
     let aside = unused_private_character(text).ok_or("holds every private-use character")?;
     let literal = set_aside(text.strip_prefix('\u{feff}').unwrap_or(text), aside);
@@ -100,9 +100,10 @@ fn entries(text: &str) -> Result<Vec<Entry>, String> {
         let blank = |line: &&&str| line.trim().is_empty() || line.trim_start().starts_with('#');
         let rest = lines.get(before..).unwrap_or_default();
         let line = before + 1 + rest.iter().take_while(blank).count();
-        // An error holds a part of the line, and with it the key, so only its place is used.
+        // The parser's error contains a part of the line, and so the key; only the line number is used.
         let Ok((name, value)) = entry else {
-            // What another program reads from the file is not refused; but an open quotation mark may have swallowed our lines.
+            // A line for another program is accepted, unless an open quotation mark may have swallowed provider
+            // variables.
             let alone = read.get() <= line;
             if !(alone && lines.get(line - 1).is_some_and(|line| is_of_another_program(line))) {
                 bad.push(line);
@@ -122,14 +123,14 @@ fn entries(text: &str) -> Result<Vec<Entry>, String> {
     Ok(read_entries)
 }
 
-/// A variable that no provider has, nor by a typing error.
+/// The line sets a variable that belongs to no provider, not even a mistyped one.
 fn is_of_another_program(line: &str) -> bool {
     let Some((name, value)) = line.split_once('=') else { return false };
     let name = name.trim();
     let name = name.strip_prefix("export ").unwrap_or(name).trim();
     let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         && name.bytes().next().is_some_and(|first| !first.is_ascii_digit());
-    // An open quotation mark may be meant for the lines that follow, in a file that was cut.
+    // An open quotation mark may continue on the following lines of a truncated file.
     is_name
         && !value.contains(['"', '\''])
         && !names::is_of_provider(name)
@@ -137,14 +138,14 @@ fn is_of_another_program(line: &str) -> bool {
         && names::other_vendor(name).is_none()
 }
 
-/// In one pass: a file may hold nearly all of them.
+/// In one pass, since a file may contain nearly all of these characters.
 fn unused_private_character(text: &str) -> Option<char> {
     const PRIVATE: RangeInclusive<char> = '\u{f0000}'..='\u{ffffd}';
     let used: BTreeSet<char> = text.chars().filter(|c| PRIVATE.contains(c)).collect();
     PRIVATE.into_iter().find(|c| !used.contains(c))
 }
 
-/// Every line that cannot be read, by its number, and every value that cannot be stored, by its name.
+/// The numbers of all unreadable lines, and the names of all variables whose value cannot be stored.
 fn mistakes(bad: &[usize], with_nul: &[String]) -> Option<String> {
     let list = |items: Vec<String>| match &items[..] {
         [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
@@ -175,10 +176,10 @@ fn mistakes(bad: &[usize], with_nul: &[String]) -> Option<String> {
     (!all.is_empty()).then(|| all.join("; "))
 }
 
-/// So many places are named.
+/// The most line numbers that a message lists.
 const LISTED: usize = 20;
 
-/// `\$` is the escape for a plain `$` and stays as it is.
+/// Replaces every `$`. `\$` is the escape for a plain `$` and stays.
 fn set_aside(text: &str, aside: char) -> String {
     let mut escaped = false;
     text.chars()
@@ -190,7 +191,7 @@ fn set_aside(text: &str, aside: char) -> String {
         .collect()
 }
 
-/// Hands out one line at a time, so that how many were handed out tells where the crate is.
+/// Yields one line at a time, so that the count tells how far the crate has read.
 struct ByLine<'a> {
     rest: &'a [u8],
     read: &'a Cell<usize>,
@@ -243,7 +244,7 @@ mod tests {
         let read = file(b"A=1\nB=2\nA=3\n").unwrap_or_else(|problem| panic!("{problem:?}"));
         let read: Vec<(&str, Option<&str>)> = read.iter().map(|v| (v.name.as_str(), v.value())).collect();
         assert_eq!(read, [("B", Some("2")), ("A", Some("3"))]);
-        // What counts, and where the others are.
+        // The line that counts, and the other lines.
         let text = b"A=1\n\n# A=0\nA='2\n2'\nB=1\nexport A=3\nC=1\nC=1\n";
         let read = file(text).unwrap_or_else(|problem| panic!("{problem:?}"));
         let read: Vec<(&str, &[usize])> = read.iter().map(|v| (v.name.as_str(), v.lines())).collect();
@@ -251,7 +252,7 @@ mod tests {
         let message = |result: Result<Vec<Variable>, Problem>| result.err().unwrap().message;
         assert_eq!(message(file(b"A=1\nB=2\nC=\xff\n")), "line 3 is not Unicode (UTF-8)");
         assert!(message(read_file(&directory.path().join("none"))).contains("there is no such file"));
-        // A directory is another thing: one file a variable.
+        // A directory is read as one file per variable.
         let named: Vec<String> = read_file(directory.path()).ok().unwrap().into_iter().map(|v| v.name).collect();
         assert_eq!(named, ["env"]);
         let path = directory.path().join("env");
@@ -278,7 +279,7 @@ mod tests {
         assert!(problem.message.starts_with("more than 16384 variables"), "{problem:?}");
     }
 
-    /// Each of them was looked for from the beginning.
+    /// Each character used to be searched from the start of the text.
     #[test]
     fn private_use_characters_take_one_pass() {
         let all: String = ('\u{f0000}'..='\u{ffffc}').collect();
@@ -293,7 +294,7 @@ mod tests {
         assert!(error.starts_with("line 3 "), "{error}");
         assert!(!error.contains("secret"), "{error}");
         let line = |text| parse(text).err().unwrap_or_default().split(" is").next().unwrap_or_default().to_owned();
-        // The same text stands on an earlier line, where it is in order; comments and blank lines count.
+        // The same text is valid on an earlier line; comments and blank lines count.
         assert_eq!(line("A='k k'\n# CODER_AIBRIDGE_OPENAI_KEY=k k\n\nCODER_AIBRIDGE_OPENAI_KEY=k k\nC=2\n"), "line 4");
         assert_eq!(line("A='one\ntwo'\nB=1\nnot a pair"), "line 4");
         assert_eq!(line("A=1\n\n# open\nB='never\nclosed\nC=3\n"), "line 4");

@@ -1,19 +1,19 @@
-//! Values as dotenv files take them: what is written here is read back by `--env-file` as it was. A shell reads the same,
-//! but for `\n` between double quotes.
+//! Quotes values for dotenv files. `--env-file` reads back the same value, and so does a shell, except for `\n` in double
+//! quotes.
 
-/// Plain, in single quotes, or in double ones with escapes: the first that can hold the value.
+/// Plain, in single quotes, or in double quotes with escapes: the first form that can hold the value.
 pub fn quote(value: &str) -> String {
     let plain =
         |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | '/' | ':' | '@' | '%' | '+' | '=' | ',');
     if value.chars().all(plain) {
         return value.to_owned();
     }
-    // Between single quotes everything is literal, but not every reader agrees about a backslash or a line break.
+    // Single quotes make everything literal, but readers disagree about a backslash or a line break.
     if !value.contains(['\'', '\\', '\n', '\r']) {
         return format!("'{value}'");
     }
-    // Between double quotes a shell would run what is between backticks, and a dotenv file has no escape for them: so they
-    // stand between single ones, and the parts one after the other.
+    // In double quotes a shell would run text between backticks, and dotenv has no escape for a backtick. So backticks go
+    // into single quotes, and the parts are joined.
     if !value.contains('`') {
         return double(value);
     }
@@ -66,7 +66,7 @@ mod tests {
         }
     }
 
-    /// Nothing is substituted or run: neither here nor in a shell.
+    /// Neither this parser nor a shell expands or runs any part of the value.
     #[test]
     fn a_shell_reads_back_what_was_quoted() {
         for value in ["$HOME it's", "$(id) 'x'", "`id` it's $HOME", "\\ \"q\" $", "plain", "two words"] {

@@ -1,5 +1,5 @@
-//! Two spellings of one variable in one environment: letters of either case, `00` and `0`, both families of the older ones. And one
-//! spelling that an env file has on several lines.
+//! Several spellings of one variable in one environment: either letter case, `00` and `0`, both families of the older
+//! variables. Also one spelling on several lines of an env file.
 
 use super::indexed::is_list;
 use super::named::Named;
@@ -8,23 +8,23 @@ use super::variable::Variable;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
-/// What all spellings of a variable have in common.
+/// The common identity of all spellings of a variable.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Meaning<'a> {
     Indexed { prefix: usize, index: u64, suffix: &'a str },
     Older(&'static str),
 }
 
-/// One of several: of two, the greater counts.
+/// One spelling of a variable; the greatest counts.
 struct Spelling<'a> {
     meaning: Meaning<'a>,
-    /// The older family comes first; of one number, the text after the prefix decides.
+    /// The older family ranks first; for one number, the text after the prefix decides.
     rank: (usize, &'a str),
     variable: &'a Variable,
 }
 
-/// One warning for each variable that is there in more than one spelling, or on several lines of an env file. A credential of a
-/// numbered provider in two spellings is left out: for Coder that is an error of its own.
+/// One warning for each variable with more than one spelling, or on several lines of an env file. A credential of a
+/// numbered provider in two spellings is not included: Coder reports it as a separate error.
 pub fn warnings(named: &Named, variables: &[Variable]) -> Vec<Problem> {
     let numbered = named.numbered.iter().enumerate();
     let numbered =
@@ -35,16 +35,16 @@ pub fn warnings(named: &Named, variables: &[Variable]) -> Vec<Problem> {
         rank: (older.family, ""),
         variable: older.variable,
     }));
-    // An empty one is unset.
+    // An empty variable is unset.
     spellings.retain(|spelling| spelling.variable.value() != Some(""));
-    // Stable: those of one meaning stay in the order of the environment.
+    // A stable sort keeps spellings of one variable in the order of the environment.
     spellings.sort_by_key(|spelling| spelling.meaning);
     let several = spellings.chunk_by_mut(|a, b| a.meaning == b.meaning).filter(|spellings| spellings.len() > 1);
     let on_lines = variables.iter().filter(|variable| !variable.lines().is_empty() && is_of_provider(&variable.name));
     several.filter_map(warning).chain(on_lines.filter_map(repeated)).collect()
 }
 
-/// So many lines are named.
+/// The most lines that a message lists.
 const LISTED: usize = 5;
 
 fn repeated(variable: &Variable) -> Option<Problem> {
@@ -69,7 +69,7 @@ fn indexed<'a>(prefix: usize, rest: &'a str, variable: &'a Variable) -> Option<S
 }
 
 fn warning(spellings: &mut [Spelling]) -> Option<Problem> {
-    // Stable: of equal ones the last of the environment counts.
+    // A stable sort: among equal spellings the last one in the environment counts.
     spellings.sort_by_key(|spelling| spelling.rank);
     let Spelling { meaning, variable: counts, .. } = spellings.last()?;
     let differ = spellings.iter().any(|spelling| spelling.variable.value() != counts.value());
@@ -80,7 +80,7 @@ fn warning(spellings: &mut [Spelling]) -> Option<Problem> {
             names.push(name);
         }
     }
-    // The same name twice with one value is no spelling of its own.
+    // A repeated name with the same value is not a second spelling.
     if names.len() < 2 && !differ {
         return None;
     }
@@ -118,7 +118,7 @@ mod tests {
         let a = "CODER_AIBRIDGE_PROVIDER_0_TYPE";
         assert_eq!(takes(&[(a, "x"), ("coder_aibridge_provider_0_type", "y")]), "coder_aibridge_provider_0_type");
         assert_eq!(takes(&[("coder_aibridge_provider_0_type", "y"), (a, "x")]), a);
-        // Coder sorts the text after the prefix: 00_ before 0_.
+        // Coder sorts by the text after the prefix: 00_ before 0_.
         assert_eq!(takes(&[(a, "x"), ("CODER_AIBRIDGE_PROVIDER_00_TYPE", "y")]), a);
         assert_eq!(takes(&[("CODER_AIBRIDGE_PROVIDER_+0_TYPE", "y"), (a, "x")]), a);
         let (older, newer) = ("CODER_AIBRIDGE_OPENAI_KEY", "CODER_AI_GATEWAY_OPENAI_KEY");
@@ -151,7 +151,7 @@ mod tests {
             // Charts render an unset value as an empty one.
             &[("CODER_AIBRIDGE_OPENAI_KEY", "x"), ("CODER_AI_GATEWAY_OPENAI_KEY", "")],
             &[("CODER_AIBRIDGE_OPENAI_KEY", "x"), ("CODER_AIBRIDGE_OPENAI_BASE_URL", "x")],
-            // A problem of its own: singular_and_plural.
+            // This has a separate problem: singular_and_plural.
             &[("CODER_AIBRIDGE_PROVIDER_0_KEY", "x"), ("coder_aibridge_provider_0_key", "y")],
             &[("CODER_AIBRIDGE_PROVIDER_0_TYPE", "x"), ("CODER_AI_GATEWAY_PROVIDER_0_TYPE", "x")],
             &[("PATH", "x"), ("path", "y")],

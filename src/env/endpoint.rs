@@ -1,4 +1,4 @@
-//! Endpoints that Coder stores and that cannot work.
+//! Endpoints that Coder stores but cannot use.
 
 use super::judge::{characters, reference, url};
 use crate::problem::{Code, Problem};
@@ -9,15 +9,15 @@ pub fn bedrock_without_credentials() -> String {
         .to_owned()
 }
 
-/// `missing`: the variables of the models that are not set. Protocol `invoke-model` needs both.
+/// `missing`: the variables of the models that are not set. Protocol `invoke-model` needs both models.
 pub fn without_models(missing: Vec<String>) -> Option<Problem> {
     let message = "Coder needs both model ids for a Bedrock provider; without them every request to it fails. Set \
                    BEDROCK_MODEL and BEDROCK_SMALL_FAST_MODEL";
     (!missing.is_empty()).then(|| Problem::new(Code::BedrockWithoutModels, message).variables(missing))
 }
 
-/// What no id of a model holds; and Coder resolves the ARN of an application inference profile only when the provider is saved
-/// through its API.
+/// Text that no model id contains; also the ARN of an application inference profile, which Coder resolves only when the
+/// provider is saved through its API.
 pub fn unresolved_model(model: &str) -> Option<String> {
     let odd = characters::oddity(model).or_else(|| characters::spot(model, |c| c.is_whitespace() || "<>".contains(c)));
     if let (Some(odd), None) = (odd, reference::find(model)) {
@@ -28,8 +28,8 @@ pub fn unresolved_model(model: &str) -> Option<String> {
     model.contains(":application-inference-profile/").then(|| message.to_owned())
 }
 
-/// Coder stores any text; but one that is not an absolute http(s) URL cannot work. An empty one is fine where Coder uses the
-/// vendor's endpoint, or Bedrock's of the region.
+/// Coder stores any text, but it can only use an absolute http(s) URL. An empty URL is valid where Coder uses the
+/// vendor's endpoint or the region's Bedrock endpoint.
 pub fn suspicious_url(kind: ProviderType, url: &str) -> Option<String> {
     let stored = "Coder stores it as it is";
     if url.is_empty() {
@@ -45,12 +45,12 @@ pub fn suspicious_url(kind: ProviderType, url: &str) -> Option<String> {
     Some(format!("{what}; {stored} and cannot use it: write for example https://api.openai.com/v1"))
 }
 
-/// A reference that was not replaced is told as that; in a URL with a scheme that cannot work either, both are true.
+/// An unreplaced reference is reported as such; in a URL whose scheme is also wrong, both reports are true.
 fn is_reference(url: &str) -> bool {
     !url.contains("://") && reference::find(url).is_some()
 }
 
-/// Coder checks nothing; its own are paths.
+/// Coder does not check the icon; its own icons are paths.
 pub fn is_usual_icon(text: &str) -> bool {
     let is_url =
         ["http://", "https://"].iter().any(|scheme| text.starts_with(scheme)) && ::url::Url::parse(text).is_ok();

@@ -1,4 +1,4 @@
-//! `--env-file` with a directory: a mounted Secret or ConfigMap, one file a variable.
+//! `--env-file` with a directory: a mounted Secret or ConfigMap, one file per variable.
 
 use std::io::Read;
 use std::path::Path;
@@ -7,16 +7,16 @@ use super::size::MAX_FILE_VARIABLES;
 use super::variable::Variable;
 use crate::provider::{Source, redact};
 
-/// Why a directory is not read, in words that follow its name.
+/// The reason why a directory is not read; the text follows the directory's name.
 #[derive(Debug, PartialEq, Eq)]
 pub enum DirectoryError {
     Invalid(String),
-    /// More files, or more bytes in them, than is read.
+    /// The files exceed the limit in number or bytes.
     TooLarge(String),
 }
 
-/// The variables in the order of their names; values are the files' content as it is, like the kubelet's own. Files whose name
-/// begins with a dot (`..data` and what it points to) are no variables, nor are directories. `limit`: bytes of all files.
+/// The variables in the order of their names. Each value is the file's content, unchanged, as the kubelet would set it.
+/// Files whose name begins with a dot (`..data` and its target) and directories are skipped. `limit`: bytes of all files.
 pub fn read(directory: &Path, limit: u64) -> Result<Vec<Variable>, DirectoryError> {
     let unreadable = |what: &str| {
         DirectoryError::Invalid(format!("{what} cannot be read; make it readable for the user of this container"))
@@ -39,7 +39,7 @@ pub fn read(directory: &Path, limit: u64) -> Result<Vec<Variable>, DirectoryErro
     for name in names {
         let path = directory.join(&name);
         let shown = redact::name(&name.to_string_lossy());
-        // Follows the links that a mounted Secret is made of. What is no file might never end, or never begin.
+        // Follows the links of a mounted Secret. Reading anything but a file could block forever.
         if !std::fs::metadata(&path).map_err(|_| unreadable(&shown))?.is_file() {
             continue;
         }
@@ -69,7 +69,7 @@ pub fn read(directory: &Path, limit: u64) -> Result<Vec<Variable>, DirectoryErro
 mod tests {
     use super::*;
 
-    /// As the kubelet mounts a Secret: links to `..data`, which is a link to a directory with a date.
+    /// As the kubelet mounts a Secret: links to `..data`, which links to a directory with a date in its name.
     #[test]
     fn mounted_secret_is_read_as_the_kubelet_gives_it() {
         use std::os::unix::fs::symlink;

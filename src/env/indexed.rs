@@ -9,7 +9,7 @@ use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{Field, redact};
 
-/// Of more keys than this only their number is a problem: a value of a megabyte must not become a million of them.
+/// Beyond this number, only the number of keys is a problem: a value of a megabyte must not become a million keys.
 const JUDGED: usize = 50;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -32,7 +32,7 @@ pub enum Suffix {
     },
 }
 
-/// A name that never belongs to the credential lists comes first in a suggestion only by closeness, so the order is Coder's own.
+/// Coder's order, except that suggestions pick the closest name.
 const SUFFIXES: [(&str, Suffix); 11] = [
     ("TYPE", Suffix::Type),
     ("NAME", Suffix::Name),
@@ -47,7 +47,7 @@ const SUFFIXES: [(&str, Suffix); 11] = [
     ("BEDROCK_ACCESS_KEY_SECRETS", Suffix::AccessKeySecrets { plural: true }),
 ];
 
-/// With those of the optional fields.
+/// All suffixes, including those of the optional fields.
 fn suffixes() -> impl Iterator<Item = (&'static str, Suffix)> {
     SUFFIXES.into_iter().chain(Field::all_optional().map(|field| (field.suffix(), Suffix::Optional(field))))
 }
@@ -56,30 +56,30 @@ fn suffixes() -> impl Iterator<Item = (&'static str, Suffix)> {
 #[derive(Default)]
 pub struct List<'a> {
     pub variable: Option<&'a Variable>,
-    /// Trimmed; of very many the first [`JUDGED`] alone.
+    /// Trimmed; at most the first [`JUDGED`].
     pub values: Vec<&'a str>,
-    /// How many there are.
+    /// The number of values, before that limit.
     pub number: usize,
-    /// Given twice, or not known: what is in it is not judged any further.
+    /// Set twice or unknown: its values are not checked further.
     pub ambiguous: bool,
-    /// It is set to an unknown value.
+    /// The variable has an unknown value.
     pub unknown: bool,
 }
 
 /// All variables of one number.
 pub struct Fields<'a> {
     pub index: u64,
-    /// What all its variables begin with: `CODER_AIBRIDGE_PROVIDER_0_`.
+    /// The common start of all its variables: `CODER_AIBRIDGE_PROVIDER_0_`.
     stem: String,
     texts: BTreeMap<Suffix, &'a Variable>,
     pub keys: List<'a>,
     pub access_keys: List<'a>,
     pub access_key_secrets: List<'a>,
-    /// One of its variables cannot be read, so nothing is said about what seems to be missing.
+    /// One of its variables cannot be read, so missing fields are not reported.
     pub unreadable: bool,
-    /// A variable that is not a credential is set to an unknown value.
+    /// A variable other than a credential has an unknown value.
     pub unknown: bool,
-    /// Models that are set to an unknown value.
+    /// The models that have an unknown value.
     pub unknown_optional: Vec<Field>,
 }
 
@@ -103,19 +103,19 @@ impl<'a> Fields<'a> {
         self.texts.get(&suffix).copied()
     }
 
-    /// All that are known, each once.
+    /// All known variables, each once.
     pub fn variables(&self) -> impl Iterator<Item = &'a Variable> {
         let lists = [&self.keys, &self.access_keys, &self.access_key_secrets];
         let of_lists: Vec<&Variable> = lists.into_iter().filter_map(|list| list.variable).collect();
         self.texts.values().copied().chain(of_lists)
     }
 
-    /// The text of a field; empty if it is not set.
+    /// The text of a field; empty if the field is not set.
     pub fn text(&self, suffix: Suffix) -> &'a str {
         self.variable(suffix).and_then(Variable::value).unwrap_or_default()
     }
 
-    /// How the variable is spelled, or would be.
+    /// The spelling of the variable, or the spelling that it would have.
     pub fn spelled(&self, suffix: Suffix) -> String {
         self.variable(suffix).map_or_else(|| self.would_be(suffix), |variable| redact::name(&variable.name))
     }
@@ -125,7 +125,7 @@ impl<'a> Fields<'a> {
         [&self.stem, text].concat()
     }
 
-    /// How its variables are spelled together: `CODER_AIBRIDGE_PROVIDER_0_*`.
+    /// The common pattern of its variables: `CODER_AIBRIDGE_PROVIDER_0_*`.
     pub fn pattern(&self) -> String {
         [&self.stem, "*"].concat()
     }
@@ -139,7 +139,7 @@ impl<'a> Fields<'a> {
             Suffix::Keys { plural } => (&mut self.keys, plural),
             Suffix::AccessKeys { plural } => (&mut self.access_keys, plural),
             Suffix::AccessKeySecrets { plural } => (&mut self.access_key_secrets, plural),
-            // Not known, it is not compared, and the others are all the same.
+            // An unknown optional field is not compared; the other fields still are.
             Suffix::Optional(field) if variable.is_unknown() && field != Field::BedrockRoleArn => {
                 return self.unknown_optional.push(field);
             }
@@ -184,7 +184,7 @@ pub fn group<'a>(prefix: usize, variables: &Named<'a>, findings: &mut Findings) 
         }
     }
     findings.problems.extend(service_link(prefix, service_links));
-    // The sort is stable: variables of the same spelling keep the order of the environment, and the last one wins.
+    // A stable sort: variables of the same spelling keep the order of the environment, and the last one wins.
     named.sort_by_key(|(number, remainder, _)| (*number, *remainder));
 
     let mut groups: Vec<Fields> = Vec::new();
@@ -201,7 +201,7 @@ pub fn group<'a>(prefix: usize, variables: &Named<'a>, findings: &mut Findings) 
         let suffix = remainder.split_once('_').map_or("", |(_, suffix)| suffix);
         match suffixes().find(|(text, _)| *text == suffix) {
             Some((_, suffix)) => group.put(suffix, variable, &mut findings.problems),
-            // Its name cannot be read, so it may be any field.
+            // Its name cannot be read, so it may set any field.
             None if variable.value().is_none() && !variable.is_unknown() => group.unreadable = true,
             None => findings.warnings.push(unknown(prefix, index, suffix, variable)),
         }
@@ -222,12 +222,12 @@ fn malformed(prefix: &str, remainder: &str, variable: &Variable) -> Problem {
     Problem::new(Code::MalformedVariable, message).variable(redact::name(&variable.name))
 }
 
-/// What Kubernetes puts behind the name of a Service, in the variables that it makes for it.
+/// The suffixes that Kubernetes appends to the name of a Service in the variables of a service link.
 fn is_service_link(rest: &str) -> bool {
     rest == "PORT" || rest == "SERVICE_HOST" || rest.starts_with("PORT_") || rest.starts_with("SERVICE_PORT")
 }
 
-/// One problem for all variables of a Service whose name makes them look like a provider's.
+/// One problem for all variables of a Service whose name makes them look like provider variables.
 fn service_link(prefix: &str, variables: Vec<String>) -> Option<Problem> {
     let message = format!(
         "Kubernetes sets such variables for a Service named {}, and Coder refuses them; rename the Service, or set \
@@ -241,7 +241,7 @@ fn service_of(prefix: &str) -> String {
     prefix.trim_end_matches('_').to_ascii_lowercase().replace('_', "-")
 }
 
-/// Is this the suffix of a list of credentials? `None`: of nothing that is known.
+/// Whether this suffix is a list of credentials. `None`: the suffix is unknown.
 pub fn is_list(suffix: &str) -> Option<bool> {
     let (_, suffix) = SUFFIXES.iter().find(|(text, _)| *text == suffix)?;
     Some(matches!(suffix, Suffix::Keys { .. } | Suffix::AccessKeys { .. } | Suffix::AccessKeySecrets { .. }))

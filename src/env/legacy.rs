@@ -16,11 +16,11 @@ const ANTHROPIC_URL: &str = "https://api.anthropic.com/";
 const BEDROCK_MODEL: &str = "global.anthropic.claude-sonnet-4-5-20250929-v1:0";
 const BEDROCK_SMALL_FAST_MODEL: &str = "global.anthropic.claude-haiku-4-5-20251001-v1:0";
 
-/// The places of the families in [`FAMILIES`].
+/// Indexes of the families in [`FAMILIES`].
 const AIBRIDGE: usize = 0;
 const GATEWAY: usize = 1;
 
-/// A value and the variable that decides it.
+/// A value and the variable that sets it.
 struct Field<'a> {
     variable: Option<&'a Variable>,
     family: &'static str,
@@ -32,7 +32,7 @@ impl<'a> Field<'a> {
         self.variable.and_then(Variable::value).unwrap_or_default()
     }
 
-    /// A variable that is set overrides the default, even with an empty value (serpent).
+    /// A variable that is set overrides the default, even if it is empty (as serpent does).
     fn or(&self, default: &str) -> String {
         self.variable.and_then(Variable::value).unwrap_or(default).to_owned()
     }
@@ -45,7 +45,7 @@ impl<'a> Field<'a> {
         !self.text().is_empty() || self.is_unknown()
     }
 
-    /// It is set to an unknown value.
+    /// The variable has an unknown value.
     fn is_unknown(&self) -> bool {
         self.variable.is_some_and(Variable::is_unknown)
     }
@@ -88,10 +88,10 @@ pub fn read(variables: &Named, findings: &mut Findings, unknown: &mut Vec<Unknow
     providers
 }
 
-/// The older variables as Coder reads them.
+/// The older variables, read as Coder reads them.
 pub struct Legacy<'a, 'b> {
     variables: &'b Named<'a>,
-    /// How a variable that is not set would be spelled: as its set neighbours are.
+    /// The family in which an unset variable is named: that of the variables that are set.
     family: &'static str,
 }
 
@@ -100,20 +100,20 @@ impl<'a, 'b> Legacy<'a, 'b> {
         Legacy { variables, family: FAMILIES[usize::from(variables.has_family(GATEWAY))] }
     }
 
-    /// Of all spellings of an older variable (`OPENAI_KEY`), the one that counts.
+    /// The effective one among all spellings of an older variable (`OPENAI_KEY`).
     pub fn deciding(&self, name: &'static str) -> Option<&'a Variable> {
         let is_key = matches!(name, "OPENAI_KEY" | "ANTHROPIC_KEY");
         if is_key { self.key(name).variable } else { self.field(name).variable }
     }
 
-    /// Decided per variable: the newer spelling if it is set, else the older one. Mixing is not an error.
+    /// Per variable: the newer spelling if it is set, else the older one. Mixing the families is not an error.
     fn field(&self, name: &'static str) -> Field<'a> {
         let variable = self.last(GATEWAY, name).or_else(|| self.last(AIBRIDGE, name));
         Field { variable, family: self.family, name }
     }
 
-    /// One knowing difference from Coder: an empty key of the newer spelling does not hide the older one, where Coder would
-    /// seed nothing.
+    /// A deliberate difference from Coder: an empty key of the newer spelling does not hide the older one. Coder would
+    /// seed no provider.
     fn key(&self, name: &'static str) -> Field<'a> {
         let set = |family| self.last(family, name).filter(|variable| variable.value() != Some(""));
         let variable = set(GATEWAY).or_else(|| set(AIBRIDGE));
@@ -133,7 +133,7 @@ fn url_warning(provider: &DesiredProvider) -> Option<Problem> {
     Some(Problem::new(Code::BaseUrlSuspicious, message).provider(&provider.name).variable(&origin.variable))
 }
 
-/// With keys, or with Bedrock settings as soon as one of their variables is set.
+/// A provider with keys, or with Bedrock settings as soon as one of their variables is set.
 fn anthropic(
     legacy: &Legacy,
     key: &Field,
@@ -214,7 +214,7 @@ impl<'a> Bedrock<'a> {
         }
     }
 
-    /// What makes it a Bedrock provider. Models have defaults and never count.
+    /// The variables that make it a Bedrock provider. Models have defaults and never count.
     fn configured(&self) -> Vec<String> {
         let fields = [&self.region, &self.url, &self.access_key, &self.access_key_secret];
         fields.into_iter().filter(|field| field.is_set()).map(Field::spelled).collect()
@@ -229,7 +229,7 @@ fn bearer(
     default_url: &str,
     bedrock: &Bedrock,
 ) -> DesiredProvider {
-    // Neither name nor type has a variable of its own: the key's presence decides both.
+    // No variable sets the name or the type: the key determines both.
     let of_key = Origin::absent(key.spelled(), Presence::Default);
     let origins = Origins {
         base_url: url.origin(Presence::Default),

@@ -1,4 +1,4 @@
-//! Environment to desired providers: a function of values. All problems of a run are found together.
+//! Turns an environment into desired providers: a function of values. One run reports all problems together.
 
 mod check;
 mod dotenv;
@@ -37,15 +37,15 @@ use crate::provider::{DesiredProvider, ProviderType, Source, redact};
 use indexed::Suffix;
 use named::Named;
 
-/// What the environment says.
+/// The result of reading an environment.
 #[derive(Default)]
 pub struct Environment {
-    /// In name order. Two of one name only where the database must decide: an indexed one of a type that it may not know,
-    /// and an older one.
+    /// In name order. Two providers may share a name only where the database must decide: an indexed one whose type the
+    /// database may not know, and an older one.
     pub providers: Vec<DesiredProvider>,
     pub findings: Findings,
-    /// Providers that cannot be compared, because not all of their variables are known. Each has a problem until
-    /// [`Environment::downgrade_unknown`].
+    /// Providers that cannot be compared because some of their variables are unknown. Each has a problem until
+    /// [`Environment::downgrade_unknown`] runs.
     pub unknown: Vec<UnknownProvider>,
 }
 
@@ -74,10 +74,10 @@ impl Environment {
         values::judge_older(&named, findings);
         legacy_names(providers, &legacy, &mut findings.problems);
         providers.extend(legacy);
-        // Stable: of two with one name the indexed one comes first.
+        // A stable sort puts the indexed provider before a legacy one of the same name.
         providers.sort_by(|a, b| a.name.cmp(&b.name));
         suspicious::mark(providers, &findings.warnings);
-        // In the order of the providers; what belongs to none comes last.
+        // In the order of the providers; problems of no provider come last.
         findings.problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));
         findings.warnings.extend(duplicate::warnings(&named, variables));
         let next = prefixes_used.iter().map(|(_, groups)| *groups).max().unwrap_or_default();
@@ -98,7 +98,7 @@ impl Environment {
         environment
     }
 
-    /// `--strict`: these warnings stop the start.
+    /// `--strict`: turns these warnings into problems, which stop the start.
     pub fn strict(&mut self) {
         let (stops, stays) =
             std::mem::take(&mut self.findings.warnings).into_iter().partition(|w| Code::STRICT.contains(&w.code));
@@ -106,8 +106,8 @@ impl Environment {
         self.findings.problems.extend::<Vec<_>>(stops);
     }
 
-    /// Only the database tells whether an indexed provider of a newer type is skipped, or conflicts with a legacy one of its
-    /// name.
+    /// Only the database determines whether an indexed provider of a newer type is skipped or conflicts with a legacy
+    /// provider of the same name.
     pub fn warn_of_undecided(&mut self) {
         let undecided = |pair: &&[DesiredProvider]| {
             let (indexed, legacy) = (&pair[0], &pair[1]);
@@ -117,7 +117,7 @@ impl Environment {
         self.findings.warnings.extend(same_name.map(|pair| legacy_name_conflict(&pair[0], &pair[1])));
     }
 
-    /// `--require-providers`: catches a Secret or an envFrom that was not there.
+    /// `--require-providers`: detects a missing Secret or envFrom.
     pub fn require(&mut self, least: usize, option: &str) {
         let number = self.providers.len() + self.unknown.len();
         if number < least {
@@ -134,7 +134,7 @@ fn duplicate_names(groups: &[indexed::Fields], problems: &mut Vec<Problem>) {
     let mut seen: BTreeMap<&str, &indexed::Fields> = BTreeMap::new();
     for fields in groups {
         let name = check::name(fields);
-        // With a variable that cannot be read, the name may be another one.
+        // An unreadable variable may set another name.
         if name.is_empty() || fields.unreadable {
             continue;
         }
@@ -157,8 +157,8 @@ fn duplicate_names(groups: &[indexed::Fields], problems: &mut Vec<Problem>) {
     }
 }
 
-/// Coder skips types that its database does not know before it looks for this, so only types that every schema has are
-/// decided here; the plan decides the others.
+/// Coder skips types that its database does not know before it checks for this. So only types of every schema are decided
+/// here, and the plan decides the others.
 fn legacy_names(indexed: &[DesiredProvider], legacy: &[DesiredProvider], problems: &mut Vec<Problem>) {
     let same = |old: &DesiredProvider| indexed.iter().find(|new| new.name == old.name && new.kind.in_every_schema());
     problems.extend(legacy.iter().filter_map(|old| same(old).map(|new| legacy_name_conflict(new, old))));
@@ -174,7 +174,7 @@ pub fn legacy_name_conflict(indexed: &DesiredProvider, legacy: &DesiredProvider)
     Problem { index: indexed.index, ..problem }
 }
 
-/// `next` is the number that a further provider would get.
+/// `next` is the number for one more provider.
 fn near_miss(variable: &Variable, next: usize) -> Option<Problem> {
     if let Some((prefix, kind, field)) = names::other_vendor(&variable.name) {
         let (of_type, of_field) = (format!("{prefix}{next}_TYPE"), format!("{prefix}{next}_{field}"));
@@ -189,7 +189,7 @@ fn near_miss(variable: &Variable, next: usize) -> Option<Problem> {
         let problem = Problem::new(Code::UnknownVariable, message).variable(redact::name(&variable.name));
         return Some(problem.suggestion(Some(meant)));
     }
-    // It holds the rest of the name as it was written.
+    // The suggestion contains the rest of the name as the operator wrote it.
     let meant = redact::name(&names::near_miss(&variable.name)?);
     let message = format!("unrecognized variable; did you mean {meant}?");
     Some(Problem::new(Code::UnknownVariable, message).variable(redact::name(&variable.name)).suggestion(Some(meant)))

@@ -1,5 +1,5 @@
-//! The variables of an environment, sorted out by what their names say. Every name is looked at once: of a hundred providers
-//! there are hundreds, and each rule about names wants only one of these lists.
+//! The variables of an environment, sorted by their names. Each name is parsed once: a hundred providers have hundreds of
+//! variables, and each rule about names needs only one of these lists.
 
 use std::borrow::Cow;
 
@@ -9,16 +9,16 @@ use super::variable::Variable;
 /// Each list in the order of the environment.
 #[derive(Default)]
 pub struct Named<'a> {
-    /// Those of numbered providers, for each of `PREFIXES`, with the name after it in upper case.
+    /// The variables of numbered providers, for each of `PREFIXES`, with the rest of the name in upper case.
     pub numbered: [Vec<(Cow<'a, str>, &'a Variable)>; 2],
     pub older: Vec<Older<'a>>,
-    /// Those that Coder makes no provider of.
+    /// The variables that describe no provider to Coder.
     pub others: Vec<&'a Variable>,
 }
 
 /// One of the older variables.
 pub struct Older<'a> {
-    /// Its place in `FAMILIES`.
+    /// The index of its family in `FAMILIES`.
     pub family: usize,
     pub name: &'static str,
     pub variable: &'a Variable,
@@ -37,7 +37,7 @@ impl<'a> Named<'a> {
         named
     }
 
-    /// Is there anything of this family that is not of a numbered provider? Coder's own settings count too.
+    /// Whether any variable of this family does not belong to a numbered provider. Coder's own settings count too.
     pub fn has_family(&self, family: usize) -> bool {
         self.older.iter().any(|older| older.family == family)
             || self.others.iter().any(|variable| behind(FAMILIES[family], &variable.name).is_some())

@@ -1,4 +1,4 @@
-//! The names of the variables, and the near misses of them.
+//! The names of the variables, and corrections of mistyped names.
 
 use std::borrow::Cow;
 
@@ -6,11 +6,11 @@ use super::suggest::nearest;
 use super::synonyms;
 
 pub const PREFIXES: [&str; 2] = ["CODER_AIBRIDGE_PROVIDER_", "CODER_AI_GATEWAY_PROVIDER_"];
-/// What both the indexed and the older variables start with, in the order in which Coder reads them.
+/// The common beginnings of the indexed and the older variables, in the order in which Coder reads them.
 pub const FAMILIES: [&str; 2] = ["CODER_AIBRIDGE_", "CODER_AI_GATEWAY_"];
-/// What makes a prefix of a family.
+/// The word that turns a family into a prefix.
 const NUMBERED: &str = "PROVIDER_";
-/// The older single-provider variables, behind a family.
+/// The older single-provider variables, without their family.
 pub const LEGACY: [&str; 10] = [
     "OPENAI_BASE_URL",
     "OPENAI_KEY",
@@ -24,7 +24,7 @@ pub const LEGACY: [&str; 10] = [
     "BEDROCK_SMALL_FAST_MODEL",
 ];
 
-/// Go's `strings.ToUpper`: letter by letter.
+/// Go's `strings.ToUpper`, letter by letter.
 pub fn upper(name: &str) -> String {
     name.chars()
         .map(|c| {
@@ -37,7 +37,7 @@ pub fn upper(name: &str) -> String {
         .collect()
 }
 
-/// The name after the prefix, letters of either case, in upper case.
+/// The rest of the name after the prefix (in either letter case), in upper case.
 pub fn behind<'a>(prefix: &str, name: &'a str) -> Option<Cow<'a, str>> {
     if !name.is_ascii() {
         return upper(name).strip_prefix(prefix).map(|rest| Cow::Owned(rest.to_owned()));
@@ -48,14 +48,14 @@ pub fn behind<'a>(prefix: &str, name: &'a str) -> Option<Cow<'a, str>> {
         .then(|| if lower() { Cow::Owned(rest.to_ascii_uppercase()) } else { Cow::Borrowed(rest) })
 }
 
-/// What Coder makes of the name of a variable.
+/// The meaning of a variable's name to Coder.
 pub enum Name<'a> {
-    /// A field of a numbered provider: the place of its prefix in [`PREFIXES`], and what follows it in upper case.
+    /// A field of a numbered provider: the index of its prefix in [`PREFIXES`], and the rest of its name in upper case.
     Numbered {
         prefix: usize,
         rest: Cow<'a, str>,
     },
-    /// One of [`LEGACY`], and the place of its family in [`FAMILIES`].
+    /// One of [`LEGACY`], and the index of its family in [`FAMILIES`].
     Older {
         family: usize,
         name: &'static str,
@@ -67,7 +67,7 @@ impl Name<'_> {
     pub fn of(name: &str) -> Name<'_> {
         let of_family = |(at, family)| Some((at, behind(family, name)?));
         let Some((family, rest)) = FAMILIES.into_iter().enumerate().find_map(of_family) else { return Name::Other };
-        // The prefix is the family and this word.
+        // A prefix is the family and this word.
         let numbered = match &rest {
             Cow::Borrowed(rest) => rest.strip_prefix(NUMBERED).map(Cow::Borrowed),
             Cow::Owned(rest) => rest.strip_prefix(NUMBERED).map(|rest| Cow::Owned(rest.to_owned())),
@@ -80,18 +80,18 @@ impl Name<'_> {
     }
 }
 
-/// Does Coder make a provider of it?
+/// Whether Coder reads a provider from it.
 pub fn is_of_provider(name: &str) -> bool {
     !matches!(Name::of(name), Name::Other)
 }
 
-/// One of those for a single provider.
+/// Whether it is one of the older single-provider variables.
 pub fn is_legacy(variable: &str) -> bool {
     !variable.to_ascii_uppercase().contains("_PROVIDER_")
 }
 
-/// For a variable that is not read but looks like one of ours: the name that was probably meant.
-/// `CODER_AIBRIDGE_ENABLED` and the like belong to Coder and are none of our business.
+/// The name that was probably meant by an unrecognized variable. `CODER_AIBRIDGE_ENABLED` and the like are Coder's own
+/// and get no suggestion.
 pub fn near_miss(name: &str) -> Option<String> {
     if name.len() > 256 || is_of_provider(name) {
         return None;
@@ -105,8 +105,8 @@ pub fn near_miss(name: &str) -> Option<String> {
     repair(rest).map(|rest| format!("{family}{rest}"))
 }
 
-/// `CODER_AIBRIDGE_AZURE_KEY`, for a vendor without older variables: the prefix, the type and the field of the numbered provider
-/// that is meant.
+/// `CODER_AIBRIDGE_AZURE_KEY`, for a vendor without older variables: the prefix, the type and the field of the intended
+/// numbered provider.
 pub fn other_vendor(name: &str) -> Option<(&'static str, &'static str, &'static str)> {
     if name.len() > 256 {
         return None;
@@ -127,7 +127,7 @@ fn split_family(name: &str) -> Family<'_> {
         if let Some(rest) = name.strip_prefix(family) {
             return Family::Exact(family, rest);
         }
-        // AIBRIDGE_PROVIDER_0_KEY: the first word was forgotten.
+        // AIBRIDGE_PROVIDER_0_KEY: the first word is missing.
         if let Some(rest) = family.strip_prefix("CODER_").and_then(|short| name.strip_prefix(short)) {
             return if repair(rest).is_some() || is_provider(rest) {
                 Family::Near(family, rest)
@@ -136,7 +136,7 @@ fn split_family(name: &str) -> Family<'_> {
             };
         }
     }
-    // CODER_AIBRIGE_…, CODER_AI_BRIDGE_…, CODER_AIGATEWAY_…: two or three words that are nearly a family.
+    // CODER_AIBRIGE_…, CODER_AI_BRIDGE_…, CODER_AIGATEWAY_…: two or three words that nearly match a family.
     for (at, _) in name.match_indices('_').skip(1).take(2) {
         let (head, rest) = name.split_at(at + 1);
         if let Some(family) = nearest(head, FAMILIES).filter(|_| !rest.is_empty()) {
@@ -150,7 +150,7 @@ fn is_provider(rest: &str) -> bool {
     rest.starts_with(NUMBERED)
 }
 
-/// The name after the family, repaired: a mistyped PROVIDER, one that is missing before a number, or a mistyped legacy variable.
+/// Repairs the name after the family: PROVIDER mistyped or missing before a number, or a mistyped legacy variable.
 fn repair(rest: &str) -> Option<String> {
     if LEGACY.contains(&rest) {
         return Some(rest.to_owned());
@@ -251,7 +251,7 @@ mod tests {
         ] {
             assert_eq!(near_miss(name), None, "{name}");
         }
-        // A name longer than this is not a typing error.
+        // A longer name is not a typing error.
         let long = |length: usize| format!("{:K<length$}", "CODER_AIBRIGE_PROVIDER_0_");
         assert!(near_miss(&long(256)).is_some() && near_miss(&long(257)).is_none() && near_miss(&long(300)).is_none());
     }

@@ -1,5 +1,5 @@
-//! An environment that is partly unknown: manifests without the Secrets that they mention. Findings that follow only from a
-//! missing part are withdrawn, so the others are true for any value of it.
+//! A partly unknown environment: manifests without the Secrets that they reference. Findings that follow only from a
+//! missing part are withdrawn, so the remaining ones hold for any value of it.
 
 use super::named::Named;
 use super::names::{PREFIXES, upper};
@@ -8,7 +8,7 @@ use super::{Environment, check, indexed};
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, Presence};
 
-/// Codes that only say that a variable is missing.
+/// Codes that only report a missing variable.
 const OF_ABSENCE: [Code; 9] = [
     Code::TypeRequired,
     Code::BedrockRequired,
@@ -22,7 +22,7 @@ const OF_ABSENCE: [Code; 9] = [
 ];
 
 impl Environment {
-    /// Turns unknown values from problems into warnings, and withdraws what only a missing variable says.
+    /// Turns unknown values from problems into warnings, and withdraws findings that follow only from a missing variable.
     pub fn downgrade_unknown(&mut self, variables: &[Variable], missing: &[String]) {
         let (unknown, others) =
             std::mem::take(&mut self.findings.problems).into_iter().partition(|p| p.code == Code::EnvironmentUnknown);
@@ -42,7 +42,7 @@ impl Environment {
         indexes.sort();
         indexes.dedup();
         let is_unknown = |index: Option<u64>| index.is_some() && indexes.contains(&index);
-        // Their findings were recorded when the environment was read.
+        // Reading the environment has already recorded their findings.
         let named = Named::of(variables);
         let groups = (0..PREFIXES.len()).map(|prefix| indexed::group(prefix, &named, &mut Findings::default()));
         let groups: Vec<indexed::Fields> = groups.flatten().collect();
@@ -68,7 +68,7 @@ impl Environment {
     }
 }
 
-/// The problem of a variable without a known value as a warning that says what follows.
+/// Turns the problem of a variable without a known value into a warning about the consequence.
 fn downgraded(problem: Problem) -> Problem {
     let name = problem.variables.first().map(|name| upper(name)).unwrap_or_default();
     let ends = |ends: &[&str]| ends.iter().any(|end| name.ends_with(end));

@@ -1,26 +1,28 @@
-//! How much an environment may hold. The bounds of a process are the kernel's own (`MAX_ARG_STRLEN` of execve(2), and a quarter
-//! of the usual stack for all), so nothing is refused here that could start; what is beyond them is never built.
+//! Limits for the size of an environment. The limits of a process are the kernel's own (`MAX_ARG_STRLEN` of execve(2),
+//! and a quarter of the usual stack in total), so every environment that could start is accepted; a larger one is never
+//! built.
 
 use super::names;
 use super::variable::Variable;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
-/// Bytes of one variable or argument: `NAME=VALUE` with the NUL at its end (Linux: 32 pages).
+/// Bytes of one variable or argument: `NAME=VALUE` and its final NUL (Linux: 32 pages).
 pub const MAX_VARIABLE: usize = 128 << 10;
-/// Bytes of all variables and arguments of a process, each with the 8 bytes of its pointer (Linux, with a stack of 8 MiB).
+/// Bytes of all variables and arguments of a process, each with the 8 bytes of its pointer (Linux, with a stack of 8
+/// MiB).
 pub const MAX_ENVIRONMENT: usize = 2 << 20;
-/// Bytes of the file of `--env-file`.
+/// Bytes of the `--env-file` file.
 pub const MAX_ENV_FILE: usize = 16 << 20;
-/// Provider variables of a process or a pod template. Each may become a finding, and a few of them a provider.
+/// Provider variables of a process or a pod template. Each may cause a finding, and a few make a provider.
 pub const MAX_PROVIDER_VARIABLES: usize = 16_384;
-/// Variables of the file of `--env-file`.
+/// Variables of the `--env-file` file.
 pub const MAX_FILE_VARIABLES: usize = 16_384;
 
-/// Only so many variables are named as too large.
+/// The most variables that a message names as too large.
 const NAMED: usize = 8;
 
-/// What the kernel counts for one of them.
+/// The bytes that the kernel counts for one variable.
 pub const fn of_variable(name: usize, value: usize) -> usize {
     name.saturating_add(value).saturating_add(2)
 }
@@ -30,14 +32,14 @@ pub const fn of_variable(name: usize, value: usize) -> usize {
 pub struct Total(usize);
 
 impl Total {
-    /// Adds one string of these bytes. `false`: they are too many now.
+    /// Adds one string of this size. `false`: the total now exceeds the limit.
     #[must_use]
     pub fn add(&mut self, bytes: usize) -> bool {
         self.0 = self.0.saturating_add(bytes).saturating_add(8);
         self.0 <= MAX_ENVIRONMENT
     }
 
-    /// Takes back what was added.
+    /// Subtracts a string that was added.
     #[cfg(feature = "controller")]
     pub fn remove(&mut self, bytes: usize) {
         self.0 = self.0.saturating_sub(bytes).saturating_sub(8);
@@ -76,12 +78,12 @@ impl TooLarge {
     }
 }
 
-/// No program has so much memory that its length says more.
+/// Caps the number: no program has that much memory.
 fn bytes(number: usize) -> String {
     if number >= 1 << 40 { "over 1 TiB".to_owned() } else { redact::count(number, "byte") }
 }
 
-/// All of it together is too large.
+/// The variables and arguments are too large in total.
 pub fn too_large_in_all() -> Problem {
     let message = format!(
         "variables and arguments would have more than {MAX_ENVIRONMENT} bytes in all, and no process can start with them; \
@@ -90,7 +92,7 @@ pub fn too_large_in_all() -> Problem {
     Problem::new(Code::EnvironmentTooLarge, message)
 }
 
-/// The environment of a process, which exists already.
+/// Checks the environment of this process, which exists already.
 pub fn of_process(variables: &[Variable]) -> Option<Problem> {
     let (mut too_large, mut total, mut fits) = (TooLarge::default(), Total::default(), true);
     for variable in variables {
@@ -132,7 +134,7 @@ mod tests {
         let problem = of([long(MAX_VARIABLE + 1)]).unwrap();
         assert_eq!((problem.code, &problem.variables[..]), (Code::EnvironmentTooLarge, &["LONG".to_owned()][..]));
         assert!(problem.message.starts_with("it would have 131073 bytes"), "{}", problem.message);
-        // The kernel's own answer.
+        // Asks the kernel.
         let starts = |bytes: usize| {
             let (name, value) = long(bytes);
             std::process::Command::new("true").env_clear().env(name, value).status().is_ok()
@@ -142,7 +144,7 @@ mod tests {
 
     #[test]
     fn sum_of_all_variables_has_a_bound() {
-        // Of 100 bytes each with name, `=`, NUL and pointer.
+        // Each has 100 bytes with name, `=`, NUL and pointer.
         let variable = |n: usize| (format!("V{n:09}"), "x".repeat(80));
         let most = MAX_ENVIRONMENT / 100;
         assert_eq!(of((0..most).map(variable)), None);

@@ -4,10 +4,11 @@ use strsim::osa_distance;
 
 use super::synonyms;
 
-/// The candidate within two edits of `word` (one, if the word is short); among equally close ones the one of the same length.
+/// The candidate within two edits of `word` (one, if the word is short); among equally close ones, a candidate of the
+/// same length.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = if word.len() <= 3 { 1 } else { 2 };
-    // The distance is at least the difference in length; without this a value of 128 KiB would take minutes.
+    // The distance is at least the difference in length. Without this check a value of 128 KiB would take minutes.
     let longest = if word.is_ascii() { 1 } else { 4 };
     let plausible = |candidate: &&str| candidate.len().abs_diff(word.len()) <= longest * limit && word.len() < 256;
     candidates
@@ -19,7 +20,8 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(.., candidate)| candidate)
 }
 
-/// A known suffix of a variable: close in letters, or one is the end of the other (`API_KEY` for `KEY`, `REGION` for `BEDROCK_REGION`).
+/// A known suffix of a variable: close in spelling, or one is the end of the other (`API_KEY` for `KEY`, `REGION` for
+/// `BEDROCK_REGION`).
 pub fn nearest_suffix<'a>(word: &str, known: &[&'a str]) -> Option<&'a str> {
     let ends = |long: &str, short: &str| long.strip_suffix(short).is_some_and(|rest| rest.ends_with('_'));
     let synonym = synonyms::field(word).filter(|field| known.contains(field));
@@ -52,7 +54,7 @@ mod tests {
             assert_eq!(nearest_suffix(word, &suffixes), expected, "{word}");
         }
         assert_eq!(nearest("opnai", ["openai", "anthropic"]), Some("openai"));
-        // Two edits are close for a long word, and not for a short one.
+        // Two edits are close for a long word but not for a short one.
         assert_eq!(nearest("opnia", ["openai", "anthropic"]), Some("openai"));
         assert_eq!(nearest("KXX", ["KEY", "NAME"]), None);
         assert_eq!(nearest("öpenaï", ["openai"]), Some("openai"));

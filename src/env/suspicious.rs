@@ -1,9 +1,9 @@
-//! Which fields of a provider hold a value that a warning calls suspicious: the judgement is made once, with its words.
+//! Marks the fields of a provider whose value a warning calls suspicious, so that only one place judges the value.
 
 use crate::problem::{Code, Problem};
 use crate::provider::{DesiredProvider, Field};
 
-/// The warnings about a value that Coder would store and that cannot work.
+/// Warnings about a value that Coder would store but cannot use.
 const SUSPICIOUS: [Code; 4] =
     [Code::KeySuspicious, Code::RegionSuspicious, Code::UnexpandedReference, Code::BaseUrlSuspicious];
 
@@ -19,7 +19,7 @@ pub fn mark(providers: &mut [DesiredProvider], warnings: &[Problem]) {
 }
 
 fn decides(provider: &DesiredProvider, field: Field, variable: &str) -> bool {
-    // Of the pair only the variable of the access key is remembered.
+    // For a pair, only the variable of the access key is recorded.
     let of_pair = field == Field::BedrockCredentials
         && provider.bedrock.is_some()
         && variable.to_ascii_uppercase().contains("_BEDROCK_ACCESS_KEY");

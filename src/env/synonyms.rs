@@ -1,6 +1,6 @@
-//! Names that other tools have for the same thing, and the variables that are meant.
+//! Other tools' names for these variables, and the variable that each one means.
 
-/// What stands for a field of a numbered provider, where closeness in letters would mislead or find nothing.
+/// Other names for a field of a numbered provider where the closest spelling would mislead or find no match.
 const FIELDS: [(&str, &str); 33] = [
     ("ENDPOINT", "BASE_URL"),
     ("API_BASE", "BASE_URL"),
@@ -37,7 +37,7 @@ const FIELDS: [(&str, &str); 33] = [
     ("LABEL", "DISPLAY_NAME"),
 ];
 
-/// The vendors that have older variables.
+/// Vendors that have older variables.
 const OLDER_VENDORS: [(&str, &str); 5] = [
     ("OPENAI", "OPENAI"),
     ("ANTHROPIC", "ANTHROPIC"),
@@ -46,7 +46,7 @@ const OLDER_VENDORS: [(&str, &str); 5] = [
     ("AWS", "BEDROCK"),
 ];
 
-/// Those that have none, longest first, and the type that a numbered provider of theirs has.
+/// Vendors without older variables, longest first, and the type of a numbered provider for each.
 const OTHER_VENDORS: [(&str, &str); 31] = [
     ("OPENAI_COMPATIBLE", "openai-compat"),
     ("OPENAI_COMPAT", "openai-compat"),
@@ -81,7 +81,7 @@ const OTHER_VENDORS: [(&str, &str); 31] = [
     ("DATABRICKS", "openai-compat"),
 ];
 
-/// What only a numbered provider has, of vendors that have older variables.
+/// Fields that only a numbered provider has, for vendors that have older variables.
 const NUMBERED: [(&str, &str, &str); 11] = [
     ("BEDROCK_ROLE_ARN", "bedrock", "BEDROCK_ROLE_ARN"),
     ("BEDROCK_PROTOCOL", "bedrock", "BEDROCK_PROTOCOL"),
@@ -101,7 +101,7 @@ pub fn field(name: &str) -> Option<&'static str> {
     FIELDS.iter().find(|(other, _)| *other == name).map(|(_, field)| *field)
 }
 
-/// `OPENAI_API_KEY` → `OPENAI_KEY`: the older variable, behind a family, that another name means.
+/// `OPENAI_API_KEY` → `OPENAI_KEY`: the older variable, without its family, that another name means.
 pub fn older(name: &str) -> Option<String> {
     OLDER_VENDORS.iter().find_map(|(vendor, meant)| {
         let tail = name.strip_prefix(vendor)?.strip_prefix('_')?;
@@ -120,7 +120,7 @@ pub fn older(name: &str) -> Option<String> {
     })
 }
 
-/// `AZURE_KEY` → `azure`, `KEY`: the type and the field that are meant for a vendor, or a field, that has no older variables.
+/// `AZURE_KEY` → `azure`, `KEY`: the intended type and field, for a vendor or field without older variables.
 pub fn other_vendor(name: &str) -> Option<(&'static str, &'static str)> {
     if let Some((_, kind, field)) = NUMBERED.iter().find(|(numbered, ..)| *numbered == name) {
         return Some((kind, field));

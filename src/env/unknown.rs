@@ -1,4 +1,4 @@
-//! How much of an environment is known, and the providers that cannot be compared therefore.
+//! How much of an environment is known, and the providers that therefore cannot be compared.
 
 use crate::provider::{DesiredProvider, redact};
 
@@ -11,14 +11,14 @@ pub enum Completeness<'a> {
     Partial(&'a [String]),
 }
 
-/// A provider of which too little is known to compare it.
+/// A provider that cannot be compared, because too many of its values are unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownProvider {
     pub index: Option<u64>,
-    /// Or its number, if the name is one of the things that are not known, or not shown.
+    /// Its number instead, if the name is unknown or not shown.
     pub name: String,
     pub kind: Option<String>,
-    /// How its variables are spelled: `CODER_AIBRIDGE_PROVIDER_0_*`.
+    /// The common pattern of its variables: `CODER_AIBRIDGE_PROVIDER_0_*`.
     pub pattern: String,
 }
 

@@ -1,4 +1,4 @@
-//! Judges the values of an environment: each of a numbered provider, and each older variable that counts.
+//! Judges the values of an environment: those of each numbered provider and each effective older variable.
 
 use super::check;
 use super::indexed::{Fields, List, Suffix};
@@ -10,13 +10,13 @@ use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact;
 
-/// Of a list of keys, only so many are judged.
+/// The most keys of a list that are judged.
 const JUDGED: usize = 50;
 
-/// What follows from a suspicious value.
+/// The consequence of a suspicious value.
 const STORED: &str = "Coder would store it as it is";
 
-/// Judges all values of one indexed provider, whatever else is wrong with it.
+/// Judges all values of one indexed provider, even if it has other problems.
 pub fn judge(fields: &Fields, findings: &mut Findings) {
     let mut judge = Judge { findings, label: &|problem| check::labelled(fields, problem.index(fields.index)) };
     fields.variables().for_each(|variable| judge.reference(variable));
@@ -34,7 +34,7 @@ pub fn judge(fields: &Fields, findings: &mut Findings) {
     }
 }
 
-/// The same for the older variables. Of two spellings, the one that counts.
+/// The same for the effective older variables.
 pub fn judge_older(variables: &Named, findings: &mut Findings) {
     let of = |provider: &'static str| move |problem: Problem| problem.provider(provider);
     let (openai, anthropic) = (of("openai"), of("anthropic"));
@@ -64,7 +64,7 @@ pub fn judge_older(variables: &Named, findings: &mut Findings) {
 
 struct Judge<'a> {
     findings: &'a mut Findings,
-    /// Adds whose value it is.
+    /// Adds the name of the provider.
     label: &'a dyn Fn(Problem) -> Problem,
 }
 
@@ -76,7 +76,7 @@ impl Judge<'_> {
 
     fn reference(&mut self, variable: &Variable) {
         let Some(found) = variable.value().and_then(reference::find) else { return };
-        // What is known of the list of a template is about references of Kubernetes.
+        // The note of a pod template explains only Kubernetes references.
         let why = variable.note().filter(|_| found.form == reference::KUBERNETES_FORM).unwrap_or(found.advice);
         let message = format!("{} was not replaced by a value, and {STORED}: {why}", found.form);
         self.warn(Code::UnexpandedReference, message, variable);
@@ -103,7 +103,7 @@ impl Judge<'_> {
         }
     }
 
-    /// `place`: which one of a list of several it is.
+    /// `place`: the key's position in a list of several.
     fn key(
         &mut self,
         variable: &Variable,
@@ -119,7 +119,7 @@ impl Judge<'_> {
                 let problem = Problem::new(Code::KeyUnusable, message).variable(redact::name(&variable.name));
                 self.findings.problems.push((self.label)(problem));
             }
-            // A reference that was not replaced has its own warning.
+            // An unreplaced reference has a separate warning.
             key::Fault::Suspicious(what) if reference::find(value).is_none() => {
                 let message = format!("{which}{what}; {STORED}, so set the key alone");
                 self.warn(Code::KeySuspicious, message, variable);

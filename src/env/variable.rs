@@ -3,30 +3,30 @@ use std::ffi::OsString;
 use crate::problem::{Code, Problem};
 use crate::provider::{Source, redact};
 
-/// The variables that hold a connection URL, Coder's own first.
+/// The variables that hold a connection URL; Coder's own comes first.
 pub const DATABASE_URL_VARIABLES: [&str; 2] = ["CODER_PG_CONNECTION_URL", "DATABASE_URL"];
 
-/// One `NAME=VALUE` and its source. No `Debug`: any value may be a secret.
+/// One `NAME=VALUE` and its source. No `Debug`, since any value may be a secret.
 #[derive(Clone)]
 pub struct Variable {
-    /// As written; what is not Unicode in it is replaced.
+    /// As written, with replacement characters for text that is not Unicode.
     pub name: String,
     content: Content,
     pub source: Source,
-    /// Why a reference in its value was not replaced, where that is known.
+    /// Why a reference in the value was not replaced, if known.
     note: Option<String>,
-    /// Of an env file that sets it more than once, each time to another value: every line, in order.
+    /// In an env file that sets it more than once to different values: all line numbers, in order.
     lines: Vec<usize>,
 }
 
 #[derive(Clone)]
 enum Content {
     Text(String),
-    /// Name or value is not Unicode.
+    /// The name or the value is not Unicode.
     NotUnicode,
-    /// Known only in the pod; why.
+    /// Known only in the pod, for this reason.
     InPod(String),
-    /// In an object that was not given; which.
+    /// In this object, which was not given.
     Elsewhere(String),
 }
 
@@ -35,12 +35,12 @@ impl Variable {
         Variable { name: name.into(), content: Content::Text(value.into()), source, note: None, lines: Vec::new() }
     }
 
-    /// A value that is not text, as a Secret may hold it.
+    /// A value that is not text, as a Secret may contain.
     pub fn not_unicode(name: impl Into<String>, source: Source) -> Self {
         Variable { name: name.into(), content: Content::NotUnicode, source, note: None, lines: Vec::new() }
     }
 
-    /// A variable of a pod template whose value is unknown before the pod runs. `why` names where it comes from.
+    /// A variable of a pod template whose value is unknown before the pod runs. `why` names the value's source.
     pub fn in_pod(name: impl Into<String>, why: impl Into<String>) -> Self {
         Variable {
             name: name.into(),
@@ -51,7 +51,7 @@ impl Variable {
         }
     }
 
-    /// A variable whose value is in an object that is not among the given manifests. `why` names the object.
+    /// A variable whose value is in an object that is not among the manifests. `why` names the object.
     pub fn elsewhere(name: impl Into<String>, why: impl Into<String>, source: Source) -> Self {
         Variable { name: name.into(), content: Content::Elsewhere(why.into()), source, note: None, lines: Vec::new() }
     }
@@ -64,18 +64,18 @@ impl Variable {
         }
     }
 
-    /// The same with the reason why a reference in its value stays as it is written.
+    /// Adds the reason why a reference in the value was not replaced.
     #[must_use]
     pub fn with_note(self, note: Option<String>) -> Self {
         Variable { note, ..self }
     }
 
-    /// Why a reference in the value was not replaced, if that is known; safe to show.
+    /// Why a reference in the value was not replaced, if known; safe to show.
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
     }
 
-    /// The same, where an env file sets it on all of these lines and the last one counts.
+    /// Records the lines of an env file that set it; the last one counts.
     #[must_use]
     pub fn on_lines(self, lines: Vec<usize>) -> Self {
         Variable { lines, ..self }
@@ -86,7 +86,7 @@ impl Variable {
         &self.lines
     }
 
-    /// The whole environment of this process, in its order.
+    /// The whole environment of this process, in order.
     pub fn of_this_process() -> Vec<Variable> {
         std::env::vars_os().map(|(name, value)| Variable::from_os(name, value)).collect()
     }
@@ -98,7 +98,7 @@ impl Variable {
         }
     }
 
-    /// Why there is no value.
+    /// The reason for a missing value.
     pub fn unreadable(&self) -> Option<Problem> {
         let (code, message) = match &self.content {
             Content::Text(_) => return None,
@@ -111,18 +111,18 @@ impl Variable {
         Some(Problem::new(code, message).variable(redact::name(&self.name)))
     }
 
-    /// Its value is in an object that was not given.
+    /// The value is in an object that was not given.
     pub fn is_elsewhere(&self) -> bool {
         matches!(self.content, Content::Elsewhere(_))
     }
 
-    /// It has a value that is unknown here.
+    /// The variable has a value that is unknown here.
     pub fn is_unknown(&self) -> bool {
         matches!(self.content, Content::InPod(_) | Content::Elsewhere(_))
     }
 }
 
-/// The last variable of exactly this name that is not empty: for Coder (serpent) an empty one is unset.
+/// The last non-empty variable of exactly this name: to Coder (serpent) an empty one is unset.
 pub fn look_up<'a>(variables: &'a [Variable], name: &str) -> Option<&'a Variable> {
     variables.iter().rfind(|v| v.name == name).filter(|v| v.value() != Some(""))
 }

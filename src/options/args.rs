@@ -1,5 +1,5 @@
-//! The command line: arguments to a command and the texts of its options. What the texts mean is decided by the same code for
-//! a flag, a variable and the options of a pod that the controller looks at.
+//! The command line: turns arguments into a command and the texts of its options. One code gives these texts a meaning,
+//! whether they come from a flag, a variable or a pod that the controller checks.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -17,7 +17,7 @@ const AFTER_HELP: &str = "Options are those of a command: ai-provider-seed seed 
      Exit codes: 0 ok, 1 changes (diff only), 2 invalid, 3 conflict, 4 unavailable, 5 unusable, 6 locked, 70 internal, \
      74 output_failed. What a code or an outcome means: ai-provider-seed explain WORD.";
 
-/// The options of a command line, unread. No `Debug`: one of them may be a URL with a password.
+/// The options of a command line, unparsed. No `Debug`: one of them may be a URL with a password.
 #[derive(Clone, Default)]
 pub struct RawOptions {
     pub command: Command,
@@ -25,8 +25,8 @@ pub struct RawOptions {
 }
 
 impl RawOptions {
-    /// The command that `arguments` name (the first is the program), with the options that it has. `width`: columns of a help
-    /// that is asked for.
+    /// The command that `arguments` name (the first is the program), with its options. `width`: columns of a requested
+    /// help text.
     pub fn read(
         arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
         width: usize,
@@ -47,7 +47,7 @@ impl RawOptions {
         Ok(RawOptions { command, texts: rows_of(command).filter_map(texts).collect() })
     }
 
-    /// The options that can be found in arguments that cannot be understood as a whole: they say how to answer.
+    /// The options that can be found in otherwise unparsable arguments: they determine the form of the answer.
     pub fn salvage(command: Command, arguments: &[OsString]) -> RawOptions {
         let arguments: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
         let value = |row: &'static OptionRow| {
@@ -103,12 +103,12 @@ pub fn program(width: usize) -> clap::Command {
         .subcommands(commands)
 }
 
-/// In the build for init containers there is no cluster to ask, and the option only says so.
+/// The build for init containers cannot query a cluster, and its option only reports that.
 fn applies(row: &OptionRow, command: Command) -> bool {
     cfg!(feature = "controller") || command_help::heading(row.name, command) != Some("Cluster")
 }
 
-/// `ai-provider-seed resolve [OPTIONS] [PROVIDER]...`, without what clap would add to the name.
+/// `ai-provider-seed resolve [OPTIONS] [PROVIDER]...`, without clap's additions to the name.
 fn usage(command: Command) -> String {
     let positional = rows_of(command).find_map(|row| match row.takes {
         Takes::Positional(value) => Some(value),
@@ -133,7 +133,7 @@ fn argument(row: &OptionRow, command: Command) -> Arg {
     let arg = Arg::new(row.name).help(help).help_heading(command_help::heading(row.name, command));
     let option = |arg: Arg, value: &'static str| arg.long(row.name).value_name(value).short(row.short);
     match row.takes {
-        // `-` is the value of `--from`, and no other option has a value that an option's name could be.
+        // `-` is a value of `--from`; no other option takes a value that looks like an option.
         Takes::Value(value) => option(arg, value).action(ArgAction::Set).allow_hyphen_values(row.name == "from"),
         Takes::List(value) => option(arg, value).action(ArgAction::Append),
         Takes::OptionalValue(value, missing) => option(arg, value)

@@ -19,7 +19,7 @@ impl BlockOn {
         BlockOn(outcomes.into_iter().collect())
     }
 
-    /// A bug always stops: it has no outcome that one could leave out.
+    /// A bug always stops the start: no option lets its outcome pass.
     pub fn blocks(&self, outcome: Outcome) -> bool {
         outcome == Outcome::Internal || self.0.contains(&outcome)
     }

@@ -9,23 +9,23 @@ use crate::problem::{Code, Problem};
 #[cfg(feature = "controller")]
 use crate::provider::redact;
 
-/// Which API server, as kubectl's options of these names say it.
+/// The API server and the user, given by kubectl's options of these names.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiServer {
-    /// One file, in place of those of `KUBECONFIG`.
+    /// One file that replaces those of `KUBECONFIG`.
     pub kubeconfig: Option<PathBuf>,
-    /// The name of one of its contexts, in place of the current one.
+    /// The name of a context that replaces the current one.
     pub context: Option<String>,
-    /// Whom to impersonate, and as a member of which groups.
+    /// The user to impersonate, and the groups.
     pub user: Option<String>,
     pub groups: Vec<String>,
 }
 
 impl ApiServer {
-    /// The options, in the order of the help.
+    /// The options in the order of the help.
     pub const OPTIONS: [&'static str; 4] = ["kubeconfig", "context", "as", "as-group"];
 
-    /// The same for another command, of this program or kubectl's, as a shell takes them.
+    /// The same options for another command of this program or for kubectl, quoted for a shell.
     #[cfg(feature = "controller")]
     pub fn as_options(&self) -> Vec<String> {
         let one = |option: &str, value: &str| format!("--{option} {}", quoted(value));
@@ -35,7 +35,7 @@ impl ApiServer {
         given.chain(self.groups.iter().map(|group| one("as-group", group))).collect()
     }
 
-    /// Those that the command of the reader takes.
+    /// Reads the options that the reader's command accepts.
     pub(super) fn read(reader: &mut OptionReader) -> ApiServer {
         let server = ApiServer {
             kubeconfig: reader.read_or("kubeconfig", None, |text| some(text).map(|text| Some(PathBuf::from(text)))),
@@ -51,7 +51,7 @@ impl ApiServer {
     }
 }
 
-/// As a shell takes it for one word.
+/// Quotes the text so that a shell reads one word.
 #[cfg(feature = "controller")]
 pub(super) fn quoted(text: &str) -> String {
     let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-_./:@%+=,".contains(&b);
@@ -70,7 +70,7 @@ fn some(text: &str) -> Result<String, String> {
     }
 }
 
-/// It is sent in a header of HTTP.
+/// The value is sent in an HTTP header.
 fn of_header(text: &str) -> Result<String, String> {
     let text = some(text)?;
     if text.bytes().all(|b| b == b' ' || b.is_ascii_graphic()) {

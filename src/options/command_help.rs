@@ -1,9 +1,9 @@
-//! What the help of each command has beside its options: headings, examples, exit codes.
+//! The help of each command beside its options: headings, examples, exit codes.
 
 use super::definitions::Command;
 use crate::problem::Outcome;
 
-/// Below which heading an option is listed. An option without one is below `Options`.
+/// The heading of an option. An option without one is listed under `Options`.
 pub fn heading(option: &str, command: Command) -> Option<&'static str> {
     Some(match option {
         "wait" if matches!(command, Command::Check | Command::Decide) => "Cluster",
@@ -34,7 +34,7 @@ pub fn heading(option: &str, command: Command) -> Option<&'static str> {
     })
 }
 
-/// A command line without the program's name, and what it is for.
+/// A command line without the program's name, and its purpose.
 type Example = (&'static str, &'static str);
 
 pub fn examples(command: Command) -> &'static [Example] {
@@ -104,7 +104,7 @@ pub fn examples(command: Command) -> &'static [Example] {
     }
 }
 
-/// How the command can end.
+/// The outcomes that the command can have.
 pub fn outcomes(command: Command) -> &'static [Outcome] {
     use Outcome::{Changes, Conflict, Internal, Invalid, Locked, Ok, OutputFailed, Unavailable, Unusable};
     match command {
@@ -159,7 +159,7 @@ fn meaning(command: Command, outcome: Outcome) -> &'static str {
     }
 }
 
-/// What follows the options in a command's help.
+/// The text after the options in a command's help.
 pub fn after(command: Command) -> String {
     let examples = examples(command);
     let mut out = String::from("Examples:\n");
@@ -188,7 +188,7 @@ mod tests {
         }
     }
 
-    /// As far as the shell's part of them.
+    /// Without the parts that the shell handles.
     #[test]
     fn examples_are_command_lines_that_are_accepted() {
         for (line, _) in Command::ALL.iter().flat_map(|command| examples(*command)) {

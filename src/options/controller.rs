@@ -1,4 +1,4 @@
-//! The options of `controller`, by the same rules: a flag beats its variable, an empty variable is unset.
+//! The options of `controller`, by the same rules: a flag overrides its variable, an empty variable is unset.
 
 use std::net::SocketAddr;
 
@@ -17,19 +17,19 @@ pub struct ControllerOptions {
     pub all_namespaces: bool,
     pub listen: SocketAddr,
     pub leader_elect: bool,
-    /// Without it the controller only ever reads.
+    /// Without it the controller never writes to a database.
     pub allow_writes: bool,
     pub lease_name: String,
     pub concurrency: u16,
-    /// How many sessions may wait for Coder's announcements at one host; `None`: none anywhere.
+    /// The most sessions that may listen for Coder's announcements at one host; `None`: no listening.
     pub listeners_per_host: Option<u16>,
-    /// Where databases may be.
+    /// The hosts on which databases are allowed.
     pub destinations: Restriction,
     pub log_format: LogFormat,
     pub log_level: tracing::Level,
 }
 
-/// Reads all of them, as far as they can be read.
+/// Reads all options, as far as possible.
 pub fn parse(raw: &RawOptions, variables: &[Variable]) -> (ControllerOptions, Vec<Problem>) {
     let mut reader = OptionReader::new(raw, variables);
     let options = read(&mut reader);

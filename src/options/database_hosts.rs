@@ -1,4 +1,4 @@
-//! Where a controller may look for databases: an allow-list of names and addresses.
+//! The hosts on which a controller may connect to databases: an allow-list of names and addresses.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -6,11 +6,11 @@ use std::str::FromStr;
 /// An entry of an allow-list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AllowedHost {
-    /// A host as a URL names it, in lower case. Whatever address it has then.
+    /// A host name as in a URL, in lower case, with any address.
     Name(String),
-    /// `*.example.com`: the part behind the star.
+    /// `*.example.com`: the part after the star.
     Below(String),
-    /// Addresses, whatever the host is called.
+    /// Addresses, with any host name.
     Net { address: IpAddr, prefix: u8 },
 }
 
@@ -63,11 +63,11 @@ fn canonical(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// Where connections may go.
+/// The restriction on connections.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restriction {
-    /// Loopback and link-local addresses too.
+    /// Also allow loopback and link-local addresses.
     pub local: bool,
-    /// Empty: all others.
+    /// Empty: all other hosts.
     pub allowed: Vec<AllowedHost>,
 }

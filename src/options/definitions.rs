@@ -1,4 +1,4 @@
-//! Every command and every option, once: a new option is a row here and its meaning in the module of its command.
+//! Every command and every option, once: a new option gets a row here and its meaning in the module of its command.
 
 use super::words::PREFIX;
 
@@ -26,7 +26,7 @@ use Command::{
 };
 
 impl Command {
-    /// Those of this build.
+    /// The commands of this build.
     pub const ALL: &'static [Command] = if cfg!(feature = "controller") {
         &[
             Seed,
@@ -96,23 +96,23 @@ impl Command {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     Value(&'static str),
-    /// Several times.
+    /// May be given several times.
     List(&'static str),
-    /// After `=`; without it, this default.
+    /// After `=`; without a value, this default.
     OptionalValue(&'static str, &'static str),
     Nothing,
-    /// An argument without `--`, any number of them.
+    /// An argument without `--`, any number of times.
     Positional(&'static str),
 }
 
 /// Sources of the option beside the command line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// Its variable; `diff --from` takes it from the workload, unless there is a flag.
+    /// Its variable; `diff --from` takes the variable from the workload, unless a flag is given.
     Workload,
-    /// Its variable, always of this process.
+    /// Its variable, always that of this process.
     Process,
-    /// None: a variable would outlive the decision.
+    /// No variable, which would outlive the decision.
     CommandLine,
 }
 
@@ -124,10 +124,10 @@ pub struct OptionRow {
     pub takes: Takes,
     pub scope: Scope,
     pub commands: &'static [Command],
-    /// These commands accept it too, because a decision takes the options of the start that it is about, but do not list it in
-    /// their help.
+    /// These commands also accept the option, because a decision takes the options of its start, but their help does not
+    /// list it.
     pub ignored_by: &'static [Command],
-    /// The text that is read without the option; the help shows it. `None`: the default is not a text.
+    /// The value without the option, which the help shows. `None`: the default is not a text.
     pub default: Option<&'static str>,
     pub help: &'static str,
 }
@@ -141,7 +141,7 @@ impl OptionRow {
         self.commands.contains(&command) || self.ignored_by.contains(&command)
     }
 
-    /// `None`: it has none.
+    /// `None`: the option has no variable.
     pub fn variable(&self) -> Option<String> {
         (self.scope != CommandLine).then(|| variable_name(self.name))
     }

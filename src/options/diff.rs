@@ -9,7 +9,7 @@ use super::words::duration;
 use crate::env::Variable;
 use crate::problem::Problem;
 
-/// More often is of no use, and a burden to a database.
+/// A shorter interval is useless and a burden on a database.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 #[derive(Default)]

@@ -1,4 +1,4 @@
-//! The options that `export` has beside those of every command.
+//! The options of `export` beside the common ones.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ pub enum ExportFormat {
     Helm,
     /// ConfigMap, Secret and AIProviderSeed.
     Manifest,
-    /// Blocks `import`.
+    /// `import` blocks.
     Terraform,
 }
 
@@ -30,7 +30,7 @@ impl ExportFormat {
     }
 }
 
-/// What becomes of secret values.
+/// The treatment of secret values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Secrets {
     /// Only their variables are named.
@@ -42,7 +42,7 @@ pub enum Secrets {
 }
 
 pub struct ExportOptions {
-    /// Names; none: all.
+    /// Names; an empty list means all.
     pub providers: Vec<String>,
     pub format: ExportFormat,
     pub secrets: Secrets,

@@ -21,11 +21,11 @@ pub struct WorkloadName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FromPlace {
     Cluster(WorkloadName),
-    /// Standard input, with the workload to choose from several.
+    /// Standard input, with the name of the workload if the manifests have several.
     Manifests(Option<WorkloadName>),
 }
 
-/// `--from` and what belongs to it.
+/// `--from` and its related options.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FromSource {
     pub place: FromPlace,
@@ -50,7 +50,7 @@ impl FromSource {
     }
 }
 
-/// `None`: not given, or there is a problem.
+/// `None`: the option was not given, or there is a problem.
 pub fn parse(raw: &RawOptions, variables: &[Variable], problems: &mut Vec<Problem>) -> Option<FromSource> {
     let mut reader = OptionReader::new(raw, variables);
     let from = read(&mut reader);
@@ -84,7 +84,7 @@ pub(super) fn read(reader: &mut OptionReader) -> Option<FromSource> {
     })
 }
 
-/// `None`: that of the context.
+/// `None`: the namespace of the context.
 pub(super) fn namespace(reader: &mut OptionReader) -> Option<String> {
     reader.read_or("namespace", None, |text| label(text).map(Some))
 }
@@ -110,7 +110,7 @@ fn contradiction(from: &FromSource, raw: &RawOptions) -> Option<&'static str> {
     (is_manifests && asks_cluster).then_some("manifests need no cluster; remove --context, --kubeconfig, --as")
 }
 
-/// `deployment/coder`, as kubectl takes it; `-` and `-:deployment/coder`.
+/// `deployment/coder`, as in kubectl; `-` and `-:deployment/coder`.
 fn place(text: &str) -> Result<FromPlace, String> {
     match text.strip_prefix('-') {
         None => workload(text).map(FromPlace::Cluster),

@@ -1,4 +1,4 @@
-//! What the options mean. A flag beats its variable `AI_PROVIDER_SEED_<OPTION>`; an empty variable is unset.
+//! The meaning of the options. A flag overrides its variable `AI_PROVIDER_SEED_<OPTION>`; an empty variable is unset.
 
 pub mod args;
 pub mod at_terminal;

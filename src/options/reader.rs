@@ -1,4 +1,4 @@
-//! One option after the other: the flag, or else its variable; a problem for each that cannot be read.
+//! Reads one option after another: the flag, else its variable. Adds a problem for each that cannot be read.
 
 use super::args::RawOptions;
 use super::definitions::{Command, OPTIONS, rows_of, variable_name};
@@ -17,17 +17,17 @@ pub struct GivenOption {
 
 pub struct OptionReader<'a> {
     raw: &'a RawOptions,
-    /// Without those of the providers.
+    /// Without the variables of providers.
     variables: Vec<&'a Variable>,
     pub problems: Vec<Problem>,
-    /// The options that were asked for.
+    /// The options that were read.
     #[cfg(test)]
     pub asked: Vec<&'static str>,
 }
 
 impl<'a> OptionReader<'a> {
     pub fn new(raw: &'a RawOptions, variables: &'a [Variable]) -> Self {
-        // Those of the providers are by far the most, every option is looked up, and the names of none begin like theirs.
+        // Most variables describe providers, every option is looked up, and no option's variable begins like theirs.
         let variables = variables.iter().filter(|variable| !variable.name.starts_with("CODER_AI")).collect();
         OptionReader {
             raw,
@@ -43,7 +43,7 @@ impl<'a> OptionReader<'a> {
         self.raw.command
     }
 
-    /// The default of the table, too, where the text cannot be read: then there is a problem.
+    /// Also returns the table's default if the text cannot be read; then there is a problem.
     pub fn read<T>(&mut self, option: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> T {
         let rows = rows_of(self.raw.command).chain(OPTIONS);
         let text = rows.filter(|row| row.name == option).find_map(|row| row.default).unwrap_or_default();
@@ -69,14 +69,14 @@ impl<'a> OptionReader<'a> {
         }
     }
 
-    /// The flag, or else the variable if it is not empty. A list is one text, with commas.
+    /// The flag, else the variable if it is not empty. A list becomes one text with commas.
     pub fn given(&mut self, option: &'static str) -> Option<GivenOption> {
         self.flag_or_variable(option).filter(|given| given.is_flag || !given.text.is_empty())
     }
 
-    /// The same for a variable that may be empty.
+    /// The same, but the variable may be empty.
     pub fn flag_or_variable(&mut self, option: &'static str) -> Option<GivenOption> {
-        // Commands share the variables of a container, and each judges its own.
+        // Commands share the variables of a container, and each reads only its own.
         if !rows_of(self.raw.command).any(|row| row.name == option) {
             return None;
         }
@@ -96,8 +96,8 @@ impl<'a> OptionReader<'a> {
         variable.value().map(str::to_owned)
     }
 
-    /// Variables that look like options. A typing error in the one that lets the pod start must not go unnoticed; variables of
-    /// other commands are no mistake in an environment that containers share.
+    /// Variables that look like options. A mistyped option that would let the pod start must not go unnoticed; the
+    /// options of other commands are allowed in an environment that containers share.
     pub fn unknown_variables(&self, command: Command) -> Vec<Problem> {
         let names: Vec<String> = OPTIONS.iter().filter_map(|row| row.variable()).collect();
         let own: Vec<String> = rows_of(command).filter_map(|row| row.variable()).collect();
@@ -117,7 +117,7 @@ impl<'a> OptionReader<'a> {
     }
 }
 
-/// Around a value that would be right without it.
+/// White space around a value that would be valid without it.
 fn white_space(text: &str) -> Option<String> {
     characters::oddity(text).filter(|_| text.trim() != text)
 }

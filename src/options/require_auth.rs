@@ -1,18 +1,18 @@
-//! `--require-auth` and PGREQUIREAUTH: with which methods the server may ask for the password, as in libpq.
+//! `--require-auth` and PGREQUIREAUTH: the methods by which the server may request the password, as in libpq.
 
 use std::fmt;
 
-/// How a server may ask who we are.
+/// An authentication method of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuthMethod {
-    /// The password in clear.
+    /// The password in clear text.
     Password,
     Md5,
     Gss,
     Sspi,
     ScramSha256,
     OAuth,
-    /// It does not ask; a client certificate may be enough.
+    /// The server requests no password; a client certificate may be enough.
     None,
 }
 
@@ -32,12 +32,12 @@ impl AuthMethod {
     }
 }
 
-/// The methods that are allowed; never empty.
+/// The allowed methods; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequireAuth(Vec<AuthMethod>);
 
 impl RequireAuth {
-    /// A list like `scram-sha-256,none`, or of forbidden methods: `!password,!md5`. The error names the fault.
+    /// A list like `scram-sha-256,none`, or a list of forbidden methods: `!password,!md5`. The error describes the fault.
     pub fn parse(text: &str) -> Result<RequireAuth, String> {
         let items: Vec<&str> = text.split(',').map(str::trim).collect();
         let negated = items.iter().filter(|item| item.starts_with('!')).count();

@@ -1,4 +1,5 @@
-//! The request to `resolve`, on the command line only: a decision is about one conflict, and a variable would outlive it.
+//! The request to `resolve`. It exists only on the command line: a decision is about one conflict, and a variable would
+//! outlive it.
 
 use std::collections::BTreeSet;
 
@@ -17,13 +18,13 @@ pub enum Action {
     Restore,
 }
 
-/// What was decided.
+/// The operator's decision.
 #[derive(Clone, Debug)]
 pub struct Request {
     pub action: Action,
-    /// Names; none: those that the conflicts belong to.
+    /// Names; an empty list means the providers of the conflicts.
     pub providers: Vec<String>,
-    /// The ids of the conflicts that were seen.
+    /// The ids of the conflicts that the operator saw.
     pub conflicts: Vec<String>,
 }
 
@@ -31,7 +32,7 @@ pub struct Request {
 const ID: usize = 32;
 pub const ID_FORM: &str = "32 characters, a to z and 2 to 7";
 
-/// Whole, as it is shown: no prefix is taken for the id, and no capital letter.
+/// Whole, as shown: a prefix or an upper-case form is not an id.
 pub fn is_id(text: &str) -> bool {
     text.len() == ID && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'2'..=b'7'))
 }
@@ -60,18 +61,18 @@ fn id_mistake(id: &str) -> Option<String> {
     })
 }
 
-/// The same, with what an id looks like.
+/// The same, with the form of an id.
 #[cfg(feature = "controller")]
 pub(super) fn single_id(id: &str) -> Option<String> {
     id_mistake(id).map(|mistake| format!("the id {mistake}; an id has {ID_FORM}; copy it whole from status or diff"))
 }
 
-/// What `--take` may say.
+/// The values of `--take`.
 pub(super) fn sides() -> [(&'static str, Action); 2] {
     [("environment", Action::TakeEnvironment), ("database", Action::TakeDatabase)]
 }
 
-/// `can_ask`: a person sits at a terminal.
+/// `can_ask`: a user is present at a terminal.
 pub fn parse(raw: &RawOptions, can_ask: bool, problems: &mut Vec<Problem>) -> Request {
     let mut problem = |option: &str, message: &str| {
         problems.push(Problem::new(Code::InvalidOption, message).variable(option));
@@ -104,7 +105,7 @@ pub fn parse(raw: &RawOptions, can_ask: bool, problems: &mut Vec<Problem>) -> Re
     request
 }
 
-/// What does not go together. `is_agreed`: nothing is written without a question, or none is needed.
+/// Options that contradict each other. `is_agreed`: the user confirms each write, or no confirmation is needed.
 fn contradictions(request: &Request, is_agreed: bool) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut problem = |option: &str, message: &str| {
@@ -143,7 +144,7 @@ fn contradictions(request: &Request, is_agreed: bool) -> Vec<Problem> {
     problems
 }
 
-/// Names on the command line that cannot be a provider's. They are counted, not repeated: one may be a key.
+/// Arguments that cannot be provider names. They are counted, not repeated: one may be a key.
 pub(super) fn invalid_names(names: &[String]) -> impl Iterator<Item = Problem> {
     names.iter().enumerate().filter(|(_, name)| check_name(name).is_err()).map(|(at, name)| {
         let length = redact::count(name.chars().count(), "character");
@@ -152,7 +153,7 @@ pub(super) fn invalid_names(names: &[String]) -> impl Iterator<Item = Problem> {
     })
 }
 
-/// In the order in which they were given.
+/// Each text once, in the given order.
 fn each_once(texts: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen = BTreeSet::new();
     texts.filter(|text| seen.insert(text.clone())).collect()

@@ -1,4 +1,4 @@
-//! What `status`, `check` and `decide` take: which resources, and for the latter two how long their controller may take.
+//! The arguments of `status`, `check` and `decide`: the resources, and for the latter two the time for their controller.
 
 use std::time::Duration;
 
@@ -15,12 +15,12 @@ use crate::problem::{Code, Problem};
 
 pub struct ResourceOptions {
     pub server: ApiServer,
-    /// `None`: that of the context.
+    /// `None`: the namespace of the context.
     pub namespace: Option<String>,
     pub all_namespaces: bool,
-    /// Of `check` and `decide` there is one, unless there is a problem.
+    /// `check` and `decide` have one, unless there is a problem.
     pub name: Option<String>,
-    /// How long to wait for the controller.
+    /// The time to wait for the controller.
     pub wait: Duration,
     pub output: OutputFormat,
 }
@@ -64,7 +64,7 @@ pub(super) fn read(reader: &mut OptionReader) -> ResourceOptions {
     }
 }
 
-/// The decision; where there is a problem, any.
+/// The decision; if there is a problem, its content is arbitrary.
 pub fn parse_decision(raw: &RawOptions, problems: &mut Vec<Problem>) -> DecideRequest {
     let mut problem = |option: &str, message: &str| {
         problems.push(Problem::new(Code::InvalidOption, message).variable(option));

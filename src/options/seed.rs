@@ -25,14 +25,14 @@ pub struct Options {
     pub compare_settings: Compare,
     pub take_environment: TakeEnvironment,
     pub block_on: BlockOn,
-    /// A flag gave it, so its variable changes nothing.
+    /// The value comes from a flag, so the variable has no effect.
     pub block_on_is_flag: bool,
     pub strict: bool,
     pub require_providers: usize,
-    /// How it was given.
+    /// The option or variable that set it.
     pub require_origin: String,
     pub if_schema_missing: IfSchemaMissing,
-    /// `None`: not given, so it depends on who asks.
+    /// `None`: not given, so the default depends on the command.
     pub undescribed: Option<Undescribed>,
     pub audit: bool,
     pub env_file: Option<PathBuf>,
@@ -40,16 +40,16 @@ pub struct Options {
     pub output: OutputFormat,
     pub termination_log: Option<PathBuf>,
     pub log_format: LogFormat,
-    /// `None`: not given, so it depends on who reads it.
+    /// `None`: not given, so the level depends on the output.
     pub log_level: Option<tracing::Level>,
     pub database: DatabaseSource,
     pub password_file: Option<PathBuf>,
-    /// Takes the place of PGREQUIREAUTH.
+    /// Overrides PGREQUIREAUTH.
     pub require_auth: Option<RequireAuth>,
 }
 
 impl Options {
-    /// The options without which `resolve` would compare something else than this run, and so find other conflict ids, or none.
+    /// The options that `resolve` needs to compare the same fields as this run, and so to compute the same conflict ids.
     pub fn needed_by_resolve(&self) -> Vec<String> {
         let compared = [("credentials", self.compare_credentials), ("settings", self.compare_settings)].into_iter();
         let ignored = compared.filter(|(_, compare)| *compare == Compare::Ignore);
@@ -59,7 +59,7 @@ impl Options {
     }
 }
 
-/// Where the connection is described, and how the operator spelled that place.
+/// The source of the connection, and its spelling by the operator.
 #[derive(Clone)]
 pub enum DatabaseSource {
     Url {
@@ -70,7 +70,7 @@ pub enum DatabaseSource {
         path: PathBuf,
         origin: String,
     },
-    /// Only `PGHOST`, `PGPORT`, …, or nothing at all.
+    /// Only `PGHOST`, `PGPORT`, …, or no variable at all.
     PgVariables,
 }
 
@@ -103,7 +103,7 @@ pub enum TakeEnvironment {
     None,
     /// API keys and Bedrock credentials.
     Credentials,
-    /// Whatever the environment sets, within the limits of the plan.
+    /// All fields that the environment sets, within the limits of the plan.
     All,
 }
 
@@ -121,7 +121,7 @@ impl TakeEnvironment {
         }
     }
 
-    /// Taken fields must be compared. Returns the option that contradicts this, if any.
+    /// Taken fields must be compared. Returns the contradicting option, if any.
     pub fn contradicts(self, credentials: Compare, settings: Compare) -> Option<&'static str> {
         match self {
             TakeEnvironment::None => None,
@@ -139,7 +139,7 @@ pub enum IfSchemaMissing {
     Wait,
 }
 
-/// Of the report on standard output.
+/// The format of the report on standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputFormat {
     Text,
@@ -159,7 +159,7 @@ impl OutputFormat {
     }
 }
 
-/// Of the log on standard error.
+/// The format of the log on standard error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
     Text,
@@ -171,7 +171,7 @@ impl LogFormat {
         &[("text", LogFormat::Text), ("json", LogFormat::Json)];
 }
 
-/// Reads all options; an invalid one keeps its default and adds a problem.
+/// Reads all options; an invalid option keeps its default and adds a problem.
 pub fn parse(raw: &RawOptions, variables: &[Variable]) -> (Options, Findings) {
     let mut reader = OptionReader::new(raw, variables);
     let options = read(&mut reader, raw);
@@ -209,7 +209,7 @@ pub(super) fn read(reader: &mut OptionReader, raw: &RawOptions) -> Options {
         }),
         audit: reader.read("audit", |text| word(text, &[("auto", true), ("off", false)])),
         env_file: reader.read_or("env-file", None, path),
-        // For `seed`, a variable that turned it into a dry run would be a trap.
+        // A variable that turned `seed` into a dry run would be a trap.
         offline: raw.command == Command::Diff && reader.read_or("offline", false, boolean),
         output: reader.read("output", |text| word(text, OutputFormat::words(raw.command))),
         termination_log: termination_log(reader),
@@ -234,7 +234,7 @@ fn take_environment(reader: &mut OptionReader, credentials: Compare, settings: C
     take
 }
 
-/// Empty, flag or variable, turns it off.
+/// An empty flag or variable turns it off.
 fn termination_log(reader: &mut OptionReader) -> Option<PathBuf> {
     match reader.flag_or_variable("termination-log") {
         Some(given) => Some(given.text).filter(|text| !text.is_empty()).map(PathBuf::from),

@@ -105,7 +105,7 @@ fn how_many_providers_are_required_names_where_it_was_said() {
     assert_eq!(of_variable.require_origin, "AI_PROVIDER_SEED_REQUIRE_PROVIDERS");
 }
 
-/// An option that is declared and not read, or read and not declared, is a mistake of ours.
+/// A declared option that is not read, or the reverse, is a bug in this program.
 #[test]
 fn each_command_reads_the_options_that_it_declares() {
     for command in Command::ALL {

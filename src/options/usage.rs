@@ -4,8 +4,8 @@ use super::definitions::{Command, OPTIONS, OptionRow, Takes, rows_of};
 use crate::env::nearest;
 use crate::provider::redact;
 
-/// The fault of the arguments, without an argument in it: one in the wrong place may be a key. `command`: the one that they
-/// name, if they name one.
+/// The fault of the arguments, without any argument in it: a misplaced one may be a key. `command`: the command that they
+/// name, if any.
 pub fn usage_message(error: &clap::Error, command: Option<Command>) -> String {
     use clap::error::{ContextKind, ErrorKind};
     let context = |kind| error.get(kind).map(ToString::to_string);
@@ -29,7 +29,8 @@ pub fn usage_message(error: &clap::Error, command: Option<Command>) -> String {
     format!("{what}; see ai-provider-seed {of}--help")
 }
 
-/// Only a near miss, or the name of another command's option, is repeated: anything else may be a key, of small letters too.
+/// Only a near miss, or the name of another command's option, is repeated: any other text may be a key, even in lower
+/// case.
 fn unknown_option(name: &str, command: Option<Command>) -> Option<String> {
     let others: Vec<&str> =
         Command::ALL.iter().filter(|of| rows_of(**of).any(|row| flag(row) == name)).map(|of| of.as_str()).collect();
@@ -56,7 +57,7 @@ fn unknown_command(word: &str) -> String {
     }
 }
 
-/// A short word of small letters is no key.
+/// A short word in lower case is not a key.
 fn shown_word(word: &str) -> String {
     const LONGEST: usize = 12;
     let is_plain = word.len() <= LONGEST && word.bytes().all(|b| b.is_ascii_lowercase());

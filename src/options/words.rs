@@ -1,4 +1,4 @@
-//! Texts to values, in the same words wherever an option takes them.
+//! Parses option values, with the same messages for every option.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::env::nearest;
 use crate::provider::redact;
 
 pub const PREFIX: &str = "AI_PROVIDER_SEED_";
-/// Sums of durations stay far from overflowing, and no pod waits longer.
+/// Sums of durations stay far from overflow, and no pod waits longer.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
@@ -17,7 +17,7 @@ pub fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, String> {
         .ok_or_else(|| unknown_word(text, &words.iter().map(|(word, _)| *word).collect::<Vec<_>>()))
 }
 
-/// A text is only quoted when it is nearly one of the words: it may be a secret in the wrong place.
+/// The text is quoted only if it is close to a valid word: it may be a misplaced secret.
 pub fn unknown_word(text: &str, words: &[&str]) -> String {
     let meant = |text: &str| words.iter().find(|word| word.eq_ignore_ascii_case(text));
     if text.trim() != text
@@ -38,7 +38,7 @@ pub fn unknown_word(text: &str, words: &[&str]) -> String {
     }
 }
 
-/// What people write for it elsewhere, and what nothing here takes.
+/// Words from other programs that no option here accepts, and their meaning.
 const SYNONYMS: [(&str, &str); 8] = [
     ("on", "true"),
     ("y", "true"),
@@ -67,7 +67,7 @@ pub fn path(text: &str) -> Result<Option<PathBuf>, String> {
     Ok(Some(text).filter(|text| !text.is_empty()).map(PathBuf::from))
 }
 
-/// `120s`, `2m`, `1m 30s`, `500ms`; a bare number is seconds. At most 24 hours.
+/// `120s`, `2m`, `1m 30s`, `500ms`; a number without a unit is in seconds. At most 24 hours.
 pub fn duration(text: &str) -> Result<Duration, String> {
     let bare = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let parsed = if bare { humantime::parse_duration(&format!("{text}s")) } else { humantime::parse_duration(text) };
@@ -78,13 +78,13 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// A DNS label, as names of namespaces and containers are.
+/// A DNS label, the form of namespace and container names.
 pub fn is_label(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     (1..=63).contains(&name.len()) && name.chars().all(plain) && !name.starts_with('-') && !name.ends_with('-')
 }
 
-/// A name of up to 253 characters of such labels with dots between them.
+/// A name of at most 253 characters: such labels with dots between them.
 pub fn is_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_label)
 }

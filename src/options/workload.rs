@@ -8,12 +8,12 @@ use crate::env::Variable;
 use crate::problem::{Findings, Problem};
 
 impl RawOptions {
-    /// The same options, read as those of a seed.
+    /// The same options, read as options of a seed.
     pub fn of_seed(self) -> RawOptions {
         RawOptions { command: Command::Seed, ..self }
     }
 
-    /// A workload's options with the flags of this command line above them.
+    /// A workload's options, overridden by the flags of this command line.
     pub fn with_flags(mut self, flags: &RawOptions) -> RawOptions {
         for row in OPTIONS.iter().filter(|row| row.scope == Scope::Workload) {
             if let Some(texts) = flags.texts.get(row.name) {
@@ -24,8 +24,8 @@ impl RawOptions {
     }
 }
 
-/// The options of this run when the environment is a workload's: flags, and the variables of this process alone. Of the
-/// others a local variable says nothing, because it is not the workload's.
+/// The options of this run with a workload's environment: flags, and the variables that belong to this process. Other
+/// local variables are ignored, because they are not the workload's.
 pub fn of_this_process(raw: &RawOptions, variables: &[Variable]) -> (Options, Vec<Problem>, Vec<Variable>) {
     let rows = rows_of(raw.command).filter(|row| row.scope == Scope::Process);
     let names: Vec<String> = rows.filter_map(|row| row.variable()).collect();

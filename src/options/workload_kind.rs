@@ -3,11 +3,11 @@ use serde::{Deserialize, Serialize};
 use crate::words::words;
 
 words! {
-    // Not a documentation comment: it would become a part of the resource's schema.
+    // Not a documentation comment, which would become part of the resource's schema.
     #[derive(Default, PartialOrd, Ord, Hash, Serialize, Deserialize)]
     #[cfg_attr(feature = "controller", derive(schemars::JsonSchema))]
     pub enum WorkloadKind {
-        /// As kubectl spells it on a command line.
+        /// The spelling on kubectl's command line.
         #[cfg(feature = "controller")]
         fn lower_case -> &'static str;
         #[default]

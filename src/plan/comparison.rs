@@ -1,4 +1,4 @@
-//! Both sides of one provider, field by field: the compared values, the differences, and the id of the two sides.
+//! Both sides of one provider, field by field: the compared values, the differences, and the conflict id.
 
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ pub struct Comparison<'a> {
     pub options: &'a PlanOptions,
 }
 
-/// A field that is compared. No `Debug`: the sides are the values themselves.
+/// A compared field. No `Debug`: the sides are the values themselves.
 struct ComparedField<'a> {
     field: Field,
     origin: &'a Origin,
@@ -34,10 +34,10 @@ struct ComparedField<'a> {
 
 enum Side<'a> {
     Text(&'a str),
-    /// Order does not matter, number does.
+    /// The order does not matter, the number does.
     Keys(Vec<&'a SecretString>),
-    /// Access key and its secret; exchanged is different. `None`: no Bedrock settings at all, which differs from settings
-    /// without credentials.
+    /// Access key and its secret; exchanging them is a difference. `None`: no Bedrock settings at all, which differs from
+    /// settings without credentials.
     Pair(Option<[Option<&'a SecretString>; 2]>),
 }
 
@@ -56,7 +56,7 @@ impl Comparison<'_> {
         differing.map(|field| self.conflict(field, id.clone())).collect()
     }
 
-    /// `None`: they were not compared, or not all of them.
+    /// `None`: some credentials were not compared.
     pub fn credential_sides(&self) -> Option<CredentialSides> {
         let credentials: Vec<ComparedField> =
             self.compared().into_iter().filter(|compared| compared.field.is_credential()).collect();
@@ -68,7 +68,7 @@ impl Comparison<'_> {
         })
     }
 
-    /// The label of the type alone, which no comparison sees: `anthropic` with Bedrock settings counts as `bedrock`.
+    /// The label of the type alone, which the comparison ignores: `anthropic` with Bedrock settings counts as `bedrock`.
     pub fn old_type(&self) -> Conflict {
         let field = ComparedField {
             field: Field::Type,
@@ -144,7 +144,7 @@ impl<'a> Side<'a> {
         Side::Pair(settings.map(|settings| [settings.access_key.as_ref(), settings.access_key_secret.as_ref()]))
     }
 
-    /// What came from a Kubernetes Secret hides what the database holds of it too: that is, or was, the same secret.
+    /// A value from a Kubernetes Secret also hides the database's value, which is or was the same secret.
     fn shown(&self, field: Field, origin: &Origin, row: &Uuid) -> FieldValue {
         let short = |secret: &&SecretString| fingerprint(row, secret.expose_secret());
         let mut fingerprints: Vec<String> = match self {
@@ -158,7 +158,7 @@ impl<'a> Side<'a> {
         FieldValue::Credentials { count: fingerprints.len(), fingerprints }
     }
 
-    /// 16 digits of each credential; a missing half of a pair is empty.
+    /// 16 digits for each credential; a missing half of a pair is empty.
     fn remembered(&self, row: &Uuid) -> Vec<String> {
         let short = |secret: &SecretString| hmac(row, secret.expose_secret()).chars().take(16).collect::<String>();
         let mut parts: Vec<String> = match self {
@@ -172,7 +172,7 @@ impl<'a> Side<'a> {
         parts
     }
 
-    /// What the id is made of. Credentials are their whole HMACs, each behind its length.
+    /// The input of the id. For each credential: its whole HMAC, after its length.
     fn id_bytes(&self, row: &Uuid) -> Vec<u8> {
         let whole = |secret: &SecretString| hmac(row, secret.expose_secret());
         let mut parts: Vec<String> = match self {
@@ -214,8 +214,8 @@ fn same_keys(keys: &[&SecretString], others: &[&SecretString]) -> bool {
     counts.values().all(|count| *count == 0)
 }
 
-/// Over provider, row and, in the order of their names, every field that is compared with both its sides; each text behind its
-/// length, so that no two inputs run together to the same bytes. docs/conflicts.md says it for readers and has an example.
+/// Hashes provider, row and, in the order of their names, every compared field with both sides. Each text follows its
+/// length, so that different inputs give different bytes. docs/conflicts.md describes the algorithm and has an example.
 fn id(provider: &str, row: &Uuid, compared: &[ComparedField]) -> String {
     let mut compared: Vec<&ComparedField> = compared.iter().collect();
     compared.sort_by_key(|field| field.field.as_str());
@@ -238,13 +238,13 @@ fn behind_length(bytes: &[u8]) -> Vec<u8> {
 /// `printf %s KEY | openssl dgst -sha256 -hmac ROW_ID`
 fn hmac(row: &Uuid, secret: &str) -> String {
     let key = row.to_string();
-    // HMAC takes keys of any length.
+    // HMAC accepts keys of any length.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key.as_bytes()) else { return String::new() };
     mac.update(secret.as_bytes());
     hex(&mac.finalize().into_bytes())
 }
 
-/// The first 8 characters of the HMAC: enough to tell keys apart, and only someone who already holds a candidate can confirm it.
+/// The first 8 characters of the HMAC: enough to distinguish keys, and only the holder of a candidate key can confirm it.
 pub fn fingerprint(row: &Uuid, secret: &str) -> String {
     hmac(row, secret).chars().take(8).collect()
 }

@@ -1,16 +1,16 @@
-//! A stored provider in variables of this environment, where changing one for each field is not enough: another type, or what
-//! the legacy variables cannot say.
+//! Describes a stored provider as variables of this environment, for cases in which changing one variable per field is
+//! not enough: another type, or values that the legacy variables cannot express.
 
 use super::edit::{Edit, VariableEdit};
 use super::export::{PREFIX, shown_fields};
 use super::snapshot::Snapshot;
 use crate::provider::{DesiredProvider, Field, Origin, Presence};
 
-/// What providers are described with.
+/// The state from which providers are described.
 pub struct Descriptions<'a> {
     desired: &'a [DesiredProvider],
     snapshot: &'a Snapshot,
-    /// One that the legacy variables describe becomes the next of the indexed ones.
+    /// The number for the next provider that only legacy variables describe now.
     next: usize,
 }
 
@@ -50,7 +50,7 @@ fn start(provider: &DesiredProvider) -> &str {
 
 struct Describing<'a> {
     provider: &'a DesiredProvider,
-    /// As [`start`] has it, or would.
+    /// The result of [`start`], or a prefix for a new number.
     start: &'a str,
     keys_are_known: bool,
 }
@@ -64,7 +64,7 @@ impl Describing<'_> {
             all.iter().find(|set| set.eq_ignore_ascii_case(&name)).map(|set| (*set).clone()).ok_or(name)
         };
         let variable = |suffix: &str| match suffix {
-            // A list may hold one, too.
+            // A list may contain a single key.
             "KEY" => spelled("KEYS").or_else(|_| spelled("KEY")),
             "BEDROCK_ACCESS_KEY" => spelled("BEDROCK_ACCESS_KEYS").or_else(|_| spelled("BEDROCK_ACCESS_KEY")),
             "BEDROCK_ACCESS_KEY_SECRET" => {
@@ -89,7 +89,7 @@ impl Describing<'_> {
         described.into_iter().chain(gone).collect()
     }
 
-    /// Its value came from a Kubernetes Secret, so what the database holds of it is not shown either.
+    /// The value came from a Kubernetes Secret, so the database's value is not shown either.
     fn is_secret(&self, suffix: &str) -> bool {
         let field = match suffix {
             "TYPE" => Some(Field::Type),
@@ -100,7 +100,7 @@ impl Describing<'_> {
         field.and_then(|field| self.provider.origin(field)).is_some_and(|origin| origin.source.is_secret())
     }
 
-    /// The variables that are set for it now: those that are compared, and those that hold credentials.
+    /// The provider's variables that are now set: the compared ones, and those that hold credentials.
     fn set(&self) -> (Vec<String>, Vec<String>) {
         let origins = &self.provider.origins;
         let is_set = |origin: &&Origin| origin.presence == Presence::Set;
@@ -118,7 +118,7 @@ impl Describing<'_> {
         let texts: Vec<&Origin> = [&origins.name].into_iter().chain(texts).collect();
         let mut plain = names(&texts);
         if self.provider.index.is_some() && self.provider.bedrock.is_some() {
-            // It may be set, since it is ignored now.
+            // It may be set although it is ignored now.
             plain.push(format!("{}BASE_URL", self.start));
         }
         let mut secret = names(&[&origins.keys]);

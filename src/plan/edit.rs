@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-/// One variable to change so that the environment agrees with the database.
+/// One change to a variable that makes the environment agree with the database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct VariableEdit {
     pub provider: String,
@@ -16,9 +16,10 @@ pub enum Edit {
         value: String,
     },
     Unset,
-    /// To Coder's value, which is not shown.
+    /// Set to Coder's value, which is not shown.
     SetSecret,
-    /// One variable a field is not enough: the provider has to be described whole. Left in a result where no variables can.
+    /// One variable per field is not enough: the provider must be described as a whole. This remains in a result if no
+    /// variables can.
     #[serde(rename = "describe_anew")]
     Redescribe,
 }

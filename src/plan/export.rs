@@ -1,6 +1,6 @@
-//! Stored providers as the variables that describe them: a function of values, the other way round from `env`.
+//! Turns stored providers into the variables that describe them: a function of values, the reverse of `env`.
 //!
-//! What cannot be said in variables is not said half: the provider is left out with its reason.
+//! A provider that variables cannot describe fully is left out, with the reason.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ use crate::provider::{
     BedrockSettings, ENCRYPTION_KEYS_VARIABLE, EXTERNAL_ID, Field, MAX_KEYS, ProviderType, check_name,
 };
 
-/// The newer prefix: with it a Coder that seeds by itself reads the same.
+/// The newer prefix: a Coder that seeds by itself reads these variables too.
 pub const PREFIX: &str = "CODER_AI_GATEWAY_PROVIDER_";
 
 /// One live provider of the database, including values that are not compared.
@@ -34,7 +34,7 @@ pub struct ExportedVariable {
 
 #[derive(Clone)]
 pub enum ExportedValue {
-    /// May be shown.
+    /// The value may be shown.
     Plain(String),
     Secret(SecretString),
     /// Encrypted with a key that was not given: only its presence is known.
@@ -49,9 +49,9 @@ impl ExportedValue {
 
 pub struct ExportedProvider {
     pub name: String,
-    /// Of its row: no variable says it, and Terraform and Coder's API find the provider by it.
+    /// The row's id: no variable holds it, and Terraform and Coder's API identify the provider by it.
     pub id: Uuid,
-    /// The number in its variables.
+    /// The provider's number in its variables.
     pub index: usize,
     pub variables: Vec<ExportedVariable>,
 }
@@ -59,11 +59,11 @@ pub struct ExportedProvider {
 #[derive(Default)]
 pub struct Export {
     pub providers: Vec<ExportedProvider>,
-    /// Providers that variables cannot describe are its problems.
+    /// Contains a problem for each provider that variables cannot describe.
     pub findings: Findings,
 }
 
-/// Unless secrets are only named, all of them must be readable.
+/// All secrets must be readable, unless the export only names them.
 pub fn export(stored: &[Stored], secrets: Secrets) -> Export {
     let mut export = Export::default();
     for provider in stored {
@@ -89,7 +89,8 @@ pub fn export(stored: &[Stored], secrets: Secrets) -> Export {
     export
 }
 
-/// Suffix of each variable that describes the row, and its value where it may be shown. `None`: no variables can.
+/// The suffix of each variable that describes the row, with its value if it may be shown. `None`: no variables can
+/// describe the row.
 pub fn shown_fields(name: &str, row: &StoredProvider) -> Option<Vec<(&'static str, Option<String>)>> {
     let fields = describe(&Stored { name, row }, Secrets::Named).ok()?;
     let shown = |(suffix, value)| match value {
@@ -101,7 +102,7 @@ pub fn shown_fields(name: &str, row: &StoredProvider) -> Option<Vec<(&'static st
 
 type NotExportable = (Code, String);
 
-/// Suffix and value of each variable. `Err`: why they would not make this row again.
+/// Suffix and value of each variable. `Err`: why the variables would not recreate this row.
 fn describe(provider: &Stored, secrets: Secrets) -> Result<Vec<(&'static str, ExportedValue)>, NotExportable> {
     let cannot = |what: &str| (Code::CannotExport, format!("variables cannot describe it: {what}"));
     let row = provider.row;
@@ -144,7 +145,7 @@ fn describe(provider: &Stored, secrets: Secrets) -> Result<Vec<(&'static str, Ex
     Ok(fields)
 }
 
-/// `None`: without the variable it is the same.
+/// `None`: the result is the same without the variable.
 fn optional(
     field: Field,
     name: &str,
@@ -263,7 +264,7 @@ fn sealed(what: &str, unreadable: &Unreadable) -> NotExportable {
     }
 }
 
-/// What Coder holds of it and no variable can say.
+/// Values in Coder that no variable can express.
 fn lost<'a>(provider: &'a Stored) -> impl Iterator<Item = String> + 'a {
     let settings = provider.row.settings.as_ref().ok().and_then(Option::as_ref);
     let said = |name: &str| Field::all_optional().any(|field| field.settings_key() == Some(name));
@@ -276,12 +277,12 @@ fn lost<'a>(provider: &'a Stored) -> impl Iterator<Item = String> + 'a {
     let text = move |field: &Field| provider.row.text(*field, provider.name, settings);
     let unread = Field::all_optional()
         .filter(move |field| text(field) != field.absent(provider.name) && !field.is_expressible(text(field)));
-    // White space around it, say.
+    // For example white space around it.
     let unread = unread.map(|field| format!("its {}, which a variable would change,", field.as_str()));
     unread.chain(others)
 }
 
-/// The trust policy of AWS needs the external id of a role, and it is no secret.
+/// The trust policy in AWS needs a role's external id, which is not secret.
 fn named(key: &str, text: &str) -> String {
     match redact::external_id(text) {
         Some(id) if key == EXTERNAL_ID => format!("{key} ({id})"),
@@ -293,7 +294,7 @@ fn plain(value: &str) -> ExportedValue {
     ExportedValue::Plain(value.to_owned())
 }
 
-/// A URL that is shown whole holds no secret.
+/// A URL that is shown in full contains no secret.
 fn url(value: &str) -> ExportedValue {
     shown_or_secret(value, &redact::base_url(value, None))
 }

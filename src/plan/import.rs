@@ -1,10 +1,11 @@
-//! Stored providers for Terraform's import: their ids, and what its resource `coderd_ai_provider` has no field for.
+//! Stored providers for Terraform's import: their ids, and the values for which the resource `coderd_ai_provider` has no
+//! field.
 
 use super::export::{Export, ExportedProvider, Stored};
 use crate::problem::{Code, Problem};
 use crate::provider::{Field, check_name, redact};
 
-/// All of them: an import needs no more than an id, so rows that no variables describe are among them. They have no variables.
+/// All providers without variables: an import needs only an id, so rows that variables cannot describe are included.
 pub fn imports(stored: &[Stored]) -> Export {
     let mut export = Export::default();
     for (index, provider) in stored.iter().enumerate() {
@@ -19,7 +20,7 @@ pub fn imports(stored: &[Stored]) -> Export {
     export
 }
 
-/// The schema of Terraform's resource: one key, which it never reads back; a URL that is not empty; no icon.
+/// The schema of Terraform's resource: one key, which it never reads back; a non-empty URL; no icon.
 fn without_field(provider: &Stored) -> Vec<String> {
     let row = provider.row;
     let mut messages = Vec::new();

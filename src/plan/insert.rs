@@ -1,11 +1,11 @@
-//! Whether the missing rows can be inserted here, and how.
+//! Decides whether the missing rows can be inserted into this database, and how.
 
 use super::snapshot::{Encryption, Schema, Table};
 use super::types::{Access, Insert, Plan, PlanOptions};
 use crate::problem::{Code, Problem};
 use crate::provider::{DesiredProvider, ENCRYPTION_KEYS_VARIABLE, Field, redact};
 
-/// The columns that are written.
+/// The columns that an insert writes.
 pub const PROVIDER_COLUMNS: [&str; 8] =
     ["id", "type", "name", "display_name", "enabled", "base_url", "settings", "settings_key_id"];
 pub const KEY_COLUMNS: [&str; 6] = ["id", "provider_id", "api_key", "api_key_key_id", "created_at", "updated_at"];
@@ -24,10 +24,11 @@ pub const AUDIT_COLUMNS: [&str; 13] = [
     "request_id",
     "resource_icon",
 ];
-/// Newer schemas have it, with or without a default; it is written only where a variable says it or nothing else fills it.
+/// Newer schemas have this column, with or without a default; it is written only if a variable sets it or it has no
+/// default.
 pub const ICON: &str = "icon";
 
-/// Rows would go into the table that the search path finds first, which may be a copy or a leftover.
+/// Rows would go into the first table in the search path, which may be a copy or a leftover.
 fn other_tables(schema: &Schema) -> Option<Problem> {
     let names: Vec<String> = schema.elsewhere.iter().map(|name| redact::name(name)).collect();
     let message = format!(
@@ -38,7 +39,7 @@ fn other_tables(schema: &Schema) -> Option<Problem> {
     (!names.is_empty()).then(|| Problem::new(Code::SchemaUnsupported, message))
 }
 
-/// Fills `plan.insert`, or adds the problems that prevent it. Only what these rows need can be a problem.
+/// Fills `plan.insert`, or adds the problems that prevent it. Only the needs of these rows can be a problem.
 pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Schema>, options: &PlanOptions) {
     let Some(schema) = schema else {
         plan.needs_schema = true;
@@ -79,7 +80,7 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
     plan.findings.problems.append(&mut obstacles.schema);
     match options.access {
         Access::Write => plan.findings.problems.extend(obstacles.of_access()),
-        // Another role may have the right: warn and go on. A role without any INSERT is meant to read.
+        // Another role may have the right, so this is a warning. A role without any INSERT is meant to be a reader.
         Access::Read => {
             let worth_saying = |problem: &Problem| obstacles.inserts || problem.code != Code::PermissionDenied;
             let said = obstacles.access.into_iter().filter(worth_saying);
@@ -105,7 +106,7 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], schema: Option<&Sche
     }
 }
 
-/// The problems of an insert: with the schema itself, or with the grants of this role and the state of the server.
+/// Problems that prevent an insert: in the schema, or in this role's grants and the server's state.
 struct Obstacles<'a> {
     role: &'a str,
     /// The role may insert into at least one of the tables.
@@ -115,7 +116,7 @@ struct Obstacles<'a> {
 }
 
 impl Obstacles<'_> {
-    /// A role without any INSERT is meant to read, so it gets no advice about grants: another role seeds.
+    /// A role without any INSERT is meant to be a reader and gets no advice about grants: another role seeds.
     fn of_access(&mut self) -> Vec<Problem> {
         let (grants, mut others): (Vec<Problem>, Vec<Problem>) =
             std::mem::take(&mut self.access).into_iter().partition(|problem| problem.code == Code::PermissionDenied);
@@ -168,14 +169,14 @@ impl Obstacles<'_> {
 pub(super) enum Encrypt {
     Plain,
     With(String),
-    /// Keys are given, and Coder has registered none of them yet.
+    /// Keys are given, but Coder has registered none of them yet.
     Pending,
-    /// A problem prevents it, and was added.
+    /// A problem prevents it; the problem was added.
     NotNow,
 }
 
-/// Coder's key in use decides. We never write `dbcrypt_keys`: an encrypted value needs its key's row (a foreign key).
-/// `why` there is something to write: `rows are missing`.
+/// Coder's key in use decides. This program never writes `dbcrypt_keys`, and an encrypted value needs its key's row (a
+/// foreign key). `why`: the reason for the write, such as `rows are missing`.
 pub(super) fn encrypt_with(schema: &Schema, options: &PlanOptions, why: &str, obstacles: &mut Vec<Problem>) -> Encrypt {
     let problem = |code, message: String| Problem::new(code, message).variable(ENCRYPTION_KEYS_VARIABLE);
     let Encryption { active, revoked, usable, first_given } = match &schema.encryption {

@@ -1,5 +1,5 @@
-//! Desired providers, a snapshot of the database and options to a `Plan`: a function of values, the only one that decides.
-//! What `seed` carries out, `diff` prints and the controller predicts.
+//! Computes a `Plan` from desired providers, a snapshot of the database and options: a function of values, the only one
+//! that decides. `seed` carries the plan out, `diff` prints it, and the controller predicts it.
 
 mod comparison;
 mod conflict;
@@ -58,7 +58,7 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
             }
             None => plan.needs_schema = true,
         }
-        // In name order, so one of the same name comes next.
+        // Providers are in name order, so one with the same name follows directly.
         if let Some(legacy) = desired.get(at + 1).filter(|next| next.name == provider.name) {
             legacy_conflicts.push(legacy_name_conflict(provider, legacy));
         }
@@ -83,7 +83,7 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
     plan
 }
 
-/// Is the desired type a label of this database? A row of that type proves it without a look at the catalog.
+/// Whether the desired type is a label of this database. A row of that type proves it without a look at the catalog.
 fn knows_type(provider: &DesiredProvider, row: Option<&StoredProvider>, schema: Option<&Schema>) -> Option<bool> {
     let label = provider.kind.as_str();
     if provider.kind.in_every_schema() || row.is_some_and(|row| row.kind == label) {
@@ -92,7 +92,7 @@ fn knows_type(provider: &DesiredProvider, row: Option<&StoredProvider>, schema: 
     schema.map(|schema| schema.labels.contains(label))
 }
 
-/// Does its Coder know the newer fields that are set? The column `icon` proves it.
+/// Whether this database's Coder knows the newer fields that are set. The column `icon` proves it.
 fn knows_newer(provider: &DesiredProvider, row: Option<&StoredProvider>, schema: Option<&Schema>) -> Option<bool> {
     if provider.newer_fields().next().is_none() || row.is_some_and(|row| row.has_icon) {
         return Some(true);
@@ -173,7 +173,7 @@ fn compare(
     }
 }
 
-/// The stored keys, all of them readable, or the first reason why one is not.
+/// The stored keys if all are readable, else the first reason why one is not.
 fn stored_keys(row: &StoredProvider, compare: Compare) -> Result<Option<Vec<&secrecy::SecretString>>, &Unreadable> {
     if compare == Compare::Ignore {
         return Ok(None);

@@ -1,4 +1,4 @@
-//! What the database holds, as values. `store` reads it, the plan judges it.
+//! The content of the database as values. `store` reads it, the plan judges it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,48 +9,49 @@ use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Field, Place,
 
 #[derive(Clone, Default)]
 pub struct Snapshot {
-    /// By name: the live row, else the one that was deleted last.
+    /// By name: the live row, else the row that was deleted last.
     pub rows: BTreeMap<String, StoredProvider>,
-    /// Labels, columns, privileges, encryption: read only when a plan needs them.
+    /// Labels, columns, privileges, encryption: read only if a plan needs them.
     pub schema: Option<Schema>,
-    /// The beginnings of the names of live rows that were not asked for, in order, as far as they are listed and one more.
-    /// Empty where it was not asked for.
+    /// The beginnings of the names of live rows that were not requested, in order, up to the listing limit and one more.
+    /// Empty if they were not requested.
     pub undescribed: Vec<String>,
 }
 
 #[derive(Clone)]
 pub struct StoredProvider {
     pub id: Uuid,
-    /// The label of the row's `type`, possibly an unknown one.
+    /// The label of the row's `type`, which this version may not know.
     pub kind: String,
     pub deleted: bool,
     pub base_url: String,
     /// The texts of the columns of optional fields, without NULL, empty and unread ones.
     pub columns: BTreeMap<Field, String>,
-    /// The column `icon` was read, so its Coder knows the newer fields. `false`: there is none, or it was not asked for.
+    /// The column `icon` was read, so its Coder knows the newer fields. `false`: the column is missing or was not
+    /// requested.
     pub has_icon: bool,
     pub settings: Result<Option<BedrockSettings>, Unreadable>,
-    /// In Coder's order (`created_at, id`). `None`: not asked for.
+    /// In Coder's order (`created_at, id`). `None`: not requested.
     pub keys: Option<Vec<Result<SecretString, Unreadable>>>,
-    /// The ids of their rows, in the same order.
+    /// The ids of the key rows, in the same order.
     pub key_ids: Vec<Uuid>,
     /// RFC 3339, UTC, seconds.
     pub updated_at: String,
 }
 
 impl StoredProvider {
-    /// Its settings are of a kind or version that this program does not know.
+    /// Whether this program does not know the kind or version of its settings.
     pub fn has_opaque_settings(&self) -> bool {
         matches!(&self.settings, Err(Unreadable::Settings(error)) if error.is_opaque())
     }
 
-    /// Coder's backfill changes its type to `bedrock`, at the start of 2.34.3 to 2.37.
+    /// Coder 2.34.3 to 2.37 changes its type to `bedrock` at the start (a backfill).
     pub fn is_of_old_type(&self) -> bool {
         matches!(self.settings, Ok(Some(_))) && self.kind == ProviderType::Anthropic.as_str()
     }
 
-    /// The settings that the provider of the environment is compared with. Opaque ones are not compared, so they count as
-    /// those of the environment.
+    /// The settings to compare with the environment. Opaque settings are not compared, so the environment's settings take
+    /// their place.
     pub fn compared_settings<'a>(
         &'a self,
         desired: &'a DesiredProvider,
@@ -81,35 +82,35 @@ impl StoredProvider {
 pub enum Unreadable {
     /// It is encrypted and no key was given.
     KeyRequired,
-    /// It is encrypted, keys were given, none has its digest.
+    /// It is encrypted, and none of the given keys has its digest.
     KeyUnknown {
         digest: String,
     },
-    /// A given key has its digest and does not open it.
+    /// A given key has its digest but does not open it.
     Damaged {
         digest: String,
     },
     Settings(SettingsError),
 }
 
-/// The live schema as far as an insert depends on it.
+/// The parts of the live schema on which an insert depends.
 #[derive(Clone, Default)]
 pub struct Schema {
     /// The labels of the enum behind `ai_providers.type`.
     pub labels: BTreeSet<String>,
     pub providers: Table,
     pub keys: Table,
-    /// Other schemas that have a table `ai_providers` too.
+    /// Other schemas that also have a table `ai_providers`.
     pub elsewhere: Vec<String>,
-    /// `None`: no table of that name.
+    /// `None`: there is no table of that name.
     pub audit: Option<AuditTable>,
-    /// `None`: not read, because nothing that is missing needs encryption. `Err`: this role may not read `dbcrypt_keys`.
+    /// `None`: not read, because no missing row needs encryption. `Err`: this role may not read `dbcrypt_keys`.
     pub encryption: Option<Result<Encryption, ()>>,
-    /// Who is connected, for messages that name a grant.
+    /// The connected role, for messages that name a grant.
     pub role: String,
-    /// There is a table with what Coder resolved of models.
+    /// There is a table for the model ids that Coder has resolved.
     pub resolved_models: bool,
-    /// The connection's server or session takes no writes.
+    /// The server or the session is read-only.
     pub read_only: bool,
 }
 
@@ -120,7 +121,7 @@ pub struct Table {
 
 #[derive(Clone, Copy, Default)]
 pub struct Column {
-    /// NOT NULL and nothing fills it by itself.
+    /// NOT NULL without a default.
     pub required: bool,
     /// This role may insert into it.
     pub insertable: bool,
@@ -129,14 +130,14 @@ pub struct Column {
 #[derive(Clone, Default)]
 pub struct AuditTable {
     pub table: Table,
-    /// Does `resource_type` have the label `ai_provider`?
+    /// Whether `resource_type` has the label `ai_provider`.
     pub provider_label: bool,
-    /// And `ai_provider_key`?
+    /// Whether it has the label `ai_provider_key`.
     pub key_label: bool,
 }
 
 impl AuditTable {
-    /// Audit rows are written where Coder knows both kinds of resource.
+    /// Audit rows are written if Coder knows both kinds of resource.
     pub fn has_labels(&self) -> bool {
         self.provider_label && self.key_label
     }
@@ -145,11 +146,11 @@ impl AuditTable {
 /// The rows of `dbcrypt_keys`, compared with the given keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encryption {
-    /// Digests of the keys that are in use.
+    /// Digests of the keys in use.
     pub active: BTreeSet<String>,
     pub revoked: BTreeSet<String>,
-    /// Of the given keys, in their order, the digests that are active here and open the row's test value.
+    /// The digests of the given keys, in order, that are active here and open the row's test value.
     pub usable: Vec<String>,
-    /// The digest of the first given key: Coder encrypts with it once it has registered it.
+    /// The digest of the first given key: Coder encrypts with it as soon as it has registered it.
     pub first_given: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `--take-environment`: the differences of an existing row that a start ends, and the values that it writes.
+//! `--take-environment`: the differences of an existing row that a start resolves, and the values that it writes.
 
 use super::conflict::Conflict;
 use super::insert::{Encrypt, encrypt_with};
@@ -11,7 +11,7 @@ use crate::options::TakeEnvironment;
 use crate::problem::{Code, Problem};
 use crate::provider::{BedrockSettings, Class, DesiredProvider, ENCRYPTION_KEYS_VARIABLE, Field, Place, ProviderType};
 
-/// Both sides of one provider and how they differ.
+/// Both sides of one provider and their differences.
 pub struct Differences<'a> {
     pub desired: &'a DesiredProvider,
     pub row: &'a StoredProvider,
@@ -23,7 +23,7 @@ pub struct Differences<'a> {
 }
 
 impl Differences<'_> {
-    /// The differences that are covered and that no limit refuses.
+    /// The differences that the option covers and that no limit excludes.
     pub fn may_be_taken(&self) -> Vec<bool> {
         let credentials_taken =
             self.conflicts.iter().filter(|conflict| conflict.field.is_credential()).all(|c| self.is_within_limits(c));
@@ -35,7 +35,7 @@ impl Differences<'_> {
         self.conflicts.iter().map(may).collect()
     }
 
-    /// The one type that is taken: Coder's own backfill changes it, and only what Coder calls the row changes.
+    /// The only type change that is taken is the one of Coder's own backfill: only the label of the row changes.
     pub fn changes_old_type(&self, schema: Option<&Schema>) -> bool {
         let has_no_keys = matches!(&self.row.keys, Some(keys) if keys.is_empty());
         let knows_label = schema.is_none_or(|schema| schema.labels.contains(ProviderType::Bedrock.as_str()));
@@ -52,7 +52,7 @@ impl Differences<'_> {
             && (!is_of_settings(field) || self.has_settings_on_both_sides())
     }
 
-    /// Who disabled it in Coder had a reason, and its keys would be used again.
+    /// The operator who disabled the provider in Coder had a reason, and enabling it would use its keys again.
     fn would_enable(&self, conflict: &Conflict) -> bool {
         conflict.field == Field::Enabled && self.desired.text(Field::Enabled) == "true"
     }
@@ -65,13 +65,13 @@ impl Differences<'_> {
         }
     }
 
-    /// Settings of a kind that this program does not know are never written, nor is their kind changed.
+    /// Settings of an unknown kind are never written, and the kind of settings never changes.
     fn has_settings_on_both_sides(&self) -> bool {
         self.desired.bedrock.is_some() && self.settings.is_some() && !self.row.has_opaque_settings()
     }
 
-    /// A row whose endpoint the environment changes must not keep credentials that are not the environment's: they would be
-    /// sent to a host that the environment chose.
+    /// If the environment changes a row's endpoint, the row must not keep credentials that are not the environment's:
+    /// Coder would send them to a host that the environment chose.
     fn environment_has_credentials(&self) -> bool {
         match &self.desired.bedrock {
             Some(settings) => settings.access_key.is_some() && settings.access_key_secret.is_some(),
@@ -84,7 +84,8 @@ fn is_of_settings(field: Field) -> bool {
     matches!(field.place(), Place::Settings(_)) || field == Field::BedrockCredentials
 }
 
-/// Fills `plan.update`, whose conflicts are those that may be taken: how they are written in this database, or what prevents it.
+/// Fills `plan.update`, whose conflicts are those that may be taken, with the writes for this database or the problems
+/// that prevent them.
 pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOptions) {
     let schema = snapshot.schema.as_ref();
     for of_provider in std::mem::take(&mut plan.update.conflicts).chunk_by(|a, b| a.provider == b.provider) {
@@ -95,7 +96,8 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], snapshot: &Snapshot,
         plan.update.conflicts.extend_from_slice(of_provider);
         match take(of_provider, provider, row, schema, options) {
             Ok(update) => plan.update.updates.push(update),
-            // The limits leave nothing that it refuses; if they do, the difference is reported as any other.
+            // The limits leave no update that can be refused; if one is refused, its difference is reported like any
+            // other.
             Err(message) => {
                 plan.findings.warnings.push(about(provider, Code::SettingsNotUnderstood, message));
                 leave(plan, desired, &provider.name);
@@ -120,7 +122,7 @@ pub fn decide(plan: &mut Plan, desired: &[DesiredProvider], snapshot: &Snapshot,
     }
 }
 
-/// Coder's rotation reads all settings, then writes them row by row, and so would silently undo a write in between.
+/// Coder's key rotation reads all settings, then writes them row by row, and so would silently revert a write in between.
 fn leave_while_rotating(plan: &mut Plan, desired: &[DesiredProvider], schema: &Schema) {
     let is_rotating = matches!(&schema.encryption, Some(Ok(Encryption { active, .. })) if active.len() > 1);
     let with_settings = plan.update.updates.iter().filter(|update| update.settings.is_some());
@@ -154,7 +156,7 @@ fn encrypt(plan: &mut Plan, desired: &[DesiredProvider], schema: &Schema, option
 }
 
 impl Plan {
-    /// Only the differences with these ids are taken; the others are reported.
+    /// Takes only the differences with these ids; the others are reported.
     pub fn take_only(&mut self, desired: &[DesiredProvider], ids: &[String]) {
         let others = self.update.conflicts.iter().filter(|conflict| !ids.contains(&conflict.id));
         let labels: Vec<&str> = others.map(|conflict| conflict.provider.as_str()).collect();

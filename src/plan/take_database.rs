@@ -7,13 +7,13 @@ use super::snapshot::Snapshot;
 use crate::env::is_legacy;
 use crate::provider::{DesiredProvider, Field, ProviderType};
 
-/// The edits of all conflicts, in their order.
+/// The edits for all conflicts, in order.
 pub fn take_database(conflicts: &[Conflict], desired: &[DesiredProvider], snapshot: &Snapshot) -> Vec<VariableEdit> {
     let mut edits: Vec<VariableEdit> = Vec::new();
     let mut descriptions = Descriptions::new(desired, snapshot);
     for of_provider in conflicts.chunk_by(|a, b| a.provider == b.provider) {
         let found: Vec<VariableEdit> = of_provider.iter().flat_map(of_conflict).collect();
-        // A description of the whole provider holds every other edit of it.
+        // A description of the whole provider includes all its other edits.
         edits.extend(match found.iter().find(|found| found.edit == Edit::Redescribe) {
             None => found,
             Some(whole) => descriptions.describe(&whole.provider).unwrap_or_else(|| vec![whole.clone()]),
@@ -37,7 +37,7 @@ fn of_conflict(conflict: &Conflict) -> Vec<VariableEdit> {
             None => one(Edit::Redescribe),
             Some(kind) => {
                 let mut edits = one(Edit::Set { value: kind.to_owned() });
-                // Without a NAME the type is the name.
+                // Without NAME, the type is the name.
                 if matches!(&conflict.environment, FieldValue::Text(text) if text.text == conflict.provider)
                     && let Some(start) = variable.strip_suffix("TYPE")
                 {
@@ -48,12 +48,12 @@ fn of_conflict(conflict: &Conflict) -> Vec<VariableEdit> {
         },
         (_, FieldValue::Text(text)) => one(match text.exact().filter(|_| !conflict.differs_only_in_redacted_part()) {
             None => Edit::SetSecret,
-            // Unset, Coder's default would apply.
+            // If the variable is unset, Coder's default applies.
             Some("") if conflict.falls_back_to_default() => Edit::Set { value: String::new() },
             Some("") => Edit::Unset,
             Some(value) => Edit::Set { value: value.to_owned() },
         }),
-        // One of the legacy variables holds one key.
+        // Each of the legacy variables holds one key.
         (Field::ApiKeys, FieldValue::Credentials { count, .. }) if legacy && *count != 1 => one(Edit::Redescribe),
         (Field::BedrockCredentials, FieldValue::Credentials { count, .. }) => {
             let edit = if *count == 0 { Edit::Unset } else { Edit::SetSecret };
@@ -69,7 +69,7 @@ fn of_conflict(conflict: &Conflict) -> Vec<VariableEdit> {
     }
 }
 
-/// Both types are known and take keys, so TYPE is the only variable that has to change.
+/// Both types are known and take keys, so only TYPE has to change.
 fn is_enough(conflict: &Conflict, kind: &str) -> bool {
     let takes_keys =
         |text: &str| ProviderType::ALL.into_iter().any(|known| known.as_str() == text && known.allows_keys());

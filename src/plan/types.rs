@@ -1,4 +1,4 @@
-//! What a plan is made of, and what it says.
+//! The parts of a plan and its results.
 
 use serde::Serialize;
 use uuid::Uuid;
@@ -8,11 +8,11 @@ use super::update::Resolution;
 use crate::options::{Compare, TakeEnvironment};
 use crate::problem::Findings;
 
-/// Who asks: only a writer fails because a row cannot be written.
+/// Who uses the plan: only a writer fails because a row cannot be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     Write,
-    /// `diff` and the controller: another role may be the one that writes.
+    /// `diff` and the controller: another role may be the writer.
     Read,
 }
 
@@ -24,11 +24,11 @@ pub struct PlanOptions {
     /// `--audit=auto`
     pub audit: bool,
     pub access: Access,
-    /// Keep fingerprints of the credentials that were compared, for a memory of what both sides agreed on.
+    /// Keep fingerprints of the compared credentials, for the record of the last agreement.
     pub fingerprints: bool,
-    /// Keep the hashes of both sides' canonical records: a report in JSON has them, and the memory of what both sides agreed on.
+    /// Keep the hashes of both sides' canonical records, for a JSON report and for the record of the last agreement.
     pub hashes: bool,
-    /// Was `CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS` given?
+    /// Whether `CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS` was given.
     pub keys_given: bool,
 }
 
@@ -37,36 +37,36 @@ pub struct PlanOptions {
 pub enum State {
     InSync,
     Created,
-    /// It was there, and took from the environment what `--take-environment` covers.
+    /// The row existed and took the values from the environment that `--take-environment` covers.
     Updated,
-    /// The same of a run that wrote nothing.
+    /// The same for a run that wrote nothing.
     WouldUpdate,
-    /// No row, and none was written now.
+    /// No row exists, and none was written now.
     Missing,
     Conflict,
     /// Only credentials differ, and they do not block.
     CredentialsDiffer,
     /// Only optional fields differ, and they do not block.
     SettingsDiffer,
-    /// An operator deleted it; left deleted.
+    /// An operator deleted it; it stays deleted.
     Deleted,
     /// This database does not know the type.
     Unsupported,
 }
 
-/// What the plan says of one desired provider.
+/// The plan for one desired provider.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Position among the desired providers.
+    /// Index among the desired providers.
     pub desired: usize,
     pub state: State,
     pub id: Option<Uuid>,
-    /// Both where [`PlanOptions::hashes`] asks for them.
+    /// Both are set if [`PlanOptions::hashes`] is.
     pub environment_hash: Option<String>,
     pub database_hash: Option<String>,
-    /// Of the role that this run wrote into the row.
+    /// The external id of the role that this run wrote into the row.
     pub external_id: Option<String>,
-    /// Of a live row whose credentials were compared, where [`PlanOptions::fingerprints`] asks for it.
+    /// For a live row whose credentials were compared, if [`PlanOptions::fingerprints`] is set.
     pub credentials: Option<CredentialSides>,
 }
 
@@ -83,13 +83,13 @@ pub struct Plan {
     pub entries: Vec<Entry>,
     pub conflicts: Vec<Conflict>,
     pub findings: Findings,
-    /// Live rows that no variable describes, as they may be shown; at most [`super::undescribed::LISTED`].
+    /// Live rows that no variable describes, redacted; at most [`super::undescribed::LISTED`].
     pub undescribed: Vec<String>,
-    /// The schema was not read, and this plan is only final with it.
+    /// The schema was not read, and the plan is final only with it.
     pub needs_schema: bool,
-    /// What to insert: `None` if nothing is missing or a problem prevents it.
+    /// The rows to insert; `None` if nothing is missing or a problem prevents the insert.
     pub insert: Option<Insert>,
-    /// What to write into rows that are there (`--take-environment`): its conflicts are the differences that it ends.
+    /// The changes to existing rows (`--take-environment`): its conflicts are the differences that it resolves.
     pub update: Resolution,
 }
 
@@ -98,7 +98,7 @@ impl Plan {
         self.entries.iter().filter(|entry| entry.state == State::Missing).map(|entry| entry.desired)
     }
 
-    /// Something is to be written, as far as the schema was read.
+    /// Whether the plan writes anything, as far as the schema was read.
     pub fn writes(&self) -> bool {
         self.insert.is_some() || !self.update.updates.is_empty()
     }
@@ -108,10 +108,10 @@ impl Plan {
     }
 }
 
-/// What to insert, and what the live schema asks for.
+/// The rows to insert, and the requirements of the live schema.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Insert {
-    /// Positions among the desired providers.
+    /// Indexes among the desired providers.
     pub providers: Vec<usize>,
     pub bedrock_label: bool,
     pub icon: bool,

@@ -1,19 +1,19 @@
-//! Live rows that no variable describes: of an older environment (a provider that was renamed there, or taken out), or made in
-//! Coder. A report names them; nothing is done about them.
+//! Live rows that no variable describes: from an older environment (a provider that was renamed or removed there), or
+//! made in Coder. A report names them; they are not changed.
 
 use crate::problem::{Code, Problem};
 use crate::provider::{DesiredProvider, check_name, redact};
 
-/// How many are named: in the JSON document, and in the status. One more is read, to know that there are more.
+/// The most names in the JSON document and in the status. One more is read to detect that there are more.
 pub const LISTED: usize = 64;
-/// Characters that are read of a name. The CHECK of `ai_providers` has no limit; a longer name is not shown.
+/// The characters that are read of a name. The CHECK of `ai_providers` has no limit; a longer name is not shown.
 pub const NAME_READ: usize = 129;
-/// How many the sentence names.
+/// The most names in the sentence.
 const IN_SENTENCE: usize = 5;
 
-/// What may be shown of each name, and the warning.
+/// The redacted names, and the warning.
 pub fn judge(desired: &[DesiredProvider], names: &[String]) -> Option<(Vec<String>, Problem)> {
-    // Where names come from a Secret, an older one is a value that this Secret held.
+    // If names come from a Secret, an undescribed name may be an earlier value of this Secret.
     let secret = desired.iter().any(|provider| provider.origins.name.source.is_secret());
     let shown = |name: &String| match check_name(name) {
         Ok(()) if !secret && name.len() < NAME_READ => name.clone(),

@@ -1,4 +1,4 @@
-//! What deserves a look and stops nothing: a provider that is skipped, and a row that Coder will not serve as it looks.
+//! Findings that deserve a look but stop nothing: a skipped provider, and a row that Coder will not serve as expected.
 
 use super::about;
 use super::snapshot::StoredProvider;
@@ -16,7 +16,7 @@ pub fn unsupported(provider: &DesiredProvider) -> Problem {
     }
 }
 
-/// Without its role a provider would be another identity, so it is skipped; without its icon it is the same.
+/// Without its role a provider would have another identity, so it is skipped; without its icon it is the same provider.
 pub fn unsupported_fields(provider: &DesiredProvider) -> Problem {
     let skipped = provider.newer_fields().any(|field| field.settings_key().is_some());
     let so = if skipped { "the provider is skipped" } else { "the row goes without it" };
@@ -42,7 +42,7 @@ pub fn not_understood(provider: &DesiredProvider) -> Problem {
     about(provider, Code::SettingsNotUnderstood, message)
 }
 
-/// About a live row that is compared.
+/// Warnings about a live, compared row.
 pub fn disabled(
     provider: &DesiredProvider,
     row: &StoredProvider,

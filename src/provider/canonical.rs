@@ -5,7 +5,7 @@ use super::field::Field;
 use super::kind::ProviderType;
 use super::settings::BedrockSettings;
 
-/// What decides whether environment and row agree. Credentials are not part of it: they are compared beside it.
+/// The fields that decide whether environment and row agree. Credentials are not included; they are compared separately.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Canonical<'a> {
     #[serde(rename = "type")]
@@ -15,7 +15,7 @@ pub struct Canonical<'a> {
 }
 
 impl<'a> Canonical<'a> {
-    /// The same on both sides and on every schema: `anthropic` with Bedrock settings counts as `bedrock`.
+    /// The record is the same on both sides and on every schema: `anthropic` with Bedrock settings counts as `bedrock`.
     pub fn new(kind: &'a str, base_url: &'a str, bedrock: Option<&'a BedrockSettings>) -> Self {
         let anthropic_with_bedrock = kind == ProviderType::Anthropic.as_str() && bedrock.is_some();
         Canonical {
@@ -25,7 +25,7 @@ impl<'a> Canonical<'a> {
         }
     }
 
-    /// Each text that is compared.
+    /// The compared texts.
     pub fn texts(&self) -> [(Field, &'a str); 3] {
         [(Field::Type, self.kind), (Field::BaseUrl, self.base_url), (Field::BedrockRegion, self.bedrock_region)]
     }

@@ -18,35 +18,35 @@ pub struct DesiredProvider {
     /// The number in `…_PROVIDER_<N>_…`; none for the legacy variables of a single provider.
     pub index: Option<u64>,
     pub name: String,
-    /// The type as the environment says it: `anthropic` even when Bedrock settings make it a Bedrock provider.
+    /// The type as the environment gives it: `anthropic` even when Bedrock settings make it a Bedrock provider.
     pub kind: ProviderType,
     pub base_url: String,
     pub bedrock: Option<BedrockSettings>,
-    /// The optional fields whose variable is set: only they are compared.
+    /// The optional fields whose variable is set; only these are compared.
     pub optional: BTreeMap<Field, SetField>,
-    /// Bearer keys in the order of the environment; Coder: at most 5.
+    /// Bearer keys in the order of the environment; Coder allows at most 5.
     pub keys: Vec<SecretString>,
-    /// Only of manifests without their Secrets: there may be credentials that are unknown here. They are not compared.
+    /// True only for manifests without their Secrets: credentials may exist that are unknown here. They are not compared.
     pub credentials_unknown: bool,
-    /// Fields whose value Coder would store and that a warning calls suspicious, or a reference that was not replaced. Such a
-    /// value never takes the place of another.
+    /// Fields whose value Coder would store but a warning calls suspicious, and unreplaced references. Such a value never
+    /// replaces another one.
     pub suspicious: BTreeSet<Field>,
-    /// In a box, since it is most of what would be copied when providers are sorted.
+    /// Boxed, since it is most of the memory that sorting providers moves.
     pub origins: Box<Origins>,
 }
 
-/// An optional field whose variable is set. No `Debug`, as above.
+/// An optional field whose variable is set. No `Debug`, for the same reason.
 #[derive(Clone)]
 pub struct SetField {
-    /// As it is stored, not as it was written.
+    /// The text that Coder stores, which may differ from the variable's value.
     pub text: String,
     pub origin: Origin,
 }
 
-/// Where each field that is always described comes from.
+/// The origin of each field that is always described.
 #[derive(Clone)]
 pub struct Origins {
-    /// How all variables of this provider are spelled together, for example `CODER_AIBRIDGE_PROVIDER_0_*`.
+    /// The common pattern of this provider's variables, for example `CODER_AIBRIDGE_PROVIDER_0_*`.
     pub pattern: String,
     pub name: Origin,
     pub kind: Origin,
@@ -57,7 +57,7 @@ pub struct Origins {
 }
 
 impl Origins {
-    /// Every field from one variable: where a description without a variable for each starts.
+    /// Gives every field the same origin: the start for a description without a variable for each field.
     pub fn all(pattern: String, origin: &Origin) -> Origins {
         Origins {
             pattern,
@@ -72,7 +72,7 @@ impl Origins {
 }
 
 impl DesiredProvider {
-    /// Without a number, an endpoint or credentials.
+    /// A provider without a number, an endpoint or credentials.
     pub fn new(name: impl Into<String>, kind: ProviderType, origins: Origins) -> DesiredProvider {
         DesiredProvider {
             index: None,
@@ -88,7 +88,7 @@ impl DesiredProvider {
         }
     }
 
-    /// The variable that decides a field. `None`: an optional one whose variable is not set.
+    /// The variable that determines a field. `None`: an optional field whose variable is not set.
     pub fn origin(&self, field: Field) -> Option<&Origin> {
         match field {
             Field::Type => Some(&self.origins.kind),
@@ -100,23 +100,23 @@ impl DesiredProvider {
         }
     }
 
-    /// Its comparison depends on the column that proves a newer Coder.
+    /// Whether its comparison depends on the column that proves a newer Coder.
     pub fn sets_newer_fields(&self) -> bool {
         self.optional.keys().any(|field| field.is_newer())
     }
 
-    /// Fields that only newer releases of Coder know, set to something that an older one does not do anyway.
+    /// Fields that only newer releases of Coder know, with values that change the behaviour of an older release.
     pub fn newer_fields(&self) -> impl Iterator<Item = Field> {
         let differs = |(field, set): &(&Field, &SetField)| field.is_newer() && set.text != field.absent(&self.name);
         self.optional.iter().filter(differs).map(|(field, _)| *field)
     }
 
-    /// The text of an optional field as a new row gets it.
+    /// The text of an optional field in a new row.
     pub fn text(&self, field: Field) -> &str {
         self.optional.get(&field).map_or_else(|| field.absent(&self.name), |set| &set.text)
     }
 
-    /// The same, redacted: a value that is not from a variable is not secret.
+    /// The same, redacted. A value without a variable is not secret.
     pub fn shown(&self, field: Field) -> String {
         match self.optional.get(&field) {
             Some(set) => field.redact(&set.text, Some(&set.origin)).text,
@@ -128,12 +128,12 @@ impl DesiredProvider {
         Canonical::new(self.kind.as_str(), &self.base_url, self.bedrock.as_ref())
     }
 
-    /// The label that the row's `type` gets. Coder stores Bedrock providers as `bedrock` since that label exists.
+    /// The label that the row's `type` gets. Since that label exists, Coder stores Bedrock providers as `bedrock`.
     pub fn stored_type(&self, bedrock_label_exists: bool) -> &'static str {
         if self.bedrock.is_some() && bedrock_label_exists { ProviderType::Bedrock.as_str() } else { self.kind.as_str() }
     }
 
-    /// What it is called in anything that is shown: its name, or its number if the name came from a Kubernetes Secret.
+    /// Its name in all output, or its number if the name came from a Kubernetes Secret.
     pub fn label(&self) -> String {
         match self.index {
             Some(index) if self.origins.name.source.is_secret() => format!("(provider {index}, name not shown)"),
@@ -141,7 +141,7 @@ impl DesiredProvider {
         }
     }
 
-    /// Whether Coder encrypts a part of it at rest. All settings count, because they may hold credentials.
+    /// Whether Coder encrypts any part of it at rest. All settings count, because they may contain credentials.
     pub fn has_secrets(&self) -> bool {
         !self.keys.is_empty() || self.bedrock.is_some()
     }

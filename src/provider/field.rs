@@ -1,4 +1,4 @@
-//! The fields that are compared, one row each.
+//! The compared fields, one row each.
 
 use serde::Serialize;
 
@@ -17,7 +17,7 @@ pub enum Class {
     Optional,
 }
 
-/// Where a row holds it.
+/// The place of the field in a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A column of `ai_providers` that holds this text and nothing else.
@@ -28,9 +28,9 @@ pub enum Place {
     Credentials,
 }
 
-/// A text of it as it may be shown.
+/// The text of the field that may be shown.
 type Redact = fn(&str, Option<&Origin>) -> Redacted;
-/// The value of its variable for the comparison; `None` counts as unset. `Err`: the fault.
+/// Reads the variable's value for the comparison; `None` counts as unset, `Err` describes the fault.
 type Read = fn(&str) -> Result<Option<String>, &'static str>;
 
 macro_rules! fields {
@@ -64,7 +64,7 @@ macro_rules! fields {
     };
 }
 
-/// The variable of an optional field: its suffix behind the number, and how its value is read.
+/// The variable of an optional field: its suffix after the number, and the function that reads its value.
 struct Variable {
     suffix: &'static str,
     read: Read,
@@ -76,7 +76,7 @@ const fn variable(suffix: &'static str, read: Read) -> Option<Variable> {
 
 use Place::{Column, Credentials, Settings};
 
-// Name in reports and in the status, class, place in the row, redaction, variable of an optional one.
+// Name in reports and in the status, class, place in the row, redaction, variable of an optional field.
 fields! {
     Type = "type", Canonical, Column("type"), redact::kind, None;
     BaseUrl = "base_url", Canonical, Column("base_url"), redact::base_url, None;
@@ -139,43 +139,44 @@ impl Field {
         self.class() == Class::Credential
     }
 
-    /// Those that are compared only where their variable is set.
+    /// The fields that are compared only where their variable is set.
     pub fn all_optional() -> impl Iterator<Item = Field> {
         Field::ALL.iter().copied().filter(|field| field.class() == Class::Optional)
     }
 
-    /// What follows the number in the name of an optional field's variable.
+    /// The part of an optional field's variable name after the number.
     pub fn suffix(self) -> &'static str {
         self.optional().map_or("", |variable| variable.suffix)
     }
 
-    /// The value of an optional field's variable for the comparison; `None` counts as unset. `Err`: the fault.
+    /// The value of an optional field's variable for the comparison; `None` counts as unset, `Err` describes the fault.
     pub fn read(self, text: &str) -> Result<Option<String>, &'static str> {
         self.optional().map_or(Ok(None), |variable| (variable.read)(text))
     }
 
-    /// Would a variable with this text say the same?
+    /// Whether a variable can express this text.
     pub fn is_expressible(self, text: &str) -> bool {
         matches!(self.read(text), Ok(Some(read)) if read == text)
     }
 
-    /// Only a Coder that has the column `icon` (from 2.36) knows it: an older one could not read the row, or would lose it.
+    /// Only a Coder with the column `icon` (from 2.36) knows the field; an older one could not read the row, or would
+    /// lose the value.
     pub fn is_newer(self) -> bool {
         matches!(self, Field::Icon | Field::BedrockRoleArn | Field::BedrockProtocol)
     }
 
-    /// What Coder resolved before is of no use where it changes.
+    /// A change of this field invalidates the model ids that Coder has resolved.
     pub fn resolves_models(self) -> bool {
         use Field::{BedrockModel, BedrockRegion, BedrockRoleArn, BedrockSmallFastModel};
         matches!(self, BedrockModel | BedrockSmallFastModel | BedrockRegion | BedrockRoleArn)
     }
 
-    /// A text for the settings; a default is left out.
+    /// The text for the settings; a default is left out.
     pub fn in_settings(self, text: &str) -> &str {
         if text == self.absent("") { "" } else { text }
     }
 
-    /// The text of the row's column or settings key where it has none.
+    /// The value of the field where the row's column or settings key is empty.
     pub fn absent(self, name: &str) -> &str {
         match self {
             Field::DisplayName => name,
@@ -193,7 +194,7 @@ impl Field {
         }
     }
 
-    /// The key in the settings.
+    /// The field's key in the settings.
     pub fn settings_key(self) -> Option<&'static str> {
         match self.place() {
             Settings(key) => Some(key),
@@ -201,7 +202,7 @@ impl Field {
         }
     }
 
-    /// A text of this field as it may be shown; of a credential only the length.
+    /// The text of this field that may be shown; for a credential, only its length.
     pub fn redact(self, value: &str, origin: Option<&Origin>) -> Redacted {
         self.redacts()(value, origin)
     }

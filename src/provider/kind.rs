@@ -1,6 +1,6 @@
 use std::str::FromStr;
 
-/// The nine provider types that Coder knows (codersdk; the first release knew only `openai` and `anthropic`).
+/// The nine provider types that Coder knows (codersdk; the first release had only `openai` and `anthropic`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ProviderType {
     Openai,
@@ -46,12 +46,13 @@ impl ProviderType {
         matches!(self, ProviderType::Openai | ProviderType::Anthropic)
     }
 
-    /// May hold Bedrock settings.
+    /// Whether the type may have Bedrock settings.
     pub fn allows_bedrock(self) -> bool {
         matches!(self, ProviderType::Anthropic | ProviderType::Bedrock)
     }
 
-    /// Coder builds it as an OpenAI client: without a base URL its requests, and its key, go to OpenAI's endpoint.
+    /// Coder builds these types as an OpenAI client: without a base URL, the requests and the key go to OpenAI's
+    /// endpoint.
     pub fn falls_back_to_openai(self) -> bool {
         match self {
             ProviderType::Azure
@@ -63,7 +64,7 @@ impl ProviderType {
         }
     }
 
-    /// Takes bearer keys at all.
+    /// Whether the type takes bearer keys.
     pub fn allows_keys(self) -> bool {
         !matches!(self, ProviderType::Bedrock | ProviderType::Copilot)
     }

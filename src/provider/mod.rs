@@ -1,4 +1,4 @@
-//! What a provider is: name, type, endpoint, credentials, the Bedrock predicate, and the canonical record that is compared.
+//! The model of a provider: name, type, endpoint, credentials, the Bedrock predicate, and the compared canonical record.
 
 mod canonical;
 mod desired;
@@ -19,7 +19,7 @@ pub use origin::{Origin, Presence, Source};
 pub use protocol::MANTLE;
 pub use settings::{BedrockSettings, EXTERNAL_ID, SettingsError};
 
-/// Coder: at most 5 keys a provider.
+/// Coder allows at most 5 keys per provider.
 pub const MAX_KEYS: usize = 5;
-/// Coder's variable with the keys for encryption at rest.
+/// Coder's variable for the keys that encrypt at rest.
 pub const ENCRYPTION_KEYS_VARIABLE: &str = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";

@@ -1,15 +1,15 @@
-/// Why a text is not a provider name. Coder and the CHECK of `ai_providers`: `^[a-z0-9]+(-[a-z0-9]+)*$`.
+/// Why a text is not a provider name. The rule of Coder and of the CHECK of `ai_providers`: `^[a-z0-9]+(-[a-z0-9]+)*$`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NameError {
     /// `bad` is at `position`, counted from 1 in characters.
     Character { bad: char, position: usize },
     /// A `-` at the start, at the end, or after another one.
     Hyphen { position: usize },
-    /// Coder would take it. But it is a key in the wrong variable, and a name is stored in clear and shown everywhere.
+    /// Coder would accept it, but it is a key in the wrong variable, and a name is stored in clear and shown everywhere.
     Key,
 }
 
-/// `sk-` and so much behind it, with so many digits, is no name that a person gives.
+/// From this length on, a text that begins with `sk-` and has many digits is a key, not a name.
 const KEY_LENGTH: usize = 32;
 const KEY_DIGITS: usize = 8;
 

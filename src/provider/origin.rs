@@ -1,4 +1,4 @@
-/// Where a variable was found.
+/// The source of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The environment of this process.
@@ -18,7 +18,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// A value in a Secret is a secret, whatever the variable's name says.
+    /// A value in a Secret is secret, whatever the variable's name suggests.
     pub fn is_secret(&self) -> bool {
         matches!(self, Source::Secret { .. })
     }
@@ -36,17 +36,18 @@ impl std::fmt::Display for Source {
     }
 }
 
-/// Whether the variable is set, and what applies otherwise.
+/// Whether the variable is set, and the value that applies otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     Set,
     /// Not set: Coder's default applies.
     Default,
-    /// Not set, and empty therefore.
+    /// Not set, and therefore empty.
     Unset,
 }
 
-/// The variable that decides a field, spelled as the operator spelled it; for one that is not set, as it would be spelled.
+/// The variable that determines a field, spelled as the operator spelled it; for an unset variable, the spelling that it
+/// would have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
     pub variable: String,

@@ -6,31 +6,32 @@ use serde_json::{Map, Value as Json};
 #[derive(Clone, Default)]
 pub struct BedrockSettings {
     pub region: String,
-    /// Empty counts as none (Coder: nil is left out).
+    /// Empty counts as none (Coder leaves out nil).
     pub access_key: Option<SecretString>,
     pub access_key_secret: Option<SecretString>,
     pub model: String,
     pub small_fast_model: String,
-    /// Fields of other releases (`role_arn`, …), as they are stored: kept when the settings are written again.
+    /// Fields of other releases, as stored: a write keeps them.
     pub other: Map<String, Json>,
 }
 
-/// What the fields above are called.
+/// The JSON names of the fields above.
 const KNOWN: [&str; 7] =
     ["_type", "_version", "access_key", "access_key_secret", "model", "region", "small_fast_model"];
 
 pub const EXTERNAL_ID: &str = "external_id";
 
 const TYPE: &str = "bedrock";
-/// Bytes of the text.
+/// The size limit in bytes of the text.
 const MAX_SETTINGS: usize = 256 << 10;
-/// Parts (fields, entries of lists) of settings of any length, of which Coder writes ten.
+/// Settings of any length may have this many parts (fields, entries of lists); Coder writes ten.
 const PARTS: usize = 32;
-/// Bytes of the text for each further part: `[]` takes twenty times its text in memory, and there may be thousands of rows.
+/// Bytes of text that allow one further part: `[]` takes twenty times its text in memory, and there may be thousands of
+/// rows.
 const BYTES_OF_PART: usize = 32;
 const VERSION: u64 = 1;
 
-/// Why the settings of a row cannot be understood. Never holds a part of them.
+/// Why the settings of a row cannot be read. It never contains any part of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     #[error("they are not a JSON object")]
@@ -48,21 +49,22 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
-    /// Settings of a kind or version that a later Coder writes (Claude Platform among them): not compared, and kept as they are
-    /// by every write.
+    /// Settings of a kind or version from a later Coder (Claude Platform among them): not compared, and every write keeps
+    /// them unchanged.
     pub fn is_opaque(self) -> bool {
         matches!(self, SettingsError::TypeUnknown | SettingsError::VersionUnsupported)
     }
 }
 
 impl BedrockSettings {
-    /// It has a region, a role or a credential; models never count. Without it Coder refuses the provider at run time.
+    /// Whether they have a region, a role or a credential; models never count. Coder refuses an unconfigured provider at
+    /// run time.
     pub fn is_configured(&self) -> bool {
         let texts = [&*self.region, self.text("role_arn")];
         texts.iter().any(|text| !text.is_empty()) || self.access_key.is_some() || self.access_key_secret.is_some()
     }
 
-    /// The text of a key; empty if it has none.
+    /// The text of a key; empty if the key is missing.
     pub fn text(&self, key: &str) -> &str {
         match key {
             "region" => &self.region,
@@ -72,7 +74,7 @@ impl BedrockSettings {
         }
     }
 
-    /// An empty text removes it.
+    /// Sets the text of a key; an empty text removes the key.
     pub fn set(&mut self, key: &str, text: &str) {
         match key {
             "region" => text.clone_into(&mut self.region),
@@ -83,12 +85,12 @@ impl BedrockSettings {
         }
     }
 
-    /// Coder's external id of a role is made by who sets the role, and never changed.
+    /// The writer of a role also creates its external id, which never changes afterwards.
     pub fn needs_external_id(&self) -> bool {
         !self.text("role_arn").is_empty() && self.text(EXTERNAL_ID).is_empty()
     }
 
-    /// As Coder writes it: sorted keys, no spaces, no empty values.
+    /// Coder's encoding: sorted keys, no spaces, no empty values.
     pub fn encode(&self) -> SecretString {
         let secret = |value: &Option<SecretString>| value.as_ref().map(|v| v.expose_secret().to_owned());
         let text = |value: &String| Some(value.clone());
@@ -109,7 +111,7 @@ impl BedrockSettings {
         Json::Object(object).to_string().into()
     }
 
-    /// SQL NULL, an empty text and JSON `null` are no settings.
+    /// SQL NULL, an empty text and JSON `null` all mean that there are no settings.
     pub fn decode(column: Option<&str>) -> Result<Option<Self>, SettingsError> {
         #[derive(Deserialize)]
         struct Fields {
@@ -158,7 +160,7 @@ impl BedrockSettings {
     }
 }
 
-/// Counts what begins a part, and a little more: within a text the same characters count too.
+/// Counts the characters that begin a part. The count may be too high, since a text may contain these characters too.
 fn has_too_many_parts(text: &str) -> bool {
     let parts = text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
     parts > PARTS + text.len() / BYTES_OF_PART
@@ -213,7 +215,7 @@ mod tests {
         assert_eq!(settings.access_key_secret.unwrap().expose_secret(), "a<b&c");
     }
 
-    /// A later release may keep a list of models there.
+    /// A later release may store a list of models there.
     #[test]
     fn settings_of_many_texts_are_read_and_of_many_parts_not() {
         let of = |parts: &str| {
@@ -237,7 +239,7 @@ mod tests {
         assert_eq!(error("not-json"), SettingsError::NotAnObject);
         assert_eq!(error(&"[".repeat(PARTS)), SettingsError::NotAnObject);
         assert_eq!(error(&"x".repeat(MAX_SETTINGS)), SettingsError::NotAnObject);
-        // Long enough to have so many parts, and still too deep.
+        // Long enough for the number of parts, but too deep.
         let deep = |levels: usize| {
             let (open, close, text) = ("[".repeat(levels), "]".repeat(levels), "x".repeat(32 * levels));
             format!("{{\"_type\":\"other\",\"a\":{open}\"{text}\"{close}}}")

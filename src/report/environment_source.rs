@@ -1,4 +1,4 @@
-//! `--from`: whose environment a report is about, and where in the cluster each variable is.
+//! `--from`: the workload whose environment a report describes, and the source of each variable in the cluster.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ pub struct EnvironmentSource {
     pub workload: String,
     pub namespace: Option<String>,
     pub container: String,
-    /// Each variable that matters, and where its value comes from: `Secret coder-ai, key openai`.
+    /// The source of each relevant variable: `Secret coder-ai, key openai`.
     pub variables: BTreeMap<String, String>,
-    /// The options that make another command look at the same workload.
+    /// The options by which another command uses the same workload.
     #[serde(skip)]
     pub options: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! `--output github`: annotations, as workflow commands of GitHub Actions.
+//! `--output github`: annotations as workflow commands of GitHub Actions.
 
 use super::headline::headline;
 use super::layout::Style;
@@ -6,7 +6,7 @@ use super::model::Report;
 use super::sentence::{conflict_sentence, problem_sentence};
 use crate::problem::Outcome;
 
-/// GitHub shows ten of each kind and step; the first ones have to be those that stop a start.
+/// GitHub shows ten annotations per kind and step, so those that stop a start come first.
 pub fn github(report: &Report) -> String {
     let mut out = String::new();
     let headline = headline(report, Style { colour: false, width: usize::MAX });
@@ -33,7 +33,7 @@ pub fn github(report: &Report) -> String {
     out
 }
 
-/// A title is a property: colon and comma would end it. Other characters are escaped as actions/toolkit does.
+/// A title is a property, which a colon or a comma would end. Other characters are escaped as in actions/toolkit.
 fn annotation(kind: &str, title: &str, message: &str) -> String {
     let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let title = escape(&format!("ai-provider-seed {title}")).replace(':', "%3A").replace(',', "%2C");

@@ -60,7 +60,7 @@ fn disagreement(report: &Report) -> String {
     format!("{who} with the database{rest}")
 }
 
-/// Claims only known facts.
+/// States only known facts.
 pub fn written(report: &Report) -> &'static str {
     match (report.commit_unknown, report.written) {
         (true, _) if report.command == Command::Resolve => {
@@ -72,7 +72,7 @@ pub fn written(report: &Report) -> &'static str {
     }
 }
 
-/// The headline of a run that found nothing wrong.
+/// The headline of a run without problems.
 pub fn good(report: &Report) -> String {
     let n = |state| report.count(state);
     let (created, missing) = (n(State::Created), n(State::Missing));
@@ -131,7 +131,7 @@ pub fn good(report: &Report) -> String {
     }
 }
 
-/// What a difference is about that is reported and not applied.
+/// Differences that are reported but not applied, and their subject.
 const NOT_APPLIED: &[(State, &str)] = &[(State::CredentialsDiffer, "credentials"), (State::SettingsDiffer, "settings")];
 
 /// `1 of 3 providers has other credentials in the database, and Coder goes on with those`

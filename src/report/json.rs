@@ -6,7 +6,7 @@ use super::model::Report;
 use crate::plan::{Field, FieldValue, State};
 use crate::problem::{Outcome, Problem};
 
-/// Readers must accept new keys, codes and states; `version` changes only when something is removed or changes meaning.
+/// Readers must accept new keys, codes and states; `version` changes only when a key is removed or changes its meaning.
 #[derive(Serialize)]
 pub(super) struct Document<'a> {
     version: u32,
@@ -19,7 +19,7 @@ pub(super) struct Document<'a> {
     warnings: &'a [Problem],
     /// Live rows that no variable describes: names, at most 64.
     undescribed: &'a [String],
-    /// What to run to read on: `ai-provider-seed explain conflict`.
+    /// The command that explains more: `ai-provider-seed explain conflict`.
     explain: String,
     /// Only with `--from`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -32,7 +32,7 @@ struct Provider<'a> {
     r#type: &'a str,
     state: StateOrUnknown,
     id: Option<Uuid>,
-    /// Only of a row that this run gave a role.
+    /// Only for a row that this run gave a role.
     #[serde(skip_serializing_if = "Option::is_none")]
     external_id: Option<&'a str>,
     hash: Hash<'a>,
@@ -73,7 +73,7 @@ struct DatabaseSide<'a> {
     updated_at: &'a str,
 }
 
-/// One object on one line, so that a log collector takes it as one record.
+/// One object on one line, so that a log collector reads it as one record.
 pub fn json(report: &Report) -> String {
     serde_json::to_string(&document(report)).unwrap_or_default()
 }

@@ -1,15 +1,15 @@
-//! Text in columns that fits a terminal.
+//! Lays text out in columns that fit a terminal.
 
-/// Beside a left column the right one has at least this much; where there is less, it goes below.
+/// The least width of a right column; with less space, the text goes below the left column.
 const NARROWEST: usize = 32;
-/// How far text below its label is indented.
+/// The indent of text below its label.
 const BELOW: usize = 4;
 
-/// How text is set.
+/// The layout of text.
 #[derive(Clone, Copy)]
 pub struct Style {
     pub colour: bool,
-    /// Columns of a line. Words that are longer (a URL, an id) stay whole.
+    /// The width of a line in columns. Longer words (a URL, an id) stay whole.
     pub width: usize,
 }
 
@@ -27,13 +27,13 @@ impl Style {
     }
 }
 
-/// Appends the text, and spaces up to `width` characters.
+/// Appends the text and pads it with spaces to `width` characters.
 pub fn pad(out: &mut String, text: &str, width: usize) {
     out.push_str(text);
     out.extend(std::iter::repeat_n(' ', width.saturating_sub(text.chars().count())));
 }
 
-/// Characters that take a column: none of a control sequence.
+/// The columns that the characters take; control sequences take none.
 fn columns(text: &str) -> usize {
     if !text.contains('\u{1b}') {
         return text.chars().count();
@@ -50,7 +50,7 @@ fn columns(text: &str) -> usize {
     columns
 }
 
-/// Lines of at most `width` characters, broken at spaces; a word that is longer (a URL) stays whole.
+/// Lines of at most `width` characters, broken at spaces; a longer word (a URL) stays whole.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split(' ') {
@@ -65,7 +65,7 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// Two columns: the lines of the left one, padded to `width`, each beside a line of the wrapped right one.
+/// Two columns: each left line, padded to `width`, beside one line of the wrapped right text.
 pub fn beside(indent: usize, left: &[&str], width: usize, right: &[String]) -> String {
     let mut out = String::new();
     for at in 0..left.len().max(right.len()) {
@@ -78,13 +78,13 @@ pub fn beside(indent: usize, left: &[&str], width: usize, right: &[String]) -> S
     out
 }
 
-/// A separate text with this indent.
+/// A separate paragraph with this indent.
 pub fn paragraph(indent: usize, text: &str, style: Style) -> String {
     wrap(text, style.width.saturating_sub(indent)).iter().map(|line| format!("{:indent$}{line}\n", "")).collect()
 }
 
-/// A left column of `width` characters, and beside it, or below it where there is no room, what `right` makes of the columns
-/// that it has.
+/// A left column of `width` characters, and the text of `right` beside it, or below it if there is no room. `right`
+/// receives the columns that it may use.
 pub fn labelled(
     indent: usize,
     left: &[&str],
@@ -102,7 +102,8 @@ pub fn labelled(
     labels + &text.collect::<String>()
 }
 
-/// A line of a label, a value of `values` columns and a remark; the remark goes below the value where the line is too long.
+/// One line with a label, a value of `values` columns and a remark; the remark goes below the value if the line is too
+/// long.
 pub fn with_remark(label: &str, value: &str, values: usize, remark: &str, style: Style) -> String {
     let mut line = String::with_capacity(label.len() + value.len().max(values) + remark.len() + 3);
     line.push_str(label);

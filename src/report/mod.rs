@@ -1,4 +1,4 @@
-//! A finished run to text, JSON and the termination message. Functions of values: the caller prints.
+//! Turns a finished run into text, JSON and the termination message. These are functions of values; the caller prints.
 
 mod environment_source;
 pub mod export;

@@ -1,4 +1,4 @@
-//! A finished run, as it may be shown.
+//! A finished run in a form that may be shown.
 
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ pub enum Command {
 }
 
 impl Command {
-    /// What it finds stops a start, unless `--block-on` says otherwise.
+    /// Whether its findings stop a start, unless `--block-on` says otherwise.
     pub fn guards_a_start(self) -> bool {
         matches!(self, Command::Seed | Command::Diff)
     }
@@ -36,33 +36,34 @@ impl Command {
 const START_ANYWAY: &str = "AI_PROVIDER_SEED_BLOCK_ON=none";
 const START_ANYWAY_FLAG: &str = "--block-on=none in place of the flag that is given, which beats its variable";
 
-/// One desired provider, as it may be shown.
+/// One desired provider in a form that may be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
     pub name: String,
     pub kind: String,
     pub state: State,
     pub id: Option<Uuid>,
-    /// Of the canonical record of either side, where they were asked for.
+    /// The hash of each side's canonical record, if requested.
     pub environment_hash: Option<String>,
     pub database_hash: Option<String>,
-    /// Of the role that this run wrote into the row: AWS' trust policy needs it, and it is no secret.
+    /// The external id of the role that this run wrote into the row. The trust policy in AWS needs it, and it is not
+    /// secret.
     pub external_id: Option<String>,
-    /// Fingerprints of both sides' credentials, where they were asked for.
+    /// Fingerprints of both sides' credentials, if requested.
     pub credential_sides: Option<CredentialSides>,
-    /// What the environment gives it: `2 keys`, `access key`, `no credentials`.
+    /// The credentials in the environment: `2 keys`, `access key`, `no credentials`.
     pub credentials: String,
-    /// They are not known here, so neither is the id that the start would give a conflict.
+    /// The credentials are unknown here, so the conflict id of the start is unknown too.
     pub credentials_unknown: bool,
-    /// How its variables are spelled: `CODER_AIBRIDGE_PROVIDER_0_*`.
+    /// The common pattern of its variables: `CODER_AIBRIDGE_PROVIDER_0_*`.
     pub pattern: String,
 }
 
-/// How a run against a database ended, in plain values.
+/// The result of a run against a database, as plain values.
 pub struct RunResult {
-    /// The last plan, if there was one.
+    /// The last plan, if any.
     pub plan: Option<Plan>,
-    /// Of the error that ended the run; empty after a success.
+    /// The problems of the error that ended the run; empty after a success.
     pub problems: Vec<Problem>,
     pub written: bool,
     pub commit_unknown: bool,
@@ -73,34 +74,34 @@ pub struct RunResult {
 pub struct Report {
     pub command: Command,
     pub outcome: Outcome,
-    /// Does it stop the start?
+    /// Whether the run stops the start.
     pub blocked: bool,
     pub written: bool,
-    /// The answer to a commit was lost: the rows may be there, or not.
+    /// The answer to a commit was lost: the rows may exist or not.
     pub commit_unknown: bool,
-    /// Providers in the environment.
+    /// The number of providers in the environment.
     pub desired: usize,
     pub providers: Vec<Provider>,
-    /// Of which not enough is known to compare them.
+    /// Providers that cannot be compared, because too many of their values are unknown.
     pub unknown_providers: Vec<UnknownProvider>,
     pub conflicts: Vec<Conflict>,
-    /// Live rows that no variable describes, as they may be shown.
+    /// Live rows that no variable describes, redacted.
     pub undescribed: Vec<String>,
-    /// The differences that this run ended, or a start would end, by writing what the environment says.
+    /// The differences that this run resolved, or a start would resolve, by writing the environment's values.
     pub updates: Vec<Conflict>,
     pub findings: Findings,
     /// `--block-on` was given as a flag, which overrides its variable.
     pub block_on_is_flag: bool,
-    /// Options without which `resolve` would find other conflict ids: `--compare-credentials=ignore`.
+    /// Options without which `resolve` would compute other conflict ids: `--compare-credentials=ignore`.
     pub resolve_options: Vec<String>,
     /// `database coder at db.coder.svc:5432`, once one was reached.
     pub database: Option<String>,
-    /// `--from`: whose environment it is.
+    /// `--from`: the workload that the environment belongs to.
     pub source: Option<EnvironmentSource>,
 }
 
 impl Report {
-    /// Nothing was read from a database.
+    /// The report of a run that read no database.
     pub fn new(command: Command, findings: impl Into<Findings>) -> Report {
         let mut report = Report {
             command,
@@ -124,12 +125,12 @@ impl Report {
         report
     }
 
-    /// A run for `desired` providers, with the environment's `warnings`.
+    /// The report of a run for `desired` providers, with the environment's `warnings`.
     pub fn of_run(command: Command, desired: &[DesiredProvider], warnings: Vec<Problem>, result: RunResult) -> Report {
         let RunResult { plan, problems, written, commit_unknown, database } = result;
         let mut plan = plan.unwrap_or_default();
         if !problems.is_empty() {
-            // The error took the place of the plan's own problems.
+            // The error replaces the plan's own problems.
             plan.findings.problems.clear();
             plan.insert = None;
             plan.update.updates.clear();
@@ -168,8 +169,8 @@ impl Report {
         self.outcome = of_problems.or(conflict).unwrap_or(Outcome::Ok);
     }
 
-    /// `diff` of a database that Coder has not set up yet: the start after that inserts what is missing. (For a start now, and for
-    /// the controller, there is nothing to insert into.)
+    /// For `diff` of a database that Coder has not set up yet: the first start after Coder's migrations inserts the
+    /// missing providers. (A start now, and the controller, have no table to insert into.)
     #[must_use]
     pub fn with_pending_as_changes(mut self) -> Report {
         let is_pending = self.has_warning(Code::SchemaPending) && self.count(State::Missing) > 0;
@@ -183,12 +184,12 @@ impl Report {
         self.providers.iter().filter(|provider| provider.state == state).count()
     }
 
-    /// `--from` came to no environment, so nothing is said about a start.
+    /// `--from` found no environment, so the report says nothing about a start.
     pub fn has_no_workload(&self) -> bool {
         self.findings.problems.iter().any(|problem| Code::NO_WORKLOAD.contains(&problem.code))
     }
 
-    /// How to start in spite of this outcome. Only `seed` can stop a start, and no option lets a bug pass.
+    /// The option that lets a start pass with this outcome. Only `seed` can stop a start, and no option lets a bug pass.
     pub fn start_anyway(&self) -> Option<&'static str> {
         let stops = self.command == Command::Seed
             && self.blocked
@@ -202,7 +203,7 @@ impl Report {
         self.findings.warnings.iter().any(|warning| warning.code == code)
     }
 
-    /// The word whose page says most about this run: the code that all problems share, or else the outcome.
+    /// The word whose page explains most about this run: the code that all problems share, else the outcome.
     pub fn explained_by(&self) -> &'static str {
         let Findings { problems, warnings } = &self.findings;
         match self.outcome {
@@ -233,7 +234,7 @@ impl Report {
     }
 }
 
-/// A code that is only ever a warning stops nothing; found among the problems, it is a bug of ours.
+/// A code for warnings only stops nothing; among the problems it is a bug in this program.
 fn outcome_of(problem: &Problem) -> Outcome {
     match problem.code.outcome() {
         Outcome::Ok => Outcome::Internal,
@@ -241,7 +242,7 @@ fn outcome_of(problem: &Problem) -> Outcome {
     }
 }
 
-/// What the author of a role's trust policy has to know.
+/// The fact that the author of a role's trust policy needs.
 pub fn external_id_fact(id: &str) -> String {
     format!("external id {id}, which the trust policy of its role needs (sts:ExternalId)")
 }

@@ -1,4 +1,4 @@
-//! What `resolve` did, would do, or could not do.
+//! The result of `resolve`: what it did, would do, or could not do.
 
 use std::fmt::Write;
 
@@ -18,19 +18,19 @@ use crate::plan::{Conflict, Field, VariableEdit};
 use crate::problem::{Code, Outcome, Problem};
 use crate::provider::redact::{count, fit_bytes, provider as shown_name};
 
-/// A finished `resolve`, as it may be shown.
+/// A finished `resolve` in a form that may be shown.
 pub struct ResolveReport {
-    /// Its conflicts are those that are left.
+    /// Its conflicts are the remaining ones.
     pub report: Report,
     action: Action,
     dry_run: bool,
-    /// Names that were given.
+    /// The given names.
     selected: Vec<String>,
-    /// Asked, and the answer was not yes.
+    /// The operator did not answer yes.
     declined: bool,
-    /// What was, or would be, changed in the database.
+    /// Changes made to the database, or changes that would be made.
     changes: Vec<RowChange>,
-    /// What to change in the environment.
+    /// Changes to make to the environment.
     edits: Vec<VariableEdit>,
 }
 
@@ -156,10 +156,9 @@ impl ResolveReport {
         }
     }
 
-    /// Warnings about an id that was named and about a URL that is written. What else is remarkable belongs to `seed` and
-    /// `diff`.
+    /// Warnings about a named id and about a written URL. Other warnings belong to `seed` and `diff`.
     fn warnings(&self) -> impl Iterator<Item = &Problem> {
-        // Of what is written, what the environment made one doubt.
+        // Warnings about written values that the environment raised.
         let is_of = |warning: &Problem, fields: &[Field]| {
             let changes = self.changes.iter().filter(|change| warning.provider.as_ref() == Some(&change.provider));
             changes.flat_map(|change| &change.fields).any(|field| fields.is_empty() || fields.contains(field))
@@ -210,11 +209,11 @@ impl ResolveReport {
         }
     }
 
-    /// The conflicts that are left, so that the next start is no surprise.
+    /// The remaining conflicts, so that the next start is no surprise.
     fn rest(&self, out: &mut String, style: Style) {
         let before = self.dry_run || self.action == Action::TakeDatabase;
         let mut left = self.report.clone();
-        // A person who brings one back did not ask about the others.
+        // An operator who restores a provider did not ask about the others.
         left.conflicts.retain(|c| self.action != Action::Restore || self.selected.contains(&c.provider));
         if left.conflicts.is_empty() || before {
             return;

@@ -1,5 +1,5 @@
-//! A conflict or a problem in one sentence, the value always beside its origin: for the status, events and the termination
-//! message. `terminal` lays the same values out in lines, with the same next steps.
+//! A conflict or a problem in one sentence, each value beside its origin, for the status, events and the termination
+//! message. `terminal` shows the same values in lines, with the same next steps.
 
 use crate::plan::{Conflict, FieldValue};
 use crate::problem::Problem;
@@ -13,7 +13,7 @@ pub fn value(field: Field, value: &FieldValue) -> String {
         (Field::BedrockCredentials, FieldValue::Credentials { fingerprints, .. }) => match &fingerprints[..] {
             [] => "no credentials".to_owned(),
             [access_key, secret] => format!("access key {access_key}, secret {secret}"),
-            // Half a pair: Coder's API lets one be stored.
+            // Half a pair: Coder's API can store one.
             half => format!("half a pair ({})", half.join(", ")),
         },
         (_, FieldValue::Credentials { count: 0, .. }) => "no keys".to_owned(),
@@ -23,7 +23,7 @@ pub fn value(field: Field, value: &FieldValue) -> String {
     }
 }
 
-/// `CODER_AIBRIDGE_PROVIDER_0_BASE_URL`, and where that came from if it was not the process's own environment.
+/// `CODER_AIBRIDGE_PROVIDER_0_BASE_URL`, and its source unless that is the environment of the process.
 pub fn origin(origin: &Origin) -> String {
     let variable = &origin.variable;
     match (origin.presence, &origin.source) {
@@ -49,7 +49,8 @@ pub fn conflict_sentence(conflict: &Conflict) -> String {
     )
 }
 
-/// Of each provider: the sentences of what blocks, and the names of what else a decision about it would take.
+/// For each provider: the sentences of the blocking differences, and the names of other fields that a decision would also
+/// change.
 pub fn conflict_facts(told: &[(&Conflict, String)]) -> Vec<String> {
     let of_provider = |told: &[(&Conflict, String)]| {
         let blocking = told.iter().filter(|(conflict, _)| conflict.blocking);
@@ -57,7 +58,7 @@ pub fn conflict_facts(told: &[(&Conflict, String)]) -> Vec<String> {
         let others = told.iter().filter(|(conflict, _)| !conflict.blocking);
         let others: Vec<&str> = others.map(|(conflict, _)| conflict.field.as_str()).collect();
         if let (Some(first), [_, ..]) = (facts.first_mut(), &others[..]) {
-            // With the first, so that it is not cut off.
+            // In the first sentence, so that it is not cut off.
             first.push_str(&format!(", and its {} differ too", others.join(", ")));
         }
         facts
@@ -77,8 +78,8 @@ pub fn problem_sentence(problem: &Problem) -> String {
 
 const INDEXED: &str = "describe the provider in indexed variables (CODER_AIBRIDGE_PROVIDER_0_TYPE, …) instead";
 
-/// What to do to keep what the database holds, for the fields of one provider. A description of the whole provider holds
-/// every other change.
+/// The steps to keep the database's values of one provider. A description of the whole provider includes all other
+/// changes.
 pub fn keep_database_of(conflicts: &[Conflict]) -> Vec<String> {
     let mut ways: Vec<String> = conflicts.iter().map(keep_database).collect();
     if ways.iter().any(|way| way == INDEXED) {
@@ -88,10 +89,10 @@ pub fn keep_database_of(conflicts: &[Conflict]) -> Vec<String> {
     ways
 }
 
-/// For one field.
+/// The step for one field.
 fn keep_database(conflict: &Conflict) -> String {
     let variable = &conflict.origin.variable;
-    // Only a value that is shown whole can be set.
+    // Only an exact value can be set.
     let exact = match &conflict.database {
         FieldValue::Text(text) => text.exact(),
         FieldValue::Credentials { .. } => None,
@@ -99,10 +100,10 @@ fn keep_database(conflict: &Conflict) -> String {
     let was_bedrock =
         matches!(&conflict.environment, FieldValue::Text(text) if text.text == ProviderType::Bedrock.as_str());
     match (conflict.field, exact) {
-        // The older variables have no TYPE; one that is not set has Coder's default, an empty one overrides it.
+        // The older variables have no TYPE. An unset variable has Coder's default, and an empty one overrides it.
         (Field::Type, _) if conflict.origin.presence == Presence::Default => return INDEXED.to_owned(),
         (_, Some("")) if conflict.falls_back_to_default() => return format!("set {variable} to an empty value"),
-        // What makes it one may be the other variables.
+        // The other variables may make it a Bedrock provider.
         (Field::Type, Some(kind)) if was_bedrock => {
             return format!("set {variable} to {kind} and unset the BEDROCK variables");
         }
@@ -123,11 +124,11 @@ fn keep_database(conflict: &Conflict) -> String {
 
 const PAGE: &str = "Admin settings, AI, Providers";
 
-/// What to do to make the database follow the environment, for one provider.
+/// The steps to make the database follow the environment, for one provider.
 pub fn take_environment(conflicts: &[Conflict], options: &[String]) -> String {
     let resolve = resolve_command(conflicts, options);
     if changes_a_type(conflicts) {
-        // Coder: name and type are immutable; and a deleted name is not seeded again.
+        // In Coder name and type are immutable, and a deleted name is not seeded again.
         return format!(
             "{resolve}, if nothing is lost by the new type; or delete the provider in Coder ({PAGE}) and create it again, \
              or give it another NAME in the environment"
@@ -142,7 +143,7 @@ pub fn take_environment(conflicts: &[Conflict], options: &[String]) -> String {
     format!("{resolve}; or, if Coder is running, change the provider there ({PAGE})")
 }
 
-/// The command that does it, with the conflicts that were seen, and the options that make it see the same.
+/// The command for this, with the ids of the shown conflicts and the options that give the same ids.
 fn resolve_command(conflicts: &[Conflict], options: &[String]) -> String {
     let mut ids: Vec<&str> = conflicts.iter().map(|conflict| conflict.id.as_str()).collect();
     ids.dedup();
@@ -151,8 +152,8 @@ fn resolve_command(conflicts: &[Conflict], options: &[String]) -> String {
     format!("ai-provider-seed resolve --take environment{ids}{options}")
 }
 
-/// The next step in one sentence, for places with little room. `anyway`: how to start in spite of it, where that is one of the
-/// ways. `options`: what `resolve` needs to see the same conflicts.
+/// The next step in one sentence, for places with little room. `anyway`: the option that lets the start pass, if it
+/// applies. `options`: the options that `resolve` needs to see the same conflicts.
 pub fn advice(conflicts: &[Conflict], anyway: Option<&str>, options: &[String]) -> String {
     let keep = match conflicts {
         [one] => keep_database(one),
@@ -163,7 +164,7 @@ pub fn advice(conflicts: &[Conflict], anyway: Option<&str>, options: &[String]) 
     let take = if changes_a_type(conflicts) { "recreate" } else { "change" };
     let take = format!("{take} the {} in Coder", if several { "providers" } else { "provider" });
     let resolve = resolve_command(conflicts, options);
-    // The ids of many stand at the end of the message.
+    // Many ids go to the end of the message.
     let resolve = if resolve.len() > 120 { "ai-provider-seed resolve".to_owned() } else { resolve };
     if conflicts.iter().all(Conflict::would_clear_credentials) {
         // `resolve` would refuse it.

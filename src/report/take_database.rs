@@ -7,7 +7,7 @@ use serde_json::{Map, json};
 use crate::env::dotenv_quote;
 use crate::plan::{Edit, VariableEdit};
 
-/// `, except for CODER_AIBRIDGE_PROVIDER_0_KEYS`: the variables that the edits leave open.
+/// The variables that the edits leave open: `, except for CODER_AIBRIDGE_PROVIDER_0_KEYS`.
 pub fn except(edits: &[VariableEdit]) -> String {
     let open = edits.iter().filter_map(|edit| match edit.edit {
         Edit::SetSecret => Some(edit.variable.as_str()),
@@ -76,7 +76,7 @@ fn patches(out: &mut String, plain: &[(&str, Option<&str>)]) {
     let _ = writeln!(out, "    kubectl -n coder patch configmap coder-ai-providers --type merge --patch '{patch}'");
 }
 
-/// Unset only together with its replacement, which the patch cannot hold.
+/// A variable is unset only together with its replacement, which the patch cannot contain.
 fn waits(edit: &VariableEdit, edits: &[VariableEdit]) -> bool {
     let replacement = format!("{}S", edit.variable);
     edit.edit == Edit::Unset && edits.iter().any(|other| other.variable == replacement && other.edit == Edit::SetSecret)

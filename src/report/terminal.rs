@@ -13,7 +13,7 @@ use crate::plan::{Conflict, State};
 use crate::problem::{Outcome, Problem};
 use crate::provider::redact::count;
 
-/// Variables that are listed for people; the JSON document has all of them.
+/// The most variables in the text report; the JSON document has all of them.
 const LISTED: usize = 60;
 
 pub fn text(report: &Report, style: Style) -> String {
@@ -40,7 +40,7 @@ pub fn text(report: &Report, style: Style) -> String {
     out
 }
 
-/// Problems and warnings alone, for standard error: standard output is for a program.
+/// Only problems and warnings, for standard error: standard output belongs to a program.
 pub fn remarks(report: &Report, style: Style) -> String {
     let mut out = String::new();
     for (title, list) in [("problem", &report.findings.problems), ("warning", &report.findings.warnings)] {
@@ -58,7 +58,7 @@ pub(super) fn providers(out: &mut String, report: &Report, style: Style) {
     external_ids(out, report);
 }
 
-/// Of roles that this run wrote.
+/// The external ids of roles that this run wrote.
 pub(super) fn external_ids(out: &mut String, report: &Report) {
     for provider in &report.providers {
         if let Some(id) = &provider.external_id {
@@ -77,7 +77,7 @@ type Row<'a> = [Cow<'a, str>; 5];
 fn rows(out: &mut String, rows: Vec<Row<'_>>, style: Style) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(40);
     let (state, name, kind, credentials) = (width(0), width(1), width(2), width(3));
-    // One line for each of maybe hundreds, so without the machinery of `format!`, which pads character by character.
+    // There may be hundreds of lines, so this avoids `format!`, which pads character by character.
     let mut cells = String::new();
     for [of_state, provider, type_, of_credentials, from] in &rows {
         cells.clear();
@@ -147,7 +147,7 @@ fn with_code(problem: &Problem, width: usize) -> Vec<String> {
     lines
 }
 
-/// The labels of the ways out, as wide as the widest.
+/// The labels of the ways out have the width of the widest one.
 const WAY: usize = "Take the environment".len();
 
 pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
@@ -168,7 +168,7 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
         way(out, "Keep the database", &format!("{}{unset}", keep.join("; ")), style);
         let unknown = |provider: &Provider| provider.credentials_unknown && provider.name == of_provider[0].provider;
         if report.providers.iter().any(unknown) {
-            // The id belongs to a comparison without the keys; another one is the pod's.
+            // The shown id belongs to a comparison without the keys; the pod's id differs.
             way(out, "Take the environment", WHERE_KEYS_ARE, style);
         } else {
             way(out, "Take the environment", &take_environment(of_provider, &report.resolve_options), style);
@@ -182,7 +182,7 @@ pub(super) fn conflicts(out: &mut String, report: &Report, style: Style) {
     }
 }
 
-/// What was, or would be, written into rows that are there.
+/// Changes that were made, or would be made, to existing rows.
 fn updates(out: &mut String, report: &Report, style: Style) {
     for of_provider in report.updates.chunk_by(|a, b| a.provider == b.provider) {
         let _ = writeln!(out, "\n  {}", style.strong(&of_provider[0].provider));
@@ -199,7 +199,7 @@ fn updates(out: &mut String, report: &Report, style: Style) {
     }
 }
 
-/// Providers are numbered without gaps, so one in the middle cannot just go.
+/// Providers are numbered without gaps, so the others must be renumbered if one in the middle goes.
 fn renumber(report: &Report, provider: &str) -> &'static str {
     let numbered = |pattern: &str| -> Option<(String, u64)> {
         let start = pattern.strip_suffix("_*")?;
@@ -239,7 +239,7 @@ fn fields(out: &mut String, conflict: &Conflict, width: usize, alone: bool, styl
     }
 }
 
-/// What to do with the whole of it, and which database was compared.
+/// The next steps for the whole report, and the compared database.
 fn footer(out: &mut String, report: &Report, good: bool, style: Style) {
     let is_about_conflicts = matches!(report.outcome, Outcome::Conflict | Outcome::Ok | Outcome::Changes);
     let ids = report.conflict_ids();
@@ -251,7 +251,7 @@ fn footer(out: &mut String, report: &Report, good: bool, style: Style) {
         report.database.clone(),
         explains.then(|| pointer(report.explained_by())),
     ];
-    // Beside an id the rest does not fit most terminals.
+    // Beside an id, the rest does not fit most terminals.
     let first = if shows_ids { 2 } else { 0 };
     let lines = [&parts[..first], &parts[first..]];
     let lines = lines.map(|parts| parts.iter().flatten().cloned().collect::<Vec<String>>());
@@ -266,7 +266,7 @@ fn footer(out: &mut String, report: &Report, good: bool, style: Style) {
     }
 }
 
-/// On one line with dots between them, or on more where they do not fit.
+/// One line with dots between the parts, or several lines if they do not fit.
 fn parts_of_line(out: &mut String, parts: &[String], style: Style) {
     let mut line = String::new();
     for part in parts {
@@ -281,7 +281,7 @@ fn parts_of_line(out: &mut String, parts: &[String], style: Style) {
     out.push_str(&paragraph(2, &line, style));
 }
 
-/// `--from`: the container, and where each of its variables is.
+/// `--from`: the container, and the source of each of its variables.
 pub(super) fn source(out: &mut String, report: &Report, style: Style) {
     let Some(source) = &report.source else { return };
     let _ = writeln!(out, "\n  from {}", source.label());

@@ -1,4 +1,5 @@
-//! The termination message, which `kubectl describe pod` shows: the outcome first, always with next step and conflict id.
+//! The termination message, which `kubectl describe pod` shows: the outcome first, always with the next step and the
+//! conflict id.
 
 use super::headline::written;
 use super::model::Report;
@@ -8,12 +9,12 @@ use crate::plan::{Conflict, State};
 use crate::problem::Outcome;
 use crate::provider::redact::{count, fit_bytes};
 
-/// Kubernetes takes 4096 bytes of a container and 12 KiB of a pod together; a pod has other containers too.
+/// Kubernetes accepts 4096 bytes from a container and 12 KiB from a whole pod, which has other containers too.
 pub const LIMIT: usize = 1024;
-/// So many conflict ids leave room for what they are about.
+/// This number of conflict ids leaves room for the conflicts' text.
 const IDS: usize = 8;
 
-/// Empty: nothing worth a message.
+/// An empty text means that there is nothing to report.
 pub fn termination_message(report: &Report) -> String {
     match report.outcome {
         Outcome::Ok | Outcome::Changes => success(report),
@@ -30,14 +31,14 @@ fn problems(report: &Report, outcome: Outcome) -> String {
     };
     let anyway = report.start_anyway().map(|how| format!(" Start anyway: {how} ·")).unwrap_or_default();
     let facts: Vec<String> = report.findings.problems.iter().map(sentence).collect();
-    // Said where it is not what everybody would think.
+    // This is stated only where a reader would expect otherwise.
     let written = if report.blocked && (report.commit_unknown || report.written) {
         format!("; {}", written(report))
     } else {
         String::new()
     };
     let tail = match &report.conflicts[..] {
-        // The current one.
+        // The ids of the current conflicts.
         found if outcome == Outcome::Conflict && !found.is_empty() => format!("{written}. {}", ids(found)),
         _ => format!("{written}.{anyway} {}", pointer(report.explained_by())),
     };
@@ -54,7 +55,7 @@ fn conflicts(report: &Report) -> String {
     fit_bytes(&verdict(report), &facts.join("; "), &tail, LIMIT)
 }
 
-/// After a success: the warnings, first differing credentials that do not block.
+/// After a success: the warnings, starting with differing credentials that do not block.
 fn success(report: &Report) -> String {
     let differing = report.conflicts.iter().map(conflict_sentence);
     let facts: Vec<String> = differing.chain(report.findings.warnings.iter().map(sentence)).collect();
@@ -73,7 +74,7 @@ fn success(report: &Report) -> String {
     fit_bytes(&head, &facts.join("; "), &tail, LIMIT)
 }
 
-/// `conflict: `, or that it went on all the same.
+/// `conflict: `, or that the run continued anyway.
 fn verdict(report: &Report) -> String {
     let outcome = report.outcome.as_str();
     if report.blocked { format!("{outcome}: ") } else { format!("started anyway, {}: {outcome}: ", written(report)) }

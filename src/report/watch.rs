@@ -1,4 +1,4 @@
-//! `--watch`: the state in one table, again and again.
+//! `--watch`: the state as one table, printed repeatedly.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use super::terminal::providers;
 use crate::explain::pointer;
 use crate::problem::Outcome;
 
-/// What was seen, and when: `09:12:07 UTC`.
+/// An observation and its time: `09:12:07 UTC`.
 pub struct TimedReport {
     pub report: Report,
     pub at: String,
@@ -48,13 +48,13 @@ pub fn table(now: &TimedReport, before: Option<&TimedReport>, style: Style) -> S
 }
 
 impl TimedReport {
-    /// The database, or the workload, cannot be read now.
+    /// The database or the workload cannot be read now.
     fn is_away(&self) -> bool {
         matches!(self.report.outcome, Outcome::Unavailable | Outcome::Unusable | Outcome::Locked)
             && self.report.providers.is_empty()
     }
 
-    /// Was the database read, or was there nothing to ask it?
+    /// Whether the database was read, or did not need to be.
     pub fn is_whole(&self) -> bool {
         matches!(self.report.outcome, Outcome::Ok | Outcome::Changes | Outcome::Conflict)
     }

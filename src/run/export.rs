@@ -15,7 +15,7 @@ pub struct ExportRun<'a> {
 }
 
 impl ExportRun<'_> {
-    /// Always ends by wait + 30 s.
+    /// Always ends within wait + 30 s.
     pub async fn run(&self, connector: &Connector) -> Result<Vec<Live>, Error> {
         let mut read = Read { keyring: self.keyring };
         retry::run(&mut read, connector, &Limits::of_read(self.wait), SessionIntent::Any).await

@@ -1,4 +1,4 @@
-//! What became of a commit whose answer was lost.
+//! Determines the outcome of a commit whose answer was lost.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use crate::store::Error;
 use crate::store::connect::Session;
 use crate::store::update::{TransactionStatus, transaction_status};
 
-/// Between two questions about a commit that is still in progress.
+/// The pause between two queries about a commit that is still in progress.
 const STATUS_PAUSE: Duration = Duration::from_millis(200);
 
-/// Waits until it is over; the deadline of the run ends the waiting.
+/// Waits until the transaction is over; the deadline of the run bounds the wait.
 pub async fn took_effect(session: &Session, transaction: &str) -> Result<bool, Error> {
     loop {
         let status = transaction_status(session, transaction);

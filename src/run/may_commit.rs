@@ -1,8 +1,8 @@
-//! A caller's last word before a commit: under the lock, when it is known what would be written.
+//! A caller's check right before a commit: under the lock, when the write is known.
 
 use crate::problem::{Code, Problem};
 
-/// `Default`: always yes.
+/// `Default`: always allowed.
 #[derive(Clone, Copy, Default)]
 pub struct MayCommit<'a>(Option<&'a (dyn Fn() -> bool + Send + Sync)>);
 

@@ -1,5 +1,5 @@
-//! All that can be decided without a database: variables, options, keys and the connection string to something that can run,
-//! or to every problem there is.
+//! Every check that needs no database: turns variables, options, keys and the connection string into a runnable state, or
+//! into all problems found.
 
 use secrecy::ExposeSecret;
 
@@ -17,18 +17,18 @@ use crate::store::url::{self, ConnectOptions};
 
 pub struct Prepared {
     pub desired: Vec<DesiredProvider>,
-    /// What cannot be compared, because not all of it is known.
+    /// Providers that cannot be compared, because some of their values are unknown.
     pub unknown: Vec<UnknownProvider>,
     pub keyring: Keyring,
     pub plan: PlanOptions,
     pub warnings: Vec<Problem>,
     /// Also name live rows that no variable describes.
     pub undescribed: bool,
-    /// `None`: there is nothing to ask a database.
+    /// `None`: no database has to be queried.
     pub connector: Option<Connector>,
 }
 
-/// `Err`: every problem and every warning of the arguments and the environment.
+/// `Err`: all problems and warnings of the arguments and the environment.
 pub fn prepare(
     options: &Options,
     access: Access,
@@ -41,7 +41,7 @@ pub fn prepare(
     prepare_with(options, access, (variables, Completeness::Complete), of_options, connect)
 }
 
-/// The same with another way to the database. `connect` adds its problems to those of the environment.
+/// The same with another way to connect. `connect` adds its problems to those of the environment.
 pub fn prepare_with(
     options: &Options,
     access: Access,
@@ -70,7 +70,7 @@ pub fn prepare_with(
     if options.strict {
         environment.strict();
     }
-    // An environment that could not be read says nothing about its number of providers.
+    // An unreadable environment gives no number of providers.
     if problems.is_empty()
         && environment.findings.problems.is_empty()
         && !matches!(completeness, Completeness::Partial([_, ..]))
@@ -88,7 +88,7 @@ pub fn prepare_with(
         }
     }
     let nothing = environment.providers.is_empty() && environment.findings.problems.is_empty();
-    // With objects or values unknown, a row may well be described by them.
+    // Unknown objects or values may describe such a row.
     let is_partial = matches!(completeness, Completeness::Partial([_, ..])) || !environment.unknown.is_empty();
     // A start reports them only on request; `diff` and the controller always do.
     let default = if access == Access::Write { Undescribed::Ignore } else { Undescribed::Warn };
@@ -96,7 +96,7 @@ pub fn prepare_with(
     let connector = if options.offline || (nothing && !undescribed) {
         None
     } else if nothing {
-        // Where no database is named, there is nothing to look at.
+        // Without a named database there is nothing to check.
         let mut found = Vec::new();
         let connector = connect(&mut found);
         problems.extend(found.into_iter().filter(|problem| problem.code != Code::DatabaseUrlMissing));
@@ -127,7 +127,7 @@ pub fn prepare_with(
     Ok(Prepared { desired, unknown, keyring, plan, warnings, undescribed, connector })
 }
 
-/// Only what a read of the database needs: encryption keys and the connection, without an environment.
+/// Prepares only a read of the database, with encryption keys and connection but without an environment.
 pub fn prepare_reader(
     options: &Options,
     variables: &[Variable],
@@ -151,7 +151,7 @@ fn keyring(variables: &[Variable], problems: &mut Vec<Problem>) -> Keyring {
     })
 }
 
-/// Of a URL that can be read all the same.
+/// Warnings about a URL that is readable in spite of them.
 fn database_url_warnings(database: &DatabaseSource) -> Vec<Problem> {
     let DatabaseSource::Url { text, origin } = database else { return Vec::new() };
     let text = text.expose_secret();
@@ -161,7 +161,7 @@ fn database_url_warnings(database: &DatabaseSource) -> Vec<Problem> {
         let message = format!("{} was not replaced by a value: {}", found.form, found.advice);
         warnings.push(Problem::new(Code::UnexpandedReference, message).variable(origin));
     }
-    // Coder reads this one too, and Go refuses a control character or a space in it.
+    // Coder reads this URL too, and Go refuses a control character or a space in it.
     let odd = characters::oddity(text).filter(|_| text.trim() != text && *origin == DATABASE_URL_VARIABLES[0]);
     if let Some(odd) = odd {
         let message = format!("{odd}; it is left out here, but Coder itself refuses such a URL: remove it");
@@ -170,7 +170,7 @@ fn database_url_warnings(database: &DatabaseSource) -> Vec<Problem> {
     warnings
 }
 
-/// A way to log in that this program does not know.
+/// A login method that this program does not know.
 pub fn authentication(options: &Options, variables: &[Variable]) -> Option<Problem> {
     let is_file = matches!(options.database, DatabaseSource::File { .. });
     let variable = look_up(variables, "CODER_PG_AUTH").filter(|variable| variable.value() == Some("awsiamrds"))?;
@@ -185,7 +185,7 @@ pub fn authentication(options: &Options, variables: &[Variable]) -> Option<Probl
 pub fn connector(options: &Options, variables: &[Variable], problems: &mut Vec<Problem>) -> Option<Connector> {
     let value = |name: &str| look_up(variables, name).and_then(Variable::value).map(str::to_owned);
     problems.extend(authentication(options, variables));
-    // Taken for unset, a variable that cannot be read might mean less TLS than was asked for.
+    // If an unreadable variable counted as unset, TLS could be weaker than requested.
     let read =
         |variable: &&Variable| variable.name.starts_with("PG") && url::variables().any(|name| name == variable.name);
     problems.extend(variables.iter().filter(read).filter_map(Variable::unreadable));
@@ -208,7 +208,7 @@ pub fn connector(options: &Options, variables: &[Variable], problems: &mut Vec<P
         None => source,
     }
     .require_auth(options.require_auth.clone());
-    // Files are read again at each attempt; but one that is not there, or holds no URL, is a mistake to say at once.
+    // Files are read again at each attempt, but a missing file or one without a URL is reported at once.
     if let Err(error) = source.options() {
         problems.extend(error.into_problems());
         return None;

@@ -1,5 +1,5 @@
-//! The use case `resolve`: read, decide, and only if rows are to be changed: lock, read again, decide again, write, commit.
-//! Compares the shown change with the state under the lock; if either side has changed, it writes nothing.
+//! The use case `resolve`: read, decide, and only if rows must change: lock, read again, decide again, write, commit. It
+//! compares the shown change with the state under the lock and writes nothing if either side has changed.
 
 use std::time::Duration;
 
@@ -28,31 +28,31 @@ pub struct ResolveRun<'a> {
     pub request: &'a Request,
     pub wait: Duration,
     pub lock_timeout: Duration,
-    /// Say what would be done, or what prevents it; write nothing.
+    /// Report the change or its obstacles without writing.
     pub dry_run: bool,
-    /// What was shown to the person who said yes.
+    /// The change that the operator confirmed.
     pub shown: Option<&'a Resolution>,
-    /// Asked after the read under the lock: where it says no, nothing is written.
+    /// Asked after the read under the lock; a refusal prevents the write.
     pub may_commit: MayCommit<'a>,
 }
 
 #[derive(Default)]
 pub struct ResolveOutcome {
-    /// What the database holds at the end, as far as it could be read.
+    /// The content of the database at the end, as far as it could be read.
     pub plan: Option<Plan>,
-    /// What was, or would be, done.
+    /// The changes that were made or would be made.
     pub resolution: Option<Resolution>,
-    /// With `--take database`: the changes to the environment.
+    /// With `--take database`: the changes to make to the environment.
     pub edits: Vec<VariableEdit>,
     pub error: Option<Error>,
     pub written: bool,
-    /// The answer to a commit was lost, and it could not be determined whether it took effect.
+    /// The answer to a commit was lost, and its outcome could not be determined.
     pub commit_unknown: bool,
     pub database: Option<String>,
 }
 
 impl ResolveRun<'_> {
-    /// Always ends by wait + lock timeout + 30 s.
+    /// Always ends within wait + lock timeout + 30 s.
     pub async fn run(&self, connector: &Connector) -> ResolveOutcome {
         let mut attempts = ResolveAttempts { run: self, unanswered: None, outcome: ResolveOutcome::default() };
         let limits = Limits::of_write(self.wait, self.lock_timeout);
@@ -65,7 +65,7 @@ impl ResolveRun<'_> {
         // A decision names its fields itself.
         let options = PlanOptions { take: TakeEnvironment::None, ..self.plan };
         let mut plan = plan(self.desired, snapshot, &options);
-        // Missing rows are not part of a decision, nor is what prevents their insert; that belongs to no provider.
+        // Missing rows are not part of a decision, nor are obstacles to their insert, which belong to no provider.
         plan.insert = None;
         plan.findings.problems.retain(|problem| problem.provider.is_some());
         plan.findings.warnings.retain(|warning| warning.provider.is_some());
@@ -81,7 +81,7 @@ impl ResolveRun<'_> {
 
 struct ResolveAttempts<'a> {
     run: &'a ResolveRun<'a>,
-    /// The transaction of ours whose commit was not answered.
+    /// This run's transaction whose commit was not answered.
     unanswered: Option<String>,
     outcome: ResolveOutcome,
 }
@@ -163,7 +163,7 @@ impl ResolveAttempt<'_> {
         let before = outcome.resolution.take();
         run.replan(&snapshot, outcome);
         let Some(resolution) = outcome.resolution.as_mut() else { return Ok(()) };
-        // Nothing left: another session made the same change.
+        // If no update is left, another session has made the same change.
         let left = !resolution.updates.is_empty();
         if left && !before.is_some_and(|before| before.is_same(resolution)) && resolution.findings.problems.is_empty() {
             resolution.findings.problems.push(moved());
@@ -175,12 +175,12 @@ impl ResolveAttempt<'_> {
             rollback(self.session).await;
             return Ok(());
         }
-        // Here, so that the report can tell them.
+        // Added here, so that the report can show them.
         update::add_external_ids(self.session, resolution)?;
         let written = update::write(self.session, resolution, run.keyring);
         let transaction = within(ROUND_TRIP_TIMEOUT, self.session, written).await?;
         *self.unanswered = Some(transaction);
-        // From here until there is an answer the outcome is unknown, also if we are stopped in between.
+        // From here to the answer the outcome is unknown, also if the run is stopped in between.
         outcome.commit_unknown = true;
         let committed = within(ROUND_TRIP_TIMEOUT, self.session, update::commit(self.session)).await;
         outcome.commit_unknown = committed.as_ref().is_err_and(|error| error.connection_lost);
@@ -190,11 +190,11 @@ impl ResolveAttempt<'_> {
         self.look_again(outcome).await
     }
 
-    /// What the database holds now; the decision that was carried out stays as it was.
+    /// Reads the current content of the database; the resolution that was carried out stays unchanged.
     async fn look_again(&self, outcome: &mut ResolveOutcome) -> Result<(), Error> {
         let request = self.request();
         let read = snapshot::read(self.session, &request, ReadScope::Schema { encryption: false });
-        // It is written: that this read fails is no reason to say otherwise.
+        // The write has succeeded, and a failure of this read does not change that.
         if let Ok(snapshot) = within(ROUND_TRIP_TIMEOUT, self.session, read).await {
             let done = outcome.resolution.take();
             self.run.replan(&snapshot, outcome);

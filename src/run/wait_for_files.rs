@@ -1,4 +1,4 @@
-//! Files that another container of the pod may still be writing: `seed` waits for them as it waits for a database.
+//! Files that another container of the pod may still be writing: `seed` waits for them as for a database.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -10,12 +10,12 @@ use crate::plan::Access;
 use crate::problem::{Findings, Problem};
 use crate::provider::redact;
 
-/// Looking for a file costs nothing.
+/// A short pause, since checking for a file is cheap.
 const PAUSE: Duration = Duration::from_millis(200);
 const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// [`prepare`] for `seed`, again within `--wait` while nothing stands in the way but a file that does not exist yet. What it took
-/// is taken off the time that is left for the database.
+/// [`prepare`] for `seed`, repeated within `--wait` while a missing file is the only problem. The time spent here is
+/// subtracted from the time for the database.
 pub fn prepare_waiting(
     options: &mut Options,
     variables: &[Variable],
@@ -53,7 +53,7 @@ pub fn prepare_waiting(
     }
 }
 
-/// The files that were named and do not exist: how a problem names each, and its path.
+/// The named files that do not exist: how a problem names each, and its path.
 fn absent(options: &Options) -> Vec<(String, String)> {
     let shown = |path: &Path| redact::name(&path.to_string_lossy());
     let env_file = options.env_file.as_deref().map(|path| (shown(path), path));
@@ -68,7 +68,7 @@ fn absent(options: &Options) -> Vec<(String, String)> {
     all.filter(|(_, path)| is_absent(path)).map(|(place, path)| (place, shown(path))).collect()
 }
 
-/// Another mistake is no reason to wait.
+/// Any other mistake ends the wait.
 fn is_only_of(findings: &Findings, absent: &[(String, String)]) -> bool {
     let is_of = |problem: &Problem| {
         let [variable] = &problem.variables[..] else { return false };
@@ -82,5 +82,5 @@ fn is_only_of(findings: &Findings, absent: &[(String, String)]) -> bool {
     !findings.problems.is_empty() && findings.problems.iter().all(is_of)
 }
 
-/// How the readers of these files say it.
+/// The readers of these files use this message.
 const NO_FILE: &str = "there is no such file";

@@ -1,4 +1,4 @@
-//! `diff`: of this process's environment or, with `--from`, of a workload's; once, or with `--watch` repeatedly.
+//! `diff`: for this process's environment or, with `--from`, for a workload's; once, or repeatedly with `--watch`.
 
 #[cfg(feature = "controller")]
 mod remote;
@@ -34,7 +34,7 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
     }
     log_to_stderr(options.log_format, options.log_level);
     if raw.is_given("from") {
-        // Of this process's environment nothing is to be said.
+        // With `--from`, problems of this process's environment are irrelevant.
         return finish(Report::new(Command::Diff, problems), &options, None);
     }
     let mut findings = Findings::from(problems);
@@ -70,7 +70,7 @@ impl Look for Local<'_> {
     }
 }
 
-/// `more`: the needs of a check beside the database.
+/// `more`: the time for steps other than the database.
 fn once(mut looker: impl Look, more: Duration) -> u8 {
     let started = Instant::now();
     let watchdog = watchdog(looker.options(), more);
@@ -81,10 +81,10 @@ fn once(mut looker: impl Look, more: Duration) -> u8 {
     finish(report, &options, Some(&watchdog))
 }
 
-/// Until a signal comes, or the output is closed. Exits as the last state does.
+/// Repeats until a signal arrives or the output is closed. The exit code is that of the last state.
 fn again(mut looker: impl Look, every: Duration) -> u8 {
     let options = looker.options();
-    // The next look is the next try.
+    // Each look already repeats the previous one, so none waits for the database.
     options.wait = Duration::ZERO;
     let (termination_log, mut screen) = (options.termination_log.clone(), Screen::new(options.output, every));
     let watchdog = Watchdog::of_a_watch();

@@ -1,4 +1,4 @@
-//! `--from`: the same for a workload of a cluster, or one of manifests on standard input.
+//! `--from`: the same for a workload in a cluster or in manifests on standard input.
 
 use std::io::Read;
 use std::time::Duration;
@@ -13,9 +13,9 @@ use crate::options::{Options, RawOptions};
 use crate::problem::{Code, Problem};
 use crate::report::{Command, Report};
 
-/// A login, the workload, and its objects one after the other, each with a separate limit.
+/// Time for a login, the workload, and its objects one after another, each with its own limit.
 const CLUSTER: Duration = Duration::from_secs(60);
-/// More than any chart prints.
+/// More bytes than any chart prints.
 const LIMIT: u64 = 16 << 20;
 
 pub fn command(

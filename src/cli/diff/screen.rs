@@ -1,4 +1,4 @@
-//! Where `--watch` shows what it sees: a terminal gets one table that is redrawn, anything else a block for each change.
+//! Output of `--watch`: a terminal shows one table that is redrawn; any other output gets a block for each change.
 
 use std::io::Write;
 use std::time::{Duration, SystemTime};
@@ -7,7 +7,7 @@ use crate::cli::terminal::{can_redraw, style};
 use crate::options::OutputFormat;
 use crate::report::{self, Report, TimedReport};
 
-/// Everything away, and to the upper left corner.
+/// Clears the screen and moves to the upper left corner.
 const CLEAR: &str = "\u{1b}[2J\u{1b}[H";
 /// Switches to the terminal's alternate screen, which has no scrollback, and back.
 const ENTER: &str = "\u{1b}[?1049h";
@@ -17,10 +17,10 @@ pub struct Screen {
     format: OutputFormat,
     every: Duration,
     is_terminal: bool,
-    /// The last time that the database was read.
+    /// The last report for which the database was read.
     whole: Option<TimedReport>,
     shown: String,
-    /// The terminal shows its other screen.
+    /// The terminal shows its alternate screen.
     is_entered: bool,
 }
 

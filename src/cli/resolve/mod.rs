@@ -1,4 +1,4 @@
-//! `resolve`: decide, show, ask, do.
+//! `resolve`: reads the decision, shows the change, asks, and carries it out.
 
 #[cfg(feature = "controller")]
 mod remote;
@@ -34,21 +34,21 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
     let (options, mut findings) = options::parse(raw, variables);
     log_to_stderr(options.log_format, options.log_level);
     if from.is_some() || raw.is_given("from") {
-        // Of this process's environment nothing is to be said.
+        // With `--from`, findings about this process's environment are irrelevant.
         findings = Findings::default();
     }
     findings.problems.extend(problems);
     settle(raw, &request, ready(&options, &request, variables, findings), options)
 }
 
-/// What a decision rests on: whose environment it is, and the way to the database.
+/// The basis of a decision: the environment and the connection to the database.
 struct Ready {
     prepared: Prepared,
     connector: Connector,
     source: Source,
 }
 
-/// `--from`: the workload, and whether the connection is its own.
+/// `--from`: the workload, and whether the connection is the container's own.
 #[derive(Default)]
 struct Source {
     place: Option<EnvironmentSource>,
@@ -56,7 +56,7 @@ struct Source {
     database_of_container: bool,
 }
 
-/// Shows and asks as far as the options say so, does it, and says how to exit.
+/// Shows the change and asks, as the options require, carries it out, and returns the exit code.
 fn settle(raw: &RawOptions, request: &Request, ready: Result<Ready, Findings>, options: Options) -> u8 {
     let started = Instant::now();
     let dry_run = raw.is_given("dry-run");
@@ -80,7 +80,7 @@ fn settle(raw: &RawOptions, request: &Request, ready: Result<Ready, Findings>, o
     }
 }
 
-/// Arguments that cannot be understood: the same document as for a decision that is refused.
+/// Reports arguments that cannot be parsed, in the same document as a refused decision.
 pub fn refuse(problem: Problem, options: &Options) -> u8 {
     log_to_stderr(options.log_format, options.log_level);
     let action = Action::TakeDatabase;
@@ -89,8 +89,8 @@ pub fn refuse(problem: Problem, options: &Options) -> u8 {
     show(&settled, &nothing, options)
 }
 
-/// Prints the report, leaves the termination message, and says how to exit. What to change in the environment is what
-/// `--take database` is for; beside a change of the database the report is not the result.
+/// Prints the report, writes the termination message, and returns the exit code. With `--take database` the printed edits
+/// are the result; with a change of the database the report is not.
 fn show(settled: &ResolveReport, request: &Request, options: &Options) -> u8 {
     let text = match options.output {
         OutputFormat::Json => settled.json() + "\n",
@@ -111,7 +111,7 @@ fn show(settled: &ResolveReport, request: &Request, options: &Options) -> u8 {
     }
 }
 
-/// Everything that can be decided without a database. A deleted provider need not be in the environment.
+/// Every check that needs no database. A deleted provider need not be in the environment.
 fn ready(
     options: &Options,
     request: &Request,
@@ -135,7 +135,7 @@ fn ready(
     }
 }
 
-/// That the environment describes no provider, which ends most decisions, apart from the other warnings.
+/// Separates the warning that the environment describes no provider, which ends most decisions, from the other warnings.
 fn nothing_desired(prepared: &mut Prepared) -> (Vec<Problem>, Vec<Problem>) {
     std::mem::take(&mut prepared.warnings).into_iter().partition(|w| w.code == Code::NothingDesired)
 }
@@ -147,7 +147,7 @@ struct Decided<'a> {
 }
 
 impl Decided<'_> {
-    /// Only what was shown is done: the second run compares what it finds with it.
+    /// Makes only the change that was shown: the second run compares its findings with the first.
     fn ask_and_do(&self) -> Result<ResolveReport, u8> {
         let (shown, resolution) = self.run(true, None)?;
         let Some(resolution) = resolution.filter(|r| !r.updates.is_empty() && shown.report.outcome == Outcome::Ok)
@@ -195,7 +195,7 @@ impl Decided<'_> {
     }
 }
 
-/// Runs it on this thread until it ends. `Err`: a signal came, or there is no runtime; the exit code.
+/// Runs the work on this thread until it ends. `Err`: the exit code after a signal, or without a runtime.
 pub fn in_runtime<T>(work: impl Future<Output = T>) -> Result<T, u8> {
     let ended = block_on(async {
         tokio::select! {

@@ -1,4 +1,4 @@
-//! `--from`: a decision with the environment and the options of a workload of a cluster.
+//! `--from`: a decision with the environment and the options of a workload in a cluster.
 
 use super::{Ready, Source, in_runtime, nothing_desired, settle};
 use crate::cli::from::local;

@@ -19,11 +19,12 @@ use crate::provider::{
     BedrockSettings, DesiredProvider, Field, MAX_KEYS, NameError, Origin, Origins, Presence, ProviderType, check_name,
 };
 
-/// Adds what is wrong with it; `Some` if it is a provider all the same (the caller drops it if there is any problem).
+/// Adds the faults of this provider. Returns the provider if one can be built; the caller drops it if any problem was
+/// found.
 pub fn check(fields: &Fields, findings: &mut Findings) -> Option<DesiredProvider> {
     let mut check = Check { fields, findings };
     if fields.unreadable {
-        // What can be read is judged; what seems to be missing may be what cannot.
+        // Only readable variables are judged: a field that seems to be missing may be the unreadable one.
         if fields.variable(Suffix::Type).is_some() {
             check.kind();
         }
@@ -43,7 +44,7 @@ pub fn check(fields: &Fields, findings: &mut Findings) -> Option<DesiredProvider
     kind.map(|kind| check.provider(kind))
 }
 
-/// NAME, or else TYPE; empty if there is neither.
+/// NAME, else TYPE; empty if neither is set.
 pub fn name<'a>(fields: &Fields<'a>) -> &'a str {
     match fields.text(Suffix::Name) {
         "" => fields.text(Suffix::Type),
@@ -51,11 +52,11 @@ pub fn name<'a>(fields: &Fields<'a>) -> &'a str {
     }
 }
 
-/// What can be said of a provider that cannot be compared.
+/// The description of a provider that cannot be compared.
 pub fn unknown(fields: &Fields) -> UnknownProvider {
     let check = Check { fields, findings: &mut Findings::default() };
     let labelled = check.with_provider(Problem::new(Code::NotInManifests, String::new()));
-    // What is not known may be the name.
+    // The unknown variable may be the name.
     let name = labelled.provider.filter(|_| !fields.unknown || !fields.text(Suffix::Name).is_empty());
     let kind = ProviderType::from_str(fields.text(Suffix::Type)).ok();
     UnknownProvider {
@@ -66,12 +67,12 @@ pub fn unknown(fields: &Fields) -> UnknownProvider {
     }
 }
 
-/// With the provider's name, where that is valid and may be shown.
+/// Adds the provider's name where it is valid and may be shown.
 pub fn labelled(fields: &Fields, problem: Problem) -> Problem {
     Check { fields, findings: &mut Findings::default() }.with_provider(problem)
 }
 
-/// The variable that decides the name.
+/// The variable that determines the name.
 pub fn name_variable(fields: &Fields) -> String {
     fields.spelled(if fields.text(Suffix::Name).is_empty() { Suffix::Type } else { Suffix::Name })
 }
@@ -101,7 +102,7 @@ impl Check<'_, '_> {
         }
     }
 
-    /// A name that came from a Kubernetes Secret is not shown; nor is a TYPE that is none and stands in for the name.
+    /// A name from a Kubernetes Secret is not shown, nor an invalid TYPE that serves as the name.
     fn may_show_name(&self) -> bool {
         if self.fields.text(Suffix::Name).is_empty() && ProviderType::from_str(self.fields.text(Suffix::Type)).is_err()
         {
@@ -167,7 +168,8 @@ impl Check<'_, '_> {
         }
     }
 
-    /// What makes it a Bedrock provider; models do not. A credential counts as soon as it is set, even if it is empty.
+    /// The variables that make it a Bedrock provider; models do not. A credential counts as soon as it is set, even if it
+    /// is empty.
     fn bedrock_variables(&self) -> Vec<String> {
         let role = Suffix::Optional(Field::BedrockRoleArn);
         let texts = [Suffix::BedrockBaseUrl, Suffix::BedrockRegion, role].into_iter();
@@ -220,7 +222,7 @@ impl Check<'_, '_> {
         self.problem(Code::CredentialCountMismatch, message, variables);
     }
 
-    /// Only a name that was given: a type in its place has its own check.
+    /// Checks only an explicit name: a type that serves as the name has its own check.
     fn name(&mut self) {
         let name = self.fields.text(Suffix::Name);
         if name.is_empty() {

@@ -1,4 +1,4 @@
-//! The optional fields of a provider, and what a Bedrock provider lacks to be served.
+//! The optional fields of a provider, and the fields without which Coder cannot serve a Bedrock provider.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::problem::Code;
 use crate::provider::{BedrockSettings, Field, MANTLE, SetField};
 
 impl Check<'_, '_> {
-    /// One that is set but empty counts as not set: charts render `""`.
+    /// A variable that is set but empty counts as not set: charts render `""`.
     pub(super) fn optional(&mut self, is_bedrock: bool) -> BTreeMap<Field, SetField> {
         let fields = self.fields;
         let mut optional = BTreeMap::new();

@@ -1,8 +1,8 @@
-//! What is odd about the characters of a value, in words that do not repeat it.
+//! Describes unusual characters of a value without repeating the value.
 
 use crate::provider::redact::{count, ordinal};
 
-/// Characters that people do not see, or take for another one, by what they are called.
+/// Names of characters that people do not see or that look like another one.
 const NAMES: [(char, &str); 46] = [
     ('\n', "a line break"),
     ('\r', "a carriage return"),
@@ -52,7 +52,8 @@ const NAMES: [(char, &str); 46] = [
     ('\\', "a backslash"),
 ];
 
-/// What does not show on a screen, beside white space and control characters: Unicode's default ignorable characters.
+/// Characters that a screen does not show, beside white space and control characters: Unicode's default ignorable
+/// characters.
 const INVISIBLE: [(char, char); 17] = [
     ('\u{ad}', '\u{ad}'),
     ('\u{34f}', '\u{34f}'),
@@ -75,7 +76,7 @@ const INVISIBLE: [(char, char); 17] = [
 
 const QUOTES: &str = "\"'`\u{2018}\u{2019}\u{201a}\u{201c}\u{201d}\u{201e}\u{ab}\u{bb}";
 
-/// `a line break`, `a zero-width space`, `"x"`: with its article.
+/// The character's name with its article: `a line break`, `a zero-width space`, `"x"`.
 pub fn name(character: char) -> String {
     if let Some((_, name)) = NAMES.iter().find(|(known, _)| *known == character) {
         return (*name).to_owned();
@@ -89,9 +90,9 @@ pub fn name(character: char) -> String {
     }
 }
 
-/// Neither seen nor a plain space: control characters, white space beyond ASCII, zero-width and direction characters.
+/// Neither visible nor a plain space: control characters, white space beyond ASCII, zero-width and direction characters.
 pub fn is_invisible(character: char) -> bool {
-    // Most characters of most values.
+    // The fast path: most characters of most values.
     if character.is_ascii() {
         return character.is_ascii_control();
     }
@@ -101,14 +102,14 @@ pub fn is_invisible(character: char) -> bool {
 }
 
 pub fn is_quote(character: char) -> bool {
-    // Most characters of most values.
+    // The fast path: most characters of most values.
     if character.is_ascii_alphanumeric() {
         return false;
     }
     QUOTES.contains(character)
 }
 
-/// `52 characters, the last is a line break`: the first character that is one of those.
+/// The first wanted character and its place: `52 characters, the last is a line break`.
 pub fn spot(value: &str, wanted: impl Fn(char) -> bool) -> Option<String> {
     let (at, found) = value.chars().enumerate().find(|(_, character)| wanted(*character))?;
     let length = value.chars().count();
@@ -123,7 +124,7 @@ pub fn spot(value: &str, wanted: impl Fn(char) -> bool) -> Option<String> {
     })
 }
 
-/// What keeps a value from being what it looks like: an invisible character, a space at an end, quotation marks.
+/// The first unusual part of a value: an invisible character, a space at an end, quotation marks.
 pub fn oddity(value: &str) -> Option<String> {
     spot(value, is_invisible).or_else(|| space_at_an_end(value)).or_else(|| quoted(value))
 }
@@ -137,7 +138,7 @@ fn space_at_an_end(value: &str) -> Option<String> {
     }
 }
 
-/// Quotation marks at one or both ends; a shell or YAML would have removed its own.
+/// Quotation marks at one or both ends; a shell or YAML would have removed valid ones.
 pub fn quoted(value: &str) -> Option<String> {
     let length = || count(value.chars().count(), "character");
     let ends = |c: Option<char>| c.is_some_and(is_quote);
@@ -149,7 +150,7 @@ pub fn quoted(value: &str) -> Option<String> {
     }
 }
 
-/// The value without what [`oddity`] finds at its ends.
+/// The value without the characters that [`oddity`] reports at its ends.
 pub fn bare(value: &str) -> &str {
     value.trim_matches(|c: char| c == ' ' || is_invisible(c) || is_quote(c))
 }

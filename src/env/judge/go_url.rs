@@ -1,35 +1,35 @@
-//! Go's `net/url.Parse` (1.26), as far as it refuses: Coder and its SDKs read the base URL with it. The facts in
+//! Go's `net/url.Parse` (1.26), limited to its refusals: Coder and its SDKs parse the base URL with it. The facts in
 //! tests/data/go-urls.txt come from Go itself.
 
 use std::net::Ipv6Addr;
 
-/// What Go makes of a URL that it does not refuse.
+/// The parts of a URL that Go accepts.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GoUrl<'a> {
-    /// In lower case; empty if there is none.
+    /// In lower case; empty if the URL has none.
     pub scheme: String,
-    /// What follows the scheme does not begin with `/`.
+    /// The text after the scheme does not begin with `/`.
     pub opaque: bool,
     /// Without the user information, as written; with brackets and port.
     pub host: &'a str,
-    /// Where [`GoUrl::host`] begins.
+    /// The byte at which [`GoUrl::host`] begins.
     pub host_at: usize,
     pub path: &'a str,
     pub path_at: usize,
 }
 
-/// Why Go refuses a URL; with the byte where, if there is one.
+/// Why Go refuses a URL, with the byte position where one exists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     Control,
-    /// It begins with a colon.
+    /// The URL begins with a colon.
     NoScheme,
-    /// No scheme, and a colon in what would then be the first part of a path: `10.0.0.1:80/v1`.
+    /// No scheme, and a colon in the first path segment: `10.0.0.1:80/v1`.
     Colon,
     Port,
     HostCharacter(usize),
     Brackets,
-    /// Between brackets, and no IPv6 address.
+    /// The text between the brackets is not an IPv6 address.
     Address,
     UserInfo,
     Escape(usize),
@@ -116,7 +116,7 @@ fn check_host(host: &str, scheme: &str, at: &impl Fn(&str) -> usize) -> Result<(
         Some(_) => return Err(Fault::Brackets),
         None => {}
     }
-    // Several colons are refused for http and https alone.
+    // Go refuses several colons only for http and https.
     let strict = ["http", "https"].iter().any(|http| scheme.eq_ignore_ascii_case(http));
     let colon = if strict { host.find(':') } else { host.rfind(':') };
     if let Some(colon) = colon {
@@ -141,7 +141,7 @@ fn check_port(port: &str) -> Result<(), Fault> {
     if port.is_empty() || port.strip_prefix(':').is_some_and(digits) { Ok(()) } else { Err(Fault::Port) }
 }
 
-/// What Go's `unescape` refuses. `start` is where the text is in the URL.
+/// The escapes that Go's `unescape` refuses. `start` is the position of the text in the URL.
 fn escapes(text: &str, part: Part, start: usize) -> Result<(), Fault> {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -170,7 +170,7 @@ fn escapes(text: &str, part: Part, start: usize) -> Result<(), Fault> {
     Ok(())
 }
 
-/// What may be written in a host as it is.
+/// Bytes that a host may contain unescaped.
 fn in_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-_.~!$&'()*+,;=:[]<>\"".contains(&byte)
 }

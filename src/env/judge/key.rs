@@ -1,5 +1,5 @@
-//! Keys and AWS credentials that cannot be what they are meant to be. A false alarm is worse than a miss: what is judged here
-//! is the form that no vendor gives a key.
+//! Keys and AWS credentials that cannot be valid. A false alarm is worse than a miss, so only forms that no vendor uses
+//! are reported.
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD;
@@ -8,7 +8,7 @@ use super::characters::{is_invisible, name, quoted, spot};
 use super::left_behind::{around_a_key, left_behind};
 use crate::provider::redact::{count, ordinal};
 
-/// What is wrong with a credential; the text does not repeat it.
+/// The fault of a credential; the text does not repeat the credential.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Fault {
     /// No HTTP header can carry it.
@@ -16,7 +16,7 @@ pub enum Fault {
     Suspicious(String),
 }
 
-/// What people paste before a key, in small letters, and what it is.
+/// Prefixes that people paste before a key, in lower case, and their descriptions.
 const IN_FRONT: [(&str, &str); 14] = [
     ("bearer ", "\"Bearer \""),
     ("bearer\t", "\"Bearer\""),
@@ -34,27 +34,28 @@ const IN_FRONT: [(&str, &str); 14] = [
     ("-h ", "an option of curl"),
 ];
 
-/// Words of a name that is not a part of the key: `OPENAI_API_KEY=…`, `api_key: …`.
+/// Words that mark a name before the key: `OPENAI_API_KEY=…`, `api_key: …`.
 const NAME_WORDS: [&str; 8] = ["key", "keys", "token", "secret", "password", "apikey", "credential", "credentials"];
 
-/// Where a file with a key is, instead of the key.
+/// Paths of key files, pasted instead of the key.
 const PATHS: [&str; 7] = ["/run/", "/etc/", "/var/", "/mnt/", "/secrets/", "/home/", "file:"];
 
-/// How keys begin whose second encoding would be noticed.
+/// Beginnings of keys, used to detect a second base64 encoding.
 const KEY_BEGINNINGS: [&str; 8] = ["sk-", "sk_", "AIza", "gsk_", "xai-", "AKIA", "ghp_", "Bearer "];
 
-/// A bearer key as it is stored: trimmed, where Coder trims it. `plural`: commas separate keys, so there is none in it.
+/// Checks a stored bearer key: trimmed, where Coder trims it. `plural`: the variable separates keys by commas, so a key
+/// has none.
 pub fn bearer(key: &str) -> Option<Fault> {
     if is_plain(key) { plain(key).map(Fault::Suspicious) } else { any(key) }
 }
 
-/// Letters, digits and what keys join them by: the form of most keys, in which no single character is odd.
+/// Only letters, digits and the usual joining characters: the form of most keys, in which no single character is unusual.
 fn is_plain(key: &str) -> bool {
     key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.'))
 }
 
-/// What [`any`] says of a plain key, by those of its checks that can say something of one: the others are a pass over the key
-/// each, and there are hundreds of keys.
+/// The same result as [`any`] for a plain key, with only the checks that can apply. Each check that is left out would be
+/// another pass over each of hundreds of keys.
 fn plain(key: &str) -> Option<String> {
     let of_words = |lower: &str| {
         let fault = document(key).or_else(|| left_behind(key, lower)).or_else(|| around_a_key(key));
@@ -65,7 +66,7 @@ fn plain(key: &str) -> Option<String> {
 }
 
 fn any(key: &str) -> Option<Fault> {
-    // Go's check of a header's value: control characters but the tab.
+    // Go's check of a header value: no control characters except the tab.
     if let Some(spot) = spot(key, |c| (c < ' ' && c != '\t') || c == '\u{7f}') {
         let what = document(key).map(|what| format!(" ({what}?)")).unwrap_or_default();
         return Some(Fault::Unusable(format!("{spot}{what}; no HTTP header can carry that")));
@@ -74,7 +75,7 @@ fn any(key: &str) -> Option<Fault> {
     fault.map(Fault::Suspicious)
 }
 
-/// An AWS access key id and its secret. They sign requests and are in no header, so nothing of them is unusable by its form.
+/// Checks an AWS access key id. It and its secret sign requests and appear in no header, so no form of them is unusable.
 pub fn access_key(id: &str) -> Option<String> {
     if let Some(spot) = spot(id, char::is_control) {
         return Some(spot);
@@ -104,7 +105,7 @@ pub fn access_key(id: &str) -> Option<String> {
     None
 }
 
-/// What AWS' own ids show of a mistake. Other services that speak Bedrock's protocol may have any.
+/// Mistakes that show beside one of AWS's own ids. Other services that speak Bedrock's protocol may use any id.
 fn around_an_id(id: &str) -> Option<String> {
     let (head, tail) = id.split_once(['=', ':']).unwrap_or((id, ""));
     if is_aws_id(tail.trim_start()) {
@@ -128,7 +129,7 @@ pub fn access_key_secret(secret: &str) -> Option<String> {
     spot(secret, char::is_control).or_else(|| common(secret)).or_else(|| separator(secret)).or_else(id)
 }
 
-/// The id has the form of a secret, and the secret that of an id.
+/// The id has the form of a secret, and the secret has the form of an id.
 pub fn are_swapped(id: &str, secret: &str) -> bool {
     is_aws_id(secret) && !is_aws_id(id)
 }
@@ -145,7 +146,7 @@ fn aws_id(key: &str) -> Option<String> {
     })
 }
 
-/// What is wrong with a credential of any kind.
+/// Faults that apply to a credential of any kind.
 fn common(key: &str) -> Option<String> {
     if key.len() > super::LONGEST {
         return None;
@@ -168,7 +169,7 @@ fn common(key: &str) -> Option<String> {
         .or_else(|| spot(key, |c| !c.is_ascii()))
 }
 
-/// A whole file in place of the key in it.
+/// A whole document in place of the key in it.
 fn document(key: &str) -> Option<String> {
     if key.starts_with('{') && key.contains('"') {
         return Some("a JSON document, not a key".to_owned());
@@ -179,14 +180,15 @@ fn document(key: &str) -> Option<String> {
     key.starts_with("-----BEGIN").then(|| "a PEM file, not a key".to_owned())
 }
 
-/// `OPENAI_API_KEY=sk-…`, `api_key: sk-…`. Base64 ends in `=` and may hold one anywhere in a token, so the name must be one.
+/// A name before the key: `OPENAI_API_KEY=sk-…`, `api_key: sk-…`. Base64 ends in `=` and may contain one elsewhere, so
+/// the text before it must be a name.
 fn named(key: &str) -> Option<String> {
     let (head, tail) = key.split_once(['=', ':'])?;
     let name = head.trim_end();
     let plain = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-. ".contains(&byte));
     let word = |word: &str| NAME_WORDS.iter().any(|known| word.eq_ignore_ascii_case(known));
     let ends_in_word = name.split(['_', '-', '.', ' ']).next_back().is_some_and(word);
-    // AIBRIDGE_PROVIDER_0_KEYS and the like end in such a word too; `KEY=` alone does.
+    // AIBRIDGE_PROVIDER_0_KEYS and similar names also end in such a word; `KEY=` alone is enough.
     let is_name = plain && ends_in_word && !tail.trim_matches('=').is_empty();
     let sign = &key[head.len()..=head.len()];
     is_name.then(|| format!("a name and \"{sign}\" are in front of the key"))
@@ -204,7 +206,7 @@ fn bracketed(key: &str) -> Option<String> {
     }
 }
 
-/// Another thing than a key: its address, its file, its name.
+/// Something related to the key: its address, its file, its name.
 fn elsewhere(key: &str, lower: &str) -> Option<String> {
     if lower.starts_with("http://") || lower.starts_with("https://") {
         return Some("it is a URL, not a key".to_owned());
@@ -222,7 +224,7 @@ fn elsewhere(key: &str, lower: &str) -> Option<String> {
     (upper_name && ends).then(|| "it is the name of a variable, not a key".to_owned())
 }
 
-/// A line break that stayed two characters, or a URL's escape.
+/// A line break written as two characters, or a URL escape.
 fn written_out(key: &str) -> Option<String> {
     let escapes = key.contains('\\').then_some(["\\n", "\\r", "\\t", "\\\"", "\\u"]);
     for escape in escapes.into_iter().flatten() {
@@ -240,7 +242,8 @@ fn written_out(key: &str) -> Option<String> {
         .map(|escape| format!("it ends in \"{escape}\", an encoded line break or space"))
 }
 
-/// Secrets in a manifest's `data` are base64 of the key; of `stringData`, or encoded by hand before, base64 remains.
+/// A manifest's `data` holds base64 of the key; a base64 value in `stringData`, or one that was encoded by hand first,
+/// stays encoded.
 fn encoded_twice(key: &str) -> Option<String> {
     if !(12..=4096).contains(&key.len()) {
         return None;
@@ -251,7 +254,7 @@ fn encoded_twice(key: &str) -> Option<String> {
     (plain && of_key).then(|| "it is base64 of a key: it was encoded once too often".to_owned())
 }
 
-/// What separates keys in a list, or was meant to.
+/// A character that separates keys in a list, or that was meant to.
 fn separator(key: &str) -> Option<String> {
     let (at, found) = key.chars().enumerate().find(|(_, c)| matches!(c, ',' | ';') || c.is_whitespace())?;
     let length = key.chars().count();
@@ -295,7 +298,7 @@ mod tests {
     }
 
     proptest! {
-        /// The shorter way comes to the same.
+        /// The fast path gives the same result.
         #[test]
         fn plain_key_is_judged_as_any_other(pieces in prop::collection::vec(piece(), 0..4)) {
             let key = pieces.concat();

@@ -1,10 +1,10 @@
-//! Texts that were pasted in place of a key, or around one: placeholders of documentation, masks, a second key.
+//! Text that was pasted in place of a key or around it: placeholders from documentation, masks, a second key.
 
 use super::characters::name;
 use super::words::Words;
 use crate::provider::redact::count;
 
-/// A whole value that a template, an editor or a person left behind.
+/// Whole values that a template, an editor or a person left in place of a key.
 const LEFT_BEHIND: [&str; 33] = [
     "null",
     "~",
@@ -41,7 +41,7 @@ const LEFT_BEHIND: [&str; 33] = [
     "...",
 ];
 
-/// Parts of a value that ask for another one, words joined by `-`.
+/// Parts of a value that tell the reader to replace it, words joined by `-`.
 static PLACEHOLDERS: Words<37> = Words::new([
     "replace-me",
     "replaceme",
@@ -82,13 +82,13 @@ static PLACEHOLDERS: Words<37> = Words::new([
     "redacted",
 ]);
 
-/// What stands for characters that are not shown. Eight of one letter in a row: no random key has them.
+/// Masks in place of hidden characters. No random key has eight equal letters in a row.
 static MASKS: Words<4> = Words::new(["***", "•••", "xxxxxxxx", "XXXXXXXX"]);
 
-/// What joins two keys that should have been separated.
+/// Characters that join two keys that a comma should separate.
 const JOINTS: [char; 5] = ['|', ':', '/', '&', '+'];
 
-/// How keys of vendors begin that hold letters, digits, `-` and `_` alone; longest first.
+/// Beginnings of vendors' keys that otherwise contain only letters, digits, `-` and `_`; longest first.
 const VENDOR_BEGINNINGS: [&str; 14] = [
     "sk-ant-api03-",
     "sk-svcacct-",
@@ -106,7 +106,7 @@ const VENDOR_BEGINNINGS: [&str; 14] = [
     "r8_",
 ];
 
-/// A placeholder, a mask or a shortened key. `lower` is the key in small letters.
+/// A placeholder, a mask or a shortened key. `lower` is the key in lower case.
 pub fn left_behind(key: &str, lower: &str) -> Option<String> {
     let start =
         |beginning: &&&str| lower.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning));
@@ -115,7 +115,7 @@ pub fn left_behind(key: &str, lower: &str) -> Option<String> {
     let joined = lower.replace(['_', ' ', '.'], "-");
     let whole = joined.strip_prefix("sk-").unwrap_or(&joined);
     let is_word = [lower, whole].into_iter().any(|text| LEFT_BEHIND.contains(&text));
-    // Only there: so short a word is found by chance within a random key.
+    // Only at the beginning: a random key may contain so short a word by chance.
     let begins = whole.starts_with("todo-");
     if is_word || begins || is_filler(bare) || PLACEHOLDERS.any_in(&joined) {
         return Some("it is a placeholder, not a key".to_owned());
@@ -127,19 +127,19 @@ pub fn left_behind(key: &str, lower: &str) -> Option<String> {
     (dots || MASKS.any_in(key)).then(|| "it is a shortened or masked key".to_owned())
 }
 
-/// One character again and again: `xxx`, `****`, `00000000`.
+/// One repeated character: `xxx`, `****`, `00000000`.
 fn is_filler(text: &str) -> bool {
     let first = text.chars().next();
     let least = if first.is_some_and(|c| "x*.-_?#•…".contains(c)) { 3 } else { 8 };
     text.chars().all(|c| Some(c) == first) && text.chars().count() >= least
 }
 
-/// What was copied with a key whose vendor is known by its beginning, and a second key without a comma.
+/// Text that was copied along with a key of a known vendor, or a second key without a comma.
 pub fn around_a_key(key: &str) -> Option<String> {
     let length = || count(key.chars().count(), "character");
     let bare = key.trim_start_matches(|c: char| c.is_ascii_punctuation());
     let start = |text: &str| VENDOR_BEGINNINGS.iter().find(|beginning| text.starts_with(**beginning)).copied();
-    // Base64 may begin with these, and then by chance go on like a key.
+    // Base64 may begin with these characters and then continue like a key by chance.
     let least = if key.starts_with(['+', '/', '=', '_', '.', '~', '-']) { 7 } else { 0 };
     let first = key.chars().next().filter(|_| bare.len() < key.len());
     if let (Some(_), Some(first)) = (start(bare).filter(|beginning| beginning.len() >= least), first) {
@@ -153,7 +153,7 @@ pub fn around_a_key(key: &str) -> Option<String> {
     if joined || (beginning.len() >= 7 && key[beginning.len()..].contains(beginning)) {
         return Some("two keys in one; keys are separated by commas, in the variable that ends in KEYS".to_owned());
     }
-    // A shell's own `%` for a missing line break, or its `\` before one, is copied along.
+    // A shell prints `%` for a missing line break and `\` before a continued line; people copy it with the key.
     let last = key.chars().next_back().filter(|last| ['%', '\\'].contains(last))?;
     Some(format!("{}, the last is {}, which ends no key of this vendor", length(), name(last)))
 }

@@ -1,7 +1,7 @@
-//! Values that Coder would store, and that cannot work: keys, URLs, regions, references that were not replaced. Functions of
-//! values; what they say holds nothing of the value but its length, and the place and kind of one character.
+//! Values that Coder would store but cannot use: keys, URLs, regions, unreplaced references. These are functions of
+//! values; their texts contain nothing of the value except its length and the place and kind of one character.
 
-/// Longer values are not looked through: no reference, key or URL is as long, and a value may have a megabyte.
+/// Longer values are not checked: no reference, key or URL is that long, and a value may have a megabyte.
 const LONGEST: usize = 16 << 10;
 
 pub mod characters;

@@ -1,26 +1,26 @@
-//! References that a tool should have replaced by a value, and did not: `$(NAME)`, `{{ .Values.key }}`, `op://vault/item`.
+//! References that a tool should have replaced by a value: `$(NAME)`, `{{ .Values.key }}`, `op://vault/item`.
 
 use super::characters::bare;
 
 const KUBERNETES: &str =
     "Kubernetes replaces it only in `value` of env, and only by a variable that is defined before it in the list";
-/// How a reference that the kubelet replaces is called.
+/// The form of a reference that the kubelet replaces.
 pub const KUBERNETES_FORM: &str = "$(…)";
 const SHELL: &str = "nothing runs a shell over variables; write the value, or $(NAME) in a manifest";
 const TEMPLATE: &str = "the template was not rendered; look at the tool that should do it";
 const ENCRYPTED: &str = "it was not decrypted; look at the tool that should do it";
 const INJECTOR: &str = "its injector did not run for this container; look at the pod's annotations or its entry point";
 
-/// A reference, as it is called in a message, and what should have replaced it.
+/// A reference: its form in a message, and which tool should have replaced it.
 pub struct Reference {
     pub form: &'static str,
     pub advice: &'static str,
 }
 
 enum Where {
-    /// The value begins so.
+    /// At the beginning of the value.
     Begins,
-    /// Anywhere, with something between the two.
+    /// Anywhere, followed by this text later.
     Between(&'static str),
     /// Anywhere.
     Anywhere,
@@ -29,7 +29,7 @@ enum Where {
 struct Row {
     text: &'static str,
     place: Where,
-    /// Which characters are in `text`.
+    /// The set of characters in `text`.
     characters: u128,
     reference: Reference,
 }
@@ -38,7 +38,7 @@ const fn row(text: &'static str, place: Where, form: &'static str, advice: &'sta
     Row { text, place, characters: ascii_of(text), reference: Reference { form, advice } }
 }
 
-/// In this order: `${{ x }}` is one of GitHub before it is one of a shell.
+/// The order matters: `${{ x }}` is GitHub's form before it is a shell's.
 static FORMS: [Row; 64] = [
     row(
         "${{",
@@ -119,7 +119,7 @@ static FORMS: [Row; 64] = [
 static VARIABLE: Reference = Reference { form: "$NAME", advice: SHELL };
 static WINDOWS: Reference = Reference { form: "%NAME%", advice: "only the command prompt of Windows replaces it" };
 
-/// Signs on both sides of a name in capital letters, as replacement tools have them.
+/// Characters around a name in capital letters, as replacement tools use them.
 static TOKENS: [(&str, Reference); 5] = [
     ("__", Reference { form: "__NAME__", advice: TEMPLATE }),
     ("@", Reference { form: "@NAME@", advice: TEMPLATE }),
@@ -128,13 +128,13 @@ static TOKENS: [(&str, Reference); 5] = [
     ("!", Reference { form: "!NAME!", advice: "only the command prompt of Windows replaces it" }),
 ];
 
-/// At least one of these is in every row.
+/// Every row contains at least one of these.
 const SIGNS: u128 = ascii_of("$({<[@ /:.!+R");
 
-/// One of these is in every form that is made of a name.
+/// Every form that surrounds a name contains one of these.
 const NAME_SIGNS: u128 = ascii_of("$%_@#!");
 
-/// The reference that is the value, or in it.
+/// The reference that the value is or contains.
 pub fn find(value: &str) -> Option<&'static Reference> {
     if value.len() > super::LONGEST {
         return None;
@@ -144,7 +144,7 @@ pub fn find(value: &str) -> Option<&'static Reference> {
         return None;
     }
     let bare = bare(value);
-    // A search costs far more than a look at which characters there are at all, and most values have no bracket.
+    // A search costs far more than a look at the set of characters, and most values contain no bracket.
     let of_table = FORMS.iter().filter(|row| row.characters & !there == 0).find(|row| match row.place {
         Where::Begins => bare.starts_with(row.text),
         Where::Anywhere => value.contains(row.text),
@@ -154,9 +154,9 @@ pub fn find(value: &str) -> Option<&'static Reference> {
     of_table.map(|row| &row.reference).or_else(of_names)
 }
 
-/// The ASCII characters of a text, a bit each.
+/// The ASCII characters of a text, one bit each.
 const fn ascii_of(text: &str) -> u128 {
-    // Two halves: a shift of 128 bits is several of 64, for every byte of every value.
+    // Two halves, because a 128-bit shift takes several 64-bit ones for each byte of each value.
     let (bytes, mut halves, mut at) = (text.as_bytes(), [0u64; 2], 0);
     while at < bytes.len() {
         if bytes[at].is_ascii() {
@@ -174,10 +174,10 @@ fn encloses(value: &str, start: &str, end: &str) -> bool {
     })
 }
 
-/// Forms that are made of a name alone. A `$` or `%` in the middle of something else is none.
+/// Forms around a name alone. A `$` or `%` within other text is not a reference.
 fn of_names(value: &str, bare: &str) -> Option<&'static Reference> {
     let alone = bare.strip_prefix('$').map(|name| name.strip_prefix("env:").unwrap_or(name));
-    // In a URL, a part of its own: a password may have a `$` anywhere.
+    // In a URL, only a whole part counts: a password may contain a `$` anywhere.
     let is_url = value.contains("://");
     let parts = || value.split(['/', '.', ':', '?', '=', '&']).filter(|_| is_url);
     let is_part = |part: &str| part.strip_prefix('$').is_some_and(is_upper);
@@ -189,7 +189,7 @@ fn of_names(value: &str, bare: &str) -> Option<&'static Reference> {
     {
         return Some(token);
     }
-    // %NAME%: hexadecimal digits alone are an escape of a URL.
+    // Hexadecimal digits after `%` are a URL escape.
     let is_escape = |name: &str| name.bytes().all(|byte| byte.is_ascii_hexdigit());
     let between: Vec<&str> = value.split('%').skip(1).collect();
     let enclosed = between.split_last().map_or(&[][..], |(_, enclosed)| enclosed);

@@ -1,13 +1,13 @@
-//! Regions that AWS does not have, by their form: new regions appear without us.
+//! Values that cannot be an AWS region by their form. There is no list of regions, since AWS adds new ones.
 
 use super::characters::{oddity, spot};
 use crate::env::suggest::nearest;
 
-/// The last word of every region's name.
+/// The word before the number in every region's name.
 const DIRECTIONS: [&str; 9] =
     ["north", "south", "east", "west", "central", "northeast", "northwest", "southeast", "southwest"];
 
-/// What is wrong with the region, without the value. `None` for an empty one: nothing was set.
+/// The fault of the region, without its value. `None` for an empty one, which is not set.
 pub fn fault(region: &str) -> Option<String> {
     if region.is_empty() {
         return None;
@@ -77,7 +77,7 @@ fn is_number(text: &str) -> bool {
 mod tests {
     use super::fault;
 
-    /// Every region that AWS had in 2026, of every partition.
+    /// Every AWS region of 2026, in every partition.
     #[test]
     fn every_region_of_aws_is_plain() {
         let regions = "us-east-1 us-east-2 us-west-1 us-west-2 af-south-1 ap-east-1 ap-east-2 ap-south-1 ap-south-2 \

@@ -1,5 +1,4 @@
-//! What is judged by a rule that is not ours (Go's), and what must never be warned of. Each fault has its row in
-//! tests/data/reports.md.
+//! Rules that come from Go, and values that must never cause a warning. Each fault has its row in tests/data/reports.md.
 
 use percent_encoding::percent_decode_str;
 use proptest::prelude::*;
@@ -7,7 +6,7 @@ use serde::Deserialize;
 
 use super::{go_url, key, reference, region, url};
 
-/// One line of tests/data/go-urls.json: what `net/url.Parse` of Go 1.26.8 makes of a URL.
+/// One line of tests/data/go-urls.json: the result of `net/url.Parse` in Go 1.26.8.
 #[derive(Deserialize)]
 struct Fact {
     url: String,
@@ -46,19 +45,19 @@ fn urls_are_read_as_go_reads_them() {
                 (None, read.scheme, host, read.opaque && !read.path.is_empty())
             }
         };
-        // A host that is not UTF-8 cannot be written in JSON.
+        // JSON cannot contain a host that is not UTF-8.
         let host = if fact.host.contains('\u{fffd}') { ours.1.clone() } else { fact.host.clone() };
         let same_host = fact.host.contains('\u{fffd}') || ours.2 == host;
         if ours.0 != fact.error || ours.1 != fact.scheme || !same_host || ours.3 != fact.opaque {
             wrong.push(format!("{:?}: {ours:?}, Go: {:?} {} {}", fact.url, fact.error, fact.scheme, fact.host));
         }
-        // What Go refuses is a fault here too.
+        // A URL that Go refuses is a fault here too.
         assert!(fact.error.is_none() || url::fault(&fact.url).is_some(), "{:?}", fact.url);
     }
     assert_eq!(wrong, [""; 0]);
 }
 
-/// Every fault is told without the value, in printable characters.
+/// Every fault is described without the value, in printable characters.
 #[test]
 fn a_fault_shows_a_length_and_one_character() {
     for value in

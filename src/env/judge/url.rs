@@ -1,4 +1,4 @@
-//! Base URLs that cannot work: Coder reads them with Go's `net/url`, and its SDKs then connect to the host.
+//! Base URLs that cannot work: Coder parses them with Go's `net/url`, and its SDKs then connect to the host.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
@@ -9,10 +9,10 @@ use super::go_url::{self, Fault, GoUrl};
 use crate::env::suggest::nearest;
 use crate::provider::redact::{count, ordinal};
 
-/// What the SDKs put behind the base URL themselves.
+/// Paths that the SDKs append to the base URL.
 const ENDPOINTS: [&str; 5] = ["/chat/completions", "/completions", "/responses", "/embeddings", "/messages"];
 
-/// Words of a host that documentation has in place of a name.
+/// Words that documentation uses as a placeholder for a host.
 const PLACEHOLDERS: [&str; 10] = [
     "your-",
     "your_",
@@ -26,10 +26,10 @@ const PLACEHOLDERS: [&str; 10] = [
     "changeme",
 ];
 
-/// What a program writes for a value that it does not have.
+/// Words that programs write for a missing value.
 const NOTHING: [&str; 5] = ["null", "none", "nil", "undefined", "nan"];
 
-/// What is wrong with the URL, without the value. `None` for an empty one: nothing was set.
+/// The fault of the URL, without its value. `None` for an empty one, which is not set.
 pub fn fault(url: &str) -> Option<String> {
     if url.is_empty() {
         return None;
@@ -44,14 +44,14 @@ pub fn fault(url: &str) -> Option<String> {
 }
 
 fn odd_characters(url: &str) -> Option<String> {
-    // Most URLs, in one pass in place of four.
+    // The fast path for most URLs: one pass instead of four.
     if url.bytes().all(|byte| byte.is_ascii_graphic() && !is_quote(byte.into())) {
         return None;
     }
     oddity(url).or_else(|| spot(url, char::is_whitespace))
 }
 
-/// More than the URL was pasted.
+/// Text around the URL was pasted with it.
 fn pasted(url: &str) -> Option<String> {
     let (head, _) = url.split_once("://")?;
     let scheme = head.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
@@ -63,7 +63,7 @@ fn pasted(url: &str) -> Option<String> {
     })
 }
 
-/// What Go says of it, in our words.
+/// Describes Go's refusal.
 fn refused(url: &str, fault: Fault) -> String {
     match fault {
         Fault::Control => spot(url, char::is_control).unwrap_or_else(|| "a control character".to_owned()),
@@ -88,7 +88,7 @@ fn refused(url: &str, fault: Fault) -> String {
     }
 }
 
-/// What else a colon behind the host is than the one of a port.
+/// A colon after the host that does not introduce a port.
 fn port_or_else(url: &str) -> &'static str {
     let behind = url.split_once("//").map_or("", |(_, behind)| behind);
     let authority = behind.split(['/', '?', '#']).next().unwrap_or_default();
@@ -128,7 +128,7 @@ fn not_http(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     })
 }
 
-/// Of a scheme that is neither; or of what only looks like one: `localhost:8080/v1`.
+/// The scheme is neither http nor https, or is not a scheme at all: `localhost:8080/v1`.
 fn scheme_fault(url: &str, parsed: &GoUrl<'_>) -> String {
     let scheme = parsed.scheme.as_str();
     let missing = "the scheme is missing; write https:// before the host".to_owned();
@@ -154,7 +154,7 @@ fn scheme_fault(url: &str, parsed: &GoUrl<'_>) -> String {
     }
 }
 
-/// What has no host at all, so that no scheme before it would help.
+/// Text without any host, so that a scheme before it would not help.
 fn no_url(text: &str) -> Option<&'static str> {
     let lower = text.to_ascii_lowercase();
     if NOTHING.contains(&lower.as_str()) || ["todo", "true", "false", "-", "changeme"].contains(&lower.as_str()) {
@@ -181,7 +181,8 @@ fn host(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     if name.parse::<Ipv6Addr>().is_ok() {
         return Some("an IPv6 address must be between brackets".to_owned());
     }
-    // Beyond ASCII all but dashes, dots and slashes of typography, which look like what was meant.
+    // Beyond ASCII, every character is allowed except typographic dashes, dots and slashes, which look like the ASCII
+    // ones.
     let plain = |c: char| {
         c.is_alphanumeric()
             || matches!(c, '-' | '_' | '.')
@@ -218,7 +219,7 @@ fn port_fault(port: &str) -> Option<String> {
     (!in_range).then(|| "the port is not from 1 to 65535".to_owned())
 }
 
-/// What no path holds unless it was pasted from a template or a text.
+/// Text that appears in a path only if it was pasted from a template or a document.
 fn path(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     if let Some((at, _)) = parsed.path.char_indices().find(|(_, c)| "\"<>\\^`{|}".contains(*c)) {
         return Some(place(url, parsed.path_at + at));
@@ -229,7 +230,7 @@ fn path(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     if let Some(odd) = encoded(parsed.path) {
         return Some(odd);
     }
-    // The end of a link in a text, or of a list.
+    // The end of a link in a document, or of a list.
     let link = parsed.path.ends_with(')') && !parsed.path.contains('(');
     if url.ends_with([',', ';']) || (link && url.ends_with(parsed.path)) {
         return Some(format!(
@@ -246,7 +247,7 @@ fn path(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     Some(format!("it ends in \"{endpoint}\", which Coder adds to a base URL itself"))
 }
 
-/// White space and invisible characters that an editor or a form encoded.
+/// White space and invisible characters that an editor or a form has encoded.
 fn encoded(path: &str) -> Option<String> {
     let decoded = percent_decode_str(path).decode_utf8().ok()?;
     let found =

@@ -1,10 +1,10 @@
-//! Many words that are looked for at once.
+//! Searches for many words at once.
 
-/// Words of two bytes or more. Almost no value holds one of them, and then one pass over it tells so: at each place the next two
-/// bytes say whether any word may begin there. A search for each word by itself takes as many passes, each with its own tables.
+/// Words of at least two bytes. Almost no value contains one, and a single pass proves it: at each position, two bytes
+/// decide whether any word may begin there. Separate searches need one pass per word, each with its own tables.
 pub struct Words<const N: usize> {
     words: [&'static str; N],
-    /// For the first byte of a word, without its highest bit, the low five bits of the second ones.
+    /// Index: the first byte of a word without its highest bit. Bits: the low five bits of the possible second bytes.
     second: [u32; 128],
 }
 
@@ -19,7 +19,7 @@ impl<const N: usize> Words<N> {
         Words { words, second }
     }
 
-    /// Is any of them in the text?
+    /// Whether the text contains any of the words.
     pub fn any_in(&self, text: &str) -> bool {
         let bytes = text.as_bytes();
         let may_begin = |pair: &[u8]| self.second[usize::from(pair[0] & 127)] >> (pair[1] & 31) & 1 == 1;
@@ -38,7 +38,7 @@ mod tests {
         for text in ["ab", "xab", "xxabx", "a***", "••••", "x••• "] {
             assert!(WORDS.any_in(text), "{text}");
         }
-        // `\u{e1}` and `\u{22}` have the low bits of letters that begin a word.
+        // `\u{e1}` and `\u{22}` share low bits with letters that begin a word.
         for text in ["", "a", "b", "ba", "a-b", "**", "a*b*", "••", "\u{e1}\u{22}", "öäü", "a\u{82}"] {
             assert!(!WORDS.any_in(text), "{text}");
         }

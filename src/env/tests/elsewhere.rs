@@ -1,8 +1,8 @@
-//! Values that nobody here knows: manifests without their Secrets leave them open.
+//! Values that are unknown here, because the manifests lack their Secrets.
 
 use super::*;
 
-/// And one behind them whose value is in a Secret that was not given.
+/// Adds a variable whose value is in a Secret that was not given.
 fn with_elsewhere(pairs: &[(&str, &str)], name: &str) -> Vec<Variable> {
     let secret = Source::Secret { name: "ai".into(), key: "k".into() };
     let mut given = variables(pairs);
@@ -29,12 +29,12 @@ fn incomparable_provider_is_described() {
     assert_eq!(unknown(&[openai], "0_BASE_URL"), one("(provider 0)", Some("openai")));
     assert_eq!(unknown(&[openai, ("0_NAME", "mine")], "0_BASE_URL"), one("mine", Some("openai")));
     assert_eq!(unknown(&[("0_NAME", "mine")], "0_TYPE"), one("mine", None));
-    // Of models and credentials nothing that decides is unknown.
+    // Unknown models and credentials leave the provider known.
     assert_eq!(unknown(&[openai], "0_KEYS"), (vec![], 1));
     assert_eq!(unknown(&[openai], "0_BEDROCK_MODEL"), (vec![], 1));
 }
 
-/// Whether what the older variables describe is known, how it is called otherwise, and whether its credentials are.
+/// Whether the provider of the older variables is known, its name otherwise, and whether its credentials are known.
 #[test]
 fn older_variables() {
     let read = |pairs: &[(&str, &str)], name: &str| {
@@ -57,7 +57,7 @@ fn older_variables() {
     assert_eq!(read(&[("CODER_AIBRIDGE_OPENAI_KEY", "k")], "OPENAI_BASE_URL"), unknown("openai"));
 }
 
-/// An object that is not among the manifests may set anything, so what only seems to be missing is no mistake.
+/// An object that is not among the manifests may set any variable, so a missing variable may not be a mistake.
 #[test]
 fn problems_of_absence_are_withdrawn() {
     let judged = |pairs: &[(&str, &str)], missing: &[String]| {
@@ -75,13 +75,13 @@ fn problems_of_absence_are_withdrawn() {
     let url = ("0_BASE_URL", "https://ai.example/v1");
     let openai = ("0_TYPE", "openai");
     let text = |text: &str| text.to_owned();
-    // Nothing is missing, nothing is taken back.
+    // If no object is missing, no finding is withdrawn.
     let said = (text(""), text("provider_without_keys[0] 0_TYPE"), vec![], 1);
     assert_eq!(judged(&[openai, url], &[]), said);
-    // It may have keys there, and another URL.
+    // That object may set keys and another URL.
     assert_eq!(judged(&[openai, url], &secret), (text(""), text("not_in_manifests"), vec![], 1));
     assert_eq!(judged(&[openai], &secret), (text(""), text("not_in_manifests"), vec![text("openai")], 0));
-    // The type may be there; a mistake that is one whatever is there stays.
+    // That object may set the type; a mistake that holds in any case stays.
     assert_eq!(
         judged(&[("0_NAME", "mine"), url], &secret),
         (text(""), text("not_in_manifests"), vec![text("mine")], 0)
@@ -89,7 +89,7 @@ fn problems_of_absence_are_withdrawn() {
     assert_eq!(judged(&[("1_TYPE", "openai"), ("1_BASE_URL", "https://ai.example/v1")], &secret).0, "");
     assert_eq!(judged(&[("0_TYPE", "opnai"), url], &secret).0, "unknown_type[0] 0_TYPE");
     assert_eq!(judged(&[("0_TYPE", "bedrock")], &secret).0, "");
-    // Bedrock finds its endpoint by region.
+    // Bedrock derives its endpoint from the region.
     let bedrock = [("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1")];
     assert_eq!(judged(&bedrock, &secret), (text(""), text("not_in_manifests"), vec![], 1));
     let known = |pairs: &[(&str, &str)]| {
@@ -103,7 +103,7 @@ fn problems_of_absence_are_withdrawn() {
     assert_eq!(known(&bedrock), [true]);
 }
 
-/// A value that is known only in the pod, and what follows for the comparison.
+/// A value that only the pod knows, and the effect on the comparison.
 #[test]
 fn unknown_value_is_a_warning() {
     for (name, code, so) in [

@@ -1,4 +1,5 @@
-//! Values that are not Unicode, empty, very long, with control or bidirectional characters; and secrets in the wrong place.
+//! Values that are not Unicode, empty, very long, or with control or bidirectional characters; and secrets in the wrong
+//! place.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -22,7 +23,7 @@ fn non_unicode_value_is_reported_once() {
     let environment = Environment::read(&[os(b"CODER_AIBRIDGE_PROVIDER_0_TYPE", b"openai"), os(name, b"k\xff")]);
     assert_eq!(lines(&environment.findings.problems), ["not_unicode 0_KEY"]);
 
-    // What is readable beside it is judged; what seems to be missing is not.
+    // Readable variables are judged; missing ones are not.
     let mut given = variables(&[("0_TYPE", "opnai"), ("0_NAME", "Bad"), ("1_KEYS", "a,a"), ("2_TYPE", "openai")]);
     given.extend([os(name, b"\xff"), os(b"CODER_AIBRIDGE_PROVIDER_1_TYPE", b"\xff")]);
     given.extend(variables(&[("3_TYPE", "openai")]));
@@ -117,7 +118,7 @@ fn value() -> impl Strategy<Value = String> {
     prop_oneof![known.prop_map(str::to_owned), any::<String>(), "[a-z0-9,_ -]{0,40}"]
 }
 
-/// A secret as people put it anywhere. In a URL it stands where secrets stand in URLs.
+/// A secret as people might write it anywhere. In a URL it takes a place that URLs have for secrets.
 fn secret() -> impl Strategy<Value = String> {
     prop_oneof![
         "[ -~]{0,9}CANARY[ -~]{2,30}".prop_filter("no URL", |text| !text.contains("://")),
@@ -144,7 +145,7 @@ proptest! {
             environment.strict();
         }
         prop_assert!(printable(&said(&environment)), "{}", said(&environment));
-        // A run that has no problem has providers that Coder would take.
+        // Without problems, Coder would accept every provider.
         if environment.findings.problems.is_empty() {
             for provider in &environment.providers {
                 prop_assert!(crate::provider::check_name(&provider.name).is_ok());
@@ -164,7 +165,7 @@ proptest! {
 
     #[test]
     fn no_value_is_repeated(pairs in prop::collection::vec((name(), prop_oneof![value(), secret()]), 1..10)) {
-        // A valid NAME is shown: it is what the provider is called from then on.
+        // A valid NAME is shown, since it names the provider from then on.
         let is_name = |pair: &(String, String)| pair.0.ends_with("NAME") && crate::provider::check_name(&pair.1).is_ok();
         let given: Vec<Variable> = pairs
             .iter()
@@ -173,7 +174,7 @@ proptest! {
             .collect();
         let mut environment = Environment::read(&given);
         environment.warn_of_undecided();
-        // A URL is shown without its secrets; all else that may be shown of these has no CANARY in it.
+        // A URL is shown without its secrets; no other shown value here contains CANARY.
         prop_assert!(!said(&environment).to_ascii_uppercase().contains("CANARY"), "{}", said(&environment));
     }
 }

@@ -1,4 +1,4 @@
-//! Names to numbers and fields, and what a provider is made of.
+//! From names to numbers and fields, and to the resulting provider.
 
 use secrecy::ExposeSecret;
 
@@ -27,14 +27,14 @@ fn structure() {
         (&[("9223372036854775808_TYPE", "x")], &["malformed_variable 9223372036854775808_TYPE"]),
         (&[("++1_TYPE", "x")], &["malformed_variable ++1_TYPE"]),
         (&[("0x1_TYPE", "x")], &["malformed_variable 0x1_TYPE"]),
-        // The first missing number, and the variable behind the gap.
+        // The first missing number, and the variable after the gap.
         (&[("1_TYPE", "openai")], &["index_gap[0] 1_TYPE"]),
         (
             &[("0_TYPE", "openai"), ("2_TYPE", "azure"), ("5_KEY", "k"), ("5_TYPE", "google")],
             &["index_gap[1] 2_TYPE", "index_gap[3] 5_KEY"],
         ),
         (&[("0_TYPE", "openai"), ("9223372036854775807_TYPE", "azure")], &["index_gap[1] 9223372036854775807_TYPE"]),
-        // Any suffix opens its number.
+        // Any suffix starts a provider of its number.
         (&[("0_WHATEVER", "x")], &["type_required[0] 0_TYPE"]),
         (&[("0_", "x")], &["type_required[0] 0_TYPE"]),
     ];
@@ -66,14 +66,14 @@ fn numbers_are_read_as_go_reads_them_and_sorted_as_numbers() {
 
 #[test]
 fn the_last_value_wins_in_coders_order() {
-    // One spelling twice (as an env list of a pod can have it), two letter cases: the order of the environment.
+    // One spelling twice (possible in the env list of a pod), or two letter cases: the order of the environment.
     assert_eq!(only(&[("0_TYPE", "azure"), ("0_TYPE", "openai")]).kind, ProviderType::Openai);
     let provider = only(&[("0_TYPE", "openai"), ("0_BASE_URL", "https://a/"), ("0_base_url", "https://b/")]);
     assert_eq!(
         (provider.base_url.as_str(), provider.origins.base_url.variable.as_str()),
         ("https://b/", "CODER_AIBRIDGE_PROVIDER_0_base_url")
     );
-    // Two spellings of a number: the order of the text behind the prefix, wherever they stand.
+    // Two spellings of a number: the order of the text after the prefix, in any order of the environment.
     for pairs in [
         [("00_TYPE", "azure"), ("0_TYPE", "openai")],
         [("0_TYPE", "openai"), ("00_TYPE", "azure")],
@@ -145,11 +145,11 @@ fn bedrock() {
     assert_eq!(provider.origins.base_url.variable, "CODER_AIBRIDGE_PROVIDER_0_BEDROCK_BASE_URL");
     assert_eq!(provider.origins.base_url.presence, Presence::Unset);
 
-    // A model alone makes anthropic no Bedrock provider, and its keys are fine.
+    // A model alone does not make an anthropic provider a Bedrock one, so its keys are valid.
     let provider = only(&[("0_TYPE", "anthropic"), ("0_KEY", "k"), ("0_BEDROCK_MODEL", "m")]);
     assert!(provider.bedrock.is_none() && keys(&provider) == ["k"]);
 
-    // Set but empty counts as configured: type bedrock has what it needs, and another type does not.
+    // Set but empty counts as configured: type bedrock has enough, and another type conflicts.
     let empty = [("0_BEDROCK_ACCESS_KEY", ""), ("0_BEDROCK_ACCESS_KEY_SECRET", "")];
     let problems = ["empty_key[0] 0_BEDROCK_ACCESS_KEY", "empty_key[0] 0_BEDROCK_ACCESS_KEY_SECRET"];
     assert_problems(&[&[("0_TYPE", "bedrock")], &empty[..]].concat(), &problems);
@@ -168,7 +168,7 @@ fn warnings() {
     let table: &[(Pairs, &[&str])] = &[
         (&[("0_TYPE", "openai"), key, url], &[]),
         (&[("0_TYPE", "copilot"), url], &[]),
-        // Coder: a region is enough for AWS's own endpoint, whatever the type is called.
+        // In Coder a region is enough for AWS's own endpoint, with either type.
         (&[("0_TYPE", "bedrock"), region, models[0], models[1]], &[]),
         (&[("0_TYPE", "anthropic"), region, models[0], models[1]], &[]),
         (
@@ -178,7 +178,7 @@ fn warnings() {
         (&[("0_TYPE", "anthropic"), region, models[0]], &["bedrock_without_models[0] 0_BEDROCK_SMALL_FAST_MODEL"]),
         (&[("0_TYPE", "openai"), url], &["provider_without_keys[0] 0_TYPE"]),
         (&[("0_TYPE", "openai"), ("0_NAME", "n"), url], &["provider_without_keys[0] 0_NAME"]),
-        // An empty URL is the vendor's endpoint for these, and OpenAI's for the others.
+        // For these an empty URL means the vendor's endpoint; for the others, OpenAI's.
         (&[("0_TYPE", "openai"), key], &[]),
         (&[("0_TYPE", "anthropic"), key], &[]),
         (&[("0_TYPE", "copilot")], &[]),
@@ -258,7 +258,7 @@ fn too_few_providers() {
     assert_eq!(environment.findings.problems, []);
     environment.require(2, "X");
     assert_eq!(lines(&environment.findings.problems), ["too_few_providers X"]);
-    // One that cannot be compared is there all the same.
+    // A provider that cannot be compared still counts.
     let mut given = variables(&[("0_TYPE", "openai"), ("1_NAME", "other")]);
     given.push(Variable::in_pod("CODER_AIBRIDGE_PROVIDER_1_TYPE", "it comes from fieldRef metadata.name"));
     let mut environment = Environment::read(&given);
@@ -269,7 +269,7 @@ fn too_few_providers() {
     assert_eq!(environment.findings.problems[0].message.split(',').next(), Some("2 providers in the environment"));
 }
 
-/// The name decides how a provider is called in what is said of it.
+/// How findings name a provider.
 #[test]
 fn name_is_shown_unless_it_may_be_a_secret() {
     let told = |pairs: &[(&str, &str)], from_secret: &[(&str, &str)]| {
@@ -285,7 +285,7 @@ fn name_is_shown_unless_it_may_be_a_secret() {
     assert_eq!(told(&[("0_TYPE", "openai")], &[]), (text("openai"), text("openai")));
     assert_eq!(told(&[("0_TYPE", "openai"), ("0_NAME", "mine")], &[]), (text("mine"), text("mine")));
     assert_eq!(told(&[("0_TYPE", "opnai"), ("0_NAME", "mine")], &[]), (text("mine"), None));
-    // A type that is none stands in for the name, and may be anything.
+    // An unknown type serves as the name and may be any text.
     assert_eq!(told(&[("0_TYPE", "opnai")], &[]), (None, None));
     let number = text("(provider 0, name not shown)");
     assert_eq!(told(&[("0_TYPE", "openai")], &[("0_NAME", "mine")]), (None, number.clone()));
@@ -298,13 +298,13 @@ fn mixed_prefixes() {
     let environment =
         assert_problems(&[("0_TYPE", "openai"), gateway], &["mixed_prefixes * CODER_AI_GATEWAY_PROVIDER_*"]);
     assert!(environment.findings.problems[0].message.contains("move all providers to CODER_AI_GATEWAY_PROVIDER_*"));
-    // Each is numbered on its own.
+    // Each prefix is numbered separately.
     assert_problems(&[gateway], &[]);
     assert_problems(
         &[("1_TYPE", "openai"), gateway],
         &["index_gap[0] 1_TYPE", "mixed_prefixes * CODER_AI_GATEWAY_PROVIDER_*"],
     );
-    // What is no provider does not count.
+    // Variables that describe no provider do not count.
     assert_problems(
         &[("A_TYPE", "x"), gateway, ("CODER_AIBRIDGE_PROVIDER_A_TYPE", "x")],
         &["malformed_variable A_TYPE"],

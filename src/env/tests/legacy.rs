@@ -35,7 +35,7 @@ fn names_in_either_case_are_read_and_named_as_written() {
     assert_eq!(provider.origins.base_url.variable, "CODER_AIBRIDGE_OPENAI_BASE_URL");
     let newer = &providers(&[OPENAI_KEY, ("coder_ai_gateway_openai_base_url", "https://new/")])[0];
     assert_eq!(newer.base_url, "https://new/");
-    // As everywhere, the last of one name counts.
+    // As everywhere, the last value of a name counts.
     let last = &providers(&[OPENAI_KEY, ("coder_aibridge_openai_key", "last")])[0];
     assert_eq!(last.keys[0].expose_secret(), "last");
     let unreadable = Variable::from_os("coder_aibridge_openai_key".into(), super::validation::not_unicode());
@@ -59,7 +59,7 @@ fn empty_value_overrides_the_default_and_nothing_is_trimmed() {
         panic!("one provider")
     };
     assert_eq!(bedrock.bedrock.as_ref().unwrap().model, "");
-    // An empty credential is no Bedrock configuration, unlike in the indexed variables.
+    // Unlike in the indexed variables, an empty credential is not a Bedrock configuration.
     let provider = &providers(&[ANTHROPIC_KEY, ("CODER_AIBRIDGE_BEDROCK_ACCESS_KEY", "")])[0];
     assert!(provider.bedrock.is_none());
 }
@@ -88,7 +88,7 @@ fn the_newer_spelling_decides_variable_by_variable() {
         let provider = &providers(&[&[OPENAI_KEY], *pairs].concat())[0];
         assert_eq!((provider.base_url.as_str(), provider.origins.base_url.variable.as_str()), (*url, *variable));
     }
-    // The knowing difference: an empty key does not hide one, as it would in Coder.
+    // The deliberate difference: an empty key does not hide the other one, as it would in Coder.
     let provider = &providers(&[OPENAI_KEY, ("CODER_AI_GATEWAY_OPENAI_KEY", "")])[0];
     assert_eq!(provider.origins.keys.variable, OPENAI_KEY.0);
     let provider = &providers(&[OPENAI_KEY, ("CODER_AI_GATEWAY_OPENAI_KEY", "new")])[0];
@@ -139,7 +139,7 @@ fn bedrock_has_default_models_and_no_keys() {
     );
 }
 
-/// Only for the two types that every database knows; the plan decides the others.
+/// Only for the two types that every database knows; the plan decides about the others.
 #[test]
 fn a_name_of_an_older_provider() {
     let url = ("0_BASE_URL", "https://a.example/");
@@ -157,13 +157,13 @@ fn a_name_of_an_older_provider() {
         let mut environment = assert_problems(&pairs, &[]);
         assert_eq!(environment.providers.len(), 2, "both are there for the plan");
         assert_eq!(environment.providers[0].index, Some(0));
-        // Offline nobody decides, so it is a warning.
+        // Without a database this is undecided, so it is a warning.
         environment.warn_of_undecided();
         assert!(environment.findings.warnings.iter().any(|warning| warning.code == Code::LegacyNameConflict));
     }
 }
 
-/// Without a database nobody knows whether Coder would skip the newer type, and so whether the name is taken.
+/// Without a database it is unknown whether Coder would skip the newer type, and so whether the name is taken.
 #[test]
 fn a_name_that_only_the_database_can_decide_about() {
     let warned = |pairs: &[(&str, &str)]| {
@@ -174,7 +174,7 @@ fn a_name_that_only_the_database_can_decide_about() {
     };
     let legacy = ("CODER_AIBRIDGE_OPENAI_KEY", "k");
     assert_eq!(warned(&[("0_TYPE", "azure"), ("0_NAME", "openai"), legacy]), 1);
-    // Another name, or two that are both indexed.
+    // Another name, or two indexed providers.
     assert_eq!(warned(&[("0_TYPE", "azure"), legacy]), 0);
     assert_eq!(warned(&[("0_TYPE", "azure"), ("1_TYPE", "google")]), 0);
 }

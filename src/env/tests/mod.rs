@@ -1,4 +1,4 @@
-//! Coder's rules for the environment, as tables: variables on the left, what must be said of them on the right.
+//! Coder's rules for the environment as tables: variables on the left, expected findings on the right.
 
 mod elsewhere;
 mod hostile;
@@ -9,7 +9,7 @@ mod validation;
 use super::*;
 use crate::provider::Source;
 
-/// Variables, as name and value.
+/// Variables as pairs of name and value.
 type Pairs<'a> = &'a [(&'a str, &'a str)];
 
 const AIBRIDGE: &str = "CODER_AIBRIDGE_PROVIDER_";
@@ -30,7 +30,7 @@ fn variables(pairs: &[(&str, &str)]) -> Vec<Variable> {
     pairs.iter().map(|(name, value)| Variable::new(full(name), *value, Source::Process)).collect()
 }
 
-/// `code[index] VARIABLE VARIABLE`, sorted, the prefix left out.
+/// `code[index] VARIABLE VARIABLE`, sorted, without the prefix.
 fn lines(problems: &[Problem]) -> Vec<String> {
     let mut lines: Vec<String> = problems
         .iter()
@@ -76,7 +76,7 @@ fn sorted<'a>(lines: &[&'a str]) -> Vec<&'a str> {
     lines
 }
 
-/// The messages of everything that is said.
+/// The messages of all findings.
 fn said(environment: &Environment) -> String {
     let of = |problem: &Problem| {
         let more = [problem.provider.clone(), problem.suggestion.clone()].into_iter().flatten();

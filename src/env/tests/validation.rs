@@ -1,10 +1,10 @@
-//! Checks 1 to 17 of one indexed provider.
+//! Checks 1 to 17 of an indexed provider.
 
 use super::*;
 
 const URL: (&str, &str) = ("0_BASE_URL", "https://ai.example/v1");
 
-/// Each check alone, with every way to break it.
+/// Each check alone, with every way to fail it.
 #[test]
 fn each_check_has_its_code_its_index_and_its_variables() {
     let table: &[(Pairs, &[&str])] = &[
@@ -94,7 +94,7 @@ fn each_check_has_its_code_its_index_and_its_variables() {
     }
 }
 
-/// Fields of a branch that was never released: the provider is seeded all the same.
+/// Fields of a branch that was never released: the provider is still seeded.
 #[test]
 fn federation_fields_are_unknown() {
     let fields = ["FEDERATION_RULE_ID", "ORGANIZATION_ID", "IDENTITY_TOKEN_FILE", "SERVICE_ACCOUNT_ID", "WORKSPACE_ID"];
@@ -108,7 +108,7 @@ fn federation_fields_are_unknown() {
     }
 }
 
-/// Suppressed are 3 to 7 of that provider and nothing else.
+/// Without a type, only checks 3 to 7 of that provider are left out.
 #[test]
 fn without_a_type_only_3_to_7_are_left_out() {
     for (kind, code) in [("", "type_required"), ("sk-wrong-place", "unknown_type")] {
@@ -138,7 +138,7 @@ fn without_a_type_only_3_to_7_are_left_out() {
     }
 }
 
-/// transcripts: every mistake at once, and every code of the environment in one run.
+/// Every mistake at once, and every code of the environment in one run.
 #[test]
 fn all_problems_of_a_run_are_found_together() {
     let mut given = variables(&[
@@ -175,7 +175,7 @@ fn all_problems_of_a_run_are_found_together() {
     let mut found: Vec<Code> = environment.findings.problems.iter().map(|problem| problem.code).collect();
     found.sort();
     found.dedup();
-    // What remains is not of the environment, or is in `without_a_type…`.
+    // The remaining codes do not belong to the environment, or are in `without_a_type…`.
     let others = [Code::EncryptionKeyInvalid, Code::EnvFileInvalid, Code::EnvironmentTooLarge, Code::InvalidOption];
     let expected: Vec<Code> =
         Code::ALL.iter().copied().filter(|code| *code < Code::DatabaseUrlInvalid && !others.contains(code)).collect();
@@ -202,7 +202,7 @@ fn messages_help() {
         message(&[("0_TYPE", "openai"), ("0_KEYS", "a,b,a")]),
         "the 3rd key is the same as the 1st; remove one of them"
     );
-    // As many as Coder takes are none too many.
+    // Coder's limit itself is allowed.
     assert_eq!(read(&[("0_TYPE", "openai"), ("0_KEYS", "1,2,3,4,5")]).findings.problems, []);
     let bedrock = [("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1"), ("0_KEY", "k")];
     assert_eq!(message(&bedrock), "type bedrock takes no keys; use the BEDROCK_* fields");
@@ -219,7 +219,7 @@ fn messages_help() {
     assert!(message(&[("0_TYPE", "openai"), ("0_KEYS", "a,,b")]).starts_with("the 2nd key is empty"));
     assert!(message(&[("0_TYPE", "openai"), ("0_KEY", "")]).starts_with("set, but empty"));
     assert_eq!(read(&[("0_TYPE", "opnai")]).findings.problems[0].suggestion.as_deref(), Some("openai"));
-    // A known type is not a secret; a key in the wrong place is, even one that could be a name.
+    // A known type is not secret; a key in the wrong place is, even one that could be a name.
     for pairs in
         [&[("0_TYPE", "sk-0123456789"), ("0_NAME", "sk-ABCDEFGHIJ")], &[("0_TYPE", "sk-0123456789"), ("0_KEY", "")]]
     {

@@ -1,5 +1,5 @@
-//! A plan and what an operator decided to the updates that carry it out: a function of values. It is the only way to change
-//! a row that is there, and it changes exactly what the named conflict is about.
+//! Turns a plan and an operator's decision into updates: a function of values. Only these updates change an existing row,
+//! and they change exactly the fields of the named conflict.
 
 mod select;
 
@@ -71,7 +71,7 @@ fn settle(
     resolution
 }
 
-/// What `--take-environment` covers, written as a decision is.
+/// The updates for `--take-environment`, in the form of a decision.
 pub(super) fn take(
     conflicts: &[Conflict],
     provider: &DesiredProvider,
@@ -83,7 +83,7 @@ pub(super) fn take(
     Ok(Update { take: Some(options.take), ..update })
 }
 
-/// Exactly the fields that differ, but never nothing in the place of stored credentials. `Err`: why not, and the way out.
+/// Updates exactly the fields that differ, but never removes stored credentials. `Err`: the reason and the way out.
 fn update(
     conflicts: &[Conflict],
     provider: &DesiredProvider,
@@ -151,10 +151,11 @@ fn update(
     Ok(update)
 }
 
-/// What Coder resolved of a model by region and role, and keeps beside it.
+/// Model ids that Coder resolved by region and role and stores with the settings.
 const RESOLVED: [&str; 2] = ["resolved_model", "resolved_small_fast_model"];
 
-/// The stored settings with the differing fields from the environment; fields that are not compared and unknown keys stay.
+/// The stored settings with the differing fields from the environment; fields that are not compared and unknown keys
+/// stay.
 fn merged(
     provider: &DesiredProvider,
     wanted: &BedrockSettings,
@@ -179,8 +180,8 @@ fn merged(
     settings
 }
 
-/// Coder never changes a type. Here it is allowed only if nothing is lost by it and no key is sent to another vendor's
-/// endpoint unseen: keys are replaced by those of the environment, and Bedrock settings are never thrown away.
+/// Coder never changes a type. Here a change is allowed only if nothing is lost and no key goes to another vendor's
+/// endpoint unseen: the environment's keys replace the stored ones, and Bedrock settings are never dropped.
 fn may_change_type(
     provider: &DesiredProvider,
     row: &StoredProvider,
@@ -238,7 +239,7 @@ fn restore(snapshot: &Snapshot, request: &Request) -> Resolution {
     resolution
 }
 
-/// How it is written in this database, or the problems of the database that prevent it.
+/// Decides how the updates are written in this database, or adds the problems that prevent them.
 fn prepare(resolution: &mut Resolution, schema: &Schema, options: &PlanOptions) {
     for update in &mut resolution.updates {
         update.forgets_models &= schema.resolved_models;

@@ -1,4 +1,4 @@
-//! Which conflicts a decision is about, and whether they are the ones that were seen.
+//! Selects the conflicts of a decision and checks that they are the ones that the operator saw.
 
 use crate::env::nearest;
 use crate::options::resolve::Request;
@@ -8,7 +8,7 @@ use crate::plan::update::Resolution;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::{DesiredProvider, redact};
 
-/// The conflicts that the request is about, as they are now. A problem says why nothing is done.
+/// The requested conflicts in their current state. A problem explains why nothing is done.
 pub fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Resolution {
     let scope = Scope::of(plan, desired, request);
     let (mut selected, problems) = scope.named_providers();
@@ -34,7 +34,7 @@ pub fn select(plan: &Plan, desired: &[DesiredProvider], request: &Request) -> Re
     Resolution { selected, conflicts, findings, ..Resolution::default() }
 }
 
-/// The providers that the request names, or all of them.
+/// The providers that the request names, or all providers.
 struct Scope<'a> {
     plan: &'a Plan,
     desired: &'a [DesiredProvider],
@@ -51,12 +51,12 @@ impl<'a> Scope<'a> {
         Scope { plan, desired, request, labels, conflicts }
     }
 
-    /// The names that were given, and why one of them can have no conflict.
+    /// The given names, and a problem for each that cannot have a conflict.
     fn named_providers(&self) -> (Vec<String>, Vec<Problem>) {
         let (mut selected, mut problems) = (Vec::new(), Vec::new());
         for (at, name) in self.request.providers.iter().enumerate() {
             let Some(position) = self.desired.iter().position(|provider| provider.name == *name) else {
-                // Not echoed: an argument that is not a name of ours may be anything.
+                // The argument is not echoed: an unknown name may be any text.
                 let known: Vec<String> = self.desired.iter().map(DesiredProvider::label).collect();
                 let message = format!(
                     "the environment describes no provider of the {} name; {}",
@@ -73,7 +73,7 @@ impl<'a> Scope<'a> {
         (selected, problems)
     }
 
-    /// The problems of these providers, and those of none.
+    /// The problems of these providers, and problems of no provider.
     fn problems(&self) -> impl Iterator<Item = &Problem> {
         let in_scope = |problem: &&Problem| problem.provider.as_ref().is_none_or(|name| self.labels.contains(name));
         self.plan.findings.problems.iter().filter(in_scope)
@@ -83,18 +83,18 @@ impl<'a> Scope<'a> {
         self.request.conflicts.contains(&conflict.id)
     }
 
-    /// An id was given that is not the id of a conflict in scope.
+    /// Whether a given id is not the id of a conflict in scope.
     fn has_unknown_id(&self) -> bool {
         self.request.conflicts.iter().any(|id| self.conflicts.iter().all(|conflict| conflict.id != *id))
     }
 
-    /// With both names and ids given, each named provider needs the id of its conflict.
+    /// If both names and ids are given, each named provider needs the id of its conflict.
     fn conflict_without_id(&self) -> Option<&'a Conflict> {
         let named = !self.request.providers.is_empty() && !self.request.conflicts.is_empty();
         self.conflicts.iter().copied().find(|conflict| named && !self.is_given(conflict))
     }
 
-    /// No conflict is left: another session resolved it, as intended, or these providers cannot have one.
+    /// No conflict remains: another session resolved it, as intended, or these providers cannot have one.
     fn nothing_left(&self) -> Findings {
         let of_scope =
             self.plan.entries.iter().filter(|entry| self.labels.contains(&self.desired[entry.desired].label()));
@@ -121,7 +121,7 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// What was probably meant, or what there is. `known` is shown as it is.
+/// The name that was probably meant, or the existing names. `known` is shown unchanged.
 pub fn unknown_name(name: &str, known: &[String]) -> String {
     match nearest(name, known.iter().map(String::as_str)) {
         Some(meant) => format!("did you mean {meant}?"),
@@ -133,7 +133,7 @@ pub fn unknown_name(name: &str, known: &[String]) -> String {
     }
 }
 
-/// So many names are listed.
+/// The most names that a message lists.
 const NAMES: usize = 20;
 
 fn id_missing(conflict: &Conflict) -> Problem {
@@ -144,7 +144,7 @@ fn id_missing(conflict: &Conflict) -> Problem {
     Problem::new(Code::ConflictMoved, message).provider(&conflict.provider)
 }
 
-/// Why there can be no conflict of a provider in this state.
+/// Why a provider in this state cannot have a conflict.
 fn no_conflict(provider: &DesiredProvider, state: State) -> Option<Problem> {
     let why = match state {
         State::Missing => "it is not in the database, so there is nothing to resolve; seed inserts it",

@@ -51,7 +51,7 @@ fn a_stored_key_that_cannot_be_read() {
     );
     let fail = plan(&openai(), &rows, &FAIL);
     assert_eq!(codes(&fail.findings.problems), [Code::EncryptionKeyRequired]);
-    // Not asked for, so it does not matter.
+    // Credentials are not compared, so the damage does not matter.
     let ignore = plan(&openai(), &rows, &IGNORE);
     assert!(ignore.findings.warnings.is_empty() && !ignore.blocks());
 
@@ -91,7 +91,7 @@ fn bedrock_credentials() {
         assert_eq!(differences(row(), &FAIL), [format!("bedrock_credentials 2 | {count}")]);
         assert!(differences(row(), &IGNORE).is_empty());
     }
-    // Settings without credentials are not the same as no settings.
+    // Settings without credentials differ from no settings.
     let region_only = desired(&[("0_TYPE", "bedrock"), ("0_NAME", "aws"), ("0_BEDROCK_BASE_URL", URL)]);
     let none = plan(&region_only, &with(schema(), snapshot([("aws", row("bedrock", URL, &[]))])), &FAIL);
     assert_eq!(none.conflicts.len(), 1);

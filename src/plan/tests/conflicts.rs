@@ -1,4 +1,4 @@
-//! What differs: fields, ids, fingerprints, and what may be seen of it.
+//! Conflicts: fields, ids, fingerprints, and their redaction.
 
 use super::*;
 use crate::provider::Presence;
@@ -35,7 +35,7 @@ fn every_field_that_differs_and_no_other() {
     }
     let region = of(&bedrock(), "aws", bedrock_row("bedrock", "eu-west-1", Some(("id", "secret"))));
     assert_eq!(differences(&region), ["bedrock_region us-east-1 | eu-west-1"]);
-    // From a Bedrock provider to one with a key of its own.
+    // From a Bedrock provider to a provider with its own key.
     let claude = desired(&[("0_TYPE", "anthropic"), ("0_NAME", "aws"), ("0_BASE_URL", URL), ("0_KEY", "k")]);
     let all = of(&claude, "aws", bedrock_row("anthropic", "eu-west-1", Some(("id", "secret"))));
     assert_eq!(
@@ -74,7 +74,7 @@ fn a_conflict_says_where_both_values_come_from() {
     assert_eq!((url.provider.as_str(), url.updated_at.as_str()), ("openai", "2026-11-20T09:12:00Z"));
     assert_eq!(url.origin.variable, "CODER_AIBRIDGE_PROVIDER_0_BASE_URL");
     assert_eq!(keys.origin.variable, "CODER_AIBRIDGE_PROVIDER_0_KEY");
-    // As it would be spelled, where it is not set; and a default of Coder's says that it is one.
+    // An unset variable shows the spelling that it would have, and a default of Coder is marked as such.
     let unset = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL)]);
     let origin = of(&unset, "openai", row("openai", URL, &["k"])).conflicts[0].origin.clone();
     assert_eq!((origin.variable.as_str(), origin.presence), ("CODER_AIBRIDGE_PROVIDER_0_KEYS", Presence::Unset));
@@ -96,7 +96,7 @@ fn fingerprints_can_be_confirmed_by_who_holds_the_key() {
     let FieldValue::Credentials { count: 2, fingerprints } = &plan.conflicts[0].database else { panic!("two keys") };
     assert!(fingerprints.contains(&expected.to_owned()) && fingerprints.iter().all(|text| text.len() == 8));
     assert!(fingerprints.is_sorted());
-    // Of another row the same key looks different.
+    // In another row the same key has another fingerprint.
     assert_ne!(fingerprint(&Uuid::nil(), "sk-one"), expected);
 }
 
@@ -109,7 +109,7 @@ fn an_id_belongs_to_its_provider_and_changes_with_either_side() {
     let shared = of(&openai(), "openai", base());
     assert_eq!(shared.conflicts.len(), 2);
     assert!(shared.conflicts.iter().all(|conflict| conflict.id == first), "all fields of a provider share it");
-    // Neither the order of keys nor the time of the row is a side.
+    // The order of keys and the time of the row are not part of a side.
     let reordered = StoredProvider {
         updated_at: "2027-01-01T00:00:00Z".into(),
         ..row("openai", "https://other.example/", &["b", "a"])
@@ -132,7 +132,7 @@ fn an_id_belongs_to_its_provider_and_changes_with_either_side() {
     assert_eq!(distinct.len(), others.len() + 1, "{others:?}");
 }
 
-/// docs/conflicts.md says how an id is made; its example is this one.
+/// The id of the example in docs/conflicts.md, which describes how an id is made.
 #[test]
 fn conflict_id_is_the_published_one() {
     let page = include_str!("../../../docs/conflicts.md");
@@ -157,9 +157,9 @@ fn field_that_is_not_compared_leaves_the_id_alone() {
     assert_eq!(of(&IGNORE, &["a"]), of(&IGNORE, &["b", "c"]));
     assert_ne!(of(&WRITE, &["a"]), of(&WRITE, &["b"]));
     assert_ne!(of(&IGNORE, &["a"]), of(&WRITE, &["a"]));
-    // How a difference counts is no side.
+    // The comparison mode is not part of a side.
     assert_eq!(of(&WRITE, &["a"]), of(&FAIL, &["a"]));
-    // Keys that cannot be read are not compared.
+    // Unreadable keys are not compared.
     let sealed = |environment: &[DesiredProvider]| {
         let mut sealed = row("openai", "https://other.example/", &[]);
         sealed.keys = Some(vec![Err(Unreadable::KeyRequired)]);
@@ -169,7 +169,7 @@ fn field_that_is_not_compared_leaves_the_id_alone() {
     assert_eq!(sealed(&openai()), sealed(&other));
 }
 
-/// What the database holds of it is the same secret, or was.
+/// The database's value is or was the same secret.
 #[test]
 fn value_from_a_secret_hides_both_sides() {
     let secret = Source::Secret { name: "ai".into(), key: "url".into() };

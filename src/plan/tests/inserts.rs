@@ -1,4 +1,4 @@
-//! May what is missing be inserted, and how? Only what these rows need can stand against them.
+//! Whether and how missing rows can be inserted. Only the needs of these rows can prevent it.
 
 use std::collections::BTreeSet;
 
@@ -43,7 +43,7 @@ fn columns() {
     let plan = missing(&openai(), asks.clone(), &WRITE);
     assert_eq!(codes(&plan.findings.problems), [Code::SchemaUnsupported]);
     assert!(plan.findings.problems[0].message.contains("ai_provider_keys.weight") && plan.insert.is_none());
-    // No key is inserted, so that table does not matter; nor does a new column with a default.
+    // No key is inserted, so that table does not matter, nor does a new column with a default.
     assert!(missing(&copilot(), asks.clone(), &WRITE).insert.is_some());
     asks.keys.columns.insert("weight".into(), Column { required: false, insertable: true });
     assert!(missing(&openai(), asks, &WRITE).insert.is_some());
@@ -85,7 +85,7 @@ fn a_writer_needs_grants_and_a_reader_is_told() {
         codes(&missing(&openai(), Schema { read_only: true, ..schema() }, &READ).findings.warnings),
         [Code::CannotInsert]
     );
-    // One that may insert nowhere is meant to be a reader: that the server is one too is worth saying, the grants are not.
+    // A role without any INSERT is meant to be a reader: the message names the read-only server but no grants.
     let mut reader = Schema { read_only: true, ..schema() };
     let Schema { providers, keys, audit, .. } = &mut reader;
     for table in [providers, keys, &mut audit.as_mut().unwrap().table] {
@@ -98,7 +98,7 @@ fn a_writer_needs_grants_and_a_reader_is_told() {
     let plan = missing(&openai(), reader, &READ);
     assert_eq!(codes(&plan.findings.warnings), [Code::CannotInsert]);
     assert!(plan.findings.warnings[0].message.contains("read only"), "{}", plan.findings.warnings[0].message);
-    // Nothing is missing: nothing of this matters.
+    // With no missing row, none of this matters.
     let row = row("openai", URL, &["sk-one"]);
     let there =
         super::plan(&openai(), &with(refuse(|schema| &mut schema.providers), snapshot([("openai", row)])), &WRITE);
@@ -123,16 +123,16 @@ fn encryption() {
         (&[], &["0000000"], &[], &[], Plain),
         (&["aaaaaaa"], &[], &[], &[], Problem(Code::EncryptionKeyRequired)),
         (&["aaaaaaa"], &[], &["aaaaaaa"], &["aaaaaaa"], With("aaaaaaa")),
-        // The first given one is not registered yet; the second is in use.
+        // The first given key is not registered yet; the second is in use.
         (&["bbbbbbb"], &[], &["bbbbbbb"], &["aaaaaaa", "bbbbbbb"], With("bbbbbbb")),
         (&["aaaaaaa", "bbbbbbb"], &[], &["bbbbbbb", "aaaaaaa"], &["bbbbbbb", "aaaaaaa"], With("bbbbbbb")),
         (&["aaaaaaa"], &[], &[], &["bbbbbbb"], Problem(Code::UnknownEncryptionKey)),
-        // The digest is there, but the key does not open its row.
+        // The digest exists, but the key does not open its row.
         (&["aaaaaaa"], &[], &[], &["aaaaaaa"], Problem(Code::UnknownEncryptionKey)),
         (&[], &[], &[], &["aaaaaaa"], Pending),
         (&["bbbbbbb"], &["aaaaaaa"], &["bbbbbbb"], &["aaaaaaa", "bbbbbbb"], Problem(Code::EncryptionKeyRevoked)),
         (&[], &["aaaaaaa"], &[], &["aaaaaaa"], Problem(Code::EncryptionKeyRevoked)),
-        // A revoked one further back may still open old rows.
+        // A revoked key later in the list may still open old rows.
         (&["bbbbbbb"], &["aaaaaaa"], &["bbbbbbb"], &["bbbbbbb", "aaaaaaa"], With("bbbbbbb")),
     ] {
         let encryption = Encryption {
@@ -152,7 +152,7 @@ fn encryption() {
             other => panic!("{other:?}"),
         };
         assert_eq!(is, expected, "active {active:?}, revoked {revoked:?}, usable {usable:?}, given {given:?}");
-        // Nothing to encrypt: nothing of this matters.
+        // With nothing to encrypt, none of this matters.
         let plan = missing(&copilot(), schema, &PlanOptions { keys_given: !given.is_empty(), ..WRITE });
         assert!(plan.insert.is_some_and(|insert| insert.encrypt_with.is_none()) && plan.findings.warnings.is_empty());
     }

@@ -52,7 +52,7 @@ fn sorted(keys: &[String]) -> Vec<String> {
     sorted
 }
 
-/// The type differs always, so that there is a conflict.
+/// The type always differs, so that there is a conflict.
 fn id_of((url, stored_url, keys, stored_keys): &Sides) -> String {
     let mut environment = openai();
     environment[0].base_url.clone_from(url);
@@ -82,7 +82,7 @@ proptest! {
             prop_assert_eq!(entry.state == State::Conflict, blocking);
             prop_assert_eq!(entry.state == State::CredentialsDiffer, !blocking && conflicts.count() > 0);
         }
-        // Inserted is all that is missing, or nothing.
+        // An insert contains all missing providers, or there is no insert.
         let missing: Vec<usize> = first.missing().collect();
         match &first.insert {
             Some(insert) => prop_assert!(insert.providers == missing && !first.blocks()),
@@ -103,7 +103,7 @@ proptest! {
         }
     }
 
-    /// Both sides as texts that a hostile side could choose; what moves from one field, side or key to the next is a change.
+    /// Both sides as texts that a hostile side could choose; moving text between fields, sides or keys is a change.
     #[test]
     fn one_change_on_either_side_is_another_conflict_id(
         a in sides(), at in 0_usize..7, letter in "[a-z,;0]",

@@ -1,4 +1,4 @@
-//! A decision changes what differs, and nothing else.
+//! A decision changes exactly the fields that differ.
 
 use proptest::prelude::*;
 use secrecy::ExposeSecret;
@@ -47,7 +47,7 @@ fn a_type_is_taken_only_where_nothing_is_lost() {
     assert_eq!(refused(&openai(), bedrock_row("bedrock", "us-east-1", None), &WRITE), [Code::CannotResolve]);
     assert_eq!(refused(&bedrock(), row("openai", "", &["sk-old"]), &WRITE), [Code::CannotResolve]);
     assert_eq!(refused(&bedrock(), row("openai", "", &[]), &WRITE), none);
-    // Each for its own reason.
+    // Each has a different reason.
     let why = |desired: &[DesiredProvider], row: StoredProvider| {
         let rows = with(schema(), Snapshot { rows: [(desired[0].name.clone(), row)].into(), ..Snapshot::default() });
         decide(desired, &rows, Action::TakeEnvironment, &WRITE).findings.problems[0].message.clone()
@@ -55,9 +55,9 @@ fn a_type_is_taken_only_where_nothing_is_lost() {
     let no_keys = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL)]);
     assert!(why(&bedrock(), row("openai", "", &["sk-old"])).contains("the new type takes no keys"));
     assert!(why(&no_keys, row("azure", URL, &["sk-old"])).contains("the environment sets no keys"));
-    // Bedrock settings on a type that has none: they would be lost too.
+    // Bedrock settings on a type that has none would be lost too.
     assert_eq!(refused(&openai(), bedrock_row("openai", "us-east-1", None), &WRITE), [Code::CannotResolve]);
-    // On both sides, so nothing is.
+    // Both sides have Bedrock settings, so nothing is lost.
     assert_eq!(refused(&bedrock(), bedrock_row("openai", "us-east-1", Some(("id", "secret"))), &WRITE), none);
 }
 
@@ -79,12 +79,12 @@ fn stored_keys_are_never_replaced_by_nothing() {
         assert!(update.text(Field::BaseUrl).is_some() && update.keys.is_none());
         assert_eq!(update.fields, [Field::BaseUrl]);
         assert_eq!((other.conflicts.len(), other.kept[0].field), (1, Field::ApiKeys));
-        // Nothing else differs, or the old keys would go to the vendor of another type.
+        // Nothing else differs, or the old keys would go to another vendor.
         for refused in [take(&rows("openai", URL)), take(&rows("azure", URL))] {
             assert_eq!((codes(&refused.findings.problems), refused.updates.len()), (vec![Code::CannotResolve], 0));
         }
     }
-    // The same for the pair of Bedrock.
+    // The same for the Bedrock credential pair.
     let aws = desired(&[("0_TYPE", "bedrock"), ("0_NAME", "aws"), ("0_BEDROCK_REGION", "us-east-1")]);
     let stored = |region| {
         let row = bedrock_row("bedrock", region, Some(("id", "secret")));
@@ -123,7 +123,7 @@ fn other_keys_are_replaced_by_those_of_the_environment() {
     let keys: Vec<&str> = change.added.iter().map(ExposeSecret::expose_secret).collect();
     assert_eq!((keys, change.had(), change.kept, resolution.kept.len()), (vec!["sk-one"], 2, 0, 0));
     assert!(resolution.has_secrets() && resolution.replaces_keys());
-    // A URL alone is no secret, and nothing of the keys is touched.
+    // A URL alone is not secret, and the keys stay as they are.
     let rows = with(schema(), snapshot([("openai", row("openai", "https://other.example/", &["sk-one"]))]));
     let resolution = decide(&openai(), &rows, Action::TakeEnvironment, &WRITE);
     assert!(
@@ -170,7 +170,7 @@ fn unknown_id_fails_unless_all_is_in_sync() {
     }
 }
 
-/// Two providers that differ, and a decision that names some of them.
+/// Two providers that differ, and decisions that name some of them.
 #[test]
 fn decision_covers_only_named_conflicts() {
     let desired = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL), ("1_TYPE", "azure"), ("1_BASE_URL", URL)]);
@@ -197,7 +197,7 @@ fn decision_covers_only_named_conflicts() {
     assert_eq!(take(environment, &["azure"], vec![id("azure")]), one);
     let both = (vec![], names(&["azure", "openai"]), names(&["azure", "openai"]), names(&["azure", "openai"]));
     assert_eq!(take(environment, &[], vec![id("azure"), id("openai")]), both);
-    // Nothing is done about one whose conflict was not seen, nor about the others then; what is there now is shown.
+    // If one named conflict was not seen, nothing is done about any; the current state is shown.
     let moved = |selected: &[&str], shown: &[&str]| (vec![Code::ConflictMoved], names(selected), names(shown), vec![]);
     assert_eq!(
         take(environment, &["azure", "openai"], vec![id("azure")]),
@@ -206,7 +206,7 @@ fn decision_covers_only_named_conflicts() {
     assert_eq!(take(environment, &["azure"], vec![id("openai")]), moved(&["azure"], &["azure"]));
     let unknown = vec![id("azure"), "deadbeefdeadbeefdeadbeefdeadbeef".to_owned()];
     assert_eq!(take(environment, &[], unknown), moved(&["azure", "openai"], &["azure", "openai"]));
-    // And it is told which of these it is.
+    // The message says which of these cases it is.
     let why = |providers: &[&str], conflicts: Vec<String>| {
         let providers = providers.iter().map(|name| (*name).to_owned()).collect();
         let request = Request { action: environment, providers, conflicts };
@@ -226,7 +226,7 @@ fn decision_covers_only_named_conflicts() {
     ] {
         assert!(why(&[], conflicts).contains("no longer exists: it was resolved, or one side has changed"));
     }
-    // To look at both sides no conflict need be named.
+    // Showing both sides needs no named conflict.
     let shown = (vec![], names(&["openai"]), names(&["openai"]), vec![]);
     assert_eq!(take(Action::TakeDatabase, &["openai"], Vec::new()), shown);
     let (problems, selected, ..) = take(environment, &["opnai"], vec![id("openai")]);
@@ -235,7 +235,7 @@ fn decision_covers_only_named_conflicts() {
 
 #[test]
 fn a_provider_that_can_have_no_conflict_is_told_why() {
-    // One of two is there, and each is told for itself.
+    // One of the two exists; each gets its own message.
     let two = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL), ("1_TYPE", "anthropic"), ("1_BASE_URL", URL)]);
     let rows = with(schema(), snapshot([("openai", row("openai", URL, &[]))]));
     let named = |name: &str| {
@@ -283,7 +283,7 @@ fn restore_revives_a_deleted_row_and_skips_a_live_one() {
     assert_eq!((codes(&never.findings.problems), never.updates.len()), (vec![Code::CannotResolve], 0));
 }
 
-/// What of the database stands against an update, and only against one that there is.
+/// The parts of the database that can prevent an update, and only if there is an update.
 #[test]
 fn how_an_update_is_written() {
     let take = |schema: Schema, url: &str, keys: &[&str]| {
@@ -301,7 +301,7 @@ fn how_an_update_is_written() {
     let standby = || Schema { read_only: true, ..schema() };
     assert_eq!(codes(&take(standby(), other, &["sk-one"]).findings.problems), [Code::ReadOnly]);
     assert!(take(standby(), URL, &["sk-one"]).findings.problems.is_empty());
-    // Encrypted where the database is, and only what is secret.
+    // Secrets are encrypted if the database is; other values are not.
     let encrypted = |usable: bool| {
         let active = ["aaaaaaa".to_owned()];
         let usable = if usable { active.to_vec() } else { Vec::new() };
@@ -312,13 +312,13 @@ fn how_an_update_is_written() {
     assert_eq!(take(encrypted(true), other, &["sk-one"]).encrypt_with, None);
     assert_eq!(codes(&take(encrypted(false), URL, &["sk-two"]).findings.problems), [Code::EncryptionKeyRequired]);
     assert!(take(encrypted(false), other, &["sk-one"]).findings.problems.is_empty());
-    // No look at the encryption is needed where nothing is secret.
+    // Encryption is not checked if no value is secret.
     let unread = take(Schema { encryption: None, ..schema() }, other, &["sk-one"]);
     assert_eq!((unread.findings.problems.len(), unread.updates.len()), (0, 1));
 }
 
 proptest! {
-    /// Coder reads keys by the age of their rows: those that stay come first.
+    /// Coder orders keys by the age of their rows: the rows that stay come first.
     #[test]
     fn key_rows_end_in_the_order_of_the_environment(
         wanted in prop::sample::subsequence(vec!["a", "b", "c", "d", "e"], 1..=5).prop_shuffle(),

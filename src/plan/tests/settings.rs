@@ -22,7 +22,7 @@ fn planned(desired: &[DesiredProvider], name: &str, row: &StoredProvider, option
     plan(desired, &with(schema(), snapshot([(name, row.clone())])), options)
 }
 
-/// The field differs under each mode, and in no mode where its variable is not set.
+/// The field differs in each mode, and in no mode if its variable is not set.
 fn differs(desired: &[DesiredProvider], unset: &[DesiredProvider], name: &str, row: &StoredProvider, field: Field) {
     for (options, state, blocking) in [
         (&UNSEEN, State::InSync, None),
@@ -78,7 +78,7 @@ fn display_name_is_trimmed_and_null_is_the_name() {
     }
     assert_eq!(states(&planned(&ours(" Ours "), "openai", &of(Some("Ours")), &STOPS)), [State::InSync]);
     assert_eq!(states(&planned(&ours("openai"), "openai", &of(None), &STOPS)), [State::InSync]);
-    // Somebody may have put a key there.
+    // An operator may have put a key there.
     let shown = planned(&ours("sk-canary"), "openai", &of(Some("sk-canary-2")), &WRITE);
     assert_eq!(differences(&shown), ["display_name 9 characters, not shown | 11 characters, not shown"]);
     assert_eq!((ours("Ours")[0].text(Field::DisplayName), ours("")[0].text(Field::DisplayName)), ("Ours", "openai"));

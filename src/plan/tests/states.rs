@@ -1,4 +1,4 @@
-//! Each state, and what decides it first.
+//! Each state, and the order of the decisions.
 
 use super::*;
 
@@ -19,11 +19,11 @@ fn a_row_of_the_desired_type_proves_that_the_type_is_known() {
         for row in [row(kind, URL, &[]), deleted(row(kind, URL, &[]))] {
             assert!(!plan(&desired, &snapshot([(kind, row)]), &WRITE).needs_schema, "{kind}");
         }
-        // Another type, or no row: only the labels tell.
+        // With another type or without a row, only the labels decide.
         assert!(plan(&desired, &snapshot([(kind, row("openai", URL, &[]))]), &WRITE).needs_schema, "{kind}");
         assert!(plan(&desired, &Snapshot::default(), &WRITE).needs_schema, "{kind}");
     }
-    // These two are in every database.
+    // Every database has these two.
     assert!(!plan(&openai(), &snapshot([("openai", row("azure", URL, &[]))]), &WRITE).needs_schema);
 }
 
@@ -34,7 +34,7 @@ fn missing_is_decided_with_the_schema() {
     let whole = plan(&openai(), &with(schema(), Snapshot::default()), &WRITE);
     assert_eq!((states(&whole), whole.needs_schema), (vec![State::Missing], false));
     assert_eq!(whole.insert.unwrap().providers, [0]);
-    // Encryption was not read, and a key is to be inserted.
+    // Encryption was not read, and a key must be inserted.
     let half = Schema { encryption: None, ..schema() };
     assert!(plan(&openai(), &with(half.clone(), Snapshot::default()), &WRITE).needs_schema);
     let copilot = desired(&[("0_TYPE", "copilot"), ("0_BASE_URL", URL)]);
@@ -80,7 +80,7 @@ fn hashes_that_are_not_asked_for_are_not_made() {
     }
 }
 
-/// A type that the database does not know is skipped before anything is compared.
+/// A type that the database does not know is skipped before any comparison.
 #[test]
 fn unsupported_comes_before_conflicts_and_deletions() {
     let azure = desired(&[("0_TYPE", "azure"), ("0_NAME", "x"), ("0_BASE_URL", URL), ("0_KEY", "k")]);
@@ -96,7 +96,7 @@ fn unsupported_comes_before_conflicts_and_deletions() {
     let row = row("openai", URL, &["k"]);
     let known = plan(&azure, &with(schema(), snapshot([("x", row)])), &WRITE);
     assert_eq!(differences(&known), ["type azure | openai"]);
-    // TYPE bedrock too, although an anthropic row could hold its settings.
+    // Also TYPE bedrock, although an anthropic row could hold its settings.
     let bedrock = desired(&[("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1")]);
     let stored = bedrock_row("anthropic", "us-east-1", None);
     let plan = plan(&bedrock, &with(first_schema(), snapshot([("bedrock", stored)])), &WRITE);
@@ -106,7 +106,7 @@ fn unsupported_comes_before_conflicts_and_deletions() {
 #[test]
 fn a_legacy_name_is_a_conflict_only_if_the_type_is_known() {
     let both = desired(&[("OPENAI_KEY", "k"), ("0_TYPE", "azure"), ("0_NAME", "openai"), ("0_BASE_URL", URL)]);
-    // Not decided without labels, and not a reason to look no further.
+    // Undecided without labels, so the schema is needed.
     assert!(plan(&both, &Snapshot::default(), &WRITE).needs_schema);
     let skipped = plan(&both, &with(first_schema(), Snapshot::default()), &WRITE);
     assert_eq!(states(&skipped), [State::Unsupported, State::Missing]);
@@ -135,7 +135,7 @@ fn one_conflict_keeps_the_missing_ones_out() {
     assert!(plan.blocks() && plan.insert.is_none());
 }
 
-/// Of a later Coder: everything else is compared, and the settings stop nothing.
+/// Settings from a later Coder: everything else is compared, and the settings stop nothing.
 #[test]
 fn row_with_unknown_settings_is_compared_without_them() {
     use crate::provider::SettingsError::{TypeUnknown, VersionUnsupported};
@@ -153,7 +153,7 @@ fn row_with_unknown_settings_is_compared_without_them() {
             plan.conflicts.iter().map(|conflict| conflict.field).collect::<Vec<_>>()
         };
         assert_eq!(of(&bedrock(), row("bedrock", "", &[])), []);
-        // Whether it is a Bedrock provider only its settings would say.
+        // Only its settings could say whether it is a Bedrock provider.
         assert_eq!(of(&bedrock(), row("anthropic", "", &[])), []);
         assert_eq!(of(&desired(&with_region), row("anthropic", "", &[])), []);
         assert_eq!(of(&desired(&keyed), row("anthropic", URL, &["sk-one"])), []);

@@ -1,11 +1,11 @@
-//! `--take-environment`: what may be taken, field by field.
+//! `--take-environment`: the differences that may be taken, field by field.
 
 use super::*;
 
 const ALL: PlanOptions = PlanOptions { take: TakeEnvironment::All, ..WRITE };
 const CREDENTIALS: PlanOptions = PlanOptions { take: TakeEnvironment::Credentials, ..WRITE };
 
-/// `would_update base_url, api_keys | display_name`: state, what is taken, what is reported.
+/// `would_update base_url, api_keys | display_name`: state, taken fields, reported fields.
 fn said(providers: &[DesiredProvider], row: StoredProvider, options: &PlanOptions) -> String {
     let name = providers[0].name.clone();
     let plan =
@@ -26,7 +26,7 @@ fn each_mode_covers_its_fields() {
     let key = || row("openai", URL, &["sk-other"]);
     assert_eq!(said(&openai(), other(), &ALL), "WouldUpdate base_url, api_keys | ");
     assert_eq!(said(&openai(), key(), &CREDENTIALS), "WouldUpdate api_keys | ");
-    // What is not covered and blocks holds back what is covered.
+    // A difference that is not covered and stops the start prevents the covered ones.
     assert_eq!(said(&openai(), other(), &CREDENTIALS), "Conflict  | base_url, api_keys");
     assert_eq!(said(&openai(), key(), &WRITE), "CredentialsDiffer  | api_keys");
     assert_eq!(said(&openai(), row("openai", URL, &["sk-one"]), &ALL), "InSync  | ");
@@ -59,7 +59,7 @@ fn endpoint_is_taken_only_with_credentials_of_the_environment() {
     let no_keys = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL)]);
     assert_eq!(said(&no_keys, row("openai", "https://other.example", &[]), &ALL), "Conflict  | base_url");
     assert_eq!(said(&no_keys, row("openai", "https://other.example", &["sk"]), &ALL), "Conflict  | base_url, api_keys");
-    // Keys that cannot be read are not known to be the environment's.
+    // Unreadable keys may not be the environment's.
     let mut sealed = row("openai", "https://other.example", &["sk-one"]);
     sealed.keys = Some(vec![Err(Unreadable::KeyRequired)]);
     assert_eq!(said(&openai(), sealed, &ALL), "Conflict  | base_url");
@@ -85,11 +85,11 @@ fn suspicious_values_are_never_taken() {
         let said = said(&key(text), row("openai", URL, &["sk-other"]), &ALL);
         assert_eq!(said, "CredentialsDiffer  | api_keys", "{text}");
     }
-    // Of a pair, the secret too.
+    // For a pair, also the secret.
     let pair = [("0_BEDROCK_ACCESS_KEY", "AKIAIOSFODNN7EXAMPLE"), ("0_BEDROCK_ACCESS_KEY_SECRET", "${SECRET}")];
     let stored = bedrock_row("anthropic", "us-east-1", Some(("other", "pair")));
     assert_eq!(said(&bedrock_with(&pair), stored, &ALL), "WouldUpdate type | bedrock_credentials");
-    // Of the older variables.
+    // For the older variables.
     let older = desired(&[("OPENAI_KEY", "$(KEY)"), ("OPENAI_BASE_URL", URL), ("ANTHROPIC_KEY", "sk-ant")]);
     let openai = older.iter().find(|provider| provider.name == "openai").cloned();
     assert_eq!(said(&[openai.unwrap()], row("openai", URL, &["sk-other"]), &ALL), "CredentialsDiffer  | api_keys");

@@ -1,30 +1,30 @@
-//! The keys of a row as the environment lists them.
+//! Changes a row's keys to those of the environment.
 
 use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
 use crate::plan::snapshot::StoredProvider;
 
-/// How the key rows of a provider change. A key row is never changed in place: Coder does not do so either, and its
-/// encryption rotation, which reads all rows before it writes, would silently restore an old key.
+/// How the key rows of a provider change. A key row is never changed in place: Coder does not do so either, and its key
+/// rotation, which reads all rows before it writes, would silently restore an old key.
 #[derive(Clone)]
 pub struct KeyChange {
-    /// How many of its key rows stay.
+    /// The number of key rows that stay.
     pub kept: usize,
     pub removed: Vec<Uuid>,
-    /// In this order, behind those that stay.
+    /// In this order, after the rows that stay.
     pub added: Vec<SecretString>,
 }
 
 impl KeyChange {
-    /// How many key rows it had.
+    /// The number of key rows before the change.
     pub fn had(&self) -> usize {
         self.kept + self.removed.len()
     }
 }
 
-/// Coder reads keys by their age, and a new row is the youngest. So the rows that stay are those of the environment's first
-/// keys, as far as they are in the same order.
+/// Coder orders keys by the age of their rows, and a new row is the youngest. So only rows for the environment's first
+/// keys stay, as long as they are in the same order.
 pub fn key_change(wanted: &[SecretString], row: &StoredProvider) -> KeyChange {
     let stored = row.keys.as_deref().unwrap_or_default();
     let mut kept: Vec<usize> = Vec::new();

@@ -1,4 +1,4 @@
-//! Rows to change: the result of a decision, or of `--take-environment`.
+//! Changes to existing rows: the result of a decision, or of `--take-environment`.
 
 mod keys;
 
@@ -16,19 +16,19 @@ pub use keys::{KeyChange, key_change};
 pub struct Update {
     pub row: Uuid,
     pub name: String,
-    /// Empty for a row that is restored.
+    /// Empty for a restored row.
     pub fields: Vec<Field>,
     pub restore: bool,
-    /// The option that asked for it; `None`: a decision did.
+    /// The option that caused it; `None`: a decision did.
     pub take: Option<TakeEnvironment>,
     /// New texts of columns.
     pub texts: Vec<(Field, String)>,
     pub settings: Option<BedrockSettings>,
-    /// What Coder resolved of its models is removed from the table for that.
+    /// The rows with resolved model ids are deleted from their table.
     pub forgets_models: bool,
-    /// `None`: its keys stay as they are.
+    /// `None`: the keys stay as they are.
     pub keys: Option<KeyChange>,
-    /// Column, old and new value as the audit log may hold them.
+    /// Column, old and new value in the form that the audit log may contain.
     pub audit: Vec<(&'static str, String, String)>,
 }
 
@@ -48,7 +48,7 @@ impl Update {
         }
     }
 
-    /// The new text of a column; `None`: it stays as it is.
+    /// The new text of a column; `None`: the column stays as it is.
     pub fn text(&self, field: Field) -> Option<&str> {
         self.texts.iter().find(|(changed, _)| *changed == field).map(|(_, text)| text.as_str())
     }
@@ -58,14 +58,14 @@ impl Update {
     }
 }
 
-/// The updates, or the problems that prevent them: with a problem nothing is done.
+/// The updates, or the problems that prevent them: with a problem, none is made.
 #[derive(Clone, Default)]
 pub struct Resolution {
-    /// The names of the providers that it is about.
+    /// The names of the affected providers.
     pub selected: Vec<String>,
-    /// Their conflicts, as they are now.
+    /// Their conflicts in the current state.
     pub conflicts: Vec<Conflict>,
-    /// Stored credentials for which the environment has none: left as they are.
+    /// Stored credentials without a counterpart in the environment: they stay.
     pub kept: Vec<Conflict>,
     pub updates: Vec<Update>,
     pub findings: Findings,
@@ -79,14 +79,14 @@ impl Resolution {
         self.updates.iter().any(Update::has_secrets)
     }
 
-    /// Of the role that the row gets or keeps where its role is written.
+    /// The external id that the row gets or keeps when its role is written.
     pub fn external_id(&self, row: Uuid) -> Option<String> {
         let update = self.updates.iter().find(|update| update.row == row)?;
         let settings = update.settings.as_ref().filter(|_| update.fields.contains(&Field::BedrockRoleArn))?;
         Some(settings.text(EXTERNAL_ID)).filter(|id| !id.is_empty()).map(str::to_owned)
     }
 
-    /// Those that are changed.
+    /// The ids of the changed rows.
     pub fn rows(&self) -> Vec<Uuid> {
         self.updates.iter().map(|update| update.row).collect()
     }
@@ -99,7 +99,7 @@ impl Resolution {
         self.updates.iter().any(|update| update.forgets_models)
     }
 
-    /// Whether it is the same decision on the same sides, so that the shown change is the one to make.
+    /// Whether this is the same decision on the same sides, so that the shown change is the one to make.
     pub fn is_same(&self, other: &Resolution) -> bool {
         self.conflicts == other.conflicts && self.rows() == other.rows()
     }

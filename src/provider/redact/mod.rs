@@ -1,7 +1,9 @@
-//! What may be shown of a value. Everything that reaches a screen, a log, a status or the termination message goes through here.
+//! Decides how a value may be shown. Every value for a screen, a log, a status or the termination message passes through
+//! here.
 //!
-//! Shown are: an absolute http(s) URL with user info, query values and fragment replaced by `***`; a region or a model of
-//! AWS's form; a known type. Anything else is shown as its length, since people put keys into the wrong variable.
+//! These values are shown: an absolute http(s) URL with user info, query values and fragment replaced by `***`; a region
+//! or a model of AWS's form; a known type. For any other value only the length is shown, since people put keys into the
+//! wrong variable.
 
 use std::fmt::Write;
 use std::str::FromStr;
@@ -14,21 +16,22 @@ use super::protocol::{INVOKE_MODEL, MANTLE};
 
 mod key_form;
 
-/// The most characters of one value that are shown; longer ones end in `…`.
+/// The most characters of a value that are shown; longer values end in `…`.
 const LIMIT: usize = 1024;
-/// The same for a variable's name.
+/// The same limit for a variable's name.
 const NAME_LIMIT: usize = 160;
 
-/// A value as it may be shown. In JSON it is its text.
+/// The form of a value that may be shown. JSON contains its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Redacted {
     pub text: String,
-    /// The text is the value itself: nothing was masked, hidden, escaped or cut. Only then may it be offered as a value to set.
+    /// The text is the value itself: nothing was masked, hidden, escaped or cut. Only an exact text may be suggested as a
+    /// value.
     pub exact: bool,
 }
 
 impl Redacted {
-    /// The value itself, if it is shown.
+    /// The value itself, if it is shown unchanged.
     pub fn exact(&self) -> Option<&str> {
         self.exact.then_some(self.text.as_str())
     }
@@ -58,7 +61,7 @@ pub fn kind(value: &str, origin: Option<&Origin>) -> Redacted {
     show(value, origin, |value| ProviderType::from_str(value).ok().map(|kind| kind.as_str().to_owned()))
 }
 
-/// A model's id or an ARN of Amazon Bedrock.
+/// A model id or an ARN of Amazon Bedrock.
 pub fn model(value: &str, origin: Option<&Origin>) -> Redacted {
     show(value, origin, |value| (is_model(value) || is_bedrock_arn(value)).then(|| value.to_owned()))
 }
@@ -71,7 +74,7 @@ pub fn protocol(value: &str, origin: Option<&Origin>) -> Redacted {
     show(value, origin, |value| [INVOKE_MODEL, MANTLE].contains(&value).then(|| value.to_owned()))
 }
 
-/// An identity of AWS is no secret.
+/// An AWS identity is not secret.
 pub fn role_arn(value: &str, origin: Option<&Origin>) -> Redacted {
     show(value, origin, |value| is_role_arn(value).then(|| value.to_owned()))
 }
@@ -90,17 +93,17 @@ fn is_role_arn(value: &str) -> bool {
         && path.bytes().all(of_path)
 }
 
-/// As Coder makes one: 128 random bits in base32.
+/// The form of Coder's external ids: 128 random bits in base32.
 pub fn external_id(text: &str) -> Option<&str> {
     (text.len() == 26 && text.bytes().all(|b| matches!(b, b'A'..=b'Z' | b'2'..=b'7'))).then_some(text)
 }
 
-/// Of a field whose texts are never shown.
+/// For a field whose text is never shown.
 pub fn length_only(value: &str, origin: Option<&Origin>) -> Redacted {
     show(value, origin, |_| None)
 }
 
-/// `global.anthropic.claude-sonnet-4-5-20250929-v1:0`: small letters and a vendor's name, which no credential has.
+/// `global.anthropic.claude-sonnet-4-5-20250929-v1:0`: lower case with a vendor's name, a form that no credential has.
 fn is_model(value: &str) -> bool {
     let letters =
         value.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-' | b':'));
@@ -123,7 +126,7 @@ fn is_bedrock_arn(value: &str) -> bool {
         && id.bytes().all(of_id)
 }
 
-/// Empty for what belongs to Amazon itself.
+/// Empty for a resource that Amazon itself owns.
 fn is_account(text: &str) -> bool {
     text.is_empty() || (text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit()))
 }
@@ -138,7 +141,7 @@ fn show(value: &str, origin: Option<&Origin>, safe: impl Fn(&str) -> Option<Stri
     Redacted { exact: text == value, text }
 }
 
-/// The text that replaces a value that is not shown.
+/// The text that replaces a hidden value.
 fn length(value: &str) -> String {
     match value.chars().count() {
         1 => "1 character, not shown".to_owned(),
@@ -146,13 +149,13 @@ fn length(value: &str) -> String {
     }
 }
 
-/// The URL as written, but for what may be secret in it. `None`: not an absolute http or https URL.
+/// The URL as written, except for parts that may be secret. `None`: not an absolute http or https URL.
 fn masked_url(value: &str) -> Option<String> {
     let (scheme, rest) = value.split_once("://")?;
     if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
         return None;
     }
-    // What the URL standard would forgive or read differently than it looks is not taken apart here.
+    // A URL that the URL standard would correct, or read differently from its appearance, is not shown at all.
     if rest.starts_with('/') || value.chars().any(|c| c == '\\' || c.is_whitespace() || c.is_control()) {
         return None;
     }
@@ -160,7 +163,7 @@ fn masked_url(value: &str) -> Option<String> {
     let (rest, fragment) = split_keeping(rest, '#');
     let (rest, query) = split_keeping(rest, '?');
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    // An `@` behind the authority may end a password that has an unescaped `/`, `?` or `#` in it. In a path behind a plain
+    // An `@` after the authority may end a password that contains an unescaped `/`, `?` or `#`. In a path after a plain
     // host name it is common (`/models/claude@2025`).
     let later_at = |text: Option<&str>| text.is_some_and(|text| text.contains('@'));
     let plain_host = authority.contains('.') && !authority.contains([':', '@']);
@@ -189,7 +192,7 @@ fn split_keeping(text: &str, at: char) -> (&str, Option<&str>) {
 fn mask_pair(pair: &str) -> String {
     match pair.split_once('=') {
         Some((_, "")) | None if pair.is_empty() => String::new(),
-        // A name without a value may be the secret itself.
+        // A query name without a value may itself be the secret.
         None => "***".to_owned(),
         Some((name, _)) => format!("{name}=***"),
     }
@@ -205,44 +208,45 @@ fn is_region(value: &str) -> bool {
         && words.iter().all(|w| (2..=12).contains(&w.len()) && w.bytes().all(|b| b.is_ascii_lowercase()))
 }
 
-/// A text that came from outside and is needed in a message, such as the name of a variable or a path. What has the form of a
-/// key in it is `***`: people write keys where a name belongs.
+/// A text from outside that a message needs, such as the name of a variable or a path. `***` replaces any part with the
+/// form of a key: people write keys where a name belongs.
 pub fn name(text: &str) -> String {
     cut_name(&key_form::masked(text))
 }
 
-/// The name of a provider, which is one that Coder takes, and tells it from all others: no part of it is left out.
+/// The name of a provider, shown whole: Coder accepts it, and it distinguishes the provider from all others.
 pub fn provider(text: &str) -> String {
     cut_name(text)
 }
 
-/// The same for the words of a command that is to be copied, however long.
+/// The same for the words of a command to copy, without a length limit.
 pub fn in_command(text: &str) -> String {
     escape(&key_form::masked(text))
 }
 
 fn cut_name(text: &str) -> String {
-    // Almost every name is shown as it is, and of a hundred providers there are hundreds.
+    // The fast path: almost every name is shown unchanged, and a hundred providers have hundreds.
     if text.len() <= NAME_LIMIT && is_printable(text) {
         return text.to_owned();
     }
     truncate_chars(&escape(text), NAME_LIMIT)
 }
 
-/// The name of a database; its length where more than a name was pasted: a second URL or parameter has a password.
+/// The name of a database; only its length if it contains more than a name: a second URL or parameter may have a
+/// password.
 pub fn database(text: &str) -> String {
     let more = |c: char| c.is_whitespace() || matches!(c, '=' | '@' | ':' | ';' | ',');
     if text.contains(more) { format!("of {}", count(text.chars().count(), "character")) } else { name(text) }
 }
 
-/// A name of Postgres, if it has the form of one: people put passwords into the wrong place.
+/// The name of a Postgres object, if it has that form: people put passwords into the wrong place.
 pub fn plain_identifier(name: &str) -> Option<&str> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$');
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
     (starts_well && name.len() <= 63 && name.chars().all(plain)).then_some(name)
 }
 
-/// A role, schema or database as it is written in SQL, in quotes where it needs them: `"me@example.com"`.
+/// A role, schema or database in SQL syntax, quoted where necessary: `"me@example.com"`.
 pub fn identifier(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     if text.bytes().all(plain) && !text.starts_with(|c: char| c.is_ascii_digit()) && !text.is_empty() {
@@ -251,8 +255,8 @@ pub fn identifier(text: &str) -> String {
     format!("\"{}\"", name(text).replace('"', "\"\""))
 }
 
-/// Everything but printable ASCII as `\u{…}`: no control sequence and no bidirectional override reaches a terminal, and a
-/// letter of another script does not pass for the one it looks like.
+/// Replaces everything but printable ASCII by `\u{…}`, so no control sequence or bidirectional override reaches a
+/// terminal, and no letter of another script passes for a similar one.
 pub fn escape(text: &str) -> String {
     if is_printable(text) {
         return text.to_owned();
@@ -267,12 +271,12 @@ pub fn escape(text: &str) -> String {
     escaped
 }
 
-/// Printable ASCII alone.
+/// Whether the text is printable ASCII only.
 fn is_printable(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// At most `limit` characters, the last one `…` if something was left out.
+/// At most `limit` characters; the last one is `…` if the text was cut.
 pub fn truncate_chars(text: &str, limit: usize) -> String {
     if text.len() <= limit || text.chars().count() <= limit {
         return text.to_owned();
@@ -280,7 +284,7 @@ pub fn truncate_chars(text: &str, limit: usize) -> String {
     text.chars().take(limit.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// The three in a row within so many bytes: the middle gives way, on a character boundary.
+/// Joins the three texts within `limit` bytes by shortening the middle one at a character boundary.
 pub fn fit_bytes(head: &str, middle: &str, tail: &str, limit: usize) -> String {
     let room = limit.saturating_sub(head.len() + tail.len());
     if middle.len() <= room {

@@ -111,7 +111,7 @@ fn texts_are_cut_by_characters() {
     {
         assert_eq!(truncate_chars(text, limit), shown);
     }
-    // What is printable stays as it is beside what is not.
+    // Printable characters stay beside escaped ones.
     assert_eq!(escape("it's \\ \"x\"\n"), "it's \\ \"x\"\\n");
 }
 

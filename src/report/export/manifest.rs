@@ -1,4 +1,4 @@
-//! YAML. Every value is written in double quotes with everything but printable ASCII escaped, so it is what it was.
+//! YAML. Every value is in double quotes with everything but printable ASCII escaped, so a parser restores it exactly.
 
 use secrecy::ExposeSecret;
 
@@ -25,7 +25,7 @@ pub fn helm(export: &Export, secrets: Secrets) -> (String, String) {
 
 fn helm_variable(variable: &ExportedVariable, secrets: Secrets) -> String {
     let name = &variable.name;
-    // In `value` the kubelet replaces $(NAME), and $$ is a plain $.
+    // In `value` the kubelet expands $(NAME), and $$ means a plain $.
     let entry =
         |value: &str| format!("        - name: {name}\n          value: {}\n", quoted(&value.replace('$', "$$")));
     match &variable.value {
@@ -47,7 +47,7 @@ pub fn manifest(export: &Export, secrets: Secrets) -> (String, String) {
     text += if export.providers.is_empty() { "data: {}\n" } else { "data:\n" };
     for provider in &export.providers {
         text += &format!("  # {}, id {}\n", provider.name, provider.id);
-        // Its type, at least.
+        // Every provider has at least its type.
         for variable in &provider.variables {
             if let ExportedValue::Plain(value) = &variable.value {
                 text += &format!("  {}: {}\n", variable.name, quoted(value));

@@ -1,5 +1,5 @@
-//! An export as text: dotenv lines, values of Coder's chart, manifests, blocks for Terraform. What is secret goes into a text of
-//! its own.
+//! An export as text: dotenv lines, values of Coder's chart, manifests, blocks for Terraform. Secrets go into a separate
+//! text.
 
 mod manifest;
 mod render;

@@ -1,4 +1,4 @@
-//! What the formats of an export share.
+//! Common parts of the export formats.
 
 use secrecy::SecretString;
 
@@ -6,17 +6,18 @@ use crate::plan::{Export, ExportedVariable};
 
 /// The name of the Secret and of the ConfigMap in the output.
 pub const SECRET_NAME: &str = "coder-ai-providers";
-/// The first line of each text: by it a file is known to be ours.
+/// The first line of each text, which identifies a file from an earlier export.
 pub const HEAD: &str = "# Written by ai-provider-seed export";
 
 pub struct Rendered {
-    /// For standard output. Holds a secret only with [`Secrets::Shown`](crate::options::export::Secrets::Shown).
+    /// The text for standard output. It contains a secret only with
+    /// [`Secrets::Shown`](crate::options::export::Secrets::Shown).
     pub text: SecretString,
-    /// For the file.
+    /// The text for the file.
     pub secrets: SecretString,
 }
 
-/// The variables, in their order.
+/// The variables in order.
 pub(super) fn variables(export: &Export) -> impl Iterator<Item = &ExportedVariable> {
     export.providers.iter().flat_map(|provider| &provider.variables)
 }

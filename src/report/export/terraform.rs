@@ -1,9 +1,9 @@
-//! Blocks that import the rows into Terraform. They hold no secret: an id is enough.
+//! Blocks that import the rows into Terraform. They contain no secret: an id is enough.
 
 use crate::plan::{Export, ExportedProvider};
 use crate::provider::check_name;
 
-/// One `import` block for each provider, below what Terraform's resource has no field for.
+/// One `import` block for each provider, after the list of values for which Terraform's resource has no field.
 pub fn import_blocks(export: &Export) -> String {
     let mut text = String::new();
     for provider in &export.providers {
@@ -16,7 +16,8 @@ pub fn import_blocks(export: &Export) -> String {
     text
 }
 
-/// A name in Terraform: letters, digits, `_` and `-`, a digit not first. Names of Coder have no `_`, so no two become one.
+/// A name in Terraform: letters, digits, `_` and `-`, not starting with a digit. Coder's names have no `_`, so different
+/// names stay different.
 fn label(provider: &ExportedProvider) -> String {
     let name = &provider.name;
     if check_name(name).is_err() {

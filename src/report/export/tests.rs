@@ -1,4 +1,4 @@
-//! Whatever a row holds: either its variables make it again, or it is left out with a reason.
+//! For any row, either its variables recreate it, or it is left out with a reason.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +47,7 @@ fn stored<'a>(name: &'a str, row: &'a StoredProvider) -> Stored<'a> {
     Stored { name, row }
 }
 
-/// `Err`: it was left out.
+/// `Err`: the row was left out.
 fn round_trip(name: &str, row: &StoredProvider) -> Result<State, Code> {
     let export = export(&[stored(name, row)], Secrets::Shown);
     let Some(provider) = export.providers.first() else { return Err(export.findings.problems[0].code) };
@@ -97,7 +97,7 @@ fn inexpressible_rows_are_left_out_with_a_reason() {
     let mut encrypted = row("openai", "", &[], None);
     encrypted.keys = Some(vec![Err(Unreadable::KeyRequired)]);
     assert_eq!(round_trip("a", &encrypted).err(), Some(Code::EncryptionKeyRequired));
-    // That it is there can be said without reading it.
+    // Its presence can be exported without reading it.
     assert!(export(&[stored("a", &encrypted)], Secrets::Named).findings.problems.is_empty());
     encrypted.settings = Err(Unreadable::Settings(crate::provider::SettingsError::TypeMissing));
     assert_eq!(round_trip("a", &encrypted).err(), Some(Code::CannotExport));

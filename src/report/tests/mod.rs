@@ -1,4 +1,4 @@
-//! What the golden files of tests/it/golden.rs cannot show: properties, and what is rare.
+//! Cases that the golden files of tests/it/golden.rs cannot show: properties and rare ones.
 
 mod take_database;
 
@@ -12,7 +12,7 @@ use crate::provider::{Origin, Presence, Source};
 
 const PLAIN: Style = Style { colour: false, width: 120 };
 
-/// What a real value would be shown as, by its marks.
+/// The redacted form that a real value would have.
 fn field_value(text: &str) -> FieldValue {
     let exact = !text.ends_with("not shown") && !text.contains("***");
     FieldValue::Text(Redacted { text: text.to_owned(), exact })
@@ -39,7 +39,7 @@ fn conflicting(conflicts: Vec<Conflict>, blocked: bool) -> Report {
     report
 }
 
-/// Which variables to look at is in the conflict whatever it is about.
+/// The conflict names its variables, whatever it is about.
 #[test]
 fn one_wording_for_a_conflict() {
     let one = conflict(
@@ -75,7 +75,7 @@ fn advice_names_the_value_to_set() {
         (Field::BaseUrl, "", "https://b/", Presence::Unset, format!("Set {variable} to https://b/, change")),
         (Field::BaseUrl, "https://a/", "", Presence::Set, format!("Unset {variable}, change")),
         (Field::BaseUrl, "https://a/", "", Presence::Default, format!("Set {variable} to an empty value, change")),
-        // Nobody can set a variable to what is not shown.
+        // A hidden value cannot be set.
         (
             Field::BaseUrl,
             "https://a/",
@@ -150,7 +150,7 @@ fn the_outcome_is_the_first_that_applies() {
     assert_eq!(with(&[Code::PermissionDenied, Code::LegacyNameConflict], true), Outcome::Invalid);
     assert_eq!(with(&[Code::LockTimeout], false), Outcome::Locked);
     assert_eq!(with(&[Code::Unreachable], false), Outcome::Unavailable);
-    // A warning among the problems is a bug, but what strict makes of one is not.
+    // A warning among the problems is a bug, unless strict made it a problem.
     assert_eq!(with(&[Code::SchemaPending], false), Outcome::Internal);
     assert_eq!(with(&[Code::UnknownVariable], false), Outcome::Invalid);
 
@@ -191,7 +191,7 @@ fn a_lost_commit_is_never_called_unwritten() {
     }
 }
 
-/// Keys that scripts rely on are always there; the document is one line.
+/// The keys that scripts rely on are always present, and the document is one line.
 #[test]
 fn json_has_every_key() {
     let problem = Problem::new(Code::ServerError, "x");
@@ -274,7 +274,7 @@ fn other_fields_of_a_decision_are_named() {
     };
     let message = termination_message(&conflicting(vec![url.clone(), keys.clone()], true));
     assert!(message.contains("https://b/ in the database, and its api_keys differ too; nothing"), "{message}");
-    // Of a provider that does not block, nothing; and what is long cuts off values, not this.
+    // The fields of a provider that does not block are not named, and values are cut off before this.
     let other = Conflict { provider: "other".to_owned(), id: "2".to_owned(), ..keys };
     assert!(!termination_message(&conflicting(vec![url, other], true)).contains("differ too"));
 }

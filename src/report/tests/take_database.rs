@@ -1,4 +1,4 @@
-//! The edits of `--take database`, and that only exact values are offered anywhere.
+//! The edits of `--take database`: only exact values are offered.
 
 use super::*;
 use crate::plan::{Edit, Snapshot, VariableEdit};
@@ -50,7 +50,7 @@ fn another_type_is_a_variable_where_it_says_all() {
     }
 }
 
-/// Everything that offers a value to set, for a database that holds `url`.
+/// Every text that offers a value to set, for a database that holds `url`.
 fn offers(url: &str) -> String {
     let database = FieldValue::Text(crate::provider::redact::base_url(url, None));
     let one = Conflict { database, ..conflict("openai", "1", Field::BaseUrl, "https://a.example/", "") };

@@ -1,5 +1,5 @@
-//! The one loop around everything that a command does with a database: a session, an attempt, a pause, until it succeeds, the
-//! retry budget is spent or the deadline of the whole run is there.
+//! The only loop around database work of a command: a session, an attempt, a pause, until an attempt succeeds, the retry
+//! budget is spent, or the run's deadline passes.
 
 #[cfg(test)]
 mod tests;
@@ -13,35 +13,35 @@ use crate::store::connect::{Connector, Jitter, RetryBudget, Session, SessionInte
 use crate::store::transaction::STATEMENT_TIMEOUT;
 use crate::store::{Error, lock};
 
-/// One round trip: a read, or a write with its commit, on a server that answers.
+/// The limit for one round trip: a read, or a write with its commit, on a server that answers.
 pub const ROUND_TRIP_TIMEOUT: Duration = Duration::from_secs(10);
-// With equal limits it would be chance which of the two errors is reported.
+// With equal limits it would be random which of the two errors is reported.
 const _: () = assert!(STATEMENT_TIMEOUT.as_millis() < ROUND_TRIP_TIMEOUT.as_millis());
 
-/// How much longer than its waiting a whole run may take.
+/// The time of a whole run beyond its waiting.
 const GRACE: Duration = Duration::from_secs(30);
-/// How long to look for the outcome of a commit whose answer was lost, even if `--wait` is over.
+/// The time to determine the outcome of a commit whose answer was lost, even after `--wait`.
 const AFTER_LOST_COMMIT: Duration = Duration::from_secs(15);
 /// Time for the server to name the session that holds the lock.
 const HOLDER_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// How long a run may take.
+/// The time limits of a run.
 pub struct Limits {
-    /// How long an unusable database is retried; zero means one attempt.
+    /// The time for retries while the database is unusable; zero means one attempt.
     wait: Duration,
     total: Duration,
-    /// What `total` consists of, for the message.
+    /// The terms of `total`, for the message.
     terms: &'static str,
     jitter: Jitter,
 }
 
 impl Limits {
-    /// Of a run that waits for no lock: wait + 30 s.
+    /// For a run that waits for no lock: wait + 30 s.
     pub fn of_read(wait: Duration) -> Limits {
         Limits { wait, total: wait + GRACE, terms: "wait + 30 s", jitter: full_jitter }
     }
 
-    /// Of a run that may wait for the lock: wait + lock timeout + 30 s.
+    /// For a run that may wait for the lock: wait + lock timeout + 30 s.
     pub fn of_write(wait: Duration, lock_timeout: Duration) -> Limits {
         Limits { wait, total: wait + lock_timeout + GRACE, terms: "wait + lock timeout + 30 s", jitter: full_jitter }
     }
@@ -52,20 +52,20 @@ impl Limits {
     }
 }
 
-/// What a run does with one session. It is called again, with another session, after an error that allows a retry.
+/// The work of a run with one session. After an error that allows a retry it is called again, with another session.
 pub trait Attempt {
     type Output;
 
     async fn attempt(&mut self, session: &Session) -> Result<Self::Output, Error>;
 
-    /// A commit was sent and not answered: the next attempt can find out whether it took effect.
+    /// A commit was sent but not answered: the next attempt can determine whether it took effect.
     fn commit_unknown(&self) -> bool {
         false
     }
 }
 
-/// Always ends within `limits`. At the deadline the error is that of the last attempt, if there was one: it says more than the
-/// clock.
+/// Always ends within `limits`. At the deadline it returns the error of the last attempt, if there was one, since that
+/// explains more than the time limit.
 pub async fn run<A: Attempt>(
     attempt: &mut A,
     connector: &Connector,
@@ -104,14 +104,14 @@ async fn attempts<A: Attempt>(
             }
             Err(error) => error,
         };
-        // Not kept over the pause: it would take a slot of the server, and perhaps hold a transaction open.
+        // The session ends before the pause: it would take a slot of the server, and may hold a transaction open.
         drop(session);
         *last = Some(error.clone());
         if attempt.commit_unknown() && !extended {
             extended = true;
             budget.extend(AFTER_LOST_COMMIT);
         }
-        // A missing row needs a writable server; another host may be one, and is tried without a pause.
+        // A missing row needs a writable server; another host may be one, so it is tried without a pause.
         if error.code == Code::ReadOnly && intent == SessionIntent::Any {
             intent = SessionIntent::ReadWrite;
             if connector.has_several_hosts() {
@@ -125,12 +125,12 @@ async fn attempts<A: Attempt>(
     }
 }
 
-/// Microseconds, for the log.
+/// Microseconds for the log.
 pub fn took(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX)
 }
 
-/// `work` on `session`, as long as the server answers within `limit`.
+/// Runs `work` on `session` with a time limit for the server's answer.
 pub async fn within<T>(
     limit: Duration,
     session: &Session,
@@ -139,7 +139,7 @@ pub async fn within<T>(
     timeout(limit, work).await.unwrap_or_else(|_| Err(Error::timed_out(&session.endpoint)))
 }
 
-/// `work`, which waits for the lock at most `lock_timeout`. An error about the lock names its holder.
+/// Runs `work`, which waits for the lock at most `lock_timeout`. An error about the lock names its holder.
 pub async fn within_lock_timeout<T>(
     lock_timeout: Duration,
     session: &Session,

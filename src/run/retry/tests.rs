@@ -9,7 +9,7 @@ use crate::store::Retry;
 use crate::store::connect::ConnectionSource;
 use crate::store::url::ConnectOptions;
 
-/// Takes every login, answers nothing more, and counts its open sessions.
+/// Accepts every login, then stops answering, and counts its open sessions.
 async fn server() -> (Connector, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -38,7 +38,7 @@ fn failure() -> Error {
     Error::from(Problem::new(Code::ServerError, "deadlock detected; run it again")).with_retry(Retry::Again)
 }
 
-/// Fails as often as it is told to, then hangs.
+/// Fails the given number of times, then hangs.
 struct FailThenHang {
     failures: usize,
 }
@@ -68,7 +68,7 @@ async fn deadline_keeps_the_error_of_the_last_attempt() {
     assert_eq!(error.to_string(), format!("{over}; look at the server's load"));
 }
 
-/// Fails twice. A while after each failure, in the pause, it looks how many sessions are open.
+/// Fails twice. During the pause after each failure it counts the open sessions.
 struct FailTwice {
     open: Arc<AtomicUsize>,
     attempts: Vec<tokio::task::JoinHandle<usize>>,

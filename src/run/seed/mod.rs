@@ -1,5 +1,5 @@
-//! The use case `seed`: read, plan, and only if something is to be written: lock, read, plan, insert and update, commit. `diff`
-//! is the same without the second half.
+//! The use case `seed`: read, plan, and only if there is something to write: lock, read, plan, insert and update, commit.
+//! `diff` is the same without the second half.
 
 mod write;
 
@@ -37,28 +37,29 @@ pub struct SeedRun<'a> {
     pub if_schema_missing: IfSchemaMissing,
     /// Also names live rows that no variable describes.
     pub undescribed: bool,
-    /// Of the differences that `plan.take` covers, only those with these ids are taken, and only if that is still their id under
-    /// the lock, and a blocking difference stops its own provider alone and what is missing. `None`: all, or nothing.
+    /// Among the differences that `plan.take` covers, only those with these ids are taken, and only if the id is
+    /// unchanged under the lock. A blocking difference then stops only its own provider and the missing ones. `None`: no
+    /// such restriction.
     pub decided: Option<&'a [String]>,
-    /// Asked after the read under the lock: where it says no, nothing is written.
+    /// Asked after the read under the lock; a refusal prevents the write.
     pub may_commit: MayCommit<'a>,
 }
 
-/// The last plan of a run, if there was one, and the error that ended it, if it failed.
+/// The last plan of a run, if any, and the error that ended the run, if it failed.
 #[derive(Default)]
 pub struct RunOutcome {
     pub plan: Option<Plan>,
     pub error: Option<Error>,
     pub written: bool,
-    /// The answer to a commit was lost, and it could not be determined whether it took effect.
+    /// The answer to a commit was lost, and its outcome could not be determined.
     pub commit_unknown: bool,
     pub database: Option<String>,
-    /// Of the last session.
+    /// Warnings of the last session.
     pub warnings: Vec<Problem>,
 }
 
 impl SeedRun<'_> {
-    /// Always ends by wait + lock timeout + 30 s.
+    /// Always ends within wait + lock timeout + 30 s.
     pub async fn run(&self, connector: &Connector) -> RunOutcome {
         let mut attempts =
             SeedAttempts { run: self, ids: Ids::default(), unanswered: None, outcome: RunOutcome::default() };
@@ -67,8 +68,8 @@ impl SeedRun<'_> {
         RunOutcome { error: result.err(), ..attempts.outcome }
     }
 
-    /// One read on an open session, for a caller that keeps sessions: no wait, no retry, and nothing is written. The plan's
-    /// access must be [`Access::Read`].
+    /// One read on an open session, for a caller that keeps sessions: no wait, no retry, no write. The plan's access must
+    /// be [`Access::Read`].
     #[cfg(feature = "controller")]
     pub async fn observe(&self, session: &Session) -> RunOutcome {
         let (database, warnings) = (Some(session.endpoint.to_string()), session.warnings.clone());
@@ -86,7 +87,7 @@ impl SeedRun<'_> {
         }
         let mut ours = false;
         for entry in &mut plan.entries {
-            // Only after a commit whose answer was lost: rows with our ids are ours.
+            // Only after a commit whose answer was lost: this run wrote the rows with these ids.
             if entry.id.is_some_and(|id| ids.made(&id)) && entry.state != State::Deleted {
                 ours = true;
                 if entry.state == State::InSync {
@@ -98,7 +99,7 @@ impl SeedRun<'_> {
         (plan, ours)
     }
 
-    /// Writes carried differences in spite of conflicts of other providers, which would stop a start.
+    /// Decided differences are written in spite of other providers' conflicts, which would stop a start.
     fn stops(&self, plan: &Plan) -> bool {
         if self.decided.is_some() { !plan.findings.problems.is_empty() } else { plan.blocks() }
     }
@@ -107,14 +108,14 @@ impl SeedRun<'_> {
         plan.update.has_secrets() || plan.missing().any(|at| self.desired[at].has_secrets())
     }
 
-    /// Nothing is known of the database yet: every provider is missing, and nothing will be written.
+    /// The database has no tables yet: every provider is missing, and nothing is written.
     fn pending(&self, what: &str, endpoint: &Endpoint) -> Plan {
         let mut pending = plan(self.desired, &Snapshot::default(), &self.plan);
         let message = format!(
             "{endpoint}: {what}; Coder creates the tables when it starts, and the next start of this pod inserts the \
              providers. If that is not Coder's database, correct the URL"
         );
-        // Which types it will know is decided when Coder has migrated.
+        // Which types Coder knows is decided after its migrations.
         pending.findings.warnings = std::mem::take(&mut pending.findings.problems);
         pending.findings.warnings.push(Problem::new(Code::SchemaPending, message));
         pending
@@ -128,7 +129,7 @@ struct SeedAttempts<'a> {
     outcome: RunOutcome,
 }
 
-/// A transaction of ours that changed rows and whose commit was not answered.
+/// A transaction of this run that changed rows and whose commit was not answered.
 #[derive(Clone)]
 struct Unanswered {
     transaction: String,
@@ -176,7 +177,7 @@ impl SeedAttempt<'_> {
             self.note_read_only(outcome);
             return Ok(());
         };
-        // Types that the database may not know are looked up first: where they are unsupported, there is nothing to lock for.
+        // Types that the database may not know are looked up first: unsupported ones need no lock.
         let certain =
             !light.update.updates.is_empty() || light.missing().any(|at| self.run.desired[at].kind.in_every_schema());
         if !(certain && self.may_write(light)) {
@@ -217,14 +218,14 @@ impl SeedAttempt<'_> {
     }
 
     fn replan(&self, snapshot: &Snapshot, outcome: &mut RunOutcome) {
-        // Read under the lock, or found: only then is it certain that the lost commit did not, or did, take effect.
+        // Only rows read under the lock, or found, prove whether the lost commit took effect.
         let (plan, ours) = self.run.plan(snapshot, self.ids);
         outcome.commit_unknown &= !ours;
         outcome.plan = Some(plan);
         outcome.written |= ours;
     }
 
-    /// Nothing is missing, so it does not matter; but the next change of the environment would find out.
+    /// No row is missing, so this does not matter now; the next change of the environment would fail.
     fn note_read_only(&self, outcome: &mut RunOutcome) {
         let Some(plan) = outcome.plan.as_mut() else { return };
         if self.run.plan.access == Access::Write && self.session.is_read_only() {
@@ -272,7 +273,7 @@ impl SeedAttempt<'_> {
     }
 }
 
-/// Everything but the server fits: another host, or the same one after a fail-over, may do.
+/// Only the server prevents the write: another host, or the same one after a fail-over, may accept it.
 async fn only_read_only(plan: &Plan, session: &Session) -> Option<Error> {
     let conflict = plan.conflicts.iter().any(|conflict| conflict.blocking);
     let read_only = !plan.findings.problems.is_empty()

@@ -1,4 +1,5 @@
-//! The second half of `seed`: lock, read, plan, insert and update, commit; and what became of a commit whose answer was lost.
+//! The second half of `seed`: lock, read, plan, insert and update, commit; and the outcome of a commit whose answer was
+//! lost.
 
 use super::{RunOutcome, SeedAttempt, Unanswered, only_read_only};
 use crate::plan::resolve::Resolution;
@@ -20,7 +21,7 @@ impl SeedAttempt<'_> {
         let locked = lock_and_read(self.session, &request, scope, run.lock_timeout, &rows);
         let mut snapshot = within_lock_timeout(run.lock_timeout, self.session, locked).await?;
         self.replan(&snapshot, outcome);
-        // A row was removed in between, and now a provider with secrets is missing that was not.
+        // A row was removed in between, so a provider with secrets is now missing.
         if !encryption && outcome.plan.as_ref().is_some_and(|plan| plan.needs_schema) {
             encryption = true;
             let again = snapshot::read_locked(self.session, &request, ReadScope::Schema { encryption });
@@ -47,7 +48,7 @@ impl SeedAttempt<'_> {
         }
     }
 
-    /// A role with INSERT may lack UPDATE: reports every missing grant at once, as `resolve` does.
+    /// A role with INSERT may lack UPDATE: this reports every missing grant at once, as `resolve` does.
     pub(super) async fn lacking_grants(&self, outcome: &mut RunOutcome, error: Error) -> Result<(), Error> {
         let Some(plan) = outcome.plan.as_mut().filter(|plan| !plan.update.updates.is_empty()) else {
             return Err(error);
@@ -65,8 +66,8 @@ impl SeedAttempt<'_> {
 
     async fn insert(&mut self, outcome: &mut RunOutcome, insert: &Insert) -> Result<(), Error> {
         let run = self.run;
-        // We hold the lock: an earlier commit of ours whose answer was lost is over, and it did not take effect. From here
-        // until there is an answer the outcome is unknown, also if we are stopped in between.
+        // This session holds the lock, so an earlier commit without an answer is over and did not take effect. From here
+        // to the answer the outcome is unknown, also if the run is stopped in between.
         outcome.commit_unknown = true;
         let inserted = insert::insert_and_commit(self.session, run.desired, insert, run.keyring, self.ids);
         let inserted = within(ROUND_TRIP_TIMEOUT, self.session, inserted).await;
@@ -76,11 +77,11 @@ impl SeedAttempt<'_> {
         Ok(())
     }
 
-    /// Updates and inserts in one transaction, whose number later gives its result.
+    /// Updates and inserts in one transaction, whose number later reveals its outcome.
     async fn update(&mut self, outcome: &mut RunOutcome, insert: Option<&Insert>) -> Result<(), Error> {
         let (run, session) = (self.run, self.session);
         let Some(plan) = &mut outcome.plan else { return Ok(()) };
-        // Here, so that the report can tell them.
+        // Added here, so that the report can show them.
         update::add_external_ids(session, &mut plan.update)?;
         let updated = plan.update.clone();
         let inserted = async {
@@ -93,7 +94,7 @@ impl SeedAttempt<'_> {
         let written = within(ROUND_TRIP_TIMEOUT, session, async { Ok(written.await) }).await?;
         written.0?;
         *self.unanswered = Some(Unanswered { transaction: written.1?, updated });
-        // From here until there is an answer the outcome is unknown, also if we are stopped in between.
+        // From here to the answer the outcome is unknown, also if the run is stopped in between.
         outcome.commit_unknown = true;
         let committed = within(ROUND_TRIP_TIMEOUT, session, update::commit(session)).await;
         outcome.commit_unknown = committed.as_ref().is_err_and(|error| error.connection_lost);
@@ -124,7 +125,7 @@ impl SeedAttempt<'_> {
         }
     }
 
-    /// The commit whose answer was lost took effect: the current state of the database with our rows.
+    /// The commit whose answer was lost took effect: reads the current state of the database with this run's rows.
     pub(super) async fn look_at_written(&mut self, outcome: &mut RunOutcome, updated: Resolution) -> Result<(), Error> {
         outcome.written = true;
         let snapshot = self.read(ReadScope::Rows).await?;

@@ -1,12 +1,13 @@
-//! The rows of `audit_logs` that belong to the rows of an insert or an update, as Coder writes them.
+//! The rows of `audit_logs` that accompany an insert or an update, in the form that Coder writes.
 
 use uuid::Uuid;
 
-/// Audit rows for the rows of another part of the statement. All but the names are SQL expressions over its columns.
+/// Audit rows for the rows of another part of the statement. All fields except the names are SQL expressions over that
+/// part's columns.
 pub struct AuditRows<'a> {
-    /// The part of the statement that they become.
+    /// The name of the part with these audit rows.
     pub part: &'a str,
-    /// The part whose rows they are about.
+    /// The part whose rows they describe.
     pub from: &'a str,
     pub resource_type: &'a str,
     pub action: &'a str,
@@ -16,7 +17,7 @@ pub struct AuditRows<'a> {
     pub additional_fields: &'a str,
 }
 
-/// Where nothing is to be added.
+/// For an entry without additional fields.
 pub const NO_FIELDS: &str = "'{}'";
 
 impl AuditRows<'_> {
@@ -57,13 +58,13 @@ impl AuditRows<'_> {
     }
 }
 
-/// Of a key that is created; without the columns that Coder's own table of audited fields leaves out. Put together as text:
+/// For a created key, without the columns that Coder's own table of audited fields leaves out. Concatenated as text:
 /// there may be thousands, and `jsonb_build_object` takes twice as long. `id` and `provider_id` are UUIDs.
 pub const NEW_KEY_DIFF: &str = r#"('{"id":{"old":"","new":"' || id || '","secret":false},
     "provider_id":{"old":"","new":"' || provider_id || '","secret":false},
     "api_key":{"old":"","new":"","secret":true}}')::jsonb"#;
 
-/// Of a key that is deleted.
+/// For a deleted key.
 pub const OLD_KEY_DIFF: &str = r#"('{"id":{"old":"' || id || '","new":"","secret":false},
     "provider_id":{"old":"' || provider_id || '","new":"","secret":false},
     "api_key":{"old":"","new":"","secret":true}}')::jsonb"#;
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
     use crate::plan::insert::AUDIT_COLUMNS;
 
-    /// The plan asks for grants on its list.
+    /// The plan checks the grants for its own list.
     #[test]
     fn columns_are_those_that_the_plan_checks() {
         let empty = AuditRows {

@@ -1,4 +1,4 @@
-//! Rows that a statement is given as arrays of text, one array for each column. A column is described once: statement,
+//! Rows that a statement receives as arrays of text, one array per column. Each column is described once; statement,
 //! parameters and audit log follow from the description.
 
 use serde_json::{Map, Value as Json, json};
@@ -7,17 +7,17 @@ use tokio_postgres::types::{ToSql, Type};
 /// A column of the rows of type `R`.
 pub struct Column<R> {
     pub name: &'static str,
-    /// The type that its text is cast to.
+    /// The type to which its text is cast.
     pub cast: &'static str,
     pub value: fn(&R) -> Option<String>,
     pub audit: Audit<R>,
 }
 
-/// What the audit log holds of a column.
+/// The audit log entry of a column.
 pub enum Audit<R> {
-    /// It is not the row's own, the server makes its entry, or Coder's audit log leaves it out.
+    /// No entry: the column is not the row's own, the server creates the entry, or Coder's audit log leaves it out.
     None,
-    /// That it was written, and nothing of its values, not even masked.
+    /// The entry says that the value was written, and nothing about the value, not even masked.
     Secret,
     Shown {
         old: Json,
@@ -25,7 +25,7 @@ pub enum Audit<R> {
     },
 }
 
-/// An audit log entry of one row: old and new value of each column.
+/// The audit log entry of one row: old and new value of each column.
 pub fn audit_diff<'a, R: 'a>(columns: impl IntoIterator<Item = &'a Column<R>>, row: &R) -> String {
     let mut fields = Map::new();
     for column in columns {
@@ -44,8 +44,8 @@ pub fn audit_diff<'a, R: 'a>(columns: impl IntoIterator<Item = &'a Column<R>>, r
 pub struct Parameters(Vec<Vec<Option<String>>>);
 
 impl Parameters {
-    /// Adds an array for each column. Returns the part `name` of a `with`, whose rows are `rows`; `at` is the number of a row,
-    /// from 1. `extra`: further columns of it, each with a comma before it.
+    /// Adds an array for each column. Returns the part `name` of a `with`, whose rows are `rows`; `at` is the number of a
+    /// row, from 1. `extra`: further columns, each preceded by a comma.
     pub fn given<R>(&mut self, name: &str, columns: &[&Column<R>], rows: &[R], extra: &str) -> String {
         let mut numbers = Vec::new();
         for column in columns {

@@ -13,12 +13,12 @@ use crate::provider::{hex, redact};
 pub const VARIABLE: &str = crate::provider::ENCRYPTION_KEYS_VARIABLE;
 const KEY_BYTES: usize = 32;
 const NONCE_BYTES: usize = 12;
-/// Coder: the first 7 hex characters (its documentation says bytes).
+/// Coder uses the first 7 hex characters (its documentation says bytes).
 const DIGEST_CHARACTERS: usize = 7;
-/// What `dbcrypt_keys.test` holds, encrypted.
+/// The plain text of `dbcrypt_keys.test`.
 const TEST: &str = "coder";
 
-/// The given keys, in their order: the first one encrypts, all decrypt.
+/// The given keys in order: the first one encrypts, all decrypt.
 #[derive(Default)]
 pub struct Keyring {
     ciphers: Vec<Cipher>,
@@ -30,7 +30,7 @@ struct Cipher {
 }
 
 impl Keyring {
-    /// Comma-separated standard base64, each 32 bytes. An empty text holds no key.
+    /// Comma-separated standard base64, each 32 bytes. An empty text has no keys.
     pub fn parse(text: &str) -> Result<Keyring, Vec<Problem>> {
         let mut keyring = Keyring::default();
         let mut problems = Vec::new();
@@ -73,7 +73,7 @@ impl Keyring {
         let blob = STANDARD.decode(stored).ok()?;
         let (nonce, sealed) = blob.split_at_checked(NONCE_BYTES)?;
         let nonce = Nonce::<Aes256Gcm>::try_from(nonce).ok()?;
-        // Seven characters can be shared by two keys, so every one of that digest is tried.
+        // Two keys may share seven characters, so every key of that digest is tried.
         let mut fitting = self.ciphers.iter().filter(|cipher| cipher.digest == digest);
         let plain = fitting.find_map(|cipher| cipher.aead.decrypt(&nonce, sealed).ok())?;
         String::from_utf8(plain).ok().map(SecretString::from)
@@ -86,7 +86,7 @@ impl Keyring {
         Some(STANDARD.encode([nonce.as_slice(), &sealed].concat()))
     }
 
-    /// Does a given key of this digest open the row's test value?
+    /// Whether a given key of this digest opens the row's test value.
     pub fn opens(&self, digest: &str, test: &str) -> bool {
         self.decrypt(digest, test).is_some_and(|plain| plain.expose_secret() == TEST)
     }

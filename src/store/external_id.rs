@@ -1,4 +1,4 @@
-//! The external id of a role: Coder's is 128 random bits in base32.
+//! The external id of a role: like Coder's, 128 random bits in base32.
 
 use std::borrow::Cow;
 
@@ -8,8 +8,8 @@ use data_encoding::BASE32_NOPAD;
 
 use crate::provider::{BedrockSettings, EXTERNAL_ID};
 
-/// The settings with an external id where they have a role and none: who sets the role makes it, and it is never changed.
-/// `None`: the system gives no random bits.
+/// The settings, with an external id added if they have a role without one: the writer of a role creates the id, and it
+/// never changes. `None`: the system provides no random bits.
 pub fn with_external_id(settings: &BedrockSettings) -> Option<Cow<'_, BedrockSettings>> {
     if !settings.needs_external_id() {
         return Some(Cow::Borrowed(settings));

@@ -1,10 +1,10 @@
-//! Every statement is a step with a name. Built with the feature `failpoints` the program can be ended, or held, before and
-//! after each of them; without it, [`step`] is the statement itself.
+//! Every statement is a named step. With the feature `failpoints`, the program can be ended or held before and after each
+//! step; without it, [`step`] is the statement itself.
 
 /// Declares the enum and its list from one row for each step.
 macro_rules! steps {
     ($($(#[doc = $doc:literal])* $step:ident)*) => {
-        /// What a run does with the database, one statement each.
+        /// The database statements of a run.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Step {
             $($(#[doc = $doc])* $step,)*
@@ -18,32 +18,32 @@ macro_rules! steps {
 }
 
 steps! {
-    /// What kind of server is it?
+    /// The kind of the server.
     Probe
     ReadBegin
     Rows
-    /// Names of live rows that were not asked for.
+    /// Names of live rows that were not requested.
     Undescribed
     Schema
     Encryption
     ReadEnd
-    /// Which relations does the database have, if not ours?
+    /// The relations of a database without Coder's tables.
     Relations
     Begin
     Lock
     Insert
     Commit
     Rollback
-    /// Locks the rows that are changed.
+    /// Locks the rows to change.
     LockRows
-    /// The limit for the locks of the statements after that.
+    /// The lock timeout of the following statements.
     LockRest
     Grants
     Change
     CommitChange
     /// The status of a transaction whose commit was not answered.
     TransactionStatus
-    /// Who holds the lock?
+    /// The holder of the lock.
     Holder
 }
 
@@ -58,9 +58,9 @@ pub use points::step;
 
 #[cfg(feature = "failpoints")]
 mod points {
-    //! `FAILPOINT="after Commit 1 abort"`: after the first commit was answered, end as a crash does. `panic` ends it as a bug would. `hold`
-    //! leaves the file `reached` in the directory FAILPOINT_DIR and goes on when there is a file `go`. In any case the steps
-    //! that were met are written into the file `trace` there.
+    //! `FAILPOINT="after Commit 1 abort"`: ends the process like a crash after the first commit was answered. `panic`
+    //! ends it like a bug. `hold` creates the file `reached` in the directory FAILPOINT_DIR and continues when a file
+    //! `go` exists. In all cases the steps reached are written into the file `trace` there.
 
     use std::io::Write;
     use std::path::Path;
@@ -73,8 +73,8 @@ mod points {
 
     static MET: [AtomicUsize; Step::ALL.len()] = [const { AtomicUsize::new(0) }; Step::ALL.len()];
 
-    /// One after the other: within a round trip the next statement waits until this one is answered, so that the server is in
-    /// every state in which a broken connection could leave it.
+    /// Runs steps one after another: within a round trip the next statement waits for the answer to this one, so that the
+    /// server passes through every state in which a broken connection could leave it.
     pub async fn step<F: Future>(step: Step, work: F) -> F::Output {
         static TURN: Mutex<()> = Mutex::const_new(());
         let Ok(directory) = std::env::var("FAILPOINT_DIR") else { return work.await };

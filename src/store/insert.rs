@@ -18,12 +18,12 @@ use crate::plan::Insert;
 use crate::plan::insert::ICON;
 use crate::provider::{DesiredProvider, EXTERNAL_ID, Field, redact};
 
-/// The ids of the rows that this run makes. Kept over attempts: found in the database, they show that a commit whose answer
-/// was lost did take effect.
+/// The ids of this run's rows. They stay the same over attempts: rows with these ids show that a commit whose answer was
+/// lost took effect.
 #[derive(Default)]
 pub struct Ids {
     rows: BTreeMap<String, Uuid>,
-    /// Of the last attempt that wrote them.
+    /// The external ids of the last attempt that wrote them.
     external: BTreeMap<String, String>,
 }
 
@@ -32,7 +32,7 @@ impl Ids {
         *self.rows.entry(name.to_owned()).or_insert_with(Uuid::new_v4)
     }
 
-    /// The external id of the role that the new row of this name has.
+    /// The external id of the role in the new row of this name.
     pub fn external_id(&self, name: &str) -> Option<String> {
         self.external.get(name).cloned()
     }
@@ -52,7 +52,7 @@ pub async fn insert_and_commit(
 ) -> Result<(), Error> {
     let (inserted, committed) =
         tokio::join!(insert(session, desired, new, keyring, ids), step(Step::Commit, session.execute("commit")),);
-    // An answer to the insert that is an error is certain: the commit behind it is a rollback.
+    // An error in answer to the insert is certain: the commit after it is a rollback.
     inserted.map_err(|mut error| {
         error.connection_lost &= error.sqlstate.is_none();
         error
@@ -81,14 +81,14 @@ struct NewProvider {
     kind: &'static str,
     name: String,
     display_name: String,
-    /// What the audit log may hold of it.
+    /// The display name in the form that the audit log may contain.
     shown_display_name: String,
     enabled: bool,
     icon: String,
-    /// What the audit log may hold of it.
+    /// The icon in the form that the audit log may contain.
     shown_icon: String,
     base_url: String,
-    /// What the audit log may hold of the URL.
+    /// The URL in the form that the audit log may contain.
     shown_url: String,
     settings: Option<Sealed>,
     /// For the audit log.
@@ -103,7 +103,7 @@ impl NewProvider {
 
 const EMPTY: Json = Json::String(String::new());
 
-/// The one list of the columns of an insert.
+/// The only list of the columns of an insert.
 static COLUMNS: [Column<NewProvider>; 9] = [
     Column {
         name: "id",
@@ -165,7 +165,7 @@ static COLUMNS: [Column<NewProvider>; 9] = [
 static DIFF: Column<NewProvider> =
     Column { name: "diff", cast: "jsonb", value: |row| Some(row.diff.clone()), audit: Audit::None };
 
-/// The icon only where nothing else fills it.
+/// The icon is included only if it has no default.
 fn columns(insert: &Insert) -> Vec<&'static Column<NewProvider>> {
     COLUMNS.iter().filter(|column| insert.icon || column.name != ICON).collect()
 }
@@ -215,7 +215,7 @@ fn rows(desired: &[DesiredProvider], insert: &Insert, keyring: &Keyring, ids: &m
     Some(rows)
 }
 
-/// One statement for everything, however many rows. Its parts see one clock, and foreign keys are checked at its end.
+/// One statement for any number of rows. Its parts see one clock, and foreign keys are checked at its end.
 fn statement(insert: &Insert, rows: &NewRows, parameters: &mut Parameters) -> String {
     let columns = columns(insert);
     let all = names(&columns);
@@ -243,8 +243,8 @@ fn statement(insert: &Insert, rows: &NewRows, parameters: &mut Parameters) -> St
     let counts = counts.into_iter().filter(|(.., inserted)| *inserted);
     let counts: Vec<String> =
         counts.map(|(part, number, _)| format!("(select count(*) from {part}) = {number}")).collect();
-    // Coder's daemons refetch their providers on the notification; the server delivers it with the commit. A trigger or a rule
-    // may swallow a row without an error: then the division by zero is one, and nothing is written.
+    // Coder's daemons refetch their providers on the notification, which the server delivers with the commit. A trigger
+    // or a rule may drop a row without an error; then the division by zero raises one, and nothing is written.
     format!(
         "with {} select pg_notify('ai_providers_changed', ''), 1 / ({})::int",
         parts.join(",\n"),
@@ -285,7 +285,7 @@ mod tests {
     use super::*;
     use crate::plan::insert::PROVIDER_COLUMNS;
 
-    /// The plan asks for grants on its list.
+    /// The plan checks the grants for its own list.
     #[test]
     fn columns_are_those_that_the_plan_checks() {
         let all: Vec<&str> = COLUMNS.iter().map(|column| column.name).collect();

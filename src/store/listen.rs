@@ -1,5 +1,5 @@
-//! A session that waits for Coder's announcements of a change. LISTEN is session state, so it is sent only where the session is
-//! known to be one with its server process: behind a transaction pooler it would stay on a session that others use.
+//! A session that waits for Coder's announcements of a change. LISTEN is session state, so it is sent only if the session
+//! is known to have its own server process: behind a transaction pooler it would stay on a session that others use.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,27 +10,28 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::connect::{CODERS_CHANNEL, Connector, Heard, Hearing, OWN_CHANNEL, Session, SessionIntent, Writers};
 use super::error::Error;
 
-/// For each of the statements that a listener sends.
+/// For each statement of a listener.
 const ANSWER: Duration = Duration::from_secs(5);
 
-/// Dropped, its session ends; [`Listener::close`] ends it in the way of the protocol.
+/// Dropping it ends its session; [`Listener::close`] ends the session as the protocol requires.
 pub struct Listener {
     session: Session,
     pub heard: watch::Receiver<Heard>,
 }
 
-/// Why this server is not listened to.
+/// Why this server cannot be listened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NoListener {
-    /// What answers is not the process that serves the session.
+    /// The answering process does not serve only this session.
     Pooler,
-    /// Nothing is ever notified there.
+    /// A standby never sends notifications.
     Standby,
-    /// It does not let us in, does not answer, or refuses.
+    /// The server refuses the session, does not answer, or refuses a statement.
     Failed,
 }
 
-/// Opens a separate session and listens, by `deadline`. `sender`: see [`prove`]. `writers`: whose announcements are this process's.
+/// Opens a separate session and listens, by `deadline`. `sender`: see [`prove`]. `writers`: identify this process's own
+/// announcements.
 pub async fn listen(
     connector: Connector,
     sender: Arc<str>,
@@ -56,12 +57,12 @@ fn failed(error: &Error) -> NoListener {
     NoListener::Failed
 }
 
-/// Sends the proof of this number; each listener in this database hears it after everything that was announced before.
+/// Sends the proof of this number; each listener in this database receives it after all earlier announcements.
 pub async fn prove(session: &Session, sender: &str, number: u64) -> Result<(), Error> {
     session.execute(&format!("select pg_catalog.pg_notify('{OWN_CHANNEL}', '{sender}-{number}')")).await
 }
 
-/// Whether the server is a standby now; without an answer, no.
+/// Whether the server is now a standby; `false` without an answer.
 pub async fn is_standby(session: &Session) -> bool {
     let mut standby = false;
     let asked = session.query("select pg_catalog.pg_is_in_recovery() as standby", &[], |row| {

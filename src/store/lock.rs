@@ -13,19 +13,20 @@ use super::transaction::{ALL_ROWS, TABLE_LOCK_TIMEOUT, rollback};
 use crate::plan::Snapshot;
 use crate::provider::redact;
 
-/// Coder's `LockIDAIProvidersEnvSeed`: a seeder holds it, and newer releases of Coder wait for it before they read providers.
+/// Coder's `LockIDAIProvidersEnvSeed`: a seeder holds it, and newer releases of Coder wait for it before they read
+/// providers.
 const LOCK: u32 = 10;
-/// Between two round trips there are only a few milliseconds of planning, so a holder that is silent for longer is gone.
+/// Planning between two round trips takes only a few milliseconds, so a holder that is silent for longer is gone.
 const IDLE: Duration = Duration::from_secs(5);
-/// Longer than the lock timeout, so that waiting for the lock ends as what it is.
+/// Longer than the lock timeout, so that waiting for the lock ends with the error about the lock.
 const BEYOND_LOCK: Duration = Duration::from_secs(10);
 
-/// A session that waits for a row holds the lock that Coder waits for before it reads providers.
+/// A session that waits for a row holds the lock for which Coder waits before it reads providers.
 const ROW_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Begins the transaction, takes the lock and reads again, each statement with a snapshot from after the lock. `rows`: locked
-/// too before they are read, since Coder's API does not take the lock. A new key needs a lock on its provider's row, so none
-/// can come in between either.
+/// Begins the transaction, takes the lock and reads again, each statement with a snapshot from after the lock. `rows`:
+/// also locked before they are read, since Coder's API does not take the lock. A new key needs a lock on its provider's
+/// row, so no key can be added in between either.
 pub async fn lock_and_read(
     session: &Session,
     request: &ReadRequest<'_>,
@@ -39,7 +40,7 @@ pub async fn lock_and_read(
     let idle = IDLE.as_millis();
     let table = lock_timeout.min(TABLE_LOCK_TIMEOUT).as_millis().max(1);
     let first = if rows.is_empty() { table } else { table.min(ROW_LOCK_TIMEOUT.as_millis()) };
-    // From version 14 on the server notices that a waiter has died, and leaves no ghost in the queue.
+    // From version 14 on the server detects that a waiter has died, so that no dead waiter stays in the queue.
     let check = match session.server_version {
         Some(14..) => "set local client_connection_check_interval = '1s';",
         _ => "",
@@ -50,8 +51,8 @@ pub async fn lock_and_read(
          set local lock_timeout = '{first}ms'"
     );
     let rest = format!("set local lock_timeout = '{table}ms'");
-    // Spelled out, whatever the database's default is: under repeatable read the snapshot would be from before the lock. Not
-    // "read write", which a standby refuses before it could be asked what it is.
+    // The isolation level is explicit, since a database may have another default: under repeatable read the snapshot
+    // would be from before the lock. Not "read write", which a standby refuses before it can be asked for its kind.
     let (begun, locked, rows_locked, snapshot) = tokio::join!(
         step(Step::Begin, session.execute("begin isolation level read committed")),
         step(Step::Lock, session.execute(&locked)),
@@ -79,7 +80,7 @@ async fn lock_rows(session: &Session, rows: &[Uuid], rest: &str) -> Result<(), E
     limited
 }
 
-/// After a lock timeout: the holder, as far as this role may see. Never another error.
+/// After a lock timeout: the holder, as far as this role may see it. Never another error.
 pub async fn holder(session: &Session) -> Option<String> {
     let sql = format!(
         "select l.pid::text as pid, coalesce(a.application_name, '') as application, coalesce(a.usename::text, '') as role

@@ -1,4 +1,4 @@
-//! Postgres. The only module with SQL.
+//! Access to Postgres. The only module with SQL.
 
 mod audit;
 mod columns;

@@ -1,4 +1,4 @@
-//! The live schema: labels, columns, privileges, encryption; and what to make of a database without our tables.
+//! The live schema: labels, columns, privileges, encryption; and the classification of a database without Coder's tables.
 
 use tokio_postgres::Row;
 
@@ -11,8 +11,8 @@ use crate::plan::{AuditTable, Column, Encryption, Schema};
 use crate::problem::Code;
 use crate::provider::redact;
 
-// `required`: must be written because nothing else fills it (`icon` counts even where it may be NULL: Coder writes `''`); in
-// the row of the server, whether it is read only.
+// `required`: must be written because it has no default (`icon` counts even if it may be NULL: Coder writes `''`). In the
+// row of the server: whether it is read-only.
 const SCHEMA: &str = "
   select 'column' as kind, c.relname::text as relation, a.attname::text as name,
          (a.attnotnull or a.attname = 'icon') and not a.atthasdef and a.attidentity = '' as required,
@@ -39,11 +39,11 @@ const SCHEMA: &str = "
 
 const ENCRYPTION: &str = "select active_key_digest, revoked_key_digest, test from dbcrypt_keys";
 
-/// The encryption state too, where the keyring is given that it is compared with.
+/// Also reads the encryption state if a keyring is given to compare it with.
 pub async fn read(session: &Session, keyring: Option<&Keyring>) -> Result<Schema, Error> {
     let mut schema = Schema { role: session.endpoint.role.clone(), ..Schema::default() };
     let mut state = keyring.map(State::new);
-    // Encryption last: without the right to read it the transaction is aborted, after the other answers.
+    // Encryption comes last: without the right to read it the transaction is aborted, after the other answers.
     let (read, encryption) =
         tokio::join!(step(Step::Schema, session.query(SCHEMA, &[], |row| add(&mut schema, row))), async {
             let state = state.as_mut()?;
@@ -87,7 +87,7 @@ impl AuditTable {
     }
 }
 
-/// The encryption keys of the database, held against the given ones.
+/// The encryption keys of the database, compared with the given keys.
 struct State<'a> {
     keyring: &'a Keyring,
     encryption: Encryption,
@@ -122,12 +122,12 @@ impl<'a> State<'a> {
     }
 }
 
-/// A relation that is neither the system's nor an extension's.
+/// A relation that belongs neither to the system nor to an extension.
 struct Relation {
     schema: String,
     name: String,
     may_use_schema: bool,
-    /// Found by its bare name.
+    /// Found without a schema name.
     visible: bool,
 }
 
@@ -154,12 +154,12 @@ async fn relations(session: &Session) -> Result<Vec<Relation>, Error> {
     Ok(relations)
 }
 
-/// What kind of database has no table `ai_providers`.
+/// The kinds of databases without the table `ai_providers`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MissingSchema {
-    /// An empty database, or one of Coder from before the tables: Coder will create them when it starts.
+    /// An empty database, or one of an older Coder without the tables: Coder will create them when it starts.
     Pending { what: &'static str },
-    /// Something else is wrong.
+    /// Any other fault.
     Wrong(Error),
 }
 
@@ -206,13 +206,13 @@ fn classify(relations: &[Relation], endpoint: &Endpoint) -> MissingSchema {
     wrong(Code::SchemaMissing, what, "check the database name in the URL")
 }
 
-/// There is no table, and a retry will not change that.
+/// The table is missing, and a retry will not help.
 pub fn missing(session: &Session, what: &str, next: &str) -> Error {
     Error::of_database(Code::SchemaMissing, &session.endpoint, what, next)
 }
 
-/// Rows are missing, and this server takes no writes; another one, or this one after a fail-over, may. Not where a default of
-/// ours is the reason.
+/// Rows are missing, and this server refuses writes; another one, or this one after a fail-over, may accept them. Not if
+/// a default of this role or database is the reason.
 pub async fn server_is_read_only(session: &Session) -> Error {
     let what = "rows are missing, and the server is read only";
     if let Some(default) = session.read_only_default().await {

@@ -1,4 +1,4 @@
-//! What every transaction has in common: the server's limits, and the single round trip of a read.
+//! Common parts of all transactions: the server's limits, and the single round trip of a read.
 
 use std::time::Duration;
 
@@ -6,14 +6,15 @@ use super::connect::Session;
 use super::error::Error;
 use super::failpoint::{Step, step};
 
-/// Under row-level security an error, instead of a table that seems to have fewer rows than it has.
+/// Makes row-level security an error, since the table would otherwise seem to have fewer rows.
 pub const ALL_ROWS: &str = "set local row_security = off";
 
-/// The server gives up on a statement after this time. The client waits a second longer, so that the server can say why.
+/// The server cancels a statement after this time. The client waits a second longer, so that the server can report the
+/// reason.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(9);
 
-/// How long to wait for a table that another session has locked (a migration, say): less than any other limit, so that the
-/// error says what the statement waited for.
+/// The time to wait for a table that another session has locked (for example a migration): less than any other limit, so
+/// that the error names the lock.
 pub const TABLE_LOCK_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// `begin read only`, `statements` and `commit`, sent in one round trip.
@@ -34,8 +35,8 @@ pub async fn read_only<T>(session: &Session, statements: impl Future<Output = Re
     Ok(read)
 }
 
-/// Ends a transaction in which nothing was written.
+/// Ends a transaction without writes.
 pub async fn rollback(session: &Session) {
-    // If this fails the connection ends soon, and the transaction with it.
+    // If this fails, the connection ends soon, and the transaction with it.
     let _ = step(Step::Rollback, session.execute("rollback")).await;
 }

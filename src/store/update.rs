@@ -1,5 +1,5 @@
-//! Changing rows that are there, for `resolve` and `--take-environment`: one statement in a transaction that holds the locks, and
-//! what became of a commit whose answer was lost. All or nothing.
+//! Changes existing rows, for `resolve` and `--take-environment`: one statement in a transaction that holds the locks,
+//! and the outcome of a commit whose answer was lost. All or nothing.
 
 use serde_json::{Value as Json, json};
 use tokio_postgres::types::Type;
@@ -18,7 +18,7 @@ use crate::plan::resolve::{Resolution, Update};
 use crate::problem::{Code, Problem};
 use crate::provider::{Field, redact};
 
-/// What this role may not do of what the resolution needs, with the grant for it.
+/// The privileges that the resolution needs and this role lacks, with the grant for each.
 pub async fn lacking_grants(session: &Session, resolution: &Resolution) -> Result<Vec<Problem>, Error> {
     let mut needed = vec![("update", "ai_providers")];
     if resolution.replaces_keys() {
@@ -73,7 +73,7 @@ pub async fn write(session: &Session, resolution: &Resolution, keyring: &Keyring
     if counts == [resolution.updates.len(), had, rows.old_keys.len()].map(|number| number.to_string()) {
         return Ok(transaction);
     }
-    // A key came or went without its provider's row being touched.
+    // A key was added or removed without a change of its provider's row.
     Err(rows_changed(session))
 }
 
@@ -83,7 +83,7 @@ pub fn rows_changed(session: &Session) -> Error {
     error.with_retry(Retry::Again)
 }
 
-/// `work` is noise to the server; in its log it tells this commit from those of the reads.
+/// The server ignores `work`; in its log the word distinguishes this commit from those of the reads.
 pub async fn commit(session: &Session) -> Result<(), Error> {
     step(Step::CommitChange, session.execute("commit work")).await
 }
@@ -96,7 +96,7 @@ pub enum TransactionStatus {
     InProgress,
 }
 
-/// What became of a transaction whose commit was not answered.
+/// The outcome of a transaction whose commit was not answered.
 pub async fn transaction_status(session: &Session, transaction: &str) -> Result<TransactionStatus, Error> {
     let parameters: [Parameter<'_>; 1] = [(&transaction, Type::TEXT)];
     let mut status: Option<String> = None;
@@ -112,7 +112,7 @@ pub async fn transaction_status(session: &Session, transaction: &str) -> Result<
     })
 }
 
-/// A row of `ai_providers` that is changed. A column without a value stays as it is.
+/// A changed row of `ai_providers`. A column without a value keeps its value.
 struct ChangedProvider {
     id: String,
     name: String,
@@ -179,7 +179,7 @@ struct ChangedRows {
     old_keys: Vec<OldKey>,
 }
 
-/// To the rows that get a role and have none yet.
+/// Adds external ids to the rows that get a role and have none yet.
 pub fn add_external_ids(session: &Session, resolution: &mut Resolution) -> Result<(), Error> {
     for update in resolution.updates.iter_mut().filter(|update| update.fields.contains(&Field::BedrockRoleArn)) {
         if let Some(settings) = &mut update.settings {
@@ -229,7 +229,7 @@ fn rows(resolution: &Resolution, keyring: &Keyring) -> Option<ChangedRows> {
     Some(rows)
 }
 
-/// What the audit log holds of a row: old and new value of each column, nothing of a secret one.
+/// The audit log entry of a row: old and new value of each column, without any secret.
 fn diff(update: &Update) -> String {
     let shown = update.audit.iter().map(|(column, old, new)| {
         let value = |text: &str| match (*column, text) {
@@ -242,7 +242,7 @@ fn diff(update: &Update) -> String {
     shown.chain(secret).map(|(column, entry)| (column.to_owned(), entry)).collect::<Json>().to_string()
 }
 
-/// What Coder's own entry says of the keys of a provider, and who made it.
+/// The details of Coder's own entry about the keys of a provider, and the author.
 fn additional_fields(update: &Update, added: &[NewKey], removed: &[OldKey]) -> String {
     let mut fields = json!({"by": env!("CARGO_PKG_NAME")});
     if let Some(take) = update.take {
@@ -256,7 +256,7 @@ fn additional_fields(update: &Update, added: &[NewKey], removed: &[OldKey]) -> S
     fields.to_string()
 }
 
-/// Only where a row has a new icon, since not every schema has the column.
+/// Only if a row gets a new icon, since not every schema has the column.
 const NEW_ICON: &str = "icon = coalesce(g.icon, p.icon),";
 const FORGOTTEN: &str = "forgotten as (
            delete from ai_provider_bedrock_resolved_models m using given g
@@ -275,11 +275,12 @@ const CHANGED: &str = "changed as (
              from given g
             where p.id = g.id and p.deleted = g.restored
            returning p.id)";
-/// Of the providers whose keys change, how many key rows there were when the statement began.
+/// For providers whose keys change: the number of key rows when the statement began.
 const HAD: &str =
     "(select count(*)::text from ai_provider_keys k join given g on k.provider_id = g.id and g.with_keys)";
 
-/// One statement, however many rows. The answer: rows changed, keys that were there, keys removed, number of the transaction.
+/// One statement for any number of rows. It returns the changed rows, the previous keys, the removed keys and the
+/// transaction's number.
 fn statement(resolution: &Resolution, rows: &ChangedRows, parameters: &mut Parameters) -> String {
     let columns: Vec<&Column<ChangedProvider>> = COLUMNS.iter().collect();
     let mut parts = vec![parameters.given("given", &columns, &rows.providers, "")];

@@ -1,8 +1,8 @@
-//! What has the form of a credential, wherever it was written: in a path, in the name of a variable, in that of an object.
+//! Finds text with the form of a credential anywhere: in a path, in the name of a variable or of an object.
 
 use std::borrow::Cow;
 
-/// How keys of providers and tokens begin, and how many characters at least follow.
+/// Beginnings of providers' keys and tokens, and the least number of characters after them.
 const BEGINNINGS: [(&str, usize); 20] = [
     ("sk-", 1),
     ("sk_", 1),
@@ -25,16 +25,16 @@ const BEGINNINGS: [(&str, usize); 20] = [
     ("glpat-", 8),
     ("eyJ", 12),
 ];
-/// Letters of both cases and digits in one run of this length are no word.
+/// A run of this length with letters of both cases and digits is not a word.
 const RANDOM: usize = 24;
-/// Hexadecimal digits of a key; those of an id in the text of a person are in groups.
+/// Hexadecimal digits of a key; an id in ordinary text has its digits in groups.
 const HEXADECIMAL: usize = 32;
-/// Characters of a secret access key of AWS, in whose alphabet is the slash.
+/// Characters of an AWS secret access key, whose alphabet includes the slash.
 const AWS_SECRET: usize = 40;
 /// The place of a key.
 const MASK: &str = "***";
 
-/// The text with `***` where it has something of a key's form.
+/// The text with `***` in place of anything that has the form of a key.
 pub fn masked(text: &str) -> Cow<'_, str> {
     let of_aws = |b: u8| b.is_ascii_alphanumeric() || b"/+".contains(&b);
     if text.len() == AWS_SECRET && text.bytes().all(of_aws) && !text.starts_with('/') && is_mixed(text) {
@@ -44,7 +44,8 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(format!("{}{MASK}{}", &text[..start], masked(&text[end..])))
 }
 
-/// From and to which byte the first one goes. It ends where no character of a key follows: a path goes on after a slash.
+/// The first and last byte of the first key. A key ends where no character of a key follows: after a slash a path
+/// continues.
 fn first_key(text: &str) -> Option<(usize, usize)> {
     let bytes = text.as_bytes();
     let end_of = |at: usize| at + bytes[at..].iter().take_while(|b| is_of_key(**b)).count();

@@ -1,4 +1,4 @@
-//! One try over the hosts of a URL: addresses in turn, TLS, login, and whether the server will do.
+//! One try over the hosts of a URL: addresses in turn, TLS, login, and the suitability of the server.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::store::error::{Channel, Endpoint, Error, Opening, Retry};
 use crate::store::tls;
 use crate::store::url::{ChannelBinding, ConnectOptions, Host, HostAddress, TargetSession, Verification};
 
-/// One try over the hosts: the options of this moment, with the TLS configuration that they ask for.
+/// One try over the hosts: the current options with their TLS configuration.
 pub(super) struct Attempt<'a> {
     options: &'a ConnectOptions,
     destinations: &'a Destinations,
@@ -30,19 +30,19 @@ pub(super) struct Attempt<'a> {
     writers: Option<&'a Writers>,
 }
 
-/// Where one attempt goes, and what to call it.
+/// The destination of one attempt, and its name in messages.
 #[derive(Clone, Copy)]
 struct Destination<'a> {
     host: &'a Host,
     endpoint: &'a Endpoint,
     address: &'a Address,
-    /// When the address counts as silent.
+    /// The time at which the address counts as silent.
     dialed_by: Instant,
 }
 
 impl<'a> Attempt<'a> {
     pub fn new(options: &'a ConnectOptions, connector: &'a Connector) -> Result<Self, Error> {
-        // A socket takes no TLS, so its files need not be there.
+        // A socket uses no TLS, so the TLS files need not exist.
         let needed = options.hosts().iter().any(|host| matches!(host.address, HostAddress::Tcp { .. }));
         let tls =
             if needed { tls::client_config(options, &connector.system)?.map(MakeRustlsConnect::new) } else { None };
@@ -66,7 +66,7 @@ impl<'a> Attempt<'a> {
         let mut left = u32::try_from(self.options.hosts().len()).unwrap_or(u32::MAX);
         for host in self.options.hosts() {
             let now = Instant::now();
-            // Every host gets its share, so that a host that drops packets does not hide the others.
+            // Every host gets its share of the time, so that a host that drops packets does not use up all of it.
             let share = deadline.saturating_duration_since(now) / left.max(1);
             let limit = self.options.connect_timeout.min(share);
             left -= 1;
@@ -83,11 +83,11 @@ impl<'a> Attempt<'a> {
         Err(Error::of_hosts(failures))
     }
 
-    /// Whose URLs come from others tells them only whether there is a Postgres: anything else would map the network.
+    /// If URLs come from others, their owners learn only whether a Postgres answers: more would let them map the network.
     fn told(&self, endpoint: Endpoint, error: Error) -> (Endpoint, Error) {
         let spoke = match error.code {
             Code::Unreachable | Code::DestinationRefused => error.sqlstate.is_some(),
-            // Behind a handshake without a word of Postgres before it there may be anything.
+            // After a direct TLS handshake, without any Postgres message before it, any program may be there.
             Code::Tls => !self.options.ssl_direct,
             _ => true,
         };
@@ -124,7 +124,7 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// The addresses of the host in turn, each with its share of the time to be reached: the first may not answer.
+    /// Tries the addresses of the host in turn, each with its share of the time, since the first may not answer.
     async fn open(&self, host: &Host, endpoint: &Endpoint, limit: Duration) -> Result<Session, Error> {
         let deadline = Instant::now() + limit;
         let addresses = transport::resolve(host, endpoint, self.destinations).await?;
@@ -198,7 +198,7 @@ impl<'a> Attempt<'a> {
         config
     }
 
-    /// What an error of opening a session means.
+    /// Translates an error of opening a session.
     fn failed(&self, error: &tokio_postgres::Error, host: &Host, endpoint: &Endpoint, progress: Progress) -> Error {
         let channel = match host.address {
             HostAddress::Socket(_) => Channel::Socket,
@@ -254,7 +254,7 @@ impl<'a> Attempt<'a> {
 
 const OTHER_SERVER: &str = "name all servers of the cluster in the URL, or connect to the right one";
 
-/// The server has TLS, and what follows goes without: the operator of `sslmode=prefer` should know.
+/// The server supports TLS, but the session continues without: the operator of `sslmode=prefer` should know.
 fn fallback(error: &Error) -> Problem {
     let message = format!(
         "sslmode=prefer went on without TLS, so that API keys cross the network in clear; with TLS it failed: {error}. \
@@ -264,21 +264,21 @@ fn fallback(error: &Error) -> Problem {
 }
 
 impl Error {
-    /// A host that did not open a session in its time.
+    /// A host that opened no session within its time.
     fn no_answer(endpoint: &Endpoint) -> Self {
         let cause = Error::NO_ANSWER.to_owned();
         let next = "check that the server runs and that host, port and network policies are right";
         Error::new(Code::Unreachable, Retry::Wait, format!("cannot reach {endpoint}: {cause}"), cause, next)
     }
 
-    /// Instead of what was found at a host that did not speak as Postgres does.
+    /// Replaces the cause at a host that did not speak the Postgres protocol.
     fn no_postgres(endpoint: &Endpoint) -> Self {
         let cause = "no Postgres answers there".to_owned();
         let next = "check host, port, TLS and network policies; the controller's log has the cause";
         Error::new(Code::Unreachable, Retry::Wait, format!("cannot reach {endpoint}: {cause}"), cause, next)
     }
 
-    /// All its addresses are some that nothing may be sent to.
+    /// Every address of the host is refused as a destination.
     pub(super) fn destination_refused(endpoint: &Endpoint) -> Self {
         let cause = "it leads to this machine or its link, or is not one of --database-hosts".to_owned();
         let next = "name another host, or ask the operator of the controller to allow it";
@@ -286,7 +286,7 @@ impl Error {
         Error::new(Code::DestinationRefused, Retry::Wait, summary, cause, next)
     }
 
-    /// Of several hosts: the cause of each, and the code that says most.
+    /// For several hosts: the cause of each, and the most informative code.
     fn of_hosts(mut failures: Vec<(Endpoint, Error)>) -> Self {
         if failures.len() == 1
             && let Some((_, error)) = failures.pop()

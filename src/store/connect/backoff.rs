@@ -1,4 +1,4 @@
-//! How long to go on trying, and how often.
+//! The duration and the frequency of retries.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::store::error::{Error, Retry};
 
 const BASE: Duration = Duration::from_millis(250);
 const CAP: Duration = Duration::from_secs(5);
-/// With less than this left, another try is pointless.
+/// With less time left, another try is pointless.
 const TOO_LATE: Duration = Duration::from_millis(50);
 const LOG_EVERY: Duration = Duration::from_secs(10);
 const MOST_AGAIN: u32 = 3;
@@ -21,7 +21,7 @@ pub fn full_jitter(most: Duration) -> Duration {
     most.mul_f64(fastrand::f64())
 }
 
-/// Pauses that grow and are spread, so that many pods do not come at once.
+/// Pauses that grow and are spread, so that many pods do not connect at the same time.
 #[derive(Clone, Debug)]
 pub struct Backoff {
     ceiling: Duration,
@@ -33,8 +33,8 @@ impl Backoff {
         Backoff { ceiling: BASE, jitter }
     }
 
-    /// The pause before the next try; `None` when it is too late for one. The last ones are shortened, so that there is a
-    /// try close to the deadline.
+    /// The pause before the next try; `None` if it is too late for one. The last pauses are shortened, so that a try
+    /// happens close to the deadline.
     pub fn next(&mut self, now: Instant, deadline: Instant) -> Option<Duration> {
         let left = deadline.checked_duration_since(now).filter(|left| *left >= TOO_LATE)?;
         let pause = (self.jitter)(self.ceiling).min(self.ceiling);
@@ -43,7 +43,7 @@ impl Backoff {
     }
 }
 
-/// The retry of a whole run: one for connecting, reading and writing together.
+/// The retries of a whole run, for connecting, reading and writing together.
 #[derive(Clone, Debug)]
 pub struct RetryBudget {
     started: Instant,
@@ -57,7 +57,7 @@ pub struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// `wait`: how long to retry while the database is not usable yet; zero means one try.
+    /// `wait`: the time for retries while the database is unusable; zero means one try.
     pub fn new(wait: Duration, jitter: Jitter) -> Self {
         let started = Instant::now();
         RetryBudget {
@@ -71,12 +71,12 @@ impl RetryBudget {
         }
     }
 
-    /// Until when `--wait` lasts.
+    /// The time at which `--wait` ends.
     pub fn deadline(&self) -> Instant {
         self.deadline
     }
 
-    /// Gives at least this much time from now on.
+    /// Allows at least this much time from now on.
     pub fn extend(&mut self, time: Duration) {
         self.deadline = self.deadline.max(Instant::now() + time);
     }
@@ -85,8 +85,8 @@ impl RetryBudget {
         self.attempts
     }
 
-    /// Counts a failed attempt. `Some`: sleep as long and try again; `None`: give up. Says so in the log, at first and then
-    /// every ten seconds.
+    /// Counts a failed attempt. `Some`: sleep this long and try again; `None`: give up. It logs the first retry and then
+    /// one every ten seconds.
     pub fn after(&mut self, error: &Error) -> Option<Duration> {
         let now = Instant::now();
         self.attempts += 1;
@@ -115,12 +115,12 @@ impl RetryBudget {
         pause
     }
 
-    /// The last error, with how long it was tried.
+    /// The last error, with the number and duration of the tries.
     pub fn exhausted(&self, error: Error) -> Error {
         if self.attempts <= 1 || error.retry == Retry::No {
             return error;
         }
-        // The deadline cuts the last try short; the errors of earlier ones say more.
+        // The deadline cuts the last try short; the errors of earlier tries are more informative.
         let error = self.last.clone().filter(|_| error.is_no_answer()).unwrap_or(error);
         let waited = self.started.elapsed().as_secs_f64();
         error.after(&format!("tried {} times in {waited:.0} s", self.attempts))

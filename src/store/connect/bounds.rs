@@ -1,4 +1,4 @@
-//! How much a server may send over one session.
+//! Limits for the amount of data that a server may send over one session.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use std::time::Duration;
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
 
-/// What a server may send over one session, in bytes above TLS.
+/// The limits for one session, in bytes above TLS.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Until the session is ready.
+    /// Before the session is ready.
     pub login: u64,
-    /// In answer to all statements that are under way together, as those of one read are.
+    /// In answer to all statements in progress together, such as those of one read.
     pub answer: u64,
-    /// One message, which must be held whole.
+    /// For one message, which must be held whole.
     pub message: u64,
-    /// Parameters, notices and notifications: they come unasked.
+    /// For parameters, notices and notifications, which the server sends unasked.
     pub unasked: u64,
-    /// How long what came unasked is remembered; without it, as long as the session lives.
+    /// The time after which unasked data no longer counts; without it, the life of the session.
     pub unasked_within: Option<Duration>,
 }
 
@@ -26,10 +26,10 @@ impl Bounds {
     pub const ALONE: Bounds =
         Bounds { login: MIB, answer: 16 * MIB, message: 16 * MIB, unasked: MIB, unasked_within: None };
 
-    /// For one of eight sessions at a time. The 16,384 provider variables of a workload describe no more than fits into this answer.
+    /// For one of eight sessions at a time. Rows for the 16,384 provider variables of a workload fit into this answer.
     pub const AMONG_OTHERS: Bounds = Bounds { answer: 4 * MIB, message: MIB, ..Bounds::ALONE };
 
-    /// For a session that waits for notifications. All that it asks has an answer of one number.
+    /// For a session that waits for notifications. Each of its queries returns one number.
     #[cfg(feature = "controller")]
     pub const LISTENER: Bounds = Bounds {
         login: 64 * KIB,

@@ -1,5 +1,5 @@
-//! Which addresses may be connected to. The command line asks nobody; a controller, whose URLs come from others, must not be
-//! led to itself, its node or what a cloud tells only its own machines.
+//! Restricts the addresses of connections. The command line has no restriction; a controller, whose URLs come from
+//! others, must not connect to itself, its node or a cloud's metadata service.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -10,12 +10,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::options::database_hosts::Restriction;
 
-/// Look-ups of names in the process: each holds a thread, and none can be cancelled.
+/// Concurrent look-ups of names in the process: each holds a thread and cannot be cancelled.
 pub const MAX_LOOKUPS: usize = 8;
-/// Look-ups on behalf of one of several.
+/// Concurrent look-ups on behalf of one client.
 pub const MAX_LOOKUPS_OF_ONE: usize = 2;
 
-/// What a cloud tells its own machines under addresses that are not link-local: Alibaba, Azure, Oracle; AWS, Google.
+/// Metadata services of clouds at addresses that are not link-local: Alibaba, Azure, Oracle; AWS, Google.
 const METADATA: [IpAddr; 5] = [
     IpAddr::V4(Ipv4Addr::new(100, 100, 100, 200)),
     IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16)),
@@ -24,7 +24,7 @@ const METADATA: [IpAddr; 5] = [
     IpAddr::V6(Ipv6Addr::new(0xfd20, 0xce, 0, 0, 0, 0, 0, 0x254)),
 ];
 
-/// Where connections may go, and how many names are looked up for whom. The default restricts nothing.
+/// The allowed destinations, and the limits for look-ups. The default restricts nothing.
 #[derive(Clone, Default)]
 pub struct Destinations(Option<Limited>);
 
@@ -33,7 +33,7 @@ struct Limited {
     restriction: Arc<Restriction>,
     lookups: Arc<Semaphore>,
     lookups_of_one: Arc<Semaphore>,
-    /// Who has some under way.
+    /// The shares of clients with look-ups in progress.
     others: Arc<Mutex<HashMap<String, Weak<Semaphore>>>>,
 }
 
@@ -67,12 +67,12 @@ impl Destinations {
         Destinations(Some(Limited { lookups_of_one, ..limited.clone() }))
     }
 
-    /// Details of the network are for the log alone: a reader of the status must not be able to scan a network.
+    /// Details of the network go only to the log: a reader of the status must not be able to scan a network.
     pub fn is_restricted(&self) -> bool {
         self.0.is_some()
     }
 
-    /// `name`: the resolved name, if any. The check covers the very address that is then connected to.
+    /// `name`: the resolved name, if any. The check covers the exact address of the connection.
     pub fn allow(&self, name: Option<&str>, address: IpAddr) -> bool {
         let Some(Limited { restriction, .. }) = &self.0 else { return true };
         let address = address.to_canonical();
@@ -82,7 +82,8 @@ impl Destinations {
         (restriction.local || !is_local(address)) && listed()
     }
 
-    /// Waits for a free place among the look-ups. The look-up itself holds it, because it goes on after its caller has left.
+    /// Waits for a free place among the look-ups. The look-up itself holds it, because it continues after its caller has
+    /// left.
     pub async fn lookup(&self) -> Option<[OwnedSemaphorePermit; 2]> {
         let Limited { lookups, lookups_of_one, .. } = self.0.clone()?;
         let of_one = lookups_of_one.acquire_owned().await.ok()?;
@@ -114,7 +115,7 @@ fn is_local(address: IpAddr) -> bool {
     }
 }
 
-/// The IPv4 address that a mapped, compatible, translated (RFC 6052) or 6to4 address leads to.
+/// The IPv4 address to which a mapped, compatible, translated (RFC 6052) or 6to4 address leads.
 fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let segments = address.segments();
     let of = |high: u16, low: u16| Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low));
@@ -201,11 +202,11 @@ mod tests {
             (Some("rds.example"), "8.8.8.8"),
             (Some("xrds.example"), "8.8.8.8"),
             (Some("db.coder.svc.evil.example"), "8.8.8.8"),
-            // An address that the URL gives itself was not found under the name.
+            // An address in the URL itself was not resolved from the name.
             (None, "10.9.9.9"),
             (None, "192.0.2.8"),
             (None, "2001:db9::1"),
-            // A listed name that leads here is still here.
+            // A listed name that leads to this machine is still refused.
             (Some("db.coder.svc"), "127.0.0.1"),
         ] {
             assert!(!allows(&listed, name, address), "{name:?} {address}");

@@ -1,4 +1,4 @@
-//! What a server did that ended its session, and the error that says so.
+//! The violation that ended a session, and its error.
 
 use super::bounds::Bounds;
 use crate::problem::Code;
@@ -10,11 +10,11 @@ pub(super) enum Excess {
     Answer,
     Message,
     Unasked,
-    /// A column has a type that the driver does not know and was about to ask for, type within type; or a row cannot be read.
+    /// A column has a type that the driver does not know and would look up, type within type; or a row cannot be read.
     OtherType,
-    /// Its first words are those of a web server.
+    /// The first bytes are those of a web server.
     Http,
-    /// Its first words are none of Postgres.
+    /// The first bytes are not a Postgres message.
     NotPostgres,
 }
 
@@ -62,7 +62,7 @@ impl Excess {
     }
 }
 
-/// Bounds are whole MiB, or whole KiB below one.
+/// The limits are whole MiB, or whole KiB below one MiB.
 fn size(bytes: u64) -> String {
     if bytes < 1 << 20 { format!("{} KiB", bytes >> 10) } else { format!("{} MiB", bytes >> 20) }
 }

@@ -1,4 +1,4 @@
-//! What a session that listens has heard: counts and no list, so that it does not matter how many notifications come at once.
+//! Notifications of a listening session: counters instead of a list, so that the number of notifications does not matter.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,28 +7,29 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-/// Where Coder announces every change of a provider through its API, after the commit and without a payload.
+/// The channel on which Coder announces every change of a provider through its API, after the commit and without a
+/// payload.
 pub const CODERS_CHANNEL: &str = "ai_providers_changed";
-/// Where a check proves that announcements arrive. Coder does not listen there.
+/// The channel on which a check proves that announcements arrive. Coder does not listen there.
 pub const OWN_CHANNEL: &str = "ai_provider_seed_proof";
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Heard {
-    /// How often others notified Coder's channel.
+    /// The number of notifications from others on Coder's channel.
     pub announced: u64,
-    /// How often this process's writers did.
+    /// The number from this process's writers.
     pub announced_by_us: u64,
-    /// The highest number that came back of those that this process sent.
+    /// The highest number of this process's own proofs that has arrived.
     pub proven: u64,
 }
 
-/// The server processes of one database that carry out this process's writes. Behind a pooler they are not known; such an
-/// announcement counts as that of another.
+/// The server processes of one database that carry out this process's writes. Behind a pooler they are unknown, and such
+/// an announcement counts as another process's.
 #[derive(Clone, Debug, Default)]
 pub struct Writers(Arc<Mutex<HashMap<i32, Instant>>>);
 
 impl Writers {
-    /// A write and its announcement take less. Later the server may give the number to another process.
+    /// A write and its announcement take less time. Later the server may give the number to another process.
     const KEPT: Duration = Duration::from_secs(60);
 
     pub(super) fn add(&self, backend: i32) {
@@ -44,11 +45,11 @@ impl Writers {
     }
 }
 
-/// The ear of one session. The receivers learn of its end when the session drops it.
+/// The receiver of one session's notifications. Its readers learn of the end when the session drops it.
 #[derive(Clone, Debug)]
 pub struct Hearing {
     heard: Arc<watch::Sender<Heard>>,
-    /// Tells this process's proofs from those of others.
+    /// Distinguishes this process's proofs from those of others.
     sender: Arc<str>,
     writers: Writers,
 }
@@ -59,7 +60,7 @@ impl Hearing {
         (Hearing { heard: Arc::new(heard), sender, writers }, receiver)
     }
 
-    /// `backend`: the server process that notified.
+    /// `backend`: the server process that sent the notification.
     pub(super) fn hear(&self, channel: &str, payload: &str, backend: i32) {
         match channel {
             CODERS_CHANNEL if self.writers.include(backend) => {

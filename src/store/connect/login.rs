@@ -1,5 +1,5 @@
-//! The login as it goes over the wire, above TLS: the run-time parameters that are added to the start-up packet, because the
-//! driver has no way to ask for them, how the server asks for the password, and which process it says serves the session.
+//! Observes the login on the wire, above TLS: adds run-time parameters to the start-up packet, which the driver cannot
+//! do, and records the server's authentication method and the process that serves the session.
 
 use std::io;
 use std::pin::Pin;
@@ -13,25 +13,25 @@ use crate::options::{AuthMethod, RequireAuth};
 
 const SSL_REQUEST: u32 = 80_877_103;
 const PROTOCOL_3: u32 = 196_608;
-/// A server's question for the password is smaller; of a longer message only the beginning is kept.
+/// The server's authentication request is smaller; only the beginning of a longer message is kept.
 const KEPT: usize = 256;
 
 /// Shared by an attempt to open a session and its stream.
 #[derive(Clone, Debug)]
 pub(super) struct Login(Arc<Mutex<State>>);
 
-/// How far a login came.
+/// The progress of a login.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Progress {
     /// The server agreed to TLS.
     pub tls: bool,
-    /// How it asked who we are.
+    /// The authentication method that the server requested.
     pub asked: Option<AuthMethod>,
-    /// It believes us.
+    /// The server accepted the login.
     pub accepted: bool,
-    /// It asked in a way that is not allowed, and got no answer.
+    /// The server requested a method that is not allowed, and got no answer.
     pub refused: Option<AuthMethod>,
-    /// The process that serves the session, as the server says. A pooler makes a number up.
+    /// The server process of the session, as the server reports it. A pooler invents a number.
     pub backend: Option<i32>,
 }
 
@@ -56,17 +56,17 @@ impl Login {
         Watched { stream, login: self.clone(), packet: None, asks_for_tls: false, reader: Some(Reader::default()) }
     }
 
-    /// Every field is whole after each step.
+    /// A panic cannot leave this state half-changed, so a poisoned lock is usable.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A question for the password, or the end of the questions. An error keeps the driver from answering.
+    /// Handles an authentication request or the end of the login. An error keeps the driver from answering.
     fn question(&self, question: Question) -> io::Result<()> {
         let mut state = self.state();
         let method = match question {
             Question::Ask(method) => method,
-            // It did not ask at all.
+            // The server requested no authentication.
             Question::Accepted if state.progress.asked.is_none() => AuthMethod::None,
             Question::Accepted | Question::Proven => {
                 state.progress.accepted = true;
@@ -85,14 +85,14 @@ impl Login {
     }
 }
 
-/// A stream whose login is watched.
+/// A stream whose login is observed.
 #[derive(Debug)]
 pub(super) struct Watched<S> {
     stream: S,
     login: Login,
-    /// The start-up packet with our parameters, and how much of it was sent.
+    /// The start-up packet with the added parameters, and the number of bytes sent.
     packet: Option<(Vec<u8>, usize)>,
-    /// The next byte that comes is the answer to the question for TLS.
+    /// The next received byte is the answer to the TLS request.
     asks_for_tls: bool,
     /// `None` once the login is over.
     reader: Option<Reader>,
@@ -134,7 +134,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
                 _ => {}
             }
         }
-        // The driver passes the packet whole, and learns that it was sent once our larger one is.
+        // The driver passes the whole packet, and is told that it was sent once the larger packet is.
         if let Some((packet, sent)) = &mut this.packet {
             while *sent < packet.len() {
                 match ready!(Pin::new(&mut this.stream).poll_write(cx, &packet[*sent..]))? {
@@ -166,7 +166,7 @@ impl<S: TlsStream + Unpin> TlsStream for Watched<S> {
     }
 }
 
-/// TLS below the watch: the login is read in plain text.
+/// TLS below the observer, which therefore sees plain text.
 pub(super) struct WatchAbove<T>(pub T);
 
 impl<S, T> TlsConnect<Watched<S>> for WatchAbove<T>
@@ -185,13 +185,13 @@ where
     }
 }
 
-/// What a whole packet of the start asks for: a protocol version, or TLS.
+/// The request of a whole start packet: a protocol version, or TLS.
 fn packet_code(bytes: &[u8]) -> Option<u32> {
     let number = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     (usize::try_from(number(0)?).ok()? == bytes.len()).then(|| number(4)).flatten()
 }
 
-/// The start-up packet with more parameters; `None` where there are none.
+/// The start-up packet with more parameters; `None` if there are none.
 fn with_parameters(packet: &[u8], parameters: &[(String, String)]) -> Option<Vec<u8>> {
     let (_, body) = packet.split_last()?;
     if parameters.is_empty() {
@@ -213,12 +213,12 @@ fn with_parameters(packet: &[u8], parameters: &[(String, String)]) -> Option<Vec
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Question {
     Ask(AuthMethod),
-    /// The last step of SCRAM: our proof was right.
+    /// The last step of SCRAM: the server accepted the proof.
     Proven,
     Accepted,
 }
 
-/// Takes the stream apart into messages, however it is cut.
+/// Splits the stream into messages, at whatever points it is fragmented.
 #[derive(Debug, Default)]
 struct Reader {
     message: Message,
@@ -229,7 +229,7 @@ struct Reader {
 struct Message {
     header: Vec<u8>,
     body: Vec<u8>,
-    /// Of the body that still comes.
+    /// Bytes of the body that have not arrived.
     left: usize,
 }
 
@@ -255,12 +255,12 @@ impl Reader {
 }
 
 impl Message {
-    /// Behind the login: the key of the session, or the end of the start where there is none.
+    /// The end of the login: the session's key, or the end of the start-up phase if there is none.
     fn is_last(&self) -> bool {
         matches!(self.header.first(), Some(b'K' | b'Z'))
     }
 
-    /// Of the key of the session: the process.
+    /// The process, from the session's key.
     fn backend(&self) -> Option<i32> {
         let key = self.body.first_chunk().filter(|_| self.header.first() == Some(&b'K'))?;
         Some(i32::from_be_bytes(*key))
@@ -283,7 +283,7 @@ impl Message {
             }
             10 => Question::Ask(AuthMethod::OAuth),
             12 => Question::Proven,
-            // Steps of what was asked already.
+            // Further steps of the requested method.
             _ => return None,
         })
     }

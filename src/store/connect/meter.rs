@@ -1,9 +1,9 @@
-//! How much a server may send. A driver holds what it receives until somebody takes it, so without a bound a server, or
-//! another program in its place, decides how much memory this process has.
+//! Limits the amount of data from a server. A driver keeps received data until its user reads it, so without a limit a
+//! server, or another program in its place, determines this process's memory.
 //!
-//! The meter sits above TLS, reads the header of each message (a type and a length) and no more of it, and ends the session at
-//! the first one that would exceed a bound, before its body is received. Its verdict stays in the session, because the driver's
-//! own error goes with the task of the connection.
+//! The meter sits above TLS, reads only the header of each message (a type and a length), and ends the session at the
+//! first message that would exceed a limit, before its body is received. Its verdict stays in the session, because the
+//! driver's own error is lost with the task of the connection.
 
 use std::io;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 use super::bounds::Bounds;
 use super::excess::Excess;
 
-/// A message counts for at least this many bytes, about the cost of holding the smallest one.
+/// A message counts for at least this many bytes, about the cost of holding the smallest message.
 const LEAST: u64 = 128;
 
 /// Shared by a session and its connection.
@@ -27,14 +27,14 @@ pub(super) struct Meter(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     bounds: Bounds,
-    /// The next byte answers the question for TLS, and is no message.
+    /// The next byte is the answer to the TLS request, not a message.
     asks_for_tls: bool,
     ready: bool,
     received: Frames,
     sent: Frames,
-    /// The next byte that is sent is the first of a statement's name.
+    /// The next sent byte is the first of a statement's name.
     names_statement: bool,
-    /// Before the session is ready, and then of the answer.
+    /// Bytes before the session is ready, and afterwards of the current answer.
     spent: u64,
     unasked: u64,
     unasked_since: Instant,
@@ -83,7 +83,7 @@ impl Meter {
         Metered { stream, meter: self.clone() }
     }
 
-    /// Numbers are whole after each step.
+    /// A panic cannot leave these numbers half-changed, so a poisoned lock is usable.
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -97,7 +97,7 @@ impl Meter {
     }
 }
 
-/// Until it is dropped, a statement is under way.
+/// A statement is in progress until this is dropped.
 #[must_use]
 pub(super) struct UnderWay<'a>(&'a Meter);
 
@@ -112,7 +112,7 @@ impl State {
         if self.asks_for_tls
             && let Some((answer, rest)) = bytes.split_first()
         {
-            // Yes, no, or the error of a server that does not know the question.
+            // Yes, no, or the error of a server that does not know the request.
             if !matches!(answer, b'S' | b'N' | b'E') {
                 return Err(if *answer == b'H' { Excess::Http } else { Excess::NotPostgres });
             }
@@ -147,7 +147,7 @@ impl State {
                 self.unasked = 0;
                 self.unasked_since = Instant::now();
             }
-            // A notification is not held.
+            // A notification is not kept.
             self.unasked += if tag == b'A' { size } else { size.max(LEAST) };
             let fits = self.unasked <= self.bounds.unasked && size <= self.bounds.message;
             return if fits { Ok(()) } else { Err(Excess::Unasked) };
@@ -159,7 +159,7 @@ impl State {
         if size > self.bounds.message { Err(Excess::Message) } else { Ok(()) }
     }
 
-    /// None of our statements has a name; the driver names those that ask for a type.
+    /// Own statements are unnamed; the driver names only those that look up a type.
     fn send(&mut self, mut bytes: &[u8]) -> Result<(), Excess> {
         if !self.ready {
             return Ok(());
@@ -181,17 +181,17 @@ impl State {
     }
 }
 
-/// Finds the headers in a stream of messages, however it is cut.
+/// Finds the headers in a stream of messages, at whatever points it is fragmented.
 #[derive(Debug, Default)]
 struct Frames {
     header: [u8; 5],
     filled: usize,
-    /// Of the body that comes next.
+    /// Bytes of the current body that have not arrived.
     left: usize,
 }
 
 impl Frames {
-    /// The type of the next message and its length, which counts itself; `bytes` begins behind the header then.
+    /// The type of the next message and its length, which includes itself; afterwards `bytes` begins after the header.
     fn next(&mut self, bytes: &mut &[u8]) -> Option<(u8, u32)> {
         let body = self.left.min(bytes.len());
         self.left -= body;
@@ -206,7 +206,7 @@ impl Frames {
         let [tag, length @ ..] = self.header;
         let length = u32::from_be_bytes(length);
         self.filled = 0;
-        // A length below its own size is an error that the driver reports.
+        // The driver reports a length below its own size as an error.
         self.left = usize::try_from(length).unwrap_or(usize::MAX).saturating_sub(4);
         Some((tag, length))
     }
@@ -252,7 +252,7 @@ impl<S: TlsStream + Unpin> TlsStream for Metered<S> {
     }
 }
 
-/// TLS below the meter, so that it counts plain text.
+/// TLS below the meter, which therefore counts plain text.
 pub(super) struct BelowMeter<T>(pub T);
 
 impl<S, T> TlsConnect<Metered<S>> for BelowMeter<T>

@@ -1,4 +1,4 @@
-//! Opening a connection: hosts in order, TLS, time limits and retries.
+//! Opens connections: hosts in order, TLS, time limits and retries.
 
 mod attempt;
 mod backoff;
@@ -35,15 +35,15 @@ use super::url::TargetSession;
 use attempt::Attempt;
 use destinations::Destinations;
 
-/// What the session is for, on top of `target_session_attrs`.
+/// The purpose of the session, in addition to `target_session_attrs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionIntent {
     Any,
-    /// A server that says it is a standby or read-only is passed over.
+    /// Skips a server that reports itself as a standby or read-only.
     ReadWrite,
 }
 
-/// One try over all hosts takes no longer than this where there is no time to wait.
+/// The limit for one try over all hosts if there is no time to wait.
 const ONE_TRY: Duration = Duration::from_secs(20);
 
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl Connector {
         Connector { bounds: Bounds::AMONG_OTHERS, ..self }
     }
 
-    /// Only to these.
+    /// Restricts the connections to these destinations.
     #[must_use]
     pub fn only_to(self, destinations: Destinations) -> Self {
         Connector { destinations, ..self }
@@ -81,7 +81,7 @@ impl Connector {
         Connector { bounds: Bounds::LISTENER, hearing: Some(hearing), ..self }
     }
 
-    /// For a session that writes: a listener of the same database tells its announcements from those of others.
+    /// For a session that writes: a listener of the same database can then distinguish its announcements.
     #[cfg(feature = "controller")]
     #[must_use]
     pub fn writing_as(self, writers: Writers) -> Self {
@@ -96,12 +96,12 @@ impl Connector {
         self.source.options().is_ok_and(|options| options.hosts().len() > 1)
     }
 
-    /// Tries the hosts, each once, until one will do; ends by `deadline`.
+    /// Tries each host once until one is suitable; ends by `deadline`.
     pub async fn connect_once(&self, deadline: Instant, intent: SessionIntent) -> Result<Session, Error> {
         let options = self.source.options()?;
         let attempt = Attempt::new(&options, self)?;
         let session = match options.target {
-            // First a standby; if there is none, whatever answers.
+            // Prefer a standby; without one, any suitable server.
             TargetSession::PreferStandby => match attempt.over_hosts(deadline, TargetSession::Standby, intent).await {
                 Ok(session) => Ok(session),
                 Err(_) => attempt.over_hosts(deadline, TargetSession::Any, intent).await,
@@ -111,7 +111,7 @@ impl Connector {
         Ok(session)
     }
 
-    /// Tries until a session is open or the budget is spent. With no time to wait there is one try.
+    /// Tries until a session is open or the budget is spent. Without time to wait there is one try.
     pub async fn wait_and_connect(&self, budget: &mut RetryBudget, intent: SessionIntent) -> Result<Session, Error> {
         loop {
             let now = Instant::now();

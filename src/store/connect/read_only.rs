@@ -1,5 +1,5 @@
-//! A primary that takes no writes, because `default_transaction_read_only` is on for us: no other server is needed, nor time,
-//! only the default must go.
+//! A primary that refuses writes because `default_transaction_read_only` is on for this session: only that default must
+//! be changed, and neither another server nor more time would help.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::store::failpoint::{Step, step};
 /// The answer only makes an error clearer.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Who switched writing off, and how to take that back.
+/// The place that switched writing off, and how to undo it.
 pub struct ReadOnlyDefault {
     pub cause: String,
     pub next: String,
 }
 
 impl Session {
-    /// `None` for a standby, where nothing switched it off, and where the server does not say.
+    /// `None` for a standby, if nothing switched writing off, and if the server does not answer.
     pub async fn read_only_default(&self) -> Option<ReadOnlyDefault> {
         let query = "select pg_catalog.pg_is_in_recovery() as standby, setting, source
                        from pg_catalog.pg_settings where name = 'default_transaction_read_only'";

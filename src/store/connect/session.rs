@@ -1,4 +1,4 @@
-//! An open connection and what its server said about itself.
+//! An open connection and the facts that its server reported.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -19,31 +19,31 @@ use crate::store::error::{Endpoint, Error};
 use crate::store::failpoint::{Step, step};
 use crate::store::url::{Host, TargetSession};
 
-/// A parameter of a statement. Most are texts: then the client asks the server for no types.
+/// A parameter of a statement. Most are texts, for which the client does not look up types.
 pub type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// Dropping it ends the connection at once; [`Session::close`] ends it in the way of the protocol.
+/// Dropping it ends the connection at once; [`Session::close`] ends it as the protocol requires.
 #[derive(Debug)]
 pub struct Session {
     client: Client,
     pub endpoint: Endpoint,
     pub host: Host,
-    /// The major version, as far as the server tells.
+    /// The major version, if the server reports it.
     pub server_version: Option<u32>,
-    /// Postgres 14 and newer tell it at start-up; a pooler in between may hide it.
+    /// Postgres 14 and newer report this at start-up; a pooler may hide it.
     pub in_hot_standby: Option<bool>,
-    /// `default_transaction_read_only`, reported like the above.
+    /// `default_transaction_read_only`, reported in the same way.
     pub read_only: Option<bool>,
-    /// The process that serves it, as the server said. Behind a pooler it is another one.
+    /// The server process of the session, as the server reports it. A pooler reports another number.
     pub backend: Option<i32>,
-    /// What the run should tell of this session, whatever it does with it.
+    /// Warnings of this session that the run should report in any case.
     pub warnings: Vec<Problem>,
     bounds: Bounds,
     meter: Meter,
     task: Task,
 }
 
-/// A server that is no standby and yet takes no writes.
+/// A server that is not a standby but refuses writes.
 pub(super) const READ_ONLY: &str = "it is read-only";
 
 /// Drives the connection; ends with it.
@@ -63,7 +63,7 @@ pub(super) struct Of {
     pub bounds: Bounds,
     pub meter: Meter,
     pub backend: Option<i32>,
-    /// Where notifications go; without it they are dropped.
+    /// The receiver of notifications; without one they are dropped.
     pub hearing: Option<Hearing>,
 }
 
@@ -78,7 +78,7 @@ impl Session {
         let server_version = reported("server_version").and_then(major_version);
         let (in_hot_standby, read_only) = (is_on("in_hot_standby"), is_on("default_transaction_read_only"));
         let Of { endpoint, host, bounds, meter, backend, hearing } = of;
-        // Its error is lost with it. A caller that waits for an answer gets one, and the meter's verdict stays.
+        // The task's error is lost with it. A caller that waits for an answer gets one, and the meter's verdict stays.
         let task = Task(tokio::spawn(async move {
             let Some(hearing) = hearing else {
                 let _ = connection.await;
@@ -112,7 +112,7 @@ impl Session {
         self.client.batch_execute(sql).await.map_err(|error| self.error(&error))
     }
 
-    /// One statement. `each` takes its rows as they arrive, so that only what it keeps stays in memory.
+    /// One statement. `each` receives its rows as they arrive, so that only the kept rows stay in memory.
     pub async fn query(
         &self,
         sql: &str,
@@ -135,8 +135,8 @@ impl Session {
         self.client.is_closed()
     }
 
-    /// What an error of a statement means. If the server was stopped for what it sent, the driver only knows that the connection
-    /// is gone.
+    /// Translates an error of a statement. If the meter ended the session, the driver only knows that the connection is
+    /// gone.
     fn error(&self, error: &tokio_postgres::Error) -> Error {
         match self.meter.excess() {
             Some(excess) => excess.error(&self.bounds, &self.endpoint),
@@ -156,7 +156,7 @@ impl Session {
         }
     }
 
-    /// Ends the connection in the way of the protocol, so that the server does not log a lost client.
+    /// Ends the connection as the protocol requires, so that the server does not log a lost client.
     pub async fn close(self) {
         let Session { client, mut task, .. } = self;
         drop(client);
@@ -164,8 +164,8 @@ impl Session {
         let _ = tokio::time::timeout(Duration::from_millis(500), &mut task.0).await;
     }
 
-    /// Asks, where the server did not report the answer and it matters: for `target_session_attrs`, or to write where there is a choice of
-    /// hosts. On an only host a write will show it, without a round trip for everybody else.
+    /// Asks the server if it did not report the answer and the answer matters: for `target_session_attrs`, or for a write
+    /// with several hosts. With a single host the write itself shows it, without another round trip for every run.
     pub(super) async fn find_out(
         &mut self,
         target: TargetSession,

@@ -1,4 +1,5 @@
-//! Where the options come from. Files are read again at each attempt: Secrets are rotated under a running pod.
+//! The source of the connection options. Files are read again at each attempt, since Secrets are rotated while a pod
+//! runs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -36,7 +37,7 @@ impl ConnectionSource {
         ConnectionSource { url: Url::Given(Box::new(options)), password_file: None, require_auth: None }
     }
 
-    /// A file with a URL or a `key=value` list. `origin` is the option's name, for messages. The PG variables are taken
+    /// A file with a URL or a `key=value` list. `origin` is the option's name, for messages. The PG variables are read
     /// from `lookup` now.
     pub fn url_file(path: impl Into<PathBuf>, origin: &str, lookup: Lookup<'_>) -> Self {
         let variables = url::variables().filter_map(|name| Some((name, lookup(name)?.into()))).collect();
@@ -47,14 +48,14 @@ impl ConnectionSource {
         }
     }
 
-    /// A file whose content takes the place of the password; one line break at its end is not part of it.
+    /// A file whose content replaces the password, without one line break at its end.
     #[must_use]
     pub fn password_file(mut self, path: impl Into<PathBuf>, origin: &str) -> Self {
         self.password_file = Some((path.into(), origin.to_owned()));
         self
     }
 
-    /// Takes the place of PGREQUIREAUTH, if it is given.
+    /// Overrides PGREQUIREAUTH, if given.
     #[must_use]
     pub fn require_auth(mut self, methods: Option<RequireAuth>) -> Self {
         self.require_auth = methods;
@@ -97,7 +98,7 @@ fn read_text(path: &std::path::Path, origin: &str, invalid: Code, missing: Code)
         Error::from(Problem::new(code, format!("cannot read {shown}: {cause}; {next}")).variable(origin))
     })?;
     let without_mark = |text: String| text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-    // A byte order mark is the editor's, as in an env file.
+    // An editor adds the byte order mark, as in an env file.
     String::from_utf8(bytes).map(|text| SecretString::from(without_mark(text))).map_err(|_| {
         let message = format!("{shown} is not UTF-8 text; write it as UTF-8, not base64 nor UTF-16");
         Error::from(Problem::new(invalid, message).variable(origin))

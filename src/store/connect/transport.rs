@@ -1,4 +1,4 @@
-//! The way to a server: the addresses of a host, and a socket to one of them.
+//! The transport to a server: the addresses of a host, and a socket to one of them.
 
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
@@ -15,11 +15,11 @@ use super::destinations::Destinations;
 use crate::store::error::{Endpoint, Error};
 use crate::store::url::{Host, HostAddress};
 
-/// A server that went away without a word is noticed after a minute: idle for 30 s, then 3 probes, 10 s apart.
+/// Detects within a minute that a server is gone: idle for 30 s, then 3 probes, 10 s apart.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEPALIVE_PROBES: u32 = 3;
-/// The same for what was sent and is not acknowledged; otherwise the system repeats it for a quarter of an hour.
+/// The same limit for sent data without an acknowledgement; otherwise the system retransmits for a quarter of an hour.
 #[cfg(target_os = "linux")]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(60);
 
@@ -31,7 +31,7 @@ pub(super) enum Address {
     Socket(PathBuf),
 }
 
-/// All addresses of a host that may be connected to, in the order in which to try them; at least one.
+/// All addresses of a host to which connections are allowed, in the order of the attempts; at least one.
 pub(super) async fn resolve(
     host: &Host,
     endpoint: &Endpoint,
@@ -55,7 +55,7 @@ pub(super) async fn resolve(
     if allowed.is_empty() { Err(Error::destination_refused(endpoint)) } else { Ok(allowed) }
 }
 
-/// In a separate thread, which keeps its place among the look-ups until the system answers.
+/// Runs in a separate thread, which keeps its place among the look-ups until the system answers.
 async fn look_up(name: String, port: u16, destinations: &Destinations) -> io::Result<Vec<SocketAddr>> {
     let place = destinations.lookup().await;
     let looked_up = tokio::task::spawn_blocking(move || {
@@ -66,7 +66,7 @@ async fn look_up(name: String, port: u16, destinations: &Destinations) -> io::Re
     looked_up.await.unwrap_or_else(|_| Err(io::Error::other("the look-up ended early")))
 }
 
-/// Opens a socket to the address; the caller bounds its time.
+/// Opens a socket to the address; the caller bounds the time.
 pub(super) async fn dial(address: &Address) -> io::Result<Transport> {
     match address {
         Address::Tcp(address) => {

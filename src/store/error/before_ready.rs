@@ -1,5 +1,5 @@
-//! A refusal before the session is ready. The server, or a pooler before it, may be able to take us a moment later: whatever
-//! SQLSTATE it gives, the connection is tried again. Class 28 is about the login, the rest about the way to the database.
+//! A refusal before the session is ready. The server, or a pooler in front of it, may accept the session a moment later,
+//! so any SQLSTATE is retried. Class 28 is about the login, the rest about reaching the database.
 
 use tokio_postgres::error::DbError;
 
@@ -42,7 +42,7 @@ fn other(db: &DbError, endpoint: &Endpoint) -> Error {
     }
 }
 
-/// A run-time parameter of the URL that the server does not take. Its name is in the message in every language.
+/// A run-time parameter of the URL that the server refuses. The message contains its name in every language.
 fn parameter(db: &DbError, of: &Opening<'_>) -> Option<Error> {
     let state = db.code().code();
     let why = match state {
@@ -56,7 +56,7 @@ fn parameter(db: &DbError, of: &Opening<'_>) -> Option<Error> {
     };
     let mut words = db.message().split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '.');
     let named = words.find_map(|word| of.parameters.iter().find(|name| name.eq_ignore_ascii_case(word)));
-    // These two are about many other things, so they need the name.
+    // These codes have many other causes, so the message must contain the name.
     let certain = !matches!(state, "42501" | "08P01" | "0A000");
     let names = match named {
         Some(name) => name.clone(),

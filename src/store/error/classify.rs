@@ -1,4 +1,4 @@
-//! What the driver's errors mean: those of a statement, and those of opening a session.
+//! Translates the driver's errors: those of a statement, and those of opening a session.
 
 use std::error::Error as StdError;
 use std::io;
@@ -19,7 +19,7 @@ pub(super) fn statement(error: &tokio_postgres::Error, endpoint: &Endpoint) -> E
     let fail = |code, cause: &str, next: &str| {
         Error::new(code, Retry::No, format!("{endpoint}: {cause}"), cause.to_owned(), next)
     };
-    // tokio-postgres tells its kinds apart only in words.
+    // tokio-postgres distinguishes its kinds of errors only by their texts.
     if ["error deserializing", "invalid column", "query returned an unexpected"].iter().any(|it| text.starts_with(it)) {
         return other_type(endpoint);
     }
@@ -95,7 +95,7 @@ pub(super) fn connecting(error: &tokio_postgres::Error, of: &Opening<'_>) -> Err
     unreachable(endpoint, io.unwrap_or_else(|| "the server closed the connection".to_owned()), CHECK_SERVER)
 }
 
-/// The driver could make nothing of an answer.
+/// The driver could not parse an answer.
 fn is_garbled(text: &str) -> bool {
     ["unexpected message", "error parsing"].iter().any(|it| text.starts_with(it))
 }
@@ -128,7 +128,7 @@ fn asked(method: AuthMethod) -> &'static str {
     }
 }
 
-/// Why the driver gave up on the exchange with the server; the words are the driver's.
+/// Why the driver ended the authentication; it is recognized by the driver's text.
 fn of_authentication(source: &str) -> (&'static str, &'static str) {
     if source.contains("channel binding") {
         ("the server did not use channel binding", "remove channel_binding=require, or check for a proxy in between")
@@ -158,7 +158,7 @@ fn io_cause(error: &tokio_postgres::Error) -> Option<String> {
     }
 }
 
-/// The words of the operating system hold no secret.
+/// Texts of the operating system contain no secret.
 fn io_words(io: &io::Error) -> String {
     let known = match io.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused",

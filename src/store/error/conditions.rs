@@ -1,6 +1,6 @@
-//! Names that may be shown: of Postgres's conditions, and of the tables that we use.
+//! Names that may be shown: those of Postgres conditions, and of the tables that this program uses.
 
-/// Longer names first: one may be the beginning of another.
+/// Longer names come first, since one may be the beginning of another.
 const TABLES: [&str; 6] =
     ["ai_provider_keys", "ai_providers", "audit_logs", "dbcrypt_keys", "schema_migrations", "resource_type"];
 
@@ -12,7 +12,7 @@ pub(super) fn known_table_in(message: &str) -> Option<&'static str> {
     TABLES.iter().find(|table| message.contains(**table)).copied()
 }
 
-/// The columns that are read, with the name that our statements give their table.
+/// The columns that are read, with the alias of their table in the statements.
 const READ: [(&str, &str, &[&str]); 3] = [
     (
         "p.",
@@ -34,7 +34,7 @@ const READ: [(&str, &str, &[&str]); 3] = [
     ("", "dbcrypt_keys", &["active_key_digest", "revoked_key_digest", "test"]),
 ];
 
-/// `column p.base_url does not exist`, in whatever language: the column, if it is one of those that we read.
+/// `column p.base_url does not exist`, in any language: the column, if it is one of those above.
 pub(super) fn known_column_in(message: &str) -> Option<String> {
     let mut words = message.split_whitespace().map(|word| word.trim_matches('"'));
     words.find_map(|word| {

@@ -1,4 +1,4 @@
-//! The errors of a connection, each with its code, whether to retry, and the beginning of its sentence.
+//! The errors of a connection, each with its code, its retry and the beginning of its sentence.
 
 use super::{Endpoint, Error, Retry};
 use crate::problem::Code;

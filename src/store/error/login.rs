@@ -1,5 +1,5 @@
-//! Class 28, and how poolers say the same. SQLSTATE makes it a failed login; which method failed is only in the words, and
-//! only decides about the hint.
+//! Class 28, and poolers' equivalents. The SQLSTATE makes it a failed login; only the message tells which method failed,
+//! and it affects only the hint.
 
 use tokio_postgres::error::DbError;
 
@@ -20,7 +20,8 @@ pub(super) fn failed(db: &DbError, endpoint: &Endpoint, opening: Option<&Opening
             "check the password, or whether a rotation is in progress",
         ),
         _ if state.starts_with("28") => refused(db.message(), endpoint, opening),
-        // PgBouncer has this one for everything. In answer to a password it is about the login; the words may know better why.
+        // PgBouncer uses this code for every error. In answer to a password it is about the login; the message may give a
+        // better reason.
         "08P01" if opening.is_some_and(Opening::is_logging_in) => {
             let (cause, next) = match pooler::hint(db.message()) {
                 Some((cause, next)) => (cause.to_owned(), next),
@@ -37,7 +38,7 @@ pub(super) fn failed(db: &DbError, endpoint: &Endpoint, opening: Option<&Opening
 
 fn refused(message: &str, endpoint: &Endpoint, opening: Option<&Opening<'_>>) -> Error {
     let Endpoint { database, role, .. } = endpoint;
-    // The name of the file is the same in every language; how we came, we know better than the message.
+    // The name of the file is the same in every language; the channel of the connection is known without the message.
     if message.contains("pg_hba.conf") {
         let (how, next) = match opening.map(|opening| opening.channel) {
             Some(Channel::Plain) => (
@@ -58,7 +59,7 @@ fn refused(message: &str, endpoint: &Endpoint, opening: Option<&Opening<'_>>) ->
         let next = method.next.replace("ROLE", &redact::identifier(role));
         return authentication(endpoint, format!("{} refused role {role}", method.name), next);
     }
-    // "certificate" in the languages that Postgres speaks and we can tell.
+    // "certificate" in the languages of Postgres in which the word is distinctive.
     if ["certif", "zertifi", "сертиф", "証明書", "인증서", "证书"].iter().any(|stem| words.contains(stem))
     {
         let shown = opening.is_some_and(|opening| opening.has_certificate);
@@ -76,7 +77,7 @@ fn refused(message: &str, endpoint: &Endpoint, opening: Option<&Opening<'_>>) ->
 }
 
 struct Method {
-    /// Words of a message in small letters. With a space they may be anywhere; else they are a whole word.
+    /// Words of a message in lower case. A text with a space may be anywhere; a text without one must be a whole word.
     words: &'static [&'static str],
     name: &'static str,
     /// ROLE is replaced.

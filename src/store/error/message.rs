@@ -1,6 +1,6 @@
-//! A server's message, as far as it is searched for words that we know.
+//! Prepares a server's message for the search for known words.
 
-/// In lowercase and without quoted parts, which are names that anyone may have chosen.
+/// In lower case and without quoted parts, which are names that anyone may have chosen.
 pub(super) fn outside_quotes(message: &str) -> String {
     let mut text = String::new();
     let mut closing = None;

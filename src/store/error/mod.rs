@@ -1,7 +1,7 @@
-//! What Postgres, or the way to it, refused: a code, whether to try again, and a sentence of our own.
+//! An error of Postgres or of the connection to it: a code, whether to retry, and this program's own sentence.
 //!
-//! The server's words are never passed on: a detail holds the failing row, and with it a key. What is taken from an error is
-//! SQLSTATE, constraint, table, and whether a word that we know is in its message.
+//! The server's text is never passed on: a detail contains the failing row, and so a key. Only SQLSTATE, constraint,
+//! table, and the presence of known words in the message are used.
 
 mod before_ready;
 mod classify;
@@ -22,7 +22,7 @@ pub use crate::problem::Retry;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
-/// Whom we spoke to, for messages.
+/// The server's description for messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
     /// `db.coder.svc:5432`
@@ -55,7 +55,7 @@ pub struct Error {
     pub sqlstate: Option<String>,
     /// The connection is gone. After COMMIT was sent, it is unknown whether it took effect.
     pub connection_lost: bool,
-    /// The variables, options or files to look at.
+    /// The variables, options or files to check.
     pub variables: Vec<String>,
     words: Box<Words>,
 }
@@ -63,10 +63,10 @@ pub struct Error {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Words {
     summary: String,
-    /// The summary without naming the server, for a list of servers.
+    /// The summary without the server's name, for a list of servers.
     cause: String,
     next: String,
-    /// Further problems of the same attempt (several of one URL).
+    /// Further problems of the same attempt, such as several in one URL.
     others: Vec<Problem>,
 }
 
@@ -84,7 +84,7 @@ impl Error {
         }
     }
 
-    /// The fault of a database that answers. A retry does not help.
+    /// A fault of a database that answers. A retry does not help.
     pub(super) fn of_database(code: Code, endpoint: &Endpoint, what: &str, next: &str) -> Self {
         Error::new(code, Retry::No, format!("{endpoint}: {what}"), what.to_owned(), next)
     }
@@ -108,7 +108,7 @@ impl Error {
         classify::other_type(endpoint)
     }
 
-    /// An address was not found, or there is no way to it.
+    /// An address was not found or cannot be reached.
     pub(super) fn dialing(error: &std::io::Error, endpoint: &Endpoint) -> Self {
         classify::dialing(error, endpoint)
     }
@@ -118,7 +118,7 @@ impl Error {
         classify::connecting(error, opening)
     }
 
-    /// Nothing came back in time from a server that was reached.
+    /// A server that was reached did not answer in time.
     pub fn timed_out(endpoint: &Endpoint) -> Self {
         let cause = Self::NO_ANSWER.to_owned();
         let summary = format!("{endpoint} does not answer: {cause}");
@@ -127,7 +127,7 @@ impl Error {
         error
     }
 
-    /// A wrong configuration, which no retry can help: URL, files, TLS.
+    /// A wrong configuration, which no retry can fix: URL, files, TLS.
     pub fn from_problems(problems: Vec<Problem>) -> Self {
         let mut problems = problems.into_iter();
         let first = problems
@@ -151,7 +151,7 @@ impl Error {
         self
     }
 
-    /// The same of a host that another caller asks for: with no name of the one who asked before.
+    /// The same error about the same host for another caller, without the names of the first one.
     #[cfg(feature = "controller")]
     #[must_use]
     pub(super) fn of_same_host(&self, asking: &Endpoint) -> Self {
@@ -160,7 +160,7 @@ impl Error {
         Error::new(self.code, self.retry, summary, cause.clone(), next.clone())
     }
 
-    /// The same for several hosts: each cause has a name.
+    /// The same for several hosts, without their causes, which name hosts.
     #[cfg(feature = "controller")]
     #[must_use]
     pub(super) fn of_same_hosts(&self, asking: &Endpoint) -> Self {
@@ -169,12 +169,12 @@ impl Error {
         Error::new(self.code, self.retry, summary, cause, kinds::CHECK_SERVER)
     }
 
-    /// Nothing came back before the time was over.
+    /// The server did not answer within the time.
     pub fn is_no_answer(&self) -> bool {
         self.words.cause == Self::NO_ANSWER
     }
 
-    /// SQLSTATE 42P01: the caller finds out what kind of database this is.
+    /// SQLSTATE 42P01: the caller determines the kind of this database.
     pub fn is_undefined_table(&self) -> bool {
         self.sqlstate.as_deref() == Some("42P01")
     }
@@ -205,7 +205,7 @@ impl Error {
         Error { retry, ..self }
     }
 
-    /// The same error, with what happened before it.
+    /// The same error with a description of previous events.
     #[must_use]
     pub fn after(mut self, what: &str) -> Self {
         self.words.summary = format!("{} ({what})", self.words.summary);

@@ -1,37 +1,37 @@
-//! What we know ourselves of an attempt to open a session: nothing in it is the server's word.
+//! Facts about an attempt to open a session that do not depend on the server's messages.
 
 use super::Endpoint;
 use crate::options::{AuthMethod, RequireAuth};
 
-/// What we know ourselves of an attempt to open a session.
+/// Facts about an attempt to open a session that do not depend on the server's messages.
 #[derive(Clone, Copy)]
 pub(in crate::store) struct Opening<'a> {
     pub endpoint: &'a Endpoint,
-    /// The names that a message about TLS uses: of the server, and of the CAs that it is verified against.
+    /// The names that a message about TLS uses: of the server, and of the CAs that verify it.
     pub host: &'a str,
     pub roots: &'a str,
     pub channel: Channel,
-    /// We have a client certificate to show.
+    /// A client certificate is configured.
     pub has_certificate: bool,
-    /// The run-time parameters that URL or variables ask for.
+    /// The run-time parameters that URL or variables request.
     pub parameters: &'a [String],
-    /// How the server asked who we are.
+    /// The authentication method that the server requested.
     pub asked: Option<AuthMethod>,
-    /// It took the answer.
+    /// The server accepted the answer.
     pub accepted: bool,
-    /// It asked in a way that `require_auth` does not allow, so it got no answer.
+    /// The server requested a method that `require_auth` does not allow, so it got no answer.
     pub refused: Option<AuthMethod>,
     pub require_auth: Option<&'a RequireAuth>,
 }
 
 impl Opening<'_> {
-    /// What the server says now is about the login.
+    /// Whether the server's current message is about the login.
     pub fn is_logging_in(&self) -> bool {
         self.asked.is_some() && !self.accepted
     }
 }
 
-/// How the server's answer came.
+/// The channel of the server's answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::store) enum Channel {
     Socket,

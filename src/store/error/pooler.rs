@@ -1,9 +1,9 @@
-//! What poolers say, and in what words. They give one SQLSTATE to everything and do not translate, so their words are the only
-//! hint at the cause; code, exit and retry do not depend on them.
+//! Messages of poolers. Poolers use one SQLSTATE for every error and do not translate messages, so the text is the only
+//! hint at the cause; code, exit code and retry do not depend on it.
 
 use super::message::outside_quotes;
 
-/// Words of a message in small letters, the cause and the next step.
+/// Words of a message in lower case, the cause and the next step.
 const HINTS: &[(&str, &str, &str)] = &[
     (
         "ssl required",

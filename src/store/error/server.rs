@@ -1,5 +1,5 @@
-//! What a server answers to a statement: SQLSTATE decides about code and retry. Its message, in whatever language, is only
-//! searched for names that we know.
+//! A server's answer to a statement: the SQLSTATE decides about code and retry. The message, in any language, is only
+//! searched for known names.
 
 use tokio_postgres::error::DbError;
 
@@ -8,19 +8,19 @@ use super::{Endpoint, Error, Retry, conditions, login, pooler};
 use crate::problem::Code;
 use crate::provider::redact;
 
-/// Where every grant is that a role needs.
+/// The file with all grants that a role needs.
 pub(super) const ROLES: &str = "all grants: deploy/postgres/role.sql";
 
 const CHECK_DATABASE_LOG: &str = "look into the server's log at this time";
 
-/// A conflict on one of these means that another seeder, or Coder's API, was quicker.
+/// A violation of one of these means that another seeder, or Coder's API, was faster.
 const OUR_CONSTRAINTS: [&str; 4] =
     ["ai_providers_name_unique", "ai_providers_pkey", "ai_provider_keys_pkey", "audit_logs_pkey"];
 
 pub(super) fn refused(db: &DbError, endpoint: &Endpoint) -> Error {
     let state = db.code().code();
     let table = db.table().and_then(conditions::known_table).or_else(|| conditions::known_table_in(db.message()));
-    // A trigger may give any name as one; only those of the tables that we write are passed on.
+    // A trigger may report any name as a constraint; only those of the written tables are passed on.
     let ours = |name: &&str| ["ai_provider", "audit_logs", "dbcrypt"].iter().any(|table| name.contains(table));
     let constraint = db.constraint().and_then(redact::plain_identifier).filter(ours);
     let on = table.map_or_else(String::new, |table| format!(" {table}"));
@@ -37,7 +37,7 @@ pub(super) fn with_state(mut error: Error, state: &str) -> Error {
     error
 }
 
-/// The state of the server or its connections; the same before and after a session is open.
+/// The state of the server or its connections, with the same meaning before and after a session is open.
 pub(super) fn session(db: &DbError, endpoint: &Endpoint) -> Option<Error> {
     Some(match db.code().code() {
         "57P01" | "57P02" => unreachable(endpoint, "the server is shutting down".to_owned(), CHECK_SERVER),
@@ -63,14 +63,14 @@ pub(super) fn session(db: &DbError, endpoint: &Endpoint) -> Option<Error> {
     })
 }
 
-/// The refusal of a statement, without the server's words.
+/// The refusal of a statement, without the server's text.
 struct Refusal<'a> {
     db: &'a DbError,
     state: &'a str,
     constraint: Option<&'a str>,
     endpoint: &'a Endpoint,
     table: Option<&'a str>,
-    /// The table with a space before it, if it is known.
+    /// The table with a space before it, if known.
     on: String,
 }
 
@@ -104,7 +104,7 @@ impl Refusal<'_> {
                 "a trigger or a rule swallowed rows that were inserted",
                 "look at the triggers of ai_providers, ai_provider_keys and audit_logs",
             ),
-            // What may be inserted is looked up before, so a table's name means a read.
+            // Inserts are checked beforehand, so the name of a table means a read.
             "42501" => match table {
                 Some(table) => self.fail(
                     Code::PermissionDenied,
@@ -138,17 +138,18 @@ impl Refusal<'_> {
         })
     }
 
-    /// 42501 means a missing privilege too. The place in the server's source that raised the error is told in every language.
+    /// 42501 also means a missing privilege. The place in the server's source that raised the error is the same in every
+    /// language.
     fn is_row_security(&self) -> bool {
         matches!(self.db.routine(), Some("check_enable_rls" | "ExecWithCheckOptions"))
             || self.db.message().contains("row-level security")
     }
 
-    /// Locks, lost races, and everything else.
+    /// Locks, lost races, and all other errors.
     fn of_statement(&self) -> Error {
         let Refusal { state, constraint, on, .. } = self;
         match *state {
-            // Of a table; an error about the lock for seeding gets its own code where the lock is taken.
+            // A lock on a table; the lock for seeding gets its own code at the place that takes it.
             "55P03" => self.fail(
                 Code::ServerError,
                 Retry::Wait,

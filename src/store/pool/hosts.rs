@@ -1,4 +1,4 @@
-//! Hosts that do not answer: one attempt at a time is made at each, and what it finds is the result of all who wait for it.
+//! Hosts that do not answer: one attempt at a time is made at each host, and all waiting callers get its result.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -12,10 +12,10 @@ use crate::store::connect::{Connector, Session, SessionIntent};
 use crate::store::error::{Endpoint, Error};
 use crate::store::url::ConnectOptions;
 
-/// Older knowledge is dropped.
+/// Older results are dropped.
 const KEPT: Duration = Duration::from_secs(600);
 
-/// The hosts of one URL. Of several, a session may go to each.
+/// The hosts of one URL. With several, a session may go to any of them.
 type HostsOfUrl = Vec<[u8; 32]>;
 
 #[derive(Default)]
@@ -28,18 +28,18 @@ struct Failing {
 }
 
 impl FailingHosts {
-    /// Opens a session by `deadline`. `asked`: since when the caller waits; what was found after that is found for it too.
+    /// Opens a session by `deadline`. `asked`: the time since which the caller waits; later results apply to it too.
     pub async fn open(&self, connector: &Connector, asked: Instant, deadline: Instant) -> Result<Session, Error> {
         let options = connector.source().options()?;
         let mut turn = None;
         if let Some(attempt) = self.attempt(&options) {
             turn = timeout_at(deadline, attempt.lock_owned()).await.ok();
-            // Without a turn, the one whose turn it is has waited as long in vain.
+            // Without a turn: the caller with the turn has waited as long without a result.
             let since = if turn.is_some() { asked } else { asked.checked_sub(KEPT).unwrap_or(asked) };
             if let Some(error) = self.found_since(since, &options) {
                 return Err(error);
             }
-            // It answers again.
+            // The host answers again.
             if self.attempt(&options).is_none() {
                 turn = None;
             }
@@ -47,7 +47,7 @@ impl FailingHosts {
         let opened = connector.connect_once(deadline, SessionIntent::Any).await;
         match &opened {
             Err(error) if is_of_host(error) => self.failed(&options, error),
-            // Where a name or an address is refused, nothing is learned of the host.
+            // A refused name or address tells nothing about the host.
             Err(error) if error.code == Code::DestinationRefused => {}
             _ => drop(lock(&self.0).remove(&options.route().hosts)),
         }
@@ -55,7 +55,7 @@ impl FailingHosts {
         opened
     }
 
-    /// The host does not answer, or no longer.
+    /// The host does not answer, or no longer answers.
     pub fn failed(&self, options: &ConnectOptions, error: &Error) {
         let mut hosts = lock(&self.0);
         let known = hosts.remove(&options.route().hosts);
@@ -64,7 +64,7 @@ impl FailingHosts {
         hosts.insert(options.route().hosts, failing);
     }
 
-    /// What was found since then, in the words of who asks now.
+    /// The result since that time, in terms of the asking caller.
     pub fn found_since(&self, asked: Instant, options: &ConnectOptions) -> Option<Error> {
         let hosts = lock(&self.0);
         let failing = hosts.get(&options.route().hosts).filter(|failing| failing.at >= asked)?;
@@ -88,7 +88,7 @@ impl FailingHosts {
     }
 }
 
-/// Whatever database and role are asked for: no Postgres said anything.
+/// The error applies to any database and role: no Postgres answered.
 pub fn is_of_host(error: &Error) -> bool {
     error.code == Code::Unreachable && error.sqlstate.is_none()
 }

@@ -1,4 +1,4 @@
-//! What one database's pool holds, how it comes there, and who has it meanwhile.
+//! The sessions of one database's pool: how they are opened, and who holds them.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::problem::Code;
 use crate::store::connect::{Connector, Session};
 use crate::store::error::{Error, Retry};
 
-/// An open session, since when it is open, and when it was given back.
+/// An open session, the time at which it was opened, and the time at which it was returned.
 pub struct Opened {
     session: Arc<Session>,
     at: Instant,
@@ -30,21 +30,21 @@ impl Opened {
     }
 
     pub async fn close(self) {
-        // Of a session that is not lent.
+        // Only a session that is not lent.
         if let Some(session) = Arc::into_inner(self.session) {
             session.close().await;
         }
     }
 }
 
-/// Opens the sessions of one pool. It keeps no connection string, which is a secret: each caller brings its own, and takes it
-/// away again.
+/// Opens the sessions of one pool. It stores no connection string, which is a secret: each caller supplies its own for
+/// the duration of its call.
 pub struct Opener {
     hosts: Arc<FailingHosts>,
     age: Duration,
 }
 
-/// What a session would be opened with for the caller that asks now.
+/// The parameters for a session of the current caller.
 #[derive(Clone)]
 struct Offer {
     connector: Connector,
@@ -53,7 +53,8 @@ struct Offer {
 }
 
 tokio::task_local! {
-    /// The caller's own: the pool opens a session within the future that waits for it, so none is opened with another's time.
+    /// The caller's own parameters: the pool opens a session within the future that waits for it, so no session is opened
+    /// with another caller's deadline.
     static OFFER: Offer;
 }
 
@@ -62,7 +63,7 @@ impl Opener {
         Opener { hosts, age }
     }
 
-    /// Waits in the name of a caller that asks for a session.
+    /// Waits on behalf of a caller that requests a session.
     pub async fn for_caller<T>(wanted: Wanted<'_>, waiting: impl Future<Output = T>) -> T {
         let Wanted { connector, asked, deadline } = wanted;
         OFFER.scope(Offer { connector: connector.clone(), asked, deadline }, waiting).await
@@ -91,8 +92,8 @@ impl Manager for Opener {
     }
 }
 
-/// A session from the pool. Dropped, it leaves the pool and is closed, because its transaction may have been cut off in the
-/// middle; one that is still good is given back.
+/// A session from the pool. If it is dropped, it leaves the pool and is closed, because its transaction may have been cut
+/// off; a session in a known state is returned explicitly.
 pub struct Loan {
     session: Arc<Session>,
     object: Option<Object<Opener>>,

@@ -1,5 +1,5 @@
-//! Sessions that checks of the same database share, at most for a minute: a role that lost its rights, a rotated password or an
-//! expired certificate shows when a session is opened, and only then. And how many there may be, of whom, at which host.
+//! Sessions that checks of the same database share for at most a minute: revoked rights, a rotated password or an expired
+//! certificate show only when a session is opened. Also the limits for sessions per tenant, host and database.
 
 mod hosts;
 mod loan;
@@ -25,23 +25,23 @@ use loan::{Opened, Opener};
 
 /// Open sessions, in use or not.
 pub const SESSIONS: usize = 32;
-/// Of them in use. Each of these holds an environment meanwhile, and the process has a bound for all of them together.
+/// Sessions in use. Each one holds an environment, and the process has a limit for all of them together.
 pub const SESSIONS_IN_USE: usize = 16;
-/// To one host.
+/// Sessions to one host.
 pub const SESSIONS_OF_HOST: usize = 4;
-/// To one database as one role.
+/// Sessions to one database as one role.
 pub const SESSIONS_OF_DATABASE: usize = 2;
-/// How long an unused session stays open.
+/// The time for which an unused session stays open.
 const IDLE: Duration = Duration::from_secs(30);
 /// An older session serves no check.
 const AGE: Duration = Duration::from_secs(60);
 
-/// One pool for each set of connection options; most are used once in five minutes, and then nothing stays of them.
+/// One pool for each set of connection options; most are used once in five minutes and then dropped.
 pub struct Pool {
     pools: Mutex<HashMap<[u8; 32], OfOne>>,
     hosts: Arc<FailingHosts>,
     age: Duration,
-    /// Whose turn it is to have a session.
+    /// The queue for sessions.
     pub turns: Arc<Turns>,
 }
 
@@ -49,7 +49,7 @@ pub struct Pool {
 struct OfOne {
     pool: managed::Pool<Opener>,
     route: Route,
-    /// Each caller that asks for a session holds a clone.
+    /// Each caller that requests a session holds a clone.
     asked: Arc<()>,
 }
 
@@ -57,7 +57,7 @@ struct OfOne {
 #[derive(Clone, Copy)]
 pub struct Wanted<'a> {
     pub connector: &'a Connector,
-    /// Since when the caller waits: a host that failed after that is not asked again for it.
+    /// The time since which the caller waits: a host that failed after it is not tried again for this caller.
     pub asked: Instant,
     pub deadline: Instant,
 }
@@ -75,7 +75,7 @@ impl Pool {
         Pool { pools: Mutex::default(), hosts: Arc::default(), age, turns: Turns::new(limits) }
     }
 
-    /// An open session to the connector's database. The caller has a turn that leads there.
+    /// An open session to the connector's database. The caller has a turn for that route.
     pub async fn take(&self, wanted: Wanted<'_>) -> Result<Loan, Error> {
         let options = wanted.connector.source().options()?;
         if let Some(error) = self.hosts.found_since(wanted.asked, &options) {
@@ -92,12 +92,12 @@ impl Pool {
         }
     }
 
-    /// It is known that no Postgres answers there.
+    /// Whether the host is known not to answer as Postgres.
     pub fn is_failing(&self, connector: &Connector) -> bool {
         connector.source().options().is_ok_and(|options| self.hosts.is_failing(&options))
     }
 
-    /// A session to this host gave no answer: a new connection asks the host before another session is used.
+    /// A session to this host gave no answer: closes its sessions, so that the next caller opens a new connection.
     pub async fn gave_no_answer(&self, connector: &Connector, error: &Error) {
         let Ok(options) = connector.source().options() else { return };
         if !hosts::is_of_host(error) {
@@ -125,7 +125,7 @@ impl Pool {
         Ok(of_one)
     }
 
-    /// Before a session is opened there: closes unused ones until there is room for it. Those in use are within the budgets, since
+    /// Before a session is opened: closes unused ones until there is room. Sessions in use are within the limits, since
     /// each has a turn.
     pub async fn make_room(&self, route: &Route) {
         let (in_use, of_hosts, of_database) = self.turns.held(route);
@@ -164,7 +164,7 @@ impl Pool {
         self.hosts.forget_old();
     }
 
-    /// Of those that are not in use.
+    /// Closes sessions that are not in use.
     async fn close(&self, mut which: impl FnMut(&OfOne, &Opened) -> bool) {
         let mut closed = Vec::new();
         for of_one in lock(&self.pools).values() {

@@ -1,5 +1,5 @@
-//! Who goes next: first in, first out, within what a tenant, a host and a database may have at once. A waiting check keeps nothing
-//! but its place in the queue.
+//! The queue: first in, first out, within the limits for a tenant, a host and a database. A waiting check holds only its
+//! place in the queue.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
@@ -26,14 +26,14 @@ pub struct Limits {
 #[derive(Clone, Debug, Default)]
 pub struct Claim {
     pub tenant: String,
-    /// Where it leads, as far as that is known.
+    /// The route of the request, if known.
     pub route: Option<Route>,
-    /// It goes behind those that are not.
+    /// It waits behind requests that are not retries.
     pub is_retry: bool,
 }
 
 impl Claim {
-    /// Of work that leads to no database.
+    /// For work without a database.
     pub fn of(tenant: &str) -> Claim {
         Claim { tenant: tenant.to_owned(), ..Claim::default() }
     }
@@ -67,7 +67,7 @@ pub struct Turn {
     claim: Claim,
 }
 
-/// In the queue, or granted and not yet taken. Dropped, it is neither.
+/// A place in the queue, or a granted turn that was not taken. Dropping it gives up either.
 struct Queued {
     turns: Arc<Turns>,
     number: u64,
@@ -96,7 +96,7 @@ impl Turns {
         Turn { turns: Arc::clone(self), claim: queued.claim.take().unwrap_or_default() }
     }
 
-    /// Held turns: all of them, the most that one of the route's hosts has, and those of its database.
+    /// Held turns: the total, the maximum over the route's hosts, and those of its database.
     pub fn held(&self, route: &Route) -> (usize, HashMap<[u8; 32], usize>, usize) {
         let state = lock(&self.state);
         let hosts =
@@ -110,7 +110,7 @@ impl Turn {
         self.claim.route.as_ref()
     }
 
-    /// It turned out where it leads. `false`: there is no room, and the turn is as it was.
+    /// Sets the route once it is known. `false`: there is no room, and the turn is unchanged.
     pub fn lead_to(&mut self, route: &Route) -> bool {
         if self.claim.route.as_ref() == Some(route) {
             return true;
@@ -150,7 +150,7 @@ impl Drop for Queued {
 }
 
 impl State {
-    /// Lets in those that may come now, in order.
+    /// Grants the turns that are possible now, in order.
     fn serve(&mut self, limits: &Limits) {
         while self.held < limits.all {
             let may = |waiter: &Waiter, is_retry: bool| {
@@ -162,13 +162,13 @@ impl State {
                 return;
             };
             self.hold(&waiter.claim);
-            // A waiter that has left gives it back itself.
+            // A waiter that has left returns the turn itself.
             let _ = waiter.granted.send(());
         }
     }
 
-    /// A tenant has at most as many as are free after it: half if it is alone, half of the rest beside another that takes all
-    /// it can. So none can take everything, however many hang.
+    /// A tenant has at most as many turns as stay free: half if it is alone, half of the rest beside another that takes
+    /// all it can. So no tenant can take all turns, however many of its checks hang.
     fn allows(&self, claim: &Claim, limits: &Limits) -> bool {
         let own = self.tenants.get(&claim.tenant).copied().unwrap_or_default();
         let free = limits.all.saturating_sub(self.held);

@@ -1,5 +1,5 @@
-//! Reading: one round trip, one snapshot. Enums are cast to text and parameters are texts, so that the client asks for no
-//! types, names no statement and works through PgBouncer in transaction mode.
+//! Reads the database: one round trip, one snapshot. Enums are cast to text and parameters are texts, so that the client
+//! looks up no types, names no statement, and works through PgBouncer in transaction mode.
 
 mod rows;
 mod undescribed;
@@ -13,12 +13,12 @@ use super::schema;
 use super::transaction::read_only;
 use crate::plan::Snapshot;
 
-/// What to read beside the rows.
+/// The data to read beside the rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadScope {
-    /// Only the rows: enough where nothing is missing.
+    /// Only the rows: enough if none is missing.
     Rows,
-    /// Labels, columns and privileges too, and the encryption state if a missing row needs it.
+    /// Also labels, columns and privileges, and the encryption state if a missing row needs it.
     Schema { encryption: bool },
 }
 
@@ -27,7 +27,7 @@ pub async fn read(session: &Session, request: &ReadRequest<'_>, scope: ReadScope
     read_only(session, read_locked(session, request, scope)).await
 }
 
-/// The same within a transaction that holds the lock; each statement sees what was committed before it.
+/// The same within a transaction that holds the lock; each statement sees all earlier commits.
 pub async fn read_locked(session: &Session, request: &ReadRequest<'_>, scope: ReadScope) -> Result<Snapshot, Error> {
     let schema = async {
         match scope {

@@ -1,7 +1,7 @@
 //! Providers and their keys, in one statement: of given names, or all live ones.
 //!
-//! A backend that was just started looks up in its catalogs every name in a statement, and that is most of what the read
-//! costs. So it only joins: no sort, no aggregate, no cast but the enum's. This module does their work.
+//! A new server process looks up every name of a statement in its catalogs, which is most of the cost of the read. So the
+//! statement only joins: no sort, no aggregate, no cast except that of the enum. This module does the rest.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -22,28 +22,28 @@ use crate::store::failpoint::{Step, step};
 /// The columns to read.
 pub struct ReadRequest<'a> {
     pub names: Vec<&'a str>,
-    /// Keys only if they are compared, so that only then their table must be readable.
+    /// Keys are read only if they are compared, so that only then their table must be readable.
     pub with_keys: bool,
-    /// The column `icon` only if a field is set that it proves: not every schema has it.
+    /// The column `icon` is read only if it must prove that a set field is known: not every schema has it.
     pub with_icon: bool,
     /// Also the names of other live rows.
     pub undescribed: bool,
     pub keyring: &'a Keyring,
 }
 
-/// What a deleted row held is not read.
+/// The content of a deleted row is not read.
 const PROVIDER: &str = "
   select p.name, p.id, p.type::text as type, p.deleted, p.updated_at, p.base_url,
          case when not p.deleted then p.settings end as settings,
          case when not p.deleted then p.settings_key_id end as settings_key_id";
 
-/// Of the optional fields that have a column.
+/// The optional fields that have a column.
 fn optional_columns(with_icon: bool) -> impl Iterator<Item = (Field, &'static str)> {
     let known = Field::all_optional().filter(move |field| with_icon || *field != Field::Icon);
     known.filter_map(|field| Some((field, field.column()?)))
 }
 
-/// Within the brackets `icon` is the column where there is one, and else the NULL of [`NO_ICON`].
+/// Within the brackets `icon` is the column if it exists, else the NULL of [`NO_ICON`].
 const ICON: &str = "(select icon from ai_providers i where i.id = p.id)";
 const NO_ICON: &str = " cross join (select null::text as icon) no_icon";
 
@@ -86,7 +86,7 @@ pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeM
         let places = places.get_or_insert_with(|| Places::of(row, request));
         match slots.get_mut(row.try_get::<_, &str>(places.name)?) {
             Some(slot) => take(slot, row, places, request).map(drop),
-            // Not asked for, so not kept.
+            // Keys were not requested, so they are not kept.
             None => Ok(()),
         }
     });
@@ -114,7 +114,7 @@ pub async fn read_live(session: &Session, keyring: &Keyring) -> Result<Vec<Live>
     Ok(slots.into_iter().filter_map(live).collect())
 }
 
-/// A row of `ai_providers`; its keys come with the rows of the answer, one with each.
+/// A row of `ai_providers`; each row of the answer brings one of its keys.
 struct Found {
     row: StoredProvider,
     updated_at: Time,
@@ -127,8 +127,8 @@ struct Key {
     opened: Result<SecretString, Unreadable>,
 }
 
-/// Where each column is in the rows of one answer. A search by name costs more than the value itself, and there is a row for
-/// each key.
+/// The index of each column in the rows of one answer. A search by name costs more than reading the value, and there is a
+/// row for each key.
 struct Places {
     name: usize,
     id: usize,
@@ -146,7 +146,7 @@ struct Places {
 }
 
 impl Places {
-    /// Of a column that was not asked for, a place where no row has one.
+    /// A column that was not requested gets an index beyond the row.
     fn of(row: &Row, request: &ReadRequest<'_>) -> Places {
         let place =
             |name: &str| row.columns().iter().position(|column| column.name() == name).unwrap_or(row.columns().len());
@@ -168,7 +168,8 @@ impl Places {
     }
 }
 
-/// Takes one row of the answer. Of a name the live row stays, or else the one that was deleted last. Whether it is a new one.
+/// Reads one row of the answer. For each name the live row is kept, else the row that was deleted last. Returns whether
+/// the row is a new one.
 fn take(
     slot: &mut Option<Found>,
     row: &Row,
@@ -185,7 +186,7 @@ fn take(
         }
         *slot = Some(Found::new(id, deleted, updated_at, row, places, request)?);
     }
-    // Without keys the join leaves one row, with nothing in its place.
+    // Without keys the join returns one row with NULL in their place.
     if let Some(keys) = slot.as_mut().and_then(|found| found.keys.as_mut())
         && let Some(id) = row.try_get(places.key_id)?
     {
@@ -249,7 +250,7 @@ fn decode_settings(
     BedrockSettings::decode(plain.as_ref().map(ExposeSecret::expose_secret)).map_err(Unreadable::Settings)
 }
 
-/// Coder: without a key id the value is plain.
+/// As in Coder, a value without a key id is plain.
 fn open(stored: &str, key: Option<&str>, keyring: &Keyring) -> Result<SecretString, Unreadable> {
     let Some(digest) = key.filter(|digest| !digest.is_empty()) else { return Ok(stored.into()) };
     if keyring.is_empty() {
@@ -262,8 +263,8 @@ fn open(stored: &str, key: Option<&str>, keyring: &Keyring) -> Result<SecretStri
     })
 }
 
-/// A `timestamptz` as the server sends it: microseconds since 2000. Shown as RFC 3339 in UTC, in seconds; what that cannot
-/// say (before 1970, after 9999, infinity) as nothing.
+/// A `timestamptz` as the server sends it: microseconds since 2000. Shown as RFC 3339 in UTC with seconds; times outside
+/// that format (before 1970, after 9999, infinity) are shown as an empty text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Time(i64);
 

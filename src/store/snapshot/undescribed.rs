@@ -1,5 +1,5 @@
-//! The names of live rows that no variable describes: a statement of its own in the flight of the rows, only where it is asked
-//! for, since it reads the table whole.
+//! The names of live rows that no variable describes: a separate statement in the round trip of the rows, sent only on
+//! request, since it reads the whole table.
 
 use tokio_postgres::types::Type;
 
@@ -9,7 +9,7 @@ use crate::store::Error;
 use crate::store::connect::{Parameter, Session};
 use crate::store::failpoint::{Step, step};
 
-/// In name order, and bounded by the server: how many, and how much of each.
+/// In name order. The server limits the number of names and the length of each.
 pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     if !request.undescribed {

@@ -1,4 +1,4 @@
-//! What a failed handshake means to the one who must repair it.
+//! Explains a failed handshake to the operator.
 
 use std::error::Error as StdError;
 use std::io;
@@ -14,7 +14,7 @@ pub(in crate::store) struct Explained {
     pub next: &'static str,
 }
 
-/// `None` if it is no error of TLS. `host` is what the certificate should be for, `roots` what the CAs are called.
+/// `None` if it is not a TLS error. `host`: the expected name of the certificate; `roots`: the name of the CAs.
 pub(in crate::store) fn explain(error: &(dyn StdError + 'static), host: &str, roots: &str) -> Option<Explained> {
     let (cause, next) = match find(error)? {
         Error::InvalidCertificate(error) => certificate(error, host, roots),
@@ -81,7 +81,7 @@ fn certificate(error: &CertificateError, host: &str, roots: &str) -> (String, &'
                 .to_owned(),
             "issue one with SHA-256 and RSA of 2048 bits or ECDSA",
         ),
-        // What comes of version 1 depends on what follows the missing version.
+        // For version 1, the error depends on the bytes after the missing version.
         E::BadEncoding => version_one(),
         error => match webpki_error(error) {
             Some(webpki::Error::UnsupportedCertVersion) => version_one(),
@@ -97,7 +97,7 @@ fn certificate(error: &CertificateError, host: &str, roots: &str) -> (String, &'
     }
 }
 
-/// Of algorithms, ECDSA with SHA-512 is used with this curve alone.
+/// Among the algorithms, ECDSA with SHA-512 is used only with this curve.
 fn names_p521(algorithm: &[u8]) -> bool {
     let ids = [P521_OID, b"\x2a\x86\x48\xce\x3d\x04\x03\x04"];
     ids.iter().any(|id| algorithm.windows(id.len()).any(|window| window == *id))
@@ -161,7 +161,7 @@ fn no_version() -> (String, &'static str) {
     ("no TLS version in common (we offer 1.2 and 1.3)".to_owned(), ENABLE)
 }
 
-/// A server says no more than that it failed. Of the cipher suites it has some in common with us, unless it is very old.
+/// A server only reports that the handshake failed. It shares cipher suites with this client unless it is very old.
 fn no_key_exchange() -> (String, &'static str) {
     (
         "no key exchange in common (we offer X25519, P-256, P-384), or no cipher suite".to_owned(),

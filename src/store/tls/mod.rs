@@ -1,4 +1,4 @@
-//! TLS as `sslmode` and `sslrootcert` ask for it.
+//! TLS as `sslmode` and `sslrootcert` require it.
 
 mod explain;
 mod identity;
@@ -23,7 +23,7 @@ use crate::problem::{Code, Problem};
 use crate::provider::redact;
 use verifier::Verifier;
 
-/// A file of certificates is smaller than this; a device or a log file is not read to its end.
+/// A certificate file is smaller than this; a device or a log file is not read to its end.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 
 /// The system's certificates, read at most once and only if needed: there may be hundreds.
@@ -47,7 +47,7 @@ impl SystemRoots {
     }
 }
 
-/// `None` where no TLS is wanted.
+/// `None`: no TLS is requested.
 pub fn client_config(options: &ConnectOptions, system: &SystemRoots) -> Result<Option<ClientConfig>, Problem> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let algorithms = provider.signature_verification_algorithms;
@@ -86,7 +86,7 @@ pub fn client_config(options: &ConnectOptions, system: &SystemRoots) -> Result<O
 
 type Roots = (Arc<RootCertStore>, Vec<CertificateDer<'static>>);
 
-/// The store, and the certificates that were named one by one.
+/// The store, and the explicitly given certificates.
 fn roots(root: Option<&Pem>, system: &SystemRoots) -> Result<Roots, Problem> {
     let Some(pem @ (Pem::File(_) | Pem::Bytes(_))) = root else {
         return Ok((system.get()?, Vec::new()));
@@ -106,7 +106,7 @@ fn roots(root: Option<&Pem>, system: &SystemRoots) -> Result<Roots, Problem> {
 fn certificates(bytes: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>, Problem> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
     match certificates {
-        // Bundles are joined from others; a CA that occurs a hundred times would end the search for a chain.
+        // Bundles may repeat certificates, and a CA that occurs a hundred times would end the search for a chain.
         Ok(mut list) if !list.is_empty() => {
             let mut seen = HashSet::new();
             list.retain(|certificate| seen.insert(certificate.clone()));
@@ -116,7 +116,7 @@ fn certificates(bytes: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>
     }
 }
 
-/// The bytes, and how to call them in a message.
+/// The bytes, and their name in a message.
 fn read(pem: &Pem, parameter: &str) -> Result<(Vec<u8>, String), Problem> {
     match pem {
         Pem::Bytes(bytes) => Ok((bytes.clone(), parameter.to_owned())),
@@ -133,7 +133,7 @@ fn read(pem: &Pem, parameter: &str) -> Result<(Vec<u8>, String), Problem> {
     }
 }
 
-/// A regular file up to a size: neither a pipe that never ends nor a device.
+/// Reads a regular file up to a size limit: neither an endless pipe nor a device.
 pub(super) fn read_file(path: &Path, max: u64) -> Result<Vec<u8>, &'static str> {
     use std::io::ErrorKind;
     let cause = |error: std::io::Error| match error.kind() {
@@ -146,7 +146,7 @@ pub(super) fn read_file(path: &Path, max: u64) -> Result<Vec<u8>, &'static str> 
     if !metadata.is_file() {
         return Err("it is not a file");
     }
-    // One byte more than is taken: not every file says its size (those of /proc do not), and one may grow meanwhile.
+    // Reads one byte beyond the limit: some files do not report their size (those of /proc), and a file may grow.
     let mut bytes = Vec::new();
     let size = std::fs::File::open(path).map_err(cause)?.take(max + 1).read_to_end(&mut bytes).map_err(cause)?;
     if size as u64 > max { Err("it is too large") } else { Ok(bytes) }
@@ -156,7 +156,7 @@ fn problem(message: String) -> Problem {
     Problem::new(Code::Tls, message)
 }
 
-/// How to call the CAs in a message.
+/// The name of the CAs in a message.
 pub(super) fn roots_name(options: &ConnectOptions) -> String {
     match &options.root {
         Some(Pem::File(path)) => format!("sslrootcert {}", redact::name(&path.to_string_lossy())),

@@ -1,7 +1,7 @@
-//! What a file holds that should hold certificates or a key, for a message. Nothing of its content is ever shown but the label
-//! of a PEM block that we know.
+//! Describes the content of a file that should contain certificates or a key. Only the label of a known PEM block is ever
+//! shown.
 
-/// Why there is no certificate in these bytes.
+/// Why these bytes contain no certificate.
 pub(super) fn no_certificate(bytes: &[u8], name: &str) -> String {
     if let Some(why) = not_pem(bytes, name, "openssl x509 -inform der") {
         return why;
@@ -25,7 +25,7 @@ pub(super) fn no_certificate(bytes: &[u8], name: &str) -> String {
     format!("{name} {what}; {next}")
 }
 
-/// Why there is no private key in these bytes.
+/// Why these bytes contain no private key.
 pub(super) fn no_key(bytes: &[u8], name: &str) -> String {
     if let Some(why) = not_pem(bytes, name, "openssl pkey -inform der") {
         return why;
@@ -58,7 +58,7 @@ const ENCRYPTED: (&str, &str) = (
 
 const KINDS: &str = "use ECDSA on P-256 or P-384, Ed25519, or RSA of 2048 to 4096 bits";
 
-/// What a key is, by the object identifiers in it, that cannot be used.
+/// The kind of an unusable key, determined by its object identifiers.
 pub(super) fn unusable_key(der: &[u8], name: &str) -> String {
     let known: &[(&[u8], &str)] = &[
         (b"\x2b\x81\x04\x00\x23", "is an ECDSA key on the curve P-521, on which we cannot sign"),
@@ -93,7 +93,7 @@ fn not_pem(bytes: &[u8], name: &str, convert: &str) -> Option<String> {
     })
 }
 
-/// Of the first block: `-----BEGIN label-----`.
+/// The label of the first block: `-----BEGIN label-----`.
 fn label(bytes: &[u8]) -> Option<&str> {
     let text = bytes.windows(11).position(|window| window == b"-----BEGIN ").and_then(|at| bytes.get(at + 11..))?;
     let end = text.windows(5).position(|window| window == b"-----")?;

@@ -1,4 +1,4 @@
-//! Which server certificates are accepted.
+//! Decides which server certificates are accepted.
 
 use std::sync::Arc;
 
@@ -11,9 +11,9 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme};
 
 #[derive(Debug)]
 pub(super) struct Verifier {
-    /// `None`: any certificate will do.
+    /// `None`: any certificate is accepted.
     chain: Option<Arc<WebPkiServerVerifier>>,
-    /// Certificates that the operator named; one of them may be the server's own.
+    /// Certificates that the operator gave; one of them may be the server's own.
     given: Vec<CertificateDer<'static>>,
     check_name: bool,
     /// The password is bound to the certificate, so the server must prove that it has the certificate's key.
@@ -21,8 +21,8 @@ pub(super) struct Verifier {
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-/// Why a server whose certificate is on the curve P-521 is refused: ring does not verify its signatures. It is offered all the
-/// same, because a server that has nothing else would only say that the handshake failed.
+/// The reason for refusing a server certificate on the curve P-521: ring cannot verify its signatures. The client offers
+/// the curve anyway, because a server without another one would only report a failed handshake.
 pub(super) const P521: &str = "a signature on P-521";
 const P521_SCHEME: SignatureScheme = SignatureScheme::ECDSA_NISTP521_SHA512;
 /// secp521r1 in DER.
@@ -33,7 +33,7 @@ impl Verifier {
         Verifier { chain: None, given: Vec::new(), check_name: false, bound, algorithms }
     }
 
-    /// Where nothing is verified, the signature says nothing either, unless the password is bound to it. A certificate with
+    /// If nothing is verified, the signature proves nothing, unless the password is bound to it. A certificate with
     /// another key must not pass as one of P-521.
     fn p521(&self, cert: &CertificateDer<'_>) -> Result<HandshakeSignatureValid, Error> {
         let is_p521 = cert.windows(P521_OID.len()).any(|window| window == P521_OID);
@@ -52,7 +52,7 @@ impl Verifier {
         Verifier { chain: Some(chain), given, check_name, bound: false, algorithms }
     }
 
-    /// Where nothing is verified, a certificate that cannot even be parsed (X.509 version 1) is as good as any other.
+    /// If nothing is verified, even a certificate that cannot be parsed (X.509 version 1) is accepted.
     fn forgive(&self, result: Result<HandshakeSignatureValid, Error>) -> Result<HandshakeSignatureValid, Error> {
         match result {
             Err(Error::InvalidCertificate(error)) if self.chain.is_none() && is_unreadable(&error) => {
@@ -74,12 +74,12 @@ impl ServerCertVerifier for Verifier {
     ) -> Result<ServerCertVerified, Error> {
         let Some(chain) = &self.chain else { return Ok(ServerCertVerified::assertion()) };
         match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The chain is looked at before the name, so that only the name is wrong.
+            // The chain is checked before the name, so only the name is wrong.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) if !self.check_name => Ok(ServerCertVerified::assertion()),
-            // `openssl req -x509` makes a self-signed certificate that calls itself a CA. If it is the very one that was
-            // named as root, it is trusted, as OpenSSL and Go do. Its dates were looked at before this error.
+            // `openssl req -x509` creates a self-signed certificate that is marked as a CA. If it is itself given as
+            // root, it is trusted, as in OpenSSL and Go. Its dates were checked before this error.
             Err(Error::InvalidCertificate(error))
                 if webpki_error(&error) == Some(&webpki::Error::CaUsedAsEndEntity)
                     && self.given.iter().any(|given| given == end_entity) =>

@@ -1,4 +1,4 @@
-//! From pairs of names and values to [`ConnectOptions`].
+//! Turns pairs of names and values into [`ConnectOptions`].
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD as BASE64;
@@ -9,12 +9,12 @@ use super::{ConnectOptions, Lookup, SslMode, fields, parse_conninfo, parse_url};
 use crate::env::{characters, reference};
 use crate::problem::{Code, Problem};
 
-/// As much as is read of a file with a URL.
+/// The limit for reading a file with a URL.
 const MAX_TEXT: usize = 64 << 10;
 
 type Pairs = Vec<(String, String)>;
 
-/// A reference that was not replaced explains whatever else is wrong with the text.
+/// An unreplaced reference explains any other fault of the text.
 pub(super) fn from_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<ConnectOptions, Vec<Problem>> {
     read_text(text, origin, lookup).map_err(|problems| match reference::find(text) {
         Some(found) => {
@@ -25,7 +25,7 @@ pub(super) fn from_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<
     })
 }
 
-/// What was pasted with the URL, or came with it, and does not show.
+/// Invisible or extra text that was pasted with the URL.
 fn pasted(text: &str) -> Option<String> {
     let is_odd = |c: char| characters::is_invisible(c) && !c.is_ascii();
     if let Some(spot) = characters::spot(text, is_odd) {
@@ -72,10 +72,11 @@ fn read_text(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<ConnectOpti
     from_pairs(pairs, Some(origin), lookup)
 }
 
-/// The URL as pairs; a parameter of the query replaces the part before it.
+/// The URL as pairs; a query parameter replaces the earlier part.
 fn from_url(parts: parse_url::Parts) -> Pairs {
     let (hosts, ports): (Vec<String>, Vec<String>) = parts.hosts.into_iter().unzip();
-    // A port after the last host alone is for all, as in lib/pq; an empty one otherwise means the default, as in libpq.
+    // A port after the last host only applies to all hosts, as in lib/pq; any other empty port means the default, as in
+    // libpq.
     let ports = match ports.iter().position(|port| !port.is_empty()) {
         None => String::new(),
         Some(first) if first + 1 == ports.len() => ports.concat(),
@@ -88,7 +89,7 @@ fn from_url(parts: parse_url::Parts) -> Pairs {
         ("port".into(), ports),
         ("dbname".into(), parts.database),
     ];
-    // Too many are refused by their number.
+    // Too many parameters are refused by their number.
     for (name, value) in parts.query.into_iter().filter(|(_, value)| !value.is_empty()).take(MAX_PARAMETERS + 1) {
         pairs.retain(|(known, _)| *known != name);
         pairs.push((name, value));
@@ -146,7 +147,7 @@ pub(super) fn from_pairs(
 ) -> Result<ConnectOptions, Vec<Problem>> {
     let mut reader = ParameterReader { pairs, origin, lookup, problems: Vec::new() };
     let hosts = fields::hosts(&mut reader);
-    // lib/pq sends `database` after `dbname`, so that it wins.
+    // lib/pq sends `database` after `dbname`, so `database` wins.
     let database = reader.text("database");
     let database = reader.text("dbname").filter(|_| database.is_none()).or(database);
     let user = reader.text("user").or_else(|| lookup("USER").filter(|user| !user.is_empty()));
@@ -163,11 +164,11 @@ pub(super) fn from_pairs(
     if ssl_direct && matches!(ssl_mode, Some(SslMode::Disable | SslMode::Prefer)) {
         reader.refuse_all("sslnegotiation=direct needs TLS; use sslmode=require, verify-ca or verify-full".to_owned());
     }
-    // As libpq: anything that does not start with 1 turns it off.
+    // As in libpq, any value that does not start with 1 turns it off.
     let ssl_sni = reader.text("sslsni").is_none_or(|value| value.starts_with('1'));
     let (connect_timeout, target) = (fields::connect_timeout(&mut reader), fields::target(&mut reader));
     let channel_binding = fields::channel_binding(&mut reader);
-    // The last: it takes the remaining pairs.
+    // The last step: it takes the remaining pairs.
     let startup = fields::startup(&mut reader);
     let options = ConnectOptions {
         database: database.unwrap_or_else(|| user.clone()),

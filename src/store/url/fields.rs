@@ -1,4 +1,4 @@
-//! The values that need more than a copy: hosts, TLS, times, start-up parameters.
+//! Values that need more than a copy: hosts, TLS, times, start-up parameters.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -11,9 +11,9 @@ use crate::options::RequireAuth;
 use crate::provider::redact;
 
 const DEFAULT_PORT: u16 = 5432;
-/// Of one URL. Each attempt tries all of them, and each of those has its part of the time.
+/// The most hosts of one URL. Each attempt tries all of them, each with its share of the time.
 pub const MAX_HOSTS: usize = 8;
-/// Where no limit is given, and where the limit is "none".
+/// Used if no limit is given, and if the limit is "none".
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) fn hosts(reader: &mut ParameterReader<'_>) -> Vec<Host> {
@@ -99,7 +99,7 @@ pub(super) fn certificates(reader: &mut ParameterReader<'_>, mode: Option<SslMod
     let root = reader.take("sslrootcert").map(|value| {
         let system = value.text == "system";
         if system && mode.is_some_and(|mode| mode != SslMode::VerifyFull) {
-            // Anyone can get a certificate from a public CA: the host name must be verified too.
+            // Anyone can get a certificate from a public CA, so the host name must be verified too.
             reader.refuse(&value, "sslrootcert=system needs sslmode=verify-full; write it, or leave sslmode out");
         }
         if system { Pem::System } else { pem(value.text) }
@@ -159,7 +159,7 @@ pub(super) struct Startup {
     pub require_auth: Option<RequireAuth>,
 }
 
-/// The remaining pairs; afterwards the reader has none.
+/// Takes the remaining pairs from the reader.
 pub(super) fn startup(reader: &mut ParameterReader<'_>) -> Startup {
     let require_auth = require_auth(reader);
     let options = reader.take("options");
@@ -171,14 +171,14 @@ pub(super) fn startup(reader: &mut ParameterReader<'_>) -> Startup {
     {
         reader.refuse(value, "client_encoding: only UTF8 is possible; remove it");
     }
-    // A name of ours would win over the one in the options.
+    // A name set by this program would override the one in the options.
     let named = settings.iter().any(|(name, _)| name.eq_ignore_ascii_case("application_name"));
     let default = (!named).then(|| "ai-provider-seed".to_owned());
     let application_name = reader.text("application_name").or(default);
     Startup { application_name, options: options.map(|value| value.text), parameters: parameters(reader), require_auth }
 }
 
-/// Only a variable may ask for it: in a URL, Coder's driver would hand it to the server as a run-time parameter.
+/// Only a variable may set it: from a URL, Coder's driver would pass it to the server as a run-time parameter.
 fn require_auth(reader: &mut ParameterReader<'_>) -> Option<RequireAuth> {
     let value = reader.take("require_auth")?;
     if reader.origin == Some(value.from.as_str()) {

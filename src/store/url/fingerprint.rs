@@ -3,12 +3,12 @@ use sha2::{Digest, Sha256};
 
 use super::{ConnectOptions, HostAddress, Pem, Verification};
 
-/// The target of a session in hashes, for budgets. They reveal nothing of the URL.
+/// The target of a session as hashes, for the limits. They reveal nothing of the URL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Route {
-    /// All hosts of the URL: a session goes to one of them, and each of them may be that one.
+    /// All hosts of the URL: a session goes to any one of them.
     pub hosts: Vec<[u8; 32]>,
-    /// The same database at the same hosts as the same role.
+    /// The database at these hosts with this role.
     pub database: [u8; 32],
 }
 
@@ -31,10 +31,10 @@ impl ConnectOptions {
         Route { hosts, database }
     }
 
-    /// Tells options apart without holding on to a secret. What has no effect with them is no difference: certificates where
-    /// nothing is verified, or where there is no TLS.
+    /// Distinguishes options without keeping a secret. A value without effect makes no difference: certificates if
+    /// nothing is verified, or without TLS.
     pub fn fingerprint(&self) -> [u8; 32] {
-        // Exhaustive on purpose: a field that is left out would make two databases one.
+        // Exhaustive on purpose: a missing field would make two databases share a fingerprint.
         let ConnectOptions {
             hosts,
             database,
@@ -96,7 +96,7 @@ impl ConnectOptions {
     }
 }
 
-/// Each part behind its length.
+/// Hashes each part after its length.
 fn hash_of(parts: &[&[u8]]) -> [u8; 32] {
     let mut hash = Sha256::new();
     for part in parts {
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(with_root(plain, "one"), with_root(plain, "two"));
         let verified = "postgres://u:p@db/coder?sslmode=verify-full";
         assert_ne!(with_root(verified, "one"), with_root(verified, "two"));
-        // `require` with a root is `verify-ca`.
+        // `require` with a root certificate is `verify-ca`.
         let required = "postgres://u:p@db/coder?sslmode=require";
         assert_ne!(with_root(required, "one"), with_root(required, "two"));
         let preferred = "postgres://u:p@db/coder?sslmode=prefer";

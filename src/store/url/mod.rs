@@ -1,5 +1,5 @@
-//! Where the database is and how to speak to it: a URL, a `key=value` list or the PG variables, read as Coder's driver
-//! (lib/pq) reads them. No I/O here: files that are named are read when connecting.
+//! The location of the database and the protocol options: a URL, a `key=value` list or the PG variables, read as Coder's
+//! driver (lib/pq) reads them. No I/O here: named files are read when connecting.
 
 mod assemble;
 mod fields;
@@ -29,14 +29,14 @@ use crate::provider::redact;
 /// Looks up an environment variable.
 pub type Lookup<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Everything that is needed to connect, and nothing read from a file yet.
+/// All connection options; no file has been read yet.
 #[derive(Clone)]
 pub struct ConnectOptions {
     pub(super) hosts: Vec<Host>,
     pub(super) database: String,
     pub(super) user: String,
     pub(super) password: Option<SecretString>,
-    /// `None`: the server is not asked for one.
+    /// `None`: no name is sent to the server.
     pub(super) application_name: Option<String>,
     pub(super) connect_timeout: Duration,
     pub(super) target: TargetSession,
@@ -46,7 +46,7 @@ pub struct ConnectOptions {
     pub(super) channel_binding: ChannelBinding,
     pub(super) root: Option<Pem>,
     pub(super) identity: Option<Identity>,
-    /// As given, whatever is in it: some servers find a tenant there.
+    /// As given, without parsing: some servers find a tenant there.
     pub(super) options: Option<String>,
     /// Run-time parameters of the start-up packet.
     pub(super) parameters: Vec<(String, String)>,
@@ -62,14 +62,14 @@ pub struct Host {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HostAddress {
-    /// A name or an address; `address`, if given, is used instead of asking DNS for the name.
+    /// A name or an address; `address`, if given, replaces the DNS look-up of the name.
     Tcp { name: String, address: Option<IpAddr> },
     /// The directory of a Unix socket.
     Socket(PathBuf),
 }
 
 impl Host {
-    /// What a certificate should be for; a socket has none.
+    /// The expected name of the certificate; empty for a socket.
     pub fn name(&self) -> &str {
         match &self.address {
             HostAddress::Tcp { name, .. } => name,
@@ -88,7 +88,7 @@ impl fmt::Display for Host {
     }
 }
 
-/// As written. The verification depends on the root certificate too: [`ConnectOptions::verification`].
+/// As written. The verification also depends on the root certificate: [`ConnectOptions::verification`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SslMode {
     Disable,
@@ -103,7 +103,7 @@ pub enum SslMode {
 pub enum Verification {
     /// No TLS at all.
     Plain,
-    /// TLS if the server has it, nothing verified.
+    /// TLS if the server supports it, nothing verified.
     Opportunistic,
     /// TLS, nothing verified.
     Encrypted,
@@ -130,7 +130,7 @@ pub enum ChannelBinding {
     Require,
 }
 
-/// Where certificates or a key come from.
+/// The source of certificates or of a key.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Pem {
     File(PathBuf),
@@ -157,7 +157,7 @@ pub struct Identity {
     pub key: Pem,
 }
 
-/// Variables that people expect to be read, each after the one that is read instead.
+/// Variables that people expect to work, each after the variable that is read instead.
 const NOT_READ: [&str; 14] = [
     "CODER_PG_HOST",
     "CODER_PG_PASSWORD",
@@ -181,13 +181,13 @@ pub fn variables() -> impl Iterator<Item = &'static str> {
 }
 
 impl ConnectOptions {
-    /// Reads a URL or a `key=value` list. `origin` is the variable, option or file it came from, for messages; `lookup`
-    /// finds the PG variables that fill what it leaves out. All problems of it come together.
+    /// Reads a URL or a `key=value` list. `origin` is its variable, option or file, for messages; `lookup` finds the PG
+    /// variables for missing parts. All problems are reported together.
     pub fn parse(text: &str, origin: &str, lookup: Lookup<'_>) -> Result<Self, Vec<Problem>> {
         assemble::from_text(text.trim(), origin, lookup)
     }
 
-    /// The PG variables alone; `PGHOST` (or `PGHOSTADDR`) must be there.
+    /// The PG variables alone; `PGHOST` (or `PGHOSTADDR`) must be set.
     pub fn from_variables(lookup: Lookup<'_>) -> Result<Self, Vec<Problem>> {
         if Self::has_variables(lookup) {
             return assemble::from_pairs(Vec::new(), None, lookup);
@@ -211,17 +211,17 @@ impl ConnectOptions {
         ["PGHOST", "PGHOSTADDR"].iter().any(|name| lookup(name).is_some_and(|value| !value.is_empty()))
     }
 
-    /// Takes the place of the password of the URL.
+    /// Replaces the password of the URL.
     pub fn set_password(&mut self, password: SecretString) {
         self.password = Some(password);
     }
 
-    /// Takes the place of `sslrootcert`.
+    /// Replaces `sslrootcert`.
     pub fn set_root(&mut self, root: Pem) {
         self.root = Some(root);
     }
 
-    /// Takes the place of `sslcert` and `sslkey`.
+    /// Replaces `sslcert` and `sslkey`.
     pub fn set_identity(&mut self, identity: Identity) {
         self.identity = Some(identity);
     }
@@ -238,7 +238,7 @@ impl ConnectOptions {
         &self.user
     }
 
-    /// Takes the place of PGREQUIREAUTH.
+    /// Replaces PGREQUIREAUTH.
     pub fn set_require_auth(&mut self, require_auth: RequireAuth) {
         self.require_auth = Some(require_auth);
     }
@@ -261,8 +261,8 @@ impl ConnectOptions {
         format!("database {} at {}", redact::database(&self.database), hosts.join(", "))
     }
 
-    /// The verification of a server's certificate. As in libpq, a root certificate makes `require` verify the chain, and the
-    /// system's store makes the default `verify-full`.
+    /// The verification of a server's certificate. As in libpq, a root certificate makes `require` verify the chain, and
+    /// the system's store makes `verify-full` the default.
     pub fn verification(&self) -> Verification {
         match (self.ssl_mode, &self.root) {
             (Some(SslMode::Disable), _) => Verification::Plain,
@@ -274,7 +274,7 @@ impl ConnectOptions {
         }
     }
 
-    /// Parameters that name a file or a socket of this machine, for a caller that must open none.
+    /// Parameters that name a file or a socket of this machine, for a caller that must not open any.
     pub fn uses_files(&self) -> Vec<&'static str> {
         let is_file = |pem: &Pem| matches!(pem, Pem::File(_));
         let mut names = Vec::new();

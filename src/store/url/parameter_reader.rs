@@ -1,4 +1,4 @@
-//! Values by name, from the pairs that were given or else from the PG variables; and the problems met on the way.
+//! Values by name, from the given pairs, else from the PG variables, and the problems found.
 
 use super::{Lookup, params};
 use crate::problem::{Code, Problem};
@@ -13,7 +13,7 @@ pub(super) struct ParameterReader<'a> {
 
 pub(super) struct Parameter {
     pub text: String,
-    /// The variable or option to look at.
+    /// The variable or option to check.
     pub from: String,
 }
 
@@ -43,7 +43,7 @@ impl ParameterReader<'_> {
         self.choice_or(name, choices, |_| None)
     }
 
-    /// The same, with what to say of a word that others know.
+    /// The same, with a message for words that other programs know.
     pub(super) fn choice_or<T: Copy>(
         &mut self,
         name: &str,

@@ -1,9 +1,9 @@
 //! The parameters, and the treatment of each.
 
-/// More than Postgres has settings that a session would want.
+/// More than the Postgres settings that a session could need.
 pub(super) const MAX_PARAMETERS: usize = 128;
 
-/// A parameter's name and the variable that fills it where a URL leaves it out.
+/// A parameter's name and the variable that sets it if the URL does not.
 pub(super) const VARIABLES: &[(&str, &str)] = &[
     ("host", "PGHOST"),
     ("hostaddr", "PGHOSTADDR"),
@@ -48,9 +48,9 @@ pub(super) fn variable(name: &str) -> Option<&'static str> {
 
 /// The treatment of a parameter that is neither one of [`VARIABLES`] nor read by name.
 pub(super) enum Rule {
-    /// It changes nothing here.
+    /// It has no effect here.
     Ignored,
-    /// To ignore it would be unsafe, or would surprise; the text says what to do.
+    /// Ignoring it would be unsafe or surprising; the text is the next step.
     Refused(&'static str),
     /// A run-time parameter of the server.
     Parameter,
@@ -104,7 +104,7 @@ pub(super) fn rule(name: &str, value: &str) -> Rule {
     }
 }
 
-/// Values that may hold an `@` that was not percent-encoded; elsewhere it is a sign of a torn password.
+/// Values that may contain an `@` that was not percent-encoded; elsewhere it is a sign of a split password.
 pub(super) fn may_hold_at(name: &str) -> bool {
     matches!(
         name,
@@ -112,7 +112,7 @@ pub(super) fn may_hold_at(name: &str) -> bool {
     )
 }
 
-/// Known in lower case only; in another case lib/pq would hand it to the server.
+/// Known in lower case only; lib/pq would pass another case to the server.
 pub(super) fn is_known(name: &str) -> bool {
     VARIABLES.iter().any(|(known, _)| *known == name)
         || matches!(name, "database" | "sslinline")

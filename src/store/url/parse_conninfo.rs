@@ -2,7 +2,7 @@
 
 use super::params::MAX_PARAMETERS;
 
-/// Why a list cannot be read. Says nothing of its content.
+/// Why a list cannot be read, without any of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     NoEquals,
@@ -11,7 +11,7 @@ pub(super) enum Fault {
     Nul,
 }
 
-/// Pairs in the order of the list; a later one replaces an earlier one of the same name.
+/// Pairs in the order of the list; a later pair replaces an earlier one of the same name.
 pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, Fault> {
     if text.contains('\0') {
         return Err(Fault::Nul);
@@ -19,7 +19,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, Fault> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     let mut chars = text.chars().peekable();
     loop {
-        // Refused by their number.
+        // Too many pairs are refused by their number.
         if pairs.len() > MAX_PARAMETERS {
             return Ok(pairs);
         }
@@ -54,7 +54,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<(String, String)>, Fault> {
     }
 }
 
-/// Splits `-c a=b --c-d=e` as the server does. `None` if there is anything but settings in it.
+/// Splits `-c a=b --c-d=e` as the server does. `None` if it contains anything but settings.
 pub(super) fn settings(options: &str) -> Option<Vec<(String, String)>> {
     let mut words = words(options).into_iter();
     let mut settings = Vec::new();

@@ -1,13 +1,13 @@
-//! How Coder reads a URL: Go's `net/url`, and Coder's repair of a password that was not percent-encoded.
+//! Reads a URL as Coder does: Go's `net/url`, and Coder's repair of a password that was not percent-encoded.
 //!
-//! Go cuts at the first `#`, then at the first `?`, ends the authority at the first `/` and takes the user information up to
-//! the authority's last `@`. If that fails at the user information or the port, Coder escapes the text between the first
-//! `@` and the last `:` before it, and tries again. What neither accepts, but libpq does, is tried last: a list of hosts
-//! where some have no port, several bracketed addresses, a percent-encoded socket directory.
+//! Go cuts at the first `#`, then at the first `?`, ends the authority at the first `/` and takes the user information up
+//! to the authority's last `@`. If that fails at the user information or the port, Coder escapes the text between the
+//! first `@` and the last `:` before it, and tries again. Forms that neither accepts but libpq does are tried last: a
+//! list of hosts in which some have no port, several bracketed addresses, a percent-encoded socket directory.
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// The pieces of a URL, decoded. Holds the password: no Debug.
+/// The parts of a URL, decoded. No Debug, since they include the password.
 pub(super) struct Parts {
     pub user: Option<String>,
     pub password: Option<String>,
@@ -17,7 +17,7 @@ pub(super) struct Parts {
     pub query: Vec<(String, String)>,
 }
 
-/// Why a URL cannot be read. Says nothing of its content.
+/// Why a URL cannot be read, without any of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Fault {
     Control,
@@ -27,7 +27,7 @@ pub(super) enum Fault {
     Escape,
     NotUtf8,
     Semicolon,
-    /// A misplaced `@`: Go would take a piece of the password for the host.
+    /// A misplaced `@`: Go would take a part of the password for the host.
     StrayAt,
 }
 
@@ -64,7 +64,7 @@ fn repair(url: &str) -> Option<String> {
     let (start, rest) = url.split_once('@')?;
     let (before, password) = start.rsplit_once(':')?;
     let repaired = format!("{before}:{}@{rest}", utf8_percent_encode(password, NON_ALPHANUMERIC));
-    // Without a password it is the scheme's colon that was found.
+    // Without a password, the colon that was found is the scheme's.
     has_scheme(&repaired).then_some(repaired)
 }
 
@@ -95,7 +95,7 @@ fn read(url: &str, hosts: Hosts) -> Result<Parts, Fault> {
     Ok(Parts { user, password, hosts, database, query: read_query(query)? })
 }
 
-/// What Go's `parseHost` refuses.
+/// The refusals of Go's `parseHost`.
 fn check_host(host: &str) -> Result<(), Fault> {
     let port = match host.rfind('[') {
         Some(0) => {
@@ -103,14 +103,14 @@ fn check_host(host: &str) -> Result<(), Fault> {
             &host[close + 1..]
         }
         Some(_) => return Err(Fault::Host),
-        // Several colons are allowed where the scheme is not http, for the sake of lists of hosts.
+        // Several colons are allowed if the scheme is not http, to support lists of hosts.
         None => host.rfind(':').map_or("", |at| &host[at..]),
     };
     let digits = port.strip_prefix(':').unwrap_or(port);
     if !port.is_empty() && (!port.starts_with(':') || !digits.bytes().all(|b| b.is_ascii_digit())) {
         return Err(Fault::Port);
     }
-    // In a host Go decodes only bytes beyond ASCII, and %25 before a zone.
+    // In a host, Go decodes only bytes beyond ASCII, and %25 before a zone.
     let mut rest = host;
     while let Some((_, after)) = rest.split_once('%') {
         let byte = after.get(..2).and_then(|hex| u8::from_str_radix(hex, 16).ok()).ok_or(Fault::Escape)?;
@@ -163,7 +163,7 @@ fn read_user_info(text: &str) -> Result<UserInfo, Fault> {
     })
 }
 
-/// Go drops a pair that it cannot decode. A dropped `sslmode` would be a surprise: it is refused here.
+/// Go drops a pair that it cannot decode. A dropped `sslmode` would be a surprise, so it is refused here.
 fn read_query(query: &str) -> Result<Vec<(String, String)>, Fault> {
     let mut pairs: Vec<(String, String)> = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -179,7 +179,7 @@ fn read_query(query: &str) -> Result<Vec<(String, String)>, Fault> {
             return Err(Fault::StrayAt);
         }
         let value = decode(&value.replace('+', " "))?;
-        // Of several, Go's `Get` takes the first.
+        // Go's `Get` returns the first of several.
         if pairs.iter().all(|(known, _)| *known != name) {
             pairs.push((name, value));
         }

@@ -13,7 +13,7 @@ fn asks(code: u8, data: &[u8]) -> Vec<u8> {
     message(b'R', &[&[0, 0, 0, code], data].concat())
 }
 
-/// Reads the bytes in pieces of each size; the login must come to the same in every one.
+/// Reads the bytes in pieces of each size; the result must be the same for all sizes.
 async fn read(require: Option<&str>, bytes: &[u8]) -> Progress {
     let require = require.map(|text| RequireAuth::parse(text).unwrap());
     let mut all = Vec::new();

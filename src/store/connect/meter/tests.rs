@@ -11,7 +11,7 @@ fn message(tag: u8, body: usize) -> Vec<u8> {
     bytes
 }
 
-/// Given to the meter whole, and byte by byte: the verdict, which must be the same.
+/// The verdict of the meter for the whole input and for single bytes, which must be the same.
 fn verdict(bounds: Bounds, asks_for_tls: bool, bytes: &[u8]) -> Option<Excess> {
     let verdicts: Vec<Option<Excess>> = [bytes.len().max(1), 1, 3]
         .into_iter()
@@ -33,7 +33,7 @@ fn ready_and(messages: &[Vec<u8>]) -> Vec<u8> {
 fn login_is_bounded_whatever_it_consists_of() {
     assert_eq!(verdict(SMALL, false, &message(b'R', 995)), None);
     assert_eq!(verdict(SMALL, false, &message(b'R', 996)), Some(Excess::Login));
-    // A small message costs as much as a large one to hold.
+    // Holding a small message costs as much as holding a large one.
     for tag in [b'N', b'S', b'E'] {
         assert_eq!(verdict(SMALL, false, &message(tag, 1).repeat(7)), None);
         assert_eq!(verdict(SMALL, false, &message(tag, 1).repeat(8)), Some(Excess::Login));
@@ -116,7 +116,7 @@ fn named_statement_is_a_question_for_a_type() {
     };
     for size in [1, 4, 1000] {
         let meter = Meter::new(SMALL, false);
-        // Before that, what is sent has no types.
+        // Messages before the login have no types.
         meter.check(|state| state.send(b"\0\0\0\x08\x04\xd2\x16\x2f")).unwrap();
         meter.check(|state| state.receive(&ready_and(&[]))).unwrap();
         let ours = [message(b'Q', 20), parse(b""), message(b'B', 9), message(b'S', 0), parse(b"")].concat();

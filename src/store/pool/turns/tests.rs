@@ -20,7 +20,7 @@ fn claim(tenant: &str, route: Option<Route>) -> Claim {
 fn taking(turns: &Arc<Turns>, claim: Claim) -> Taking {
     let turns = Arc::clone(turns);
     let mut taking: Taking = Box::pin(async move { turns.take(claim).await });
-    // Into the queue.
+    // Enters the queue.
     match taking.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(turn) => Box::pin(std::future::ready(turn)),
         Poll::Pending => taking,
@@ -34,7 +34,7 @@ fn taken(taking: &mut Taking) -> Option<Turn> {
     }
 }
 
-/// Those that got a turn.
+/// The queued requests that got a turn.
 fn all_taken(queue: &mut Vec<Taking>) -> Vec<Turn> {
     let mut turns = Vec::new();
     queue.retain_mut(|taking| taken(taking).map(|turn| turns.push(turn)).is_none());
@@ -50,7 +50,7 @@ fn tenant_holds_half_and_others_find_room() {
             (0..number).map(|n| taking(&turns, claim(tenant, Some(route(own(n), own(n)))))).collect();
         let held = all_taken(&mut queue);
         let got = held.len();
-        // They hang for ever.
+        // These checks hang forever.
         held.into_iter().for_each(std::mem::forget);
         std::mem::forget(queue);
         got
@@ -85,7 +85,7 @@ fn hosts_and_databases_have_limits_of_their_own() {
     assert_eq!(held.len(), 2);
     let mut of_host: Vec<Taking> = (2..9).map(|n| taking(&turns, claim("b", Some(route(1, n))))).collect();
     assert_eq!(all_taken(&mut of_host).len(), 2);
-    // Another host is not held up by those that wait.
+    // Waiters for one host do not delay another host.
     assert!(taken(&mut taking(&turns, claim("a", Some(route(2, 20))))).is_some());
     assert_eq!(turns.held(&route(1, 1)).2, 2);
 }
@@ -113,7 +113,7 @@ fn waiter_that_goes_away_holds_nothing() {
     let granted = taking(&turns, claim("a", None));
     drop(waits);
     drop(held);
-    // Its turn came, and it never looked.
+    // The turn was granted, but the waiter never looked.
     drop(granted);
     let state = lock(&turns.state);
     assert_eq!((state.held, state.waiting.len(), state.tenants.len()), (0, 0, 0));

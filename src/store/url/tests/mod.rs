@@ -13,7 +13,7 @@ fn variables<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<Str
     |name| pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
 }
 
-/// `user password host:port,… database name=value …`; an absent password is `-`. A failure is `!` and the messages.
+/// `user password host:port,… database name=value …`; a missing password is `-`. A failure is `!` and the messages.
 fn read(text: &str, lookup: Lookup<'_>) -> String {
     match ConnectOptions::parse(text, "DATABASE_URL", lookup) {
         Ok(options) => show_all(&options),
@@ -37,8 +37,8 @@ fn show_all(options: &ConnectOptions) -> String {
     text
 }
 
-/// What Go 1.26 and lib/pq 1.10.9, with Coder's repair before them, make of the same text was looked at for each row; rows
-/// where we differ say why.
+/// For each row, the result of Go 1.26 and lib/pq 1.10.9, after Coder's repair, was checked for the same text; rows that
+/// differ say why.
 #[test]
 fn urls_mean_what_they_mean_to_coder() {
     let rows = [
@@ -60,7 +60,7 @@ fn urls_mean_what_they_mean_to_coder() {
         ("postgres://u+x:p+w@h/e+f", "u+x p+w h:5432 e+f"),
         ("postgres://u:p%41x@h/d", "u pAx h:5432 d"),
         ("postgres://u:p@h/d?search_path=a+b%2Bc", "u p h:5432 d search_path=a b+c"),
-        // A password that nobody escaped. Go alone reads these …
+        // A password that was not escaped. Go alone reads these …
         ("postgres://u:p@ss@h/d", "u p@ss h:5432 d"),
         ("postgres://u:p@@h/d", "u p@ h:5432 d"),
         ("postgres://u:p:w@h/d", "u p:w h:5432 d"),
@@ -83,7 +83,7 @@ fn urls_mean_what_they_mean_to_coder() {
         ("postgres://u:p:w/x@h/d", "u p:w/x h:5432 d"),
         ("postgres://u:p/x@y@h/d", "u p/x@y h:5432 d"),
         ("postgres://u:12,34/x@h/d", "u 12,34/x h:5432 d"),
-        // Several hosts. Coder's driver of old takes the list for one name; these follow newer lib/pq, and libpq.
+        // Several hosts. Older drivers of Coder read the list as one name; these rows follow newer lib/pq, and libpq.
         ("postgres://u:p@h1:5432,h2:5433/d", "u p h1:5432,h2:5433 d"),
         ("postgres://u:p@h1,h2:5433/d", "u p h1:5433,h2:5433 d"),
         ("postgres://u:p@h1:5433,h2/d", "u p h1:5433,h2:5432 d"),
@@ -99,7 +99,7 @@ fn urls_mean_what_they_mean_to_coder() {
         ("postgres://u:p@[::1]:1,[::2]:2/d", "u p [::1]:1,[::2]:2 d"),
         ("postgres://u:p@%2Fvar%2Frun%2Fpostgresql/d", "u p /var/run/postgresql/.s.PGSQL.5432 d"),
         ("postgres://u:p@/d?host=/var/run", "u p /var/run/.s.PGSQL.5432 d"),
-        // The query takes the place of what stands before it.
+        // The query replaces the earlier part.
         ("postgres://h/d?user=u&password=p", "u p h:5432 d"),
         ("postgres://a:b@c:1/d?user=u&password=p&host=h&port=2&dbname=e", "u p h:2 e"),
         ("postgres://u:p@h/d?database=e", "u p h:5432 e"),
@@ -114,7 +114,7 @@ fn urls_mean_what_they_mean_to_coder() {
     }
 }
 
-/// What is refused, and a word of the reason.
+/// Refused URLs, and a word of the reason.
 #[test]
 fn urls_that_are_refused_say_why() {
     let rows = [
@@ -143,7 +143,7 @@ fn urls_that_are_refused_say_why() {
         ("postgres://u:p@h\n/d", "control character"),
         ("postgres://u:%00@h/d", "control character"),
         ("postgres://u:%ff@h/d", "UTF-8"),
-        // Coder takes a piece of the password for the host, here and in the next ones.
+        // Coder takes a part of the password for the host, here and in the next rows.
         ("postgres://u:1/x@h/d", "part of the password was taken for the host"),
         ("postgres://u:1#x@h/d", "part of the password was taken for the host"),
         ("postgres://u:1?x@h/d", "part of the password was taken for the host"),
@@ -152,7 +152,7 @@ fn urls_that_are_refused_say_why() {
         ("postgres://u:p@x/y@h/d", "part of the password was taken for the host"),
         ("postgres://u:p@x#y@h/d", "part of the password was taken for the host"),
         ("postgres://u:p@x?y@h/d", "part of the password was taken for the host"),
-        // Coder drops the parameter in silence.
+        // Coder drops the parameter silently.
         ("postgres://u:p@h/d?sslmode=verify-full;x=y", "separate parameters with &"),
         ("postgres://u:p@h/d?sslmode=%zz", "write %25"),
         ("postgres://u:p@h/d?port=1,2", "2 ports for 1 hosts"),
@@ -212,7 +212,7 @@ fn everything_else_is_a_setting_of_the_server() {
     assert_eq!(read(text, &no_variables), expected);
     let names = ConnectOptions::parse(text, "X", &no_variables).unwrap().parameter_names();
     assert_eq!(names, ["role", "search_path", "TimeZone", "statement_timeout", "lock_timeout", "work_mem", "options"]);
-    // Neon's, and what the server will refuse by name.
+    // Neon's option, and options that the server will refuse by name.
     for options in ["endpoint=ep-x-1", "-e"] {
         let text = format!("host=h user=u options='{options}'");
         let options = ConnectOptions::parse(&text, "X", &no_variables).unwrap();
@@ -262,7 +262,7 @@ fn tls_is_what_lib_pq_makes_of_it() {
         let options = ConnectOptions::parse(&format!("postgres://u@h/d?{query}"), "X", &no_variables).unwrap();
         assert_eq!(options.verification(), expected, "{query}");
     }
-    // A bundle that is handed over takes the place of the file.
+    // A given bundle replaces the file.
     let mut options = ConnectOptions::parse("postgres://u@h/d?sslmode=require", "X", &no_variables).unwrap();
     options.set_root(Pem::Bytes(b"x".to_vec()));
     assert_eq!(options.verification(), Verification::Chain);
@@ -291,7 +291,7 @@ fn times_and_names_have_defaults() {
     let name = |query: &str| options(query).application_name;
     assert_eq!(name("").as_deref(), Some("ai-provider-seed"));
     assert_eq!(name("application_name=x").as_deref(), Some("x"));
-    // One of ours would win over it.
+    // A name set by this program would override it.
     assert_eq!(name("options=-c%20application_name%3Dx"), None);
     assert_eq!(name("options=-c%20application_name%3Dx&application_name=y").as_deref(), Some("y"));
     assert_eq!(options("").target, TargetSession::Any);
@@ -301,7 +301,7 @@ fn times_and_names_have_defaults() {
 
 #[test]
 fn a_letter_of_another_script_is_shown_escaped() {
-    // Each of the three holds a Cyrillic letter that looks like a Latin one.
+    // Each of the three contains a Cyrillic letter that looks like a Latin one.
     let text = "user=se\u{435}der host=/run/d\u{430}ta dbname=c\u{43e}der";
     let options = ConnectOptions::parse(text, "X", &no_variables).unwrap();
     assert_eq!(options.describe(), "database c\\u{43e}der at /run/d\\u{430}ta/.s.PGSQL.5432");

@@ -1,4 +1,4 @@
-//! What holds for any text.
+//! Properties of any text.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use proptest::prelude::*;
@@ -34,12 +34,12 @@ proptest! {
 
     #[test]
     fn a_password_that_coder_repairs_is_whole(password in "[a-zA-Z][ -~&&[^:@%\\[]]{0,20}/[ -~&&[^:@]]{0,20}") {
-        // From the second @ on it is the host's business; from a colon on Coder repairs only the rest.
+        // After the second @ the host begins; after a colon Coder repairs only the rest.
         let text = format!("postgres://u:{password}@h:5432/d");
         prop_assert_eq!(read(&text, &no_variables), format!("u {} h:5432 d", password));
     }
 
-    /// A distinct password, damaged in any way, in any message or Debug: not even 8 characters of it.
+    /// A distinct password, damaged in any way, appears in no message and no Debug text, not even 8 characters of it.
     #[test]
     fn no_message_has_the_password(
         junk in "[ -~]{0,6}", at in 0usize..14, shape in 0usize..6, end in "(|:x|:5432|/d|/d\\?sslmode=x|/d\\?connect_timeout=q;)",
@@ -56,7 +56,7 @@ proptest! {
         };
         let (shown, user) = match ConnectOptions::parse(&text, "X", &no_variables) {
             Ok(mut options) => {
-                // A user name may be shown; here it is the password in the wrong place.
+                // A user name may be shown; here it is a misplaced password.
                 let user = std::mem::take(&mut options.user);
                 if options.database == user { options.database.clear(); }
                 (format!("{options:?} {}", options.describe()), user)

@@ -7,10 +7,10 @@ use clap::error::ErrorKind;
 
 use super::output::{print_error, print_result};
 use super::{export, finish, log_to_stderr, resolve};
-use crate::env::Variable;
+use crate::env::{Variable, nearest};
 use crate::explain::pointer;
 use crate::options::usage::usage_message;
-use crate::options::{self, Command, RawOptions};
+use crate::options::{self, BlockOn, Command, RawOptions};
 use crate::problem::{Code, Outcome, Problem};
 use crate::report::{self, Report};
 
@@ -27,16 +27,22 @@ pub fn command(error: &clap::Error, arguments: &[OsString], variables: &[Variabl
     }
     let named = named(arguments);
     let problem = Problem::new(Code::InvalidOption, usage_message(error, named));
-    // A container with a mistyped command should seed, so `--block-on` may let it pass.
     let as_options = RawOptions::salvage(Command::Seed, arguments);
-    let (options, ..) = options::parse(&as_options, variables);
+    let (mut options, ..) = options::parse(&as_options, variables);
     match named {
-        None | Some(Command::Seed) => {
+        Some(Command::Seed) => {
             log_to_stderr(options.log_format, options.log_level);
             finish(Report::new(report::Command::Seed, vec![problem]), &options, None)
         }
-        Some(Command::Diff) => {
+        // A container whose command is a typing error away from it is meant to seed: `--block-on` may let it pass.
+        None if is_nearly_seed(arguments) => {
             log_to_stderr(options.log_format, options.log_level);
+            finish(Report::new(report::Command::Seed, vec![problem]), &options, None)
+        }
+        None | Some(Command::Diff) => {
+            log_to_stderr(options.log_format, options.log_level);
+            // It starts nothing, so nothing is let through.
+            options.block_on = BlockOn::all();
             finish(Report::new(report::Command::Diff, vec![problem]), &options, None)
         }
         Some(Command::Resolve) => resolve::refuse(problem, &options),
@@ -65,9 +71,18 @@ pub fn command(error: &clap::Error, arguments: &[OsString], variables: &[Variabl
     }
 }
 
-/// Finds the command among arguments that cannot be parsed: a mistyped decision must not look like one that was carried
-/// out.
+/// The command among arguments that cannot be understood: a decision that was mistyped must not pass for one that was carried
+/// out. Behind options before it, whose values are unknown, it is the first word that is one.
 fn named(arguments: &[OsString]) -> Option<Command> {
-    let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
-    words.into_iter().find_map(|word| Command::ALL.iter().copied().find(|command| command.as_str() == word))
+    let mut words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    let of = |word: &str| Command::ALL.iter().copied().find(|command| command.as_str() == word);
+    match words.next() {
+        Some(option) if option.starts_with('-') => words.find_map(of),
+        first => first.and_then(of),
+    }
+}
+
+fn is_nearly_seed(arguments: &[OsString]) -> bool {
+    let word = arguments.get(1).and_then(|word| word.to_str()).unwrap_or_default();
+    nearest(word, Command::ALL.iter().map(|command| command.as_str())) == Some(Command::Seed.as_str())
 }

@@ -28,7 +28,6 @@ pub mod workload;
 mod workload_kind;
 
 pub use args::RawOptions;
-#[cfg(feature = "controller")]
 pub use block_on::BlockOn;
 pub use definitions::{Command, variable_name};
 pub use require_auth::{AuthMethod, RequireAuth};

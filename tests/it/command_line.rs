@@ -71,3 +71,46 @@ fn key_where_a_path_or_name_belongs_is_not_shown() {
     // A name or path in which there is none is told as it is.
     says(&run(&["diff", "--offline", "--env-file=/etc/coder/ai.env"]).run(), "/etc/coder/ai.env");
 }
+
+#[test]
+fn block_on_lets_only_what_seeds_pass_with_a_usage_error() {
+    let cases: [(&[&str], bool); 13] = [
+        (&["seed", "--bogus"], true),
+        (&["seed", "resolve"], true),
+        // The container's command, one typing error away.
+        (&["sede", "--audit=off"], true),
+        (&["dif"], false),
+        (&["diff", "--ofline"], false),
+        (&["diff", "--offline", "--audit=x"], false),
+        (&["diff", "--watch=1ms"], false),
+        (&["diff", "--offline", "-n", "coder"], false),
+        (&["expotr", "--from", "seed"], false),
+        (&["rsolve", "seed"], false),
+        (&["reconcile"], false),
+        (&["--wait=0"], false),
+        (&["statsu"], false),
+    ];
+    for (words, passes) in cases {
+        for block_on in ["none", "all"] {
+            let run = Run::new(words.iter().copied()).env("AI_PROVIDER_SEED_BLOCK_ON", block_on);
+            let finished = run.run().expect(if passes && block_on == "none" { 0 } else { 2 });
+            says(&finished, "(invalid_option)");
+            let offered = finished.everything().contains("Start anyway");
+            assert_eq!(offered, passes && block_on == "all", "{finished}");
+        }
+    }
+    // What a start would come to is what `--block-on` is about, and not the command line of `diff`.
+    let wrong =
+        Run::diff().arg("--offline").env("AI_PROVIDER_SEED_AUDIT", "x").env("AI_PROVIDER_SEED_BLOCK_ON", "none");
+    says(&wrong.run().expect(0), "does not stop the start");
+}
+
+#[test]
+fn cluster_option_without_from_is_the_only_problem_told() {
+    for words in [&["-n", "coder"][..], &["--context=mine"], &["-c", "coder", "--as=jane"]] {
+        let finished = Run::diff().args(words.iter().copied()).run().expect(2);
+        says(&finished, "this goes with --from alone");
+        assert!(!finished.everything().contains("nothing_desired"), "{finished}");
+        assert_eq!(finished.stdout.matches("(invalid_option)").count(), 1, "{finished}");
+    }
+}

@@ -14,9 +14,9 @@ use super::{apply_block_on, block_on, finish, leave_message, log_end, log_to_std
 use crate::env::Variable;
 use crate::options::at_terminal::wait_less;
 use crate::options::diff::parse;
-use crate::options::{self, Options, RawOptions};
+use crate::options::{self, BlockOn, Options, RawOptions};
 use crate::plan::Access;
-use crate::problem::Findings;
+use crate::problem::{Findings, Problem};
 use crate::report::{self, Command, Report};
 use crate::run::prepare::prepare;
 
@@ -33,8 +33,14 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
         wait_less(&mut options, raw, variables);
     }
     log_to_stderr(options.log_format, options.log_level);
-    if raw.is_given("from") {
-        // With `--from`, problems of this process's environment are irrelevant.
+    let is_of_flag = |problem: &Problem| problem.variables.iter().any(|variable| variable.starts_with("--"));
+    if !problems.is_empty() || of_options.problems.iter().any(is_of_flag) {
+        // No start would come to what is wrong on this command line.
+        options.block_on = BlockOn::all();
+    }
+    if !problems.is_empty() {
+        // Of this process's environment nothing is to be said.
+        problems.extend(of_options.problems.into_iter().filter(|problem| is_of_flag(problem)));
         return finish(Report::new(Command::Diff, problems), &options, None);
     }
     let mut findings = Findings::from(problems);

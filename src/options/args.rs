@@ -31,7 +31,12 @@ impl RawOptions {
         arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
         width: usize,
     ) -> Result<RawOptions, clap::Error> {
-        let matches = program(width).try_get_matches_from(arguments)?;
+        let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
+        let matches = match tolerant(width).try_get_matches_from(&arguments) {
+            // The help has the arguments as they are meant.
+            Err(error) if error.kind() == ErrorKind::DisplayHelp => program(width).try_get_matches_from(&arguments)?,
+            read => read?,
+        };
         let named = matches.subcommand().and_then(|(name, matches)| {
             let command = Command::ALL.iter().find(|command| command.as_str() == name)?;
             Some((*command, matches))
@@ -82,6 +87,14 @@ impl RawOptions {
     }
 }
 
+/// The same but for how many arguments a command takes: it says itself which one is missing.
+fn tolerant(width: usize) -> clap::Command {
+    let any = |arg: Arg| {
+        if arg.is_positional() { arg.required(false).action(ArgAction::Append).num_args(1..) } else { arg }
+    };
+    program(width).mut_subcommands(|command| command.mut_args(any))
+}
+
 /// `width`: columns of the help.
 pub fn program(width: usize) -> clap::Command {
     let commands = Command::ALL.iter().map(|command| {
@@ -111,18 +124,14 @@ fn applies(row: &OptionRow, command: Command) -> bool {
 /// `ai-provider-seed resolve [OPTIONS] [PROVIDER]...`, without clap's additions to the name.
 fn usage(command: Command) -> String {
     let positional = rows_of(command).find_map(|row| match row.takes {
-        Takes::Positional(value) => Some(value),
+        Takes::Positional(value) => Some(format!(" [{value}]...")),
+        Takes::OptionalPositional(value) => Some(format!(" [{value}]")),
+        Takes::OnePositional(value) => Some(format!(" <{value}>")),
         _ => None,
     });
-    let options = rows_of(command).any(|row| !matches!(row.takes, Takes::Positional(_)));
+    let options = rows_of(command).any(|row| !row.takes.is_positional());
     let options = if options { " [OPTIONS]" } else { "" };
-    let positional = match (positional, command) {
-        (None, _) => String::new(),
-        (Some(value), Command::Completion | Command::Check | Command::Decide) => format!(" {value}"),
-        (Some(value), Command::Man | Command::Status) => format!(" [{value}]"),
-        (Some(value), _) => format!(" [{value}]..."),
-    };
-    format!("{PROGRAM} {}{options}{positional}", command.as_str())
+    format!("{PROGRAM} {}{options}{}", command.as_str(), positional.unwrap_or_default())
 }
 
 fn argument(row: &OptionRow, command: Command) -> Arg {
@@ -143,6 +152,8 @@ fn argument(row: &OptionRow, command: Command) -> Arg {
             .default_missing_value(missing),
         Takes::Nothing => arg.long(row.name).short(row.short).action(ArgAction::SetTrue),
         Takes::Positional(value) => arg.value_name(value).action(ArgAction::Append).num_args(1..),
+        Takes::OptionalPositional(value) => arg.value_name(value),
+        Takes::OnePositional(value) => arg.value_name(value).required(true),
     }
 }
 

@@ -62,7 +62,7 @@ pub(super) fn quoted(text: &str) -> String {
     format!("'{}'", shown.replace('\'', r"'\''"))
 }
 
-fn some(text: &str) -> Result<String, String> {
+pub(super) fn some(text: &str) -> Result<String, String> {
     if text.is_empty() {
         Err("is empty; leave the option out, or give a value".to_owned())
     } else {

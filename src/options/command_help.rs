@@ -179,11 +179,11 @@ pub fn after(command: Command) -> String {
 mod tests {
     use super::*;
     use crate::options::args::RawOptions;
-    use crate::options::definitions::{OPTIONS, Takes};
+    use crate::options::definitions::OPTIONS;
 
     #[test]
     fn options_of_long_helps_all_have_a_heading() {
-        for row in OPTIONS.iter().filter(|row| !matches!(row.takes, Takes::Positional(_)) && row.name != "list") {
+        for row in OPTIONS.iter().filter(|row| !row.takes.is_positional() && row.name != "list") {
             assert!(heading(row.name, row.commands[0]).is_some(), "{}", row.name);
         }
     }

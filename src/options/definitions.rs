@@ -103,6 +103,16 @@ pub enum Takes {
     Nothing,
     /// An argument without `--`, any number of times.
     Positional(&'static str),
+    /// At most one.
+    OptionalPositional(&'static str),
+    /// Just one.
+    OnePositional(&'static str),
+}
+
+impl Takes {
+    pub fn is_positional(self) -> bool {
+        matches!(self, Takes::Positional(_) | Takes::OptionalPositional(_) | Takes::OnePositional(_))
+    }
 }
 
 /// Sources of the option beside the command line.
@@ -169,8 +179,8 @@ const FROM: &[Command] = &[Diff, Resolve];
 const KUBECONFIG: &[Command] = &[Diff, Resolve, Status, Check, Decide, Controller];
 /// Commands that wait for a controller.
 const WAITING: &[Command] = &[Check, Decide];
-/// Commands with a result that a program may read; `diff` has one more form.
-const REPORTING: &[Command] = &[Seed, Resolve, Export, Status, Check];
+/// Commands with a result that a program may read; `diff` has one more form, `status` and `check` have kubectl's letter too.
+const REPORTING: &[Command] = &[Seed, Resolve, Export];
 const EVERY: &[Command] = &[Seed, Diff, Resolve, Export, Controller];
 
 const BOOL: Takes = Takes::OptionalValue("BOOL", "true");
@@ -198,8 +208,10 @@ const fn ignored_by(commands: &'static [Command], row: OptionRow) -> OptionRow {
 pub const OPTIONS: &[OptionRow] = &[
     row("provider", Takes::Positional("PROVIDER"), CommandLine, &[Resolve],
         "Names [default: those of the conflict ids]"),
-    row("name", Takes::Positional("NAME"), CommandLine, &[Status, Check, Decide],
-        "The name of the AIProviderSeed"),
+    row("name", Takes::OptionalPositional("NAME"), CommandLine, &[Status],
+        "The name of the AIProviderSeed, or aps/NAME [default: all of the namespace]"),
+    row("name", Takes::OnePositional("NAME"), CommandLine, WAITING,
+        "The name of the AIProviderSeed, or aps/NAME"),
     row("take", Takes::Value("SIDE"), CommandLine, &[Resolve],
         "Which side is right: environment (changes the row), database (shows how to change the environment)"),
     row("conflict", Takes::List("ID"), CommandLine, &[Resolve],
@@ -225,13 +237,13 @@ pub const OPTIONS: &[OptionRow] = &[
 
     row("word", Takes::Positional("WORD"), CommandLine, &[Explain],
         "A code (unknown_type), an outcome (conflict), a condition's reason (WouldSeed) or a field (base_url)"),
-    row("url", Takes::Positional("URL"), CommandLine, &[Probe],
+    row("url", Takes::OnePositional("URL"), CommandLine, &[Probe],
         "The page: http://HOST[:PORT]/PATH"),
     row("list", Takes::Nothing, CommandLine, &[Explain],
         "Print all words, one on each line, with their kind"),
-    row("shell", Takes::Positional("SHELL"), CommandLine, &[Completion],
+    row("shell", Takes::OnePositional("SHELL"), CommandLine, &[Completion],
         "bash, elvish, fish, powershell or zsh"),
-    row("command", Takes::Positional("COMMAND"), CommandLine, &[Man],
+    row("command", Takes::OptionalPositional("COMMAND"), CommandLine, &[Man],
         "The command [default: the program]"),
 
     row("database-url", Takes::Value("URL"), Process, DATABASE,
@@ -286,7 +298,7 @@ pub const OPTIONS: &[OptionRow] = &[
     short('A', row("all-namespaces", Takes::Nothing, CommandLine, &[Status],
         "Show the resources of all namespaces")),
     row("wait", Takes::Value("DURATION"), Process, WAITING,
-        "How long to wait for the controller, at most 24h").default("60s"),
+        "How long to wait for the controller, from 1s to 24h").default("60s"),
     row("watch", Takes::OptionalValue("INTERVAL", "5s"), Process, &[Diff],
         "Check repeatedly and show changes; without a value every 5s"),
 
@@ -315,6 +327,8 @@ pub const OPTIONS: &[OptionRow] = &[
 
     row("output", Takes::Value("WORD"), Process, REPORTING,
         "The report on standard output: text, json").default("text"),
+    short('o', row("output", Takes::Value("WORD"), Process, &[Status, Check],
+        "The report on standard output: text, json").default("text")),
     row("output", Takes::Value("WORD"), Process, &[Diff],
         "The report on standard output: text, json, github (annotations)").default("text"),
     row("termination-log", Takes::Value("FILE"), Process, DATABASE,

@@ -1,9 +1,9 @@
 //! `--from`: the workload whose environment and options a run uses instead of its own, and incompatible options.
 
 use super::args::RawOptions;
-use super::cluster::ApiServer;
 #[cfg(feature = "controller")]
 use super::cluster::quoted;
+use super::cluster::{ApiServer, some};
 use super::definitions::Command;
 use super::reader::OptionReader;
 use super::words::{is_label, is_subdomain};
@@ -152,6 +152,7 @@ fn label(text: &str) -> Result<String, String> {
     if is_label(text) {
         return Ok(text.to_owned());
     }
+    some(text)?;
     Err(format!(
         "{} that are not a valid Kubernetes name: a-z, 0-9 and - between them, at most 63",
         redact::count(text.chars().count(), "character")

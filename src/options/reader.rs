@@ -43,6 +43,12 @@ impl<'a> OptionReader<'a> {
         self.raw.command
     }
 
+    /// On the command line.
+    #[cfg(feature = "controller")]
+    pub fn is_flag_given(&self, option: &str) -> bool {
+        self.raw.is_given(option)
+    }
+
     /// Also returns the table's default if the text cannot be read; then there is a problem.
     pub fn read<T>(&mut self, option: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> T {
         let rows = rows_of(self.raw.command).chain(OPTIONS);

@@ -9,9 +9,12 @@ use super::from::namespace;
 use super::reader::OptionReader;
 use super::resolve::{Action, sides, single_id};
 use super::seed::OutputFormat;
-use super::words::{duration, is_subdomain, word};
+use super::words::{duration, is_subdomain, unknown_word, word};
 use crate::env::Variable;
 use crate::problem::{Code, Problem};
+
+/// No controller answers faster than a person looks.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 pub struct ResourceOptions {
     pub server: ApiServer,
@@ -41,26 +44,59 @@ pub fn parse(raw: &RawOptions, variables: &[Variable], problems: &mut Vec<Proble
     match raw.texts("name") {
         [] if raw.command == Command::Status => {}
         [] => problem("NAME", "name the AIProviderSeed; ai-provider-seed status lists them"),
-        [name] if is_subdomain(name) => options.name = Some(name.clone()),
-        [_] => problem("NAME", "not a valid Kubernetes name; ai-provider-seed status lists those that there are"),
-        _ => problem("NAME", "one name is expected"),
+        [text] => match resource_name(text) {
+            Ok(name) => options.name = Some(name),
+            Err(message) => problem("NAME", &message),
+        },
+        _ => problem("NAME", "one name is expected: NAME or aps/NAME"),
     }
-    options.all_namespaces = raw.is_given("all-namespaces");
-    if options.all_namespaces && (options.name.is_some() || options.namespace.is_some()) {
-        problem("--all-namespaces", "a name or a namespace says where to look already; keep one of the two");
+    if options.all_namespaces && options.name.is_some() {
+        problem("--all-namespaces", "a name is that of one namespace; give --namespace, or leave the name out");
     }
     options
 }
 
+/// `coder`, or with its type as kubectl takes it: `aps/coder`.
+fn resource_name(text: &str) -> Result<String, String> {
+    const TYPES: [&str; 5] = [
+        "aps",
+        "aiproviderseed",
+        "aiproviderseeds",
+        "aiproviderseeds.aiproviders.dev",
+        "aiproviderseeds.v1alpha1.aiproviders.dev",
+    ];
+    let name = match text.split_once('/') {
+        None => text,
+        Some((kind, name)) if TYPES.iter().any(|known| known.eq_ignore_ascii_case(kind)) => name,
+        Some((kind, _)) => {
+            let what = unknown_word(kind, &TYPES[..3]);
+            return Err(format!(
+                "the type before the slash is not AIProviderSeed: {what}; write aps/NAME, or NAME alone"
+            ));
+        }
+    };
+    if is_subdomain(name) {
+        return Ok(name.to_owned());
+    }
+    Err("not a valid Kubernetes name; ai-provider-seed status lists those that there are".to_owned())
+}
+
 pub(super) fn read(reader: &mut OptionReader) -> ResourceOptions {
     let formats = OutputFormat::words(reader.command());
+    // As with kubectl it wins over a namespace, which the environment may hold for other commands.
+    let all_namespaces = reader.is_flag_given("all-namespaces");
     ResourceOptions {
         server: ApiServer::read(reader),
-        namespace: namespace(reader),
-        all_namespaces: false,
+        namespace: if all_namespaces { None } else { namespace(reader) },
+        all_namespaces,
         name: None,
-        wait: reader.read("wait", duration),
-        output: reader.read("output", |text| word(text, formats)),
+        wait: reader.read("wait", |text| match duration(text)? {
+            wait if wait < SHORTEST => Err("at least 1s: its controller has to answer".to_owned()),
+            wait => Ok(wait),
+        }),
+        output: reader.read("output", |text| {
+            word(text, formats).map_err(|message| format!("{message}; kubectl get aps has others, such as -o yaml"))
+        }),
     }
 }
 
@@ -92,6 +128,7 @@ pub fn parse_decision(raw: &RawOptions, problems: &mut Vec<Problem>) -> DecideRe
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::provider::Source;
 
     fn parsed(command: Command, texts: &[(&'static str, &str)]) -> (ResourceOptions, Vec<String>) {
         let mut problems = Vec::new();
@@ -110,8 +147,39 @@ mod tests {
         assert_eq!(parsed(Command::Decide, &[]).1, ["NAME"]);
         assert_eq!(parsed(Command::Status, &[("name", "sk-Canary")]).1, ["NAME"]);
         assert_eq!(parsed(Command::Status, &[("name", "a"), ("name", "b")]).1, ["NAME"]);
-        assert_eq!(parsed(Command::Status, &[("all-namespaces", "true"), ("namespace", "a")]).1, ["--all-namespaces"]);
+        assert_eq!(parsed(Command::Status, &[("all-namespaces", "true"), ("name", "a")]).1, ["--all-namespaces"]);
         assert_eq!(parsed(Command::Status, &[("output", "github")]).1, ["--output"]);
+        assert_eq!(parsed(Command::Check, &[("name", "a"), ("wait", "0")]).1, ["--wait"]);
+    }
+
+    #[test]
+    fn all_namespaces_win_over_the_one_that_is_given() {
+        let of = |texts: &[(&'static str, &str)], variable: &str| {
+            let variables = [Variable::new("AI_PROVIDER_SEED_NAMESPACE", variable, Source::Process)];
+            let mut problems = Vec::new();
+            let options = parse(&RawOptions::of(Command::Status, texts), &variables, &mut problems);
+            (options.namespace, options.all_namespaces, problems.len())
+        };
+        assert_eq!(of(&[("all-namespaces", "true"), ("namespace", "a")], "b"), (None, true, 0));
+        // As the controller takes it.
+        assert_eq!(of(&[("all-namespaces", "true")], "b,c"), (None, true, 0));
+        assert_eq!(of(&[("namespace", "a")], "b"), (Some("a".to_owned()), false, 0));
+        assert_eq!(of(&[], "b"), (Some("b".to_owned()), false, 0));
+    }
+
+    #[test]
+    fn resource_is_named_with_or_without_its_type() {
+        for text in ["coder", "aps/coder", "APS/coder", "AIProviderSeed/coder", "aiproviderseeds.aiproviders.dev/coder"]
+        {
+            assert_eq!(resource_name(text), Ok("coder".to_owned()), "{text}");
+        }
+        let wrong = |text: &str| resource_name(text).unwrap_err();
+        assert!(wrong("asp/coder").contains("unknown value \"asp\"; did you mean \"aps\"?"));
+        assert!(wrong("deployment/coder").contains("the type before the slash is not AIProviderSeed"));
+        assert!(!wrong("sk-ant-1/coder").contains("sk-ant"));
+        for text in ["aps/", "aps/a/b", "/coder", "aps/Coder"] {
+            assert!(resource_name(text).is_err(), "{text}");
+        }
     }
 
     #[test]

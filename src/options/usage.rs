@@ -1,6 +1,6 @@
 //! The faults of invalid arguments.
 
-use super::definitions::{Command, OPTIONS, OptionRow, Takes, rows_of};
+use super::definitions::{Command, OPTIONS, OptionRow, rows_of};
 use crate::env::nearest;
 use crate::provider::redact;
 
@@ -32,8 +32,18 @@ pub fn usage_message(error: &clap::Error, command: Option<Command>) -> String {
 /// Only a near miss, or the name of another command's option, is repeated: any other text may be a key, even in lower
 /// case.
 fn unknown_option(name: &str, command: Option<Command>) -> Option<String> {
+    let is_named = |row: &OptionRow| flag(row) == name || short(row).is_some_and(|short| short == name);
+    let long = OPTIONS.iter().find(|row| is_named(row) && flag(row) != name).map(flag);
+    let takes_long = |command: Command| rows_of(command).any(|row| Some(flag(row)) == long);
+    if let (Some(command), Some(long)) = (command, &long)
+        && takes_long(command)
+        && !rows_of(command).any(is_named)
+    {
+        return Some(format!("unknown option {name}; write {long}"));
+    }
     let others: Vec<&str> =
-        Command::ALL.iter().filter(|of| rows_of(**of).any(|row| flag(row) == name)).map(|of| of.as_str()).collect();
+        Command::ALL.iter().filter(|of| rows_of(**of).any(is_named)).map(|of| of.as_str()).collect();
+    let name = &long.map_or_else(|| name.to_owned(), |long| format!("{name} ({long})"));
     match command {
         Some(command) if others.contains(&command.as_str()) => {
             Some(format!("{name} comes after the command ({})", command.as_str()))
@@ -43,7 +53,7 @@ fn unknown_option(name: &str, command: Option<Command>) -> Option<String> {
         }
         None if !others.is_empty() => Some(format!("{name} comes after a command ({})", others.join(", "))),
         _ => {
-            let meant = known(Some(name.to_owned()), command)?;
+            let meant = known(Some(name.clone()), command)?;
             Some(format!("unknown option {}; did you mean {meant}?", redact::escape(name)))
         }
     }
@@ -66,11 +76,14 @@ fn shown_word(word: &str) -> String {
 
 /// The nearest option of the command.
 fn known(name: Option<String>, command: Option<Command>) -> Option<String> {
-    let is_meant = |row: &&OptionRow| {
-        !matches!(row.takes, Takes::Positional(_)) && command.is_none_or(|command| row.is_taken_by(command))
-    };
+    let is_meant =
+        |row: &&OptionRow| !row.takes.is_positional() && command.is_none_or(|command| row.is_taken_by(command));
     let flags: Vec<String> = OPTIONS.iter().filter(is_meant).map(flag).chain(["--help".to_owned()]).collect();
     nearest(&name?, flags.iter().map(String::as_str)).map(str::to_owned)
+}
+
+fn short(row: &OptionRow) -> Option<String> {
+    row.short.map(|letter| format!("-{letter}"))
 }
 
 fn flag(row: &OptionRow) -> String {

@@ -114,3 +114,60 @@ fn cluster_option_without_from_is_the_only_problem_told() {
         assert_eq!(finished.stdout.matches("(invalid_option)").count(), 1, "{finished}");
     }
 }
+
+#[cfg(feature = "controller")]
+mod of_a_cluster {
+    use super::*;
+
+    /// That there is no such kubeconfig is told once the command line was understood.
+    fn run(words: &[&str]) -> Run {
+        Run::new(words.iter().copied()).arg("--kubeconfig=/nonexistent/kubeconfig")
+    }
+
+    #[test]
+    fn output_letter_and_type_of_kubectl_are_understood() {
+        for words in [
+            &["status", "-o", "json"][..],
+            &["status", "-ojson", "aps/coder"],
+            &["check", "-o=text", "aiproviderseed/coder"],
+            &["status", "-A", "-n", "coder"],
+            &["status", "-A", "-n", ""],
+        ] {
+            says(&run(words).run().expect(2), "(kubeconfig_invalid)");
+        }
+        let of_controller = run(&["status", "-A"]).env("AI_PROVIDER_SEED_NAMESPACE", "a,b");
+        says(&of_controller.run().expect(2), "(kubeconfig_invalid)");
+    }
+
+    #[test]
+    fn word_that_is_only_of_kubectl_is_told_with_the_right_one() {
+        for (words, said) in [
+            (
+                &["status", "-o", "wide"][..],
+                "one of text, json is expected; kubectl get aps has others, such as -o yaml",
+            ),
+            (&["decide", "coder", "-o", "json"], "-o (--output) is an option of status, check, not of decide"),
+            (&["diff", "-ojson"], "unknown option -o; write --output"),
+            (
+                &["seed", "-n", "coder"],
+                "-n (--namespace) is an option of diff, resolve, status, check, decide, not of seed",
+            ),
+            (&["-n", "coder", "status"], "-n (--namespace) comes after the command (status)"),
+            (&["status", "deployment/coder"], "the type before the slash is not AIProviderSeed"),
+            (&["status", "aps", "coder"], "one name is expected: NAME or aps/NAME"),
+            (&["status", "-A", "coder"], "a name is that of one namespace; give --namespace, or leave the name out"),
+            (&["status", "-n", ""], "--namespace: is empty; leave the option out, or give a value"),
+            (&["check", "coder", "--wait", "0"], "--wait: at least 1s: its controller has to answer"),
+            (&["check"], "name the AIProviderSeed; ai-provider-seed status lists them"),
+        ] {
+            let finished = Run::new(words.iter().copied()).run().expect(2);
+            says(&finished, said);
+        }
+        for (command, form) in
+            [("check", "<NAME>"), ("decide", "<NAME>"), ("status", "[NAME]"), ("completion", "<SHELL>")]
+        {
+            let help = Run::new([command, "--help"]).run().expect(0).stdout;
+            assert!(help.contains(&format!("{form}\n\nArguments:\n  {form}  ")), "{help}");
+        }
+    }
+}

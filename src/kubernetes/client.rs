@@ -1,4 +1,4 @@
-//! Calls of the API server: each under a time limit, each error with the name of the call.
+//! Calls of the API server, each with a time limit; each error names its call.
 
 use std::fmt;
 use std::time::Duration;
@@ -9,13 +9,13 @@ use super::credential_plugin::PluginFailed;
 use crate::provider::redact;
 use crate::words::words;
 
-/// One call, on a server that answers.
+/// The time limit of one call.
 const LIMIT: Duration = Duration::from_secs(15);
-/// Characters of what a policy says.
+/// Characters of a policy's message.
 const DENIAL: usize = 500;
 
 words! {
-    /// How a call failed: also the label `class` of a metric.
+    /// How a call failed; also the label `class` of a metric.
     #[derive(Hash)]
     pub enum ApiErrorKind {
         fn sentence -> &'static str;
@@ -23,12 +23,12 @@ words! {
             "the API server does not accept the token or certificate (401); renew it in the kubeconfig, or look at the \
              service account",
         Forbidden = "forbidden" => "the API server forbids it (403); grant it in the role of the controller",
-        /// A namespace that is being deleted takes no new object.
+        /// A namespace that is being deleted accepts no new object.
         Terminating = "terminating" => "the namespace is being terminated (403); nothing is to be granted",
         NotFound = "not_found" => "it does not exist (404)",
         /// The resource that is being reconciled.
         Gone = "gone" => "it was deleted meanwhile",
-        /// The version that a watch resumes from is too old.
+        /// The version from which a watch resumes is too old.
         Expired = "expired" => "the API server no longer has the requested version (410); re-listing",
         Conflict = "conflict" => "it was changed at the same time (409); retrying",
         Invalid = "invalid" =>
@@ -42,7 +42,7 @@ words! {
         Tls = "tls" =>
             "the certificate of the API server is not accepted; check the server's name and certificate-authority in \
              the kubeconfig",
-        /// The credential plugin, run again.
+        /// The credential plugin, which ran again.
         Plugin = "plugin" =>
             "the credential plugin of the kubeconfig failed; the log names it with its exit code; run it by hand to see why",
         Other = "other" => "the API server's answer could not be interpreted; retrying",
@@ -62,13 +62,13 @@ impl ApiErrorKind {
     }
 }
 
-/// The same 403 as that of a missing grant, but for its cause.
+/// The same 403 as for a missing grant; only the cause differs.
 fn is_of_terminating(status: &Status) -> bool {
     let causes = status.details.as_ref().map(|details| &details.causes[..]).unwrap_or_default();
     status.code == 403 && causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
-/// Errors of input and output keep what they wrap to themselves: their source is that of the wrapped one.
+/// An I/O error hides its inner error: its source is the inner error's source.
 fn is_of_certificate(error: &kube::Error) -> bool {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
     while let Some(error) = next {
@@ -103,11 +103,12 @@ pub struct ApiError {
     /// `get Secret coder-ai in namespace coder`
     pub call: String,
     pub kind: ApiErrorKind,
-    /// How long the API server asks to wait.
+    /// The pause that the API server requests.
     pub retry_after: Option<Duration>,
-    /// The fields that the API server's definition does not know: server-side apply refuses the whole for one of them.
+    /// The fields that the API server's definition does not know; one of them makes server-side apply refuse the whole
+    /// object.
     pub unknown_fields: Vec<String>,
-    /// What an admission policy or webhook says that denied it, safe to show.
+    /// The message of the admission policy or webhook that denied the call, safe to show.
     pub denied: Option<String>,
 }
 
@@ -129,12 +130,12 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
-/// Waits for a call, but not for ever.
+/// Waits for a call up to the time limit.
 pub async fn call<T>(name: &str, call: impl Future<Output = kube::Result<T>>) -> Result<T, ApiError> {
     within(LIMIT, name, call).await
 }
 
-/// The same, and not beyond this moment either.
+/// The same, with a deadline as well.
 pub async fn call_by<T>(
     deadline: tokio::time::Instant,
     name: &str,
@@ -156,7 +157,7 @@ async fn within<T>(limit: Duration, name: &str, call: impl Future<Output = kube:
     }
 }
 
-/// `.status.summary.message`, of lines such as `.status.summary.message: field not declared in schema`.
+/// `.status.summary.message`, from lines such as `.status.summary.message: field not declared in schema`.
 fn unknown_fields(error: &kube::Error) -> Vec<String> {
     let kube::Error::Api(status) = error else { return Vec::new() };
     let path = |line: &str| {
@@ -166,7 +167,7 @@ fn unknown_fields(error: &kube::Error) -> Vec<String> {
     status.message.lines().filter_map(|line| path(line.trim_end())).collect()
 }
 
-/// `ValidatingAdmissionPolicy 'x' with binding 'y' denied request: …`, and of a webhook `admission webhook "x" denied the request: …`.
+/// `ValidatingAdmissionPolicy 'x' with binding 'y' denied request: …`, or `admission webhook "x" denied the request: …`.
 fn denied(error: &kube::Error) -> Option<String> {
     let kube::Error::Api(status) = error else { return None };
     let (_, said) =
@@ -209,7 +210,7 @@ mod tests {
         }
     }
 
-    /// As an API server answers to an Event in a namespace that is being deleted.
+    /// The API server's answer for an Event in a namespace that is being deleted.
     #[test]
     fn refusal_of_a_terminating_namespace_asks_for_no_grant() {
         let of = |cause: &str| {

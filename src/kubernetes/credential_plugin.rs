@@ -24,7 +24,7 @@ impl fmt::Display for PluginFailed {
 
 impl Error for PluginFailed {}
 
-/// What a plugin printed may be its secret, and its arguments may hold one: neither is shown.
+/// The plugin's output may be its secret, and its arguments may contain one, so neither is shown.
 pub fn sentence(failure: &AuthError, plugin: &str) -> String {
     let plugin = redact::name(plugin);
     match failure {
@@ -47,7 +47,7 @@ pub fn sentence(failure: &AuthError, plugin: &str) -> String {
     }
 }
 
-/// The same client. The plugin's credentials expire; it then runs again, in the middle of a call.
+/// The same client with named failures. The plugin's credentials expire, and it then runs again during a call.
 pub fn naming_failures(client: Client, namespace: &str, plugin: String) -> Client {
     let (plugin, logged) = (Arc::new(plugin), Arc::<Mutex<Option<LoggedFailure>>>::default());
     let service = tower::service_fn(move |request| {
@@ -57,7 +57,7 @@ pub fn naming_failures(client: Client, namespace: &str, plugin: String) -> Clien
             let answer = client.send(request).await.map_err(|error| named(error, &plugin));
             let mut logged = logged.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(sentence) = failure_of(&answer) {
-                // All calls fail for the same reason; the log names it once.
+                // All calls fail for the same reason, which is logged once.
                 if logged.as_ref().is_none_or(|before| before.sentence != sentence) {
                     tracing::warn!("{sentence}");
                 }
@@ -71,7 +71,7 @@ pub fn naming_failures(client: Client, namespace: &str, plugin: String) -> Clien
     Client::new(service, namespace)
 }
 
-/// The newest failure. Only a later call shows that the plugin works again: one that began before has older credentials.
+/// The newest failure. Only a later call proves that the plugin works again: an earlier one used older credentials.
 struct LoggedFailure {
     sentence: String,
     at: Instant,
@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    /// Its first credentials are over at once, so the first call asks it again.
+    /// Its first credentials expire at once, so the first call runs it again.
     #[tokio::test]
     async fn plugin_that_fails_later_is_named_too() {
         let directory = tempfile::tempdir().unwrap();

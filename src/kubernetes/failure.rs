@@ -1,9 +1,9 @@
-//! A call of the API server that failed, as the commands of a person tell it.
+//! Describes a failed call of the API server for the commands of a user.
 
 use super::client::{ApiError, ApiErrorKind};
 use crate::problem::{Code, Problem};
 
-/// `otherwise`: what else to do where it is forbidden. `kubectl`: the command that has to work first.
+/// `otherwise`: the alternative if it is forbidden. `kubectl`: the command that has to work first.
 pub fn problem(error: &ApiError, otherwise: &str, kubectl: &str) -> Problem {
     let call = &error.call;
     if let Some(denied) = &error.denied {

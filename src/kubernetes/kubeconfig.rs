@@ -1,4 +1,4 @@
-//! Where the API server is, as kubectl finds it, and why no client comes of what was found.
+//! Finds the API server as kubectl does, and explains why the configuration gives no client.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -11,18 +11,18 @@ use crate::options::cluster::ApiServer;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
-/// Where they say that a proxy is to be used; kubectl reads the same.
+/// The variables for a proxy, as in kubectl.
 const PROXY_VARIABLES: [&str; 2] = ["HTTPS_PROXY", "https_proxy"];
 const NO_PROXY_VARIABLES: [&str; 2] = ["NO_PROXY", "no_proxy"];
 
-/// Bytes of one file: certificates of a hundred clusters are a hundredth of it.
+/// Bytes of one file: certificates of a hundred clusters take a hundredth of it.
 const MAX_KUBECONFIG: u64 = 4 << 20;
 
-/// How many contexts a message names.
+/// The most contexts that a message names.
 const NAMED: usize = 12;
 
-/// A client for this API server, and the namespace that its context names. Without a file and a context: the files of `KUBECONFIG`
-/// (missing ones of the list are skipped) or `~/.kube/config`, else the service account of the pod.
+/// A client for this API server, and the namespace of its context. Without a file and a context: the files of
+/// `KUBECONFIG` (missing ones are skipped) or `~/.kube/config`, else the service account of the pod.
 pub async fn connect(server: &ApiServer) -> Result<(Client, String), Problem> {
     let mut config = match (of_files(server).await, Config::incluster()) {
         (Err(_), Ok(config)) if server.kubeconfig.is_none() && server.context.is_none() => {
@@ -40,7 +40,7 @@ pub async fn connect(server: &ApiServer) -> Result<(Client, String), Problem> {
     client(config).map_err(|message| Problem::new(Code::KubeconfigInvalid, message))
 }
 
-/// Why no settings come of the files.
+/// Why the files give no settings.
 enum Unusable {
     NoSuchContext { has: Vec<String> },
     File(KubeconfigError),
@@ -115,7 +115,7 @@ async fn of_files(server: &ApiServer) -> Result<Config, Unusable> {
     let own = own_proxy(&kubeconfig, context.as_deref());
     let options = KubeConfigOptions { context, ..KubeConfigOptions::default() };
     let mut config = Config::from_custom_kubeconfig(kubeconfig, &options).await?;
-    // The library holds the exceptions against the proxy, where kubectl holds them against the API server.
+    // The library matches the exceptions with the proxy; kubectl matches them with the API server.
     config.proxy_url = match own.or_else(|| variable(&PROXY_VARIABLES).filter(|_| is_behind_proxy(&config))) {
         Some(proxy) => Some(proxy.parse().map_err(KubeconfigError::ParseProxyUrl)?),
         None => None,
@@ -123,7 +123,7 @@ async fn of_files(server: &ApiServer) -> Result<Config, Unusable> {
     Ok(config)
 }
 
-/// Of several files the first that says something counts.
+/// Among several files, the first one with a value counts.
 fn merged(paths: impl Iterator<Item = PathBuf>) -> Result<Kubeconfig, KubeconfigError> {
     paths.filter(|path| path.is_file()).try_fold(Kubeconfig::default(), |merged, path| merged.merge(read(path)?))
 }
@@ -137,7 +137,7 @@ fn read(path: PathBuf) -> Result<Kubeconfig, KubeconfigError> {
     }
 }
 
-/// The `proxy-url` of the context's cluster, which has no exceptions.
+/// The `proxy-url` of the context's cluster, to which exceptions do not apply.
 fn own_proxy(kubeconfig: &Kubeconfig, context: Option<&str>) -> Option<String> {
     let context = context.or(kubeconfig.current_context.as_deref())?;
     let context = kubeconfig.contexts.iter().find(|named| named.name == context)?.context.as_ref()?;
@@ -149,14 +149,15 @@ fn variable(names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| std::env::var(name).ok().filter(|text| !text.is_empty()))
 }
 
-/// Whether the proxy of the environment is for this API server.
+/// Whether the environment's proxy applies to this API server.
 fn is_behind_proxy(config: &Config) -> bool {
     let host = config.cluster_url.host().unwrap_or_default().trim_matches(['[', ']']);
     let exceptions = variable(&NO_PROXY_VARIABLES).unwrap_or_default();
     !is_direct(host, &exceptions)
 }
 
-/// `exceptions`: `NO_PROXY`, of hosts with the domains below them, addresses, networks and `*`. This machine is one always.
+/// `exceptions`: `NO_PROXY`, a list of hosts with their subdomains, addresses, networks and `*`. This machine is always
+/// an exception.
 fn is_direct(host: &str, exceptions: &str) -> bool {
     let address: Option<IpAddr> = host.parse().ok();
     if host.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback()) {
@@ -177,7 +178,7 @@ fn is_direct(host: &str, exceptions: &str) -> bool {
     })
 }
 
-/// `network`: an address, or one with the length of its prefix.
+/// `network`: an address, with or without a prefix length.
 fn is_within(address: IpAddr, network: &str) -> bool {
     let (base, length) = network.split_once('/').map_or((network, None), |(base, length)| (base, length.parse().ok()));
     let bits = |address: IpAddr| match address {
@@ -191,7 +192,7 @@ fn is_within(address: IpAddr, network: &str) -> bool {
     of_address == of_base && address & mask == base & mask
 }
 
-/// A client for these settings, and the namespace that they name. `Err`: why not, with the next step.
+/// A client for these settings, and their namespace. `Err`: the reason, with the next step.
 fn client(config: Config) -> Result<(Client, String), String> {
     let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone());
     let (client, namespace) = try_client(config).map_err(|error| unusable(&error, plugin.as_deref()))?;
@@ -203,10 +204,10 @@ fn client(config: Config) -> Result<(Client, String), String> {
 }
 
 fn try_client(mut config: Config) -> Result<(Client, String), kube::Error> {
-    // Its retries may take a quarter of an hour, and every call here has a deadline.
+    // Its retries may take a quarter of an hour, while every call here has a deadline.
     config.default_retry = false;
     let namespace = config.default_namespace.clone();
-    // Both kube and Postgres use it; the first to install it wins, and they are the same.
+    // Both kube and Postgres use it; the first to install it wins, and both install the same.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Ok((Client::try_from(config)?, namespace))
 }

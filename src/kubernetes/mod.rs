@@ -1,5 +1,5 @@
-//! The controller: the same plan as the init container's, in conditions and Events, and on request carried out. docs/architecture.md
-//! tells the parts.
+//! The controller: the same plan as the init container's, reported in conditions and Events and carried out on request.
+//! The parts are described in docs/architecture.md.
 
 mod client;
 mod controller;

@@ -1,4 +1,4 @@
-//! One page of a controller's server, asked as a kubelet asks it.
+//! Requests one page of a controller's server, as a kubelet does.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use tokio::time::{sleep, timeout};
 
 use crate::provider::redact;
 
-/// Attempts: a release that was just installed may not have its pod's address in the DNS yet.
+/// The attempts: a release that was just installed may not have its pod's address in the DNS yet.
 const ATTEMPTS: u32 = 30;
 const PAUSE: Duration = Duration::from_secs(1);
-/// For one of them.
+/// For one attempt.
 const LIMIT: Duration = Duration::from_secs(5);
-/// Of an answer that is no 200 the reason is read, and no more.
+/// The bytes that are read of an answer other than 200, for its reason.
 const REASON: usize = 4096;
-/// Characters of it that are shown.
+/// The characters of the reason that are shown.
 const SHOWN: usize = 200;
 
-/// Only what the controller's server speaks. A URL with a user is refused: the page is printed.
+/// Accepts only URLs that the controller's server can answer. A URL with a user is refused, because the page is printed.
 pub fn page(url: &str) -> Result<Uri, String> {
     let wrong = || {
         "the URL must be of the form http://HOST[:PORT]/PATH, such as http://ai-provider-seed:8080/readyz".to_owned()
@@ -36,7 +36,7 @@ pub fn page(url: &str) -> Result<Uri, String> {
     }
 }
 
-/// Requests the page until the answer is 200. `Err`: the last attempt's failure, as the rest of a sentence about the page.
+/// Requests the page until the answer is 200. `Err`: the failure of the last attempt, in words that follow the page.
 pub async fn until_ok(page: &Uri) -> Result<(), String> {
     let mut last = ask(page).await;
     for _ in 1..ATTEMPTS {
@@ -81,7 +81,7 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
-    /// What one attempt says of a server that answers so.
+    /// The result of one attempt at a server with this answer.
     async fn against(answer: &'static str) -> Result<(), String> {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = page(&format!("http://{}/readyz", listener.local_addr().unwrap())).unwrap();

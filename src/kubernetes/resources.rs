@@ -1,4 +1,4 @@
-//! The resources of a cluster for the commands of a person: look, annotate, wait for the controller's answer.
+//! The resources of a cluster for the commands of a user: list, annotate, wait for the controller's answer.
 
 use std::time::Duration;
 
@@ -18,24 +18,24 @@ use crate::options::resources::{DecideRequest, ResourceOptions};
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
-/// Between two looks.
+/// The pause between two reads.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How many names or ids a message lists.
+/// The most names or ids that a message lists.
 const LISTED: usize = 12;
 
 pub struct Resources {
     client: Client,
-    /// `None`: all.
+    /// `None`: all namespaces.
     namespace: Option<String>,
     /// The options that lead another command to the same API server.
     server: Vec<String>,
     wait: Duration,
 }
 
-/// What became of a wait.
+/// The result of a wait.
 enum Waited {
     Over(AIProviderSeed),
-    /// The last look.
+    /// The resource at the last read.
     TimedOut(AIProviderSeed),
 }
 
@@ -102,7 +102,7 @@ impl Resources {
         format!("{verb} AIProviderSeed {name}{}", self.place())
     }
 
-    /// The name is none; those that are, as far as they may be read.
+    /// No resource has this name; lists the existing names, if permitted.
     async fn unknown(&self, name: &str) -> Problem {
         let found = match self.list().await {
             Ok(found) => found,
@@ -119,7 +119,7 @@ impl Resources {
         Problem::new(Code::InvalidOption, message).variable("NAME")
     }
 
-    /// `None` removes it.
+    /// `None` removes the annotation.
     async fn annotate(&self, name: &str, annotation: &str, value: Option<&str>) -> Result<AIProviderSeed, Problem> {
         let patch = Patch::Merge(json!({"metadata": {"annotations": {annotation: value}}}));
         let params = PatchParams { field_manager: Some("ai-provider-seed".to_owned()), ..PatchParams::default() };
@@ -127,7 +127,7 @@ impl Resources {
         patched.map_err(|error| self.failed(&error))
     }
 
-    /// Looks until it is over or the time is. What is only temporary does not end it before.
+    /// Reads until the wait or the time is over. Temporary errors do not end it.
     async fn until(
         &self,
         first: AIProviderSeed,
@@ -151,13 +151,13 @@ impl Resources {
         Ok(Waited::Over(last))
     }
 
-    /// Asks for a check, and waits for it.
+    /// Requests a check and waits for it.
     pub async fn check(&self, name: &str) -> Result<AIProviderSeed, Problem> {
         let token = token();
         let asked = self.annotate(name, RECONCILE_ANNOTATION, Some(&token));
         let asked = match asked.await {
             Err(problem) if problem.code == Code::ClusterUnreachable => {
-                // A patch of what is not there looks like a definition that is not.
+                // A patch of a missing object fails like one without the definition.
                 self.get(name).await?;
                 return Err(problem);
             }
@@ -172,8 +172,8 @@ impl Resources {
         }
     }
 
-    /// Writes the decision down, and waits for what the controller makes of it. `note` is told what comes before that, while it
-    /// waits.
+    /// Writes the decision and waits for the controller's result. While it waits, `note` receives the controller's
+    /// messages.
     pub async fn decide(
         &self,
         name: &str,
@@ -197,7 +197,7 @@ impl Resources {
             return Err(problem);
         }
         if handled {
-            // The controller has forgotten it once the annotation is gone; then it is a new decision.
+            // The controller drops the handled value once the annotation is gone; then the same value is a new decision.
             let removed = self.annotate(name, RESOLVE_ANNOTATION, None).await?;
             let forgotten = |resource: &AIProviderSeed| {
                 resource.status.as_ref().and_then(|status| status.last_handled_resolve.as_ref()) != Some(&token)
@@ -224,7 +224,7 @@ impl Resources {
         };
         match shown::answer(resource.status.as_ref(), &token) {
             Answer::Done(message) => Ok(message),
-            // It has nothing to write then, and says so.
+            // There is nothing to write then, and the controller reports that.
             Answer::Refused(message, Code::CannotResolve) if request.action == Action::TakeDatabase => Ok(message),
             Answer::Refused(message, code) => Err(Problem::new(code, message)),
             Answer::Waiting(Some(message)) if timed_out => Err(self.still_waiting(name, &message)),
@@ -245,7 +245,7 @@ impl Resources {
         Problem::new(code, format!("{message}{}", self.withdraw(name)))
     }
 
-    /// `what`: what no controller has done.
+    /// `what`: the step that no controller has taken.
     fn silent(&self, what: &str, next: &str) -> Problem {
         let place = self.place();
         let message = format!(
@@ -266,13 +266,13 @@ fn is_temporary(kind: ApiErrorKind) -> bool {
     )
 }
 
-/// Another value than any before it.
+/// A value that was never used before.
 fn token() -> String {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     format!("{}", since.as_micros())
 }
 
-/// What no decision would change, so that nobody waits for it.
+/// A state in which every decision is refused, so that waiting is useless.
 fn refused_before(resource: &AIProviderSeed, action: Action) -> Option<Problem> {
     if resource.spec.suspend {
         let message = "spec.suspend is true, so no controller decides; set it to false first";

@@ -1,4 +1,4 @@
-//! Reading a resource, and writing its status through the subresource, whatever the spec looks like.
+//! Reads a resource and writes its status through the subresource, even if the spec is unreadable.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DynamicObject, ListParams, Patch, PatchParams};
@@ -21,18 +21,18 @@ pub struct StatusClient<'a> {
     resource: &'a Key,
 }
 
-/// A resource as the API server has it.
+/// A resource as stored by the API server.
 pub struct Current {
     pub meta: ObjectMeta,
     pub spec: AIProviderSeedSpec,
     pub status: Option<AIProviderSeedStatus>,
 }
 
-/// A status as the API server has it.
+/// A status as stored by the API server.
 #[derive(Default)]
 pub struct LatestStatus {
     pub status: Option<AIProviderSeedStatus>,
-    /// The resourceVersion that it was read at.
+    /// The resourceVersion at the read.
     pub version: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl<'a> StatusClient<'a> {
         StatusClient { api: Api::namespaced_with(client.clone(), &resource.0, &kind), resource }
     }
 
-    /// The existing status, as far as it can be read.
+    /// The existing status, as far as it is readable.
     pub async fn read(&self) -> Result<LatestStatus, ApiError> {
         let latest = self
             .object()
@@ -58,14 +58,14 @@ impl<'a> StatusClient<'a> {
         Ok(latest.unwrap_or_default())
     }
 
-    /// The resource as it is now. `None`: it is gone, or its spec cannot be read.
+    /// The current resource. `None`: it is gone, or its spec is unreadable.
     pub async fn read_whole(&self) -> Result<Option<Current>, ApiError> {
         Ok(self.object().await?.and_then(|object| {
             Some(Current { spec: part(&object, "spec")?, status: part(&object, "status"), meta: object.metadata })
         }))
     }
 
-    /// A list of one, so that no right is needed beyond those of the watch.
+    /// Lists a single object, so that no permission is needed beyond those of the watch.
     async fn object(&self) -> Result<Option<DynamicObject>, ApiError> {
         let (namespace, name) = self.resource;
         let what = format!("list AIProviderSeed {name} in namespace {namespace}");
@@ -73,9 +73,9 @@ impl<'a> StatusClient<'a> {
         Ok(call(&what, self.api.list(&only)).await?.items.into_iter().next())
     }
 
-    /// By server-side apply. The uid goes along, so that a resource of the same name that came later is not meant. Where the
-    /// definition is older than we are, what it does not know is left out: better a status without a field than none.
-    /// `only_at`: a resource with another resourceVersion is left as it is.
+    /// Writes by server-side apply. The uid is included, so that a later resource of the same name is not changed. If the
+    /// definition is older than this program, unknown fields are left out: a status without a field is better than no
+    /// status. `only_at`: a resource with another resourceVersion is not changed.
     pub async fn write(
         &self,
         meta: &ObjectMeta,
@@ -137,12 +137,12 @@ fn segments(path: &str) -> Vec<String> {
     segments
 }
 
-/// Has a status this field, of which the API server once said that it does not know it?
+/// Whether a status has this field, which the API server has rejected as unknown.
 pub fn has_field(status: &AIProviderSeedStatus, path: &str) -> bool {
     is_there(&json!({ "status": status }), &segments(path))
 }
 
-/// Of a list, in any element.
+/// In a list, any element counts.
 fn is_there(value: &Value, path: &[String]) -> bool {
     match (value, path) {
         (Value::Null, _) => false,
@@ -153,7 +153,7 @@ fn is_there(value: &Value, path: &[String]) -> bool {
     }
 }
 
-/// Of a list, from every element.
+/// In a list, from every element.
 fn remove(value: &mut Value, path: &[String]) {
     match (value, path) {
         (Value::Array(list), path) => list.iter_mut().for_each(|element| remove(element, path)),
@@ -167,8 +167,8 @@ fn remove(value: &mut Value, path: &[String]) {
     }
 }
 
-/// Did the watch bring something later than what was written? Kubernetes says since 1.35 that versions are numbers to be
-/// compared; where they are none, what we wrote ourselves counts.
+/// Whether the watched version is later than the written one. Since 1.35 Kubernetes guarantees that versions are
+/// comparable numbers; if they are not numbers, the written version counts.
 pub fn is_newer(watched: Option<&str>, written: Option<&str>) -> bool {
     let number = |version: Option<&str>| version.and_then(|version| version.parse::<u128>().ok());
     matches!((number(watched), number(written)), (Some(watched), Some(written)) if watched > written)

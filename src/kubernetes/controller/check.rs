@@ -1,5 +1,5 @@
-//! One check: the workload, what it uses, the environment, one look at the database. Reads only; what is to be written is
-//! written elsewhere (write.rs), to the target that a check found.
+//! One check: the workload, the objects that it uses, the environment, one read of the database. A check only reads;
+//! write.rs writes, to the target that a check found.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,39 +33,39 @@ use crate::store::pool::{Claim, Pool, Turn, Turns, Wanted};
 use crate::store::url::Route;
 use crate::store::{Error, Retry};
 
-/// To a session, all hosts tried.
+/// The time to open a session, over all hosts.
 const CONNECT: Duration = Duration::from_secs(10);
 /// A check has at most four round trips, each with a separate limit.
 const LOOK: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(250);
-/// What took longer than this is not tried a second time at once: others wait.
+/// A read that took longer is not retried at once, since other checks wait.
 const QUICK: Duration = Duration::from_secs(2);
-/// A whole check from its turn on, whatever happens in it.
+/// The limit for a whole check from its turn on.
 const LIMIT: Duration = Duration::from_secs(90);
 
 pub struct Checker<'a> {
     pub client: &'a Client,
     pub pool: &'a Pool,
     pub work: &'a Arc<Turns>,
-    /// Since when this check waits for its turn.
+    /// The time since which this check waits for its turn.
     pub asked: Instant,
     pub metrics: &'a Metrics,
     pub index: &'a Index,
     pub destinations: &'a Destinations,
     pub listeners: &'a Arc<Listeners>,
     pub resource: &'a Key,
-    /// On what both sides last agreed.
+    /// The values on which both sides last agreed.
     pub agreements: &'a [AgreementStatus],
-    /// Decisions by annotation are carried out.
+    /// Whether decisions by annotation are carried out.
     pub allow_writes: bool,
 }
 
-/// What a check came to.
+/// The result of a check.
 pub struct Checked {
     pub observation: Observation,
-    /// Where one could look again, if the environment is known.
+    /// The target for a second read, if the environment is known.
     pub target: Option<(Target, Workload)>,
-    /// Why nothing may be written there, whatever the controller may.
+    /// Why nothing may be written there, even if the controller may write.
     pub write_refused: Option<String>,
 }
 
@@ -76,10 +76,10 @@ struct Gathered {
     write_refused: Option<String>,
 }
 
-/// What became of a turn.
+/// How a turn ended.
 pub enum CheckEnd {
     Checked(Box<Checked>),
-    /// The database is somewhere else than the turn was for, and there is no room there now: nothing was asked.
+    /// The database has another route than the turn, and that route has no room now: no query was sent.
     LeadsTo(Route),
 }
 
@@ -89,11 +89,11 @@ impl From<Observation> for Checked {
     }
 }
 
-/// Why a check did not come to its end: something that the status tells, or that the API server must be asked again.
+/// Why a check ended early: a fact for the status, or a request to the API server that must be repeated.
 enum Ending {
     Stopped(CheckStopped),
     Failed(ApiError),
-    /// More than is read.
+    /// The inputs exceed a limit.
     TooMuch(Problem),
     Elsewhere(Route),
 }
@@ -120,7 +120,7 @@ impl From<ApiError> for Ending {
 }
 
 impl Checker<'_> {
-    /// `turn`: for a session, until the caller is done. `working`: for the reads, and so only for a part of the check.
+    /// `turn`: for a session, until the caller is done. `working`: for the reads, so only for a part of the check.
     pub async fn check(&self, spec: &AIProviderSeedSpec, turn: &mut Turn, working: Turn) -> Result<CheckEnd, ApiError> {
         let checked = |checked: Checked| Ok(CheckEnd::Checked(Box::new(checked)));
         let Ok(observed) = timeout(LIMIT, self.observe(spec, turn, working)).await else {
@@ -131,7 +131,7 @@ impl Checker<'_> {
             Err(Ending::Elsewhere(route)) => Ok(CheckEnd::LeadsTo(route)),
             Err(Ending::Stopped(stop)) => checked(Observation::stopped(stop).into()),
             Err(Ending::TooMuch(problem)) => checked(Observation::refused(&vec![problem].into()).into()),
-            // That lasts until the right is granted, and no condition may keep InSync meanwhile.
+            // This lasts until the permission is granted, and no condition may keep InSync until then.
             Err(Ending::Failed(error)) if error.kind == ApiErrorKind::Forbidden => {
                 self.metrics.api_error(error.kind);
                 checked(Observation::stopped(CheckStopped::new(Reason::EnvironmentUnknown, error.to_string())).into())
@@ -140,8 +140,8 @@ impl Checker<'_> {
         }
     }
 
-    /// The same once more, right before a write, as long as it leads to the database of `route`. `None`: it does not, or there is
-    /// nothing to write to.
+    /// The same check again, right before a write, if the database still has this `route`. `None`: it has another one, or
+    /// there is no target for a write.
     pub async fn check_again(
         &self,
         spec: &AIProviderSeedSpec,
@@ -168,7 +168,7 @@ impl Checker<'_> {
         {
             return Err(Ending::Elsewhere(route));
         }
-        // A server may let wait.
+        // A server may take long to answer.
         drop(working);
         Ok(self.judge(gathered, spec).await)
     }
@@ -179,7 +179,7 @@ impl Checker<'_> {
         Checked { observation, target: Some((target, workload)), write_refused }
     }
 
-    /// All that is read from the API server, or what it came to without a database.
+    /// Everything that is read from the API server, or the result of a check that ends without a database.
     async fn gather(&self, spec: &AIProviderSeedSpec) -> Result<Result<Gathered, Box<Observation>>, Ending> {
         let ended = |observation: Observation| Ok(Err(Box::new(observation)));
         let (resource, reference) = (self.resource, &spec.workload_ref);
@@ -198,7 +198,7 @@ impl Checker<'_> {
         let objects = fetch::objects(self.client, &resource.0, &names).await?;
         let target = target(spec, &workload, &objects);
         let write_refused = permission::refused(&resource.1, spec, container, &objects);
-        // What a database is waited for with is small.
+        // Waiting for a database needs little memory.
         drop(objects);
         let workload = workload.without_pod();
         match target {
@@ -224,7 +224,7 @@ impl Checker<'_> {
         })
     }
 
-    /// What the database holds now.
+    /// Reads the current content of the database.
     pub async fn look(&self, target: &Target, spec: &AIProviderSeedSpec, workload: &Workload) -> Observation {
         let Target { prepared, options } = target;
         let desired = prepared.desired.len();
@@ -269,7 +269,7 @@ impl Checker<'_> {
         observation.with_desired(desired).with_workload(workload).with_database_watch(watch)
     }
 
-    /// Before a write, which has a session of its own: the budgets hold for it too, and listeners know it.
+    /// Called before a write, which has its own session: the limits apply to it too, and listeners must recognize it.
     pub async fn prepare_write(&self, target: &mut Target) {
         if let Some(route) = route_of(target) {
             self.pool.make_room(&route).await;
@@ -278,9 +278,9 @@ impl Checker<'_> {
         target.prepared.connector = connector.map(|connector| self.listeners.writer(self.resource, connector));
     }
 
-    /// A session that died since its last use, or a server that is just failing over, gets a second try.
+    /// Gives a second try to a session that died since its last use, and to a server during a fail-over.
     async fn ask(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {
-        // For a host that failed before, this check has one result, and others wait for theirs.
+        // For a host that failed before, this check gets one result, and others wait for theirs.
         let (began, is_known) = (Instant::now(), self.pool.is_failing(connector));
         let watched = self.listeners.enter(self.resource, connector);
         let watched = watched.as_ref();
@@ -314,7 +314,7 @@ impl Checker<'_> {
             }
         };
         let _working = self.work.take(Claim::of(&self.resource.0)).await;
-        // In this order in one flight.
+        // In this order within one round trip.
         let both = async { tokio::join!(run.observe(&loan), prove).0 };
         let ended = match timeout(LOOK, both).await {
             Ok(ended) => ended,
@@ -329,7 +329,7 @@ impl Checker<'_> {
     }
 }
 
-/// The check, or the writes after it, took longer than they may.
+/// The check, or the writes after it, exceeded the time limit.
 pub fn timed_out(resource: &Key) -> ApiError {
     ApiError::timed_out(format!("check {} in namespace {}", resource.1, resource.0))
 }

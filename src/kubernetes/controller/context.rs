@@ -28,10 +28,10 @@ use crate::store::connect::destinations::Destinations;
 use crate::store::pool::{Claim, Limits, Pool, Turns};
 use crate::store::url::Route;
 
-/// A resource from the watch, whether or not its spec is readable.
+/// A resource from the watch, even if its spec is unreadable.
 pub type Guarded = DeserializeGuard<AIProviderSeed>;
 
-/// At once.
+/// Concurrent first writes.
 const FIRST_WORDS: usize = 8;
 
 pub struct Context {
@@ -40,23 +40,23 @@ pub struct Context {
     pub metrics: Arc<Metrics>,
     pub readiness: Arc<Readiness>,
     pub index: Index,
-    /// Where databases may be.
+    /// The allowed database hosts.
     pub destinations: Destinations,
-    /// Checks that read objects or rows at once, over all namespaces, without those that wait for a server.
+    /// Concurrent checks that read objects or rows, over all namespaces, without those that wait for a server.
     pub work: Arc<Turns>,
-    /// First words about new resources at once: a check's turn comes later.
+    /// Concurrent first statuses of new resources, which precede the turn of their check.
     pub first_words: Semaphore,
     /// True when the process must end: tasks that only wait or read are then dropped.
     pub ending: watch::Sender<bool>,
-    /// Resources without a known check were last read before this time.
+    /// A resource without a known check was last read before this time.
     started: Instant,
-    /// Without it nothing is ever written to a database.
+    /// If false, no database is ever written.
     pub allow_writes: bool,
-    /// Writes at once. They use no permit of the checks, because a held lock must not stop those.
+    /// Concurrent writes. They use none of the checks' permits, because a held lock must not stop checks.
     pub writers: Semaphore,
     pub events: Arc<Publisher>,
     pub lease: Arc<LeaseAge>,
-    /// Checks that something else than a watch asks for.
+    /// Checks that are requested by anything but a watch.
     pub rechecks: Arc<Rechecks>,
     pub listeners: Arc<Listeners>,
     memory: Mutex<HashMap<Key, Memory>>,
@@ -65,19 +65,19 @@ pub struct Context {
 /// The memory of a resource between two checks. Losing it does no harm.
 #[derive(Default)]
 struct Memory {
-    /// The status that was last written or is at least as new.
+    /// The status that was last written, or one that is at least as new.
     written: Option<Written>,
     failures: u32,
-    /// Where its database was at the last check.
+    /// The route of its database at the last check.
     route: Option<Route>,
-    /// When the last check came to its end.
+    /// The end of the last check.
     checked: Option<Instant>,
-    /// When the last one began that was asked for by annotation.
+    /// The start of the last check that an annotation requested.
     asked: Option<Instant>,
     unreported: Unreported,
 }
 
-/// What was committed and no status says yet: a second look cannot find out from what to what.
+/// Committed changes that no status reports yet: a second read cannot find their old values.
 #[derive(Clone, Default)]
 pub struct Unreported {
     /// With the decision that was carried out.
@@ -124,20 +124,20 @@ impl Context {
         }
     }
 
-    /// Connects to no database but these.
+    /// Restricts connections to these databases.
     #[must_use]
     pub fn only_to(self, destinations: Restriction) -> Self {
         Context { destinations: Destinations::restricted(destinations), ..self }
     }
 
-    /// Listens at databases, at so many of one host at once.
+    /// Listens at databases, with this limit per host.
     #[must_use]
     pub fn listening(self, of_host: Option<u16>) -> Self {
         let listeners = Listeners::new(of_host, Arc::clone(&self.rechecks), self.metrics.listeners.clone());
         Context { listeners: Arc::new(listeners), ..self }
     }
 
-    /// The resource is gone.
+    /// Drops the memory of a deleted resource.
     pub fn forget(&self, resource: &Key) {
         self.index.remove(resource);
         self.listeners.leave(resource);
@@ -146,7 +146,7 @@ impl Context {
         self.memory().remove(resource);
     }
 
-    /// Of this scope, only these resources are there.
+    /// Keeps only these resources of this scope.
     pub fn retain(&self, scope: &Scope, there: &HashSet<Key>) {
         let mut gone: Vec<Key> = self.memory().keys().cloned().collect();
         gone.retain(|key| scope.contains(key) && !there.contains(key));
@@ -169,7 +169,7 @@ impl Context {
         }
     }
 
-    /// Keeps times that were not worth a write, so that the next agreement's is not an hour old.
+    /// Keeps times that did not justify a write, so that the time of the next agreement is current.
     pub fn keep_unwritten(&self, resource: &Key, meta: &ObjectMeta, status: &AIProviderSeedStatus) {
         let watched = meta.resource_version.clone();
         let mut memory = self.memory();
@@ -179,7 +179,7 @@ impl Context {
         *written = Some(Written { uid: meta.uid.clone(), version, status: status.clone() });
     }
 
-    /// Keeps a status that was written, because the watch may bring it later than the next check comes.
+    /// Keeps a written status, because the watch may deliver it after the next check.
     pub fn keep_written(
         &self,
         resource: &Key,
@@ -194,17 +194,17 @@ impl Context {
         memory.unreported = Unreported::default();
     }
 
-    /// What was committed since a status was last written.
+    /// Changes committed since the last written status.
     pub fn unreported(&self, resource: &Key) -> Unreported {
         self.memory().get(resource).map(|memory| memory.unreported.clone()).unwrap_or_default()
     }
 
-    /// Remembers what was committed until a status is written.
+    /// Keeps committed changes until a status is written.
     pub fn report_later(&self, resource: &Key, change: impl FnOnce(&mut Unreported)) {
         change(&mut self.memory().entry(resource.clone()).or_default().unreported);
     }
 
-    /// From here on [`Context::retain`] knows the resource.
+    /// From here on [`Context::retain`] includes the resource.
     pub fn remember(&self, resource: &Key) {
         self.memory().entry(resource.clone()).or_default();
     }
@@ -218,7 +218,8 @@ impl Context {
         self.memory()[resource].failures
     }
 
-    /// A resource's turn at a database. Failed resources wait behind the others, whose status may still say InSync.
+    /// A resource's claim to a turn at a database. Failed resources wait behind the others, whose status may still say
+    /// InSync.
     pub fn claim(&self, resource: &Key) -> Claim {
         let memory = self.memory();
         let known = memory.get(resource);
@@ -226,22 +227,22 @@ impl Context {
         Claim { tenant: resource.0.clone(), route, is_retry: known.is_some_and(|memory| memory.failures > 0) }
     }
 
-    /// Where its database is.
+    /// Stores the route of its database.
     pub fn leads_to(&self, resource: &Key, route: Option<Route>) {
         self.memory().entry(resource.clone()).or_default().route = route;
     }
 
-    /// A check came to its end, whatever it found.
+    /// Records the end of a check with any result.
     pub fn checked(&self, resource: &Key) {
         self.memory().entry(resource.clone()).or_default().checked = Some(Instant::now());
     }
 
-    /// Since when nothing was read for it.
+    /// The time of the last read for this resource.
     pub fn last_checked(&self, resource: &Key) -> Instant {
         self.memory().get(resource).and_then(|memory| memory.checked).unwrap_or(self.started)
     }
 
-    /// When a check requested by annotation may begin: one in each `pause`.
+    /// When a check requested by annotation may begin: at most one per `pause`.
     pub fn next_asked(&self, resource: &Key, pause: Duration) -> Instant {
         let mut memory = self.memory();
         let asked = &mut memory.entry(resource.clone()).or_default().asked;
@@ -251,7 +252,7 @@ impl Context {
         next
     }
 
-    /// Counts one more failure in a row; returns how many there are.
+    /// Counts one more consecutive failure; returns their number.
     pub fn failed(&self, resource: &Key) -> u32 {
         let mut memory = self.memory();
         let failures = &mut memory.entry(resource.clone()).or_default().failures;

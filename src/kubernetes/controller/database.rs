@@ -1,4 +1,4 @@
-//! The database as the resource names it: a URL in a Secret, certificates as bytes. Nothing here opens a file.
+//! The database that the resource names: a URL in a Secret, certificates as bytes. This module opens no file.
 
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::{Database, KeyRef};
@@ -6,10 +6,10 @@ use crate::kubernetes::workload::objects::{Mention, Names, Objects};
 use crate::provider::redact;
 use crate::store::url::{ConnectOptions, Identity, Pem};
 
-/// Of a Secret of type `kubernetes.io/tls`: certificate and key.
+/// In a Secret of type `kubernetes.io/tls`: certificate and key.
 const IDENTITY_KEYS: [&str; 2] = ["tls.crt", "tls.key"];
 
-/// The objects that a resource names by itself, whether or not they exist.
+/// The objects that a resource itself names, whether or not they exist.
 pub fn names(database: Option<&Database>) -> Names {
     let mut names = Names::default();
     let Some(Database { url_secret_ref, ca, client_cert_secret_ref }) = database else { return names };
@@ -37,7 +37,7 @@ fn config_map_of_spec<'a>(objects: &'a Objects, reference: &KeyRef, field: &str)
     objects.required_config_map_key(&reference.name, &reference.key, &Mention(field))
 }
 
-/// `spec.database.urlSecretRef`, used alone: the container's PG variables belong to the container's URL.
+/// Uses only `spec.database.urlSecretRef`: the container's PG variables belong to the container's URL.
 pub fn from_secret(reference: &KeyRef, objects: &Objects) -> Result<ConnectOptions, CheckStopped> {
     let bytes = secret_of_spec(objects, reference, "spec.database.urlSecretRef")?;
     let origin = format!("Secret {}, key {}", redact::name(&reference.name), redact::name(&reference.key));

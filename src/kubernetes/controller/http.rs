@@ -21,15 +21,15 @@ use tokio::task::AbortHandle;
 use super::metrics::{self, Metrics};
 use super::readiness::Readiness;
 
-/// More at once make the oldest give way, those first that have not asked for anything.
+/// With more connections the oldest one is closed, starting with those that have sent no request.
 const CONNECTIONS: usize = 256;
 /// The maximum size of a request's head.
 const BUFFER: usize = 16 * 1024;
-/// Where the kernel has no IPv6, `[::]` is this.
+/// Replaces `[::]` if the kernel has no IPv6.
 const IPV4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-/// A connection that stays longer is ended.
+/// A longer connection is closed.
 const LIMIT: Duration = Duration::from_secs(30);
-/// A connection without a request ends soon.
+/// A connection without a request is closed soon.
 const HEADERS: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
@@ -40,18 +40,18 @@ pub struct Admin {
 
 struct Connection {
     task: AbortHandle,
-    /// Whether a request came.
+    /// Whether a request was received.
     asked: Arc<AtomicBool>,
 }
 
-/// For every address of this machine, and not because the port is taken or not ours to take.
+/// The address means every address of this machine, and the error is not a taken or forbidden port.
 fn has_no_ipv6(address: SocketAddr, error: ErrorKind) -> bool {
     let is_every_address = address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED);
     is_every_address && !matches!(error, ErrorKind::AddrInUse | ErrorKind::PermissionDenied)
 }
 
 impl Admin {
-    /// Opens the port, so that a used one is noticed at the start.
+    /// Opens the port, so that a taken one is noticed at the start.
     pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
         match TcpListener::bind(address).await {
             Err(error) if has_no_ipv6(address, error.kind()) => {
@@ -69,7 +69,7 @@ impl Admin {
             let stream = match listener.accept().await {
                 Ok((stream, _)) => stream,
                 Err(error) => {
-                    // Out of file descriptors, most likely; it passes.
+                    // Probably out of file descriptors, which is temporary.
                     tracing::warn!("cannot accept a connection: {}", error.kind());
                     tokio::time::sleep(Duration::from_millis(200)).await;
                     continue;
@@ -152,7 +152,7 @@ mod tests {
         let mut probe = TcpStream::connect(address).await.unwrap();
         probe.write_all(b"GET /livez HTTP/1.1\r\nHost: probe\r\nConnection: close\r\n\r\n").await.unwrap();
         let mut answer = String::new();
-        // Long before the silent ones end by themselves.
+        // Long before the silent connections end by themselves.
         let read = tokio::time::timeout(Duration::from_secs(1), probe.read_to_string(&mut answer)).await;
         assert!(read.is_ok() && answer.starts_with("HTTP/1.1 200"), "{answer}");
         drop(idle);
@@ -166,7 +166,7 @@ mod tests {
         if listener.local_addr().unwrap().is_ipv6() {
             assert!(TcpStream::connect(("::1", port)).await.is_ok());
         }
-        // A port that is taken is not taken for a kernel without IPv6.
+        // A taken port is not mistaken for a kernel without IPv6.
         let taken = Admin::bind(format!("[::]:{port}").parse().unwrap()).await;
         assert_eq!(taken.err().map(|error| error.kind()), Some(ErrorKind::AddrInUse));
     }
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(status("/readyz"), 200);
         admin.readiness.lacks("status.summary");
         assert_eq!(status("/readyz"), 503);
-        // Another resource's status has no such field, and says nothing of it.
+        // The status of another resource lacks this field, so it proves nothing.
         admin.readiness.took(|_| false);
         assert_eq!(status("/readyz"), 503);
         admin.readiness.took(|field| field == "status.summary");

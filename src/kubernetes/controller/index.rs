@@ -1,4 +1,4 @@
-//! Which resources use which objects, so that a change of an object finds the resources that it concerns.
+//! Maps objects to the resources that use them, so that a change of an object finds the affected resources.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,8 +25,8 @@ struct Maps {
 }
 
 impl Index {
-    /// From now on the resource uses the workload and these objects, there or not. Set before they are read, so that no change
-    /// falls between.
+    /// Records that the resource uses the workload and these objects, whether or not they exist. Called before they are
+    /// read, so that no change is missed in between.
     pub fn set(&self, resource: &Key, workload: (WorkloadKind, &str), names: &Names) {
         let mut used: BTreeSet<(ObjectKind, String)> =
             BTreeSet::from([(ObjectKind::Workload(workload.0), workload.1.to_owned())]);

@@ -1,5 +1,6 @@
-//! Who of several controllers works: the holder of a Lease. Taken by `replace` with the resourceVersion that was read, so that
-//! of two only one can win. It only reduces noise: every replica would report the same, from the database.
+//! Elects the working controller: the holder of a Lease. A candidate takes it by `replace` with the resourceVersion that
+//! it read, so that only one of two can win. The election only avoids duplicate work: every replica would report the
+//! same, from the database.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +15,9 @@ use tokio::time::Instant;
 use super::lease_age::{self, LeaseAge};
 use crate::kubernetes::client::{ApiError, ApiErrorKind, call};
 
-/// How long others wait after the last renewal that they saw.
+/// How long other candidates wait after the last renewal that they saw.
 const DURATION: Duration = Duration::from_secs(15);
-/// A holder that could not renew for this long stops, well before the others may begin.
+/// A holder that could not renew for this long stops, well before another candidate may begin.
 pub const DEADLINE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(2);
 
@@ -25,16 +26,17 @@ pub struct Election {
     namespace: String,
     name: String,
     me: String,
-    /// The version of another holder's lease, and the time since when we see it. The holder's clock does not matter.
+    /// The version of another holder's lease, and the time since when it is unchanged. The holder's clock does not
+    /// matter.
     seen: Option<(String, Instant)>,
-    /// How old our last renewal is, for writes.
+    /// The age of this controller's last renewal, which writes check.
     age: Arc<LeaseAge>,
 }
 
 /// The next step for the current lease.
 #[derive(Debug, PartialEq)]
 enum Step {
-    /// Put this in its place.
+    /// Replace the lease with this one.
     Put(Box<Lease>),
     Wait,
 }
@@ -45,7 +47,7 @@ impl Election {
         Election { api, namespace: namespace.to_owned(), name: name.to_owned(), me, seen: None, age }
     }
 
-    /// Returns when we hold it.
+    /// Returns once this controller holds the lease.
     pub async fn win(&mut self) {
         let mut told = false;
         loop {
@@ -79,7 +81,7 @@ impl Election {
         tracing::error!("the lease {} is lost; this controller stops", self.name);
     }
 
-    /// Lets others have it at once.
+    /// Releases the lease, so that another candidate need not wait.
     pub async fn release(&mut self) {
         let Ok(mut lease) = self.get().await else { return };
         if !is_held_by(&lease, &self.me) {
@@ -94,7 +96,7 @@ impl Election {
         }
     }
 
-    /// Do we hold it now?
+    /// Whether this controller holds the lease now.
     async fn round(&mut self) -> Result<bool, ApiError> {
         let began = lease_age::now();
         let current = self.get().await?;
@@ -107,13 +109,13 @@ impl Election {
                 self.age.renewed(began);
                 Ok(true)
             }
-            // Another replica was quicker. A holder reads the lease again to verify.
+            // Another replica was faster. A holder reads the lease again to verify.
             Err(error) if error.kind == ApiErrorKind::Conflict && !is_held_by(&current, &self.me) => Ok(false),
             Err(error) => Err(error),
         }
     }
 
-    /// It is not created here: that right could not be kept to one name.
+    /// The lease is not created here, since that permission could not be limited to one name.
     async fn get(&self) -> Result<Lease, ApiError> {
         let what = format!("get Lease {} in namespace {}", self.name, self.namespace);
         call(&what, self.api.get(&self.name)).await.map_err(|error| match error.kind {
@@ -195,12 +197,12 @@ mod tests {
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(step(&lease(Some("other"), "1"), "me", &mut seen, start), Step::Wait);
         assert_eq!(step(&lease(Some("other"), "1"), "me", &mut seen, at(14)), Step::Wait);
-        // Renewed: the wait begins again.
+        // After a renewal the wait begins again.
         assert_eq!(step(&lease(Some("other"), "2"), "me", &mut seen, at(15)), Step::Wait);
         assert_eq!(step(&lease(Some("other"), "2"), "me", &mut seen, at(29)), Step::Wait);
         let taken = step(&lease(Some("other"), "2"), "me", &mut seen, at(30));
         let Step::Put(lease) = taken else { panic!("{taken:?}") };
-        // Sends the read version, so that the API server refuses the write if another replica was quicker.
+        // Sends the read version, so that the API server refuses the write if another replica was faster.
         assert_eq!(lease.metadata.resource_version.as_deref(), Some("2"));
         assert_eq!(lease.spec.unwrap().lease_transitions, Some(1));
     }

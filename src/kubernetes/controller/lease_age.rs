@@ -1,14 +1,14 @@
-//! Since when the lease was not renewed, by a clock that goes on while the machine sleeps: a controller that was frozen finds out
-//! before it commits, not after.
+//! The time since the last renewal of the lease, by a clock that continues while the machine sleeps: a controller that
+//! was frozen notices this before it commits.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Since some moment before this process.
+/// The time since some moment before this process.
 pub fn now() -> Duration {
-    // Only Linux has a clock that counts suspension; elsewhere the program runs on a desk.
+    // Only Linux has a clock that counts suspension; elsewhere the program runs only on developers' machines.
     #[cfg(target_os = "linux")]
     let clock = ClockId::Boottime;
     #[cfg(not(target_os = "linux"))]
@@ -17,7 +17,7 @@ pub fn now() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or_default(), u32::try_from(time.tv_nsec).unwrap_or_default())
 }
 
-/// When the lease was renewed last. `Default`: there is no election, and no other controller to give way to.
+/// The time of the last renewal. `Default`: there is no election, and so no other controller.
 #[derive(Default)]
 pub struct LeaseAge {
     /// In milliseconds of [`now`]; 0: no election.
@@ -25,7 +25,7 @@ pub struct LeaseAge {
 }
 
 impl LeaseAge {
-    /// `at`: when the call began that renewed it.
+    /// `at`: the start of the call that renewed it.
     pub fn renewed(&self, at: Duration) {
         let milliseconds = u64::try_from(at.as_millis()).unwrap_or(u64::MAX);
         self.renewed.store(milliseconds.max(1), Ordering::SeqCst);

@@ -1,5 +1,5 @@
-//! The metrics for Prometheus. Labels come from closed lists only; series with `namespace` and `name`, which grow with the number of
-//! resources, go away with their resource.
+//! The metrics for Prometheus. Labels come from closed lists only; series with `namespace` and `name`, which grow with
+//! the number of resources, are removed with their resource.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -27,12 +27,12 @@ type Labels<const N: usize> = [(&'static str, &'static str); N];
 type ResourceLabels = [(&'static str, String); 2];
 type ReadyLabels = [(&'static str, String); 3];
 
-/// What became of an Event.
+/// What happened to an Event.
 #[derive(Clone, Copy, Debug)]
 pub enum EventResult {
     Published,
     Failed,
-    /// There were too many.
+    /// There were too many Events.
     Suppressed,
 }
 
@@ -48,7 +48,7 @@ impl EventResult {
 
 #[derive(Clone, Copy, Debug)]
 pub enum CheckState {
-    /// For one of `--concurrency`.
+    /// The check waits for one of `--concurrency` places.
     Waiting,
     Running,
 }
@@ -62,7 +62,7 @@ impl CheckState {
     }
 }
 
-/// Dropped, it is counted no more.
+/// Counted until this is dropped.
 pub struct Counted(Gauge);
 
 impl Drop for Counted {
@@ -79,7 +79,7 @@ pub struct Metrics {
     last_check: Family<ResourceLabels, Gauge>,
     ready: Family<ReadyLabels, Gauge>,
     in_sync: Family<ResourceLabels, Gauge>,
-    /// The reason in the labels of `ready`, so that the next one takes its place.
+    /// The reason in the labels of `ready`, so that the next one replaces it.
     reasons: Mutex<HashMap<Key, &'static str>>,
     leader: Gauge,
     checks: Family<Labels<1>, Gauge>,
@@ -146,7 +146,7 @@ impl Metrics {
         self.duration.observe(took.as_secs_f64());
     }
 
-    /// The check came to no end, because of the API server.
+    /// The check failed because of the API server.
     pub fn failed(&self, error: &ApiError, took: Duration) {
         self.reconciles.get_or_create(&[("reason", "Error")]).inc();
         self.duration.observe(took.as_secs_f64());
@@ -169,7 +169,7 @@ impl Metrics {
         self.status_writes.get_or_create(&[("result", if written { "written" } else { "failed" })]).inc();
     }
 
-    /// Only of what was asked for: a decision, or rows that are missing in mode Seed.
+    /// Counts only requested writes: a decision, or missing rows in mode Seed.
     pub fn write(&self, word: WriteReason) {
         self.writes.get_or_create(&[("result", word.as_str())]).inc();
     }
@@ -179,7 +179,7 @@ impl Metrics {
         gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
     }
 
-    /// `now`: it was checked just now. Else `before` counts, if nothing later is known.
+    /// `now`: the time of a check that has just ended. Otherwise `before` counts, unless a later time is known.
     pub fn checked(&self, resource: &Key, now: Option<i64>, before: i64) {
         let gauge = self.last_check.get_or_create(&labels(resource));
         gauge.set(now.unwrap_or_else(|| gauge.get().max(before)));
@@ -190,7 +190,7 @@ impl Metrics {
         self.last_check.remove(&labels(resource));
     }
 
-    /// What the conditions Ready and InSync say now, and why.
+    /// The values of the conditions Ready and InSync, and their reason.
     pub fn verdict(&self, resource: &Key, reason: Reason, blocked: bool) {
         let (ready, in_sync) = reason.ready_and_in_sync(blocked);
         let mut reasons = self.reasons.lock().unwrap_or_else(PoisonError::into_inner);
@@ -216,7 +216,7 @@ impl Metrics {
         self.leader.set(i64::from(leads));
     }
 
-    /// Counts it as long as the answer lives.
+    /// Counts the check until the returned value is dropped.
     pub fn check(&self, state: CheckState) -> Counted {
         let gauge = self.checks.get_or_create(&[("state", state.as_str())]).clone();
         gauge.inc();
@@ -252,7 +252,7 @@ fn ready_labels((namespace, name): &Key, reason: &str) -> ReadyLabels {
     [("namespace", namespace.clone()), ("name", name.clone()), ("reason", reason.to_owned())]
 }
 
-/// Of a condition's status.
+/// The value for a condition's status.
 fn truth(status: &str) -> Option<i64> {
     match status {
         "True" => Some(1),
@@ -311,7 +311,7 @@ mod tests {
     #[test]
     fn the_page_has_each_metric_and_no_other() {
         let metrics = Metrics::new();
-        // One without a sample is not told.
+        // A metric without a sample is not printed.
         let key = ("ns".to_owned(), "name".to_owned());
         metrics.reconciled(Reason::InSync, Duration::ZERO);
         metrics.conflicts(&key, 0);

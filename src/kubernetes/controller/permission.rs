@@ -1,5 +1,6 @@
-//! Where the controller may write: to the database that the workload itself names, or one whose Secret says that this resource may.
-//! Without that, any author of a resource could let the controller write by any URL in a Secret of the namespace.
+//! Decides where the controller may write: to the database that the workload itself names, or to one whose Secret permits
+//! this resource. Otherwise any author of a resource could make the controller write through any URL in a Secret of the
+//! namespace.
 
 use k8s_openapi::api::core::v1::Container;
 
@@ -9,7 +10,7 @@ use crate::kubernetes::workload::objects::{Objects, WRITABLE_BY};
 use crate::options::variable_name;
 use crate::provider::redact;
 
-/// Why not, and what to do. `None`: it may.
+/// Why the write is not permitted, and the next step. `None`: it is permitted.
 pub fn refused(resource: &str, spec: &AIProviderSeedSpec, container: &Container, objects: &Objects) -> Option<String> {
     let reference = spec.url_secret_ref()?;
     let own = container.env.iter().flatten().any(|variable| {

@@ -1,4 +1,4 @@
-//! What Prometheus's own clients report of their process, under the same names, read from `/proc` at each scrape.
+//! The process metrics of Prometheus's own clients, under the same names, read from `/proc` at each scrape.
 
 use std::fmt;
 use std::fs;
@@ -14,7 +14,7 @@ const TICKS_PER_SECOND: f64 = 100.0;
 #[derive(Debug)]
 pub struct ProcessCollector;
 
-/// Nothing of it where there is no `/proc`.
+/// Empty if there is no `/proc`.
 #[derive(Debug, Default, PartialEq)]
 struct Process {
     cpu_seconds: Option<f64>,
@@ -35,9 +35,9 @@ impl Process {
     }
 
     fn parse([stat, system, status, limits]: &[String; 4]) -> Process {
-        // The program's name is in brackets and may contain anything.
+        // The program's name is in parentheses and may contain anything.
         let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
-        // As proc(5) counts them, from 1; the third is the first here.
+        // Numbered from 1 as in proc(5); the first field here is the third.
         let ticks = |field: usize| fields.get(field - 3)?.parse::<f64>().ok();
         let boot = system.lines().find_map(|line| line.strip_prefix("btime ")?.trim().parse::<f64>().ok());
         let kilobytes = |name: &str| number(status, name).map(|kilobytes| kilobytes.saturating_mul(1024));
@@ -53,7 +53,7 @@ impl Process {
     }
 }
 
-/// The first number behind this at the begin of a line.
+/// The first number after this text at the beginning of a line.
 fn number(text: &str, name: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()?.parse().ok())
 }

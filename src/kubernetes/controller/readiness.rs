@@ -1,5 +1,5 @@
-//! Is the controller ready, and if not, why: the definition is there, each namespace was listed once, and the API server accepts
-//! the credentials.
+//! Whether the controller is ready, and if not, why: the definition is installed, each namespace was listed once, and the
+//! API server accepts the credentials.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,9 +10,9 @@ use tokio::time::Instant;
 
 use crate::kubernetes::client::ApiErrorKind;
 
-/// With nothing but 401 for so long, the controller is not ready.
+/// After this long with only 401 answers, the controller is not ready.
 const UNREADY: Duration = Duration::from_secs(60);
-/// With nothing but 401 for so long, the process ends: the next one reads its credentials again.
+/// After this long with only 401 answers, the process ends: the next one reads its credentials again.
 const HOPELESS: Duration = Duration::from_secs(300);
 
 #[derive(Default)]
@@ -23,10 +23,10 @@ pub struct Readiness {
 
 #[derive(Default)]
 struct State {
-    /// The first and the last 401 since the last answer that shows the credentials accepted. One 401 alone lasts for nothing: a
-    /// watch that failed asks again at most 30 s later.
+    /// The first and the last 401 since the last answer that proves accepted credentials. A single 401 has no duration: a
+    /// watch that failed sends its next request at most 30 s later.
     unauthorized: Option<(Instant, Instant)>,
-    /// Per namespace (or all of them), why it cannot be watched; `None`: it can.
+    /// For each namespace (or all of them), why it cannot be watched; `None`: it can.
     scopes: BTreeMap<String, Option<String>>,
     /// The field that the installed definition does not know.
     lost: Option<String>,
@@ -45,7 +45,7 @@ impl Readiness {
         self.lock().scopes.insert(scope.to_owned(), Some(why));
     }
 
-    /// The code of an answer of the API server. 5xx says nothing: a proxy in front may give it.
+    /// The code of an answer of the API server. 5xx proves nothing, since a proxy in front may send it.
     pub fn answered(&self, code: u16, now: Instant) {
         let mut state = self.lock();
         match (code, state.unauthorized) {
@@ -59,12 +59,13 @@ impl Readiness {
         }
     }
 
-    /// Returns when the API server has answered with nothing but 401 for five minutes.
+    /// Returns when the API server has answered only with 401 for five minutes.
     pub async fn hopeless(&self) {
         self.hopeless.notified().await;
     }
 
-    /// The installed definition does not know this field of a status. Said once: each status leaves out another one.
+    /// The installed definition does not know this field of a status. Logged once, although each status leaves out
+    /// another field.
     pub fn lacks(&self, field: &str) {
         let mut state = self.lock();
         if state.lost.is_none() {
@@ -76,7 +77,7 @@ impl Readiness {
         }
     }
 
-    /// The installed CRD accepted a whole status. Only a status with the field shows that the CRD has it now.
+    /// The installed CRD accepted a whole status. Only a status with the field proves that the CRD has it now.
     pub fn took(&self, has: impl FnOnce(&str) -> bool) {
         let mut state = self.lock();
         if state.lost.as_deref().is_some_and(has) {
@@ -85,7 +86,7 @@ impl Readiness {
         }
     }
 
-    /// `Err`: why not.
+    /// `Err`: why it is not ready.
     pub fn check(&self) -> Result<(), String> {
         let state = self.lock();
         let mut reasons: Vec<String> = Vec::new();
@@ -125,7 +126,7 @@ mod tests {
         answered(401, 0);
         answered(401, 59);
         assert_eq!(readiness.check(), Ok(()));
-        // A proxy's word ends no row.
+        // A proxy's answer does not end the sequence.
         answered(503, 59);
         answered(401, 60);
         let why = readiness.check().unwrap_err();
@@ -145,7 +146,7 @@ mod tests {
             answered(401, 0);
             answered(401, 250);
             assert!(readiness.check().is_err());
-            // Also a refusal shows that it knows who asks.
+            // A refusal also shows that the server knows the client.
             answered(code, 251);
             assert_eq!(readiness.check(), Ok(()), "{code}");
             answered(401, 300);

@@ -9,12 +9,12 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use super::index::Key;
 use super::scope::Scope;
 
-/// Who asks limits how often; of several requests for one resource the queue keeps one.
+/// The requester limits the frequency; the queue keeps one of several requests for a resource.
 #[derive(Default)]
 pub struct Rechecks(Mutex<Vec<(Scope, UnboundedSender<Key>)>>);
 
 impl Rechecks {
-    /// Those of a scope, from now on.
+    /// Requests for a scope from now on.
     pub fn of(&self, scope: &Scope) -> impl Stream<Item = Key> + Send + 'static + use<> {
         let (sender, receiver) = unbounded_channel();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push((scope.clone(), sender));

@@ -1,4 +1,5 @@
-//! A workload that moves without a new generation: its pods start, and each start may change the database. A function of times.
+//! A workload that progresses without a new generation: its pods start, and each start may change the database. A
+//! function of times.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use tokio::time::Instant;
 
 use super::index::Key;
 
-/// Between two checks for this reason: the status of a workload changes several times for each pod.
+/// The pause between two such checks: the status of a workload changes several times for each pod.
 const PAUSE: Duration = Duration::from_secs(15);
 
 /// When each workload is checked next, or was checked last.
@@ -15,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(15);
 pub struct Rollouts(HashMap<Key, Instant>);
 
 impl Rollouts {
-    /// When to check because of a move; `None`: a check is to come already.
+    /// When to check because of the progress; `None`: a check is already scheduled.
     pub fn moved(&mut self, workload: &Key, now: Instant) -> Option<Instant> {
         self.0.retain(|_, at| now < *at + PAUSE);
         let at = match self.0.get(workload) {

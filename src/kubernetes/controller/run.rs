@@ -1,4 +1,4 @@
-//! The controller as a process: find the API server, wait for the definition and the lease, work, end in order.
+//! The controller as a process: find the API server, wait for the definition and the lease, work, shut down in order.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,26 +25,26 @@ use crate::options::controller::ControllerOptions;
 use crate::provider::redact;
 use crate::report::problem_sentence;
 
-/// Between two looks for the definition.
+/// The pause between two looks for the definition.
 const PAUSE: Duration = Duration::from_secs(3);
 const SWEEP: Duration = Duration::from_secs(10);
 /// The time for running checks when the process must end: less than a pod's 30 s.
 const GRACE: Duration = Duration::from_secs(20);
 
-/// For Events that are on their way then.
+/// The time for Events that are then being sent.
 const LAST_EVENTS: Duration = Duration::from_secs(3);
 
-/// Why it ended.
+/// Why the controller ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum End {
     Requested,
-    /// Another replica works now, or it is unknown.
+    /// Another replica holds the lease, or the holder is unknown.
     LeaseLost,
     /// The API server has not accepted the credentials for five minutes.
     Unauthorized,
-    /// Nothing can be done with this configuration; the sentence says what to do.
+    /// This configuration cannot work; the sentence has the next step.
     CannotStart(String),
-    /// A part that must run for ever ended.
+    /// A part that must run forever ended.
     Broken(&'static str),
 }
 
@@ -103,7 +103,7 @@ pub async fn run(options: ControllerOptions) -> End {
     end
 }
 
-/// The same client; readiness hears the code of each answer.
+/// The same client; readiness receives the code of each answer.
 fn heard(client: Client, namespace: &str, readiness: Arc<Readiness>) -> Client {
     let service = tower::service_fn(move |request| {
         let (client, readiness) = (client.clone(), Arc::clone(&readiness));
@@ -124,7 +124,7 @@ fn scopes(options: &ControllerOptions, own: &str) -> Vec<Scope> {
     }
 }
 
-/// The pod's name, and something that tells two runs in it apart.
+/// The pod's name and a suffix that distinguishes two runs in it.
 fn instance() -> String {
     let host = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
     let host = host.unwrap_or_else(|| "controller".to_owned());
@@ -165,9 +165,9 @@ impl Work {
         let Some(mut election) = election else { return self.watch(&first, &lead, stop).await };
         let end = tokio::select! {
             end = self.watch(&first, &lead, stop) => end,
-            // The checks that run are dropped with the other branch.
+            // The running checks are dropped with the other branch.
             () = async {
-                // Who can look at nothing lets others lead.
+                // A controller that cannot list any namespace leaves the lease to others.
                 let _ = listed.wait_for(|listed| *listed).await;
                 election.win().await;
                 leading.send_replace(true);
@@ -181,7 +181,8 @@ impl Work {
         end
     }
 
-    /// Waits until the namespace can be listed. A controller without the lease is ready too: else no rollout would end.
+    /// Waits until the namespace can be listed. A controller without the lease is also ready, since otherwise no rollout
+    /// would finish.
     async fn definition(&self, scope: &Scope) {
         let (label, mut told) = (scope.label(), None);
         loop {
@@ -200,8 +201,8 @@ impl Work {
         self.context.readiness.listed(&label);
     }
 
-    /// Each namespace by itself, so that one that cannot be listed holds up no other. `first` hears of the first that can be,
-    /// and nothing is checked before `lead` says so.
+    /// Watches each namespace separately, so that one that cannot be listed delays no other. `first` is notified of the
+    /// first successful list, and no check starts before `lead` allows it.
     async fn watch(
         &self,
         first: &channel::Sender<bool>,
@@ -238,7 +239,7 @@ impl Work {
         }
         drop(sweeper);
         if *stop.borrow() {
-            // The checks may have been over before the listeners were.
+            // The checks may have ended before the listeners.
             self.context.listeners.stop().await;
         }
         self.context.events.finish(LAST_EVENTS).await;

@@ -1,4 +1,4 @@
-//! Where resources are looked for: one namespace, or all.
+//! The scope of the watch: one namespace, or all.
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::Api;
@@ -6,7 +6,7 @@ use kube::{Client, Resource};
 
 use super::index::Key;
 
-/// Where to look.
+/// The watched namespaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     Namespace(String),

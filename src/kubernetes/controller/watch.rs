@@ -1,5 +1,5 @@
-//! What starts a check: a change of a resource, of its workload, or of a Secret or ConfigMap that it uses. Only resources are
-//! kept; of everything else metadata comes by, and is forgotten.
+//! Events that start a check: a change of a resource, of its workload, or of a Secret or ConfigMap that it uses. Only
+//! resources are kept; of all other objects only metadata is received, and dropped.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -31,16 +31,16 @@ use crate::kubernetes::client::{ApiErrorKind, of_code};
 use crate::kubernetes::workload::objects::ObjectKind;
 use crate::options::WorkloadKind;
 
-/// Objects in one answer to a list: with metadata of 250 kB each these are 12 MB.
+/// The objects in one answer to a list: with metadata of 250 kB each these are 12 MB.
 const PAGE: u32 = 50;
 /// How long a watch waits for the first lists of others.
 const TURN: Duration = Duration::from_secs(20);
-/// Before the names of our annotations.
+/// The prefix of this program's annotations.
 const ANNOTATIONS: &str = "aiproviders.dev/";
 
 type Requests = BoxStream<'static, Result<ReconcileRequest<Guarded>, Infallible>>;
 
-/// Checks the resources of one scope until `stop`, and lets the checks that run then come to their end.
+/// Checks the resources of one scope until `stop`, and then lets the running checks finish.
 pub async fn run(scope: Scope, context: Arc<Context>, turns: Turns, stop: impl Future<Output = ()> + Send + 'static) {
     let (reader, writer) = reflector::store();
     let streams = select_all([
@@ -52,10 +52,10 @@ pub async fn run(scope: Scope, context: Arc<Context>, turns: Turns, stop: impl F
         context.rechecks.of(&scope).map(|key| Ok(request(&key.0, &key.1))).boxed(),
     ]);
     let reconcile = |guarded, context| Box::pin(reconcile(guarded, context));
-    // Every resource that is due waits in a queue of ours, in which it holds little and namespaces have their share.
+    // Resources wait in this program's own queue, where they hold little memory and namespaces have their share.
     let config = Config::default().concurrency(0);
     applier(reconcile, on_error, context, reader, streams.take_until(stop), config)
-        // What there is to say was said where it happened.
+        // Results are reported where they occur.
         .for_each(|result| async move {
             if let Err(error) = result {
                 tracing::debug!("{error}");
@@ -64,7 +64,7 @@ pub async fn run(scope: Scope, context: Arc<Context>, turns: Turns, stop: impl F
         .await;
 }
 
-/// Whose first list is on its way: one after another, over all namespaces, so that only one page is in memory.
+/// The watch whose first list is in progress: one at a time, over all namespaces, so that only one page is in memory.
 #[derive(Clone)]
 pub struct Turns(Arc<Semaphore>);
 
@@ -75,8 +75,8 @@ impl Default for Turns {
 }
 
 impl Turns {
-    /// Begins the watch when it has its turn, which ends with the first list, or with an error: what cannot be listed holds up
-    /// nothing else, and what gets no answer not for long.
+    /// Begins the watch at its turn, which ends with the first list or with an error: a list that fails delays no other,
+    /// and a list without an answer does so only briefly.
     fn begin<K: Send + 'static>(
         &self,
         watch: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
@@ -94,12 +94,12 @@ impl Turns {
     }
 }
 
-/// What a list of many objects with large metadata may hold at once is one page.
+/// A list of many objects with large metadata holds at most one page.
 fn pages() -> watcher::Config {
     watcher::Config::default().page_size(PAGE)
 }
 
-/// The kept part of a resource: of its metadata, the name and our annotations.
+/// Keeps only the name and this program's annotations of a resource's metadata.
 fn strip(guarded: &mut Guarded) {
     let meta = guarded.meta_mut();
     meta.managed_fields = None;
@@ -132,7 +132,7 @@ fn resources(
             }
         }
     };
-    // What went away while the watch was down never comes as a deletion.
+    // A deletion while the watch was down is never reported as an event.
     let swept = {
         let context = Arc::clone(&context);
         let scope = scope.clone();
@@ -150,7 +150,7 @@ fn resources(
         .reflect(writer)
         .inspect(swept)
         .applied_objects()
-        // Our own writes of the status are no reason to look again.
+        // The controller's own status writes start no check.
         .predicate_filter(predicates::generation.combine(predicates::annotations), Default::default())
         .filter_map(|result| async move {
             let guarded = result.ok()?;
@@ -187,7 +187,7 @@ where
     })
 }
 
-/// Of those that use the object then.
+/// Checks the resources that use the object at that time.
 fn recheck_at(at: Instant, context: &Arc<Context>, kind: ObjectKind, object: Key) {
     let context = Arc::clone(context);
     tokio::spawn(async move {
@@ -220,11 +220,11 @@ fn request(namespace: &str, name: &str) -> ReconcileRequest<Guarded> {
 struct Changed {
     object: Key,
     users: Vec<String>,
-    /// Its generation stayed, but something else of it changed: a rollout moves on.
+    /// The generation is unchanged, but something else changed: a rollout progresses.
     only_moved: bool,
 }
 
-/// The versions that were seen of objects that are used, so that a new list starts no check. Of others nothing is kept.
+/// The last seen versions of used objects, so that a new list starts no check. Unused objects are not stored.
 #[derive(Default)]
 struct Changes(HashMap<Key, String>);
 
@@ -252,7 +252,7 @@ impl Changes {
     }
 }
 
-/// The generation of what has one; uid too, because a new object may begin where the old one ended.
+/// The generation if there is one; also the uid, because a new object may begin at the generation of the old one.
 fn version(meta: &ObjectMeta) -> String {
     let uid = meta.uid.as_deref().unwrap_or_default();
     match meta.generation {
@@ -261,7 +261,7 @@ fn version(meta: &ObjectMeta) -> String {
     }
 }
 
-/// Nothing is watched until this is mended.
+/// No watch is possible until this is fixed.
 fn is_start(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::InitialListFailed(_) | watcher::Error::WatchStartFailed(_))
 }
@@ -276,7 +276,7 @@ fn kind_of(error: &watcher::Error) -> ApiErrorKind {
     }
 }
 
-/// A watch that was interrupted for long restarts; that is normal.
+/// A watch that was interrupted for long restarts, which is normal.
 fn tell(kind: ApiErrorKind, message: &str) {
     match kind {
         ApiErrorKind::Expired => tracing::debug!("{message}"),

@@ -1,5 +1,5 @@
-//! The only place where the controller writes to a database, by the use cases of `resolve` and `seed` and nothing else: lock,
-//! look again, write, commit. On sessions of its own, never on those that checks share.
+//! The only place where the controller writes to a database, and only through the use cases of `resolve` and `seed`:
+//! lock, read again, write, commit. It uses separate sessions, never those that checks share.
 
 use std::time::Duration;
 
@@ -12,15 +12,15 @@ use crate::plan::{Access, PlanOptions};
 use crate::run::may_commit::MayCommit;
 use crate::run::{resolve, seed};
 
-/// Writes at once, over all resources. A check that finds them taken comes back.
+/// Concurrent writes, over all resources. A check that finds none free is repeated later.
 pub const WRITERS: u16 = 4;
-/// A check waits no longer for another seeder, whatever its container would do.
+/// The longest wait for another seeder, even if the container would wait longer.
 const LOCK: Duration = Duration::from_secs(10);
 
-/// From the read of resource, workload and objects to the commit that rests on them.
+/// The limit from the read of resource, workload and objects to the commit that depends on them.
 const FRESH: Duration = Duration::from_secs(5);
 
-/// When that read began, and whether this controller still leads.
+/// The time at which that read began, and whether this controller still leads.
 pub struct Basis<'a> {
     pub began: Duration,
     pub lease: &'a LeaseAge,
@@ -51,12 +51,12 @@ pub async fn resolve(target: &Target, id: &str, basis: &Basis<'_>) -> resolve::R
     run.run(connector).await
 }
 
-/// Inserts what is missing unless anything blocks, and writes the credentials of the differences with these ids unless their own
-/// provider does.
+/// Inserts the missing rows unless anything blocks, and writes the credentials of the differences with these ids unless
+/// their own provider blocks.
 pub async fn seed(target: &Target, carried: &[String], basis: &Basis<'_>) -> seed::RunOutcome {
     let Some(connector) = &target.prepared.connector else { return seed::RunOutcome::default() };
     let holds = || basis.holds();
-    // What the workload or the resource takes serves the prediction alone: URL and other fields are a start's business.
+    // The take option of workload or resource serves only the prediction: a start writes the URL and other fields.
     let take = if carried.is_empty() { TakeEnvironment::None } else { TakeEnvironment::Credentials };
     let run = seed::SeedRun {
         desired: &target.prepared.desired,

@@ -1,4 +1,4 @@
-//! The resource: its fields, its words, and what its controller may do.
+//! The resource: its fields, its reasons, and the permissions of its controller.
 
 pub mod rbac;
 pub mod reason;

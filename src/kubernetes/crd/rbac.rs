@@ -3,20 +3,20 @@
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
-/// In every namespace that it watches.
+/// In every watched namespace.
 pub fn rules() -> Vec<PolicyRule> {
     let read = ["get", "list", "watch"];
     vec![
         rule("aiproviders.dev", &["aiproviderseeds"], &["list", "watch"]),
         rule("aiproviders.dev", &["aiproviderseeds/status"], &["patch"]),
         rule("apps", &["deployments", "statefulsets"], &read),
-        // Only metadata is watched; the one object that a pod template names is read.
+        // Only metadata is watched; a full read is limited to the objects that a pod template names.
         rule("", &["secrets", "configmaps"], &read),
         rule("", &["events"], &["create"]),
     ]
 }
 
-/// In its own namespace, with `--leader-elect`: of the Lease of this name alone, which the chart creates.
+/// In its own namespace, with `--leader-elect`: only for the Lease of this name, which the chart creates.
 pub fn leader_election_rules(lease: &str) -> Vec<PolicyRule> {
     let rule = rule("coordination.k8s.io", &["leases"], &["get", "update"]);
     vec![PolicyRule { resource_names: Some(vec![lease.to_owned()]), ..rule }]

@@ -1,4 +1,4 @@
-//! The closed list of reasons: the result of a check, as conditions, Events and metrics spell it.
+//! The closed list of reasons: the result of a check, as written in conditions, Events and metrics.
 
 use crate::words::words;
 
@@ -93,7 +93,7 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// How to say where the database is.
+    /// How the reader can set the location of the database.
     pub fn url(self) -> &'static str {
         self.or_flag("set spec.database.urlSecretRef")
     }
@@ -121,7 +121,7 @@ impl Audience {
     }
 }
 
-/// Why a check ends before the database was read. The message is safe to show and ends with the next step.
+/// Why a check ended before the database was read. The message is safe to show and ends with the next step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckStopped {
     pub reason: Reason,

@@ -6,19 +6,19 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// How many of `providers` there may be.
+/// The most `providers`.
 pub const MAX_PROVIDERS: usize = 256;
-/// How many of `conflicts` there may be.
+/// The most `conflicts`.
 pub const MAX_CONFLICTS: usize = 64;
-/// How many of `agreements` there may be.
+/// The most `agreements`.
 pub const MAX_AGREEMENTS: usize = 256;
-/// How many `credentials` an agreement may have; if there are more, none is remembered. (Coder: at most 5 keys.)
+/// The most `credentials` of an agreement; with more, none is recorded. (Coder: at most 5 keys.)
 pub const MAX_CREDENTIALS: usize = 16;
-/// How many of `warnings` there may be.
+/// The most `warnings`.
 pub const MAX_WARNINGS: usize = 32;
-/// How many of `undescribed` there may be.
+/// The most `undescribed`.
 pub const MAX_UNDESCRIBED: usize = crate::plan::undescribed::LISTED;
-/// How many `variables` a warning may have.
+/// The most `variables` of a warning.
 pub const MAX_VARIABLES: usize = 16;
 
 /// The result of the last check. The controller writes it only when it changes.
@@ -146,7 +146,7 @@ pub struct DatabaseWatchStatus {
 pub enum WatchState {
     Listening,
     Polling,
-    /// A word that a newer controller wrote. Never written.
+    /// A value from a newer controller. Never written.
     #[default]
     #[serde(other)]
     Unknown,
@@ -160,7 +160,7 @@ pub enum PollingReason {
     NotAnnounced,
     Unavailable,
     Off,
-    /// A word that a newer controller wrote. Never written.
+    /// A value from a newer controller. Never written.
     #[default]
     #[serde(other)]
     Unknown,
@@ -201,7 +201,7 @@ pub enum ProviderState {
     SettingsDiffer,
     Deleted,
     Unsupported,
-    /// A word that a newer controller wrote. Never written.
+    /// A value from a newer controller. Never written.
     #[default]
     #[serde(other)]
     Unknown,
@@ -252,7 +252,7 @@ pub enum Changed {
     Environment,
     Database,
     Both,
-    /// A word that a newer controller wrote. Never written.
+    /// A value from a newer controller. Never written.
     #[default]
     #[serde(other)]
     Unknown,

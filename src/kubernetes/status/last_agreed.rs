@@ -1,5 +1,5 @@
-//! Who changed: what is remembered of a provider while both sides agree on it, and what follows once they do not. Functions of
-//! values. Nothing is claimed that was not seen: without an earlier agreement, or for another row, there is no answer.
+//! Which side changed: the record of a provider while both sides agree, and the conclusion once they do not. Functions of
+//! values. It claims only what was observed: without an earlier agreement, or for another row, there is no answer.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::kubernetes::crd::status::{AgreementStatus, Changed, MAX_AGREEMENTS, M
 use crate::plan::CredentialSides;
 use crate::report::minute;
 
-/// Both sides of one provider at one look: hashes of their canonical records, and fingerprints of their credentials.
+/// Both sides of one provider at one check: hashes of their canonical records, and fingerprints of their credentials.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderHashes {
     pub provider: String,
@@ -34,7 +34,7 @@ impl ProviderHashes {
     }
 }
 
-/// The side that has changed since the last agreement, and the time of that. `None`: unknown, or neither.
+/// The side that has changed since the last agreement, and the time of that agreement. `None`: unknown, or neither.
 pub fn changed_side(agreements: &[AgreementStatus], record: &ProviderHashes) -> Option<(Changed, Time)> {
     let last = agreements.iter().find(|last| last.name == record.provider && last.id == record.row)?;
     let changed = match (record.environment != last.hash, record.database != last.hash) {
@@ -46,8 +46,8 @@ pub fn changed_side(agreements: &[AgreementStatus], record: &ProviderHashes) -> 
     Some((changed, last.time.clone()))
 }
 
-/// May the controller by itself overwrite the credentials of the row? Only if it is still the row of the last agreement and holds
-/// exactly what both sides agreed on then, so that it was the environment that changed.
+/// Whether the controller may overwrite the credentials of the row by itself: only if it is still the row of the last
+/// agreement and contains exactly the agreed credentials, so that the environment is the side that changed.
 pub fn may_carry(agreements: &[AgreementStatus], record: &ProviderHashes) -> bool {
     let last = agreements.iter().find(|last| last.name == record.provider && last.id == record.row);
     let (Some(last), Some(sides)) = (last, &record.credentials) else { return false };
@@ -68,8 +68,8 @@ pub fn sentence(changed: Changed, since: &Time) -> String {
     format!(" ({who} changed since {})", minute(&since.0.to_string()))
 }
 
-/// The agreements after a check that found these records, with the times of before where nothing is new. What has another row, or
-/// none, or is not in the environment any more, is forgotten. What is remembered stays before what could be.
+/// The agreements after a check with these records; an unchanged agreement keeps its time. An entry is dropped if its
+/// provider has another row or none, or is no longer in the environment. Existing entries take precedence over new ones.
 pub fn update(agreements: &[AgreementStatus], records: &[ProviderHashes], now: &Time) -> Vec<AgreementStatus> {
     let records = unambiguous(records);
     let of = |last: &AgreementStatus| records.iter().find(|r| r.provider == last.name && r.row == last.id);
@@ -87,7 +87,7 @@ pub fn update(agreements: &[AgreementStatus], records: &[ProviderHashes], now: &
     all
 }
 
-/// The time of what agrees now is now. Apart from [`update`], because time alone is not worth a write.
+/// Sets the time of current agreements. Separate from [`update`], because time alone does not justify a write.
 pub fn touch(agreements: &mut [AgreementStatus], records: &[ProviderHashes], now: &Time) {
     for last in agreements {
         let agrees = |r: &ProviderHashes| {
@@ -105,7 +105,7 @@ fn agreement(record: &ProviderHashes, now: &Time) -> AgreementStatus {
     AgreementStatus { name: provider, id: row, hash: environment, credentials, time: now.clone() }
 }
 
-/// Names as they are shown may be cut: of two that look the same nothing is remembered.
+/// Shown names may be cut: if two look the same, neither is recorded.
 fn unambiguous(records: &[ProviderHashes]) -> Vec<&ProviderHashes> {
     let (mut once, mut twice) = (BTreeSet::new(), BTreeSet::new());
     for record in records {
@@ -147,7 +147,7 @@ mod tests {
         assert_eq!(who(record("a", "1", "y", "x")), Some((Changed::Environment, 0)));
         assert_eq!(who(record("a", "1", "x", "y")), Some((Changed::Database, 0)));
         assert_eq!(who(record("a", "1", "y", "z")), Some((Changed::Both, 0)));
-        // Only keys differ, of which nothing is remembered.
+        // Only keys differ, which are not part of the record.
         assert_eq!(who(record("a", "1", "x", "x")), None);
         // Another row, another provider.
         assert_eq!(who(record("a", "2", "y", "x")), None);
@@ -162,7 +162,7 @@ mod tests {
         ProviderHashes { credentials: Some(credentials), ..record("a", "1", "x", "x") }
     }
 
-    /// P15, as a function of values: each line but the first is a reason not to.
+    /// The property as a function of values: each line but the first is a reason against it.
     #[test]
     fn only_what_both_sides_last_agreed_on_may_be_carried() {
         let agreed = update(&[], &[with_keys(&["k"], &["k"])], &at(0));
@@ -178,7 +178,7 @@ mod tests {
         assert!(!may(both), "agreed on another URL");
         assert!(!may(ProviderHashes { credentials: None, ..with_keys(&["n"], &["k"]) }), "not compared");
         assert!(!may_carry(&[], &with_keys(&["n"], &["k"])), "no memory");
-        // The memory outlives a difference and a look that compared nothing, and goes with a new URL.
+        // The record survives a difference and a check that compared nothing, but not a new URL.
         let later = update(&agreed, &[with_keys(&["n"], &["other"])], &at(1));
         assert_eq!(update(&later, &[record("a", "1", "x", "x")], &at(2)), agreed);
         let both = ProviderHashes { environment: "y".into(), database: "y".into(), ..with_keys(&["n"], &["k"]) };
@@ -227,7 +227,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against a model that knows when each row of each provider was last seen in agreement, and on what.
+        /// Compared with a model that knows when each row of each provider was last in agreement, and on which values.
         #[test]
         fn no_false_claim(looks in prop::collection::vec(prop::collection::vec(
             (prop::sample::select(vec!["a", "b"]), prop::sample::select(vec!["1", "2"]),

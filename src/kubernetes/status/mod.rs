@@ -1,4 +1,4 @@
-//! From what a check saw to the status of the resource: functions of values.
+//! Turns the result of a check into the status of the resource: functions of values.
 
 pub mod conditions;
 pub mod last_agreed;

@@ -1,5 +1,5 @@
-//! What an operator decided by the annotation `aiproviders.dev/resolve`: a function of texts. A decision names the conflict that
-//! was seen, and its id names both sides: a second time it is about nothing any more.
+//! The operator's decision in the annotation `aiproviders.dev/resolve`: a function of texts. A decision names the
+//! conflict that the operator saw, whose id identifies both sides, so that it has no effect a second time.
 
 use sha2::{Digest, Sha256};
 
@@ -10,7 +10,7 @@ use crate::kubernetes::crd::status::{AIProviderSeedStatus, ProviderState};
 use crate::options::resolve::{ID_FORM, is_id};
 use crate::provider::{hex, redact};
 
-/// How many conflicts of now a refusal names.
+/// The most current conflicts that a refusal names.
 const NAMED: usize = 5;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl Decision {
     }
 }
 
-/// The form in which the status remembers a value. An invalid one may be anything, and is not repeated.
+/// The form in which the status stores a value. An invalid value may be any text, and is not repeated.
 pub fn token(text: &str) -> String {
     match Decision::parse(text) {
         Decision::Malformed => format!("malformed-{}", &hex(&Sha256::digest(text))[..12]),
@@ -38,7 +38,7 @@ pub fn token(text: &str) -> String {
     }
 }
 
-/// What cannot be carried out whatever the database holds.
+/// The refusal of a decision that cannot be carried out with any content of the database.
 pub fn refusal(decision: &Decision, allow_writes: bool) -> Option<WriteResult> {
     let message = match decision {
         Decision::Malformed => format!(
@@ -62,7 +62,7 @@ pub fn is_current(id: &str, seen: &DatabaseView) -> bool {
     seen.conflicts().iter().any(|conflict| conflict.status.id == id)
 }
 
-/// The conflict of a completed decision has come back.
+/// The conflict of a completed decision has recurred.
 pub fn conflict_recurred(id: &str) -> WriteResult {
     let message = format!(
         "conflict {id} recurred after it was resolved; to decide again, remove the annotation (kubectl annotate … \
@@ -78,14 +78,14 @@ pub fn provider_of<'a>(id: &str, before: Option<&'a AIProviderSeedStatus>, seen:
     now.chain(earlier).find(|conflict| conflict.id == id).map(|conflict| conflict.provider.as_str())
 }
 
-/// Both sides of the conflict's provider are the same. Of a conflict that never was it cannot be said.
+/// Whether both sides of the conflict's provider are equal. `false` for a conflict that was never seen.
 pub fn agrees(provider: Option<&str>, seen: &DatabaseView) -> bool {
     let (Some(provider), DatabaseView::Found { providers, .. }) = (provider, seen) else { return false };
     providers.iter().any(|it| it.name == provider && it.state == ProviderState::InSync)
 }
 
-/// The conflict that was named is not there: because it is settled, or others are, or it never was. `provider`: what
-/// [`provider_of`] knew.
+/// The named conflict does not exist: it is settled, other conflicts exist, or it was never seen. `provider`: the result
+/// of [`provider_of`].
 pub fn conflict_not_found(id: &str, provider: Option<&str>, seen: &DatabaseView) -> WriteResult {
     if agrees(provider, seen) {
         let message = format!("conflict {id} is already resolved: both sides agree, so nothing had to be written");

@@ -1,4 +1,4 @@
-//! A resource as the commands `status`, `check` and `decide` tell it: functions of values.
+//! A resource in the form that `status`, `check` and `decide` print: functions of values.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::kubernetes::crd::status::AIProviderSeedStatus;
 use crate::problem::{Code, Outcome};
 use crate::provider::redact;
 
-/// What `kubectl get` shows, and what to do.
+/// The columns of `kubectl get`, and the next step.
 pub struct Shown {
     pub namespace: String,
     pub name: String,
@@ -34,12 +34,12 @@ pub struct ShownStatus<'a> {
 
 const NOTHING: &str = "–";
 
-/// `now`: seconds of Unix.
+/// `now`: Unix time in seconds.
 pub fn shown(resource: &AIProviderSeed, now: i64) -> Shown {
     let meta = &resource.metadata;
     let status = resource.status.as_ref();
     let ready = status.and_then(|status| find_condition(status, "Ready"));
-    // Of a change that was not seen yet the status says nothing.
+    // The status does not cover a change that was not checked yet.
     let seen = status.and_then(|status| status.observed_generation) >= meta.generation;
     let (ready, in_sync, reason, message) = match (ready, seen) {
         (Some(ready), true) => {
@@ -86,7 +86,7 @@ fn age(seconds: i64) -> String {
     }
 }
 
-/// How `status` ends for a resource whose condition Ready says this.
+/// The exit of `status` for a resource with this condition Ready.
 fn outcome(ready: &str, reason: &str) -> Outcome {
     if ready == "True" {
         return Outcome::Ok;
@@ -99,14 +99,14 @@ fn outcome(ready: &str, reason: &str) -> Outcome {
     }
 }
 
-/// Of several the first in this order: what stops a start and a person can settle comes first.
+/// The first outcome in this order: a state that stops a start and that an operator can settle has precedence.
 pub fn first(outcomes: impl Iterator<Item = Outcome>) -> Outcome {
     const ORDER: [Outcome; 4] = [Outcome::Conflict, Outcome::Invalid, Outcome::Unusable, Outcome::Unavailable];
     let outcomes: Vec<Outcome> = outcomes.collect();
     ORDER.into_iter().find(|outcome| outcomes.contains(outcome)).unwrap_or(Outcome::Ok)
 }
 
-/// Each conflict that the status has, once: id and provider. The second is whether there are more than it holds.
+/// Each conflict in the status once: id and provider. The flag tells whether there are more than the status holds.
 pub fn conflicts(status: Option<&AIProviderSeedStatus>) -> (Vec<(&str, &str)>, bool) {
     let Some(status) = status else { return (Vec::new(), false) };
     let mut known: Vec<(&str, &str)> = Vec::new();
@@ -120,17 +120,17 @@ pub fn conflicts(status: Option<&AIProviderSeedStatus>) -> (Vec<(&str, &str)>, b
     (known, all as usize > status.conflicts.len())
 }
 
-/// Why the controller would not write for this resource, whatever is decided.
+/// Why the controller would refuse any write for this resource.
 pub fn write_not_permitted(status: &AIProviderSeedStatus) -> Option<&str> {
     let conditions = ["Ready", SEEDED].into_iter().filter_map(|kind| find_condition(status, kind));
     let refused = conditions.into_iter().find(|condition| condition.reason == WriteReason::WriteNotPermitted.as_str());
     refused.map(|condition| condition.message.as_str())
 }
 
-/// How far the controller is with a decision.
+/// The controller's progress with a decision.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// With what it says in the meantime.
+    /// With its message in the meantime.
     Waiting(Option<String>),
     Done(String),
     Refused(String, Code),
@@ -147,7 +147,8 @@ pub fn answer(status: Option<&AIProviderSeedStatus>, token: &str) -> Answer {
     if handled && reason == WriteReason::Resolved.as_str() {
         return Answer::Done(message);
     }
-    // A controller without --allow-writes says what to run instead, and leaves the decision to one that may.
+    // A controller without --allow-writes names the command to run instead, and leaves the decision to one that may
+    // write.
     let is_left = || message.contains(&format!("--take {side} --conflict {id}"));
     if reason == WriteReason::ResolveRefused.as_str() && (handled || is_left()) {
         let is_there = conflicts(status).0.iter().any(|(known, _)| *known == id);
@@ -158,7 +159,7 @@ pub fn answer(status: Option<&AIProviderSeedStatus>, token: &str) -> Answer {
     Answer::Waiting(is_pending.then_some(message))
 }
 
-/// The code at the end of a sentence of the controller: `… (lock_timeout); retrying`.
+/// The code at the end of a controller's sentence: `… (lock_timeout); retrying`.
 pub fn code_in(message: &str) -> Option<Code> {
     Code::ALL.iter().copied().find(|code| message.contains(&format!("({code})")))
 }
@@ -214,7 +215,7 @@ mod tests {
         ] {
             assert_eq!(outcome(1, Some((ready, reason))), expected, "{reason}");
         }
-        // Neither a resource that was not looked at nor a change that was not seen is ready.
+        // A resource without a check is not ready, nor is one with an unchecked change.
         assert_eq!(outcome(1, None), Outcome::Unavailable);
         assert_eq!(outcome(2, Some(("True", "InSync"))), Outcome::Unavailable);
         assert_eq!(shown(&resource(2, Some(("True", "InSync"))), 0).in_sync, "Unknown");

@@ -1,5 +1,5 @@
-//! A manifest as a value, within a bound: what an alias of YAML repeats, or a list of empty lists, takes far more memory than
-//! its text.
+//! A manifest as a value of limited size: a repeated YAML alias, or a list of empty lists, takes far more memory than its
+//! text.
 
 use std::cell::Cell;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Of a node in memory, beside its text; a little more than what it takes.
+/// The memory of a node beside its text, rounded up.
 const NODE: usize = 96;
 
 /// Bytes that values may still take.
@@ -25,12 +25,12 @@ impl Room {
         self.left.get()
     }
 
-    /// What was taken since is free again.
+    /// Frees the room taken since then.
     pub fn restore(&self, left: usize) {
         self.left.set(left);
     }
 
-    /// An error came from here.
+    /// Whether the limit caused an error.
     pub fn is_full(&self) -> bool {
         self.full.get()
     }

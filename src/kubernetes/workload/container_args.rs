@@ -1,4 +1,4 @@
-//! The options in the command and arguments of a container, read by the same code as in the container.
+//! The options in the command and arguments of a container, parsed by the same code as in the container.
 
 use clap::error::ErrorKind;
 use k8s_openapi::api::core::v1::Container;
@@ -13,11 +13,11 @@ use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
 const PROGRAM: &str = "ai-provider-seed";
-/// Of a help that is not printed.
+/// For a help text that is not printed.
 const ANY_WIDTH: usize = 80;
 
-/// The options as texts, and what is wrong with the arguments. A container that runs another program (Coder itself, say) has
-/// options only in its variables.
+/// The options as texts, and the problem of the arguments. A container that runs another program (for example Coder
+/// itself) has options only in its variables.
 pub fn texts(container: &Container, environment: &ContainerEnv) -> Result<(RawOptions, Option<Problem>), CheckStopped> {
     let own_command = container.command.iter().flatten().count() > 0;
     let words = match words(container, environment)? {
@@ -52,7 +52,7 @@ pub fn texts(container: &Container, environment: &ContainerEnv) -> Result<(RawOp
     }
 }
 
-/// A path to the program, but no script that mentions it.
+/// A path to the program, but not a script that mentions it.
 fn is_program(word: &str) -> bool {
     word.rsplit('/').next() == Some(PROGRAM) && !word.contains(char::is_whitespace)
 }
@@ -85,7 +85,7 @@ fn words(container: &Container, environment: &ContainerEnv) -> Result<Result<Vec
     Ok(Ok(words))
 }
 
-/// The inner `Err`: it would have so many bytes.
+/// The inner `Err`: the number of bytes that would be too many.
 fn expand(
     word: &str,
     field: &str,

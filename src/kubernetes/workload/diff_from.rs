@@ -1,5 +1,6 @@
-//! `--from` of `diff` and `resolve`: environment and options of a workload, from a cluster or from manifests, by the controller's own code. What
-//! differs from the controller is who is told what to do next, and that flags of the command line stand above everything.
+//! `--from` of `diff` and `resolve`: environment and options of a workload, from a cluster or from manifests, read by the
+//! controller's own code. Only two things differ: the reader of the next steps, and the precedence of the command line's
+//! flags.
 
 use kube::Client;
 
@@ -22,7 +23,7 @@ use crate::report;
 use crate::run::prepare::{Prepared, authentication, connector};
 use crate::store::connect::{ConnectionSource, Connector};
 
-/// What this machine says: flags, the options of this run, and the variables of the connection.
+/// The settings of this machine: flags, the options of this run, and the variables of the connection.
 pub struct Local {
     pub flags: RawOptions,
     pub options: Options,
@@ -35,18 +36,18 @@ impl Local {
     }
 }
 
-/// Where the workload is looked for, time and again. `again`: the options that name it.
+/// The source of the workload for repeated reads. `again`: the options that name it.
 pub enum WorkloadSource {
     Cluster { client: Client, namespace: String, wanted: WorkloadName, container: String, again: Vec<String> },
     Manifests { workload: Box<Workload>, objects: Objects, container: String },
 }
 
-/// The environment of a workload, judged.
+/// The judged environment of a workload.
 pub struct WorkloadInputs {
     pub place: report::EnvironmentSource,
     pub options: Options,
     pub prepared: Result<Prepared, Findings>,
-    /// The connection is the container's own.
+    /// Whether the connection is the container's own.
     pub database_of_container: bool,
 }
 
@@ -173,12 +174,12 @@ fn answer(workload: &Workload, objects: &Objects, container: &str, local: &Local
         Err(TargetError::Invalid(refused)) => Err(told(refused, objects.partial)),
     };
     let place = place(workload, &container.name, &inputs.variables, elsewhere);
-    // Local again: it is this process that leaves the message.
+    // Local again, since this process writes the message.
     options.termination_log.clone_from(&local.options.termination_log);
     Ok(WorkloadInputs { place, options, prepared, database_of_container: !elsewhere })
 }
 
-/// The variables of this machine are not read for the container's connection.
+/// This machine's variables are not read for the container's connection.
 fn of_container_database(problem: Problem, options: &Options) -> Problem {
     match (problem.code, &options.database) {
         (Code::DatabaseUrlMissing, DatabaseSource::PgVariables) => {
@@ -263,7 +264,7 @@ fn place(
     }
 }
 
-/// Options for a run that came to no workload: nothing of it may pass for "does not stop the start" but by a flag.
+/// Options for a run without a workload: only a flag may make it look like "does not stop the start".
 pub fn without_workload(local: &Local) -> Options {
     let mut options = local.options.clone();
     if !local.flags.is_given("block-on") {

@@ -1,5 +1,5 @@
-//! `$(NAME)` in values, commands and arguments, as the kubelet expands it: `$$` is `$`, what cannot be resolved stays as it is
-//! written, and a value that was put in is not looked at again.
+//! `$(NAME)` in values, commands and arguments, as the kubelet expands it: `$$` is `$`, an unresolved reference stays as
+//! written, and an inserted value is not expanded again.
 
 /// One piece of a text.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub enum Piece<'a> {
     Reference(&'a str),
 }
 
-/// The text in pieces; `$$` becomes one `$`. Takes time in proportion to the text, whatever it contains.
+/// Splits the text into pieces; `$$` becomes one `$`. Takes time in proportion to the length of any text.
 pub fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     let last_close = text.rfind(')');
     let mut at = 0;
@@ -25,7 +25,8 @@ pub fn pieces(text: &str) -> impl Iterator<Item = Piece<'_>> {
     })
 }
 
-/// The piece that begins with the `$` here, and its length as written. Without a `)` in the rest nothing looks for one.
+/// The piece that begins with the `$` here, and its length as written. Without a `)` in the rest, no search is made for
+/// one.
 fn behind_dollar(text: &str, has_close: bool) -> (Piece<'_>, usize) {
     let reference = text.strip_prefix("$(").filter(|_| has_close).and_then(|inner| inner.split_once(')'));
     if let Some((name, _)) = reference {
@@ -33,14 +34,14 @@ fn behind_dollar(text: &str, has_close: bool) -> (Piece<'_>, usize) {
     } else if text.starts_with("$$") {
         (Piece::Literal("$"), "$$".len())
     } else {
-        // `$x` stays, and so does a `$(` that is never closed, with what follows it still to be read.
+        // `$x` stays, and so does a `$(` without an end; the text after it is still read.
         let end = 1 + usize::from(text.starts_with("$("));
         (Piece::Literal(&text[..end]), end)
     }
 }
 
-/// Is this a variable that Kubernetes makes for a Service? `links` is the pod's `enableServiceLinks`: without them there are
-/// only those of the API server.
+/// Whether Kubernetes creates this variable for a Service. `links` is the pod's `enableServiceLinks`: without it, only
+/// those of the API server exist.
 pub fn is_service_variable(name: &str, links: bool) -> bool {
     if !links && !name.starts_with("KUBERNETES_") {
         return false;
@@ -128,7 +129,7 @@ mod tests {
         }
     }
 
-    /// Each of them looked for its end to the end of the text: half a minute for a megabyte.
+    /// Each reference used to be searched to the end of the text: half a minute for a megabyte.
     #[test]
     fn unclosed_references_take_linear_time() {
         let text = "$(".repeat(4 << 20);
@@ -157,7 +158,7 @@ mod tests {
         }
     }
 
-    /// The kubelet's loop over bytes, word for word.
+    /// The kubelet's loop over bytes, statement for statement.
     fn model(input: &[u8], look_up: &dyn Fn(&str) -> Option<String>) -> Vec<u8> {
         let (mut out, mut checkpoint, mut cursor) = (Vec::new(), 0, 0);
         while cursor < input.len() {

@@ -1,5 +1,5 @@
-//! Reads from the API server what a check looks at: one workload, and the Secrets and ConfigMaps that it mentions, one after the
-//! other. Of each only the keys that are used are kept.
+//! Reads the objects of a check from the API server: one workload, and the Secrets and ConfigMaps that it mentions, one
+//! after another. Only the used keys of each are kept.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::kubernetes::crd::spec::annotation;
 use crate::options::WorkloadKind;
 use crate::problem::{Code, Problem};
 
-/// Of a workload as JSON. Each entry of an environment, 13 bytes there, takes 30 times that in memory.
+/// For a workload as JSON. Each entry of an environment, 13 bytes there, takes 30 times that in memory.
 pub const MAX_WORKLOAD_BYTES: usize = 1 << 20;
 /// For all objects of a check.
 pub const LIMIT: Duration = Duration::from_secs(30);
@@ -27,7 +27,7 @@ pub const LIMIT: Duration = Duration::from_secs(30);
 /// Why there is nothing to judge.
 pub enum FetchError {
     Api(ApiError),
-    /// More than is read for one check.
+    /// The objects exceed a limit.
     TooMuch(Problem),
 }
 
@@ -37,7 +37,7 @@ impl From<ApiError> for FetchError {
     }
 }
 
-/// `None`: there is none of this name.
+/// `None`: no workload has this name.
 pub async fn workload(
     client: &Client,
     namespace: &str,
@@ -76,7 +76,7 @@ where
     Ok(Some(call(&what, parsed).await?))
 }
 
-/// Those that are mentioned. Whether they are too many is known before the first one is read.
+/// Reads the mentioned objects. Their number is checked before the first read.
 pub async fn objects(client: &Client, namespace: &str, names: &Names) -> Result<Objects, FetchError> {
     if let Some(problem) = names.too_many() {
         return Err(FetchError::TooMuch(problem));
@@ -109,7 +109,7 @@ pub async fn objects(client: &Client, namespace: &str, names: &Names) -> Result<
 
 struct Full;
 
-/// Only the used parts, as long as there is room for them.
+/// Keeps only the used parts, as long as there is room.
 fn used<V, T: AsRef<[u8]>>(
     data: BTreeMap<String, V>,
     keys: &UsedKeys,

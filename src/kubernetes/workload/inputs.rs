@@ -1,5 +1,5 @@
-//! From a pod template and the objects it mentions to the providers, options and database of one container, for the controller
-//! and for `diff --from`. Functions of values; the objects are fetched elsewhere.
+//! Turns a pod template and the objects that it mentions into the providers, options and database of one container, for
+//! the controller and for `diff --from`. Functions of values; other code fetches the objects.
 
 use std::cell::RefCell;
 
@@ -24,7 +24,7 @@ pub struct Target {
     pub options: Options,
 }
 
-/// Why it is not asked.
+/// Why the database is not queried.
 pub enum TargetError {
     Stopped(CheckStopped),
     /// The environment's own problems, as a seed would print them.
@@ -37,20 +37,20 @@ impl From<CheckStopped> for TargetError {
     }
 }
 
-/// What a container sees.
+/// The inputs of a container.
 pub struct ContainerInputs<'a> {
     workload: &'a Workload,
     container: &'a Container,
     objects: &'a Objects,
     pub variables: Vec<Variable>,
-    /// The faults of its arguments.
+    /// The fault of its arguments.
     usage: Option<Problem>,
     /// Objects that were not given and may set any variable.
     missing: Vec<String>,
 }
 
 impl<'a> ContainerInputs<'a> {
-    /// And the options in its command and arguments, unread.
+    /// Also the options in its command and arguments, unparsed.
     pub fn of(
         workload: &'a Workload,
         container: &'a Container,
@@ -62,7 +62,7 @@ impl<'a> ContainerInputs<'a> {
         Ok((ContainerInputs { workload, container, objects, variables, usage, missing: environment.missing }, texts))
     }
 
-    /// The environment judged; `connect` says where the database is.
+    /// Judges the environment; `connect` gives the location of the database.
     pub fn prepare(
         &self,
         options: &mut Options,
@@ -70,7 +70,7 @@ impl<'a> ContainerInputs<'a> {
         connect: impl FnOnce(&Options, &mut Vec<Problem>) -> Result<Option<Connector>, CheckStopped>,
     ) -> Result<Target, TargetError> {
         findings.problems.extend(self.usage.clone());
-        // The message goes to the container, not to this process.
+        // The message belongs to the container, not to this process.
         options.termination_log = None;
         if options.env_file.is_some() {
             let message = "--env-file names a file, which only the pod can read; give the variables as env or envFrom";
@@ -93,7 +93,7 @@ impl<'a> ContainerInputs<'a> {
                 refused.warnings.extend(also_seeds);
                 Err(TargetError::Invalid(refused))
             }
-            // For nothing desired a database is looked at only by the way.
+            // Without desired providers, the read of the database is optional.
             (Ok(prepared), Some(stop)) if !prepared.desired.is_empty() => Err(stop.into()),
             (Ok(mut prepared), _) => {
                 prepared.warnings.extend(also_seeds);
@@ -103,7 +103,7 @@ impl<'a> ContainerInputs<'a> {
     }
 }
 
-/// An unknown value of the database's variables.
+/// Whether the problem is an unknown value of the database's variables.
 pub fn is_of_unknown_database(problem: &Problem) -> bool {
     problem.code == Code::EnvironmentUnknown && problem.variables.iter().any(|name| is_of_database(name))
 }
@@ -113,7 +113,7 @@ fn is_of_database(name: &str) -> bool {
     option || DATABASE_URL_VARIABLES.contains(&name)
 }
 
-/// Where the container's own environment says it is.
+/// The location of the database from the container's own environment.
 pub fn from_environment(
     options: &Options,
     variables: &[Variable],
@@ -126,7 +126,7 @@ pub fn from_environment(
     if options.password_file.is_some() {
         return Err(file("--database-password-file"));
     }
-    // What only the pod knows matters only if the URL leaves it out.
+    // A value that only the pod knows matters only if the URL lacks it.
     let unknown = RefCell::new(Vec::new());
     let value = |name: &str| {
         let variable = look_up(variables, name)?;
@@ -144,7 +144,7 @@ pub fn from_environment(
     Ok(if unknown.is_empty() { found } else { Err(unknown) })
 }
 
-/// A path in a URL is one of the pod's, and would be read as one of the controller's own.
+/// A path in a URL belongs to the pod, but would be read on the controller's machine.
 pub fn refuse_files(options: &ConnectOptions, audience: Audience) -> Result<(), CheckStopped> {
     let mut sentences = Vec::new();
     for parameter in options.uses_files() {

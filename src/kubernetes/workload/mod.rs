@@ -1,4 +1,4 @@
-//! From a pod template to the environment and the options of one container.
+//! Turns a pod template into the environment and the options of one container.
 
 mod bounded_value;
 pub mod container_args;

@@ -27,10 +27,10 @@ impl ObjectKind {
     }
 }
 
-/// On a Secret with a database URL: the names of the resources by which the controller may write there, with commas.
+/// On a Secret with a database URL: the resources for which the controller may write there, separated by commas.
 pub const WRITABLE_BY: &str = "aiproviders.dev/writable-by";
 
-/// By name. No `Debug`: it is full of secrets. `None`: there is no such object.
+/// By name. No `Debug`: it is full of secrets. `None`: the object does not exist.
 #[derive(Default)]
 pub struct Objects {
     pub secrets: BTreeMap<String, Option<BTreeMap<String, Vec<u8>>>>,
@@ -43,9 +43,9 @@ pub struct Objects {
     pub encrypted: Vec<(ObjectKind, String)>,
 }
 
-/// Secrets and ConfigMaps that are read for one check.
+/// The most Secrets and ConfigMaps that are read for one check.
 pub const MAX_OBJECTS: usize = 64;
-/// Bytes of the keys that a check uses of them, with their names.
+/// The most bytes of the used keys, with their names.
 pub const MAX_OBJECT_BYTES: usize = 4 << 20;
 
 /// The used part of an object; the rest is dropped right after the read.
@@ -99,7 +99,7 @@ impl Names {
         use_key(&mut self.config_maps, name, key);
     }
 
-    /// More than are read: known before the first of them is.
+    /// Too many objects, which is known before the first read.
     pub fn too_many(&self) -> Option<Problem> {
         let number = self.secrets.len() + self.config_maps.len();
         let message = format!(
@@ -109,7 +109,7 @@ impl Names {
         (number > MAX_OBJECTS).then(|| Problem::new(Code::ObjectsTooMany, message))
     }
 
-    /// They hold more than is kept.
+    /// The used keys exceed the limit.
     pub fn too_large(&self) -> Problem {
         let number = self.secrets.len() + self.config_maps.len();
         let message = format!(
@@ -128,7 +128,8 @@ fn use_key(objects: &mut BTreeMap<String, UsedKeys>, name: &str, key: &str) {
     }
 }
 
-/// Where in a manifest an object is mentioned, for messages: `spec.database.ca`, `env PGPASSWORD of container coder`.
+/// The place in a manifest that mentions an object, for messages: `spec.database.ca`, `env PGPASSWORD of container
+/// coder`.
 pub struct Mention<'a>(pub &'a str);
 
 impl Objects {
@@ -196,12 +197,12 @@ impl Objects {
         }
     }
 
-    /// A key that must be there.
+    /// A required key.
     pub fn required_secret_key(&self, name: &str, key: &str, by: &Mention<'_>) -> Result<&[u8], CheckStopped> {
         self.secret_key(name, key, false, by)?.ok_or_else(|| key_missing(ObjectKind::Secret, name, key, by))
     }
 
-    /// A key that must be there.
+    /// A required key.
     pub fn required_config_map_key(&self, name: &str, key: &str, by: &Mention<'_>) -> Result<&str, CheckStopped> {
         self.config_map_key(name, key, false, by)?.ok_or_else(|| key_missing(ObjectKind::ConfigMap, name, key, by))
     }

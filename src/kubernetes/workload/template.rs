@@ -1,4 +1,4 @@
-//! The workload and the container in it that seeds.
+//! The workload, and its container that seeds.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,7 @@ impl Workload {
         format!("{} {}", self.kind.as_str(), self.name)
     }
 
-    /// For what comes after the template was judged: it is the largest part.
+    /// For the steps after the template was judged, which takes the most memory.
     pub fn without_pod(self) -> Workload {
         Workload { pod: PodSpec::default(), ..self }
     }
@@ -87,14 +87,14 @@ impl Workload {
         })
     }
 
-    /// Coder 2.34 to 2.37 seeds what its own container's environment holds, and compares the keys.
+    /// Coder 2.34 to 2.37 seeds from its own container's environment, and compares the keys.
     pub fn also_seeds(&self, seeding: &Container, objects: &Objects) -> Vec<Problem> {
         let others = self.containers().filter(|container| container.name != seeding.name);
         others.filter_map(|container| also_seeds(container, objects)).collect()
     }
 }
 
-/// Names of another container: a large object that is mentioned thousands of times is not worth a warning.
+/// The limit for names of another container: repeated mentions of a large object do not justify a warning's cost.
 const MAX_LOOKED_AT: usize = 8192;
 
 fn also_seeds(container: &Container, objects: &Objects) -> Option<Problem> {
@@ -104,7 +104,7 @@ fn also_seeds(container: &Container, objects: &Objects) -> Option<Problem> {
     let mut looked_at = 0;
     for from in container.env_from.iter().flatten() {
         let prefixed = |key: &String| format!("{}{key}", from.prefix.as_deref().unwrap_or_default());
-        // Only what was read anyway: a look into further Secrets is not worth a warning.
+        // Only Secrets that were read anyway: a warning does not justify further reads.
         let secret = from.secret_ref.as_ref().and_then(|reference| objects.secrets.get(&reference.name)?.as_ref());
         let map = from.config_map_ref.as_ref().and_then(|reference| objects.config_maps.get(&reference.name)?.as_ref());
         let keys = secret.into_iter().flat_map(|data| data.keys()).chain(map.into_iter().flat_map(|data| data.keys()));

@@ -1,4 +1,4 @@
-//! The task of one listener: announcements start checks; a closed, silent or deaf session ends it.
+//! The task of one listener: announcements start checks; a closed, silent or deaf session ends the task.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub struct Attending {
 }
 
 impl Attending {
-    /// Until it ends. Its place is free afterwards.
+    /// Runs until the listener ends, and frees its place.
     pub async fn run(mut self, mut listener: Listener) -> End {
         let end = self.attend(&mut listener).await;
         if end == End::Dismissed {
@@ -62,7 +62,7 @@ impl Attending {
                         return End::Lost;
                     }
                     let heard = *listener.heard.borrow_and_update();
-                    // They show that announcements arrive; the writer has seen to the checks.
+                    // They prove that announcements arrive; the writer has already started the checks.
                     let ours = heard.announced_by_us - std::mem::replace(&mut by_us, heard.announced_by_us);
                     if ours > 0 {
                         database.state().hears(ours);
@@ -99,12 +99,12 @@ impl Attending {
     }
 }
 
-/// Until it says true.
+/// Waits until the value is true.
 async fn turned(stopped: &mut watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stopped| *stopped).await;
 }
 
-/// Never, if there is no time.
+/// Without a time, this never completes.
 async fn at(time: Option<Instant>) {
     match time {
         Some(time) => sleep_until(time).await,

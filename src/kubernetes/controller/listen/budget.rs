@@ -1,4 +1,4 @@
-//! The number of sessions that listen at once. Resources beyond the budget poll; no place is lent.
+//! Limits the number of concurrent listening sessions. Resources beyond the limit poll; a place is never lent.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -19,12 +19,12 @@ pub struct Place {
 }
 
 impl Budget {
-    /// `most`: in the process.
+    /// `most`: in the whole process.
     pub fn new(most: u16, of_host: u16) -> Self {
         Budget { most, all: Arc::new(Semaphore::new(usize::from(most))), of_host, hosts: Mutex::default() }
     }
 
-    /// `None`: all are taken.
+    /// `None`: all places are taken.
     pub fn take(&self, host: &str) -> Option<Arc<Place>> {
         let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
         let semaphore = hosts.get(host).and_then(Weak::upgrade).unwrap_or_else(|| {

@@ -1,27 +1,28 @@
-//! When a database that announces changes is checked: the first announcement at once, later ones together. A function of times.
+//! When to check a database that announces changes: the first announcement at once, later ones together. A function of
+//! times.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Between two checks of a database that goes on announcing.
+/// The pause between two checks of a database that keeps announcing.
 const SHORT: Duration = Duration::from_secs(1);
-/// The same once it did so for long.
+/// The pause after it has done so for a long time.
 const LONG: Duration = Duration::from_secs(10);
-/// Checks in a row before the pauses are long.
+/// Consecutive checks before the pauses become long.
 const IN_A_ROW: u32 = 5;
 
-/// Announcements of one database that follow each other.
+/// Announcements of one database in quick succession.
 #[derive(Debug, Default)]
 pub struct Burst {
     checks: u32,
-    /// Until then, announcements are gathered.
+    /// Announcements are collected until this time.
     until: Option<Instant>,
     gathered: bool,
 }
 
 impl Burst {
-    /// A change was announced; whether to check now.
+    /// Records an announcement; returns whether to check now.
     pub fn announced(&mut self, now: Instant) -> bool {
         if self.until.is_some_and(|until| now < until) {
             self.gathered = true;
@@ -31,12 +32,12 @@ impl Burst {
         true
     }
 
-    /// When to ask [`Burst::is_due`] again; `None` while it is quiet.
+    /// When to call [`Burst::is_due`] again; `None` if there is nothing to wait for.
     pub fn next(&self) -> Option<Instant> {
         self.until
     }
 
-    /// Whether to check now for what was gathered. Without any it is quiet again.
+    /// Whether to check now because of collected announcements. Without any, the burst is over.
     pub fn is_due(&mut self, now: Instant) -> bool {
         if self.until.is_none_or(|until| now < until) {
             return false;
@@ -60,7 +61,7 @@ impl Burst {
 mod tests {
     use super::*;
 
-    /// When checks happen if changes are announced at these times, in tenths of a second.
+    /// The times of the checks if changes are announced at these times, in tenths of a second.
     fn checks(announced: impl IntoIterator<Item = u64>, end: u64) -> Vec<u64> {
         let start = Instant::now();
         let mut announced = announced.into_iter().peekable();

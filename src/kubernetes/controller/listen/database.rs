@@ -1,4 +1,4 @@
-//! The state of one database in use: its resources, its listener, the announcements and the changes found.
+//! The state of one database in use: its resources, its listener, the announcements, and the changes that checks found.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,14 +17,14 @@ use crate::store::connect::Writers;
 /// The first pause after a listener was lost or could not be opened; it doubles.
 const BACKOFF: Duration = Duration::from_secs(1);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
-/// A listener that lived so long was a good one.
+/// A listener with this lifetime resets the pauses.
 const GOOD: Duration = Duration::from_secs(60);
 
 pub struct Database {
     pub name: String,
-    /// Held by who opens a listener.
+    /// Held while a listener is opened.
     pub gate: tokio::sync::Mutex<()>,
-    /// The controller's own.
+    /// The controller's own writers.
     pub writers: Writers,
     state: Mutex<State>,
 }
@@ -33,13 +33,13 @@ pub struct Database {
 pub struct State {
     pub users: HashMap<Key, User>,
     pub listening: Option<Listening>,
-    /// Why there is none; `None`: none was tried yet.
+    /// Why there is no listener; `None`: no attempt was made yet.
     pub polling: Option<PollingReason>,
     pub retry_at: Option<Instant>,
-    /// In a row.
+    /// Consecutive failures.
     failures: u32,
     pub announced: u64,
-    /// The last change was found, and nothing announced it.
+    /// A check found the last change without an announcement.
     pub not_announced: bool,
 }
 
@@ -53,41 +53,41 @@ pub struct User {
 /// A read of the database.
 struct Read {
     began: Instant,
-    /// What had been announced then.
+    /// The number of announcements at that time.
     announced: u64,
     view: Option<View>,
 }
 
-/// The database's values for each provider of the environment, without those of the environment.
+/// The database's values for each provider of the environment, without the environment's own values.
 #[derive(Debug, PartialEq, Eq)]
 pub struct View(BTreeMap<String, (Option<String>, Option<String>, bool)>);
 
-/// A change that nothing announced so far.
+/// A change without an announcement so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Doubt {
     announced: u64,
     listener_since: Instant,
 }
 
-/// Of a listener: the task that attends to it ends when this is dropped.
+/// A listener: its task ends when this is dropped.
 pub struct Listening {
     pub id: u64,
-    /// From then on nothing was missed, also by those before it that it replaced.
+    /// No announcement was missed from this time on, including the time of replaced listeners.
     pub since: Instant,
     pub opened: Instant,
-    /// The task's. A successor takes it over.
+    /// The place of the task. A successor takes it over.
     pub place: Weak<Place>,
     expected: watch::Sender<Option<Expected>>,
 }
 
-/// A proof that has to arrive.
+/// A proof that must arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expected {
     pub number: u64,
     pub by: Instant,
 }
 
-/// What the task of a listener needs to know; it ends with their sender.
+/// Instructions for the task of a listener, which ends when their sender is dropped.
 pub struct Orders {
     pub expected: watch::Receiver<Option<Expected>>,
     pub _place: Arc<Place>,
@@ -113,7 +113,7 @@ impl State {
         self.not_announced = false;
     }
 
-    /// One more failure in a row; when to try again.
+    /// Counts one more consecutive failure; returns the time of the next try.
     pub fn fails(&mut self) -> Duration {
         self.failures = self.failures.saturating_add(1);
         let pause = BACKOFF.saturating_mul(1 << (self.failures - 1).min(16)).min(LONGEST_BACKOFF);
@@ -122,7 +122,7 @@ impl State {
         pause
     }
 
-    /// The listener's session is over. `None`: another one has its place already.
+    /// The listener's session has ended. `None`: another listener has already replaced it.
     pub fn lost(&mut self, id: u64) -> Option<Duration> {
         let listening = self.listening.take_if(|listening| listening.id == id)?;
         if listening.opened.elapsed() >= GOOD {
@@ -136,7 +136,8 @@ impl State {
         self.not_announced = false;
     }
 
-    /// Keeps what a read found. A doubt: it is not what the one before it found, and nothing was announced in between.
+    /// Stores the result of a read. Returns a doubt if it differs from the previous read and no change was announced in
+    /// between.
     pub fn compare(&mut self, resource: &Key, view: View) -> Option<Doubt> {
         let (listening, announced) = (self.listening.as_ref().map(|listening| listening.since), self.announced);
         let user = self.users.get_mut(resource)?;
@@ -147,7 +148,7 @@ impl State {
         (differs && announced == before.announced).then_some(Doubt { announced, listener_since })
     }
 
-    /// Whether nothing arrived in spite of the listener.
+    /// Whether still no announcement has arrived in spite of the listener.
     pub fn was_not_announced(&mut self, doubt: Doubt) -> bool {
         let since = self.listening.as_ref().map(|listening| listening.since);
         let not_announced = since == Some(doubt.listener_since) && self.announced == doubt.announced;
@@ -161,7 +162,7 @@ impl User {
         self.current = Some(Read { began: now, announced, view: None });
     }
 
-    /// Whether its last read began before this, and none is under way.
+    /// Whether its last read began before this time, and none is in progress.
     pub fn read_before(&self, since: Instant) -> bool {
         self.current.as_ref().or(self.last.as_ref()).is_some_and(|read| read.began < since)
     }
@@ -177,7 +178,7 @@ impl View {
         View(providers.iter().map(of).collect())
     }
 
-    /// In a provider that both know.
+    /// Whether they differ in a provider that both contain.
     fn differs_from(&self, other: &View) -> bool {
         self.0.iter().any(|(name, found)| other.0.get(name).is_some_and(|before| before != found))
     }
@@ -192,7 +193,7 @@ impl Listening {
         (Listening { id, since, opened: Instant::now(), place: weak, expected }, orders)
     }
 
-    /// Whether the time of the last one is over: at a busy database not each check needs to prove it.
+    /// Whether the last proof is old enough: at a busy database not every check needs one.
     pub fn wants_proof(&self) -> bool {
         self.expected.borrow().is_none_or(|expected| Instant::now() >= expected.by)
     }
@@ -212,7 +213,7 @@ mod tests {
         View(BTreeMap::from([("openai".to_owned(), (Some("id".to_owned()), Some(hash.to_owned()), false))]))
     }
 
-    /// A read of the resource that finds this.
+    /// A read of the resource with this result.
     fn read(state: &mut State, hash: &str) -> Option<Doubt> {
         let (key, announced) = (("ns".to_owned(), "coder".to_owned()), state.announced);
         state.users.entry(key.clone()).or_default().begin(Instant::now(), announced);

@@ -12,7 +12,7 @@ pub struct ListenerMetrics {
     announcements: Counter,
 }
 
-/// Dropped, the listener is counted no more.
+/// The listener is counted until this is dropped.
 pub struct Open(Gauge);
 
 impl ListenerMetrics {

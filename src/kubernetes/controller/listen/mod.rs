@@ -1,6 +1,6 @@
-//! One session per database in use that waits for Coder's announcements, so that a change is checked when it happens and not when
-//! the interval ends. It is opened by a check, between the login of the check's own session and its read: so nothing can change
-//! unnoticed in between, and no credential is kept for later.
+//! One session per database in use waits for Coder's announcements, so that a change is checked at once instead of at the
+//! next interval. A check opens it between the login of its own session and its read: so no change is missed in between,
+//! and no credential is stored.
 
 mod attend;
 mod budget;
@@ -27,36 +27,37 @@ use database::{Database, Expected, Listening, View};
 
 pub use metrics::ListenerMetrics;
 
-/// To a session that listens. A check waits for it.
+/// The time to open a listening session. A check waits for it.
 const OPEN: Duration = Duration::from_secs(3);
-/// In the process.
+/// The most listeners in the process.
 pub const MOST: u16 = 64;
-/// Then a listener is replaced: a role may have lost its right to log in, a name may have another address.
+/// The age at which a listener is replaced: its role may have lost the right to log in, or its name may have another
+/// address.
 const OLDEST: Duration = Duration::from_secs(600);
-/// Unlikely changes are checked again after this time.
+/// The pause before a pooler is tried again, since it is unlikely to change.
 const POOLER: Duration = Duration::from_secs(600);
 const STANDBY: Duration = Duration::from_secs(60);
-/// When a proof must have arrived.
+/// The time within which a proof must arrive.
 const PROOF: Duration = Duration::from_secs(5);
-/// For the listeners to end when the process does.
+/// The time for the listeners to end when the process ends.
 const END: Duration = Duration::from_secs(2);
 
 /// The listeners of all databases.
 pub struct Listeners {
-    /// Whether there are any.
+    /// Whether listening is enabled.
     on: bool,
     oldest: Duration,
-    /// Tells the proofs of this process from those of others.
+    /// Distinguishes the proofs of this process from those of others.
     sender: Arc<str>,
     proofs: AtomicU64,
     budget: Budget,
-    /// A listener that is replaced has a successor for a moment: one at a time in the process.
+    /// A replaced listener and its successor coexist for a moment: one such pair at a time in the process.
     successor: Semaphore,
     maps: Mutex<Maps>,
     rechecks: Arc<Rechecks>,
     metrics: ListenerMetrics,
     stopped: watch::Sender<bool>,
-    /// The log says it once.
+    /// Whether the log has reported the end.
     told_end: AtomicBool,
 }
 
@@ -66,7 +67,7 @@ struct Maps {
     used: HashMap<Key, Arc<Database>>,
 }
 
-/// How many sessions listen at once, and for how long each.
+/// The number and the lifetime of listening sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct ListenerLimits {
     pub all: u16,
@@ -75,13 +76,13 @@ pub struct ListenerLimits {
     pub oldest: Duration,
 }
 
-/// That a check is under way of a resource that uses the database.
+/// A check is in progress for a resource that uses the database.
 pub struct Watched {
     database: Arc<Database>,
     resource: Key,
 }
 
-/// Of one check, to be sent behind its read.
+/// The proof of one check, to be sent after its read.
 pub struct Proof {
     database: Arc<Database>,
     sender: Arc<str>,
@@ -89,7 +90,7 @@ pub struct Proof {
 }
 
 impl Listeners {
-    /// `of_host`: at once at one host; `None`: none at all.
+    /// `of_host`: the most listeners at one host; `None`: no listening.
     pub fn new(of_host: Option<u16>, rechecks: Arc<Rechecks>, metrics: ListenerMetrics) -> Self {
         let limits = ListenerLimits { all: MOST, of_host: of_host.unwrap_or_default(), oldest: OLDEST };
         Listeners { on: of_host.is_some(), ..Listeners::within(limits, rechecks, metrics) }
@@ -112,10 +113,11 @@ impl Listeners {
         }
     }
 
-    /// From now on the resource uses the connector's database, whether or not it can be reached. `None`: nothing is listened to.
+    /// Records that the resource uses the connector's database, whether or not it is reachable. `None`: listening is
+    /// disabled.
     pub fn enter(&self, resource: &Key, connector: &Connector) -> Option<Watched> {
         let options = connector.source().options().ok().filter(|_| self.on)?;
-        // All that can make two databases of it; resources with the same may share a listener.
+        // Everything that distinguishes two databases; resources with equal values may share a listener.
         let name = format!("{:?}", (options.hosts(), options.database()));
         let mut maps = self.maps();
         if maps.used.get(resource).is_some_and(|database| database.name != name) {
@@ -132,8 +134,8 @@ impl Listeners {
         self.maps().leave(resource);
     }
 
-    /// Before the read of a check: opens a listener, if possible, which then hears of every later change.
-    /// `session` is the check's own.
+    /// Before the read of a check: opens a listener, if possible, which then receives every later change. `session` is
+    /// the check's own.
     pub async fn prepare(
         self: &Arc<Self>,
         watched: &Watched,
@@ -155,7 +157,7 @@ impl Listeners {
 
     async fn open(self: &Arc<Self>, watched: &Watched, connector: &Connector, session: &Session) {
         let database = &watched.database;
-        // A session that is kept may be older than the promotion of its server.
+        // A pooled session may be older than the promotion of its server.
         let is_new = database.state().listening.is_none();
         let is_standby = is_new && session.in_hot_standby == Some(true) && listen::is_standby(session).await;
         let now = Instant::now();
@@ -169,7 +171,7 @@ impl Listeners {
                     };
                     (place, listening.since, Some(successor))
                 }
-                // It ends just now.
+                // The process is ending.
                 None if *self.stopped.borrow() => return,
                 None if state.retry_at.is_some_and(|at| now < at) => return,
                 None if is_standby => {
@@ -187,18 +189,18 @@ impl Listeners {
         };
         match listen(connector.clone(), Arc::clone(&self.sender), database.writers.clone(), now + OPEN).await {
             Ok(listener) => {
-                // A successor listens before the end of its predecessor.
+                // A successor listens before its predecessor ends.
                 let since = if successor.is_some() { since } else { Instant::now() };
                 self.attend(watched, listener, place, since);
             }
-            // Its predecessor is still good.
+            // The predecessor still works.
             Err(_) if successor.is_some() => {}
             Err(NoListener::Pooler) => database.state().polls(PollingReason::Pooler, Some(now + POOLER)),
             Err(NoListener::Standby) => database.state().polls(PollingReason::Standby, Some(now + STANDBY)),
             Err(NoListener::Failed) => {
                 let pause = database.state().fails();
                 drop(place);
-                // The checks go on meanwhile; one of them tries again.
+                // The checks continue meanwhile; one of them tries again.
                 self.recheck_after(database, pause, 1);
             }
         }
@@ -210,7 +212,7 @@ impl Listeners {
         let id = listening.id;
         {
             let mut state = database.state();
-            // Resources that read earlier may miss changes that this listener no longer hears of.
+            // Resources that read earlier may have missed changes that this listener no longer receives.
             let others = state.users.iter().filter(|(key, user)| **key != watched.resource && user.read_before(since));
             let unheard: Vec<Key> = others.map(|(key, _)| key.clone()).collect();
             // The replaced listener ends with its channel.
@@ -236,7 +238,7 @@ impl Listeners {
         });
     }
 
-    /// Checks of at most so many resources of the database.
+    /// Checks at most this many resources of the database.
     fn recheck_after(self: &Arc<Self>, database: &Arc<Database>, pause: Duration, most: usize) {
         let (listeners, database) = (Arc::clone(self), Arc::downgrade(database));
         tokio::spawn(async move {
@@ -260,14 +262,14 @@ impl Listeners {
         }
     }
 
-    /// The others that use the database are checked; the resource itself looks after its write anyway.
+    /// Checks the other resources that use the database; the resource itself is checked after its write anyway.
     pub fn wrote(&self, resource: &Key) {
         let Some(database) = self.maps().used.get(resource).cloned() else { return };
         let others: Vec<Key> = database.state().users.keys().filter(|user| *user != resource).cloned().collect();
         others.iter().for_each(|other| self.rechecks.ask(other));
     }
 
-    /// After the read of a check: a change that nothing announced shows that announcements are not to be relied on.
+    /// After the read of a check: a change without an announcement shows that announcements are unreliable.
     pub fn compare(self: &Arc<Self>, resource: &Key, found: &DatabaseView) {
         let Some(database) = self.maps().used.get(resource).cloned() else { return };
         let DatabaseView::Found { providers, records, .. } = found else { return };
@@ -283,7 +285,7 @@ impl Listeners {
         });
     }
 
-    /// What the status of the resource tells.
+    /// The listening state in the status of the resource.
     pub fn status_of(&self, resource: &Key) -> Option<DatabaseWatchStatus> {
         let polling = |reason| DatabaseWatchStatus { state: WatchState::Polling, reason: Some(reason) };
         if !self.on {
@@ -322,7 +324,7 @@ impl Maps {
         let mut state = database.state();
         state.users.remove(resource);
         if state.users.is_empty() {
-            // Its orders end with it, and it with them.
+            // Its orders end with it, and it ends with them.
             state.listening = None;
             self.databases.remove(&database.name);
         }
@@ -330,7 +332,7 @@ impl Maps {
 }
 
 impl Proof {
-    /// Sent in the flight of the read, after it. If it cannot be sent, it proves nothing.
+    /// Sent in the round trip of the read, after it. If it cannot be sent, it proves nothing.
     pub async fn send(&self, session: &Session) {
         if listen::prove(session, &self.sender, self.number).await.is_ok()
             && let Some(listening) = &self.database.state().listening

@@ -1,4 +1,4 @@
-//! How many Events may go out: a bucket for each resource, by namespace and name, and one for the process.
+//! Limits the number of Events: one bucket per resource, by namespace and name, and one for the process.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -7,23 +7,23 @@ use tokio::time::Instant;
 
 use crate::kubernetes::controller::index::Key;
 
-/// As client-go has it: 25 at once, then one in 5 minutes.
+/// As in client-go: 25 at once, then one every 5 minutes.
 const RESOURCE: Rate = Rate { burst: 25, every: Duration::from_secs(300) };
 const PROCESS: Rate = Rate { burst: 100, every: Duration::from_millis(500) };
-/// Of the Events that say how many were left out.
+/// For the Events that report the number of suppressed ones.
 const SUMMARY: Rate = Rate { burst: 1, every: Duration::from_secs(300) };
 /// Suppressed Events are counted for this long before the summary.
 const GATHER: Duration = Duration::from_secs(10);
-/// More resources than these have no bucket of their own while they find the process's empty.
+/// Beyond this number, resources get no own bucket while the bucket of the process is empty.
 const MOST: usize = 10_000;
 
 struct Rate {
     burst: u32,
-    /// One more after each.
+    /// The time for one more Event.
     every: Duration,
 }
 
-/// Until when it is not full: each Event puts that off by the rate's pause.
+/// The time at which the bucket is full again: each Event delays it by the rate's pause.
 struct Bucket(Instant);
 
 impl Bucket {
@@ -43,17 +43,17 @@ impl Bucket {
 struct Resource<T> {
     bucket: Bucket,
     summary: Bucket,
-    /// Since when, how many, and of whom.
+    /// The start, the number and the subject of the suppressed Events.
     left_out: Option<(Instant, u64, T)>,
 }
 
-/// `T` is what the Event about those left out needs to know of its resource.
+/// `T` is the information about a resource that the Event about its suppressed Events needs.
 pub struct Budget<T> {
     process: Bucket,
     resources: HashMap<Key, Resource<T>>,
 }
 
-/// Events that were left out.
+/// Suppressed Events.
 #[derive(Debug, PartialEq, Eq)]
 pub struct LeftOut<T> {
     pub count: u64,
@@ -65,7 +65,7 @@ impl<T> Budget<T> {
         Budget { process: Bucket(now), resources: HashMap::new() }
     }
 
-    /// May one more go out? If not, it is counted.
+    /// Whether one more Event may be published. If not, it is counted.
     pub fn take(&mut self, resource: &Key, now: Instant, of: impl FnOnce() -> T) -> bool {
         let has_room = self.process.has(&PROCESS, now);
         if !has_room && self.resources.len() >= MOST && !self.resources.contains_key(resource) {
@@ -88,7 +88,7 @@ impl<T> Budget<T> {
         false
     }
 
-    /// What there is to say now of those left out; from here on it counts as said. Buckets that are full are forgotten.
+    /// The suppressed Events to report now; afterwards they count as reported. Full buckets are dropped.
     pub fn left_out(&mut self, now: Instant) -> Vec<LeftOut<T>> {
         let Budget { process, resources } = self;
         let mut due = Vec::new();
@@ -104,7 +104,7 @@ impl<T> Budget<T> {
         due
     }
 
-    /// The resource is gone, and with it the count. Its bucket stays, so that a recreated resource gets no new one.
+    /// Drops the count of a deleted resource. Its bucket stays, so that a recreated resource gets no new one.
     pub fn forget(&mut self, resource: &Key) {
         if let Some(entry) = self.resources.get_mut(resource) {
             entry.left_out = None;

@@ -1,4 +1,5 @@
-//! The object of an Event: core/v1, because `events.k8s.io/v1` refuses `lastTimestamp`, by which `kubectl describe` sorts.
+//! The object of an Event: core/v1, because `events.k8s.io/v1` refuses `lastTimestamp`, by which `kubectl describe`
+//! sorts.
 
 use k8s_openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, Time};
@@ -11,17 +12,17 @@ use crate::kubernetes::status::observation::EventSubject;
 use crate::provider::redact;
 
 pub const CONTROLLER: &str = "ai-provider-seed";
-/// Bytes of the resource's name in the Event's; a dot and [`suffix`] follow, and 253 are allowed.
+/// The most bytes of the resource's name in the Event's name; a dot and [`suffix`] follow, and 253 are allowed.
 const NAME: usize = 230;
 
-/// What an Event is about.
+/// The subject of an Event.
 pub struct Subject<'a> {
-    /// The live resource's: `kubectl describe` finds Events by its uid.
+    /// The metadata of the live resource: `kubectl describe` finds Events by its uid.
     pub meta: &'a ObjectMeta,
     pub workload: Option<&'a EventSubject>,
 }
 
-/// The Event to publish, as reported by `instance`. `at` has microseconds and is another for each Event of the process.
+/// The Event to publish, as reported by `instance`. `at` has microseconds and differs for each Event of the process.
 pub fn event(pending: &PendingEvent, of: &Subject, instance: &str, at: Timestamp) -> Event {
     let second = Time(Timestamp::from_second(at.as_second()).unwrap_or_default());
     Event {
@@ -62,10 +63,10 @@ pub fn event(pending: &PendingEvent, of: &Subject, instance: &str, at: Timestamp
     }
 }
 
-/// The resource's name and the time in hexadecimal digits, so that the order of names is that of time: within a second kubectl
-/// sorts by them.
+/// The resource's name and the time in hexadecimal digits, so that names sort by time: kubectl sorts by name within a
+/// second.
 pub fn name(resource: &str, at: Timestamp) -> String {
-    // A cut name may end in what no part of a DNS name ends in.
+    // The cut name may end in a character that must not end a part of a DNS name.
     let resource = resource[..resource.floor_char_boundary(NAME)].trim_end_matches(['.', '-']);
     format!("{resource}.{:016x}", at.as_microsecond())
 }

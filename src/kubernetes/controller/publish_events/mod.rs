@@ -1,5 +1,5 @@
-//! Publishing of Events. Made by ourselves and not by kube's `Recorder`: it would merge two conflicts into one Event and needs
-//! the right to patch; what we publish are transitions, each its own Event, created once. A check does not wait for it.
+//! Publishes Events. kube's `Recorder` is not used: it would merge two conflicts into one Event and needs permission to
+//! patch, while these Events are transitions, each created once. A check does not wait for publishing.
 
 mod budget;
 mod event;
@@ -25,23 +25,23 @@ use crate::kubernetes::status::conditions::{EventReason, PendingEvent};
 
 pub use self::event::{CONTROLLER, Subject};
 
-/// How often one Event is sent.
+/// The most attempts to send one Event.
 const ATTEMPTS: u32 = 3;
-/// Between two of them, unless the API server asks for another pause, up to the longest.
+/// The pause between two attempts, unless the API server requests another one, up to the longest.
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 pub struct Publisher {
     client: Client,
     metrics: Arc<Metrics>,
-    /// Who reports.
+    /// The reporting instance.
     instance: String,
     budget: Mutex<Budget<ObjectMeta>>,
-    /// Of the last Event, in microseconds since 1970: no two have the same.
+    /// The time of the last Event, in microseconds since 1970: no two Events have the same.
     last: AtomicI64,
     /// Events being sent.
     tasks: Mutex<JoinSet<()>>,
-    /// Namespaces in which the last Event was lost, and how many were in a row.
+    /// Namespaces in which the last Event was lost, with the number of consecutive losses.
     failing: Mutex<HashMap<String, u64>>,
 }
 
@@ -52,8 +52,8 @@ impl Publisher {
         Publisher { client, metrics, instance, budget, last: AtomicI64::default(), tasks, failing }
     }
 
-    /// Sends as many of them as the budgets allow, one after another, without making the caller wait. One that cannot be
-    /// published is lost: the status has what it would say.
+    /// Sends as many Events as the limits allow, one after another, without making the caller wait. An Event that cannot
+    /// be published is lost: the status contains its content.
     pub fn publish(self: &Arc<Self>, now: Instant, of: &Subject, pending: &[PendingEvent]) {
         let resource = key_of(of.meta);
         let may_go = |_: &&PendingEvent| {
@@ -67,7 +67,7 @@ impl Publisher {
         self.spawn(events);
     }
 
-    /// Says of each resource how many Events were left out, once in 5 minutes at most. To be called now and then.
+    /// Reports for each resource how many Events were suppressed, at most once in 5 minutes. Call it regularly.
     pub fn sweep(self: &Arc<Self>, now: Instant) {
         let left_out = lock(&self.budget).left_out(now);
         for left_out in left_out {
@@ -90,7 +90,7 @@ impl Publisher {
         lock(&self.budget).forget(resource);
     }
 
-    /// Waits for the Events being sent, but not longer than this.
+    /// Waits for the Events being sent, up to this limit.
     pub async fn finish(&self, limit: Duration) {
         let tasks = std::mem::take(&mut *lock(&self.tasks));
         // A late Event is lost.
@@ -119,7 +119,7 @@ impl Publisher {
             let result = call(&what, api.create(&PostParams::default(), &event)).await;
             match result {
                 Ok(_) => return self.published(&namespace),
-                // The attempt before arrived, and its answer did not.
+                // The previous attempt arrived, but its answer was lost.
                 Err(error) if error.kind == ApiErrorKind::Conflict && attempt > 1 => return self.published(&namespace),
                 Err(error) if attempt < ATTEMPTS && error.kind == ApiErrorKind::Conflict => {
                     let resource = event.involved_object.name.as_deref().unwrap_or_default();
@@ -141,7 +141,7 @@ impl Publisher {
         }
     }
 
-    /// The log has the first of a row alone; the metric counts each.
+    /// The log reports only the first of several consecutive losses; the metric counts each.
     fn lost(&self, namespace: String, reason: &str, error: &ApiError) {
         self.metrics.event(EventResult::Failed);
         self.metrics.api_error(error.kind);
@@ -169,7 +169,7 @@ fn is_temporary(kind: ApiErrorKind) -> bool {
     matches!(kind, ApiErrorKind::TooManyRequests | ApiErrorKind::Unavailable)
 }
 
-/// What an Event says of its resource.
+/// The identity of the resource in an Event.
 fn identity(meta: &ObjectMeta) -> ObjectMeta {
     ObjectMeta {
         name: meta.name.clone(),

@@ -1,4 +1,5 @@
-//! A resource to its status and Events: check, next status, write it if something but time differs, then the Events.
+//! Turns a resource into its status and Events: check, next status, write it if something but time differs, then the
+//! Events.
 
 mod waiting;
 
@@ -27,15 +28,15 @@ use crate::kubernetes::status::conditions::{ReconcileInput, StatusUpdate, next};
 use crate::kubernetes::status::observation::{DatabaseView, Observation};
 use crate::provider::redact;
 
-/// The writes after a check, which have separate limits.
+/// The limit for the writes after a check, which is separate.
 const WRITING_LIMIT: Duration = Duration::from_secs(150);
-/// The first pause after an error that may mend itself; it doubles.
+/// The first pause after an error that may disappear by itself; it doubles.
 const BACKOFF: Duration = Duration::from_secs(5);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(300);
-/// The token is repeated in the status, so it may not be of any size.
+/// The status repeats the token, so its size is limited.
 const TOKEN: usize = 256;
 
-/// For kube's controller. An error is logged here, and [`on_error`] decides when to come back.
+/// For kube's controller. Errors are logged here, and [`on_error`] decides when to retry.
 pub async fn reconcile(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, ApiError> {
     let meta = guarded.meta_of();
     let resource = key_of(meta);
@@ -54,7 +55,7 @@ pub fn on_error(guarded: Arc<Guarded>, error: &ApiError, context: Arc<Context>) 
     let failures = context.failed(&resource);
     let mut pause =
         spread(backoff(failures, LONGEST_BACKOFF).max(error.retry_after.unwrap_or_default().min(LONGEST_BACKOFF)));
-    // Then the status has to say that nothing was read.
+    // Then the status must say that nothing was read.
     let reconciling =
         Reconciling { context: &context, resource: &resource, meta: guarded.meta_of(), guarded: &guarded };
     if let Some(left) = reconciling.due().and_then(|due| due.checked_duration_since(Instant::now())) {
@@ -86,14 +87,14 @@ struct Reconciling<'a> {
 /// How a check ended.
 enum Ended {
     Told(Reason, Action),
-    /// The database is where there is no room yet.
+    /// The database has another route, which has no room yet.
     Elsewhere,
     /// The process ends.
     Dropped,
 }
 
 impl Reconciling<'_> {
-    /// What waits here is small: each step of the work has its memory only while it lasts.
+    /// The waiting future is small: each step of the work holds its memory only while it runs.
     async fn settle(&self) -> Result<Action, ApiError> {
         let Reconciling { context, resource, .. } = *self;
         let result = loop {
@@ -176,7 +177,7 @@ impl Reconciling<'_> {
         }
         context.checked(resource);
         context.leads_to(resource, turn.route().cloned());
-        // Another word may have been said meanwhile.
+        // The status may have changed meanwhile.
         let old = context.latest_status(resource, meta, seed.status.as_ref());
         let writes = RequestedWrites { context, meta, spec: &seed.spec, checker: &checker, old: old.as_ref() };
         let Ok(written) = timeout(WRITING_LIMIT, writes.run(checked)).await else {
@@ -195,7 +196,7 @@ impl Reconciling<'_> {
         annotation(self.meta, RECONCILE_ANNOTATION).map(|token| redact::truncate_chars(token, TOKEN))
     }
 
-    /// A resource that another version of the definition let in. Its status is read apart from its spec.
+    /// A resource that another version of the definition admitted. Its status is read separately from its spec.
     async fn malformed(&self, error: &str) -> Result<(Reason, Action), ApiError> {
         let message = format!(
             "the spec cannot be read ({}); correct it as described by kubectl explain aps.spec",
@@ -210,14 +211,14 @@ impl Reconciling<'_> {
         Ok((Reason::InvalidSpec, Action::await_change()))
     }
 
-    /// The next status, written if something but time differs, and then its Events.
+    /// Writes the next status if something but time differs, and then publishes its Events.
     async fn conclude(
         &self,
         old: Option<&AIProviderSeedStatus>,
         observation: &Observation,
         outcome: WriteOutcome,
     ) -> Result<AIProviderSeedStatus, ApiError> {
-        // From here on there is something to forget when the resource goes away.
+        // From here on there is memory to drop when the resource is deleted.
         self.context.remember(self.resource);
         let only_at = outcome.only_at.clone();
         let update = self.compute(old, observation, outcome);
@@ -231,7 +232,7 @@ impl Reconciling<'_> {
         Ok(update.status)
     }
 
-    /// The next status and its Events; the gauges of the resource follow it.
+    /// The next status and its Events; also updates the metrics of the resource.
     fn compute(
         &self,
         old: Option<&AIProviderSeedStatus>,
@@ -278,7 +279,7 @@ impl Reconciling<'_> {
         Ok(())
     }
 
-    /// One line of the log and the Events.
+    /// Writes one log line and publishes the Events.
     fn announce(&self, observation: &Observation, update: &StatusUpdate) {
         let context = self.context;
         let (reason, conflicts) = (observation.reason.as_str(), conflicts(&update.status));
@@ -291,7 +292,7 @@ impl Reconciling<'_> {
         context.events.publish(Instant::now(), &of, &update.events);
     }
 
-    /// The next check, if nothing changes before.
+    /// The next check, unless a change comes first.
     fn next_check(&self, observation: &Observation, interval: Duration, requeue_within: Option<Duration>) -> Action {
         if let Some(longest) = requeue_within {
             return Action::requeue(spread(backoff(self.context.failed(self.resource), interval.min(longest))));
@@ -307,7 +308,7 @@ impl Reconciling<'_> {
     }
 }
 
-/// On how many fields environment and database disagree.
+/// The number of fields on which environment and database disagree.
 fn conflicts(status: &AIProviderSeedStatus) -> u32 {
     status.summary.as_ref().and_then(|summary| summary.conflicts).unwrap_or_default()
 }
@@ -316,7 +317,7 @@ fn backoff(failures: u32, longest: Duration) -> Duration {
     BACKOFF.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(longest)
 }
 
-/// 10 % more or less, so that a thousand resources do not come at once.
+/// Varies the pause by 10 %, so that a thousand resources are not checked at the same time.
 fn spread(pause: Duration) -> Duration {
     pause.mul_f64(0.9 + 0.2 * fastrand::f64())
 }

@@ -1,5 +1,5 @@
-//! What comes before a check: the first word about a resource, its turn, and what must be said if that does not come in time.
-//! None of it reads an object or a row.
+//! Steps before a check: the first status of a resource, its turn, and the status to write if the turn does not come in
+//! time. None of these steps reads an object or a row.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -15,20 +15,21 @@ use crate::kubernetes::status::conditions::find_condition;
 use crate::kubernetes::status::observation::Observation;
 use crate::store::pool::{Claim, Turn};
 
-/// Between two checks of a resource that are asked for by annotation.
+/// The pause between two checks of a resource that annotations request.
 const ASKED: Duration = Duration::from_secs(1);
-/// No Ready rests on a read that is older than two intervals and a minute. The rest is for the write that says so.
+/// Ready never depends on a read that is older than two intervals and a minute. The remaining time is for the write that
+/// reports it.
 const OVERDUE: Duration = Duration::from_secs(40);
 /// A check whose turn has come.
 pub(super) struct Admitted {
-    /// Since when it waited.
+    /// The time since which it waited.
     pub asked: Instant,
     pub turn: Turn,
     pub working: Turn,
 }
 
 impl Reconciling<'_> {
-    /// The first word about a new resource, before anything is waited for. `false`: there is nothing to look at.
+    /// Writes the first status of a new resource before any wait. `false`: there is nothing to check.
     pub(super) async fn begin(&self) -> Result<bool, ApiError> {
         let seed = match &self.guarded.0 {
             Ok(seed) if !seed.spec.suspend => seed,
@@ -36,7 +37,7 @@ impl Reconciling<'_> {
         };
         let old = self.context.latest_status(self.resource, self.meta, seed.status.as_ref());
         if old.as_ref().is_none_or(|status| status.conditions.is_empty()) {
-            // Only closed when the process ends.
+            // Closed only when the process ends.
             let _turn = self.context.first_words.acquire().await.ok();
             self.conclude(old.as_ref(), &Observation::progressing(), WriteOutcome::default()).await?;
         }
@@ -59,7 +60,7 @@ impl Reconciling<'_> {
         self.meanwhile(turns).await
     }
 
-    /// Does it, and says meanwhile what must be said. `None`: the process ends.
+    /// Runs the work, and meanwhile writes the status that becomes due. `None`: the process ends.
     pub(super) async fn meanwhile<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let mut ending = self.context.ending.subscribe();
         let ended = async {
@@ -80,7 +81,7 @@ impl Reconciling<'_> {
         }
     }
 
-    /// Until when the status may go on saying Ready without a look.
+    /// The time until which the status may stay Ready without a check.
     pub(super) fn due(&self) -> Option<Instant> {
         let seed = self.guarded.0.as_ref().ok().filter(|seed| !seed.spec.suspend)?;
         let status = self.context.latest_status(self.resource, self.meta, seed.status.as_ref())?;
@@ -88,7 +89,7 @@ impl Reconciling<'_> {
         is_ready.then(|| self.context.last_checked(self.resource) + seed.spec.interval() * 2 + OVERDUE)
     }
 
-    /// No check has finished for so long that the last result no longer counts.
+    /// Reports that no check has finished for so long that the last result no longer counts.
     pub(super) async fn overdue(&self) {
         let message = "the last check is older than twice the interval, and one more has not ended: it waits for its turn, \
                        for the database or for the API server; see the log of the controller";

@@ -16,7 +16,7 @@ use crate::kubernetes::status::observation::{DatabaseView, Observation};
 use crate::kubernetes::status::resolve_annotation::{self, Decision};
 use crate::kubernetes::status::write_result::{self, ConditionUpdate, WriteReason, WriteResult};
 
-/// What became of the decision.
+/// The result of the decision.
 #[derive(Default)]
 pub(super) struct DecisionOutcome {
     pub handled: LastHandled,
@@ -25,12 +25,13 @@ pub(super) struct DecisionOutcome {
     pub newer_status: Option<AIProviderSeedStatus>,
     pub only_at: Option<String>,
     pub superseded: bool,
-    /// What the database held after a write.
+    /// The content of the database after a write.
     pub observation: Option<Observation>,
 }
 
 impl WriteOutcome {
-    /// A decision that was not considered yet, so that the condition does not go on reporting the one before.
+    /// The result for a decision that was not considered yet, so that the condition does not keep reporting the previous
+    /// one.
     pub fn deferred(meta: &ObjectMeta, old: Option<&AIProviderSeedStatus>, why: &str) -> WriteOutcome {
         let waits =
             annotation(meta, RESOLVE_ANNOTATION).is_some_and(|text| !is_handled(old, &resolve_annotation::token(text)));
@@ -59,7 +60,7 @@ impl RequestedWrites<'_> {
         }
     }
 
-    /// The conflict of a decision that was carried out may have come back.
+    /// The conflict of a decision that was carried out may have recurred.
     fn recurred(&self, decision: &Decision, observation: &Observation) -> ConditionUpdate {
         let resolved = resolved_condition(self.old).is_some_and(|(reason, _)| reason == WriteReason::Resolved.as_str());
         match decision {
@@ -72,7 +73,7 @@ impl RequestedWrites<'_> {
         }
     }
 
-    /// A controller that may write carries the decision out, now or later.
+    /// Leaves the decision to a controller that may write, now or later.
     async fn leave_to_a_writer(&self, refusal: WriteResult, token: &str) -> Result<DecisionOutcome, ApiError> {
         let LatestStatus { status, version: only_at } = self.latest_status().await?;
         let newer_status = status.filter(|status| is_handled(Some(status), token));
@@ -85,9 +86,9 @@ impl RequestedWrites<'_> {
         Ok(DecisionOutcome { resolved, newer_status, only_at, ..DecisionOutcome::default() })
     }
 
-    /// Without a result there is nothing to say, or not yet.
+    /// Carries the decision out. Without a result there is nothing to report, or not yet.
     async fn take(&self, id: &str, token: String, checked: &Checked) -> Result<DecisionOutcome, ApiError> {
-        // Until the database was read, the conditions say why it was not.
+        // Until the database was read, the conditions explain why it was not.
         let (Some((target, _)), DatabaseView::Found { .. }) = (&checked.target, &checked.observation.database) else {
             let resolved = waiting(self.old, "environment or database cannot be read; see Ready");
             return Ok(DecisionOutcome { resolved, ..DecisionOutcome::default() });
@@ -96,7 +97,7 @@ impl RequestedWrites<'_> {
         if newer_status.is_some() {
             return Ok(DecisionOutcome { newer_status, ..DecisionOutcome::default() });
         }
-        // It was carried out, and the status could not be written.
+        // It was carried out, but the status could not be written.
         if let Some((handled, result)) =
             self.context.unreported(self.checker.resource).resolved.filter(|it| it.0 == token)
         {
@@ -145,7 +146,7 @@ impl RequestedWrites<'_> {
         Ok(DecisionOutcome { observation: Some(observation), ..outcome })
     }
 
-    /// The conflict was gone when the write came to it.
+    /// The conflict was gone when the write reached it.
     async fn settled_meanwhile(
         &self,
         (id, provider): (&str, Option<&str>),
@@ -156,7 +157,8 @@ impl RequestedWrites<'_> {
         if newer_status.is_some() {
             return Ok(DecisionOutcome { newer_status, ..DecisionOutcome::default() });
         }
-        // The controller that settled it while this one waited for the lock is about to say so; the next check tells if not.
+        // The controller that settled it while this one waited for the lock is about to report it; otherwise the next
+        // check does.
         if resolve_annotation::agrees(provider, &observation.database) {
             let requeue_within = Some(LONGEST_PAUSE);
             return Ok(DecisionOutcome { requeue_within, superseded: true, ..DecisionOutcome::default() });
@@ -170,7 +172,7 @@ impl RequestedWrites<'_> {
         outcome_of(result, token)
     }
 
-    /// The status that another controller wrote with this decision handled.
+    /// The status of another controller that has handled this decision.
     async fn handled_elsewhere(&self, token: &str) -> Result<Option<AIProviderSeedStatus>, ApiError> {
         Ok(self.latest_status().await?.status.filter(|status| is_handled(Some(status), token)))
     }
@@ -201,8 +203,8 @@ fn is_handled(status: Option<&AIProviderSeedStatus>, token: &str) -> bool {
 fn outcome_of(result: WriteResult, token: String) -> DecisionOutcome {
     let (handled, requeue_within) = match result.reason {
         WriteReason::ResolveFailed => (LastHandled::AsBefore, Some(LONGEST_PAUSE)),
-        // Written together with the result. Between the commit and this a crash leaves a decision about a conflict that is
-        // no more, and so nothing to be done twice.
+        // Written together with the result. A crash between the commit and this write leaves a decision about a conflict
+        // that no longer exists, so nothing is done twice.
         _ => (LastHandled::Now(Some(token)), None),
     };
     let resolved = ConditionUpdate::Set(result);

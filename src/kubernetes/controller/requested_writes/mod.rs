@@ -1,5 +1,5 @@
-//! Writes that a resource asks for, after a check and before its status: a decision by annotation, and the mode Seed. After a
-//! write the database is read again, so that the status shows its current state.
+//! Writes that a resource requests, after a check and before its status: a decision by annotation, and the mode Seed.
+//! After a write the database is read again, so that the status shows its current state.
 
 mod decision;
 
@@ -24,24 +24,25 @@ use crate::kubernetes::workload::template::Workload;
 use crate::report::Command;
 use crate::store::url::Route;
 
-/// While a first install waits for Coder's tables.
+/// The longest pause while a first install waits for Coder's tables.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
-/// After a write that failed.
+/// The longest pause after a failed write.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// What the next status says of the requested writes.
+/// The part of the next status about the requested writes.
 #[derive(Default)]
 pub struct WriteOutcome {
     pub handled: LastHandled,
     pub resolved: ConditionUpdate,
     pub seeded: ConditionUpdate,
-    /// Reconcile before the interval is over, with pauses that grow to this.
+    /// Reconcile before the interval ends, with pauses that grow to this value.
     pub requeue_within: Option<Duration>,
-    /// What another controller wrote meanwhile: this one adds to that.
+    /// The status that another controller wrote meanwhile, to which this one adds.
     pub newer_status: Option<AIProviderSeedStatus>,
-    /// Another controller may carry the decision out: its status is not to be overwritten by one that knows nothing of it.
+    /// Another controller may carry the decision out, and a status without its result must not overwrite that
+    /// controller's status.
     pub only_at: Option<String>,
-    /// Another controller settled it and is about to write the status; one from here would take its place.
+    /// Another controller settled it and is about to write the status, which a status from here would overwrite.
     pub superseded: bool,
 }
 
@@ -61,7 +62,7 @@ pub struct RequestedWrites<'a> {
     pub old: Option<&'a AIProviderSeedStatus>,
 }
 
-/// What a write rests on, and when the read of it began.
+/// The basis of a write, and the time at which its read began.
 struct Fresh {
     target: Target,
     workload: Workload,
@@ -69,7 +70,7 @@ struct Fresh {
     began: Duration,
 }
 
-/// What became of the mode.
+/// The result of the mode Seed.
 struct ModeOutcome {
     seeded: ConditionUpdate,
     requeue_within: Option<Duration>,
@@ -78,7 +79,7 @@ struct ModeOutcome {
 }
 
 impl RequestedWrites<'_> {
-    /// The observation is the one after the last write.
+    /// Returns the observation after the last write.
     pub async fn run(&self, checked: Checked) -> Result<(Observation, WriteOutcome), ApiError> {
         let decision = self.decision(&checked).await?;
         let observation = decision.observation.unwrap_or(checked.observation);
@@ -144,7 +145,7 @@ impl RequestedWrites<'_> {
         observation.would_insert || !self.carried(observation).is_empty()
     }
 
-    /// Rotated credentials are written only where the resource itself says that the environment owns them.
+    /// Rotated credentials are written only if the resource itself says that the environment owns them.
     fn carried<'o>(&self, observation: &'o Observation) -> &'o [String] {
         if self.spec.takes_credentials() { &observation.carries } else { &[] }
     }
@@ -153,8 +154,8 @@ impl RequestedWrites<'_> {
         Basis { began, lease: &self.context.lease }
     }
 
-    /// Resource, workload and objects once more, and what follows from them. `None`: they do not allow a write any more, and the
-    /// watch brings the one that changed.
+    /// Reads resource, workload and objects again and evaluates them. `None`: they no longer permit a write, and the
+    /// watch delivers the changed one.
     async fn refresh(&self, route: Option<&Route>) -> Result<Option<Fresh>, ApiError> {
         let began = lease_age::now();
         let current = StatusClient::new(&self.context.client, self.checker.resource).read_whole().await?;
@@ -171,7 +172,7 @@ impl RequestedWrites<'_> {
         Ok(permitted.map(|(target, workload)| Fresh { target, workload, observation, began }))
     }
 
-    /// What the write came to, and what the database holds after it.
+    /// The result of the write, and the content of the database after it.
     async fn seed(&self, fresh: Fresh) -> (Option<WriteResult>, Observation) {
         let Fresh { mut target, workload, observation, began } = fresh;
         if !self.wants_write(&observation) {

@@ -1,5 +1,5 @@
-//! All that a check needs before the database is asked: the container's inputs with what the resource itself says. Functions of
-//! values.
+//! All inputs of a check before the database is queried: the container's inputs combined with the resource's own.
+//! Functions of values.
 
 use crate::env::Variable;
 use crate::kubernetes::crd::reason::{Audience, CheckStopped};
@@ -81,7 +81,8 @@ fn take_options(spec: &AIProviderSeedSpec, options: &mut Options) {
     }
 }
 
-/// What is taken must be compared, also where the resource says one of the two. (The container's own is found with its options.)
+/// Taken fields must be compared, even if the resource sets only one of the two options. (A contradiction within the
+/// container is found with its options.)
 fn contradiction(spec: &AIProviderSeedSpec, options: &Options) -> Option<Problem> {
     let given = spec.options.as_ref()?;
     let says =
@@ -95,8 +96,8 @@ fn contradiction(spec: &AIProviderSeedSpec, options: &Options) -> Option<Problem
     Some(Problem::new(Code::InvalidOption, message).variables(fields))
 }
 
-/// Where the database is: what the resource says, or else what the container's environment says, with the resource's
-/// certificates. No file and no socket is ever opened for it.
+/// The location of the database: from the resource, else from the container's environment, with the resource's
+/// certificates. No file or socket is opened for it.
 fn connection(
     spec: &AIProviderSeedSpec,
     options: &Options,

@@ -77,13 +77,13 @@ fn database_source_of_the_target() {
     let none = json!({});
     for (more, env, args, expected) in [
         (&none, json!([provider(), url]), json!(["seed"]), "database coder at db:5432 as u"),
-        // For nothing desired its rows are listed, where a database is named, and unless the container says otherwise.
+        // With no desired provider, the rows are listed if a database is named and the container does not disable it.
         (&none, json!([url]), json!(["seed"]), "database coder at db:5432 as u"),
         (&none, json!([url]), json!(["seed", "--undescribed=ignore"]), "nothing"),
         (&none, json!([]), json!(["seed"]), "nothing"),
         (&none, json!([provider()]), json!(["seed"]), "database_url_missing "),
         (&secret("db"), json!([provider(), url]), json!(["seed"]), "database coder at other:6432 as reader"),
-        // What only the pod knows does not matter where nobody asks for it.
+        // A value that only the pod knows does not matter if nothing needs it.
         (
             &secret("db"),
             json!([provider(), of_pod("CODER_PG_CONNECTION_URL")]),

@@ -1,4 +1,4 @@
-//! The next status and the Events that go with it: a function of the old status, the observation, and the time.
+//! The next status and its Events: a function of the old status, the observation, and the time.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::kubernetes::crd::status::{
 };
 use crate::provider::redact::fit_bytes;
 
-/// `lastCheckTime` alone is not worth a write more often than this.
+/// `lastCheckTime` alone justifies a write only this often.
 const REFRESH: SignedDuration = SignedDuration::from_hours(1);
 /// The API server's limit for the note of an Event, in bytes.
 const NOTE: usize = 1024;
@@ -26,22 +26,22 @@ pub const RESOLVED: &str = "Resolved";
 /// The condition of the mode Seed.
 pub const SEEDED: &str = "Seeded";
 
-/// Which state of the resource was looked at, and when.
+/// The state of the resource that was checked, and the time.
 #[derive(Clone, Debug)]
 pub struct ReconcileInput {
     pub generation: i64,
-    /// The value of the annotation that asks for a check.
+    /// The value of the annotation that requests a check.
     pub token: Option<String>,
     pub now: Time,
-    /// The decision that was last carried out or refused, as the status remembers it from now on.
+    /// The decision that was last carried out or refused, for the new status.
     pub handled: Option<String>,
-    /// What became of it.
+    /// The condition of the decision.
     pub resolved: ConditionUpdate,
-    /// The same of the mode Seed.
+    /// The condition of the mode Seed.
     pub seeded: ConditionUpdate,
 }
 
-/// An Event to be.
+/// An Event to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PendingEvent {
     pub reason: EventReason,
@@ -57,7 +57,7 @@ pub enum EventReason {
     ConflictResolved,
     Failed(Reason),
     Write(WriteReason),
-    /// Others were left out, because there were too many.
+    /// Other Events were suppressed, because there were too many.
     EventsSuppressed,
 }
 
@@ -72,7 +72,7 @@ impl EventReason {
         }
     }
 
-    /// What was done when it was noticed.
+    /// The action of the controller.
     pub fn action(self) -> &'static str {
         match self {
             EventReason::Write(reason) => reason.row().action,
@@ -83,7 +83,7 @@ impl EventReason {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct StatusUpdate {
-    /// With the times of now, even if they alone are not worth a write.
+    /// With the current times, even if they alone do not justify a write.
     pub status: AIProviderSeedStatus,
     pub events: Vec<PendingEvent>,
     /// Something but time differs, or the time of the last check is old.
@@ -120,7 +120,7 @@ pub fn next(old: Option<&AIProviderSeedStatus>, observation: &Observation, input
     let looked = matches!(observation.database, DatabaseView::Found { .. });
     let is_old = |time: &Time| input.now.0.duration_since(time.0) >= REFRESH;
     let events = events(before, observation, input);
-    // The status goes first, so an Event has one to follow.
+    // Events follow a status, so the status is written first.
     let due = looked && before.last_check_time.as_ref().is_none_or(is_old);
     let write = due || old != Some(&status) || !events.is_empty();
     let last_check_time = if write && looked { Some(input.now.clone()) } else { before.last_check_time.clone() };
@@ -136,7 +136,7 @@ fn lists(before: &AIProviderSeedStatus, observation: &Observation) -> (Vec<Provi
         DatabaseView::NotLooked => (before.providers.clone(), before.conflicts.clone()),
         DatabaseView::Unread => (Vec::new(), before.conflicts.clone()),
         DatabaseView::Found { providers, conflicts, .. } => {
-            // The API server refuses a list that names something twice.
+            // The API server refuses a list with duplicate keys.
             let mut seen = BTreeSet::new();
             let mut providers: Vec<ProviderStatus> =
                 providers.iter().filter(|provider| seen.insert(provider.name.as_str())).cloned().collect();
@@ -220,7 +220,7 @@ fn conditions(before: &AIProviderSeedStatus, observation: &Observation, input: &
     conditions
 }
 
-/// The message ends with the command that explains the reason, unless there is nothing to do about it.
+/// The message ends with the command that explains the reason, unless no action is needed.
 fn with_pointer(observation: &Observation) -> String {
     match observation.reason {
         Reason::InSync | Reason::Progressing | Reason::Suspended => observation.message.clone(),
@@ -232,7 +232,7 @@ pub fn find_condition<'a>(status: &'a AIProviderSeedStatus, kind: &str) -> Optio
     status.conditions.iter().find(|condition| condition.type_ == kind)
 }
 
-/// Only what changed since the old status, so that a restart repeats nothing.
+/// Only changes since the old status, so that a restart repeats no Event.
 fn events(before: &AIProviderSeedStatus, observation: &Observation, input: &ReconcileInput) -> Vec<PendingEvent> {
     let mut events = Vec::new();
     if let DatabaseView::Found { conflicts, .. } = &observation.database {
@@ -257,7 +257,7 @@ fn events(before: &AIProviderSeedStatus, observation: &Observation, input: &Reco
                 field_path: Some(field_path(now)),
             });
         }
-        // The whole list: a conflict beyond the limit is not resolved.
+        // The whole list counts: a conflict beyond the limit is not resolved.
         let gone = |old: &&ConflictStatus| !conflicts.iter().any(|conflict| key(&conflict.status) == key(old));
         events.extend(before.conflicts.iter().filter(gone).map(|old| PendingEvent {
             reason: EventReason::ConflictResolved,

@@ -1,4 +1,4 @@
-//! What a check came to, in the words of the status: from a stop, a refused environment or a finished report.
+//! The result of a check in terms of the status: from a stopped check, a refused environment or a finished report.
 
 mod view;
 
@@ -20,28 +20,29 @@ use crate::report::{Provider, Report, advice, conflict_facts, conflict_sentence,
 pub use view::{DatabaseView, ObservedConflict};
 use view::{found, record};
 
-/// Far below what the API server takes, and more than anybody reads.
+/// Far below the API server's limit, and enough for a reader.
 const MESSAGE: usize = 4096;
 const WARNING: usize = 1024;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observation {
     pub reason: Reason,
-    /// Only of a conflict: does it stop the start?
+    /// For a conflict: whether it stops the start.
     pub blocked: bool,
     pub message: String,
     pub database: DatabaseView,
-    /// How many providers the environment has, as far as it could be read.
+    /// The number of providers in the environment, if it could be read.
     pub desired: Option<usize>,
-    /// A seed would insert rows.
+    /// Whether a seed would insert rows.
     pub would_insert: bool,
-    /// The differences of credentials that the controller may write by itself: of rows that hold what both sides last agreed on.
+    /// The ids of credential differences that the controller may write by itself: in rows that still hold the values of
+    /// the last agreement.
     pub carries: Vec<String>,
     pub warnings: Vec<WarningStatus>,
     /// Live rows that no variable describes.
     pub undescribed: Vec<String>,
     pub workload: Option<EventSubject>,
-    /// How changes are noticed until the next check; `None` where the database is not known.
+    /// How changes are noticed until the next check; `None` if the database is unknown.
     pub database_watch: Option<DatabaseWatchStatus>,
 }
 
@@ -65,11 +66,11 @@ impl From<&Workload> for EventSubject {
     }
 }
 
-/// What a report is about, and what the status already knows of it.
+/// The subject of a report, and the status's knowledge about it.
 pub struct ReportSubject<'a> {
     pub workload: &'a Workload,
     pub container: &'a str,
-    /// On what both sides last agreed.
+    /// The values on which both sides last agreed.
     pub agreements: &'a [AgreementStatus],
     /// The resource's name, if the controller carries out decisions by annotation.
     pub decided_by: Option<&'a str>,
@@ -81,7 +82,7 @@ impl ReportSubject<'_> {
         format!("{}, container {}", self.workload.label(), redact::name(self.container))
     }
 
-    /// What to do about these conflicts. The annotation is named where it has an effect.
+    /// The next step for these conflicts. The annotation is named only if it has an effect.
     fn advice(&self, conflicts: &[Conflict], report: &Report) -> String {
         let advice = advice(conflicts, None, &report.resolve_options);
         let mut decidable = conflicts.iter().filter(|conflict| !conflict.would_clear_credentials());
@@ -132,7 +133,7 @@ impl Observation {
         observed
     }
 
-    /// A report of `diff`. `retry`: whether the error that ended the read may be temporary.
+    /// From a report of `diff`. `retry`: whether the error that ended the read may be temporary.
     pub fn report(report: &Report, retry: Retry, block_on: &BlockOn, of: &ReportSubject<'_>) -> Self {
         let mut observed = match report.outcome {
             Outcome::Ok | Outcome::Changes => agreed(report, of),
@@ -154,7 +155,7 @@ impl Observation {
         observed
     }
 
-    /// The resource asks for a write that its database does not allow it.
+    /// The resource requests a write that its database does not permit.
     #[must_use]
     pub fn not_permitted(self, why: &str) -> Self {
         Observation { reason: Reason::WriteNotPermitted, message: format!("{}; {why}", self.message), ..self }

@@ -1,4 +1,4 @@
-//! What a report found in the database, in the words of the status.
+//! A report's findings about the database in terms of the status.
 
 use super::ReportSubject;
 use crate::kubernetes::crd::status::{ConflictStatus, ProviderState, ProviderStatus};
@@ -10,7 +10,7 @@ use crate::report::{Provider, Report, conflict_sentence, value};
 /// The known state of the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DatabaseView {
-    /// It was read, or there was nothing to ask it.
+    /// It was read, or there was nothing to query.
     Found { providers: Vec<ProviderStatus>, conflicts: Vec<ObservedConflict>, records: Vec<ProviderHashes> },
     /// It is unreadable: the providers in sync are unknown, and conflicts stay until a read shows their end.
     Unread,
@@ -30,7 +30,7 @@ impl DatabaseView {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObservedConflict {
     pub status: ConflictStatus,
-    /// The one wording of this conflict.
+    /// The sentence about this conflict, the same everywhere.
     pub sentence: String,
 }
 
@@ -43,7 +43,7 @@ pub(super) fn found(report: &Report, of: &ReportSubject<'_>) -> DatabaseView {
     }
 }
 
-/// What stays, and what the next start would end: on both environment and database disagree.
+/// Remaining differences, and those that the next start would resolve: environment and database disagree on both.
 fn differences(report: &Report) -> impl Iterator<Item = &Conflict> {
     report.conflicts.iter().chain(&report.updates)
 }
@@ -87,7 +87,7 @@ fn observed_conflict(conflict: &Conflict, records: &[ProviderHashes], of: &Repor
         (Presence::Set, source) => source.to_string(),
     };
     let name = redact::provider(&conflict.provider);
-    // Only the hash of the canonical record is remembered.
+    // Only the hash of the canonical record is recorded.
     let known = conflict.field.class() == Class::Canonical;
     let record = records.iter().find(|record| known && record.provider == name);
     let who = record.and_then(|record| last_agreed::changed_side(of.agreements, record));

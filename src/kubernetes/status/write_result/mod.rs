@@ -1,5 +1,5 @@
-//! What became of a write that was asked for, as a condition and an Event tell it: from what a run of `resolve` or `seed` came
-//! to. Functions of values.
+//! The result of a requested write as a condition and an Event, derived from the result of a run of `resolve` or `seed`.
+//! Functions of values.
 
 use super::observation::{DatabaseView, Observation};
 use crate::kubernetes::crd::reason::Reason;
@@ -12,19 +12,19 @@ use crate::report::{Report, external_id_fact, problem_sentence, value};
 use crate::run::resolve;
 use crate::words::words;
 
-/// Far below what the API server takes.
+/// Far below the API server's limit.
 const MESSAGE: usize = 4096;
 
-/// What Ready says in mode Seed while there are no tables.
+/// The message of Ready in mode Seed without tables.
 pub const PENDING: &str =
     "Coder has not created its tables yet; the providers are inserted as soon as it has (spec.mode is Seed)";
 
-/// What a reason means for its condition and its Event.
+/// The condition and the Event of a reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Status of the condition.
     pub status: &'static str,
-    /// Whether an Event says it too: it is about a request or needs an operator.
+    /// Whether an Event reports it too: it answers a request or needs an operator.
     pub emits_event: bool,
     /// The action of the Event.
     pub action: &'static str,
@@ -38,21 +38,21 @@ const EVENT: bool = true;
 const NO_EVENT: bool = false;
 
 words! {
-    /// The reason of the condition Resolved or Seeded, and of the Event where there is one.
+    /// The reason of the condition Resolved or Seeded, and of the Event, if any.
     pub enum WriteReason {
         fn row -> Row;
-        /// The environment was taken into the row.
+        /// The environment's values were written into the row.
         Resolved = "Resolved" => row("True", EVENT, "Resolve"),
         /// Nothing was written, and the decision is not retried.
         ResolveRefused = "ResolveRefused" => row("False", EVENT, "Resolve"),
-        /// Nothing was written, or the outcome is not known; the decision is retried.
+        /// Nothing was written, or the outcome is unknown; the decision is retried.
         ResolveFailed = "ResolveFailed" => row("Unknown", EVENT, "Resolve"),
-        /// Something else comes first, or the conflict that was settled has recurred.
+        /// Another step comes first, or the settled conflict has recurred.
         ResolveWaiting = "ResolveWaiting" => row("Unknown", NO_EVENT, "Resolve"),
-        /// What was missing was inserted.
+        /// The missing rows were inserted.
         Seeded = "Seeded" => row("True", EVENT, "Seed"),
         NothingMissing = "NothingMissing" => row("True", NO_EVENT, "Seed"),
-        /// Something is missing, and something else comes first.
+        /// Rows are missing, and another step comes first.
         Waiting = "Waiting" => row("False", NO_EVENT, "Seed"),
         SeedFailed = "SeedFailed" => row("False", EVENT, "Seed"),
         WritesNotAllowed = "WritesNotAllowed" => row("False", EVENT, "Seed"),
@@ -88,10 +88,10 @@ impl WriteResult {
     }
 }
 
-/// What becomes of a condition.
+/// The change of a condition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ConditionUpdate {
-    /// It stays as it was.
+    /// It stays unchanged.
     #[default]
     Keep,
     /// It is removed: there is no request.
@@ -99,8 +99,8 @@ pub enum ConditionUpdate {
     Set(WriteResult),
 }
 
-/// What a run of `resolve` for one conflict came to. `None`: the conflict was not there, and
-/// [`super::resolve_annotation::conflict_not_found`] says what is.
+/// The result of a run of `resolve` for one conflict. `None`: the conflict does not exist, and
+/// [`super::resolve_annotation::conflict_not_found`] describes the current state.
 pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<WriteResult> {
     if ended.written {
         let resolution = ended.resolution.as_ref();
@@ -135,7 +135,7 @@ pub fn resolved(id: &str, ended: &resolve::ResolveOutcome) -> Option<WriteResult
     Some(not_written(problems, if is_temporary { Next::Retry } else { Next::Refuse }))
 }
 
-/// What follows when nothing was written.
+/// The next step after a run that wrote nothing.
 enum Next {
     Retry,
     Refuse,
@@ -173,7 +173,7 @@ fn of_role(provider: &str, external_id: &str) -> String {
     format!("{provider} has the {}", external_id_fact(external_id))
 }
 
-/// What a run of `seed` came to. `None`: it wrote nothing and nothing went wrong, so that a look says what is.
+/// The result of a run of `seed`. `None`: it wrote nothing without an error, so that the next read shows the state.
 pub fn seeded(report: &Report) -> Option<WriteResult> {
     if report.written {
         let created = report.providers.iter().filter(|provider| provider.state == State::Created);
@@ -198,7 +198,7 @@ pub fn seeded(report: &Report) -> Option<WriteResult> {
     Some(WriteResult::new(WriteReason::SeedFailed, message))
 }
 
-/// The condition of a resource in mode Seed, after `result` or without one. `before`: its reason so far.
+/// The condition of a resource in mode Seed, after `result` or without one. `before`: the current reason.
 pub fn mode_seed(
     allow_writes: bool,
     result: Option<WriteResult>,
@@ -224,7 +224,7 @@ pub fn mode_seed(
             waiting("nothing is inserted while environment and database disagree; see Ready, and resolve the conflict")
         }
         _ if missing => waiting("another problem comes first; see Ready"),
-        // What was inserted stays told.
+        // The message about inserted rows stays.
         _ if before == Some(WriteReason::Seeded.as_str()) => ConditionUpdate::Keep,
         _ => ConditionUpdate::Set(WriteResult::new(
             WriteReason::NothingMissing,

@@ -47,7 +47,7 @@ fn resolve_outcome_has_its_write_result() {
     let message = "took the environment: openai base_url from https://old/ to https://new/, bedrock_region from (empty) to \
                    eu-central-1; Coder was notified (conflict ed7lijh33v6xf3w7ma6zwigoyb5nccs7)";
     assert_eq!(said(&written), Some((WriteReason::Resolved, message.to_owned())));
-    // Whoever does not know does not say that nothing was written.
+    // With an unknown outcome the message does not claim that nothing was written.
     let unknown = resolve::ResolveOutcome { commit_unknown: true, ..failed(Code::Unreachable) };
     let (word, message) = said(&unknown).unwrap();
     assert!(word == WriteReason::ResolveFailed && !message.contains("nothing was written"), "{message}");
@@ -71,7 +71,7 @@ fn resolve_outcome_has_its_write_result() {
         let ended = resolution(vec![Problem::new(code, "why")]);
         assert_eq!(said(&ended).map(|(word, _)| word), word, "{code}");
     }
-    // Somebody else has settled it.
+    // Another session has settled it.
     assert_eq!(said(&resolution(Vec::new())), None);
 }
 
@@ -124,7 +124,7 @@ fn mode_has_its_write_result() {
         let failed = WriteResult::new(WriteReason::SeedFailed, "m");
         assert_eq!(word(true, Some(failed), &observation, None), Some(WriteReason::SeedFailed));
     }
-    // What was inserted stays told until something is missing again; and nobody guesses about a database that was not read.
+    // The message about inserted rows stays until a row is missing again; a database that was not read changes nothing.
     assert_eq!(word(true, None, &observation(R::InSync, &[P::InSync]), Some("Seeded")), None);
     assert_eq!(word(true, None, &observation(R::WouldSeed, &[P::Missing]), Some("Seeded")), Some(WriteReason::Waiting));
     let unread = Observation::stopped(CheckStopped::new(R::DatabaseUnreachable, "m"));

@@ -1,6 +1,7 @@
-//! The environment of a container as the kubelet builds it: `envFrom` in order, then `env` in order, later ones winning.
+//! The environment of a container as the kubelet builds it: `envFrom` in order, then `env` in order; later entries win.
 //!
-//! Function of values. A value that only the pod knows becomes a variable without a value, and matters only where it is needed.
+//! A function of values. A value that only the pod knows becomes a variable without a value, which matters only where the
+//! value is needed.
 
 mod notes;
 
@@ -16,20 +17,20 @@ use crate::kubernetes::crd::reason::CheckStopped;
 use crate::problem::Problem;
 use crate::provider::{Source, redact};
 
-/// What a variable holds. No `Debug`: any may be a secret.
+/// The content of a variable. No `Debug`: any may be a secret.
 #[derive(Clone)]
 pub enum EnvValue {
     Text(String, Source),
     NotUnicode(Source),
-    /// Known only in the pod; where it comes from.
+    /// Known only in the pod, from this source.
     InPod(String),
-    /// It is in this missing object.
+    /// In this missing object.
     Elsewhere(String, Source),
-    /// So many bytes that no process could start with it; it was never built.
+    /// More bytes than a process can start with; the value was never built.
     TooLarge(usize),
 }
 
-/// The pod that the container is in.
+/// The pod of the container.
 #[derive(Clone, Copy)]
 pub struct Pod<'a> {
     pub namespace: &'a str,
@@ -45,17 +46,17 @@ pub struct ContainerEnv {
     /// The same, with the prefix of the names that each may set.
     unknown: Vec<(String, ObjectKind, String)>,
     service_links: bool,
-    /// Of `values`.
+    /// The size of `values`.
     total: Total,
-    /// Of all that was ever in `values`: an entry that is replaced costs time too.
+    /// The size of all entries ever in `values`: replaced entries take time too.
     handled: usize,
-    /// It became more than a process can hold, and no more was read.
+    /// The size exceeded the limit of a process, and reading stopped.
     full: bool,
     /// Why a reference stays in a value, by the variable's name.
     notes: BTreeMap<String, String>,
 }
 
-/// How much is read of what later entries replace.
+/// The limit for reading entries that later ones replace.
 const MAX_HANDLED: usize = 4 * MAX_ENVIRONMENT;
 
 impl ContainerEnv {
@@ -75,7 +76,7 @@ impl ContainerEnv {
         Ok(environment)
     }
 
-    /// In the order of their names: the kubelet's own order is none. `Err`: no process could start with them.
+    /// In the order of their names, since the kubelet has no order. `Err`: no process could start with them.
     pub fn variables(&self) -> Result<Vec<Variable>, Problem> {
         let (mut variables, mut too_large) = (Vec::with_capacity(self.values.len()), TooLarge::default());
         for (name, value) in &self.values {
@@ -98,12 +99,12 @@ impl ContainerEnv {
         }
     }
 
-    /// Of all variables; arguments are added to it.
+    /// The size of all variables, to which arguments are added.
     pub fn total(&self) -> Total {
         self.total
     }
 
-    /// The text with its references resolved. A text with a part of a Secret is as secret as the Secret. How long it becomes is
+    /// Resolves the references in the text. A text with a part of a Secret is as secret as the Secret. Its length is
     /// known before it is built.
     pub fn expand(&self, text: &str) -> EnvValue {
         let (mut length, mut source) = (0_usize, Source::Container);
@@ -158,7 +159,7 @@ impl ContainerEnv {
         })
     }
 
-    /// All its references are known to have a text, or none at all.
+    /// Every reference has a known text or stays as written.
     fn text(&self, text: &str, length: usize) -> String {
         let mut expanded = String::with_capacity(length);
         for piece in pieces(text) {
@@ -199,7 +200,7 @@ impl ContainerEnv {
         Ok(())
     }
 
-    /// Skips a key that is not a variable name. (Kubernetes 1.34 accepts more names; none of them is read here.)
+    /// Skips a key that is not a variable name. (Kubernetes 1.34 accepts more names; this program reads none of them.)
     fn put_key(&mut self, prefix: &str, key: &str, bytes: usize, value: impl FnOnce() -> EnvValue) {
         if self.full {
             return;
@@ -256,7 +257,7 @@ impl ContainerEnv {
     }
 }
 
-/// The content, as far as known.
+/// The size of an entry, as far as known.
 fn of_entry(name: &str, value: &EnvValue) -> usize {
     let bytes = match value {
         EnvValue::Text(text, _) => text.len(),
@@ -265,7 +266,7 @@ fn of_entry(name: &str, value: &EnvValue) -> usize {
     size::of_variable(name.len(), bytes)
 }
 
-/// The object of all its variables, if unknown.
+/// The object that sets all its variables, if unknown.
 fn elsewhere<'a>(from: &'a EnvFromSource, objects: &Objects) -> Option<(ObjectKind, &'a str)> {
     let map = from.config_map_ref.as_ref().map(|map| (ObjectKind::ConfigMap, map.name.as_str(), map.optional));
     let secret = from.secret_ref.as_ref().map(|secret| (ObjectKind::Secret, secret.name.as_str(), secret.optional));
@@ -280,7 +281,7 @@ fn value_from(
     objects: &Objects,
 ) -> Result<Option<EnvValue>, CheckStopped> {
     if let Some(field) = &from.field_ref {
-        // The namespace is the one thing of a pod that is decided before there is one.
+        // The namespace is the only property of a pod that is known before it exists.
         return Ok(Some(match field.field_path.as_str() {
             "metadata.namespace" if !pod.namespace.is_empty() => {
                 EnvValue::Text(pod.namespace.to_owned(), Source::Container)
@@ -308,7 +309,7 @@ fn value_from(
         let bytes = objects.secret_key(name, key, reference.optional == Some(true), by)?;
         return Ok(bytes.map(|bytes| limited(bytes.len(), || of_secret(name, key, bytes))));
     }
-    // fileKeyRef, and whatever a newer Kubernetes has.
+    // fileKeyRef, or a source from a newer Kubernetes.
     Ok(Some(EnvValue::InPod("it comes from a source that only the kubelet reads".to_owned())))
 }
 

@@ -1,4 +1,4 @@
-//! Why a reference stays in a value: the list of the template tells what the value alone does not.
+//! Explains why a reference stays in a value: the template's list shows more than the value.
 
 use std::collections::BTreeMap;
 
@@ -7,10 +7,10 @@ use k8s_openapi::api::core::v1::Container;
 use super::super::expand::{Piece, pieces};
 use crate::provider::redact;
 
-/// Notes by the names of the variables, for those of `texts` (name and value as the kubelet builds it) that hold a `$(`.
+/// Notes by variable name, for those of `texts` (name and value as the kubelet builds it) that contain a `$(`.
 pub fn of<'a>(container: &Container, texts: impl Iterator<Item = (&'a str, &'a str)>) -> BTreeMap<String, String> {
     let entries = container.env.as_deref().unwrap_or_default();
-    // Of two entries of one name the last counts.
+    // Among entries with the same name, the last one counts.
     let places: BTreeMap<&str, usize> =
         entries.iter().enumerate().map(|(place, entry)| (entry.name.as_str(), place)).collect();
     let note = |(name, text): (&str, &str)| {
@@ -33,7 +33,7 @@ pub fn of<'a>(container: &Container, texts: impl Iterator<Item = (&'a str, &'a s
 }
 
 fn unresolved(reference: &str, own: &str, is_later: bool) -> String {
-    // People put keys into the wrong place.
+    // People write keys in the wrong place.
     let Some(shown) = redact::plain_identifier(reference) else {
         return "what it names is no variable of this container".to_owned();
     };

@@ -23,7 +23,7 @@ pub fn objects() -> Objects {
     objects
 }
 
-/// `NAME=value (source)`, in order of the names.
+/// `NAME=value (source)`, in the order of the names.
 fn build(container: Json) -> Result<Vec<String>, CheckStopped> {
     let container: Container = serde_json::from_value(container).unwrap();
     let pod = Pod { namespace: "team-a", service_links: true };
@@ -189,7 +189,7 @@ fn too_large(environment: &ContainerEnv) -> Problem {
     environment.variables().err().unwrap()
 }
 
-/// The 2 TiB of the last one were built.
+/// The last value would have 2 TiB.
 #[test]
 fn thirty_one_doublings_are_named_and_never_built() {
     let mut env = vec![json!({"name": "V00", "value": "x".repeat(1000)})];
@@ -199,7 +199,7 @@ fn thirty_one_doublings_are_named_and_never_built() {
     }));
     let environment = of(json!({"name": "c", "env": env}), &Objects::default());
     let problem = too_large(&environment);
-    // 1,000 bytes doubled seven times are 128,000; eight times they are more than 131,072.
+    // 1,000 bytes doubled seven times are 128,000; doubled eight times, they exceed 131,072.
     assert_eq!(problem.variables, (8..16).map(|n| format!("V{n:02}")).collect::<Vec<_>>());
     assert!(
         problem.message.starts_with("24 variables are too large, the largest would have over 1 TiB"),
@@ -208,7 +208,7 @@ fn thirty_one_doublings_are_named_and_never_built() {
     let held =
         environment.values.values().map(|value| if let EnvValue::Text(text, _) = value { text.capacity() } else { 0 });
     assert!(held.sum::<usize>() < 512 << 10);
-    // Whatever contains one is as large, and nothing overflows.
+    // A value that contains one of them is as large, and no size overflows.
     let mut deep = vec![json!({"name": "W000", "value": "x"})];
     deep.extend((1..200).map(|n| {
         let half = format!("$(W{:03})", n - 1);
@@ -218,7 +218,7 @@ fn thirty_one_doublings_are_named_and_never_built() {
     assert_eq!(too_large(&environment).code, crate::problem::Code::EnvironmentTooLarge);
 }
 
-/// Each variable could start, and all of them could not.
+/// Each variable alone could start, but not all together.
 #[test]
 fn sum_of_a_template_has_a_bound() {
     let entry = |n: usize| json!({"name": format!("V{n:02}"), "value": "x".repeat(100 << 10)});
@@ -228,7 +228,7 @@ fn sum_of_a_template_has_a_bound() {
     let environment = of(json!({"name": "c", "env": many}), &Objects::default());
     assert!(too_large(&environment).message.contains("2097152 bytes in all"));
     assert!(environment.values.len() < 22, "{} were read", environment.values.len());
-    // What a later entry replaces does not count.
+    // Replaced entries do not count.
     let replaced: Vec<Json> = (0..30).map(|_| entry(0)).collect();
     assert!(of(json!({"name": "c", "env": replaced}), &Objects::default()).variables().is_ok());
 }
@@ -261,7 +261,7 @@ fn value_of_an_object_is_too_large_by_name() {
 }
 
 proptest! {
-    /// Against the kubelet's loop, written down as plainly as possible.
+    /// Compared with the kubelet's loop, written as plainly as possible.
     #[test]
     fn as_the_kubelet_does(entries in prop::collection::vec(("[ABC]", prop_oneof!["[AB$()]{0,8}", Just("\0map".to_owned())]), 0..8)) {
         let env: Vec<Json> = entries

@@ -1,4 +1,4 @@
-//! A stream of manifests to its documents. They may contain secrets, so an error names only its place.
+//! Splits a stream of manifests into documents. They may contain secrets, so an error names only its place.
 
 use serde::de::DeserializeSeed;
 use serde_json::Value;
@@ -7,10 +7,10 @@ use super::super::bounded_value::Room;
 use super::{Manifests, invalid};
 use crate::problem::Problem;
 
-/// Bytes of all that is kept of the manifests, and of the document that is being read.
+/// Bytes of all kept parts of the manifests, and of the document being read.
 const MAX_VALUES: usize = 24 << 20;
 
-/// JSON is YAML too, but for several objects one after the other without anything between them.
+/// JSON is also YAML, except for several consecutive objects without a separator.
 fn is_json(text: &str) -> bool {
     let inside = text.trim_start().strip_prefix('{').map(str::trim_start);
     inside.is_some_and(|inside| inside.starts_with(['"', '}'])) && !text.lines().any(|line| line.starts_with("---"))
@@ -24,7 +24,7 @@ impl Manifests {
         if is_json(text) { self.json(text, &room) } else { self.yaml(text, &room) }
     }
 
-    /// One document; room for it is needed only if something of it is kept.
+    /// Reads one document, which needs room only if a part of it is kept.
     fn document(&mut self, room: &Room, read: impl FnOnce() -> Result<Value, String>) -> Result<(), Problem> {
         let place = format!("document {}", self.documents + 1);
         let (before, kept) = (room.left(), self.kept());
@@ -44,9 +44,9 @@ impl Manifests {
         self.workloads.len() + self.secrets.len() + self.config_maps.len()
     }
 
-    /// As many objects as there are, one after the other.
+    /// Reads all consecutive objects.
     fn json(&mut self, text: &str, room: &Room) -> Result<(), Problem> {
-        // Of a text it would count the lines from the beginning at each end of a document.
+        // From a str, the reader would count lines from the beginning at each end of a document.
         let mut deserializer = serde_json::Deserializer::from_reader(text.as_bytes());
         while deserializer.end().is_err() {
             self.document(room, || {
@@ -57,7 +57,7 @@ impl Manifests {
         Ok(())
     }
 
-    /// Documents end at any line that begins with `---`, so each is read separately, and an error has its
+    /// Every line that begins with `---` ends a document. Each document is read separately, so that an error has its
     /// number.
     fn yaml(&mut self, text: &str, room: &Room) -> Result<(), Problem> {
         let (mut document, mut first) = (String::new(), 1);
@@ -78,14 +78,14 @@ impl Manifests {
         self.yaml_document(&document, first, room)
     }
 
-    /// `first`: the line where it begins.
+    /// `first`: the number of its first line.
     fn yaml_document(&mut self, text: &str, first: usize, room: &Room) -> Result<(), Problem> {
         let is_blank = |line: &str| line.trim().is_empty() || line.trim_start().starts_with('#');
         if text.lines().all(is_blank) {
             return Ok(());
         }
         self.document(room, || {
-            // No snippet: it would be a part of a Secret.
+            // A snippet would show a part of a Secret.
             let options = serde_saphyr::options! { with_snippet: false };
             let value =
                 serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| room.deserialize(yaml));

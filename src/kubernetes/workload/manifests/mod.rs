@@ -1,6 +1,6 @@
-//! Manifests on standard input, as `helm template` and `kubectl get -o yaml` print them: which workload is meant, and the
-//! ConfigMaps and Secrets beside it. Only what its container refers to is judged; the rest of a stream may be anything. What they
-//! hold may be secret, so of an error only its place is told.
+//! Manifests on standard input, as `helm template` and `kubectl get -o yaml` print them: selects the workload, and the
+//! ConfigMaps and Secrets beside it. Only objects that its container references are judged; the rest of the stream is
+//! ignored. The content may be secret, so an error names only its place.
 
 mod documents;
 mod sources;
@@ -25,11 +25,11 @@ pub struct Manifests {
     secrets: Vec<Object>,
     config_maps: Vec<Object>,
     documents: usize,
-    /// `DaemonSet coder`: an object with a pod template, or a pod, that cannot be a workload here.
+    /// `DaemonSet coder`: an object with a pod template, or a pod, that is not a supported workload.
     others: Vec<String>,
 }
 
-/// One object, of which only its name was read. No `Debug`: it may be a Secret.
+/// One object, of which only the name was read. No `Debug`: it may be a Secret.
 struct Object {
     /// `document 2, item 1`
     place: String,
@@ -45,7 +45,7 @@ impl Manifests {
         Ok(manifests)
     }
 
-    /// `kind`: of the items of a list that says it for all of them.
+    /// `kind`: for items of a list that gives the kind once for all.
     fn add(&mut self, mut object: Value, kind: Option<&str>, place: &str) {
         let kind = object["kind"].as_str().or(kind).unwrap_or_default().to_owned();
         let of_items = kind.strip_suffix("List");
@@ -87,7 +87,7 @@ impl Manifests {
         list.push(Object { place: place.to_owned(), namespace, name, object });
     }
 
-    /// The workload that is meant, and what its container refers to in its namespace.
+    /// The requested workload, and the objects in its namespace that its container references.
     pub fn choose(
         self,
         wanted: Option<&WorkloadName>,
@@ -143,7 +143,7 @@ impl Manifests {
 }
 
 impl Object {
-    /// Its containers as the manifest has them, each with its path.
+    /// The containers in the manifest, each with its path.
     fn containers<'a>(&'a self, list: &'static str) -> impl Iterator<Item = (String, &'a Value)> {
         let containers = self.object["spec"]["template"]["spec"][list].as_array().into_iter().flatten();
         containers.enumerate().map(move |(at, container)| (format!("spec.template.spec.{list}[{at}]"), container))
@@ -162,7 +162,7 @@ impl Object {
         Err(invalid(format!("{}: a {} without a valid Kubernetes name", self.place, kind.as_str())))
     }
 
-    /// `seeds`: the checked container. Of the others only valid entries are used.
+    /// `seeds`: the checked container. Only valid entries of the other containers are used.
     fn workload(&self, kind: WorkloadKind, seeds: &str) -> Result<Workload, Problem> {
         self.check_name(kind)?;
         let containers = |list: &'static str| -> Result<Vec<Container>, Problem> {
@@ -195,14 +195,14 @@ impl Object {
         invalid(format!("{}: {kind} {}: {mistake}", self.place, redact::name(&self.name)))
     }
 
-    /// As sops writes it: the object is whole, and its values are not.
+    /// Encrypted by sops: the object is complete, but its values are not.
     fn is_encrypted(&self) -> bool {
         let is_encrypted = |value: &Value| value.as_str().is_some_and(|text| text.starts_with("ENC[AES256_GCM,"));
         let values = ["data", "stringData"].map(|field| self.object[field].as_object());
         self.object["sops"].is_object() || values.into_iter().flatten().flat_map(|map| map.values()).any(is_encrypted)
     }
 
-    /// `used`: the keys that are taken, and judged.
+    /// `used`: the keys that are taken and judged.
     fn add_to(&self, objects: &mut Objects, kind: ObjectKind, used: Option<&UsedKeys>) -> Result<(), String> {
         let (data, name) = (&self.object["data"], self.name.clone());
         let used = |key: &str| used.is_some_and(|used| used.contains(key));
@@ -218,7 +218,7 @@ impl Object {
     }
 }
 
-/// The objects of the container. Valid objects of its neighbours are used too, to see whether they seed.
+/// The objects of the container. Valid objects of the other containers are also used, to detect whether those seed.
 fn referred_to(
     workload: &Workload,
     seeds: &str,
@@ -254,7 +254,7 @@ fn referred_to(
     Ok(objects)
 }
 
-/// Of two of one name the last counts, as kubectl would apply them.
+/// Among objects of one name the last counts, as if kubectl applied them.
 fn last_in_namespace<'a>(
     objects: &'a [Object],
     namespace: &str,
@@ -269,7 +269,7 @@ fn last_in_namespace<'a>(
     kept.into_iter()
 }
 
-/// Of two of one name the last counts, as kubectl would apply them.
+/// Among objects of one name the last counts, as if kubectl applied them.
 fn last_of_each(workloads: &mut Vec<(WorkloadKind, Object)>) {
     let name = |(kind, object): &(WorkloadKind, Object)| (*kind, object.namespace.clone(), object.name.clone());
     let names: Vec<_> = workloads.iter().map(name).collect();
@@ -296,7 +296,7 @@ fn list<'a>(workloads: impl Iterator<Item = &'a (WorkloadKind, Object)>) -> Stri
     labels.join(", ")
 }
 
-/// A pod, or the template of one, as workloads of all kinds have it.
+/// A pod, or the template of one, as in workloads of all kinds.
 fn has_pod(spec: &Value) -> bool {
     [spec, &spec["template"]["spec"], &spec["jobTemplate"]["spec"]["template"]["spec"]]
         .iter()

@@ -1,5 +1,5 @@
-//! What the API server refuses in an entry of `env` or `envFrom`, or drops without a word: no name, two sources, a source that is
-//! none.
+//! Entries of `env` or `envFrom` that the API server refuses or silently drops: without a name, with two sources, or with
+//! an unknown source.
 
 use serde_json::Value;
 
@@ -8,7 +8,7 @@ use crate::provider::redact;
 const OF_VALUE: [&str; 5] = ["secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef", "fileKeyRef"];
 const OF_ALL: [&str; 2] = ["secretRef", "configMapRef"];
 
-/// One entry; `path`: where it is. An entry that is no map is judged by its type.
+/// One entry; `path`: its place. An entry that is not a map is judged by its type.
 pub fn check(entry: &Value, path: &str) -> Result<(), String> {
     let Some(fields) = entry.as_object() else { return Ok(()) };
     let of_env = ["name", "value", "valueFrom"].iter().any(|field| fields.contains_key(*field));
@@ -27,7 +27,7 @@ pub fn check(entry: &Value, path: &str) -> Result<(), String> {
     check_names(&entry["valueFrom"], &format!("{path}.valueFrom"), &OF_VALUE, &OF_ALL)
 }
 
-/// `known`: the sources of this list. `other`: those of the other list, for confusions.
+/// `known`: the sources of this list. `other`: those of the other list, to detect confusions.
 fn check_names(sources: &Value, path: &str, known: &[&str], other: &[&str]) -> Result<(), String> {
     let names = || sources.as_object().into_iter().flat_map(|map| map.keys());
     for name in names().filter(|name| !known.contains(&name.as_str())) {
@@ -39,7 +39,7 @@ fn check_names(sources: &Value, path: &str, known: &[&str], other: &[&str]) -> R
             return Err(format!("{place} does not belong here; write {}", known[..2].join(" or ")));
         }
     }
-    // A newer release may know more of them.
+    // A newer release may have further sources.
     if names().any(|name| name.ends_with("Ref")) {
         return Ok(());
     }

@@ -1,5 +1,5 @@
-//! A value of a manifest to its type. Manifests that were never applied hold numbers where text belongs: the error names the path,
-//! and never the value.
+//! Converts a value of a manifest to its type. Manifests that were never applied may have numbers in place of text: the
+//! error names the path, never the value.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::provider::redact;
 /// `spec.template.spec.initContainers[0].env[0].value is a number; put it in quotes`
 type Mistake = String;
 
-/// What of a container a seed depends on. `path`: where it is.
+/// The parts of a container on which a seed depends. `path`: its place.
 pub fn container(container: &Value, path: &str) -> Result<Container, Mistake> {
     let at = |field: &str| format!("{path}.{field}");
     Ok(Container {
@@ -40,7 +40,7 @@ fn entries<T: DeserializeOwned>(list: &Value, path: &str) -> Result<Option<Vec<T
         let path = format!("{path}[{at}]");
         sources::check(item, &path)?;
         ill_typed(item, &path)?;
-        // Its error would quote the value.
+        // The library's error would quote the value.
         serde_json::from_value(item.clone()).map_err(|_| format!("{path} is not of the form that Kubernetes takes"))
     };
     list.iter().enumerate().map(entry).collect::<Result<_, _>>().map(Some)
@@ -54,7 +54,7 @@ fn items<'a>(list: &'a Value, path: &str) -> Result<Option<&'a Vec<Value>>, Mist
     }
 }
 
-/// Every field of `env` and `envFrom` is a text or a map of such, but for one.
+/// Every field of `env` and `envFrom`, except one, is a text or a map of texts.
 fn ill_typed(value: &Value, path: &str) -> Result<(), Mistake> {
     let Some(map) = value.as_object() else {
         return Err(format!("{path} is {}; a map is expected", kind(value)));
@@ -74,10 +74,10 @@ fn ill_typed(value: &Value, path: &str) -> Result<(), Mistake> {
     Ok(())
 }
 
-/// The `data` of a ConfigMap, or the `stringData` of a Secret: of the keys that are used.
+/// The used keys of a ConfigMap's `data` or a Secret's `stringData`.
 pub fn text_data(data: &Value, path: &str, used: &dyn Fn(&str) -> bool) -> Result<BTreeMap<String, String>, Mistake> {
     let entry = |(key, value): (&String, &Value)| {
-        // As the API server takes it.
+        // As the API server does.
         let value = if value.is_null() { "" } else { text(value, &format!("{path}.{}", redact::name(key)))? };
         Ok((key.clone(), value.to_owned()))
     };
@@ -91,7 +91,7 @@ pub fn binary_data(
     used: &dyn Fn(&str) -> bool,
 ) -> Result<BTreeMap<String, Vec<u8>>, Mistake> {
     let decoded = |(key, text): (String, String)| {
-        // Kubernetes reads over the line breaks of a folded text.
+        // Kubernetes ignores the line breaks of a folded text.
         let plain: String = text.chars().filter(|c| !matches!(c, '\r' | '\n')).collect();
         let bytes = STANDARD.decode(plain).map_err(|_| {
             format!("{path}.{} is not base64; encode it, or write it under stringData as it is", redact::name(&key))

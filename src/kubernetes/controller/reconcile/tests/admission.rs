@@ -1,4 +1,4 @@
-//! What comes before a check: the first word of the status, the turn, and the pause between checks that are asked for.
+//! Steps before a check: the first status, the turn, and the pause between requested checks.
 
 use super::*;
 use crate::store::pool::Claim;
@@ -7,7 +7,7 @@ use crate::store::pool::Claim;
 async fn progressing_is_written_before_the_queue() {
     let server = Arc::new(Server::default());
     let context = context(&server);
-    // All that a namespace may have of the four.
+    // All four places that a namespace may have.
     let claim = || Claim { tenant: "team".to_owned(), ..Claim::default() };
     let all = [context.work.take(claim()).await, context.work.take(claim()).await];
     let checking = tokio::spawn(settle(guarded(&minimal()), Arc::clone(&context)));
@@ -35,7 +35,7 @@ async fn reconcile_annotations_are_one_a_second_a_resource() {
     assert!(times.windows(2).all(|pair| pair[1] >= pair[0] + Duration::from_secs(1)), "{times:?}");
     assert!(asked("other") <= Instant::now(), "another resource does not wait");
 
-    // A check that is asked for too early waits, and one that is not asked for does not.
+    // A check that is requested too early waits; one that is not requested does not.
     for _ in 0..2 {
         context.next_asked(&resource("coder"), Duration::from_secs(3600));
     }

@@ -1,4 +1,4 @@
-//! The whole of one check against an API server of a few lines: what is asked, what is written, and nothing else.
+//! A whole check against a minimal API server: exactly which calls it makes and what it writes.
 
 mod admission;
 mod server;
@@ -50,14 +50,14 @@ fn key_from_secret() -> Value {
     json!({"name": "CODER_AIBRIDGE_OPENAI_KEY", "valueFrom": {"secretKeyRef": {"name": "ai", "key": "openai"}}})
 }
 
-/// One check, and its Events on their way to the end.
+/// Runs one check and waits for its Events.
 async fn settle(guarded: Arc<Guarded>, context: Arc<Context>) -> Result<Action, ApiError> {
     let result = reconcile(guarded, Arc::clone(&context)).await;
     context.events.finish(Duration::from_secs(60)).await;
     result
 }
 
-/// One check of a server with these objects; everything that was called after the first status, and the status at last.
+/// One check against a server with these objects: all calls after the first status, and the final status.
 async fn check(objects: &[(&str, Value)], seed: &Value) -> (Vec<String>, AIProviderSeedStatus) {
     let server = Arc::new(Server::default());
     objects.iter().for_each(|(path, object)| server.put(path, object.clone()));

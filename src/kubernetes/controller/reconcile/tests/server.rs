@@ -1,4 +1,4 @@
-//! An API server of a few lines: objects by path, faults by path, and everything that was called.
+//! A minimal API server: objects by path, faults by path, and a record of all calls.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 pub struct Server {
     pub objects: Mutex<BTreeMap<String, Value>>,
     pub faults: Mutex<BTreeMap<String, u16>>,
-    /// Before the faults: answers that are given once.
+    /// Answers that are given once, before the faults.
     pub first: Mutex<BTreeMap<String, VecDeque<u16>>>,
     pub calls: Mutex<Vec<(String, Value)>>,
 }
@@ -30,7 +30,7 @@ impl Server {
         self.first.lock().unwrap().insert(path.to_owned(), codes.iter().copied().collect());
     }
 
-    /// Everything that was posted to a path.
+    /// All bodies that were posted to a path.
     pub fn bodies(&self, path: &str) -> Vec<Value> {
         let calls = self.calls.lock().unwrap();
         let posted = calls.iter().filter(|(call, _)| *call == format!("POST {path}"));
@@ -80,7 +80,7 @@ impl Server {
         Client::new(service, "team")
     }
 
-    /// What was called since the last time, by path; a status with its Ready reason, an Event with its own.
+    /// The calls since the last time, by path; a status with its Ready reason, an Event with its own.
     pub fn told(&self) -> Vec<String> {
         let calls = std::mem::take(&mut *self.calls.lock().unwrap());
         let line = |(call, body): (String, Value)| {

@@ -1,4 +1,4 @@
-//! What a check writes: the status, and the Events behind it.
+//! The writes of a check: the status, and the Events after it.
 
 use std::collections::BTreeSet;
 
@@ -6,7 +6,7 @@ use super::*;
 use crate::kubernetes::controller::publish_events::Subject;
 use crate::kubernetes::status::conditions::{EventReason, PendingEvent};
 
-/// The patch as it is sent, to the letter.
+/// The exact patch that is sent.
 #[tokio::test]
 async fn status_patch_has_the_expected_fields() {
     let server = Arc::new(Server::default());
@@ -60,7 +60,7 @@ async fn second_check_behind_a_late_watch_writes_nothing() {
     let get = format!("GET {DEPLOYMENT}");
     let expected = ["status Progressing", &get, "status WorkloadNotFound", "event WorkloadNotFound", &get];
     assert_eq!(server.told(), expected);
-    // A new resource of that name is not taken for the old one.
+    // A new resource with that name is not mistaken for the old one.
     let mut seed = minimal();
     seed["metadata"]["uid"] = json!("uid-2");
     settle(guarded(&seed), Arc::clone(&context)).await.unwrap();
@@ -122,7 +122,7 @@ async fn event_whose_answer_was_lost_is_not_doubled() {
     }
 }
 
-/// 60 providers that change twice a second for 20 s were 2,400 Events.
+/// 60 providers that change twice a second for 20 s used to cause 2,400 Events.
 #[tokio::test]
 async fn storm_of_events_is_cut_and_told_once() {
     let server = Arc::new(Server::default());

@@ -143,14 +143,14 @@ fn unchanged_hour_writes_one_status() {
     let refreshed = next(Some(&first.status), &seen, &input(1, 3600));
     assert!(refreshed.write);
     assert_eq!(refreshed.status.last_check_time, Some(input(1, 3600).now));
-    // What could not be looked at was not checked.
+    // A failed read is not a check.
     let failed = observed(Reason::DatabaseUnreachable, false, &[]);
     let failed_status = next(Some(&first.status), &failed, &input(1, 60)).status;
     assert_eq!(failed_status.last_check_time, Some(input(1, 0).now));
     assert!(!next(Some(&failed_status), &failed, &input(1, 36_000)).write);
 }
 
-/// The time of an agreement moves with each check, and is written only with something else.
+/// The time of an agreement moves with each check, but is written only with another change.
 #[test]
 fn agreements_are_remembered_without_a_write_of_their_own() {
     let agreed = with_records(observed(Reason::InSync, false, &[]), &[record("x", "x")]);
@@ -163,9 +163,9 @@ fn agreements_are_remembered_without_a_write_of_their_own() {
     let quiet = next(Some(&first), &agreed, &input(1, 600));
     assert!(!quiet.write);
     assert_eq!(memory(&quiet.status), Some(("x".to_owned(), 600)));
-    // What was not written is enough for the next one.
+    // The next status continues from one that was not written.
     assert!(!next(Some(&quiet.status), &agreed, &input(1, 1200)).write);
-    // Neither an outage nor a suspension nor the conflict itself makes it forget.
+    // An outage, a suspension and the conflict itself keep the agreement.
     let disagreed =
         with_records(observed(Reason::Conflict, true, &[conflict("a", "base_url", "y")]), &[record("y", "x")]);
     let mut status = quiet.status;
@@ -182,7 +182,7 @@ fn agreements_are_remembered_without_a_write_of_their_own() {
         assert_eq!(memory(&status), Some(("x".to_owned(), 600)));
     }
     assert!(!next(Some(&status), &disagreed, &input(1, 1300)).write);
-    // Settled otherwise: a new memory. Its row gone: none.
+    // A later agreement replaces it; a missing row removes it.
     let settled = with_records(observed(Reason::InSync, false, &[]), &[record("y", "y")]);
     status = next(Some(&status), &settled, &input(1, 1400)).status;
     assert_eq!(memory(&status), Some(("y".to_owned(), 1400)));
@@ -214,7 +214,7 @@ fn conflicts_stay_until_a_check_finds_them_gone() {
 
     let up = next(Some(&still_down.status), &observed(Reason::Conflict, true, &conflicts), &input(1, 180));
     assert!(up.events.is_empty(), "{:?}", up.events);
-    // One changed, one gone.
+    // One conflict changed, one is gone.
     let changed = [conflict("openai", "base_url", "https://two/")];
     let after = next(Some(&up.status), &observed(Reason::Conflict, true, &changed), &input(1, 240));
     let told: Vec<&str> = after.events.iter().map(|event| event.reason.as_str()).collect();
@@ -230,7 +230,7 @@ fn non_blocking_outcome_is_not_a_warning() {
     let told = next(None, &observed(Reason::CredentialsDiffer, false, &[keys]), &input(1, 0)).events;
     assert!(!told[0].is_warning);
     assert!(told[0].note.ends_with("; this does not stop the next start of Deployment coder"), "{}", told[0].note);
-    // Not beside one that does, nor if nothing does.
+    // Not beside a conflict that does, nor if nothing blocks.
     let mut keys = conflict("openai", "api_keys", "1 (aa)");
     keys.status.blocking = false;
     let both = [conflict("openai", "base_url", "https://a/"), keys];
@@ -252,7 +252,7 @@ fn suspended_keeps_what_was_found() {
     assert!(after.events.is_empty());
 }
 
-/// What is said beside the reasons: how many agree, the message of the summary, and the warnings.
+/// Texts beside the reasons: how many agree, the message of the summary, and the warnings.
 #[test]
 fn messages_and_warnings_are_of_the_last_check() {
     let warning = |code: &str| WarningStatus { code: code.to_owned(), ..WarningStatus::default() };
@@ -273,7 +273,7 @@ fn messages_and_warnings_are_of_the_last_check() {
     let summary = away.summary.clone().unwrap();
     assert_eq!((summary.in_sync, summary.conflicts), (None, Some(1)));
 
-    // Nobody looks: all that was found stays, but not what is said of now.
+    // Without checks, the findings stay, but not statements about the current state.
     let suspended = next(Some(&first), &Observation::suspended(), &input(1, 120)).status;
     assert_eq!((suspended.warnings.clone(), suspended.conflicts.len()), (vec![warning("unknown_variable")], 1));
     assert_eq!(said(&suspended), Observation::suspended().message);
@@ -303,7 +303,7 @@ fn five_thousand_providers_stay_within_the_limits() {
     assert!(serde_json::to_string(&status).unwrap().len() < 512 * 1024);
     assert_eq!(events.len(), 64);
     assert!(events.iter().all(|event| event.note.len() <= 1024));
-    // What only fell out of the list is not resolved.
+    // Conflicts beyond the list's limit are not resolved.
     let DatabaseView::Found { conflicts, .. } = &mut seen.database else { panic!() };
     conflicts.insert(0, conflict("aaa", "base_url", "new"));
     let again = next(Some(&status), &seen, &input(1, 60)).events;

@@ -1,10 +1,10 @@
-//! Any sequence of looks, against a model that remembers little.
+//! Any sequence of checks, compared with a model that remembers little.
 
 use proptest::prelude::*;
 
 use super::*;
 
-/// Which decision was handled and what is said of it, and what is said of the mode Seed.
+/// The handled decision, its condition, and the condition of the mode Seed.
 type Asked = (Option<String>, ConditionUpdate, ConditionUpdate);
 
 fn answer() -> impl Strategy<Value = ConditionUpdate> {
@@ -13,7 +13,7 @@ fn answer() -> impl Strategy<Value = ConditionUpdate> {
     prop_oneof![Just(ConditionUpdate::Keep), Just(ConditionUpdate::Remove), say]
 }
 
-/// What can happen between two looks.
+/// Possible events between two checks.
 fn step() -> impl Strategy<Value = (Observation, i64, Option<String>, Asked)> {
     let asked = (prop::option::of("[ab]"), answer(), answer());
     let sides = prop::option::of((prop::sample::select(vec!["x", "y"]), prop::sample::select(vec!["x", "y"])));
@@ -41,7 +41,7 @@ fn step() -> impl Strategy<Value = (Observation, i64, Option<String>, Asked)> {
 }
 
 proptest! {
-    /// Against a model that remembers only statuses and which conflicts were told.
+    /// Compared with a model that remembers only statuses and reported conflicts.
     #[test]
     fn sequences(steps in prop::collection::vec(step(), 1..12)) {
         let mut old: Option<AIProviderSeedStatus> = None;
@@ -68,7 +68,7 @@ proptest! {
                 let expected = same.map_or(&input.now, |before| &before.last_transition_time);
                 prop_assert_eq!(&condition.last_transition_time, expected);
             }
-            // Events: what the model says.
+            // Events: those of the model.
             let mut expected = Vec::new();
             if let DatabaseView::Found { conflicts, .. } = &observation.database {
                 let mut now: std::collections::BTreeMap<(String, String), String> = Default::default();
@@ -89,7 +89,7 @@ proptest! {
                 expected.push((observation.reason.as_str(), String::new()));
             }
             reason = Some(observation.reason);
-            // What was asked for: the condition stays, goes or says it; an Event for what is new.
+            // Requested writes: the condition stays, goes or is set; an Event for each new result.
             let before = |kind: &str| old.iter().flat_map(|old| &old.conditions).find(|c| c.type_ == kind).map(|c| c.reason.clone());
             for (kind, answer) in [(RESOLVED, &input.resolved), (SEEDED, &input.seeded)] {
                 let now = status.conditions.iter().find(|c| c.type_ == kind).map(|c| c.reason.clone());
@@ -118,7 +118,7 @@ proptest! {
             published.sort();
             prop_assert_eq!(published, expected);
             prop_assert!(write || events.is_empty());
-            // What both sides last agreed on, and when; with the times of now, whether they were written or not.
+            // The last agreement and its time; with the current times, whether they were written or not.
             if let DatabaseView::Found { records, .. } = &observation.database {
                 agreed = match records.first() {
                     None => None,
@@ -130,15 +130,15 @@ proptest! {
             }
             let remembered = status.agreements.first().map(|last| (last.hash.clone(), last.time.0.as_second()));
             prop_assert_eq!(&remembered, &agreed);
-            // The token is remembered, also by a later check without one.
+            // The token is kept, also by a later check without one.
             let handled = token.or_else(|| old.and_then(|old| old.last_handled_reconcile_at));
             prop_assert_eq!(&status.last_handled_reconcile_at, &handled);
-            // A second pass, to which nobody has anything to add, writes nothing.
+            // A second pass without new input writes nothing.
             let input = ReconcileInput { resolved: ConditionUpdate::Keep, seeded: ConditionUpdate::Keep, ..input };
             let again = next(Some(&status), &observation, &input);
             prop_assert!(!again.write && again.events.is_empty(), "{:?}", again);
             prop_assert_eq!(&again.status, &status);
-            // And what is written is read back as it was.
+            // A written status is read back unchanged.
             let text = serde_json::to_string(&status).unwrap();
             prop_assert_eq!(&serde_json::from_str::<AIProviderSeedStatus>(&text).unwrap(), &status);
             old = Some(status);

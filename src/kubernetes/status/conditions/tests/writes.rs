@@ -17,7 +17,7 @@ fn seeded(input: ReconcileInput, word: WriteReason) -> ReconcileInput {
     ReconcileInput { seeded: ConditionUpdate::Set(WriteResult::new(word, "m")), ..input }
 }
 
-/// What of a status is about writes, as it is sent.
+/// The part of a status about writes, as it is sent.
 fn patch(status: &AIProviderSeedStatus) -> Value {
     let mut status = serde_json::to_value(status).unwrap();
     let conditions = status["conditions"].as_array_mut().unwrap().split_off(2);
@@ -43,7 +43,7 @@ fn a_decision_from_failed_to_done_to_forgotten() {
     assert_eq!(events(&failed), ["ResolveFailed"]);
     let note = &failed.events[0];
     assert!(note.is_warning && note.field_path.is_none() && note.reason.action() == "Resolve");
-    // Again: not told again, and not even written.
+    // A repetition causes no Event and not even a write.
     let again = next(Some(&failed.status), &stuck, &said(input(1, 9), None, WriteReason::ResolveFailed));
     assert!(!again.write && again.events.is_empty());
 
@@ -52,7 +52,7 @@ fn a_decision_from_failed_to_done_to_forgotten() {
     assert_eq!(patch(&done.status), json!({"handled": "a:environment", "conditions": expected}));
     assert_eq!(events(&done), ["Resolved"]);
     assert!(!done.events[0].is_warning);
-    // It stands, whatever is found later.
+    // It stays, whatever later checks find.
     let kept = ReconcileInput { handled: Some("a:environment".to_owned()), ..input(1, 30) };
     for seen in
         [&agreed, &stuck, &observed(Reason::DatabaseUnreachable, false, &[]), &observed(Reason::Suspended, false, &[])]
@@ -61,7 +61,6 @@ fn a_decision_from_failed_to_done_to_forgotten() {
         assert_eq!(patch(&kept)["conditions"].as_array().unwrap().last(), expected.as_array().unwrap().last());
         assert_eq!(kept.last_handled_resolve.as_deref(), Some("a:environment"));
     }
-    // The annotation is removed.
     let gone = next(Some(&done.status), &agreed, &ReconcileInput { resolved: ConditionUpdate::Remove, ..input(1, 40) });
     assert_eq!(patch(&gone.status), json!({"handled": null, "conditions": []}));
     assert!(gone.write && gone.events.is_empty());
@@ -100,7 +99,7 @@ fn the_mode_seed() {
     assert_eq!(patch(&observe.status)["conditions"], json!([]));
 }
 
-/// Each decision is told, also one that ends like the last; what stands beside it is not told again for that.
+/// Each decision gets an Event, also one with the same result as the last; the other condition gets none.
 #[test]
 fn another_decision_is_another_notice() {
     let say = |word| ConditionUpdate::Set(WriteResult::new(word, "a message"));
@@ -121,7 +120,7 @@ fn another_decision_is_another_notice() {
     assert_eq!(told(Some(&status), "two").0, [EventReason::Write(WriteReason::Resolved)]);
 }
 
-/// A refusal for another reason is told; a try that failed in another way is the same news.
+/// A refusal for another reason gets an Event; an attempt that failed in another way does not.
 #[test]
 fn a_refusal_is_told_for_each_reason() {
     let in_sync = observed(Reason::InSync, false, &[]);

@@ -1,4 +1,4 @@
-//! What must hold for any bytes. Each target panics if it does not.
+//! Properties that must hold for any bytes. Each target panics if one does not.
 
 use ai_provider_seed::testing::env::{Environment, Variable, parse_dotenv};
 use ai_provider_seed::testing::problem::Problem;
@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStringExt;
 pub struct Target {
     pub name: &'static str,
     pub check: fn(&[u8]),
-    /// Words that mean something to the code; cargo-fuzz finds its own.
+    /// Words with a meaning for the code; cargo-fuzz finds its own.
     #[allow(dead_code, reason = "only the tests make inputs of them")]
     pub words: &'static [&'static str],
 }
@@ -138,8 +138,7 @@ pub const TARGETS: [Target; 5] = [
     },
 ];
 
-/// `NAME=VALUE`, separated by NUL, as the kernel keeps them.
-/// For one that names its target: those of cargo-fuzz.
+/// Runs the target of this name, for the programs of cargo-fuzz.
 #[allow(dead_code, reason = "the tests take the targets themselves")]
 pub fn check(name: &str, bytes: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name).expect("a target of this name");
@@ -221,7 +220,7 @@ fn dotenv(bytes: &[u8]) {
     for variable in &variables {
         let value = variable.value().expect("it was text");
         assert!(!value.contains('\0') && !variable.name.contains('\0'));
-        // Between single quotes everything stands for itself, but a backslash before the last of them hides it.
+        // In single quotes every character is literal, except that a backslash before the last quote hides it.
         let hides = value.bytes().rev().take_while(|byte| *byte == b'\\').count() % 2 == 1;
         if !hides && !value.contains(['\'', '\n', '\r']) {
             let again = parse_dotenv(&format!("{}='{value}'\n", variable.name)).expect("a quoted value is read");
@@ -248,7 +247,7 @@ fn dbcrypt(bytes: &[u8]) {
     }
     let keyring = Keyring::parse(KEY).expect("a key");
     let digest = keyring.first_digest().expect("of the key").to_owned();
-    // Nothing opens but what was sealed with the key; the corpus holds one such value.
+    // Only a value that was sealed with the key opens; the corpus contains one.
     if let Some(plain) = keyring.decrypt(&digest, &text) {
         let sealed = keyring.encrypt(&digest, &plain).expect("seal");
         assert_ne!(sealed, text, "each time with another nonce");

@@ -1,4 +1,4 @@
-//! What each code, outcome, reason and field means: the sections of the pages, inside the program.
+//! Explains each code, outcome, reason and field with the sections of the docs pages, which the program contains.
 
 use crate::identity::DOCS;
 
@@ -23,13 +23,13 @@ pub fn sections() -> impl Iterator<Item = Section> {
     ROWS.iter().map(|&(word, kind, page, start, length)| Section { word, kind, page, start, length })
 }
 
-/// The text of these sections, in Markdown. `None`: the program itself is damaged.
+/// The text of these sections in Markdown. `None`: the program itself is damaged.
 pub fn texts(sections: &[Section]) -> Option<Vec<String>> {
     let whole = miniz_oxide::inflate::decompress_to_vec(TEXT).ok()?;
     let text = |section: &Section| {
         let bytes = whole.get(section.start..section.start + section.length)?;
         let text = without_relative_links(std::str::from_utf8(bytes).ok()?);
-        // A word may be an outcome and a code.
+        // A word may be both an outcome and a code.
         let has_another = sections.iter().any(|other| other.word == section.word && other.kind != section.kind);
         let kind = if has_another { format!(" ({})", section.kind) } else { String::new() };
         let (heading, rest) = text.split_once('\n')?;
@@ -38,7 +38,8 @@ pub fn texts(sections: &[Section]) -> Option<Vec<String>> {
     sections.iter().map(text).collect()
 }
 
-/// `[conflicts.md](conflicts.md#fields)` leads nowhere on a terminal: its text alone. An address stays.
+/// A relative link such as `[conflicts.md](conflicts.md#fields)` is useless on a terminal: only its text is printed.
+/// Absolute links stay.
 fn without_relative_links(text: &str) -> String {
     let (mut out, mut rest) = (String::new(), text);
     while let Some(middle) = rest.find("](") {
@@ -56,7 +57,7 @@ fn without_relative_links(text: &str) -> String {
     out + rest
 }
 
-/// Where to read on, as messages end: `ai-provider-seed explain conflict`, and the page's address if the build has one.
+/// The end of a message: `ai-provider-seed explain conflict`, and the page's address if the build has one.
 pub fn pointer(word: &str) -> String {
     pointer_with(word, DOCS)
 }

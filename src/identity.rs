@@ -1,5 +1,5 @@
-//! Who publishes this program, and where. The repository's test `identity` lists the other files that may name it: those that
-//! are read without being built.
+//! The publisher of this program and its addresses. The repository's test `identity` lists the other files that may name
+//! them: those that are read without a build.
 
 /// The account that owns the repository and the images.
 pub const ORGANISATION: &str = "aiproviders";
@@ -8,8 +8,8 @@ pub const REGISTRY: &str = "ghcr.io";
 /// The image of the program, without a tag.
 pub const IMAGE: &str = "ghcr.io/aiproviders/ai-provider-seed";
 
-/// Where the pages of this version are published, set when the program is built. Without it no message has a link: a page that
-/// is not ours must not be named.
+/// The address of this version's published pages, set when the program is built. Without it no message has a link, so
+/// that no foreign page is named.
 pub const DOCS: Option<&str> = match option_env!("AI_PROVIDER_SEED_DOCS_URL") {
     Some(base) if !base.is_empty() => Some(base),
     _ => None,

@@ -1,5 +1,5 @@
-//! Brings the AI providers of a Coder environment and its Postgres database together.
-//! docs/architecture.md tells what each module is for.
+//! Brings the AI providers of a Coder environment and its Postgres database together. The modules are described in
+//! docs/architecture.md.
 
 mod cli;
 mod env;
@@ -19,8 +19,8 @@ mod words;
 pub use cli::run;
 pub use env::Variable;
 
-/// What tests, examples, benchmarks and fuzz targets use of the rooms, and nothing else does: all the rest is private, so that the compiler
-/// shows what is dead.
+/// The parts of the crate that only tests, examples, benchmarks and fuzz targets use. All other items are private, so
+/// that the compiler reports dead code.
 #[doc(hidden)]
 pub mod testing {
     pub mod cli {

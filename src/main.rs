@@ -2,7 +2,7 @@ use std::process::ExitCode;
 
 use ai_provider_seed::{Variable, run};
 
-/// That of musl asks the kernel for memory and gives it back time and again: a run took a quarter longer with it.
+/// musl's allocator requests memory from the kernel and returns it repeatedly, which made a run a quarter longer.
 #[cfg(target_env = "musl")]
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;

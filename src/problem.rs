@@ -1,13 +1,13 @@
-//! What went wrong, or deserves a look: a code, the variables it is about, and a sentence that ends with the next step.
+//! An error or a warning: a code, the affected variables, and a sentence that ends with the next step.
 //!
-//! A message is already safe to show: it holds no credential and no control character.
+//! A message is safe to show: it contains no credential and no control character.
 
 use serde::Serialize;
 
 use crate::words::words;
 
 words! {
-    /// How a run ends. The same word for people, scripts, the JSON document and the exit code.
+    /// The outcome of a run. People, scripts, the JSON document and the exit code use the same word.
     #[derive(PartialOrd, Ord, Serialize)]
     #[serde(rename_all = "snake_case")]
     pub enum Outcome {
@@ -37,9 +37,9 @@ words! {
     /// Every problem and warning code. docs/codes.md explains each; a test compares the two lists.
     #[derive(PartialOrd, Ord, Hash)]
     pub enum Code {
-        /// How a run ends that has this as a problem. For a code that is only ever a warning: `Ok`.
+        /// The outcome of a run with this problem. For a code that is only a warning: `Ok`.
         fn outcome -> Outcome;
-        // The environment and the arguments, decided without a database.
+        // The environment and the arguments, judged without a database.
         MalformedVariable = "malformed_variable" => Outcome::Invalid,
         IndexGap = "index_gap" => Outcome::Invalid,
         TypeRequired = "type_required" => Outcome::Invalid,
@@ -71,7 +71,7 @@ words! {
         DatabaseUrlInvalid = "database_url_invalid" => Outcome::Invalid,
         DatabaseUrlMissing = "database_url_missing" => Outcome::Invalid,
         AuthenticationUnsupported = "authentication_unsupported" => Outcome::Invalid,
-        // The way to the database.
+        // The connection to the database.
         Unreachable = "unreachable" => Outcome::Unavailable,
         AuthenticationFailed = "authentication_failed" => Outcome::Unavailable,
         Tls = "tls" => Outcome::Unavailable,
@@ -90,12 +90,12 @@ words! {
         CannotResolve = "cannot_resolve" => Outcome::Unusable,
         CannotExport = "cannot_export" => Outcome::Unusable,
         LockTimeout = "lock_timeout" => Outcome::Locked,
-        // `diff --from` only: the way to the environment of a workload.
+        // `diff --from` only: reading the environment of a workload.
         WorkloadNotFound = "workload_not_found" => Outcome::Invalid,
         WorkloadAmbiguous = "workload_ambiguous" => Outcome::Invalid,
         ContainerNotFound = "container_not_found" => Outcome::Invalid,
         ObjectNotFound = "object_not_found" => Outcome::Invalid,
-        /// The controller too.
+        /// Also the controller.
         ObjectsTooMany = "objects_too_many" => Outcome::Invalid,
         ManifestInvalid = "manifest_invalid" => Outcome::Invalid,
         KubeconfigInvalid = "kubeconfig_invalid" => Outcome::Invalid,
@@ -179,9 +179,9 @@ impl Serialize for Code {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
     No,
-    /// After a pause, on a fresh connection or another host, until the retry budget is spent.
+    /// After a pause, on a new connection or another host, until the retry budget is spent.
     Wait,
-    /// The whole attempt again, soon, a few times only: another session was quicker.
+    /// The whole attempt again, soon, only a few times: another session was faster.
     Again,
 }
 
@@ -189,14 +189,14 @@ pub enum Retry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Problem {
     pub code: Code,
-    /// The provider's number in the environment, where there is one.
+    /// The provider's number in the environment, if it has one.
     pub index: Option<u64>,
-    /// The provider's name, where it is known and valid.
+    /// The provider's name, if it is known and valid.
     pub provider: Option<String>,
-    /// The variables, options or files to look at, spelled as the operator spelled them.
+    /// The variables, options or files to check, spelled as the operator spelled them.
     pub variables: Vec<String>,
     pub message: String,
-    /// What was probably meant: a variable's name or a type.
+    /// The name of a variable or a type that was probably meant.
     pub suggestion: Option<String>,
 }
 
@@ -231,7 +231,7 @@ impl Problem {
     }
 }
 
-/// What a run found: problems stop it, warnings do not.
+/// The findings of a run: problems stop it, warnings do not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
     pub problems: Vec<Problem>,
@@ -239,7 +239,7 @@ pub struct Findings {
 }
 
 impl Findings {
-    /// Appends what the other holds.
+    /// Appends the findings of the other.
     pub fn extend(&mut self, other: Findings) {
         self.problems.extend(other.problems);
         self.warnings.extend(other.warnings);

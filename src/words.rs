@@ -1,6 +1,6 @@
-//! Closed lists of words: an enum whose every variant is one row, with its text and what it means.
+//! Closed lists of words: an enum with one row per variant, with its text and its meaning.
 
-/// Makes an enum, its list `ALL`, its text `as_str`, `Display`, and one function of the last column.
+/// Generates an enum, its list `ALL`, its text `as_str`, `Display`, and one function for the last column.
 ///
 /// ```text
 /// words! {

@@ -1,4 +1,4 @@
-//! What `make bench` compares with: programs of the same stack that do the least, or do it the other way.
+//! Programs to compare with in `make bench`: the same stack with the least work, or with another approach.
 //!
 //!     floor select-1               connect, one `select 1`, say goodbye
 //!     floor read                   connect, and read as a seed does that has nothing to do, without a look at what comes
@@ -77,8 +77,8 @@ async fn read(client: &Client) {
     done.unwrap();
 }
 
-/// What a seed would be that always takes the lock: begin, lock and read in one flight; the end of the transaction only when
-/// the rows were seen, because only then is it known that there is nothing to insert.
+/// A seed that always takes the lock: begin, lock and read in one round trip. The transaction ends only after the rows
+/// were seen, since only then it is known that there is nothing to insert.
 async fn through_lock(client: &Client) {
     let names = names();
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&names, Type::TEXT_ARRAY)];
@@ -91,7 +91,7 @@ async fn through_lock(client: &Client) {
     client.batch_execute("commit").await.unwrap();
 }
 
-/// What Coder's server did at its start, in the releases that compare keys.
+/// The start of Coder's server, in the releases that compare keys.
 async fn as_coder(client: &Client) {
     client.batch_execute("begin").await.unwrap();
     client.batch_execute("select pg_advisory_xact_lock(10)").await.unwrap();
@@ -116,7 +116,7 @@ const AUDIT: &str = "insert into audit_logs (id, \"time\", user_id, organization
                      values (gen_random_uuid(), now(), $1::text::uuid, $1::text::uuid, $2::text::resource_type, $3::text::uuid, $4,
                              'create', $5::text::jsonb, 0, '{}', $1::text::uuid, '')";
 
-/// What the audit row says of a new key, and about as much of a new provider.
+/// The audit entry of a new key, and one of similar size for a new provider.
 fn diff(id: &str, of: &str) -> String {
     let now = "2026-11-20T09:12:00.000001+00:00";
     format!(
@@ -126,7 +126,7 @@ fn diff(id: &str, of: &str) -> String {
     )
 }
 
-/// As Coder does it: each row with a statement of its own, and each waits for its answer.
+/// As Coder does: a separate statement for each row, and each waits for its answer.
 async fn per_row(client: &Client, providers: usize, keys: usize, prepared: bool) {
     let nobody = Uuid::nil().to_string();
     let statements = [Kind::new(PROVIDER, 4), Kind::new(KEY, 3), Kind::new(AUDIT, 5)];
@@ -174,7 +174,7 @@ impl Writer<'_> {
         if self.prepared {
             self.client.execute(kind.prepared.as_ref().unwrap(), values).await.unwrap();
         } else {
-            // As Coder's driver does it with a statement that was not prepared: parse and describe, then bind and execute.
+            // As Coder's driver does with an unprepared statement: parse and describe, then bind and execute.
             self.client.execute(kind.sql, values).await.unwrap();
         }
     }

@@ -1,8 +1,9 @@
-//! `make bench`: what a start costs, next to programs that do less or do it the other way, and what the controller costs, all
-//! within one run. Prints each measure as it comes, and writes the pages docs/performance*.md with their plots. The programs must be
-//! built already; see the Makefile.
+//! `make bench`: the cost of a start, compared with programs that do less or use another approach, and the cost of the
+//! controller, all within one run. Prints each measurement at once, and writes the pages docs/performance*.md with their
+//! plots. The programs must already be built; see the Makefile.
 //!
-//! `BENCH_PART=seed` or `BENCH_PART=controller` makes one page; a part of the controller's ([`controller::PARTS`]) is printed alone.
+//! `BENCH_PART=seed` or `BENCH_PART=controller` writes one page; a part of the controller's ([`controller::PARTS`]) is
+//! only printed.
 #![allow(clippy::print_stdout, clippy::expect_used, clippy::unwrap_used)]
 
 #[path = "../../tests/support/mod.rs"]
@@ -21,9 +22,9 @@ use page::Page;
 use programs::Programs;
 use support::{Options, Server};
 
-/// Rounds of each measurement of a start; every number in that page is the median of so many.
+/// Rounds of each measurement of a start; every number in that page is their median.
 const ROUNDS: usize = 21;
-/// `BENCH_ROUNDS=5` is a quick look that writes nothing.
+/// `BENCH_ROUNDS=5` is a quick trial that writes nothing.
 const TRIAL: &str = "BENCH_ROUNDS";
 const PART: &str = "BENCH_PART";
 

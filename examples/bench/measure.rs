@@ -1,10 +1,10 @@
-//! Times of several programs, measured in turn so that whatever else the machine does meets all of them alike.
+//! Times of several programs, measured in turn so that other load on the machine affects all of them alike.
 
 use std::time::Duration;
 
 use crate::programs::Program;
 
-/// The median and the quarters around it.
+/// The median and the quartiles around it.
 pub struct Spread {
     pub median: Duration,
     pub low: Duration,
@@ -20,14 +20,14 @@ impl Spread {
         Spread { median: at(2), low: at(1), high: at(3), all }
     }
 
-    /// At most this long took so many of a hundred.
+    /// The time within which this percentage of the runs ended.
     pub fn percentile(&self, percent: usize) -> Duration {
         let mut sorted = self.all.clone();
         sorted.sort_unstable();
         sorted[(sorted.len() * percent).div_ceil(100).max(1) - 1]
     }
 
-    /// The median of the ratios of neighbours: a slow moment of the machine slows both.
+    /// The median of the ratios of neighbouring runs: a slow moment of the machine affects both.
     pub fn ratio(&self, to: &Spread) -> f64 {
         let mut ratios: Vec<f64> =
             self.all.iter().zip(&to.all).map(|(a, b)| a.as_secs_f64() / b.as_secs_f64()).collect();
@@ -44,7 +44,7 @@ pub fn interleaved(rounds: usize, programs: &[Program], mut before: impl FnMut()
     })
 }
 
-/// One round to warm up, then `rounds` that count; every second one in the other order.
+/// One round to warm up, then `rounds` that count, every second one in reverse order.
 pub fn times_of(rounds: usize, number: usize, mut run: impl FnMut(usize) -> Duration) -> Vec<Spread> {
     let mut times = vec![Vec::new(); number];
     for round in 0..=rounds {

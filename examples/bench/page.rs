@@ -1,4 +1,4 @@
-//! What was measured: printed as it comes, and the pages at the end.
+//! The measurements: printed at once, and written to the pages at the end.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::measure::Spread;
 use crate::plot::Plot;
 
-/// A page in the making.
+/// A page under construction.
 #[derive(Default)]
 pub struct Page {
-    /// Sections, each with its text and its measures.
+    /// Sections, each with its text and its measurements.
     goals: String,
     times: String,
     sizes: String,
@@ -38,11 +38,11 @@ libraries. One statement per row is how Coder's server seeded. The read through 
 reads, all in one flight. As Coder's server looked is the lock, all providers, and the keys of each, one statement after the other.
 ";
 
-/// Before the measures of a section.
+/// The head of a section's table.
 const TABLE: &str = "| Measure | Is | Goal | |\n|---|---|---|---|\n";
 
 impl Page {
-    /// What follows belongs to it.
+    /// Begins a section for the following measurements.
     pub fn section(&mut self, head: &str, text: &str) {
         println!("\n## {head}");
         let text = if text.is_empty() { String::new() } else { format!("{text}\n\n") };
@@ -60,7 +60,7 @@ impl Page {
         self.goal(what, &format!("{ratio:.2} ×"), &format!("{relation} {goal} ×"), met);
     }
 
-    /// Of interest, but without a goal.
+    /// A measurement without a goal.
     pub fn plain_ratio(&mut self, what: &str, ratio: f64) {
         self.plain(what, &format!("{ratio:.2} ×"));
     }
@@ -108,7 +108,7 @@ impl Page {
         self.growth += &(line + "\n");
     }
 
-    /// `reads` of the database and `requests` for each resource and interval; `memory` in KiB.
+    /// `reads` of the database and `requests`, per resource and interval; `memory` in KiB.
     pub fn resources(&mut self, number: u32, first: f64, reads: f64, requests: f64, memory: u64) {
         let memory = memory as f64 / 1024.0;
         let line = format!("| {number} | {first:.1} s | {reads:.2} | {requests:.2} | {memory:.1} MiB |");

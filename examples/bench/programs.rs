@@ -1,10 +1,11 @@
-//! The programs to measure, as processes with an environment of their own.
+//! The measured programs, as processes with a separate environment.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// What is measured is what is delivered: the static program of the init container's image, and the floor built like it.
+/// The measured program is the delivered one: the static program of the init container's image, and the floor built in
+/// the same way.
 const INIT: &str = "target/bench";
 /// The same with the controller.
 const WHOLE: &str = "target";
@@ -50,7 +51,7 @@ impl Programs {
         Some(Program::new(self.psql.as_ref()?).args(["-X", "-c", "select 1", url]))
     }
 
-    /// With the CA roots of this machine, not compressed; and how large they may be.
+    /// With the CA roots of this machine, not compressed; and their maximum size.
     pub fn images(&self) -> [(&'static str, PathBuf, u64); 2] {
         let megabyte = 1_000_000;
         let image = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/bench").join(name);
@@ -61,7 +62,7 @@ impl Programs {
     }
 }
 
-/// The program itself: distributions put a wrapper script before it that takes longer than what it starts.
+/// The program itself: distributions put a wrapper script before it that takes longer than psql.
 fn psql() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
     versions.filter_map(|entry| Some(entry.ok()?.path().join("bin/psql"))).find(|path| path.is_file())
@@ -98,7 +99,7 @@ impl Program {
         self
     }
 
-    /// From before its start to after its end.
+    /// The time from before the start to after the end.
     pub fn run(&self) -> Duration {
         let mut command = self.command();
         let started = Instant::now();
@@ -109,7 +110,7 @@ impl Program {
         elapsed
     }
 
-    /// So many at once: from before the first start to after the last end.
+    /// Several at once: the time from before the first start to after the last end.
     pub fn crowd(&self, number: usize) -> Duration {
         let mut commands: Vec<Command> = (0..number).map(|_| self.command()).collect();
         let started = Instant::now();
@@ -122,7 +123,7 @@ impl Program {
         started.elapsed()
     }
 
-    /// In KiB, as the kernel tells its parent; the median of five.
+    /// In KiB, as the kernel reports it to the parent; the median of five.
     pub fn peak_memory(&self) -> Option<u64> {
         let sample = || {
             let (output, peak) = self.watched()?;
@@ -134,7 +135,7 @@ impl Program {
         samples.get(2).copied()
     }
 
-    /// The same of one run that must fail.
+    /// The same for a run that must fail.
     pub fn peak_memory_of_failure(&self) -> Option<u64> {
         let (output, peak) = self.watched()?;
         assert!(!output.status.success(), "{:?} is expected to fail", self.path);
@@ -150,12 +151,12 @@ impl Program {
         let before = ["-f", "%M", "-o", &report.path().to_string_lossy()].map(str::to_owned);
         let output = self.below(time, &before).output().expect("start time");
         let text = std::fs::read_to_string(report.path()).expect("read the report of time");
-        // Behind a line that says how it ended, if it failed.
+        // After a line with the exit status, if it failed.
         let peak = text.lines().last().and_then(|line| line.trim().parse().ok()).expect("time reports a number");
         Some((output, peak))
     }
 
-    /// Instructions of one run, by callgrind. `None` where valgrind is not installed.
+    /// Instructions of one run, measured by callgrind. `None` if valgrind is not installed.
     pub fn instructions(&self) -> Option<u64> {
         let before = ["--tool=callgrind", "--callgrind-out-file=/dev/null"].map(str::to_owned);
         let output =
@@ -166,7 +167,7 @@ impl Program {
         Some(count.expect("callgrind reports a number"))
     }
 
-    /// Started by another program, which gets these arguments of its own.
+    /// Started by another program, with separate arguments for that program.
     fn below(&self, other: &Path, arguments: &[String]) -> Command {
         let mut command = Command::new(other);
         command.args(arguments).arg(&self.path).args(&self.arguments);
@@ -187,7 +188,7 @@ impl Program {
     }
 }
 
-/// So many OpenAI providers with so many keys each.
+/// This number of OpenAI providers with this number of keys each.
 pub fn provider_variables(providers: u32, keys: u32) -> Vec<(String, String)> {
     let of = |n: u32| {
         let keys: Vec<String> = (0..keys).map(|key| format!("sk-{n}-{key}")).collect();

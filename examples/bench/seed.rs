@@ -1,4 +1,4 @@
-//! What a start costs, next to programs that do less or do it the other way.
+//! The cost of a start, compared with programs that do less or use another approach.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::floods::{self, Flood};
 use crate::support::{Database, Hostile, Options, Proxy, Server, Variant, proxy};
 
 const CROWD: usize = 200;
-/// Of four variables each, out of the 16,384 that a file may have.
+/// Four variables each, out of the 16,384 that a file may have.
 const MOST: u32 = 4_000;
 const NO_TIME: &str = "Memory was not measured: /usr/bin/time is not installed.";
 
@@ -105,7 +105,7 @@ fn crowd(programs: &Programs, server: &Server, page: &mut Page, rounds: usize, e
     // With 20 ms for each of a hundred statements, one crowd would take minutes.
     let with_coder = each_way.is_zero();
     let times = times_of(rounds, if with_coder { 4 } else { 3 }, |which| {
-        // A proxy for each crowd: it keeps its connections.
+        // A separate proxy for each crowd, since it keeps its connections.
         let proxy = (!each_way.is_zero()).then(|| Proxy::new().delay(each_way).start(server.port()));
         let port = proxy.as_ref().map_or(server.port(), proxy::RunningProxy::port);
         let url = database.url_at(port, "postgres", "postgres");
@@ -129,7 +129,7 @@ fn crowd(programs: &Programs, server: &Server, page: &mut Page, rounds: usize, e
     }
     let (what, ratio) = (format!("the read through the lock ÷ only the read, {way}"), times[2].ratio(&times[1]));
     match with_coder {
-        // There both programs wait for the processors.
+        // Without network delay both programs wait for the processors.
         true => page.plain_ratio(&what, ratio),
         false => page.ratio(&what, ratio, "at least", 3.0),
     }
@@ -162,7 +162,7 @@ fn memory_and_size(programs: &Programs, server: &Server, page: &mut Page) {
     }
 }
 
-/// In KiB, of the run that took most; those servers that say nothing are left out.
+/// In KiB, for the run with the highest use; servers that stay silent are left out.
 fn flooded(programs: &Programs) -> Option<u64> {
     let floods = floods::FLOODS.iter().filter(|flood| !["silent", "slow"].contains(&flood.name));
     let peak = |flood: &Flood| {
@@ -173,7 +173,7 @@ fn flooded(programs: &Programs) -> Option<u64> {
     floods.filter_map(peak).max()
 }
 
-/// By the difference, which holds neither the start nor the end of a run.
+/// The difference, which excludes the start and the end of a run.
 fn instructions(programs: &Programs, server: &Server, page: &mut Page) {
     let count = |providers: u32| {
         let database = server.database(Variant::Current);

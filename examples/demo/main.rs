@@ -1,5 +1,5 @@
-//! `make demo`: a Postgres with Coder's tables, three providers in the environment, and what happens when both disagree.
-//! Takes everything it needs along, ends by itself, leaves nothing running.
+//! `make demo`: a Postgres with Coder's tables, three providers in the environment, and the result of a disagreement. It
+//! brings all its parts, ends by itself, and leaves nothing running.
 
 #[path = "../../tests/support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! What the demo shows, in order. tests/it/demo.rs compares it with a golden.
+//! The steps of the demo in order. tests/it/demo.rs compares them with a golden.
 #![allow(clippy::expect_used)]
 
 use std::io::Write;
@@ -43,7 +43,7 @@ What you saw is the whole idea: a start with the wrong providers stops, says why
 Postgres has ended and its data is gone. `make clean` removes what was built and downloaded.
 ";
 
-/// Tells the whole story; `colour` and `width` are those of the terminal that `out` is.
+/// Prints the whole demo; `colour` and `width` are those of the terminal behind `out`.
 pub fn tell(out: &mut dyn Write, colour: bool, width: usize) {
     let server = Server::start(Options::new());
     let database = server.database(Variant::Current);
@@ -90,7 +90,7 @@ struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    // A reader that goes away, such as `head`, is no fault of the story.
+    // A reader that goes away, such as `head`, is not an error.
     fn says(&mut self, text: &str) {
         let _ = writeln!(self.out, "{text}");
     }
@@ -110,10 +110,10 @@ impl Stage<'_> {
         self.says(&format!("{prompt} {command}"));
     }
 
-    /// Prints a command as one would type it, what it says at a terminal, and its exit code.
+    /// Prints a command as a user would type it, its output at a terminal, and its exit code.
     fn run(&mut self, arguments: &[&str], code: i32) {
         self.typed(&format!("ai-provider-seed {}", arguments.join(" ")));
-        // What decides about colours and width at the terminal that we have, decides about them here.
+        // The real terminal's settings for colours and width apply here.
         let colour = if self.colour { "CLICOLOR_FORCE" } else { "NO_COLOR" };
         let run = self.in_the_pod(arguments).env(colour, "1").env("COLUMNS", self.width.to_string());
         let finished = run.run().expect(code);

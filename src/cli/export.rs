@@ -193,7 +193,7 @@ fn write_private(path: &Path, text: &str) -> Result<(), String> {
             });
         }
         Err(error) => return Err(failed(error)),
-        Ok(there) if !there.is_file() => return Err("it is no ordinary file; name a new one".to_owned()),
+        Ok(there) if !there.is_file() => return Err("it is not a regular file; name a new one".to_owned()),
         Ok(_) => {}
     }
     let mut head = vec![0; HEAD.len()];
@@ -203,7 +203,7 @@ fn write_private(path: &Path, text: &str) -> Result<(), String> {
         read => read == HEAD.len() && head == HEAD.as_bytes(),
     };
     if !ours {
-        return Err("there is a file already that this program did not write; name a new one".to_owned());
+        return Err("the file exists, and this program did not write it; name a new one".to_owned());
     }
     let beside = path.with_extension(format!("{}.tmp", std::process::id()));
     let written = create(&beside).and_then(fill).and_then(|()| std::fs::rename(&beside, path));

@@ -42,9 +42,7 @@ pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     let mut file = std::fs::File::open(path).map_err(unreadable)?.take(LIMIT + 1);
     let size = file.read_to_end(&mut bytes).map_err(unreadable)?;
     if size as u64 > LIMIT {
-        return Err(too_large(format!(
-            "more than {LIMIT} bytes, which is more than is read; remove what is no variable"
-        )));
+        return Err(too_large(format!("more than {LIMIT} bytes; remove everything that is not a variable")));
     }
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
@@ -53,7 +51,9 @@ pub fn read_file(path: &Path) -> Result<Vec<Variable>, Problem> {
     // Each variable takes more memory than its line; blank lines and comments take none.
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#') && line.contains('=')).count();
     if lines > MAX_FILE_VARIABLES {
-        return Err(too_large(format!("more than {MAX_FILE_VARIABLES} variables; remove those of no provider")));
+        return Err(too_large(format!(
+            "more than {MAX_FILE_VARIABLES} variables; remove those that describe no provider"
+        )));
     }
     entries(&text).map(last_of_each).map_err(problem)
 }

@@ -29,7 +29,7 @@ pub fn read(directory: &Path, limit: u64) -> Result<Vec<Variable>, DirectoryErro
         }
         if names.len() > MAX_FILE_VARIABLES {
             return Err(DirectoryError::TooLarge(format!(
-                "more than {MAX_FILE_VARIABLES} variables; remove those of no provider"
+                "more than {MAX_FILE_VARIABLES} variables; remove those that describe no provider"
             )));
         }
     }
@@ -48,7 +48,7 @@ pub fn read(directory: &Path, limit: u64) -> Result<Vec<Variable>, DirectoryErro
         let size = file.take(left + 1).read_to_end(&mut bytes).map_err(|_| unreadable(&shown))? as u64;
         if size > left {
             return Err(DirectoryError::TooLarge(format!(
-                "more than {limit} bytes, which is more than is read; remove what is no variable"
+                "more than {limit} bytes; remove everything that is not a variable"
             )));
         }
         left -= size;

@@ -154,7 +154,7 @@ impl<'a> Fields<'a> {
         };
         if let Some(first) = list.variable {
             let names = [redact::name(&first.name), redact::name(&variable.name)];
-            let message = format!("{} and {} say the same thing twice; keep one of them", names[0], names[1]);
+            let message = format!("{} and {} set the same field; keep one of them", names[0], names[1]);
             problems.push(Problem::new(Code::SingularAndPlural, message).index(self.index).variables(names));
             list.ambiguous = true;
             return;

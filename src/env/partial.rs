@@ -61,7 +61,7 @@ impl Environment {
         }
         self.findings.warnings.extend(missing.iter().map(|object| {
             let message = format!(
-                "{object}, is not among the manifests, so what it sets is not known; add it, or compare in the cluster"
+                "{object}, is not among the manifests, so its variables are unknown; add it, or compare in the cluster"
             );
             Problem::new(Code::NotInManifests, message)
         }));

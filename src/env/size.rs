@@ -112,7 +112,8 @@ fn too_many(variables: &[Variable]) -> Option<Problem> {
     if variables.len() <= most || variables.iter().filter(is_ours).take(most + 1).count() <= most {
         return None;
     }
-    let message = format!("more than {most} provider variables; remove those of no provider, or use --env-file");
+    let message =
+        format!("more than {most} provider variables; remove those that describe no provider, or use --env-file");
     Some(Problem::new(Code::EnvironmentTooLarge, message))
 }
 

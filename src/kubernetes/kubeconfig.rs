@@ -70,14 +70,14 @@ impl Unusable {
                 invalid(message).variable("--kubeconfig")
             }
             Unusable::File(_) if server.kubeconfig.is_some() => {
-                let message = "the file is no usable kubeconfig; check it with kubectl config view --kubeconfig";
+                let message = "the file is not a usable kubeconfig; check it with kubectl config view --kubeconfig";
                 invalid(message.to_owned()).variable("--kubeconfig")
             }
             Unusable::File(_) if server.context.is_some() => {
                 invalid("the kubeconfig cannot be used; check it with kubectl config view".to_owned())
             }
             Unusable::File(KubeconfigError::Parse(_)) => invalid(
-                "a file of KUBECONFIG, or ~/.kube/config, is no usable kubeconfig; check it with kubectl config view"
+                "a file of KUBECONFIG, or ~/.kube/config, is not a usable kubeconfig; check it with kubectl config view"
                     .to_owned(),
             ),
             Unusable::File(_) => invalid(

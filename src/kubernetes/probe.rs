@@ -61,7 +61,7 @@ async fn answer(page: &Uri) -> Result<(), String> {
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(not_http)?;
     let connection = tokio::spawn(connection);
     let request = Request::get(page.path()).header(HOST, page.authority().map_or("", |authority| authority.as_str()));
-    let request = request.body(Empty::<Bytes>::new()).map_err(|_| "has a path that cannot be asked for".to_owned())?;
+    let request = request.body(Empty::<Bytes>::new()).map_err(|_| "has a path that cannot be requested".to_owned())?;
     let answer = sender.send_request(request).await.map_err(not_http)?;
     let status = answer.status();
     if status == StatusCode::OK {

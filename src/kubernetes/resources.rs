@@ -203,7 +203,7 @@ impl Resources {
                 resource.status.as_ref().and_then(|status| status.last_handled_resolve.as_ref()) != Some(&token)
             };
             if let Waited::TimedOut(_) = self.until(removed, forgotten).await? {
-                return Err(self.silent("forgotten the same decision of before", "; run this again then"));
+                return Err(self.silent("cleared the earlier decision", "; then run this again"));
             }
         }
         let annotated = self.annotate(name, RESOLVE_ANNOTATION, Some(&token)).await?;
@@ -280,7 +280,7 @@ fn refused_before(resource: &AIProviderSeed, action: Action) -> Option<Problem> 
     }
     let status = resource.status.as_ref()?;
     let refused = shown::write_not_permitted(status).filter(|_| action == Action::TakeEnvironment)?;
-    Some(Problem::new(Code::CannotResolve, format!("nothing was asked for: {}", redact::escape(refused))))
+    Some(Problem::new(Code::CannotResolve, format!("nothing was requested: {}", redact::escape(refused))))
 }
 
 fn unknown_id(name: &str, known: &[(&str, &str)]) -> Problem {

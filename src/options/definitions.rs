@@ -255,7 +255,7 @@ pub const OPTIONS: &[OptionRow] = &[
     row("require-auth", Takes::Value("LIST"), Process, DATABASE,
         "How the server may ask for the password, as in libpq: scram-sha-256, md5, password, gss, sspi, oauth, none; ! forbids"),
     row("wait", Takes::Value("DURATION"), Process, DATABASE,
-        "How long to retry while the database is not usable yet; 0 is one try").default("120s"),
+        "How long to retry while the database is not usable yet; 0 means one attempt").default("120s"),
     ignored_by(&[Diff], row("lock-timeout", Takes::Value("DURATION"), Process, &[Seed, Resolve],
         "How long to wait for another seeder").default("30s")),
     row("compare-credentials", Takes::Value("WORD"), Workload, COMPARING,

@@ -75,7 +75,8 @@ pub fn export(stored: &[Stored], secrets: Secrets) -> Export {
                 let (name, id) = (provider.name.to_owned(), provider.row.id);
                 export.providers.push(ExportedProvider { name, id, index, variables });
                 export.findings.warnings.extend(lost(provider).map(|what| {
-                    let message = format!("{what} is not in the export: no variable says it; set it again in Coder");
+                    let message =
+                        format!("{what} is not in the export: no variable can hold it; set it again in Coder");
                     Problem::new(Code::NotInExport, message).provider(provider.name)
                 }));
             }
@@ -213,7 +214,7 @@ fn keys(
         stored.iter().map(|key| key.as_ref().map(ExposeSecret::expose_secret)).collect();
     let readable = match readable {
         Ok(keys) => keys,
-        Err(unreadable) if secrets != Secrets::Named => return Err(sealed("a key of it", unreadable)),
+        Err(unreadable) if secrets != Secrets::Named => return Err(sealed("one of its keys", unreadable)),
         Err(_) => return Ok(Some((suffix, ExportedValue::Sealed))),
     };
     if readable.iter().any(|key| key.trim() != *key || key.is_empty()) {
@@ -273,7 +274,7 @@ fn lost<'a>(provider: &'a Stored) -> impl Iterator<Item = String> + 'a {
         let names: Vec<String> = names.map(|name| named(name, settings.text(name))).collect();
         (!names.is_empty()).then_some(names)
     });
-    let others = others.map(|names| format!("what its settings hold in {}", names.join(", ")));
+    let others = others.map(|names| format!("the content of its settings in {}", names.join(", ")));
     let text = move |field: &Field| provider.row.text(*field, provider.name, settings);
     let unread = Field::all_optional()
         .filter(move |field| text(field) != field.absent(provider.name) && !field.is_expressible(text(field)));

@@ -134,8 +134,7 @@ impl Obstacles<'_> {
 
     fn table(&mut self, name: &str, table: &Table, written: &[&str], or: &str) {
         if table.columns.is_empty() {
-            let message =
-                format!("there is no table {name}; let Coder finish its migrations, or look into its log{or}");
+            let message = format!("there is no table {name}; let Coder finish its migrations, or look at its log{or}");
             return self.schema.push(Problem::new(Code::SchemaUnsupported, message));
         }
         for column in written.iter().filter(|column| !table.columns.contains_key(**column)) {

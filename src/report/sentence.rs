@@ -135,7 +135,7 @@ pub fn take_environment(conflicts: &[Conflict], options: &[String]) -> String {
         );
     }
     if conflicts.iter().all(Conflict::would_clear_credentials) {
-        return format!("delete the credentials in Coder ({PAGE}); resolve never replaces them by nothing");
+        return format!("delete the credentials in Coder ({PAGE}); resolve never removes them");
     }
     if conflicts.iter().all(|conflict| !conflict.blocking && conflict.field.is_credential()) {
         return format!("{resolve}; or change the credentials in Coder ({PAGE})");

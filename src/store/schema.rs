@@ -174,7 +174,7 @@ fn classify(relations: &[Relation], endpoint: &Endpoint) -> MissingSchema {
     let wrong = |code, what: &str, next: &str| MissingSchema::Wrong(Error::of_database(code, endpoint, what, next));
     if all("ai_providers").any(|table| table.visible) {
         let what = "there is no table ai_provider_keys beside ai_providers";
-        return wrong(Code::SchemaUnsupported, what, "let Coder finish its migrations, or look into its log");
+        return wrong(Code::SchemaUnsupported, what, "let Coder finish its migrations, or look at its log");
     }
     if let Some(table) = all("ai_providers").next() {
         let schema = redact::name(&table.schema);

@@ -1,5 +1,5 @@
-//! For every case of the case file: what the controller says of a pod template with the case's environment, before anything is
-//! done, is what `seed` then does with it.
+//! For every case of the case file: the controller's prediction for a pod template with the case's environment equals the
+//! result of `seed` with it.
 
 use crate::support::cases::{ConnectAs, Env, Prediction, run_all_with};
 use crate::support::controller::{Controller, deployment, seed};
@@ -17,7 +17,7 @@ static REFUSED: AtomicUsize = AtomicUsize::new(0);
 
 fn predict(namespace: &Namespace, env: &Env, url: &str, compare: &str) -> Option<Prediction> {
     let name = format!("case-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    // What the kubelet would take for a reference.
+    // The kubelet would take this for a reference.
     let literal = |(name, value): (&String, &String)| json!({"name": name, "value": value.replace('$', "$$")});
     let mut variables: Vec<_> = env.iter().map(literal).collect();
     variables.push(json!({"name": "CODER_PG_CONNECTION_URL", "value": url}));
@@ -26,7 +26,7 @@ fn predict(namespace: &Namespace, env: &Env, url: &str, compare: &str) -> Option
     let (deployments, seeds): (Api<Deployment>, Api<AIProviderSeed>) = (namespace.api(), namespace.api());
     let workload = serde_json::from_value(workload).unwrap();
     if let Err(error) = block_on(deployments.create(&PostParams::default(), &workload)) {
-        // A name that Kubernetes does not take as one of a variable.
+        // Kubernetes does not accept this name for a variable.
         assert!(matches!(error, kube::Error::Api(ref status) if status.code == 422), "{error}");
         REFUSED.fetch_add(1, Ordering::Relaxed);
         return None;

@@ -1,4 +1,4 @@
-//! The way to the API server: a proxy, and a program that gives the credentials.
+//! The connection to the API server: a proxy, and a credential plugin.
 
 use crate::support::controller::{Controller, check_now, deployment, reason, seed};
 use crate::support::http_proxy::HttpProxy;
@@ -32,7 +32,7 @@ fn proxy_of_the_kubeconfig_leads_to_the_api_server() {
     controller.wait_ready();
     reason(&namespace, "coder", "WorkloadNotFound");
     controller.stop().expect(0);
-    // The file says it of this cluster, the variable of all.
+    // The file sets the proxy for this cluster, the variable for all.
     assert!(proxy.tunnels() >= 1 && other.tunnels() == 0, "{} and {}", proxy.tunnels(), other.tunnels());
 }
 
@@ -44,7 +44,7 @@ fn plugin_that_fails_later_is_named_in_the_log() {
     let valid = directory.path().join("valid");
     std::fs::write(&valid, "").unwrap();
     let path = kubeconfig(&namespace, directory.path(), |config| {
-        // Over when it comes, so that each call asks for one of its own.
+        // They expire at once, so that each call requests new ones.
         let status =
             json!({"token": config["users"][0]["user"]["token"], "expirationTimestamp": "2020-01-01T00:00:00Z"});
         let version = "client.authentication.k8s.io/v1";

@@ -1,5 +1,5 @@
-//! P15: by itself the controller overwrites only credentials that both sides last agreed on. A Secret is rotated, and the row has
-//! the new key without a start.
+//! By itself the controller overwrites only credentials on which both sides last agreed. When a Secret is rotated, the
+//! row gets the new key without a start.
 
 use super::settling::{audited, nothing_secret, resource};
 use crate::support::controller::{
@@ -25,7 +25,7 @@ pub fn owned() -> Value {
     json!({"mode": "Seed", "interval": "1h", "options": {"takeEnvironment": "Credentials"}})
 }
 
-/// A workload whose keys come from the Secret `name`-keys, and a resource by which the environment owns them.
+/// A workload whose keys come from the Secret `name`-keys, and a resource that makes the environment own them.
 pub fn workload(namespace: &Namespace, name: &str, database: &Database, keys: &str) {
     let from = format!("{name}-keys");
     rotate(namespace, name, keys);
@@ -33,7 +33,7 @@ pub fn workload(namespace: &Namespace, name: &str, database: &Database, keys: &s
     resource(namespace, name, owned());
 }
 
-/// One whose key and row agree, and a controller that may write and has seen it.
+/// A workload whose key and row agree, and a writing controller that has seen the agreement.
 pub fn agreed(namespace: &Namespace, database: &Database) -> Controller {
     workload(namespace, "coder", database, "sk-canary-old");
     let controller = Controller::writing(namespace);
@@ -53,7 +53,7 @@ pub fn has_keys(database: &Database, expected: &[&str]) {
     eventually(&format!("the row has {expected:?}"), || (keys(database) == expected).then_some(()));
 }
 
-/// In Coder's UI.
+/// As an operator does in Coder's UI.
 pub fn replace_key(database: &Database, key: &str) {
     database.execute(&format!(
         "delete from ai_provider_keys; insert into ai_provider_keys (provider_id, api_key)
@@ -61,7 +61,7 @@ pub fn replace_key(database: &Database, key: &str) {
     ));
 }
 
-/// The row stays as it is while checks go on, and the status says what would be written.
+/// The row stays unchanged while checks continue, and the status says what would be written.
 #[track_caller]
 fn is_left(namespace: &Namespace, name: &str, database: &Database) -> String {
     let before = Snapshot::of(database);
@@ -86,7 +86,8 @@ fn rotated_secret_reaches_the_row_and_coder_hears_of_it() {
     assert!(agreed.len() == 1 && agreed[0].len() == 16, "{agreed:?}");
     assert_eq!(audited(&database), 0);
 
-    // when the Secret is rotated, by the way of both keys / then the row follows without a start, once for each change
+    // when the Secret is rotated, through a state with both keys / then the row follows without a start, once for each
+    // change
     for (number, rotated) in (1..).zip([&["sk-canary-old", "sk-canary-new"][..], &["sk-canary-new"]]) {
         rotate(&namespace, "coder", &rotated.join(","));
         has_keys(&database, rotated);
@@ -117,14 +118,14 @@ fn row_that_was_changed_since_the_agreement_is_left() {
     replace_key(&database, "sk-canary-of-coder");
     check_now(&namespace, "coder");
     let first = is_left(&namespace, "coder", &database);
-    // Also when the environment changes after it.
+    // Also if the environment changes afterwards.
     rotate(&namespace, "coder", "sk-canary-new");
     let id = eventually("another id", || {
         let id = get(&namespace, "coder").status?.conflicts.first()?.id.clone();
         (id != first).then_some(id)
     });
     is_left(&namespace, "coder", &database);
-    // The decision takes that very difference, and from there on both sides agree again.
+    // The decision takes that difference, and from then on both sides agree again.
     decide(&namespace, "coder", &format!("{id}:environment"));
     condition(&namespace, "coder", "Resolved", "Resolved");
     assert_eq!(keys(&database), ["sk-canary-new"]);
@@ -139,7 +140,7 @@ fn missing_memory_or_another_row_is_never_overwritten() {
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-old"])));
     let controller = agreed(&namespace, &database);
 
-    // when the row was deleted and made again / then it is another row
+    // when the row was deleted and created again / then it is another row
     controller.stop().expect(0);
     database.execute(&format!(
         "update ai_providers set deleted = true; insert into ai_providers (type, name, base_url) values ('openai', 'openai', '{URL}')"
@@ -149,7 +150,7 @@ fn missing_memory_or_another_row_is_never_overwritten() {
     let controller = Controller::writing(&namespace);
     is_left(&namespace, "coder", &database);
 
-    // when the resource is new / then it has no memory
+    // when the resource is new / then it has no record
     database.execute(&format!(
         "delete from ai_provider_keys; delete from ai_providers; {}",
         openai(URL, &["sk-canary-old"])
@@ -158,7 +159,7 @@ fn missing_memory_or_another_row_is_never_overwritten() {
     resource(&namespace, "coder", owned());
     is_left(&namespace, "coder", &database);
 
-    // when the provider was out of the environment for a while / then its memory is gone
+    // when the provider was temporarily missing from the environment / then its record is gone
     rotate(&namespace, "coder", "sk-canary-old");
     reason(&namespace, "coder", "InSync");
     let without = json!([{"name": "CODER_PG_CONNECTION_URL", "value": database.url()}]);
@@ -171,7 +172,7 @@ fn missing_memory_or_another_row_is_never_overwritten() {
     controller.stop().expect(0);
 }
 
-/// The container's own option serves the prediction; what is no credential is a start's business.
+/// The container's own option serves only the prediction; other fields than credentials wait for a start.
 #[test]
 fn only_credentials_are_carried_where_the_resource_says_so() {
     let Some(cluster) = Cluster::shared() else { return };
@@ -196,7 +197,7 @@ fn only_credentials_are_carried_where_the_resource_says_so() {
     is_left(&namespace, "coder", &database);
     container(URL);
     has_keys(&database, &["sk-canary-new"]);
-    // A mode that only looks.
+    // A mode that only reads.
     resource(&namespace, "coder", json!({"mode": "Observe", "interval": "1h", "options": {"takeEnvironment": "All"}}));
     reason(&namespace, "coder", "InSync");
     rotate(&namespace, "coder", "sk-canary-newer");
@@ -204,7 +205,7 @@ fn only_credentials_are_carried_where_the_resource_says_so() {
     controller.stop().expect(0);
 }
 
-/// A resource of one who may not reach production, and a Secret of the namespace that does.
+/// A resource whose author may not reach production, and a Secret of the namespace that does.
 #[test]
 fn secret_says_which_resource_may_write_to_its_database() {
     let Some(cluster) = Cluster::shared() else { return };

@@ -1,5 +1,5 @@
-//! Rotated credentials beside what stops a start: the conflict of another provider holds back no key, one of its own does, and
-//! what is missing waits for both.
+//! Rotated credentials beside a conflict that stops a start: another provider's conflict does not hold back a key, its
+//! own does, and missing rows wait for both.
 
 use super::carry::{environment, has_keys, owned, rotate};
 use super::carry_races::overwritten;
@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 const OTHER: &str = "insert into ai_providers (type, name, base_url) values ('anthropic', 'anthropic', 'https://api.anthropic.com/');
     insert into ai_provider_keys (provider_id, api_key) select id, 'sk-canary-other' from ai_providers where name = 'anthropic';";
 
-/// OpenAI, whose keys come from the Secret, Anthropic beside it, and what a test adds.
+/// OpenAI, whose keys come from the Secret, Anthropic beside it, and the test's additions.
 fn apply(namespace: &Namespace, database: &Database, more: &[(&str, &str)]) {
     let mut env = environment(database, "coder-keys", URL);
     let other = [
@@ -28,7 +28,7 @@ fn apply(namespace: &Namespace, database: &Database, more: &[(&str, &str)]) {
     namespace.apply(&deployment("coder", &env, &["seed"]).to_string());
 }
 
-/// Both providers agree, and a controller that may write has seen it.
+/// Both providers agree, and a writing controller has seen it.
 fn agreed(namespace: &Namespace, database: &Database, spec: Value) -> Controller {
     rotate(namespace, "coder", "sk-canary-old");
     apply(namespace, database, &[]);
@@ -54,7 +54,7 @@ fn conflict_of_another_provider_holds_back_no_rotated_key() {
     let (namespace, database) = (cluster.namespace(), database(&(openai(URL, &["sk-canary-old"]) + OTHER)));
     let controller = agreed(&namespace, &database, owned());
     set_url(&database, "anthropic", "https://other.example/");
-    // One more is missing.
+    // A further provider is missing.
     let missing = [
         ("CODER_AIBRIDGE_PROVIDER_2_TYPE", "google"),
         ("CODER_AIBRIDGE_PROVIDER_2_KEYS", "sk-canary-third"),
@@ -69,7 +69,7 @@ fn conflict_of_another_provider_holds_back_no_rotated_key() {
     rotate(&namespace, "coder", "sk-canary-old,sk-canary-new");
     has_keys(&database, &["sk-canary-old", "sk-canary-new"]);
 
-    // Its row alone, by one write, and what is missing waits.
+    // Only its row changes, by one write, and the missing row waits.
     let after = Snapshot::of(&database);
     for (table, change) in
         [("ai_providers: ", " became "), ("ai_provider_keys: ", "inserted"), ("audit_logs: ", "inserted")]
@@ -78,7 +78,7 @@ fn conflict_of_another_provider_holds_back_no_rotated_key() {
     }
     assert_eq!((after.live("anthropic"), after.live("google")), (before.live("anthropic"), None));
     assert_eq!(overwritten(&database), 1);
-    // The status says both: the key is there, and the conflict of the other stays what it was.
+    // The status has both: the new key, and the other provider's conflict unchanged.
     let status = eventually("the memory follows", || {
         let status = get(&namespace, "coder").status?;
         (status.agreements != agreements).then_some(status)
@@ -93,7 +93,7 @@ fn conflict_of_another_provider_holds_back_no_rotated_key() {
         notes(&namespace).iter().find(|note| note.starts_with("Seeded: took the environment: openai api_keys")).cloned()
     });
 
-    // Nothing more is written until the conflict is gone, and then what is missing is.
+    // Nothing more is written until the conflict is gone; then the missing row is inserted.
     check_now(&namespace, "coder");
     unchanged(&database, &after);
     condition(&namespace, "coder", "Seeded", "Waiting");
@@ -104,7 +104,7 @@ fn conflict_of_another_provider_holds_back_no_rotated_key() {
     controller.stop().expect(0);
 }
 
-/// Whoever takes all leaves the URL to the next start, and that holds back no key either.
+/// With takeEnvironment All the URL is left to the next start, which does not hold back a key either.
 #[test]
 fn url_left_to_a_start_holds_back_only_its_own_provider() {
     let Some(cluster) = Cluster::shared() else { return };
@@ -121,7 +121,7 @@ fn url_left_to_a_start_holds_back_only_its_own_provider() {
     let rows = Snapshot::of(&database);
     assert_eq!(rows.live("anthropic").unwrap()["base_url"], "https://other.example/");
 
-    // Its own does.
+    // Its own difference does.
     set_url(&database, "openai", OLD_URL);
     rotate(&namespace, "coder", "sk-canary-newer");
     let before = Snapshot::of(&database);

@@ -1,5 +1,5 @@
-//! P15 over a watch that is cut: the Secret changes while the controller cannot see it, once or there and back. What it finds when
-//! the watch is back is what counts.
+//! A rotation during an interrupted watch: the Secret changes, once or there and back, while the controller cannot see
+//! it. Only the state after the watch returns counts.
 
 use super::carry::{has_keys, keys, rotate, workload};
 use super::carry_races::overwritten;
@@ -11,7 +11,7 @@ use crate::support::{Cluster, Database, Namespace, Proxy, Snapshot};
 
 const BOTH_AGREE: [&str; 3] = ["Ready=True InSync", "InSync=True InSync", "Seeded=True Seeded"];
 
-/// A controller whose only way to the API server is the proxy, and a row on which both sides agree.
+/// A controller that reaches the API server only through the proxy, and a row on which both sides agree.
 fn agreed_through_a_proxy(cluster: &Cluster, namespace: &Namespace, database: &Database) -> (RunningProxy, Controller) {
     workload(namespace, "coder", database, "sk-canary-old");
     let proxy = Proxy::new().start(cluster.port());
@@ -21,7 +21,7 @@ fn agreed_through_a_proxy(cluster: &Cluster, namespace: &Namespace, database: &D
     (proxy, controller)
 }
 
-/// Nothing of what is done meanwhile can be seen by the controller, which has tried and failed to look.
+/// The controller cannot see the changes in between, and has failed in an attempt to.
 fn while_cut(proxy: &RunningProxy, controller: &Controller, database: &Database, change: impl Fn()) {
     let failed = || controller.metric("ai_provider_seed_api_errors_total");
     let (before, rows) = (failed(), Snapshot::of(database));
@@ -39,7 +39,7 @@ fn secret_changed_during_a_cut_watch_is_carried_once() {
     let (proxy, controller) = agreed_through_a_proxy(cluster, &namespace, &database);
     let old = get(&namespace, "coder").status.unwrap().agreements[0].credentials.clone();
     while_cut(&proxy, &controller, &database, || rotate(&namespace, "coder", "sk-canary-new"));
-    // No check is asked for: the watch brings it.
+    // No check is requested: the watch causes it.
     has_keys(&database, &["sk-canary-new"]);
     eventually("the status follows", || {
         let status = get(&namespace, "coder").status?;
@@ -57,7 +57,7 @@ fn secret_changed_back_during_a_cut_watch_leaves_the_row() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-old"])));
     let (proxy, controller) = agreed_through_a_proxy(cluster, &namespace, &database);
-    // Its time alone moves on.
+    // Only its time changes.
     let remembered = || {
         let last = get(&namespace, "coder").status.unwrap().agreements.remove(0);
         (last.id, last.hash, last.credentials)
@@ -70,7 +70,7 @@ fn secret_changed_back_during_a_cut_watch_leaves_the_row() {
     unchanged(&database, &before);
     assert!(reason(&namespace, "coder", "InSync").conflicts.is_empty());
     assert_eq!(remembered(), memory);
-    // The watch lives again, and the memory is a good one.
+    // The watch works again, and the record is valid.
     rotate(&namespace, "coder", "sk-canary-newer");
     has_keys(&database, &["sk-canary-newer"]);
     assert_eq!((keys(&database), overwritten(&database)), (vec!["sk-canary-newer".to_owned()], 1.into()));

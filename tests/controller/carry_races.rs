@@ -1,4 +1,5 @@
-//! P15 when others are at work too: another resource, Coder, a held lock, a crash, a frozen leader, more than is remembered.
+//! Rotations during other activity: another resource, Coder, a held lock, a crash, a frozen leader, more providers than
+//! are recorded.
 
 use super::carry::{agreed, has_keys, keys, owned, replace_key, rotate, workload};
 use super::settling::{account_without_status, resource, wait_for_waiters};
@@ -27,9 +28,10 @@ fn two_resources_of_one_database_never_fight() {
     both.iter().for_each(|name| drop(reason(&namespace, name, "InSync")));
     rotate(&namespace, "one", "sk-canary-one");
     has_keys(&database, &["sk-canary-one"]);
-    // The other never agreed to that row.
+    // The other resource never agreed with that row.
     rotate(&namespace, "two", "sk-canary-two");
-    // As many as an interval of ten seconds brings in a minute; in between each hears of what the other wrote.
+    // As many rotations as an interval of ten seconds would check in a minute; each controller also receives the other's
+    // announcements.
     for _ in 0..6 {
         both.iter().for_each(|name| check_now(&namespace, name));
     }
@@ -55,7 +57,7 @@ fn change_in_coder_between_decision_and_lock_is_kept() {
     controller.stop().expect(0);
 }
 
-/// What a write rests on may be 5 s old at its commit.
+/// The basis of a write may be at most 5 s old at its commit.
 #[test]
 fn lock_that_comes_too_late_writes_nothing_until_the_next_check() {
     let Some(cluster) = Cluster::shared() else { return };
@@ -115,7 +117,7 @@ fn secret_that_is_changed_back_leaves_the_row_as_agreed() {
     let controller = Controller::writing(&namespace);
     check_now(&namespace, "coder");
     unchanged(&database, &before);
-    // While it is watched: whatever it saw of the way, both sides end where they were.
+    // While it is watched: whichever states it saw, both sides end where they were.
     ["sk-canary-new", "sk-canary-old"].iter().for_each(|keys| rotate(&namespace, "coder", keys));
     eventually("both sides agree", || {
         check_now(&namespace, "coder");
@@ -139,7 +141,7 @@ fn leader_that_was_frozen_writes_nothing_when_it_wakes() {
     rotate(&namespace, "coder", "sk-canary-new");
     wait_for_waiters(&database, 1);
     first.signal("STOP");
-    // The other waits for the lease to be old, and then for the lock.
+    // The other controller waits for the lease to expire, and then for the lock.
     eventually("the other one leads", || (second.metric("ai_provider_seed_leader") >= 1.0).then_some(()));
     drop(holder);
     has_keys(&database, &["sk-canary-new"]);
@@ -152,7 +154,7 @@ fn leader_that_was_frozen_writes_nothing_when_it_wakes() {
     second.stop().expect(0);
 }
 
-/// Of more providers than the status holds, those beyond are never written by themselves.
+/// Providers beyond the status's limit are never written automatically.
 #[test]
 fn only_remembered_ones_of_300_providers_are_carried() {
     let Some(cluster) = Cluster::shared() else { return };

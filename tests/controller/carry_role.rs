@@ -1,5 +1,5 @@
-//! The controller's writes with `ai_provider_sync` of deploy/postgres/role.sql: what that role may do is enough, and a grant that is
-//! missing is named where the write is reported.
+//! The controller's writes with `ai_provider_sync` of deploy/postgres/role.sql: that role's grants are sufficient, and
+//! the report of a write names a missing one.
 
 use super::carry::{environment, has_keys, owned, rotate};
 use super::settling::resource;
@@ -51,7 +51,7 @@ fn sync_role_carries_and_a_missing_grant_is_named() {
         check_now(&namespace, "coder");
         has_keys(&database, &[&next]);
     }
-    // What is carried needs no right to add rows; what is missing does.
+    // Rotated keys need no right to add rows; missing rows do.
     reason(&namespace, "coder", "InSync");
     database.execute(&format!("revoke insert on ai_providers from {SEED}"));
     rotate(&namespace, "coder", "sk-canary-last");

@@ -1,5 +1,5 @@
-//! Certificates that expire or are replaced while sessions are open: a session that was let in before goes on working, and only a
-//! new one shows it.
+//! Certificates that expire or are replaced while sessions are open: an existing session continues to work, and only a
+//! new one shows the change.
 
 use crate::support::certificates::{Authority, Pair};
 use crate::support::controller::{Controller, deployment, get, reason, secret, seed};
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 const HOST: &[&str] = &["127.0.0.1"];
 
-/// A workload in sync, with TLS as the resource says it, checked every 10 s.
+/// A workload in sync, with TLS from the resource, checked every 10 s.
 fn in_sync(namespace: &Namespace, name: &str, database: &Database, tls: &Value) {
     let variables = [("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai"), ("CODER_AIBRIDGE_PROVIDER_0_KEY", "sk-1")];
-    // As one of the helpers, who need no certificate.
+    // As the helpers' role, which needs no certificate.
     let helpers = database.url_as(CHECKS, "none");
     Run::seed().database(helpers).envs(variables).run().expect(0);
     let files = "sslmode=verify-full&sslrootcert=/etc/ssl/ca.crt&sslcert=/etc/ssl/tls.crt&sslkey=/etc/ssl/tls.key";
@@ -31,7 +31,7 @@ fn ready(namespace: &Namespace, name: &str) -> String {
     ready.map(|it| format!("{} {}", it.status, it.reason)).unwrap_or_default()
 }
 
-/// A server with this certificate that lets in who has one of these authorities.
+/// A server with this certificate that accepts clients of one of these authorities.
 fn server(pair: &Pair, clients: &Authority) -> Server {
     Server::start(
         Options::new()
@@ -42,7 +42,7 @@ fn server(pair: &Pair, clients: &Authority) -> Server {
     )
 }
 
-/// Sessions that are open stay as they are.
+/// Open sessions are not affected.
 fn replace(server: &Server, files: &[(&str, &str)]) {
     for (name, contents) in files {
         server.write(name, contents);
@@ -65,7 +65,7 @@ fn expired_or_wrong_certificate_ends_in_sync() {
         client_secret(name, &client);
     }
     let tls = |client: &str| json!({"ca": {"secretKeyRef": {"name": "ca", "key": "ca.crt"}}, "clientCertSecretRef": {"name": client}});
-    // One server for each change, since a change is one of the whole server.
+    // One server for each change, since a change affects the whole server.
     let names = ["server-expired", "server-wrong", "client-wrong", "client-expired"];
     let servers = names.map(|_| server(&pair, &authority));
     let databases = servers.each_ref().map(|server| server.database(Variant::Current));
@@ -83,10 +83,10 @@ fn expired_or_wrong_certificate_ends_in_sync() {
     let wrong = stranger.issue(HOST);
     replace(&servers[1], &[("server.crt", &wrong.certificates), ("server.key", &wrong.key)]);
     replace(&servers[2], &[("clients.crt", &stranger.pem)]);
-    // Another certificate is another way to the database, so that no session of the first one serves it.
+    // Another certificate is another route to the database, so no session of the first one serves it.
     client_secret("other-client", &authority.issue_named_between("postgres", (2000, 2001)));
     let began = Instant::now();
-    // 60 s and an interval with its jitter, and time for the look itself.
+    // 60 s and an interval with its jitter, and time for the check itself.
     let limit = Duration::from_secs(60 + 11 + 15);
     let state = || names.map(|name| format!("{name}: {}", ready(&namespace, name)));
     while state().iter().any(|told| !told.ends_with(": False DatabaseUnusable")) {

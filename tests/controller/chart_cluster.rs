@@ -1,4 +1,4 @@
-//! What Helm renders, given to a real API server; and an installation through upgrade and removal.
+//! Helm's output on a real API server; and an installation through upgrade and removal.
 
 use crate::support::helm::{self, CHART, KUBE_VERSION, root, stdout};
 use crate::support::kubernetes::{Cluster, eventually, tools};
@@ -33,14 +33,14 @@ fn installed(cluster: &Cluster, arguments: &[&str]) -> String {
     )
 }
 
-/// A namespace in which a pod template that the standard `restricted` would refuse is warned of.
+/// A namespace with warnings for pod templates that the standard `restricted` would refuse.
 fn create_namespace(cluster: &Cluster, name: &str) {
     let labels = "{pod-security.kubernetes.io/warn: restricted, pod-security.kubernetes.io/enforce: restricted}";
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: \"{name}\", labels: {labels}}}\n");
     stdout(kubectl(cluster, &["apply", "-f", "-"], &namespace));
 }
 
-/// Every field must be known, and a warning (a pod that is not restricted, a version that goes away) is an error.
+/// Every field must be known, and a warning (an unrestricted pod, a deprecated version) is an error.
 fn assert_accepted(cluster: &Cluster, what: &str, manifest: &str) {
     let strict = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "--warnings-as-errors"];
     let output = kubectl(cluster, &[&strict[..], &["-f", "-"]].concat(), manifest);
@@ -69,7 +69,7 @@ fn rendered_chart_is_accepted_by_the_api_server() {
         }
         assert_accepted(&cluster, values, &rendered);
     }
-    // Releases and namespaces that look like something else than a name.
+    // Names of releases and namespaces that look like other YAML types.
     for release in ["123", "1e3", "true", "0x1f"] {
         for more in ["controller.replicas=1", "allNamespaces=true", "leaderElection.enabled=true"] {
             let names = format!("nameOverride={release},serviceAccount.name=1e3");
@@ -95,7 +95,7 @@ fn rendered_chart_is_accepted_by_the_api_server() {
     assert_accepted(&cluster, "argocd-cm", &helm::read("deploy/examples/argocd/argocd-cm.yaml"));
 }
 
-/// The lines of a Job's head that create it and wait for its end, and the last one, which reads its log.
+/// The commands in a Job's head that create it and wait for its end, and the last one, which reads its log.
 fn commands(job: &str) -> Vec<String> {
     let text = helm::read(&format!("deploy/coder/{job}-job.yaml"));
     let lines: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("#   ")).map(str::to_owned).collect();
@@ -107,7 +107,7 @@ fn commands(job: &str) -> Vec<String> {
 fn documented_job_wait_ends_when_the_job_succeeds_or_fails() {
     let Some(cluster) = Cluster::start() else { return };
     create_namespace(&cluster, "coder");
-    // What the controller of Jobs of current releases writes; there is none here.
+    // The conditions that the Job controller of current releases writes; there is none here.
     let condition =
         |kind: &str| format!(r#"{{"type": "{kind}", "status": "True", "lastTransitionTime": "2026-11-20T09:12:10Z"}}"#);
     let statuses = [
@@ -196,13 +196,14 @@ fn chart_upgrade_and_removal_keep_the_resources() {
         "ghcr.io/aiproviders/ai-provider-seed:99.0.0"
     );
 
-    // when leader election is turned on and off / then Helm can change the strategy, although the API server has added defaults
+    // when leader election is turned on and off / then Helm can change the strategy, although the API server has added
+    // defaults
     for elects in ["true", "false"] {
         let set = format!("leaderElection.enabled={elects}");
         installed(&cluster, &["upgrade", "ai-provider-seed", next.path().to_str().unwrap(), "--set", &set]);
     }
 
-    // when the holder wrote into the Lease and the chart is upgraded / then the holder keeps it
+    // when the holder has written into the Lease and the chart is upgraded / then the holder keeps it
     let elects = ["--set", "leaderElection.enabled=true"];
     let upgrade = |more: &[&str]| {
         let next = ["upgrade", "ai-provider-seed", next.path().to_str().unwrap()];

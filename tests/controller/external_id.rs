@@ -1,5 +1,5 @@
-//! The external id that the controller gives a role, by a first install and by a decision: its condition and its Event tell it, since
-//! the role's trust policy needs it.
+//! The external id that the controller gives a role, by a first install and by a decision. Condition and Event report it,
+//! since the role's trust policy needs it.
 
 use super::settling::resource;
 use crate::support::controller::{Controller, check_now, condition, decide, deployment, message, notes, reason};
@@ -26,7 +26,7 @@ fn with_role(mut environment: Vec<Value>) -> Vec<Value> {
     environment
 }
 
-/// The fact as it is told, once the row has such an id.
+/// The sentence with the external id, once the row has one.
 fn fact(database: &Database, name: &str) -> String {
     let stored = format!("select settings::json -> 'external_id' from ai_providers where name = '{name}'");
     let id = database.json(&stored).as_str().unwrap_or_default().to_owned();
@@ -45,7 +45,7 @@ fn controller_tells_the_external_id_of_a_role_it_wrote() {
     let status = condition(&namespace, "coder", "Seeded", "Seeded");
     assert!(message(&status, "Seeded").contains(&fact(&database, "first")), "{status:?}");
 
-    // A row that is there gets a role by a decision.
+    // An existing row gets a role by a decision.
     apply(environment(&database, "second"));
     check_now(&namespace, "coder");
     reason(&namespace, "coder", "InSync");

@@ -1,6 +1,5 @@
-//! An API server that answers, but not as one would like: too many requests for ever, no right to publish Events, frozen,
-//! slow; and a clock that jumps. The controller stays live, says what is wrong, claims nothing that it could not see, and goes
-//! on by itself.
+//! An API server with faults: endless 429 answers, no permission to publish Events, frozen, slow; and a clock that jumps.
+//! The controller stays live, reports the fault, claims nothing that it did not observe, and recovers by itself.
 
 use crate::support::clock::Clock;
 use crate::support::controller::{Controller, check_now, conditions, deployment, get, notes, reason, seed};
@@ -35,15 +34,15 @@ fn in_sync(namespace: &Namespace) -> Database<'static> {
     database
 }
 
-/// An account that may do what the chart's role lets it do, but for `without`.
+/// An account with the permissions of the chart's role, except `without`.
 fn account(namespace: &Namespace, without: &str) -> ServiceAccount {
     let kept = |rule: &PolicyRule| rule.resources.iter().flatten().all(|resource| resource != without);
     let rules: Vec<PolicyRule> = rbac::rules().into_iter().filter(kept).collect();
     namespace.account_with("controller", &json!(rules))
 }
 
-/// Too many requests of the account, as the API server's own priority and fairness counts them: its level has no seats, so
-/// that one request at a time is let in, and that one waits for a webhook that never answers.
+/// Makes the API server answer 429 to the account, by its own priority and fairness: the account's level has no seats, so
+/// one request at a time is admitted, and that one waits for a webhook that never answers.
 struct Crowd<'c> {
     namespace: &'c Namespace<'c>,
     over: Arc<AtomicBool>,
@@ -87,7 +86,7 @@ impl<'c> Crowd<'c> {
             .unwrap();
             std::thread::spawn(move || {
                 while !over.load(Ordering::SeqCst) {
-                    // The one that is let in waits for the webhook, the other one for that.
+                    // The admitted request waits for the webhook, the other one for the admitted request.
                     let answer = block_on(events.create(&Default::default(), &event));
                     let waits = matches!(&answer, Err(kube::Error::Api(status)) if [429, 500].contains(&status.code));
                     assert!(waits || over.load(Ordering::SeqCst), "{answer:?}");
@@ -116,7 +115,7 @@ fn errors(controller: &Controller, class: &str) -> f64 {
     controller.metric(&format!("ai_provider_seed_api_errors_total{{class=\"{class}\"}}"))
 }
 
-/// Alive, and its last word still stands: nothing was seen since, so nothing is said.
+/// It is alive, and its last status is unchanged: it observed nothing since, so it reports nothing.
 fn keeps_its_last_word(controller: &mut Controller, namespace: &Namespace, word: &[&str]) {
     assert!(controller.is_running() && controller.get("/livez").unwrap().0 == 200);
     assert_eq!(conditions(&get(namespace, "coder").status.unwrap()), word);
@@ -140,12 +139,12 @@ fn endless_429_never_leads_to_in_sync() {
         Some(errors(&controller, "too_many_requests")).filter(|refused| *refused >= 1.0)
     });
     keeps_its_last_word(&mut controller, &namespace, &IN_SYNC);
-    // Whoever starts now sees nothing and is not ready.
+    // A controller that starts now sees nothing and is not ready.
     let late = Controller::start_as(&account.kubeconfig, &[]);
     let why =
         eventually("it says why", || late.get("/readyz").filter(|(code, why)| *code == 503 && why.contains("429")));
     assert!(why.1.contains("the API server is throttling requests"), "{}", why.1);
-    // It asks again, but not as often as it could.
+    // It retries, but with pauses.
     std::thread::sleep(Duration::from_secs(5));
     let refused = errors(&controller, "too_many_requests");
     assert!(refused < few + 25.0, "{few}, and 5 s later {refused}");
@@ -170,7 +169,7 @@ fn forbidden_events_leave_conditions_working() {
     reason(&namespace, "coder", "Conflict");
     eventually("its Event was refused", || (errors(&controller, "forbidden") >= 1.0).then_some(()));
     assert_eq!(controller.get("/readyz").unwrap().0, 200);
-    // The next check neither tries again nor says something else.
+    // The next check neither tries again nor changes its report.
     let said = get(&namespace, "coder").status.unwrap().conditions;
     check_now(&namespace, "coder");
     assert_eq!(get(&namespace, "coder").status.unwrap().conditions, said);
@@ -203,7 +202,7 @@ fn slow_api_server_and_cut_watch_lose_no_change() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let database = in_sync(&namespace);
-    // A second for each question and answer.
+    // A second for each request and answer.
     let proxy = Proxy::new().delay(Duration::from_millis(500)).start(cluster.port());
     let controller = Controller::start_as(&namespace.kubeconfig_through(proxy.port()), &[]);
     controller.wait_ready();
@@ -211,15 +210,15 @@ fn slow_api_server_and_cut_watch_lose_no_change() {
     proxy.cut();
     database.execute(OTHER);
     reason(&namespace, "coder", "Conflict");
-    // The watch lives again: a change of the resource is seen.
+    // The watch works again: a change of the resource is seen.
     namespace.apply(&seed("coder", json!({"workloadRef": {"name": "absent"}, "interval": "1h"})).to_string());
     reason(&namespace, "coder", "WorkloadNotFound");
     assert!(proxy.connections() >= 2, "{}", proxy.connections());
     controller.stop().expect(0);
 }
 
-/// Two days ahead, then two days back. What is said of time is what the clock said; everything else goes on as if nothing
-/// had happened, and the one that waits for the Lease does not take it.
+/// Two days ahead, then two days back. Reported times follow the clock; everything else continues undisturbed, and the
+/// controller that waits for the Lease does not take it.
 #[test]
 fn clock_jump_does_not_disturb_the_controller() {
     let (Some(cluster), Some(clock)) = (Cluster::shared(), Clock::new()) else { return };
@@ -248,7 +247,7 @@ fn clock_jump_does_not_disturb_the_controller() {
         assert!(controller.is_running(), "{offset}");
         assert_eq!(["/livez", "/readyz"].map(|path| controller.get(path).unwrap().0), [200, 200], "{offset}");
     }
-    // Longer than a Lease is valid.
+    // Longer than the duration of a Lease.
     std::thread::sleep(Duration::from_secs(20));
     check_now(&namespace, "coder");
     assert_eq!(holder(), before);

@@ -1,4 +1,4 @@
-//! Ready is never older than it says, and no tenant's servers make another wait.
+//! Ready is never older than its limit, and one tenant's servers do not delay another tenant.
 
 use crate::support::controller::{Controller, deployment, get, reason, seed};
 use crate::support::fake_server::serve;
@@ -28,7 +28,7 @@ fn ready(namespace: &Namespace, name: &str) -> String {
     status.conditions.iter().find(|it| it.type_ == "Ready").map(|it| it.reason.clone()).unwrap_or_default()
 }
 
-/// Sessions that were opened before go on working: only a new one shows it.
+/// Existing sessions continue to work: only a new one shows the change.
 #[test]
 fn lost_login_and_rotated_password_end_in_sync() {
     let Some(cluster) = Cluster::shared() else { return };
@@ -46,7 +46,7 @@ fn lost_login_and_rotated_password_end_in_sync() {
     database.execute("alter role \"no-login\" nologin");
     database.execute("alter role rotated password 'other'");
     let began = Instant::now();
-    // 60 s and an interval with its jitter, and time for the look itself.
+    // 60 s and an interval with its jitter, and time for the check itself.
     let limit = Duration::from_secs(60 + 11 + 15);
     while ["no-login", "rotated"].iter().any(|name| ready(&namespace, name) == "InSync") {
         assert!(began.elapsed() < limit, "{}, {}", ready(&namespace, "no-login"), ready(&namespace, "rotated"));
@@ -85,15 +85,16 @@ fn database_that_is_down_leaves_none_of_200_in_sync() {
         assert!(began.elapsed() < Duration::from_secs(2 * 10 + 60), "{} are still in sync", still());
         std::thread::sleep(Duration::from_millis(100));
     }
-    // Two intervals are two rounds of checks: what failed is not checked a third time before all others were checked once.
+    // Two intervals are two rounds of checks: a failed resource is not checked a third time before all others were
+    // checked once.
     let (checked, still_in_sync) = (checks() - before, said_in_sync() - in_sync);
     assert!(checked <= 2.0 * 200.0, "{checked} checks for 200 resources");
-    // Those that had read before the end, and no others.
+    // Only those that had read before the outage.
     assert!(still_in_sync <= 16.0, "{still_in_sync} checks said InSync");
     controller.stop().expect(0);
 }
 
-/// How many checks a quiet tenant gets in some seconds, alone and beside another one's servers that never answer.
+/// How many checks a quiet tenant gets in some seconds, alone and beside another tenant's servers that never answer.
 #[test]
 fn forty_hanging_servers_do_not_slow_another_tenant() {
     let Some(cluster) = Cluster::shared() else { return };

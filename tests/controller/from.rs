@@ -1,4 +1,5 @@
-//! `diff --from` a workload of a real API server: its environment and options, and nothing of this machine's but what is asked for.
+//! `diff --from` a workload of a real API server: its environment and options, without anything of this machine that was
+//! not requested.
 
 use crate::support::controller::{deployment, secret};
 use crate::support::{Cluster, Database, Finished, Namespace, Run, Server, Variant};
@@ -63,7 +64,7 @@ fn workload_names_are_those_of_kubectl() {
         run.clone().arg("--container").arg("first").run().expect(3);
         run.arg("-c").arg("first").run().expect(3);
     }
-    // The namespace as kubectl has it, or as it is said, in the short forms that kubectl takes.
+    // kubectl's default namespace or the given one, in kubectl's short forms.
     let finished = diff(&other, "deploy/coder").json().run().expect(2);
     assert_eq!(finished.codes("problems"), ["workload_not_found"]);
     assert!(message(&finished).contains(&format!("in namespace {}", other.name())), "{finished}");
@@ -125,7 +126,7 @@ fn container_options_apply_and_a_flag_overrides_them() {
     );
     run.clone().arg("--block-on=conflict").run().expect(3);
     assert_eq!(run.clone().json().arg("--require-providers=2").run().codes("problems"), ["too_few_providers"]);
-    // What the container would not take is told as its start would tell it.
+    // An option that the container would refuse is reported as its start would report it.
     apply(&namespace, &[deployment("coder", &env, &["seed", "--strict=perhaps", "--lock-timeout=soon"])]);
     assert_eq!(run.clone().json().run().expect(2).codes("problems"), ["invalid_option", "invalid_option"]);
     assert_eq!(run.json().arg("--strict=false").run().expect(2).codes("problems"), ["invalid_option"]);
@@ -156,7 +157,7 @@ fn missing_objects_are_named() {
     let map =
         json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"key": "sk-1"}});
     apply(&namespace, &[map]);
-    // The older variables' own default URL is another one than the row's.
+    // The default URL of the older variables differs from the row's.
     diff(&namespace, "deploy/coder").run().expect(3);
     let of_pod = json!([
         variable("CODER_PG_CONNECTION_URL", &database.url()),
@@ -193,7 +194,7 @@ fn forbidden_secret_is_named() {
     };
     may("workloads", "apps", "deployments");
     is(&format!("cannot get Secret db in namespace {}", namespace.name()));
-    // The container's own --block-on is not even known then, and a failed look is no success.
+    // The container's own --block-on is unknown then, and a failed read is not a success.
     let with_none = deployment("coder", &env, &["seed", "--block-on=none"]);
     apply(&namespace, &[with_none]);
     is("cannot get Secret db");
@@ -232,12 +233,12 @@ fn cluster_is_found_as_kubectl_finds_it() {
     assert_eq!(message(&finished), format!("the kubeconfig has no such context; choose one of {first}"));
     let finished = diff(&namespace, "deploy/coder").json().arg("--kubeconfig=/nowhere").run().expect(2);
     assert_eq!(message(&finished), "the file cannot be read: there is no such file; correct the path");
-    // The flag beats the variable, and the context chooses among several.
+    // The flag overrides the variable, and the context selects one of several.
     let absent = namespace.kubeconfig().with_extension("absent");
     let run = Run::diff().json().arg("--from=deploy/coder").env("KUBECONFIG", absent);
     let by_flags = run.arg("--kubeconfig").arg(namespace.kubeconfig()).arg("--context").arg(first);
     assert_eq!(by_flags.run().expect(2).codes("problems"), ["workload_not_found"]);
-    // Nobody listens there.
+    // Nothing listens there.
     let config = std::fs::read_to_string(namespace.kubeconfig()).unwrap();
     let port = format!(":{}", cluster.port());
     assert!(config.contains(&port));
@@ -312,7 +313,7 @@ fn local_database_url_overrides_the_workloads() {
     // A local URL that cannot be reached says nothing about pods.
     let finished = run.arg("--database-url").arg(unreachable).run().expect(4);
     assert!(!message(&finished).contains("pod"), "{finished}");
-    // Where the container's own is known only there, the one given here is all that is needed.
+    // If the container's own connection is known only there, the one given here is sufficient.
     for url in [
         json!({"name": "CODER_PG_CONNECTION_URL", "valueFrom": {"fieldRef": {"fieldPath": "status.hostIP"}}}),
         variable("AI_PROVIDER_SEED_DATABASE_URL_FILE", "/var/run/url"),

@@ -1,5 +1,5 @@
-//! For every case of the case file: `diff --from` a Deployment with the case's environment, and `--from -` with its manifest, say
-//! what `diff` says in that environment.
+//! For every case of the case file: `diff --from` a Deployment with the case's environment, and `--from -` with its
+//! manifest, report the same as `diff` in that environment.
 
 use crate::support::cases::{ConnectAs, Env, run_all_with};
 use crate::support::controller::deployment;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 static NUMBER: AtomicUsize = AtomicUsize::new(0);
 static REFUSED: AtomicUsize = AtomicUsize::new(0);
 
-/// Exit code and document, without what only `--from` has.
+/// Exit code and document, without the parts that exist only with `--from`.
 fn said(finished: &Finished) -> (i32, Value) {
     let mut document = finished.json();
     document.as_object_mut().unwrap().remove("from");
@@ -21,7 +21,7 @@ fn said(finished: &Finished) -> (i32, Value) {
 
 fn compare(namespace: &Namespace, env: &Env, url: &str, compare: &str) {
     let name = format!("case-{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    // What the kubelet would take for a reference.
+    // The kubelet would take this for a reference.
     let literal = |(name, value): (&String, &String)| json!({"name": name, "value": value.replace('$', "$$")});
     let mut variables: Vec<_> = env.iter().map(literal).collect();
     variables.push(json!({"name": "CODER_PG_CONNECTION_URL", "value": url}));
@@ -34,7 +34,7 @@ fn compare(namespace: &Namespace, env: &Env, url: &str, compare: &str) {
     let deployments: Api<Deployment> = namespace.api();
     let workload = serde_json::from_value(manifest).unwrap();
     if let Err(error) = block_on(deployments.create(&PostParams::default(), &workload)) {
-        // A name that Kubernetes does not take as one of a variable.
+        // Kubernetes does not accept this name for a variable.
         assert!(matches!(error, kube::Error::Api(ref status) if status.code == 422), "{error}");
         REFUSED.fetch_add(1, Ordering::Relaxed);
         return;

@@ -1,4 +1,4 @@
-//! `diff --from -`: manifests as helm and kubectl print them; what is not among them is not known, and no error.
+//! `diff --from -`: manifests as helm and kubectl print them; a missing object is unknown, which is not an error.
 
 use crate::support::controller::{deployment, secret};
 use crate::support::helm::{self, read, stdout, try_template};
@@ -69,7 +69,7 @@ fn helm_output_of_coder_values_is_compared() {
     }
     let values = ["--values", "deploy/coder/values.yaml"];
     let rendered = stdout(try_template("coder", "tests/data/chart/coder", &values));
-    // Neither the Secret nor the ConfigMap of the providers is part of a chart.
+    // A chart contains neither the Secret nor the ConfigMap of the providers.
     let finished = offline(&rendered).run().expect(0);
     assert!(finished.json()["from"]["workload"] == "Deployment coder", "{finished}");
     let missing = messages(&finished, "warnings");
@@ -80,13 +80,13 @@ fn helm_output_of_coder_values_is_compared() {
     assert!(finished.codes("warnings").iter().all(|code| code == "not_in_manifests"), "{finished}");
     let finished = Run::diff().arg("--from=-").arg("--offline").stdin(&rendered).run().expect(0);
     assert!(finished.stdout.starts_with("nothing was compared: the providers are not known"), "{finished}");
-    // With them it is whole.
+    // With them it is complete.
     let environment = read(EXAMPLE[1]);
     let finished = offline(format!("{rendered}\n---\n{environment}")).run().expect(0);
     assert_eq!(finished.json()["from"]["variables"]["CODER_AI_GATEWAY_PROVIDER_0_KEY"], {
         "Secret coder-ai-providers, key CODER_AI_GATEWAY_PROVIDER_0_KEY"
     });
-    // The example's key is a placeholder, and the Secret of the encryption keys is not there.
+    // The example's key is a placeholder, and the Secret of the encryption keys is missing.
     assert_eq!(finished.codes("warnings"), ["key_suspicious", "not_in_manifests"], "{finished}");
 }
 
@@ -114,7 +114,7 @@ fn kubectl_output_is_compared() {
         let list = namespace.kubectl(&[&everything[..], &[format]].concat()).ok();
         assert!(list.contains("List"));
         finished(format, list);
-        // One after the other, as two commands before a pipe print them.
+        // One after another, as two commands before a pipe print them.
         let get = |kind: &str, name: &str| namespace.kubectl(&["get", kind, name, "-o", format]).ok();
         let parts = [
             get("deployment", "coder"),
@@ -152,7 +152,7 @@ fn unknown_values_are_not_an_error() {
     env.push(json!({"name": "CODER_AIBRIDGE_PROVIDER_1_KEY", "value": "sk-canary"}));
     env.push(json!({"name": "CODER_PG_CONNECTION_URL", "valueFrom": from("secretKeyRef", "db", "url")}));
     let run = diff(stream(json!(env), &[])).arg("--compare-credentials=fail");
-    // Where the database is must be known, or not be asked for.
+    // The database must be known, or not be queried.
     let finished = run.run().expect(2);
     assert_eq!(finished.codes("problems"), ["environment_unknown"]);
     assert!(
@@ -172,7 +172,7 @@ fn unknown_values_are_not_an_error() {
     let finished = run.clone().arg("--offline").run().expect(0);
     assert_eq!(finished.codes("warnings"), ["credentials_not_compared", "not_in_manifests"]);
     assert!(!finished.everything().contains("canary"));
-    // What is known is judged all the same.
+    // Known values are still judged.
     database.execute("update ai_providers set base_url = 'https://other.example/v1'");
     let finished = run.arg("--database-url").arg(database.url()).run().expect(3);
     assert_eq!(finished.json()["conflicts"].as_array().unwrap().len(), 1);
@@ -190,7 +190,7 @@ fn absent_variable_proves_nothing_beside_an_unread_secret() {
     let type_ =
         |number: usize, kind: &str| json!({"name": format!("CODER_AIBRIDGE_PROVIDER_{number}_TYPE"), "value": kind});
     let mut env = literal(0, "openai", "https://api.openai.com/v1");
-    // No URL, no type, no settings, a number left out: the Secret may have them.
+    // No URL, no type, no settings, a missing number: the Secret may have them.
     env.extend([type_(1, "azure"), type_(2, "bedrock"), type_(4, "google")]);
     env.push(json!({"name": "CODER_AIBRIDGE_PROVIDER_5_NAME", "value": "none"}));
     let workload = env_from(env);
@@ -198,13 +198,13 @@ fn absent_variable_proves_nothing_beside_an_unread_secret() {
     let unknown: Vec<String> = states(&finished).into_iter().map(|(name, _)| name).collect();
     assert_eq!(unknown, ["azure", "bedrock", "google", "none"]);
     assert_eq!(finished.codes("warnings"), ["not_in_manifests"]);
-    // With the Secret every one of them is told.
+    // With the Secret, each of them is reported.
     let whole = format!("{workload}\n{}", secret("coder-ai", json!({"ELSE": "x"})));
     let found = offline(whole).run().expect(2).codes("problems");
     for code in ["type_required", "bedrock_required", "index_gap", "base_url_suspicious"] {
         assert!(found.iter().any(|found| found == code), "{code} is not among {found:?}");
     }
-    // What stands there and is wrong is told with and without it.
+    // A wrong value is reported with and without it.
     let wrong = env_from(vec![type_(0, "opnai")]);
     assert_eq!(offline(wrong.to_string()).run().expect(2).codes("problems"), ["unknown_type"]);
 }
@@ -241,7 +241,7 @@ fn one_of_several_workloads_is_chosen_by_name() {
     let finished = choose("-:statefulset/one").expect(2);
     assert_eq!(finished.codes("problems"), ["workload_not_found"]);
     assert!(messages(&finished, "problems")[0].contains("available: Deployment one, Deployment two"), "{finished}");
-    // The same name in two namespaces, each with the Secret of its own.
+    // The same name in two namespaces, each with its own Secret.
     let mut documents = Vec::new();
     for namespace in ["a", "b"] {
         let env = json!([{"name": "CODER_AIBRIDGE_PROVIDER_0_TYPE", "valueFrom": from("secretKeyRef", "ai", "type")}]);
@@ -257,7 +257,7 @@ fn one_of_several_workloads_is_chosen_by_name() {
     offline(&both).arg("--namespace=a").run().expect(0);
     let finished = offline(&both).arg("-n").arg("b").run().expect(2);
     assert_eq!(finished.codes("problems"), ["unknown_type"]);
-    // Beside one that leaves its namespace open, and there twice: the last one counts, as kubectl would apply them.
+    // Beside a workload without a namespace, which occurs twice: the last one counts, as if kubectl applied them.
     let open = stream(json!(literal(0, "openai", "https://a.example/")), &[]);
     let finished = offline(open.clone() + &both).arg("-n").arg("b").run().expect(2);
     assert_eq!(finished.codes("problems"), ["unknown_type"]);
@@ -311,7 +311,7 @@ fn unreadable_stream_is_reported_by_position_only() {
         assert!(messages(&finished, "problems")[0].contains(says), "{says}: {finished}");
         assert!(!finished.everything().contains("canary"), "{finished}");
     }
-    // The line is the one of the whole stream.
+    // The line is counted in the whole stream.
     let finished = offline("---\na: 1\n---\nb: 1\nc: [\n").run().expect(2);
     let message = &messages(&finished, "problems")[0];
     assert!(
@@ -320,7 +320,7 @@ fn unreadable_stream_is_reported_by_position_only() {
     );
 }
 
-/// One that holds, in this order: another object's ill-typed values, and the Deployment with this environment.
+/// A stream with, in this order, another object's ill-typed values, and the Deployment with this environment.
 fn beside(others: &str, env: Value) -> Finished {
     offline(format!("{others}\n---\n{}", deployment("coder", &env, &["seed"]))).run()
 }
@@ -339,7 +339,7 @@ fn provider(key: Value) -> Value {
 fn objects_that_nothing_refers_to_are_not_judged() {
     let key = provider(json!({"value": "sk-canary"}));
     for other in [
-        // What sops makes of a Secret is not base64.
+        // The values that sops writes into a Secret are not base64.
         "apiVersion: v1\nkind: Secret\nmetadata: {name: x, namespace: other}\ndata: {a: 'ENC[AES256_GCM,data:eA==,type:str]'}\nsops: {version: 3.9.0}",
         "apiVersion: v1\nkind: Secret\nmetadata: {name: x}\nstringData: {port: 5432}",
         "apiVersion: v1\nkind: Secret\nmetadata: {name: 5}\ndata: [a]",
@@ -357,7 +357,7 @@ fn objects_that_nothing_refers_to_are_not_judged() {
         assert_eq!((finished.code, finished.codes("problems")), (0, vec![]), "{other}: {finished}");
         assert!(!finished.everything().contains("canary"), "{finished}");
     }
-    // An ill-typed neighbour in the same pod is not the one that seeds.
+    // An ill-typed container in the same pod is not the one that seeds.
     let mut workload = deployment("coder", &key, &["seed"]);
     let spec = &mut workload["spec"]["template"]["spec"];
     let neighbour = json!({"name": "side", "image": "x", "env": [{"name": "PORT", "value": 3000}], "ports": "none"});
@@ -448,7 +448,7 @@ fn entry_that_the_api_server_refuses_is_named_by_its_path() {
         ),
         (
             json!({"name": "X", "valueFrom": {"secretKeyref": {"name": "ai", "key": "key"}}}),
-            format!("{at}.valueFrom.secretKeyref is no field of Kubernetes; write secretKeyRef"),
+            format!("{at}.valueFrom.secretKeyref is not a Kubernetes field; write secretKeyRef"),
         ),
         (
             json!({"name": "X", "valueFrom": {"secretRef": {"name": "ai"}}}),
@@ -467,7 +467,7 @@ fn entry_that_the_api_server_refuses_is_named_by_its_path() {
     assert!(messages(&finished, "problems")[0].contains(says), "{finished}");
 }
 
-/// What is not among the manifests may set the variable that a reference names, so nothing is said to be undefined.
+/// A missing object may set the referenced variable, so it is not reported as undefined.
 #[test]
 fn reference_to_an_unread_object_is_unknown() {
     let url = |text: &str| json!({"name": "CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "value": text});

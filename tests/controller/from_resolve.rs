@@ -19,7 +19,7 @@ fn workload(namespace: &Namespace, database: &Database, args: &[&str]) {
 
 fn run(command: &str, namespace: &Namespace) -> Run {
     let run = Run::new([command, "--from=deploy/coder"]).json().env("KUBECONFIG", namespace.kubeconfig());
-    // What this machine sets means nothing.
+    // The variables of this machine have no effect.
     run.env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "https://laptop.example/")
 }
 
@@ -40,7 +40,7 @@ fn environment_of_a_workload_is_taken_from_outside() {
     let found = run("diff", &namespace).run().expect(3);
     let id = found.json()["conflicts"][0]["id"].as_str().unwrap().to_owned();
 
-    // The report says how to settle it, with the same workload.
+    // The report has the command that settles it, with the same workload.
     let shown = Run::diff().args(["--from=deploy/coder", "--namespace"]).arg(namespace.name());
     let shown = shown.env("KUBECONFIG", namespace.kubeconfig()).env("COLUMNS", "120").run().expect(3);
     let text = shown.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -48,7 +48,7 @@ fn environment_of_a_workload_is_taken_from_outside() {
         format!("resolve --take environment --conflict {id} --from deployment/coder --namespace {}", namespace.name());
     assert!(text.contains(&command), "{shown}");
 
-    // when another conflict is named, or only a look is asked for / then nothing is written
+    // when another conflict is named, or with --dry-run / then nothing is written
     let before = Snapshot::of(&database);
     let stale = take(&namespace, "abcdefghijklmnopqrstuvwxyz234567").run().expect(3);
     assert_eq!(problem(&stale.json()).0, "conflict_moved");
@@ -58,7 +58,7 @@ fn environment_of_a_workload_is_taken_from_outside() {
     assert_eq!(database_wins.json()["environment"][0]["variable"], "CODER_AIBRIDGE_PROVIDER_0_BASE_URL");
     unchanged(&database, &before);
 
-    // when the conflict that was seen is named / then the row is what the workload says
+    // when the shown conflict is named / then the row has the workload's values
     let done = take(&namespace, &id).run().expect(0);
     assert_eq!((&done.json()["written"], &done.json()["from"]["workload"]), (&json!(true), &json!("Deployment coder")));
     assert_eq!(row(&database)["base_url"], URL);

@@ -1,5 +1,5 @@
-//! What somebody with few rights in a namespace may try against the controller: each an attempt, with the memory that the whole
-//! process may take.
+//! Attacks on the controller by a user with few permissions in a namespace, each with a memory limit for the whole
+//! process.
 
 use crate::support::controller::{Controller, conditions, deployment, notes, reason, secret, seed};
 use crate::support::kubernetes::eventually;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::net::TcpListener;
 
-/// MiB of the whole controller, whatever is sent (P12).
+/// MiB of the whole controller for any input (P12).
 pub const MEMORY: usize = 100;
 
 pub fn start(namespace: &Namespace, args: &[&str]) -> Controller {
@@ -49,7 +49,7 @@ fn message(namespace: &Namespace, name: &str, expected: &str) -> String {
     status.conditions[0].message.clone()
 }
 
-/// A manifest of 3 KB took 2.3 GB in 8 s, and the controller crashed for everybody, at each start.
+/// A manifest of 3 KB took 2.3 GB in 8 s, and the controller crashed for all tenants, at each start.
 #[test]
 fn doublings_of_a_template_do_not_disturb_others() {
     let Some(cluster) = Cluster::shared() else { return };
@@ -67,14 +67,14 @@ fn doublings_of_a_template_do_not_disturb_others() {
     controller.stop().expect(0);
 }
 
-/// Whatever a Deployment mentions, little of it is read.
+/// Few and small parts are read of the objects that a Deployment mentions.
 #[test]
 fn objects_of_a_check_are_few_and_small() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let controller = start(&namespace, &[]);
     let of_key = |object: &str| json!({"name": "A", "valueFrom": {"secretKeyRef": {"name": object, "key": "a"}}});
-    // when thousands are mentioned / then their number is told before the first is read: none of them exists
+    // when thousands are mentioned / then their number is reported before the first read: none of them exists
     let env: Vec<Value> = (0..5000).map(|n| of_key(&format!("s{n}"))).collect();
     workload(&namespace, "many", &json!(env));
     let said = message(&namespace, "many", "EnvironmentUnknown");
@@ -122,7 +122,7 @@ fn templates_of_many_entries_take_little_memory() {
     let entries: Vec<Value> = (0..30_000).map(|n| variable(&format!("CODER_AIBRIDGE_PROVIDER_{n}_TYPE"), "")).collect();
     let few: Vec<Value> = (0..4000).map(|n| variable(&format!("CODER_AIBRIDGE_PROVIDER_0_F{n}"), "")).collect();
     let silent = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    // Of different databases, so that all of them are waited for at once.
+    // Different databases, so that all of them are waited for at once.
     let silent = silent.local_addr().unwrap();
     let url = |n: usize| format!("postgres://u{n}:p@{silent}/d?sslmode=disable&connect_timeout=5");
     let of_providers = (0..5000).flat_map(|n| {
@@ -153,7 +153,7 @@ fn templates_of_many_entries_take_little_memory() {
     controller.stop().expect(0);
 }
 
-/// Whoever writes a URL and reads the status learns whether there is a Postgres that speaks to him, and nothing else.
+/// The author of a URL learns from the status only whether a Postgres answers there.
 #[test]
 fn status_tells_nothing_of_the_network() {
     let Some(cluster) = Cluster::shared() else { return };
@@ -194,7 +194,7 @@ fn status_tells_nothing_of_the_network() {
     }
     assert_eq!(said.len(), 1, "{said:#?}");
     let finished = controller.stop().expect(0);
-    // Who runs the controller is told.
+    // The controller's log has the details.
     for cause in ["connection refused", "no answer in time", "cannot be resolved"] {
         assert!(finished.stderr.contains(cause), "{cause}: {finished}");
     }
@@ -210,7 +210,7 @@ fn hosts_outside_of_the_list_are_not_connected_to() {
     let port = listener.local_addr().unwrap().port();
     let key = variable("CODER_AIBRIDGE_OPENAI_KEY", "sk-1");
     let env = |url: &str| json!([key, variable("CODER_PG_CONNECTION_URL", url)]);
-    // when only a name is allowed / then its server is, and the same one under its address is not
+    // when only a name is allowed / then its server is reached, and the same server by its address is not
     let controller = start(&namespace, &["--database-hosts=localhost"]);
     workload(&namespace, "listed", &env(&database.url().replace("127.0.0.1", "localhost")));
     reason(&namespace, "listed", "WouldSeed");
@@ -220,7 +220,7 @@ fn hosts_outside_of_the_list_are_not_connected_to() {
     message(&namespace, "hostaddr", "DatabaseUnreachable");
     let log = controller.stop().expect(0).stderr;
     assert!(log.contains("destination_refused"), "{log}");
-    // when nothing says that this is a test / then this machine is refused, however it is written
+    // when local addresses are not allowed / then this machine is refused in every spelling
     let run = |run: Run| run.env("AI_PROVIDER_SEED_ALLOW_LOCAL", "false");
     let controller = Controller::start_with(namespace.kubeconfig(), &[], run);
     controller.wait_ready();
@@ -234,7 +234,7 @@ fn hosts_outside_of_the_list_are_not_connected_to() {
         workload(&namespace, name, &env(&format!("postgres://u:p@{host}/d?sslmode=disable")));
         message(&namespace, name, "DatabaseUnreachable");
     }
-    // A generation that was not seen yet: the first controller's answer does not count.
+    // A generation that was not checked yet: the first controller's status does not count.
     apply(&namespace, &seed("listed", json!({"workloadRef": {"name": "listed"}, "interval": "11s"})));
     eventually("localhost is refused", || {
         reason(&namespace, "listed", "DatabaseUnreachable");
@@ -244,7 +244,7 @@ fn hosts_outside_of_the_list_are_not_connected_to() {
     controller.stop().expect(0);
 }
 
-/// Who may read status, Events or logs may not read the Secret: neither what it holds nor what the database has in its place.
+/// Readers of status, Events or logs may not read the Secret: neither its value nor the database's value appears there.
 #[test]
 fn value_from_a_secret_is_in_no_status_event_or_log() {
     let Some(cluster) = Cluster::shared() else { return };

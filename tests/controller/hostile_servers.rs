@@ -1,5 +1,5 @@
-//! Eight servers at once, each of which sends what no Postgres would, and one that is well: the whole controller stays within the
-//! memory of P12, and looks at the healthy one as ever.
+//! Eight servers at once that send what no Postgres would, and a healthy one: the whole controller stays within the
+//! memory of P12, and checks the healthy one as usual.
 
 use crate::hostile::{MEMORY, create, start, variable};
 use crate::support::controller::{Controller, deployment, get, seed};
@@ -16,7 +16,7 @@ fn workload(namespace: &Namespace, name: &str, url: &str) {
     namespace.apply(&seed(name, json!({"workloadRef": {"name": name}, "interval": "10s"})).to_string());
 }
 
-/// The controller beside these servers: each of their resources is refused for its reason, the healthy one is looked at.
+/// The controller beside these servers: each of their resources is refused for its reason, the healthy one is checked.
 fn beside(floods: &[Flood]) {
     let Some(cluster) = Cluster::shared() else { return };
     let (hostile, healthy) = (cluster.namespace(), cluster.namespace());
@@ -35,7 +35,7 @@ fn beside(floods: &[Flood]) {
     for flood in floods {
         patiently(&mut controller, &hostile, flood.name, flood.reason);
     }
-    // In the midst of it.
+    // During the floods.
     database.execute("update ai_providers set base_url = 'https://other.example/v1' where name = 'p7'");
     patiently(&mut controller, &healthy, "fine", "Conflict");
     let peak = controller.peak_memory();
@@ -43,7 +43,7 @@ fn beside(floods: &[Flood]) {
     assert!(peak < MEMORY << 10, "{peak} KiB");
 }
 
-/// Waits for a reason for as long as eight checks that use all of their time may delay it, three times over.
+/// Waits for a reason for three times as long as eight checks that use all of their time may delay it.
 #[track_caller]
 fn patiently(controller: &mut Controller, namespace: &Namespace, name: &str, reason: &str) {
     let deadline = Instant::now() + Duration::from_secs(150);
@@ -63,7 +63,7 @@ fn eight_flooding_servers_at_once_do_not_disturb_others() {
     beside(&FLOODS);
 }
 
-/// As much as is taken, of what is kept, and then silence: all of them hold it at the same time.
+/// The largest accepted amount of kept data, and then silence: all servers hold it at the same time.
 #[test]
 fn eight_servers_at_their_bounds_fit_into_memory() {
     beside(&BOUNDS);

@@ -1,4 +1,4 @@
-//! Bad input ends in a condition that names the thing, and mends itself when the thing is there; secrets are shown nowhere.
+//! Bad input causes a condition that names the object, and recovers when the object exists; secrets are shown nowhere.
 
 use crate::support::controller::{Controller, deployment, get, notes, reason, secret, seed};
 use crate::support::kubernetes::eventually;
@@ -40,7 +40,7 @@ fn missing_input_is_named_and_found_once_created() {
     ]);
     namespace.kubectl(&["delete", "deployment", "coder"]).ok();
     is("WorkloadNotFound", "Deployment coder does not exist");
-    // when objects of its environment are created one after the other / then the status names the next one that is missing
+    // when objects of its environment are created one after another / then the status names the next missing one
     apply(&namespace, &deployment("coder", &env, &[]));
     is("SecretNotFound", "Secret db, which env CODER_PG_CONNECTION_URL");
     apply(&namespace, &secret("db", json!({"else": "x"})));
@@ -199,7 +199,7 @@ fn five_thousand_providers_fit_one_resource() {
         (Some("4500/5000"), Some(5000), Some(500))
     );
     assert_eq!((status.providers.len(), status.conflicts.len(), status.warnings.len()), (256, 64, 32));
-    // A bucket of 25, and one that says how many were left out.
+    // A bucket of 25, and one Event with the number of suppressed ones.
     let events = || notes(&namespace).into_iter().partition(|note| note.starts_with("ConflictDetected"));
     let (published, left_out): (Vec<String>, Vec<String>) =
         eventually("the Events that the budget holds back are counted", || {

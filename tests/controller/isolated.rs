@@ -1,4 +1,4 @@
-//! A controller in a place of its own: where there is no IPv6, and where it is a pod.
+//! A controller in isolation: in a network without IPv6, and as a pod.
 
 use crate::support::controller::{Controller, reason, seed};
 use crate::support::http_proxy::HttpProxy;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const FALLBACK: &str = "no IPv6 here; listening on 0.0.0.0";
 
-/// Where this cannot be done, the test counts as skipped.
+/// If this is not possible, the test counts as skipped.
 fn works(words: &[&str], needs: &str) -> bool {
     let tried =
         Command::new(words[0]).args(&words[1..]).arg("true").stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -32,7 +32,7 @@ fn network_without_ipv6_addresses_is_served() {
         return;
     }
     let namespace = cluster.namespace();
-    // It finds no API server there, and answers probes all the same.
+    // It finds no API server there, but still answers probes.
     let controller = Controller::start_with(namespace.kubeconfig(), &[], |run| {
         run.under(&within).replacing("--listen=127.0.0.1", "--listen=[::]")
     });
@@ -42,7 +42,7 @@ fn network_without_ipv6_addresses_is_served() {
     controller.stop().expect(0);
 }
 
-/// As a kernel does that was started with `ipv6.disable=1`.
+/// As a kernel that was started with `ipv6.disable=1`.
 #[test]
 fn kernel_without_ipv6_is_served_on_ipv4() {
     let Some(cluster) = Cluster::shared() else { return };
@@ -54,7 +54,7 @@ fn kernel_without_ipv6_is_served_on_ipv4() {
         "-qq",
         "-o/dev/null",
         "-etrace=socket",
-        // The first of each thread: of the one that listens, its own.
+        // The first call of each thread: the listening thread's own.
         "-einject=socket:error=EAFNOSUPPORT:when=1",
     ];
     if !works(&refusing, "needs strace that may trace") {
@@ -68,7 +68,7 @@ fn kernel_without_ipv6_is_served_on_ipv4() {
     assert!(finished.stderr.contains(FALLBACK), "{finished}");
 }
 
-/// With the files of a service account, and a proxy that is for others.
+/// With the files of a service account, and a proxy for other hosts.
 #[test]
 fn pod_reaches_the_api_server_directly_and_says_so_once() {
     let Some(cluster) = Cluster::shared() else { return };

@@ -19,7 +19,7 @@ fn decide(namespace: &Namespace, id: &str, side: &str) -> Run {
     run(namespace, &["decide", "coder", "--take", side, "--conflict", id])
 }
 
-/// Without the breaks of lines.
+/// Without line breaks.
 fn said(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -41,7 +41,7 @@ fn decision_from_a_laptop_is_carried_out_and_told() {
     let controller = Controller::writing(&namespace);
     let id = conflict_of(&namespace);
 
-    // when the id is not that of a conflict / then those that there are are named, and nothing is asked for
+    // when the id is not that of a conflict / then the existing ones are named, and nothing is requested
     let before = Snapshot::of(&database);
     let stale = decide(&namespace, STALE, "environment").run().expect(3);
     says(&stale, &format!("no such conflict, so nothing was decided; its status has {id} (openai)"));
@@ -53,7 +53,7 @@ fn decision_from_a_laptop_is_carried_out_and_told() {
     says(&left, "the database stays as it is, so there is nothing to write");
     unchanged(&database, &before);
 
-    // when it is decided / then the row is what the environment says, and the controller's words are printed
+    // when it is decided / then the row has the environment's values, and the controller's messages are printed
     let done = decide(&namespace, &id, "environment").run().expect(0);
     let told =
         format!("took the environment: openai base_url from {OLD_URL} to {URL}; Coder was notified (conflict {id})");
@@ -62,7 +62,7 @@ fn decision_from_a_laptop_is_carried_out_and_told() {
     // A second time there is nothing to do.
     assert_eq!(said(&decide(&namespace, &id, "environment").run().expect(0).stdout), told);
 
-    // when the same conflict comes back / then it can be decided again
+    // when the same conflict recurs / then it can be decided again
     let undo = format!("update ai_providers set base_url = '{OLD_URL}', updated_at = '2026-11-20 09:12:00+00'");
     database.execute(&undo);
     let checked = run(&namespace, &["check", "coder"]).run().expect(3);
@@ -88,7 +88,7 @@ fn decision_that_no_controller_may_write_ends_at_once() {
     controller.stop().expect(0);
     unchanged(&database, &before);
 
-    // when there is no controller / then it ends at its wait, and says what to look at
+    // when there is no controller / then it ends after --wait, and says what to check
     namespace.kubectl(&["annotate", "aps", "coder", "aiproviders.dev/resolve-"]).ok();
     namespace.kubectl(&["patch", "aps", "coder", "--subresource=status", "--type=json", "-p",
         r#"[{"op": "test", "path": "/status/conditions/3/type", "value": "Resolved"}, {"op": "remove", "path": "/status/conditions/3"}]"#]).ok();
@@ -102,7 +102,7 @@ fn decision_that_no_controller_may_write_ends_at_once() {
     says(&silent, "no controller has checked it within 1s");
     says(&silent, "(controller_silent)");
 
-    // when checks are suspended / then nothing is asked for
+    // when checks are suspended / then nothing is requested
     namespace.kubectl(&["patch", "aps", "coder", "--type=merge", "-p", r#"{"spec": {"suspend": true}}"#]).ok();
     let suspended = decide(&namespace, &id, "environment").arg("--wait=10m").run().expect(4);
     says(&suspended, "spec.suspend is true, so no controller decides");
@@ -147,8 +147,8 @@ fn status_has_what_to_do_for_what_is_not_ready() {
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     assert_eq!(run(&namespace, &["status"]).run().expect(0).stdout, "no AIProviderSeed found\n");
     workload(&namespace, "coder", &database, &[], json!({}));
-    // Nobody has looked at it.
-    says(&run(&namespace, &["status"]).run().expect(4), "no controller has looked at it yet");
+    // No controller has checked it.
+    says(&run(&namespace, &["status"]).run().expect(4), "no controller has checked it yet");
     let controller = Controller::start(&namespace);
     let id = conflict_of(&namespace);
     let all = run(&namespace, &["status"]).run().expect(3);
@@ -164,7 +164,7 @@ fn status_has_what_to_do_for_what_is_not_ready() {
     let everywhere = run(&namespace, &["status", "-A"]).run();
     says(&everywhere, &format!("{} coder False False 0/1 1 Conflict", namespace.name()));
 
-    // when both agree / then all is well, and of one that was named its message is shown all the same
+    // when both agree / then all is well, and the message of a named resource is still shown
     database.execute(&format!("update ai_providers set base_url = '{URL}'"));
     check_now(&namespace, "coder");
     let good = run(&namespace, &["status"]).run().expect(0);

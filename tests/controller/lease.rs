@@ -1,4 +1,4 @@
-//! Of two controllers one works: the holder of the Lease, until it ends or loses it.
+//! One of two controllers works: the holder of the Lease, until it ends or loses it.
 
 use crate::support::controller::{Controller, reason, seed};
 use crate::support::kubernetes::eventually;
@@ -34,7 +34,7 @@ fn second_controller_waits_and_takes_over() {
     let namespace = cluster.namespace();
     let first = start(&namespace);
     let holding = eventually("somebody holds the lease", || holder(&namespace));
-    // The second is ready too, or else no rollout would end; but it looks at nothing.
+    // The second is also ready, since otherwise no rollout would finish; but it checks nothing.
     let second = start(&namespace);
     add(&namespace, "a");
     reason(&namespace, "a", "WorkloadNotFound");
@@ -43,7 +43,7 @@ fn second_controller_waits_and_takes_over() {
     assert_eq!(second.metric("ai_provider_seed_reconciles_total"), 0.0);
     assert_eq!(holder(&namespace), Some(holding.clone()));
 
-    // One that ends in order gives it back, so that the other need not wait for its time.
+    // A controller that ends in order releases it, so that the other need not wait.
     first.stop().expect(0);
     let stopped = std::time::Instant::now();
     eventually("the other holds it", || holder(&namespace).filter(|now| *now != holding));
@@ -75,7 +75,7 @@ fn controller_that_loses_its_lease_ends() {
     namespace.kubectl(&["patch", "lease", "ai-provider-seed", "--type=merge", "-p", stolen]).ok();
     let finished = controller.wait().expect(4);
     assert!(finished.stderr.contains("the lease ai-provider-seed is lost; this controller stops"), "{finished}");
-    // Nothing is done any more, and nobody else's lease is touched.
+    // It does nothing more, and no other lease is touched.
     add(&namespace, "late");
     assert_eq!(holder(&namespace).as_deref(), Some("thief"));
 }

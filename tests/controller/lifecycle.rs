@@ -1,5 +1,4 @@
-//! The controller beside a real API server and a real Postgres: what the status and the Events tell, from the first look to
-//! the last.
+//! The controller with a real API server and a real Postgres: status and Events from the first check to the last.
 
 use crate::support::controller::{
     Controller, check_now, conditions, deployment, events, get, notes, reason, secret, seed,
@@ -18,7 +17,7 @@ fn apply(namespace: &Namespace, objects: &[serde_json::Value]) {
     objects.iter().for_each(|object| namespace.apply(&object.to_string()));
 }
 
-/// A workload with one provider, whose URL of the database and key come from Secrets.
+/// A workload with one provider, whose database URL and key come from Secrets.
 fn workload(namespace: &Namespace, database: &Database) {
     let from = |secret: &str, key: &str| json!({"secretKeyRef": {"name": secret, "key": key}});
     let env = json!([
@@ -44,7 +43,7 @@ fn seed_rows(database: &Database) {
     Run::seed().database(database.url()).envs(env).run().expect(0);
 }
 
-/// What kubectl prints, with everything masked that differs from run to run.
+/// kubectl's output, with everything masked that differs between runs.
 fn golden(name: &str, namespace: &Namespace, args: &[&str]) {
     insta::with_settings!({ omit_expression => true, prepend_module_to_snapshot => false }, {
         insta::assert_snapshot!(name, masked(&namespace.kubectl(args).ok()));
@@ -63,7 +62,7 @@ fn masked(text: &str) -> String {
             out.push_str(mask(body).unwrap_or(body));
             out.push_str(end);
         }
-        // The width of a column depends on what was masked.
+        // The width of a column depends on the masked text.
         while out[indent..].contains("   ") {
             out.replace_range(indent.., &out[indent..].replace("   ", "  "));
         }
@@ -131,7 +130,7 @@ fn resource_goes_from_would_seed_to_conflict_and_back() {
     ] {
         assert!(message.contains(part), "{part} is not in {message}");
     }
-    // It was in agreement before, and now the database is another one; of keys nothing is known.
+    // Both agreed before, and the database has changed since; for keys this is unknown.
     let changed: Vec<Option<Changed>> = status.conflicts.iter().map(|conflict| conflict.changed).collect();
     assert_eq!(changed, [Some(Changed::Database), None]);
     assert!(message.contains("/v2 in the database (the database changed since 20"), "{message}");
@@ -151,7 +150,7 @@ fn resource_goes_from_would_seed_to_conflict_and_back() {
         assert_eq!(regarding.uid, get(&namespace, "coder").metadata.uid);
         assert_eq!(event.related.as_ref().unwrap().uid.as_deref(), Some(deployment_uid.as_str()));
     }
-    // They are of core/v1: each name ends in the time in hexadecimal digits, and kubectl describe sorts by both.
+    // They are core/v1: each name ends in the time in hexadecimal digits, and kubectl describe sorts by both.
     for event in &told {
         let time = event.event_time.as_ref().unwrap().0.as_microsecond();
         assert_eq!(event.metadata.name, Some(format!("coder.{time:016x}")));

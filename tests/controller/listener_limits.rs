@@ -1,4 +1,4 @@
-//! How long a listener lives, and how many there are in all: ten minutes and 64 in the controller, less here.
+//! The lifetime and the number of listeners: ten minutes and 64 in the controller, less here.
 
 use crate::support::{Database, Server, Variant};
 use ai_provider_seed::testing::kubernetes::crd::status::{DatabaseWatchStatus, PollingReason, WatchState};
@@ -29,7 +29,7 @@ impl Checks {
         Checks { listeners: Arc::new(listeners), rechecks, pool: Pool::default() }
     }
 
-    /// What a check of this resource does about its listener.
+    /// The part of a check of this resource that concerns its listener.
     async fn check(&self, name: &str, database: &Database<'_>) -> Option<DatabaseWatchStatus> {
         let (resource, connector) = (key(name), connector(database));
         let watched = self.listeners.enter(&resource, &connector)?;
@@ -52,12 +52,12 @@ fn connector(database: &Database<'_>) -> Connector {
     Connector::new(ConnectionSource::given(ConnectOptions::parse(&database.url(), "url", &|_| None).unwrap()))
 }
 
-/// A session keeps its threads in a runtime of its own, as in the controller.
+/// A session keeps its threads in a separate runtime, as in the controller.
 fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
 
-/// The tests' own client has a runtime too.
+/// The tests' own client also has a runtime.
 fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(work).join().unwrap())
 }
@@ -69,7 +69,7 @@ fn processes(database: &Database<'_>) -> Vec<i32> {
     aside(|| database.client().query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect())
 }
 
-/// Those, once there are so many.
+/// These processes, once there are this many.
 async fn processes_once(database: &Database<'_>, number: usize) -> Vec<i32> {
     for _ in 0..500 {
         let found = processes(database);
@@ -96,7 +96,7 @@ fn listener_that_is_too_old_is_replaced() {
         assert_eq!(checks.check("coder", &database).await, Some(LISTENING), "its successor has its place");
         let second = processes_once(&database, 1).await;
         assert_ne!(second, first);
-        // What is announced reaches the one that is left, and is heard once.
+        // An announcement reaches the remaining listener once.
         aside(|| database.execute("select pg_notify('ai_providers_changed', '')"));
         let heard = timeout(Duration::from_secs(20), asked.next()).await;
         assert_eq!(heard.expect("a check is asked for"), Some(key("coder")));
@@ -115,7 +115,7 @@ fn listeners_in_all_keep_to_their_limit() {
         assert_eq!(checks.check("second", &databases[1]).await, Some(LISTENING));
         assert_eq!(checks.check("third", &databases[2]).await, Some(OVER_BUDGET));
         assert_eq!(processes(&databases[2]), [0; 0]);
-        // when one is not used any more / then its place is another's
+        // when one is no longer used / then another one gets its place
         checks.listeners.leave(&key("first"));
         processes_once(&databases[0], 0).await;
         assert_eq!(checks.check("third", &databases[2]).await, Some(LISTENING));

@@ -1,5 +1,5 @@
-//! Coder announces what its API changes, and the controller listens: on a session of its own, where there can be one, and by
-//! the interval alone where not.
+//! Coder announces changes through its API, and the controller listens: on a separate session where possible, and
+//! otherwise only polls at the interval.
 
 use crate::support::controller::{Controller, condition, deployment, get, reason, seed};
 use crate::support::kubernetes::eventually;
@@ -26,7 +26,7 @@ fn logging(options: Options) -> Options {
     options.setting("log_statement", "all").setting("log_line_prefix", "%d %p: ")
 }
 
-/// The processes of the statements in this database that hold the text, in the order of the log.
+/// The processes of the statements in this database that contain the text, in the order of the log.
 fn processes(server: &Server, database: &Database, text: &str) -> Vec<String> {
     let start = format!("{} ", database.name());
     let log = server.log();
@@ -66,7 +66,7 @@ pub fn in_sync(namespace: &Namespace, name: &str, database: &Database, url: &str
     namespace.apply(&seed(name, json!({"workloadRef": {"name": name}, "interval": interval})).to_string());
 }
 
-/// One that a controller has seen in sync.
+/// The same, after a controller has seen it in sync.
 pub fn watching(namespace: &Namespace, database: &Database) -> Controller {
     in_sync(namespace, "coder", database, &database.url(), HOURLY);
     let controller = Controller::start(namespace);
@@ -108,7 +108,7 @@ fn announced_change_is_seen_without_polling() {
     for name in ["coder", "again"] {
         assert_eq!(watch_of(&reason(&namespace, name, "InSync")), Some(LISTENING));
     }
-    // One session for the database, which reads nothing; those that read do not listen.
+    // One session for the database, which reads nothing; the reading sessions do not listen.
     assert_eq!(sessions(&server, &database, "listen").as_array().unwrap().len(), 1);
     assert_eq!(controller.metric("ai_provider_seed_listeners "), 1.0);
     assert_eq!(controller.metric("ai_provider_seed_listeners_limit "), 64.0);
@@ -189,7 +189,7 @@ fn standby_is_polled_until_it_is_promoted() {
     }
     assert_eq!(listens(&standby, &copy), 0);
 
-    // when the primary is gone and the standby takes over / then it is listened to, with both hosts in the URL at once
+    // when the primary is gone and the standby is promoted / then it is listened to; both hosts are in the URL throughout
     server.stop(Mode::Immediate);
     standby.promote();
     reason(&namespace, "coder", "DatabaseUnreachable");
@@ -275,7 +275,7 @@ fn listeners_keep_to_their_budget_and_can_be_switched_off() {
     assert_eq!(watch_of(&reason(&namespace, "second", "InSync")), Some(polling(PollingReason::Budget)));
     assert_eq!(controller.metric("ai_provider_seed_listeners "), 1.0);
 
-    // when the first needs it no longer / then it is the other's
+    // when the first no longer needs it / then the other one gets it
     let suspend = json!({"spec": {"suspend": true}}).to_string();
     namespace.kubectl(&["patch", "aps/first", "--type=merge", "-p", &suspend]).ok();
     let suspended = condition(&namespace, "first", "Suspended", "Suspended");
@@ -302,16 +302,16 @@ fn rollout_that_moves_is_checked_at_most_every_15_seconds() {
         let patch = Patch::Merge(json!({"status": {"replicas": number, "observedGeneration": 1}}));
         block_on(deployments.patch_status("coder", &PatchParams::default(), &patch)).unwrap();
     };
-    // The version of a workload is known once it changed while it is used.
+    // The version of a workload is known once it has changed during its use.
     let before = reads(&server, &database);
     replicas(1);
     eventually("the first change", || (reads(&server, &database) > before).then_some(()));
-    // Whether or not it counted as one, the pause after it is over.
+    // Whether or not that change counted as one, the pause after it is over.
     std::thread::sleep(Duration::from_secs(16));
     let (started, before) = (Instant::now(), reads(&server, &database));
     // when the status of the workload changes, and its generation does not
     (2..=9).for_each(replicas);
-    // then it is checked at once, and once more for all that came after
+    // then it is checked at once, and once more for all later changes
     eventually("the first check", || (reads(&server, &database) > before).then_some(()));
     eventually("the second check", || (reads(&server, &database) > before + 1).then_some(()));
     std::thread::sleep(Duration::from_secs(17));

@@ -1,4 +1,4 @@
-//! Listeners whose session ends, or is open and deaf.
+//! Listeners whose session ends, or is open but deaf.
 
 use crate::listening::{
     ANNOUNCE, HOURLY, LISTENING, OTHER, SAME, in_sync, listens, server, watch_of, watches, watching,
@@ -22,7 +22,7 @@ fn killed_listener_comes_back_and_misses_nothing() {
             database.name()
         ))
     };
-    // when it is killed, and what changes meanwhile is announced to no listener / then the change is seen
+    // when it is killed, and a change is announced while there is no listener / then the change is seen
     assert_eq!(kill(), 1);
     database.execute(OTHER);
     database.execute(ANNOUNCE);
@@ -32,7 +32,7 @@ fn killed_listener_comes_back_and_misses_nothing() {
     database.execute(ANNOUNCE);
     reason(&namespace, "coder", "InSync");
 
-    // when it is killed again and again / then it comes back ever later
+    // when it is killed repeatedly / then its pauses grow
     let before = listens(&server, &database);
     for _ in 0..100 {
         kill();
@@ -44,7 +44,7 @@ fn killed_listener_comes_back_and_misses_nothing() {
     controller.stop().expect(0);
 }
 
-/// Its server answers, so that nothing but a proof of its own tells the difference.
+/// Its server answers, so that only its own proof shows the difference.
 #[test]
 fn deaf_listener_is_ended_and_opened_again() {
     let Some(cluster) = Cluster::shared() else { return };
@@ -55,18 +55,18 @@ fn deaf_listener_is_ended_and_opened_again() {
     in_sync(&namespace, "coder", &database, &url, HOURLY);
     let controller = Controller::start(&namespace);
     assert_eq!(watch_of(&reason(&namespace, "coder", "InSync")), Some(LISTENING));
-    // when a check proves it / then it is the same one after the time of the proof
+    // when a check proves it / then it stays the same one after the time of the proof
     check_now(&namespace, "coder");
     std::thread::sleep(Duration::from_secs(7));
     assert_eq!(listens(&server, &database), 1);
 
-    // when what a check notifies does not arrive / then the listener is ended, and another one takes its place
+    // when a check's notification does not arrive / then the listener ends, and another one replaces it
     proxy.set_deaf(true);
     check_now(&namespace, "coder");
     eventually("another one listens", || (listens(&server, &database) >= 2).then_some(()));
     assert!(proxy.kept() >= 1);
 
-    // when notifications arrive again / then the one that is there hears of a change
+    // when notifications arrive again / then the new listener receives a change
     proxy.set_deaf(false);
     watches(&namespace, "coder", LISTENING);
     database.execute(OTHER);

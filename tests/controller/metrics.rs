@@ -1,4 +1,4 @@
-//! The metrics of a controller at work, as Prometheus reads them.
+//! The metrics of a running controller, as Prometheus reads them.
 
 use crate::support::controller::{Controller, check_now, deployment, reason, seed};
 use crate::support::helm::{self, CHART, read};
@@ -19,7 +19,7 @@ fn resource(namespace: &Namespace, name: &str, database: &Database) {
     namespace.apply(&seed(name, json!({"workloadRef": {"name": name}})).to_string());
 }
 
-/// Names of our metrics in a text.
+/// Names of this program's metrics in a text.
 fn names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
     words.filter(|word| word.starts_with("ai_provider_seed_")).collect()
@@ -48,7 +48,7 @@ fn metrics_pass_promtool_and_serve_each_alert() {
     }
     assert!(controller.metric("process_resident_memory_bytes") > 1e6);
 
-    // Every alert has its series, without which it would be silent for ever.
+    // Every alert has its series, without which it would never fire.
     let page = controller.get("/metrics").unwrap().1;
     let asked = read(&format!("{CHART}/templates/alerts.yaml"));
     let missing: Vec<&str> = names(&asked).difference(&names(&page)).copied().collect();
@@ -92,7 +92,7 @@ fn metrics_are_in_the_classic_text_format() {
     let namespace = cluster.namespace();
     let controller = Controller::start(&namespace);
     let mut stream = TcpStream::connect(controller.address()).unwrap();
-    // What a Prometheus asks for that would rather have another.
+    // The request of a Prometheus that prefers another format.
     write!(
         stream,
         "GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: application/openmetrics-text\r\nConnection: close\r\n\r\n"

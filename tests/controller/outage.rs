@@ -1,4 +1,4 @@
-//! What comes and goes around the controller: the definition, the API server, malformed objects.
+//! Changes around the controller: the definition, the API server, malformed objects.
 
 use crate::support::controller::{Controller, check_now, conditions, deployment, notes, reason, seed};
 use crate::support::kubernetes::eventually;
@@ -8,7 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Api, PartialObjectMeta, Patch, PatchParams};
 use serde_json::{Value, json};
 
-/// Installs the definition, changed.
+/// Installs a changed definition.
 fn install(cluster: &Cluster, change: impl Fn(&mut Value)) {
     let mut definition = serde_json::to_value(spec::definition()).unwrap();
     change(&mut definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]);
@@ -25,7 +25,7 @@ fn install(cluster: &Cluster, change: impl Fn(&mut Value)) {
 }
 
 fn apply(namespace: &Namespace, object: &Value) {
-    // Right after a definition kubectl may not find the kind yet.
+    // Right after a new definition, kubectl may not find the kind yet.
     eventually("kubectl applies", || {
         (namespace.kubectl_with(&["apply", "-f", "-"], &object.to_string()).code == 0).then_some(())
     });
@@ -76,7 +76,7 @@ fn late_or_old_definition_and_malformed_objects_are_survived() {
     let why = eventually("it is not ready", || controller.get("/readyz").filter(|answer| answer.0 == 503)).1;
     assert!(why.contains("no .status.summary.message"), "{why}");
 
-    // The current one: all is well with the next write.
+    // With the current one, all is well after the next write.
     install(&cluster, |_| {});
     database.execute("update ai_providers set base_url = 'https://other.example/'");
     check_now(&namespace, "coder");
@@ -102,7 +102,7 @@ fn api_server_outage_is_survived() {
     cluster.start_apiserver();
     reason(&namespace, "coder", "Conflict");
     eventually("its Event", || (notes(&namespace).len() == 1).then_some(()));
-    // The watch lives again: a change of the resource is seen.
+    // The watch works again: a change of the resource is seen.
     apply(&namespace, &seed("coder", json!({"workloadRef": {"name": "absent"}})));
     reason(&namespace, "coder", "WorkloadNotFound");
     controller.stop().expect(0);

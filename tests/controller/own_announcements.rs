@@ -1,5 +1,5 @@
-//! A controller hears its own announcements too. They show that its listener lives, and start no check: the resource that wrote
-//! looks after its write anyway, and the others of the database are checked once.
+//! A controller also receives its own announcements. They prove that its listener works, but start no check: the writing
+//! resource is read after its write anyway, and the other resources of the database are checked once.
 
 use super::carry::{rotate, workload};
 use super::listening::{LISTENING, server, watch_of};
@@ -21,7 +21,7 @@ fn own_announcement_starts_no_check_of_its_writer() {
     workload(&namespace, "other", &database, "sk-canary-new");
     let controller = Controller::writing(&namespace);
     reason(&namespace, "coder", "InSync");
-    // It has never agreed to the row.
+    // It has never agreed with the row.
     reason(&namespace, "other", "WouldUpdate");
 
     rotate(&namespace, "coder", "sk-canary-new");
@@ -32,7 +32,7 @@ fn own_announcement_starts_no_check_of_its_writer() {
     });
     // An announcement that counted would start its check at once.
     std::thread::sleep(Duration::from_secs(3));
-    // The writer reads what it wrote, and the other resource once.
+    // The writer reads its own write, and the other resource reads once.
     let log = server.log();
     let (_, after) = log.rsplit_once("pg_notify('ai_providers_changed'").expect("the write announces");
     assert_eq!(after.matches("begin read only").count(), 2, "{after}");

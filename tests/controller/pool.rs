@@ -1,4 +1,4 @@
-//! The sessions that checks share: which are lent, and to whom never again.
+//! The sessions that checks share: which of them are lent again.
 
 use crate::support::fake_server::serve;
 use crate::support::{Database, Server, Variant};
@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
-/// A session keeps its threads in a runtime of its own, as in the controller.
+/// A session keeps its threads in a separate runtime, as in the controller.
 fn run<T>(work: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
 }
@@ -21,13 +21,13 @@ fn connector(database: &Database) -> Connector {
     Connector::new(ConnectionSource::given(options))
 }
 
-/// Asked for now, and due soon.
+/// Requested now, and due soon.
 fn wanted(connector: &Connector) -> Wanted<'_> {
     let now = Instant::now();
     Wanted { connector, asked: now, deadline: now + Duration::from_secs(20) }
 }
 
-/// The tests' own client has a runtime too.
+/// The tests' own client also has a runtime.
 fn aside<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| scope.spawn(work).join().unwrap())
 }
@@ -57,7 +57,7 @@ fn good_session_is_lent_again_until_it_is_too_old() {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let third = pool.take(wanted(&connector)).await.unwrap();
         assert_ne!(process(&third).await, of_first);
-        // One whose server ended is not lent either.
+        // A session whose server process ended is not lent either.
         let of_third = process(&third).await;
         third.give_back();
         aside(|| database.client().execute("select pg_terminate_backend($1, 5000)", &[&of_third]).unwrap());
@@ -83,7 +83,7 @@ fn session_of_a_look_cut_in_its_transaction_is_never_lent() {
             assert!(look.await.is_err(), "the look was not cut");
             drop(loan);
         }
-        // The same look on one that was given back is in no transaction.
+        // The same read on a returned session is in no transaction.
         let loan = pool.take(wanted(&connector)).await.unwrap();
         loan.execute("begin; commit").await.unwrap();
         loan.give_back();
@@ -124,7 +124,7 @@ fn unused_and_old_sessions_are_closed_by_the_sweep() {
     });
 }
 
-/// One that gives up takes only its own time away with it.
+/// A caller that gives up uses only its own time.
 #[test]
 fn caller_behind_one_that_gave_up_keeps_its_own_deadline() {
     let database = Server::shared().database(Variant::Current);
@@ -144,7 +144,7 @@ fn caller_behind_one_that_gave_up_keeps_its_own_deadline() {
     });
 }
 
-/// Counts who comes, and never answers.
+/// Counts connections and never answers.
 fn silent() -> (u16, Arc<AtomicUsize>) {
     let callers = Arc::<AtomicUsize>::default();
     let counter = Arc::clone(&callers);
@@ -173,7 +173,7 @@ fn silent_host_is_asked_once_for_all_who_wait() {
         };
         let first = ask("one", Instant::now()).await;
         assert_eq!(callers.load(Ordering::SeqCst), 1);
-        // 20 databases there, of whom all want to know now: one attempt, and each hears of its own database.
+        // 20 databases there, all requested now: one attempt, and each error names its own database.
         let now = Instant::now();
         let names: Vec<String> = (0..20).map(|n| format!("db{n}")).collect();
         let told = join_all(names.iter().map(|name| ask(name, now))).await;
@@ -181,7 +181,7 @@ fn silent_host_is_asked_once_for_all_who_wait() {
         for (name, told) in names.iter().zip(&told) {
             assert_eq!(*told, first.replace("database one", &format!("database {name}")));
         }
-        // Who waited since then takes what was found, and who comes later wants to know again.
+        // A caller that waited since then gets the result; a later caller causes a new attempt.
         ask("two", now).await;
         assert_eq!(callers.load(Ordering::SeqCst), 2);
         ask("two", Instant::now()).await;
@@ -194,7 +194,7 @@ fn many_configurations_share_the_budget_of_a_host() {
     let database = Server::shared().database(Variant::Current);
     run(async {
         let pool = Pool::default();
-        // Each has a name of its own, so that none is another's session.
+        // Each has a different name, so that they share no session.
         let with_name = |number: usize| {
             let url = format!("{}&application_name=check{number}", database.url());
             Connector::new(ConnectionSource::given(ConnectOptions::parse(&url, "url", &|_| None).unwrap()))

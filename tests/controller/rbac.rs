@@ -1,4 +1,4 @@
-//! The controller's rights: those of its one list are enough on a real API server, and each of them is missed when it is gone.
+//! The controller's permissions: those of its list are sufficient on a real API server, and each of them is needed.
 
 use crate::support::controller::{Controller, deployment, reason, seed};
 use crate::support::kubernetes::eventually;
@@ -30,13 +30,14 @@ fn label(right: &Value) -> String {
     format!("{} {}", right["verbs"][0].as_str().unwrap(), right["resources"][0].as_str().unwrap())
 }
 
-/// A controller with its own account and exactly these rights.
+/// A controller with a separate account and exactly these permissions.
 fn controller(namespace: &Namespace, rules: &[Value], args: &[&str]) -> Controller {
     let account = namespace.account_with("controller", &json!(rules));
     Controller::start_as(&account.kubeconfig, args)
 }
 
-/// What needs every right: a Deployment with a ConfigMap and a Secret, a StatefulSet, and a reason for an Event.
+/// Objects that need every permission: a Deployment with a ConfigMap and a Secret, a StatefulSet, and a reason for an
+/// Event.
 fn objects(namespace: &Namespace) {
     let env = json!([
         {"name": "A", "valueFrom": {"configMapKeyRef": {"name": "settings", "key": "a", "optional": true}}},
@@ -51,7 +52,7 @@ fn forbidden(controller: &Controller) -> f64 {
     controller.metric("ai_provider_seed_api_errors_total{class=\"forbidden\"}")
 }
 
-/// The role of the manifests, which are made from the chart.
+/// The role of the manifests, which are rendered from the chart.
 #[test]
 fn manifests_grant_the_listed_rules() {
     let manifests = include_str!("../../deploy/controller/controller.yaml");
@@ -128,7 +129,7 @@ fn every_leader_election_rule_is_needed() {
     }
 }
 
-/// Nothing ends a namespace here, so its objects stay, and new ones such as Events are refused.
+/// No controller removes a namespace here, so its objects stay, and new ones such as Events are refused.
 #[test]
 fn event_in_a_terminating_namespace_asks_for_no_grant() {
     let Some(cluster) = Cluster::shared() else { return };

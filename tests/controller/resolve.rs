@@ -1,4 +1,4 @@
-//! A conflict is settled by an annotation: once, only by a controller that may write, and only the conflict that was named.
+//! An annotation settles a conflict: once, only by a writing controller, and only the named conflict.
 
 use super::settling::{audited, env, nothing_secret, resource, workload};
 use crate::support::controller::{
@@ -28,7 +28,7 @@ fn decision_is_carried_out_once() {
     let annotate = format!("kubectl annotate --overwrite aps/coder aiproviders.dev/resolve={id}:environment");
     assert!(message(&status, "Ready").contains(&annotate), "{status:?}");
 
-    // when the conflict is decided / then one write of the status has the result and the new state
+    // when the conflict is decided / then one status write has the result and the new state
     decide(&namespace, "coder", &format!("{id}:environment"));
     let status = condition(&namespace, "coder", "Resolved", "Resolved");
     assert_eq!(conditions(&status), ["Ready=True InSync", "InSync=True InSync", "Resolved=True Resolved"]);
@@ -116,12 +116,12 @@ fn refused_decision_changes_nothing_and_names_the_next_step() {
         });
         assert!(new.contains(part), "{value}: {new}");
         assert_eq!(message(&get(&namespace, "coder").status.unwrap(), "Resolved"), new["ResolveRefused: ".len()..]);
-        // Asked once, told once.
+        // One request, one report.
         check_now(&namespace, "coder");
         assert_eq!(told(&namespace, "ResolveRefused").len(), number + 1);
     }
     unchanged(&database, &before);
-    // What was written into the wrong place is repeated nowhere.
+    // Text in the wrong place is repeated nowhere.
     let status = get(&namespace, "coder").status.unwrap();
     assert!(status.last_handled_resolve.as_deref().unwrap().starts_with("malformed-"), "{status:?}");
     let finished = controller.stop().expect(0);
@@ -160,7 +160,7 @@ fn rotated_key_is_stored_encrypted_if_the_database_is() {
     nothing_secret(&namespace, &finished, &format!("{:?}", after.audit));
 }
 
-/// What a decision takes along is said before, and a value that somebody put into a Secret is one in the audit log too.
+/// The other fields that a decision takes are named before, and a value from a Secret is also secret in the audit log.
 #[test]
 fn audit_log_names_changes_without_secret_values() {
     const AZURE: &str = "https://azure.example.com/";
@@ -206,13 +206,13 @@ fn settled_conflict_is_not_confused_with_an_open_one() {
     let id = reason(&namespace, "coder", "Conflict").conflicts[0].id.clone();
     decide(&namespace, "coder", &format!("{id}:environment"));
     condition(&namespace, "coder", "Resolved", "ResolveRefused");
-    // One beside it may write.
+    // A second controller may write.
     let writing = Controller::writing(&namespace);
     let status = condition(&namespace, "coder", "Resolved", "Resolved");
     assert_eq!(status.last_handled_resolve, Some(format!("{id}:environment")));
     controller.stop().expect(0);
 
-    // The same conflict again, while the annotation stands.
+    // The same conflict again, while the annotation is set.
     database.execute(&format!("update ai_providers set base_url = '{OLD_URL}'"));
     check_now(&namespace, "coder");
     let status = condition(&namespace, "coder", "Resolved", "ResolveWaiting");
@@ -222,7 +222,7 @@ fn settled_conflict_is_not_confused_with_an_open_one() {
     decide(&namespace, "coder", &format!("{id}:environment"));
     condition(&namespace, "coder", "Resolved", "Resolved");
 
-    // Another decision that nobody can carry out yet.
+    // Another decision, which no controller can carry out yet.
     namespace.kubectl(&["patch", "aps", "coder", "--type=merge", "-p", r#"{"spec": {"suspend": true}}"#]).ok();
     decide(&namespace, "coder", "abcdefghijklmnopqrstuvwxyz234567:environment");
     let status = condition(&namespace, "coder", "Resolved", "ResolveWaiting");

@@ -1,5 +1,5 @@
-//! Decisions by annotation when others are at work too: two controllers, a held lock, a lost lease, a crash, a role without
-//! rights.
+//! Decisions by annotation during other activity: two controllers, a held lock, a lost lease, a crash, a role without
+//! grants.
 
 use super::settling::{account_without_status, audited, env, grant_status, resource, wait_for_waiters, workload};
 use crate::support::controller::{
@@ -54,7 +54,7 @@ fn lock_wait_does_not_block_other_resources() {
     let holder = database.lock();
     decide(&namespace, "coder", &format!("{id}:environment"));
     wait_for_waiters(&database, 1);
-    // With one check at a time, the other is checked while this one waits.
+    // With one check at a time, the other resource is checked while this one waits.
     check_now(&namespace, "other");
     let waiting = get(&namespace, "coder").status.unwrap();
     assert!(
@@ -66,7 +66,7 @@ fn lock_wait_does_not_block_other_resources() {
     assert!(conditions(&failed).contains(&"Resolved=Unknown ResolveFailed".to_owned()), "{failed:?}");
     let text = message(&failed, "Resolved");
     assert!(text.contains("another session held the lock") && text.ends_with("retrying"), "{text}");
-    // Tried again by itself, and told once.
+    // It is retried automatically and reported once.
     wait_for_waiters(&database, 1);
     drop(holder);
     condition(&namespace, "coder", "Resolved", "Resolved");
@@ -99,14 +99,14 @@ fn lost_lease_stops_before_the_commit() {
     let ours = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'ai-provider-seed'";
     eventually("its backend is gone", || (database.json(ours) == 0).then_some(()));
     unchanged(&database, &before);
-    // Whoever holds the lease next carries it out.
+    // The next holder of the lease carries it out.
     let controller = start();
     condition(&namespace, "coder", "Resolved", "Resolved");
     assert_eq!((&row(&database)["base_url"], audited(&database)), (&json!(URL), 1));
     controller.stop().expect(0);
 }
 
-/// A decided conflict, its id, and a controller that may carry it out and may not write the status.
+/// A decided conflict, its id, and a controller that may carry it out but may not write the status.
 fn decided_without_status(namespace: &Namespace, database: &Database) -> (String, Controller) {
     workload(namespace, "coder", database, &[], json!({}));
     let controller = Controller::start(namespace);
@@ -117,7 +117,7 @@ fn decided_without_status(namespace: &Namespace, database: &Database) -> (String
     (id, Controller::start_as(&account.kubeconfig, &["--allow-writes"]))
 }
 
-/// The change is committed, and the status that should remember it cannot be written.
+/// The change is committed, but the status that should record it cannot be written.
 #[test]
 fn crash_between_commit_and_status_repeats_nothing() {
     let Some(cluster) = Cluster::shared() else { return };
@@ -142,7 +142,7 @@ fn crash_between_commit_and_status_repeats_nothing() {
     controller.stop().expect(0);
 }
 
-/// The change is committed, and the process lives on until its status can be written.
+/// The change is committed, and the process lives until its status can be written.
 #[test]
 fn status_written_late_tells_what_was_committed() {
     let Some(cluster) = Cluster::shared() else { return };
@@ -184,7 +184,7 @@ fn database_role_limits_what_is_written() {
     assert_eq!(conditions(&status)[0], "Ready=False Conflict");
     unchanged(&database, &before);
 
-    // The role that role.sql describes for a controller that writes.
+    // The role that role.sql describes for a writing controller.
     namespace.apply(&url(&login));
     decide(&namespace, "coder", "");
     eventually("it is forgotten", || get(&namespace, "coder").status?.last_handled_resolve.is_none().then_some(()));

@@ -1,4 +1,5 @@
-//! Where the controller looks, and when: several namespaces, the interval alone, suspension, StatefulSets, deletion.
+//! Which resources the controller checks, and when: several namespaces, the interval alone, suspension, StatefulSets,
+//! deletion.
 
 use crate::support::controller::{Controller, check_now, conditions, deployment, get, reason, secret, seed};
 use crate::support::kubernetes::eventually;
@@ -43,7 +44,7 @@ fn controller_watches_one_some_or_all_namespaces() {
 
     let controller = Controller::start_as(own.kubeconfig(), &["--all-namespaces"]);
     reason(&third, "coder", "WorkloadNotFound");
-    // A workload of one namespace does not answer for a resource of another.
+    // A workload in another namespace does not count for the resource.
     other.apply(&deployment("absent", &json!([]), &[]).to_string());
     reason(&other, "coder", "NothingDesired");
     check_now(&third, "coder");
@@ -100,7 +101,7 @@ fn database_url_of_the_resource_is_used() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     seed_rows(&database);
-    // The container's own way is a file, which only the pod can read.
+    // The container's own connection is a file, which only the pod can read.
     let env = json!([
         {"name": "CODER_AIBRIDGE_PROVIDER_0_TYPE", "value": "openai"},
         {"name": "CODER_AIBRIDGE_PROVIDER_0_KEY", "value": "sk-1"},

@@ -1,5 +1,5 @@
-//! `spec.mode: Seed`: a first install is completed as soon as Coder has its tables, by a controller that may write, and never
-//! more than a seed would do.
+//! `spec.mode: Seed`: a writing controller completes a first install as soon as Coder has its tables, and never does more
+//! than a seed would.
 
 use super::settling::{env, nothing_secret, resource, workload};
 use crate::support::controller::{
@@ -105,7 +105,7 @@ fn missing_allow_writes_is_reported_and_writes_nothing() {
     assert!(notes(&namespace)[0].starts_with("WritesNotAllowed: spec.mode is Seed"), "{:?}", notes(&namespace));
     unchanged(&database, &before);
     controller.stop().expect(0);
-    // Nor in mode Observe by one that may.
+    // Nor in mode Observe, by a writing controller.
     workload(&namespace, "coder", &database, &[], json!({}));
     let controller = Controller::writing(&namespace);
     check_now(&namespace, "coder");
@@ -118,7 +118,7 @@ fn missing_allow_writes_is_reported_and_writes_nothing() {
 fn open_conflict_blocks_inserts() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
-    // Starting anyway lets the pod start, and writes nothing all the same.
+    // Starting anyway lets the pod start, but still writes nothing.
     let anyway = [&AZURE[..], &[("AI_PROVIDER_SEED_BLOCK_ON", "none")]].concat();
     workload(&namespace, "coder", &database, &anyway, json!({"mode": "Seed"}));
     let before = Snapshot::of(&database);
@@ -128,7 +128,7 @@ fn open_conflict_blocks_inserts() {
     assert!(message(&status, "Seeded").starts_with("nothing is inserted while environment and database disagree"));
     check_now(&namespace, "coder");
     unchanged(&database, &before);
-    // One annotation, and the same check settles and completes.
+    // One annotation, and the same check settles the conflict and inserts the rest.
     decide(&namespace, "coder", &format!("{}:environment", status.conflicts[0].id));
     let status = condition(&namespace, "coder", "Seeded", "Seeded");
     assert_eq!(
@@ -161,14 +161,14 @@ fn failed_insert_is_reported_once_and_retried() {
     });
     assert_eq!(notes(&namespace).iter().filter(|note| note.starts_with("SeedFailed: ")).count(), 1);
     unchanged(&database, &before);
-    // The role of the init container is enough.
+    // The role of the init container is sufficient.
     namespace.apply(&url(SEED));
     condition(&namespace, "coder", "Seeded", "Seeded");
     reason(&namespace, "coder", "InSync");
     controller.stop().expect(0);
 }
 
-/// Coder registers its key at its start; until then nothing is inserted, and nothing plain.
+/// Coder registers its key at its start; until then nothing is inserted, and nothing in plain text.
 #[test]
 fn encrypted_seed_waits_for_coders_key() {
     let Some(cluster) = Cluster::shared() else { return };

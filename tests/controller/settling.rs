@@ -1,4 +1,4 @@
-//! What the tests of a controller that writes share: the workload of `resolution`'s environment beside its rows.
+//! Common parts of the tests of a writing controller: the workload of `resolution`'s environment beside its rows.
 
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support::{Database, Finished, Namespace, Snapshot};
 
 const SECRETS: [&str; 3] = ["sk-canary", "postgres://", "MDEyMzQ1"];
 
-/// OpenAI at `url` with the key `sk-canary-new`, as in `resolution::run`, and what a test adds.
+/// OpenAI at `url` with the key `sk-canary-new`, as in `resolution::run`, and the test's additions.
 pub fn env(database_url: &str, url: &str, more: &[(&str, &str)]) -> Value {
     let given = [
         ("CODER_PG_CONNECTION_URL", database_url),
@@ -32,11 +32,11 @@ pub fn resource(namespace: &Namespace, name: &str, spec: Value) {
     namespace.apply(&seed(name, whole).to_string());
 }
 
-/// What a controller reads and writes, but the status of its resources.
+/// The kinds that a controller reads and writes, without the status of its resources.
 const ALL_BUT_STATUS: [&str; 6] = ["aiproviderseeds", "deployments", "statefulsets", "secrets", "configmaps", "events"];
 const WITHOUT_STATUS: &str = "no-status";
 
-/// An account for a controller whose status is refused.
+/// An account for a controller that may not write the status.
 pub fn account_without_status(namespace: &Namespace) -> ServiceAccount {
     namespace.account_with(WITHOUT_STATUS, &rules(&ALL_BUT_STATUS))
 }
@@ -54,12 +54,12 @@ fn rules(resources: &[&str]) -> Value {
     json!([{"apiGroups": ["*"], "resources": resources, "verbs": ["*"]}])
 }
 
-/// How many rows of what kind the audit log has.
+/// The number of audit rows of each kind.
 pub fn audited(database: &Database) -> usize {
     Snapshot::of(database).audit.len()
 }
 
-/// No secret in what the controller and the resource say, nor in `more`.
+/// No secret is in the output of the controller and the resource, nor in `more`.
 #[track_caller]
 pub fn nothing_secret(namespace: &Namespace, finished: &Finished, more: &str) {
     let status = serde_json::to_string(&get(namespace, "coder").status).unwrap();
@@ -68,7 +68,7 @@ pub fn nothing_secret(namespace: &Namespace, finished: &Finished, more: &str) {
     }
 }
 
-/// Until somebody waits for the lock that others hold.
+/// Waits until a session waits for the held lock.
 pub fn wait_for_waiters(database: &Database, number: u64) {
     let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted and database =
         (select oid from pg_database where datname = current_database())";

@@ -1,4 +1,5 @@
-//! The test support itself: the API server is real, accounts have no rights by themselves, and nothing is left behind.
+//! The test support itself: the API server is real, accounts have no permissions by themselves, and nothing is left
+//! behind.
 
 use crate::support::kubernetes::{eventually, tools};
 use crate::support::{Cluster, block_on};

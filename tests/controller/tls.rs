@@ -1,4 +1,4 @@
-//! The database's certificates as the resource names them: in place of files, which only the pod could read.
+//! The database's certificates from the resource: in place of files, which only the pod could read.
 
 use crate::support::certificates::{Authority, Pair};
 use crate::support::controller::{Controller, deployment, reason, secret, seed};

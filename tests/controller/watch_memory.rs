@@ -1,4 +1,4 @@
-//! What the watches take where a namespace is full of objects with large metadata, by the kernel's own limit.
+//! The memory of the watches in a namespace full of objects with large metadata, limited by the kernel.
 
 use crate::support::controller::{Controller, deployment, reason, seed};
 use crate::support::kubernetes::eventually;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 /// MiB of the whole controller.
 const MEMORY: usize = 64;
-/// Bytes of annotations of each object; the API server takes 256 KiB.
+/// Bytes of annotations of each object; the API server accepts 256 KiB.
 const ANNOTATIONS: usize = 250_000;
 
 fn create_many<K>(namespace: &Namespace, count: usize, object: impl Fn(&str) -> Value)
@@ -49,7 +49,7 @@ fn five_hundred_large_config_maps_take_little_memory() {
     namespace.apply(&seed("coder", json!({"workloadRef": {"name": "coder"}, "interval": "1h"})).to_string());
     let controller = start(&namespace);
     reason(&namespace, "coder", "ConfigMapNotFound");
-    // Only the watch of the ConfigMaps, behind the list of all of them, brings this.
+    // Only the watch of the ConfigMaps delivers this, after the list of all of them.
     namespace.apply("{apiVersion: v1, kind: ConfigMap, metadata: {name: small}, data: {a: b}}");
     reason(&namespace, "coder", "ConfigMapKeyMissing");
     controller.stop().expect(0);

@@ -1,4 +1,4 @@
-//! A conflict says which side changed and since when, where that is known, and claims nothing where it is not.
+//! A conflict names the changed side and the time, if known, and claims nothing otherwise.
 
 use super::settling::{env, workload};
 use crate::support::controller::{Controller, check_now, deployment, events, get, reason};
@@ -12,7 +12,7 @@ fn agreement(status: &AIProviderSeedStatus) -> String {
     status.agreements[0].time.0.to_string()
 }
 
-/// The first conflict once it is about this value of the environment and this one of the database.
+/// The first conflict once it has this value of the environment and this one of the database.
 fn conflict(namespace: &Namespace, environment: &str, database: &str) -> ConflictStatus {
     check_now(namespace, "coder");
     eventually(&format!("{environment} against {database}"), || {
@@ -25,7 +25,7 @@ fn environment(namespace: &Namespace, database_url: &str, url: &str) {
     namespace.apply(&deployment("coder", &env(database_url, url, &[]), &["seed"]).to_string());
 }
 
-/// What the sentence says of it: in the condition, in the Event, and so in `kubectl describe`.
+/// The sentence about it: in the condition, in the Event, and so in `kubectl describe`.
 fn is_told(namespace: &Namespace, conflict: &ConflictStatus, who: &str) {
     let since = conflict.since.as_ref().unwrap().0.to_string();
     let claim = format!("in the database ({who} changed since {} {} UTC)", &since[..10], &since[11..16]);
@@ -58,30 +58,30 @@ fn changed_side_is_named_also_after_a_restart() {
     let diff = env.iter().fold(diff, |run, (name, value)| run.env(format!("CODER_AIBRIDGE_PROVIDER_0_{name}"), *value));
     assert_eq!(status.agreements[0].hash, diff.run().expect(0).json()["providers"][0]["hash"]["database"]);
 
-    // The environment.
+    // The environment changed.
     let other = "https://other.example.com/";
     environment(&namespace, &database.url(), other);
     let found = conflict(&namespace, other, URL);
     assert_eq!(found.changed, Some(Changed::Environment));
     assert!(found.since.as_ref().unwrap().0.to_string() >= agreed, "{found:?}");
     is_told(&namespace, &found, "the environment");
-    // The same after a restart, and nothing is written for it.
+    // The same after a restart, without another status write.
     controller.stop().expect(0);
     let version = get(&namespace, "coder").metadata.resource_version;
     let controller = Controller::start(&namespace);
     eventually("it has looked", || (controller.metric("ai_provider_seed_reconciles_total") >= 1.0).then_some(()));
     assert_eq!(get(&namespace, "coder").metadata.resource_version, version);
-    // Both, by a controller that saw no agreement itself.
+    // Both changed, seen by a controller that never saw an agreement itself.
     set(OLD_URL);
     let both = conflict(&namespace, other, OLD_URL);
     assert_eq!((both.changed, &both.since), (Some(Changed::Both), &found.since));
     is_told(&namespace, &both, "both");
-    // The environment goes back: then it is the database alone that changed since.
+    // The environment changes back, so only the database has changed since.
     environment(&namespace, &database.url(), URL);
     let database_alone = conflict(&namespace, URL, OLD_URL);
     assert_eq!((database_alone.changed, &database_alone.since), (Some(Changed::Database), &found.since));
     is_told(&namespace, &database_alone, "the database");
-    // An outage does not make it forget.
+    // An outage does not erase the record.
     environment(&namespace, "postgres://nobody@127.0.0.1:1/x?sslmode=disable", URL);
     reason(&namespace, "coder", "DatabaseUnreachable");
     environment(&namespace, &database.url(), URL);
@@ -130,7 +130,7 @@ fn changed_side_is_unknown_without_an_earlier_check() {
     database.execute(&format!("update ai_providers set deleted = false, base_url = '{OLD_URL}'"));
     nothing(&conflict(&namespace, URL, OLD_URL));
 
-    // when both agreed, and the environment lacked the provider meanwhile / then no side has changed
+    // when both agreed, and the environment temporarily lacked the provider / then no side has changed
     set(URL);
     check_now(&namespace, "coder");
     eventually("they agree", || (get(&namespace, "coder").status?.agreements.len() == 1).then_some(()));

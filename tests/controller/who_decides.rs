@@ -1,4 +1,4 @@
-//! Who may decide: the chart's policy and its roles for people, on a real API server.
+//! Who may decide: the chart's policy and its roles for users, on a real API server.
 
 use crate::support::controller::seed;
 use crate::support::helm;
@@ -42,7 +42,7 @@ fn refused(output: Output) {
     assert!(output.code != 0 && output.stderr.contains(REFUSED), "not refused by the policy: {output:?}");
 }
 
-/// An account with one of the chart's roles (which the cluster itself would make part of `view` and `edit`) and more rules.
+/// An account with one of the chart's roles (which a cluster would aggregate into `view` and `edit`) and more rules.
 pub fn person<'n>(namespace: &'n Namespace<'n>, name: &str, role: &str, rules: Value) -> Person<'n> {
     let account = namespace.account_with(name, &rules);
     let binding = json!({
@@ -73,7 +73,7 @@ pub fn install(namespace: &Namespace) -> (String, String) {
         "allowWrites=true,aggregatedRoles.edit=true,serviceAccount.name={CONTROLLER},watchNamespaces={{{}}}",
         namespace.name()
     );
-    // The controller is installed where it looks.
+    // The controller is installed in the watched namespace.
     let rendered = helm::template(&["--set", &set, "--namespace", namespace.name()]);
     let kinds = ["ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding", "ClusterRole"];
     let objects: Vec<Value> = helm::objects(&rendered)
@@ -135,7 +135,7 @@ fn only_who_may_resolve_makes_the_controller_write() {
         output.stderr.contains(REFUSED).then_some(())
     });
 
-    // when one who may edit creates a resource / then it may be seen by all, and may not ask for writes
+    // when an editor creates a resource / then all may see it, and it may not request writes
     editor.create(&coder(|_| {})).ok();
     viewer.may(&["get", "aps", "coder"]);
     assert_ne!(viewer.kubectl(&["label", "aps/coder", "a=b"], "").code, 0);
@@ -164,7 +164,7 @@ fn only_who_may_resolve_makes_the_controller_write() {
     let applied = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
     refused(editor.kubectl(&applied, &coder(decided).to_string()));
 
-    // when it comes along with a status / then it is not stored
+    // when it includes a status / then the status is not stored
     whole["spec"]["mode"] = json!("Seed");
     whole["status"] = json!({"observedGeneration": 1});
     let path = format!("/apis/aiproviders.dev/v1alpha1/namespaces/{}/aiproviderseeds/coder/status", namespace.name());
@@ -174,7 +174,8 @@ fn only_who_may_resolve_makes_the_controller_write() {
     assert_eq!(after["spec"]["mode"], "Observe");
     assert!(after["metadata"]["annotations"]["aiproviders.dev/resolve"].is_null(), "{after}");
 
-    // when one who may write the status changes what both sides agreed on / then that is refused, and the rest is not
+    // when a user with permission to write the status changes the agreements / then that is refused, and other changes
+    // are not
     let agreed = json!({"status": {"agreements": [
         {"name": "openai", "id": "1", "hash": "h", "time": "2026-11-20T09:12:00Z"},
     ]}});
@@ -193,11 +194,12 @@ fn only_who_may_resolve_makes_the_controller_write() {
     refused(with(&none));
     refused(with(&json!({"status": null}).to_string()));
     assert_eq!(stored(&namespace)["status"]["agreements"][0]["hash"], "h");
-    // The account of the chart's controller has no such right, and needs none.
+    // The account of the chart's controller has no such permission, and needs none.
     controller.may(&[&subresource[..], &[&none]].concat());
     assert!(stored(&namespace)["status"]["agreements"].is_null());
 
-    // when one who may resolve has decided / then others may take that back, and change nothing beside it
+    // when a user with permission to resolve has decided / then others may withdraw the decision, but change nothing
+    // beside it
     resolver.may(&["annotate", "aps/coder", DECISION]);
     editor.may(&["label", "aps/coder", "a=b"]);
     editor.may(&["annotate", "--overwrite", "aps/coder", "aiproviders.dev/reconcile=2"]);
@@ -219,7 +221,7 @@ fn only_who_may_resolve_makes_the_controller_write() {
     refused(editor.create(&copy));
     editor.may(&["annotate", "aps/coder", "aiproviders.dev/resolve-"]);
 
-    // when the mode is Seed / then others may go back to Observe, and change nothing beside it
+    // when the mode is Seed / then others may change it back to Observe, but change nothing beside it
     resolver.may(&["patch", "aps", "coder", "--type=merge", "-p", &to_seed]);
     editor.may(&["label", "--overwrite", "aps/coder", "a=c"]);
     editor.may_not(&["patch", "aps", "coder", "--type=merge", "-p", &patch(json!({"workloadRef": {"name": "mine"}}))]);
@@ -236,7 +238,7 @@ fn only_who_may_resolve_makes_the_controller_write() {
     editor.may(&["annotate", "aps/coder", "aiproviders.dev/resolve-"]);
     assert_eq!(stored(&namespace)["spec"]["mode"], "Observe");
 
-    // when the right is given for one resource by name / then it is for that one alone
+    // when the permission is granted for one resource by name / then it holds only for that resource
     of_one.may(&["annotate", "aps/coder", DECISION]);
     refused(of_one.create(&copy));
     refused(of_one.create(&coder(|object| {

@@ -1,10 +1,10 @@
-//! The alerts of the chart, on what a controller in a pod reports.
+//! The alerts of the chart, with the metrics of a controller in a pod.
 
 use super::cluster::Place;
 use crate::support::{helm, promtool};
 
-/// Beside the controller of the release `ai-provider-seed`, when the next start of `coder` is blocked by a conflict: the alert that
-/// says so fires on the series of its pod, and no other.
+/// With the controller of the release `ai-provider-seed`, when a conflict blocks the next start of `coder`: the alert for
+/// this fires on the series of its pod, and no other alert.
 pub fn blocked_start_is_told(place: &Place) {
     if promtool::is_missing() {
         return;
@@ -17,7 +17,7 @@ pub fn blocked_start_is_told(place: &Place) {
     let own = &place.namespace;
     let path = format!("/api/v1/namespaces/{own}/pods/{}:8080/proxy/metrics", first("pods"));
     let page = place.kubectl(["get", "--raw", &path]);
-    // Prometheus takes the name of the Service for the job.
+    // Prometheus uses the name of the Service as the job.
     let job = first("service");
     let rendered = helm::objects(&helm::template(&["--set", "alerts.enabled=true", "--namespace", own]));
     let rules = &helm::find(&rendered, "PrometheusRule")["spec"];

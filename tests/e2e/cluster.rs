@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-/// Where pods find this machine.
+/// The address at which pods reach this machine.
 pub fn host() -> String {
     std::env::var("E2E_HOST_ADDRESS").expect("E2E_HOST_ADDRESS: run this through make e2e")
 }
@@ -17,7 +17,7 @@ fn seen_by_pods(url: &str) -> String {
     url.replace("127.0.0.1", &host())
 }
 
-/// The server that the pods use: passwords, and only on the address where they find this machine.
+/// The server that the pods use: with passwords, and only at the address where they reach this machine.
 pub fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| own_server(&host()))
@@ -28,12 +28,12 @@ pub fn own_server(address: &str) -> Server {
     Server::start(Options::new().setting("listen_addresses", &addresses).hba("host all all 0.0.0.0/0 scram-sha-256"))
 }
 
-/// The cluster had the kind before any test; tests/e2e/run says so.
+/// Whether the cluster had the kind before any test; tests/e2e/run sets this.
 pub fn kind_is_there() -> bool {
     std::env::var_os("E2E_KIND_IS_THERE").is_some()
 }
 
-/// One namespace with what an installation of Coder has: the two Secrets and a database.
+/// One namespace with the objects of a Coder installation: the two Secrets and a database.
 pub struct Place {
     pub namespace: String,
     pub database: Database<'static>,
@@ -56,7 +56,7 @@ impl Place {
         place
     }
 
-    /// The database as pods find it.
+    /// The database's URL for pods.
     pub fn pods_url(&self) -> String {
         seen_by_pods(&self.database.url())
     }
@@ -65,7 +65,7 @@ impl Place {
         self.merge("Secret", secret, "stringData", json!({"url": seen_by_pods(url)}));
     }
 
-    /// A provider in the ConfigMap and the Secret that the init container takes whole; the others stay.
+    /// Adds a provider to the ConfigMap and the Secret that the init container reads whole; the others stay.
     pub fn provider(&self, number: usize, kind: &str, base_url: &str) {
         let variable = |field: &str| format!("CODER_AI_GATEWAY_PROVIDER_{number}_{field}");
         let open = json!({variable("TYPE"): kind, variable("BASE_URL"): base_url});
@@ -78,7 +78,7 @@ impl Place {
         self.kubectl(["patch", kind, name, "--type=merge", "--patch", &json!({field: data}).to_string()]);
     }
 
-    /// Coder's stand-in with the values of deploy/coder. Helm's hooks have run when this returns.
+    /// Installs Coder's stand-in with the values of deploy/coder. Helm's hooks have run when this returns.
     pub fn install(&self, more: &[&str]) -> String {
         let values = ["--values", "deploy/coder/values.yaml", "--values", "deploy/coder/more.yaml"];
         let fixed = ["install", "coder", "tests/data/chart/coder", "--timeout", "4m"];
@@ -101,13 +101,13 @@ impl Place {
         run("kubectl", &self.namespace, ["apply", "-f", "-"], manifest).unwrap();
     }
 
-    /// Whoever wrote these objects before.
+    /// Takes over these objects from any earlier field manager.
     pub fn apply_anew(&self, manifest: &str) {
         let arguments = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
         run("kubectl", &self.namespace, arguments, manifest).unwrap();
     }
 
-    /// The definition, where no release of the chart brings it.
+    /// Installs the definition if no release of the chart does.
     pub fn definition(&self) {
         if kind_is_there() {
             return;
@@ -121,7 +121,7 @@ impl Place {
         serde_json::from_str(&text).unwrap()
     }
 
-    /// The pods of Coder's Deployment, the newest first.
+    /// The pods of Coder's Deployment, newest first.
     pub fn pods(&self) -> Vec<Value> {
         let list =
             self.json(&["get", "pods", "-l", "app.kubernetes.io/name=coder", "--sort-by=.metadata.creationTimestamp"]);
@@ -156,7 +156,7 @@ impl Place {
         found["metadata"]["name"].as_str().unwrap().to_owned()
     }
 
-    /// What the init container left behind for `kubectl describe pod`, this time or the time before.
+    /// The init container's message for `kubectl describe pod`, from its current or its last run.
     pub fn message_of(&self, pod: &str) -> String {
         let status = self.json(&["get", "pod", pod])["status"]["initContainerStatuses"][0].clone();
         let message = ["state", "lastState"].iter().find_map(|state| status[state]["terminated"]["message"].as_str());
@@ -180,7 +180,7 @@ impl Drop for Place {
     }
 }
 
-/// How the init container ended, now and the time before.
+/// The exit codes of the init container, of its current and its last run.
 fn exit_codes(pod: &Value) -> Vec<i64> {
     let status = &pod["status"]["initContainerStatuses"][0];
     let code = |state: &str| status[state]["terminated"]["exitCode"].as_i64();

@@ -9,17 +9,17 @@ use serde_json::{Value, json};
 #[ignore = "needs a cluster: make e2e"]
 fn controller_and_pod_agree_before_and_during_a_rollout() {
     let place = Place::new("controller", Variant::Current);
-    // A definition of another test is taken over, but not one that somebody else's release brought.
+    // Takes over the definition of another test, but not one of a foreign release.
     let definition: &[&str] =
         if cluster::kind_is_there() { &["--set", "crd.install=false"] } else { &["--take-ownership"] };
     let said = place.helm(
         [&["install", "ai-provider-seed", "charts/ai-provider-seed", "--wait", "--timeout", "3m"], definition].concat(),
     );
     assert!(said.contains("kubectl describe aps coder -n seed-e2e-controller"), "{said}");
-    // The kind is known now, so the values bring the resource along.
+    // The kind is known now, so the values include the resource.
     place.install(&["--wait"]);
     place.kubectl(["wait", "--for=condition=Ready", "aps/coder", "--timeout=60s"]);
-    // It was checked first when the pod had not seeded yet, maybe.
+    // Its first check may have come before the pod had seeded.
     let check =
         || place.kubectl(["annotate", "--overwrite", "aps/coder", &format!("aiproviders.dev/reconcile={}", now())]);
     check();
@@ -88,7 +88,7 @@ fn one_release_serves_several_replicas_and_namespaces() {
         place.kubectl(["annotate", "aps/coder", "aiproviders.dev/reconcile=1"]);
         place.kubectl(["wait", "--for=condition=InSync", "aps/coder", "--timeout=60s"]);
     }
-    // Named after the release, so that another one in this namespace has its own.
+    // Named after the release, so that another release in this namespace has a separate one.
     let lease = place.json(&["get", "lease", "pair-ai-provider-seed"]);
     let holder = lease["spec"]["holderIdentity"].as_str().unwrap().to_owned();
     assert!(!holder.is_empty());
@@ -109,7 +109,7 @@ fn rotated_secret_reaches_the_database_of_a_running_pod() {
     let check =
         || place.kubectl(["annotate", "--overwrite", "aps/coder", &format!("aiproviders.dev/reconcile={}", now())]);
     check();
-    // What both sides agree on is remembered.
+    // The agreement of both sides is recorded.
     until(60, "an agreement", || {
         let agreed = place.json(&["get", "aps", "coder"])["status"]["agreements"][0]["credentials"].clone();
         agreed.is_array().then_some(())

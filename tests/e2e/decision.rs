@@ -1,4 +1,4 @@
-//! A conflict in a rollout, from the pod that stops to the rollout that finishes.
+//! A conflict in a rollout, from the pod that stops to the finished rollout.
 
 use super::cluster::Place;
 use super::shown;
@@ -12,7 +12,7 @@ fn stopped_rollout(place: &Place) -> (String, String) {
     place.database.execute("update ai_providers set base_url = 'https://api.openai.com/v2'");
     place.kubectl(["rollout", "restart", "deployment/coder"]);
     let stopped = place.stopped_with(3);
-    // The pod that runs goes on meanwhile.
+    // The running pod continues meanwhile.
     assert!(place.pods().iter().any(|pod| pod["metadata"]["name"] == old && pod["status"]["phase"] == "Running"));
     assert_eq!(place.base_urls(), ["openai https://api.openai.com/v2"], "nothing was written");
     let message = place.message_of(&stopped);
@@ -37,7 +37,7 @@ fn changed_row_blocks_the_rollout_until_it_is_settled() {
     }
     let hide = [(&stopped[..], "coder-6f54866fb-tqqkm"), (&id, shown::CONFLICT), (&place.namespace, "coder")];
     shown::compare("describe-pod.txt", &described, &shown::POD, &hide);
-    // The pod reads the ConfigMap at its next try: nobody touches it.
+    // The pod reads the ConfigMap at its next try, without any action.
     place.provider(0, "openai", "https://api.openai.com/v2");
     place.rollout();
     assert!(place.pods().iter().any(|pod| pod["metadata"]["name"] == stopped), "it is the same pod");
@@ -47,7 +47,7 @@ fn changed_row_blocks_the_rollout_until_it_is_settled() {
 #[ignore = "needs a cluster: make e2e"]
 fn job_that_takes_the_environment_unblocks_the_rollout() {
     let place = Place::new("resolve", Variant::Current);
-    // The init container's role can change nothing; the Job has the one that can.
+    // The init container's role cannot change rows; the Job's role can.
     place.database.grant_roles();
     place.database_url("coder-db-url", &place.database.url_of(roles::SEED));
     place.database_url("coder-resolve-db-url", &place.database.url_of(roles::RESOLVE));
@@ -56,7 +56,7 @@ fn job_that_takes_the_environment_unblocks_the_rollout() {
     let manifest = std::fs::read_to_string("deploy/coder/resolve-job.yaml").unwrap();
     let of = |id: &str| manifest.replace("--conflict=ed7lijh33v6xf3w7ma6zwigoyb5nccs7", &format!("--conflict={id}"));
     assert_ne!(of(&id), manifest);
-    // Another conflict than the one that is there: nothing happens.
+    // With the id of another conflict, nothing happens.
     assert_eq!(place.run_job(&of("abcdefghijklmnopqrstuvwxyz234567")), "Failed");
     assert_eq!(place.base_urls(), ["openai https://api.openai.com/v2"]);
     assert_eq!(place.run_job(&of(&id)), "Complete");

@@ -1,4 +1,4 @@
-//! The manifests of deploy/ as they are, without Helm.
+//! The manifests of deploy/ unchanged, without Helm.
 
 use super::cluster::Place;
 use crate::support::Variant;

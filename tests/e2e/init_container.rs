@@ -26,7 +26,7 @@ fn job_completes_a_first_install_without_a_restart() {
         until(120, "Coder to run on an empty database", || {
             place.pods().into_iter().find(|pod| pod["status"]["phase"] == "Running")
         });
-        // …and Coder makes them.
+        // …and Coder creates the tables.
         place.database.create_tables(Variant::Current);
         install.join().unwrap();
     });
@@ -85,7 +85,7 @@ fn any_user_with_group_0_can_run_the_image() {
         ["runAsUser=1000680000", "runAsGroup=0"].map(|set| format!("coder.initContainers[0].securityContext.{set}"));
     place.install(&["--wait", "--no-hooks", "--set", &user[0], "--set", &user[1]]);
     assert_eq!(place.base_urls(), ["openai https://api.openai.com/v1"]);
-    // The termination message too can be written by that user.
+    // That user can also write the termination message.
     place.database.execute("update ai_providers set base_url = 'https://other.example/'");
     place.kubectl(["rollout", "restart", "deployment/coder"]);
     let stopped = place.stopped_with(3);
@@ -105,7 +105,7 @@ fn two_replicas_starting_at_once_seed_once() {
         assert!(pods.iter().all(|pod| pod["status"]["initContainerStatuses"][0]["restartCount"] == 0));
     };
     seeded_once(&["openai https://api.openai.com/v1"]);
-    // And a rollout that starts both new pods at once, with one more provider.
+    // Then a rollout that starts both new pods at once, with one more provider.
     let both = r#"{"spec": {"strategy": {"rollingUpdate": {"maxSurge": "100%", "maxUnavailable": 0}}}}"#;
     place.kubectl(["patch", "deployment", "coder", "--patch", both]);
     place.provider(1, "anthropic", "https://api.anthropic.com/");

@@ -1,5 +1,5 @@
-//! Without a cluster: what every other test here relies on, and it brings the binaries of Postgres along, for which there is no network
-//! later. (Another address of the loopback is there without being set up on Linux only.)
+//! Needs no cluster: checks the basis of the other tests here, and fetches the binaries of Postgres while there is a
+//! network. (Only Linux has further loopback addresses without setup.)
 
 #[cfg(target_os = "linux")]
 #[test]

@@ -1,4 +1,4 @@
-//! hack/quickstart on a cluster that is there: everything but what docker and kind do.
+//! hack/quickstart on an existing cluster: everything except the steps of docker and kind.
 
 use std::process::{Command, Output};
 
@@ -18,7 +18,7 @@ fn try_quickstart(place: &Place, command: &str) -> Output {
         .unwrap()
 }
 
-/// What the command printed.
+/// The command's output.
 fn quickstart(place: &Place, command: &str) -> String {
     let output = try_quickstart(place, command);
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -31,10 +31,10 @@ fn quickstart(place: &Place, command: &str) -> String {
 #[ignore = "needs a cluster: make e2e"]
 fn quickstart_shows_a_conflict_and_settles_it() {
     let place = Place::new("quickstart", Variant::Empty);
-    // A definition of another test is not taken over.
+    // The definition of another test is not taken over.
     place.definition();
 
-    // when the namespace is another's / then nothing in it is changed or removed
+    // when the namespace belongs to another installation / then nothing in it is changed or removed
     let url = || place.json(&["get", "secret", "coder-db-url"])["metadata"]["resourceVersion"].clone();
     let before = url();
     for command in ["up", "conflict", "down"] {
@@ -45,16 +45,16 @@ fn quickstart_shows_a_conflict_and_settles_it() {
     assert_eq!(url(), before);
     place.kubectl(["label", "namespace", &place.namespace, "aiproviders.dev/quickstart=true"]);
 
-    // when it is up / then both sides agree, and the tables are those that it made
+    // when it is up / then both sides agree, and the tables are its own
     let up = quickstart(&place, "up");
     assert!(up.contains("1/1") && up.contains("InSync"), "{up}");
     assert_eq!(place.base_urls(), ["openai https://api.openai.com/v1"]);
     let serving = place.pods()[0]["metadata"]["name"].clone();
-    // Again, it changes nothing.
+    // A second run changes nothing.
     quickstart(&place, "up");
     assert_eq!(place.pods()[0]["metadata"]["name"], serving);
 
-    // when the row changes / then pod and resource show what the pages show, and the old pod goes on
+    // when the row changes / then pod and resource show what the pages show, and the old pod continues
     let conflict = quickstart(&place, "conflict");
     let (pod, resource) = conflict.split_once(" describe aps coder\n").unwrap();
     let stopped = place.stopped_with(3);
@@ -73,7 +73,7 @@ fn quickstart_shows_a_conflict_and_settles_it() {
     assert_eq!(place.base_urls(), ["openai https://api.openai.com/v1"]);
     assert!(place.pods().iter().any(|pod| pod["metadata"]["name"] == stopped && pod["status"]["phase"] == "Running"));
 
-    // when it is taken down / then nothing is left in the namespace
+    // when it is taken down / then the namespace is empty
     quickstart(&place, "down");
     assert!(place.try_kubectl(["get", "deployment", "coder"]).is_err());
 }

@@ -1,20 +1,20 @@
-//! What people see, for the pages: excerpts in tests/e2e/shown, which every run compares with what it gets.
-//! `UPDATE_FILES=1 make e2e` writes them anew, and `UPDATE_DOCS=1 cargo test --test it docs_examples` takes them into the pages.
+//! Output for the pages: excerpts in tests/e2e/shown, which every run compares with its own output. `UPDATE_FILES=1 make
+//! e2e` rewrites them, and `UPDATE_DOCS=1 cargo test --test it docs_examples` copies them into the pages.
 
 use std::path::Path;
 
-/// What stands for the id of a conflict, which is another one in each run.
+/// The id that replaces each conflict's id, which differs in every run.
 pub const CONFLICT: &str = "ed7lijh33v6xf3w7ma6zwigoyb5nccs7";
-/// The columns that say how long ago something was.
+/// The columns with ages.
 const AGES: [&str; 2] = ["Age", "AGE"];
 
-/// How moments are written.
+/// The times that replace every time.
 const MOMENTS: [&str; 2] = ["2026-11-20T09:12:31Z", "2026-11-20 09:12 UTC"];
 
-/// What the pages show of a pod that was stopped.
+/// The lines of a stopped pod in the pages.
 pub const POD: [&str; 7] =
     ["Name:", "Namespace:", "Status:", "Init Containers:", "ai-provider-seed:", "Message:", "Exit Code:"];
-/// What they show of the resource.
+/// The lines of the resource in the pages.
 pub const RESOURCE: [&str; 14] = [
     "Name:",
     "Namespace:",
@@ -32,7 +32,7 @@ pub const RESOURCE: [&str; 14] = [
     "Warning",
 ];
 
-/// The wanted lines by their beginnings, in this order; one that ends with `/` brings along what is below it.
+/// Selects lines by their beginnings, in this order; a beginning that ends with `/` includes the lines below it.
 pub fn compare(name: &str, text: &str, wanted: &[&str], hide: &[(&str, &str)]) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/shown").join(name);
     let mut excerpt = moments(&excerpt(text, wanted));
@@ -46,7 +46,7 @@ pub fn compare(name: &str, text: &str, wanted: &[&str], hide: &[(&str, &str)]) {
     assert_eq!(excerpt, known, "{} is not what is shown today; UPDATE_FILES=1 make e2e writes it anew", path.display());
 }
 
-/// Every moment is the same one.
+/// Replaces every time by the same one.
 fn moments(text: &str) -> String {
     let mut out = String::new();
     let mut rest = text;
@@ -78,7 +78,7 @@ fn excerpt(text: &str, wanted: &[&str]) -> String {
     table(&found).iter().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-/// A table's columns are as wide as what they hold, ages too: they become a fixed width and one age.
+/// The columns of a table are as wide as their content, ages included: they get a fixed width and one age.
 fn table(lines: &[String]) -> Vec<String> {
     let cells = |line: &str| {
         line.split("  ").map(str::trim).filter(|cell| !cell.is_empty()).map(str::to_owned).collect::<Vec<_>>()

@@ -1,4 +1,5 @@
-//! How soon a Secret that changes is in the row, where the environment owns the credentials, and in the condition, where it does not.
+//! The time until a changed Secret is in the row, if the environment owns the credentials, or in the condition, if it
+//! does not.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,9 +18,9 @@ use crate::page::Page;
 use crate::support::{Cluster, Database, Namespace, Run, Server, Variant, block_on};
 
 const DATABASES: usize = 50;
-/// Whose rows follow their Secrets.
+/// Resources whose rows follow their Secrets.
 const OWNERS: usize = 200;
-/// That only look.
+/// Resources in mode Observe.
 const OBSERVERS: usize = 20;
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -30,7 +31,7 @@ struct Tenant<'a> {
 }
 
 impl Tenant<'_> {
-    /// Its provider and its workload have one name.
+    /// Provider and workload have the same name.
     fn variables(&self) -> [(&'static str, String); 3] {
         [
             ("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai".to_owned()),
@@ -82,7 +83,7 @@ each has a Deployment and a Secret of its own. A time begins when the API server
 ends when the row has the new key, committed, or when a watch of the API server brings the condition.",
     );
     into_rows(&namespace, &owners, page, rotations);
-    // What the many changes announced is checked within 10 s.
+    // Checks for the many announced changes end within 10 s.
     std::thread::sleep(Duration::from_secs(15));
     let before = checks(&process);
     into_conditions(&namespace, &observers, &mut conditions, page, rotations);
@@ -91,7 +92,7 @@ ends when the row has the new key, committed, or when a watch of the API server 
     page.plain_time("the same, the mean of the check with the write of its status", mean);
 }
 
-/// Seconds of all checks so far, and their number.
+/// The total seconds of all checks so far, and their number.
 fn checks(process: &Process) -> (f64, f64) {
     let of = |what: &str| process.metric(&format!("ai_provider_seed_reconcile_duration_seconds_{what}"));
     (of("sum"), of("count"))
@@ -129,7 +130,7 @@ fn into_conditions(
     let mut times = Vec::new();
     for round in 0..rotations.min(100) {
         let observer = &observers[round % OBSERVERS];
-        // Another key than that of the row, and back.
+        // Alternates between another key than the row's and the same key.
         let (key, reason) = match (round / OBSERVERS) % 2 {
             0 => ("sk-other", "CredentialsDiffer"),
             _ => (FIRST_KEY, "InSync"),
@@ -144,7 +145,7 @@ fn into_conditions(
     page.plain_time("the same, 95th percentile", times.percentile(95));
 }
 
-/// When the API server had answered.
+/// The time at which the API server had answered.
 fn rotate(namespace: &Namespace, name: &str, key: &str) -> Instant {
     let api: Api<Secret> = namespace.api();
     let change = Patch::Merge(json!({"stringData": {"value": key}}));
@@ -152,7 +153,7 @@ fn rotate(namespace: &Namespace, name: &str, key: &str) -> Instant {
     Instant::now()
 }
 
-/// When the provider has this key and no other.
+/// The time at which the provider has this key and no other.
 fn committed(client: &mut Client, name: &str, key: &str) -> Instant {
     let statement = "select array_agg(api_key) = array[$2::text] from ai_provider_keys \
                      where provider_id = (select id from ai_providers where name = $1 and not deleted)";

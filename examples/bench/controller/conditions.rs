@@ -1,4 +1,4 @@
-//! The reasons of the condition Ready, as a watch of the API server brings them.
+//! The reasons of the condition Ready, from a watch of the API server.
 
 use std::collections::HashMap;
 use std::sync::mpsc::{Receiver, channel};
@@ -45,7 +45,7 @@ impl Conditions {
         Conditions { news, now: HashMap::new(), task }
     }
 
-    /// Waits until the reason of each of these is this one: when the last of them became so.
+    /// Waits until each of these has this reason; returns the time at which the last one did.
     pub fn wait(&mut self, names: &[String], reason: &str, limit: Duration) -> Instant {
         let deadline = Instant::now() + limit;
         let mut others: Vec<&String> = names.iter().collect();
@@ -69,7 +69,7 @@ impl Conditions {
         }
     }
 
-    /// How many of them have another reason now.
+    /// The number of these that now have another reason.
     pub fn others(&mut self, names: &[String], reason: &str) -> usize {
         self.take_news();
         names.iter().filter(|name| !self.is(name, reason)).count()

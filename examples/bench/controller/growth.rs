@@ -1,4 +1,5 @@
-//! The controller with ever more resources: how soon each has a status, what a quiet interval costs, and whether its memory grows.
+//! The controller with growing numbers of resources: the time until each has a status, the cost of a quiet interval, and
+//! the growth of memory.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,7 +15,7 @@ use crate::plot::Plot;
 use crate::programs::provider_variables;
 use crate::support::{Cluster, Run, Server, Variant};
 
-/// The shortest that the definition allows; the controller adds or takes away up to a tenth.
+/// The shortest interval that the definition allows; the controller varies it by up to a tenth.
 const INTERVAL: Duration = Duration::from_secs(10);
 
 pub fn measure(path: &Path, server: &Server, cluster: &Cluster, page: &mut Page, intervals: u32) {
@@ -42,7 +43,7 @@ interval, so that {intervals} quiet intervals can be waited for. Reads are those
         let started = Instant::now();
         let process = Process::start(path, &namespace, &[]);
         let seconds = conditions.wait(&names, "InSync", FIRST_STATUS).duration_since(started).as_secs_f64();
-        // The next check of each is a quiet one.
+        // The next check of each resource is a quiet one.
         std::thread::sleep(INTERVAL + INTERVAL / 5);
         let rounds = if number == 1_000 { intervals } else { 2 };
         let before = (requests(&namespace), transactions(&database), process.memory());

@@ -1,4 +1,4 @@
-//! How soon a change in a database that Coder announces is in the conditions, with an interval of an hour.
+//! The time until a change that Coder announces is in the conditions, with an interval of an hour.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -16,7 +16,7 @@ use crate::programs::provider_variables;
 use crate::support::{Cluster, Database, Run, Server, Variant};
 
 const DATABASES: usize = 50;
-/// Of each database.
+/// Resources of each database.
 const RESOURCES: usize = 20;
 /// As Coder does after its commit.
 const ANNOUNCE: &str = "select pg_notify('ai_providers_changed', '')";
@@ -30,7 +30,8 @@ struct Watched<'a> {
 }
 
 impl Watched<'_> {
-    /// Commits a change by which all of its resources get another reason, and announces it: when it did, and that reason.
+    /// Commits and announces a change by which all resources of the database get another reason; returns the time and
+    /// that reason.
     fn change(&mut self) -> (Instant, &'static str) {
         self.agrees = !self.agrees;
         let (url, reason) = match self.agrees {
@@ -74,7 +75,7 @@ a watch of the API server brings it.",
     std::thread::sleep(Duration::from_secs(3));
 
     let mut times = Vec::new();
-    // One change of a database before the next of the same is long ago: the second within a second would wait for it.
+    // Changes of one database are far apart: a second one within a second would wait.
     for round in 0..changes {
         let watched = &mut databases[round % DATABASES];
         let (changed, reason) = watched.change();
@@ -98,7 +99,7 @@ a watch of the API server brings it.",
     quiet_minute(server, &databases[0].database, &process, page);
 }
 
-/// Nobody listens by asking again and again: the server's own log of a minute.
+/// Listeners do not poll: the server's own log of one minute.
 fn quiet_minute(server: &Server, database: &Database, process: &Process, page: &mut Page) {
     let reconciled = "ai_provider_seed_reconciles_total";
     std::thread::sleep(Duration::from_secs(15));

@@ -1,4 +1,4 @@
-//! The most memory of a controller among objects with large contents, and before servers that send whatever they like.
+//! The peak memory of a controller among objects with large contents, and with servers that send arbitrary data.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -47,7 +47,7 @@ fn config_maps(path: &Path, cluster: &Cluster) -> u64 {
     let (mut conditions, names) = (Conditions::of(&namespace), ["coder".to_owned()]);
     let process = Process::start(path, &namespace, &[]);
     conditions.wait(&names, "ConfigMapNotFound", FIRST_STATUS);
-    // Only the watch of the ConfigMaps, behind the list of all of them, brings this.
+    // Only the watch of the ConfigMaps delivers this, after the list of all of them.
     create_all::<ConfigMap>(&namespace, [json!({"metadata": {"name": "small"}, "data": {"a": "b"}})].into_iter());
     conditions.wait(&names, "ConfigMapKeyMissing", FIRST_STATUS);
     process.peak_memory()
@@ -84,6 +84,6 @@ fn flooded(path: &Path, cluster: &Cluster, floods: &[Flood]) -> u64 {
     for flood in floods {
         conditions.wait(&[flood.name.to_owned()], flood.reason, Duration::from_secs(150));
     }
-    // Each of those that end at once was asked again meanwhile.
+    // Each server that ends at once was queried again in this time.
     process.peak_memory()
 }

@@ -1,5 +1,5 @@
-//! What the controller costs and how fresh its conditions are: the program as it is released, with a real API server and a real
-//! Postgres. Each part stands by itself.
+//! The cost of the controller and the freshness of its conditions: the released program with a real API server and a real
+//! Postgres. The parts are independent.
 
 mod carrying;
 mod conditions;
@@ -20,12 +20,12 @@ use crate::page::Page;
 use crate::support::{Cluster, Server};
 
 const MIB: f64 = 1024.0;
-/// That each workload describes, where the number does not matter.
+/// The providers of each workload, if their number does not matter.
 const PROVIDER: u32 = 1;
-/// Far away: what takes longer is broken.
+/// A limit that is far away: anything slower is broken.
 const FIRST_STATUS: Duration = Duration::from_secs(300);
 
-/// The parts, each of which may be measured alone.
+/// The parts, which can be measured separately.
 pub const PARTS: [&str; 6] = ["growth", "listening", "carrying", "quiet", "outage", "memory"];
 
 pub fn measure(path: &Path, server: &Server, page: &mut Page, is_wanted: impl Fn(&str) -> bool, trial: bool) {
@@ -39,7 +39,7 @@ pub fn measure(path: &Path, server: &Server, page: &mut Page, is_wanted: impl Fn
     if is_wanted("listening") {
         listening::measure(path, server, cluster, page, if trial { 10 } else { 100 });
     }
-    // While those 2,000 wait for their next check there is time for others.
+    // While those 2,000 resources wait for their next check, other parts are measured.
     let quiet = is_wanted("quiet").then(|| quiet::begin(path, server, cluster));
     if is_wanted("outage") {
         outage::measure(path, cluster, page);
@@ -52,7 +52,7 @@ pub fn measure(path: &Path, server: &Server, page: &mut Page, is_wanted: impl Fn
     }
 }
 
-/// A Secret with this under the key `value`.
+/// A Secret with this text under the key `value`.
 fn secret_of(name: &str, value: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": {"value": value}})
 }

@@ -1,4 +1,5 @@
-//! What a controller is measured with: workloads, their Secrets, their resources; and what the API server and Postgres count.
+//! The objects of the measurements: workloads, their Secrets, their resources; and the counters of the API server and
+//! Postgres.
 
 use std::time::Duration;
 
@@ -13,14 +14,14 @@ use serde_json::{Value, json};
 use crate::support::controller::{deployment, seed};
 use crate::support::{Database, Namespace, block_on};
 
-/// Creates at the same time.
+/// Concurrent creations.
 const AT_ONCE: usize = 16;
 
 /// A resource, and a Deployment of the same name with these variables in its init container.
 pub struct Workload {
     pub name: String,
     pub env: Value,
-    /// All of the resource's spec but its workload.
+    /// The resource's spec without its workload.
     pub spec: Value,
 }
 
@@ -33,7 +34,7 @@ pub fn from_secret(name: &str, secret: &str) -> Value {
     json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": "value"}}})
 }
 
-/// The environment of a workload of this database.
+/// The environment of a workload with this database.
 pub fn env_of(database: &Database, variables: &[(String, String)]) -> Value {
     let mut env = vec![variable("CODER_PG_CONNECTION_URL", &database.url())];
     env.extend(variables.iter().map(|(name, value)| variable(name, value)));
@@ -66,12 +67,12 @@ where
     }));
 }
 
-/// Requests that the API server has answered for what the controller reads and writes. They are those of one controller where no
-/// other one is at work meanwhile.
+/// Answered requests for the kinds that the controller reads and writes. They come from one controller if no other one
+/// runs at the same time.
 #[derive(Clone, Copy, Default)]
 pub struct Requests {
     pub gets: u64,
-    /// Those, and lists and watches.
+    /// All of these, lists and watches included.
     pub reads: u64,
     pub writes: u64,
 }
@@ -110,9 +111,9 @@ impl std::ops::Sub for Requests {
     }
 }
 
-/// That were committed so far. What only asks for it is one too, and does not matter among thousands.
+/// Committed transactions so far. The query for this is one of them, which does not matter among thousands.
 pub fn transactions(database: &Database) -> i64 {
-    // A backend tells what it did at most a second later.
+    // A backend reports its statistics at most a second later.
     std::thread::sleep(Duration::from_millis(1500));
     let row =
         database.client().query_one("select xact_commit from pg_stat_database where datname = current_database()", &[]);

@@ -1,4 +1,4 @@
-//! How long conditions go on saying InSync when their database is down.
+//! How long conditions stay InSync after their database goes down.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

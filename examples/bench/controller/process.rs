@@ -1,4 +1,4 @@
-//! The controller that is measured: what the kernel tells of it, and its own metrics.
+//! The measured controller: the kernel's numbers for it, and its own metrics.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::Namespace;
 
-/// Of a process's time in the kernel's files.
+/// The unit of a process's time in the kernel's files.
 const TICKS_PER_SECOND: f64 = 100.0;
 const STARTS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -18,7 +18,7 @@ pub struct Process {
 }
 
 impl Process {
-    /// Checks the resources of the namespace, and is ready.
+    /// Starts a controller for the namespace and waits until it is ready.
     pub fn start(path: &Path, namespace: &Namespace, args: &[&str]) -> Process {
         let port =
             TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("find a port").port();
@@ -36,26 +36,26 @@ impl Process {
         process
     }
 
-    /// Resident, in KiB.
+    /// Resident memory in KiB.
     pub fn memory(&self) -> u64 {
         self.kib("VmRSS:")
     }
 
-    /// The most that was resident so far, in KiB.
+    /// Peak resident memory in KiB.
     pub fn peak_memory(&self) -> u64 {
         self.kib("VmHWM:")
     }
 
-    /// Of a processor, so far.
+    /// Processor seconds so far.
     pub fn cpu_seconds(&self) -> f64 {
         let text = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("read the statistics");
-        // The name of the program may hold spaces. Behind it, utime and stime are the 12th and the 13th.
+        // The program's name may contain spaces. After it, utime and stime are the 12th and 13th field.
         let fields = text.rsplit(')').next().expect("there is a name").split_whitespace();
         let ticks: f64 = fields.skip(11).take(2).map(|field| field.parse::<f64>().expect("a number")).sum();
         ticks / TICKS_PER_SECOND
     }
 
-    /// The sum of all samples of a metric whose line begins so.
+    /// The sum of all samples whose line begins with this text.
     pub fn metric(&self, start: &str) -> f64 {
         let text = self.get("/metrics").expect("there are metrics").1;
         let samples = text.lines().filter(|line| line.starts_with(start));
@@ -64,7 +64,7 @@ impl Process {
             .sum()
     }
 
-    /// How many samples a metric has.
+    /// The number of samples of a metric.
     pub fn samples(&self, start: &str) -> usize {
         self.get("/metrics").map_or(0, |(_, text)| text.lines().filter(|line| line.starts_with(start)).count())
     }

@@ -1,4 +1,4 @@
-//! What 2,000 resources cost at the default interval, while nothing changes.
+//! The cost of 2,000 resources at the default interval without any change.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const NUMBER: u32 = 2_000;
 /// The default.
 const INTERVAL: Duration = Duration::from_secs(300);
 
-/// A controller whose resources have their first status, and wait for their next check.
+/// A controller whose resources have their first status and wait for their next check.
 pub struct Quiet<'a> {
     namespace: Namespace<'a>,
     _database: Database<'a>,
@@ -53,14 +53,15 @@ pub fn begin<'a>(path: &Path, server: &'a Server, cluster: &'a Cluster) -> Quiet
     let process = Process::start(path, &namespace, &[]);
     let first = conditions.wait(&names, "InSync", FIRST_STATUS);
     println!("2,000 resources have a status after {:.1} s", first.duration_since(started).as_secs_f64());
-    // The writes of their statuses, and Events, are over.
+    // The writes of their statuses and Events are finished.
     std::thread::sleep(Duration::from_secs(5));
     let cpu = process.cpu_seconds();
     Quiet { namespace, _database: database, process, started, first, cpu }
 }
 
 impl Quiet<'_> {
-    /// The next check of each is within this: an interval of a tenth less after the first, to one of a tenth more after the last.
+    /// The next check of each resource falls within this time: from an interval less a tenth after the first, to an
+    /// interval plus a tenth after the last.
     pub fn finish(self, page: &mut Page) {
         let begins = self.started + INTERVAL.mul_f64(0.9) - Duration::from_secs(3);
         let ends = self.first + INTERVAL.mul_f64(1.1) + Duration::from_secs(3);

@@ -262,7 +262,7 @@ fn separator(key: &str) -> Option<String> {
     let (length, place) = (count(length, "character"), ordinal(at + 1));
     let advice = match found {
         ',' => "several keys go into the variable that ends in KEYS",
-        _ if place_is_end => "it is no part of a key",
+        _ if place_is_end => "it is not part of a key",
         _ => "keys are separated by commas alone",
     };
     Some(format!("{length}, the {place} is {}: {advice}", name(found)))

@@ -193,7 +193,7 @@ fn host(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     }
     let numeric = name.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') && name.contains('.');
     if numeric && name.parse::<Ipv4Addr>().is_err() {
-        return Some("the host has the form of an IPv4 address and is none".to_owned());
+        return Some("the host looks like an IPv4 address but is not one".to_owned());
     }
     let labels = name.strip_suffix('.').unwrap_or(name);
     if labels.split('.').any(str::is_empty) {

@@ -47,14 +47,17 @@ pub fn shown(resource: &AIProviderSeed, now: i64) -> Shown {
             let in_sync = in_sync.map_or(NOTHING, |condition| &condition.status);
             (ready.status.as_str(), in_sync, ready.reason.as_str(), ready.message.as_str())
         }
-        (None, _) => {
-            ("Unknown", "Unknown", NOTHING, "no controller has looked at it yet; check that one watches this namespace")
-        }
+        (None, _) => (
+            "Unknown",
+            "Unknown",
+            NOTHING,
+            "no controller has checked it yet; make sure that one watches this namespace",
+        ),
         (Some(_), false) => (
             "Unknown",
             "Unknown",
             "Progressing",
-            "its last change was not looked at yet; ask again, or look at the controller's log",
+            "its last change was not checked yet; run this again, or look at the controller's log",
         ),
     };
     let summary = status.and_then(|status| status.summary.as_ref());

@@ -193,7 +193,7 @@ fn of_container_database(problem: Problem, options: &Options) -> Problem {
 
 fn encrypted(kind: ObjectKind, name: &str) -> Problem {
     let message = format!(
-        "{} {} is encrypted by sops, so what it holds is not known; pipe what sops --decrypt prints, or compare in the \
+        "{} {} is encrypted by sops, so its values are unknown; pipe the output of sops --decrypt, or compare in the \
          cluster",
         kind.as_str(),
         redact::name(name)

@@ -113,7 +113,7 @@ impl Names {
     pub fn too_large(&self) -> Problem {
         let number = self.secrets.len() + self.config_maps.len();
         let message = format!(
-            "what is used of the {number} Secrets and ConfigMaps has more than {MAX_OBJECT_BYTES} bytes, and no more is kept for a check; shorten the \
+            "the used keys of the {number} Secrets and ConfigMaps have more than {MAX_OBJECT_BYTES} bytes, the limit of a check; shorten the \
              values, or mention single keys"
         );
         Problem::new(Code::ObjectsTooMany, message)

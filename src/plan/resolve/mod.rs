@@ -95,12 +95,10 @@ fn update(
     let taken = conflicts.iter().filter(|conflict| !conflict.would_clear_credentials()).map(|conflict| conflict.field);
     let fields: Vec<Field> = taken.collect();
     if fields.is_empty() && (provider.bedrock.is_some() || stored.is_none()) {
-        return Err(
-            "the environment sets no credentials, and those of the row are never replaced by nothing; set them in \
+        return Err("the environment sets no credentials, and resolve never removes those of the row; set them in \
                     the environment, or delete them in Coder; if only the database may hold them, choose \
                     --compare-credentials=ignore"
-                .to_owned(),
-        );
+            .to_owned());
     }
     let has = |field: Field| fields.contains(&field);
     let of_bedrock = |field: Field| matches!(field.place(), Place::Settings(_)) || field == Field::BedrockCredentials;

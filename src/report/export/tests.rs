@@ -114,7 +114,7 @@ fn lost_fields_are_reported() {
     let export = export(&[Stored { name: "aws", row: &row }], Secrets::Shown);
     let said: Vec<&str> = export.findings.warnings.iter().map(|warning| warning.message.as_str()).collect();
     assert!(said[0].starts_with("its display_name, which") && said[1].starts_with("its bedrock_role_arn"), "{said:?}");
-    let others = "what its settings hold in external_id (ABCDEFGHIJKLMNOPQRSTUVWX23), later";
+    let others = "the content of its settings in external_id (ABCDEFGHIJKLMNOPQRSTUVWX23), later";
     assert!(said[2].starts_with(others), "{said:?}");
 }
 

@@ -37,7 +37,7 @@ fn other(db: &DbError, endpoint: &Endpoint) -> Error {
         state => unreachable(
             endpoint,
             format!("the server refuses the session with {}", described(state)),
-            "look into the log of the server, or of the pooler before it, at this time",
+            "look at the log of the server, or of the pooler before it, at this time",
         ),
     }
 }

@@ -107,7 +107,7 @@ const METHODS: &[Method] = &[
         words: &["pam"],
         name: "PAM",
         next: "on Amazon RDS the IAM token is older than 15 minutes, or run: grant rds_iam to ROLE; \
-               elsewhere look into the PAM service's log",
+               elsewhere look at the PAM service's log",
     },
     Method { words: &["ldap"], name: "LDAP", next: "check the password, and the LDAP server that pg_hba.conf names" },
     Method {

@@ -33,7 +33,7 @@ const HINTS: &[(&str, &str, &str)] = &[
     (
         "bouncer config error",
         "the pooler's configuration is wrong",
-        "look into PgBouncer's log: a user or database of it is incomplete",
+        "look at PgBouncer's log: a user or database of it is incomplete",
     ),
     (
         "query_wait_timeout",

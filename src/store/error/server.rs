@@ -11,7 +11,7 @@ use crate::provider::redact;
 /// The file with all grants that a role needs.
 pub(super) const ROLES: &str = "all grants: deploy/postgres/role.sql";
 
-const CHECK_DATABASE_LOG: &str = "look into the server's log at this time";
+const CHECK_DATABASE_LOG: &str = "look at the server's log at this time";
 
 /// A violation of one of these means that another seeder, or Coder's API, was faster.
 const OUR_CONSTRAINTS: [&str; 4] =

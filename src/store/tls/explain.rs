@@ -192,6 +192,6 @@ fn refused(alert: AlertDescription) -> (String, &'static str) {
         A::NoApplicationProtocol => {
             ("the server does not take sslnegotiation=direct".to_owned(), "remove sslnegotiation; it needs Postgres 17")
         }
-        alert => (format!("the server ended the TLS handshake ({alert:?})"), "look into the server's log"),
+        alert => (format!("the server ended the TLS handshake ({alert:?})"), "look at the server's log"),
     }
 }

@@ -1,4 +1,4 @@
-//! The definition of AIProviderSeed through a real API server: what it takes, what it refuses and in which words.
+//! The definition of AIProviderSeed on a real API server: accepted and refused objects, and the messages.
 
 mod status;
 
@@ -9,7 +9,7 @@ use kube::api::{Api, ApiResource, DynamicObject, PostParams};
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// The namespace and, in it, our resource without its Rust types: those could not say what is wrong.
+/// The namespace's resources without their Rust types, which could not express a mistake.
 fn seeds(namespace: &Namespace) -> Api<DynamicObject> {
     Api::namespaced_with(namespace.client(), namespace.name(), &ApiResource::erase::<AIProviderSeed>(&()))
 }
@@ -37,7 +37,7 @@ fn minimal() -> Value {
     json!({ "workloadRef": { "name": "coder" } })
 }
 
-/// One message, whatever is wrong.
+/// One message for every mistake.
 const INTERVAL: &str = "must be a duration of at least 10s in h, m, s or ms, such as 30s, 5m or 1h30m";
 
 #[test]
@@ -100,7 +100,7 @@ fn invalid_field_is_refused_by_name() {
     let key = json!({ "name": "db-ca", "key": "ca.crt" });
     let one_of = "must have exactly one of secretKeyRef and configMapKeyRef";
     let long = |length: usize| "a".repeat(length);
-    // Where, what stands there, and what the refusal says besides the path.
+    // The path, its value, and the refusal's text beside the path.
     let cases = [
         ("spec.workloadRef", Value::Null, "Required value"),
         ("spec.workloadRef", json!({}), "spec.workloadRef.name: Required value"),
@@ -214,7 +214,7 @@ fn kubectl_explain_teaches_units_defaults_and_limits() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let explain = |path: &str| {
-        // The API server publishes a new definition a moment after it serves it.
+        // The API server publishes a new definition's documentation a moment after it serves it.
         let text = eventually(path, || Some(namespace.kubectl(&["explain", path])).filter(|output| output.code == 0));
         text.stdout.split_whitespace().collect::<Vec<_>>().join(" ")
     };

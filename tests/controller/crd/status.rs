@@ -1,4 +1,4 @@
-//! The status as the controller applies it, within its limits, and as kubectl shows it.
+//! The status as the controller applies it, at its limits, and in kubectl's output.
 
 use super::{create, message, minimal, object, seeds};
 use crate::support::{Cluster, block_on};
@@ -14,7 +14,7 @@ fn apply_status(api: &Api<DynamicObject>, name: &str, status: Value) -> Result<V
     patched.map(|object| object.data["status"].clone()).map_err(message)
 }
 
-/// One conflict, everything that can be said of it.
+/// One conflict with all fields set.
 fn conflicting() -> Value {
     let condition = |kind: &str, status: &str| {
         json!({ "type": kind, "status": status, "reason": "Conflict", "message": "openai base_url differs",
@@ -57,7 +57,7 @@ fn kubectl_get_shows_the_columns() {
     create(&api, "coder", minimal()).unwrap();
     create(&api, "fresh", minimal()).unwrap();
     apply_status(&api, "coder", conflicting()).unwrap();
-    // The age depends on how busy this machine is; kubectl gives it as much room as the heading or more.
+    // The age depends on the load of this machine; kubectl gives it at least the width of the heading.
     let get = |args: &[&str]| {
         let text = namespace.kubectl(&[&["get", "aps"], args].concat()).ok();
         let at = text.find("AGE").unwrap();
@@ -118,7 +118,7 @@ fn status_lists_are_replaced_and_have_unique_keys() {
     let mut status = conflicting();
     status["conflicts"] = json!([conflict("openai", "base_url"), conflict("openai", "api_keys")]);
     assert_eq!(apply_status(&api, "coder", status.clone()).unwrap(), status);
-    // What is no longer said is gone, and the rest stays.
+    // A removed entry is gone, and the rest stays.
     status["conflicts"] = json!([conflict("openai", "api_keys")]);
     status["conditions"].as_array_mut().unwrap().pop();
     assert_eq!(apply_status(&api, "coder", status.clone()).unwrap(), status);

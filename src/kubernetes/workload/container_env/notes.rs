@@ -24,7 +24,7 @@ pub fn of<'a>(container: &Container, texts: impl Iterator<Item = (&'a str, &'a s
         });
         match stays {
             None if written.contains("$$(") => "\"$$\" keeps Kubernetes from replacing it; write one \"$\"".to_owned(),
-            None => "the value that was put in holds it, and that is not expanded again".to_owned(),
+            None => "an inserted value contains it, and is not expanded again".to_owned(),
             Some(reference) => unresolved(reference, name, places.get(reference).is_some_and(|other| other > place)),
         }
     };
@@ -35,7 +35,7 @@ pub fn of<'a>(container: &Container, texts: impl Iterator<Item = (&'a str, &'a s
 fn unresolved(reference: &str, own: &str, is_later: bool) -> String {
     // People write keys in the wrong place.
     let Some(shown) = redact::plain_identifier(reference) else {
-        return "what it names is no variable of this container".to_owned();
+        return "the name is not a variable of this container".to_owned();
     };
     if is_later {
         format!("{shown} is defined later in the list; move it before this one")

@@ -66,8 +66,8 @@ fn reference_that_stays_has_its_reason() {
             "FROM: values of envFrom are never expanded",
             "ITSELF: ITSELF refers to itself",
             "NONE: NOWHERE is not defined in this container",
-            "PUT: the value that was put in holds it, and that is not expanded again",
-            "SECRET: what it names is no variable of this container",
+            "PUT: an inserted value contains it, and is not expanded again",
+            "SECRET: the name is not a variable of this container",
             "VALUE_FROM: values of valueFrom are never expanded",
         ]
     );

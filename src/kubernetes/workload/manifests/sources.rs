@@ -33,7 +33,7 @@ fn check_names(sources: &Value, path: &str, known: &[&str], other: &[&str]) -> R
     for name in names().filter(|name| !known.contains(&name.as_str())) {
         let place = format!("{path}.{}", redact::name(name));
         if let Some(meant) = known.iter().find(|known| known.eq_ignore_ascii_case(name)) {
-            return Err(format!("{place} is no field of Kubernetes; write {meant}"));
+            return Err(format!("{place} is not a Kubernetes field; write {meant}"));
         }
         if other.contains(&name.as_str()) {
             return Err(format!("{place} does not belong here; write {}", known[..2].join(" or ")));

@@ -103,6 +103,8 @@ words! {
         ClusterUnreachable = "cluster_unreachable" => Outcome::Unavailable,
         /// `check` and `decide` only.
         ControllerSilent = "controller_silent" => Outcome::Unavailable,
+        /// `decide` only: the resource has another decision that no controller has handled.
+        DecisionPending = "decision_pending" => Outcome::Locked,
         // The named conflict no longer exists.
         ConflictMoved = "conflict_moved" => Outcome::Conflict,
         Internal = "internal" => Outcome::Internal,

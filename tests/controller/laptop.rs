@@ -11,11 +11,11 @@ use serde_json::json;
 
 const STALE: &str = "abcdefghijklmnopqrstuvwxyz234567";
 
-fn run(namespace: &Namespace, words: &[&str]) -> Run {
+pub fn run(namespace: &Namespace, words: &[&str]) -> Run {
     Run::new(words.iter().copied()).env("KUBECONFIG", namespace.kubeconfig())
 }
 
-fn decide(namespace: &Namespace, id: &str, side: &str) -> Run {
+pub fn decide(namespace: &Namespace, id: &str, side: &str) -> Run {
     run(namespace, &["decide", "coder", "--take", side, "--conflict", id])
 }
 
@@ -25,11 +25,11 @@ fn said(text: &str) -> String {
 }
 
 #[track_caller]
-fn says(finished: &Finished, part: &str) {
+pub fn says(finished: &Finished, part: &str) {
     assert!(said(&finished.everything()).contains(part), "{part}: {finished}");
 }
 
-fn conflict_of(namespace: &Namespace) -> String {
+pub fn conflict_of(namespace: &Namespace) -> String {
     reason(namespace, "coder", "Conflict").conflicts[0].id.clone()
 }
 

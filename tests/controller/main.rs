@@ -27,6 +27,7 @@ mod hostile_servers;
 mod inputs;
 mod isolated;
 mod laptop;
+mod laptop_decisions;
 mod lease;
 mod lifecycle;
 mod listener_limits;

@@ -228,6 +228,7 @@ fn how(code: Code) -> How {
         Code::ManifestInvalid => With(|| from("a: [")),
         Code::KubeconfigInvalid => With(|| Run::diff().json().arg("--from=deploy/coder").run()),
         Code::ControllerSilent => Never("needs an API server and no controller; see tests/controller/laptop.rs"),
+        Code::DecisionPending => Never("needs an API server and a decision; see tests/controller/laptop.rs"),
         Code::ClusterForbidden => Never("needs an API server that forbids; see tests/controller/from.rs"),
         // Nothing listens on port 9.
         Code::ClusterUnreachable => With(|| {

@@ -7,6 +7,7 @@ use super::write_result::WriteReason;
 use crate::kubernetes::crd::reason::Reason;
 use crate::kubernetes::crd::spec::AIProviderSeed;
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
+use crate::kubernetes::workload::objects::WRITABLE_BY;
 use crate::problem::{Code, Outcome};
 use crate::provider::redact;
 
@@ -135,6 +136,8 @@ pub fn write_not_permitted(status: &AIProviderSeedStatus) -> Option<&str> {
 pub enum Answer {
     /// With its message in the meantime.
     Waiting(Option<String>),
+    /// It waits for a person: where the controller may write is not said.
+    NotPermitted(String),
     Done(String),
     Refused(String, Code),
 }
@@ -159,6 +162,9 @@ pub fn answer(status: Option<&AIProviderSeedStatus>, token: &str) -> Answer {
         return Answer::Refused(message, code);
     }
     let is_pending = reason == WriteReason::ResolveWaiting.as_str() || reason == WriteReason::ResolveFailed.as_str();
+    if reason == WriteReason::ResolveWaiting.as_str() && message.contains(WRITABLE_BY) {
+        return Answer::NotPermitted(message);
+    }
     Answer::Waiting(is_pending.then_some(message))
 }
 
@@ -261,6 +267,8 @@ mod tests {
         let of_other = format!("run ai-provider-seed resolve --take database --conflict {ID}");
         assert_eq!(of(Some(&other), "ResolveRefused", &of_other), Answer::Waiting(None), "an earlier one");
         assert_eq!(of(None, "ResolveWaiting", "later"), Answer::Waiting(Some("later".to_owned())));
+        let lacking = "not decided yet: run kubectl annotate secret db aiproviders.dev/writable-by=coder";
+        assert_eq!(of(None, "ResolveWaiting", lacking), Answer::NotPermitted(lacking.to_owned()));
         assert_eq!(code_in("nothing was written: held (lock_timeout); retrying"), Some(Code::LockTimeout));
         assert_eq!(code_in("the connection broke"), None);
     }

@@ -1,5 +1,7 @@
 //! The resources of a cluster for the commands of a user: list, annotate, wait for the controller's answer.
 
+mod decide;
+
 use std::time::Duration;
 
 use kube::Client;
@@ -8,13 +10,11 @@ use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 
 use super::client::{ApiError, ApiErrorKind, call, call_by};
-use super::crd::spec::{AIProviderSeed, RECONCILE_ANNOTATION, RESOLVE_ANNOTATION};
+use super::crd::spec::{AIProviderSeed, RECONCILE_ANNOTATION};
 use super::failure;
 use super::kubeconfig;
-use super::status::shown::{self, Answer};
 use crate::env::nearest;
-use crate::options::resolve::Action;
-use crate::options::resources::{DecideRequest, ResourceOptions};
+use crate::options::resources::ResourceOptions;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
@@ -121,10 +121,14 @@ impl Resources {
 
     /// `None` removes the annotation.
     async fn annotate(&self, name: &str, annotation: &str, value: Option<&str>) -> Result<AIProviderSeed, Problem> {
-        let patch = Patch::Merge(json!({"metadata": {"annotations": {annotation: value}}}));
-        let params = PatchParams { field_manager: Some("ai-provider-seed".to_owned()), ..PatchParams::default() };
-        let patched = call(&self.call("patch", name), self.api().patch(name, &params, &patch)).await;
+        let patched = self.patch(name, &json!({"annotations": {annotation: value}})).await;
         patched.map_err(|error| self.failed(&error))
+    }
+
+    async fn patch(&self, name: &str, metadata: &serde_json::Value) -> Result<AIProviderSeed, ApiError> {
+        let patch = Patch::Merge(json!({"metadata": metadata}));
+        let params = PatchParams { field_manager: Some("ai-provider-seed".to_owned()), ..PatchParams::default() };
+        call(&self.call("patch", name), self.api().patch(name, &params, &patch)).await
     }
 
     /// Reads until the wait or the time is over. Temporary errors do not end it.
@@ -163,86 +167,10 @@ impl Resources {
             }
             asked => asked?,
         };
-        let is_over = |resource: &AIProviderSeed| {
-            resource.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_ref()) == Some(&token)
-        };
-        match self.until(asked, is_over).await? {
+        match self.until(asked, |resource| was_checked(resource, &token)).await? {
             Waited::Over(resource) => Ok(resource),
             Waited::TimedOut(_) => Err(self.silent("checked it", "")),
         }
-    }
-
-    /// Writes the decision and waits for the controller's result. While it waits, `note` receives the controller's
-    /// messages.
-    pub async fn decide(
-        &self,
-        name: &str,
-        request: &DecideRequest,
-        mut note: impl FnMut(&str),
-    ) -> Result<String, Problem> {
-        let id = &request.id;
-        let side = if request.action == Action::TakeEnvironment { "environment" } else { "database" };
-        let token = format!("{id}:{side}");
-        let before = self.get(name).await?;
-        let handled = before.status.as_ref().and_then(|status| status.last_handled_resolve.as_ref()) == Some(&token);
-        let (known, more) = shown::conflicts(before.status.as_ref());
-        let is_known = known.iter().any(|(known, _)| known == id);
-        if !is_known && !more {
-            return match shown::answer(before.status.as_ref(), &token) {
-                Answer::Done(message) => Ok(message),
-                _ => Err(unknown_id(name, &known)),
-            };
-        }
-        if let Some(problem) = refused_before(&before, request.action) {
-            return Err(problem);
-        }
-        if handled {
-            // The controller drops the handled value once the annotation is gone; then the same value is a new decision.
-            let removed = self.annotate(name, RESOLVE_ANNOTATION, None).await?;
-            let forgotten = |resource: &AIProviderSeed| {
-                resource.status.as_ref().and_then(|status| status.last_handled_resolve.as_ref()) != Some(&token)
-            };
-            if let Waited::TimedOut(_) = self.until(removed, forgotten).await? {
-                return Err(self.silent("cleared the earlier decision", "; then run this again"));
-            }
-        }
-        let annotated = self.annotate(name, RESOLVE_ANNOTATION, Some(&token)).await?;
-        let mut told = None;
-        let waited = self.until(annotated, |resource| match shown::answer(resource.status.as_ref(), &token) {
-            Answer::Waiting(message) => {
-                if let Some(message) = message.filter(|message| told.as_ref() != Some(message)) {
-                    note(&message);
-                    told = Some(message);
-                }
-                false
-            }
-            _ => true,
-        });
-        let (resource, timed_out) = match waited.await? {
-            Waited::Over(resource) => (resource, false),
-            Waited::TimedOut(resource) => (resource, true),
-        };
-        match shown::answer(resource.status.as_ref(), &token) {
-            Answer::Done(message) => Ok(message),
-            // There is nothing to write then, and the controller reports that.
-            Answer::Refused(message, Code::CannotResolve) if request.action == Action::TakeDatabase => Ok(message),
-            Answer::Refused(message, code) => Err(Problem::new(code, message)),
-            Answer::Waiting(Some(message)) if timed_out => Err(self.still_waiting(name, &message)),
-            Answer::Waiting(_) => Err(self.silent("carried the decision out or refused it", &self.withdraw(name))),
-        }
-    }
-
-    fn withdraw(&self, name: &str) -> String {
-        format!(
-            "; the annotation stays, and a controller may act on it later: to withdraw it, run kubectl {} annotate aps/{name} \
-             {RESOLVE_ANNOTATION}-",
-            self.flags()
-        )
-    }
-
-    fn still_waiting(&self, name: &str, message: &str) -> Problem {
-        let code = shown::code_in(message).unwrap_or(Code::ControllerSilent);
-        Problem::new(code, format!("{message}{}", self.withdraw(name)))
     }
 
     /// `what`: the step that no controller has taken.
@@ -266,38 +194,15 @@ fn is_temporary(kind: ApiErrorKind) -> bool {
     )
 }
 
+/// `token`: the value of the annotation that asks for a check.
+fn was_checked(resource: &AIProviderSeed, token: &str) -> bool {
+    resource.status.as_ref().and_then(|status| status.last_handled_reconcile_at.as_deref()) == Some(token)
+}
+
 /// A value that was never used before.
 fn token() -> String {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     format!("{}", since.as_micros())
-}
-
-/// A state in which every decision is refused, so that waiting is useless.
-fn refused_before(resource: &AIProviderSeed, action: Action) -> Option<Problem> {
-    if resource.spec.suspend {
-        let message = "spec.suspend is true, so no controller decides; set it to false first";
-        return Some(Problem::new(Code::ControllerSilent, message));
-    }
-    let status = resource.status.as_ref()?;
-    let refused = shown::write_not_permitted(status).filter(|_| action == Action::TakeEnvironment)?;
-    Some(Problem::new(Code::CannotResolve, format!("nothing was requested: {}", redact::escape(refused))))
-}
-
-fn unknown_id(name: &str, known: &[(&str, &str)]) -> Problem {
-    let name = redact::name(name);
-    let known = match known {
-        [] => "its status has no conflict".to_owned(),
-        known => {
-            let known =
-                known.iter().map(|(id, provider)| format!("{} ({})", redact::name(id), redact::provider(provider)));
-            format!("its status has {}", listed(known))
-        }
-    };
-    let message = format!(
-        "AIProviderSeed {name} has no such conflict, so nothing was decided; {known}: look at it, and name its id; if the one \
-         that you saw is newer, run ai-provider-seed check {name} first"
-    );
-    Problem::new(Code::ConflictMoved, message).variable("--conflict")
 }
 
 /// `a, b and 3 others`

@@ -1,4 +1,4 @@
-//! `--require-auth` and PGREQUIREAUTH: a server that asks in another way gets no answer.
+//! `--require-auth` and PGREQUIREAUTH: a server that requests another method gets no answer.
 
 use std::io::{Read, Write};
 use std::sync::mpsc;
@@ -54,7 +54,7 @@ fn require_auth_allows_the_methods_it_names() {
     for database in ["clear", "hashed", "scram", "trusted", "certain"] {
         client.batch_execute(&format!("create database {database}")).unwrap();
     }
-    // A hash that the server may ask for as md5.
+    // A hash that the server may request as md5.
     client
         .batch_execute("set password_encryption = 'md5'; create role old superuser login password 'postgres'")
         .unwrap();
@@ -91,7 +91,7 @@ fn require_auth_allows_the_methods_it_names() {
             assert!(error.to_string().contains(expected), "{database} {require}: {error}");
         }
     }
-    // A client certificate is not a question.
+    // A client certificate is not an authentication request.
     let client = ca.issue_named("postgres");
     let file = |name: &str, contents: &str| {
         std::fs::write(directory.path().join(name), contents).unwrap();
@@ -104,7 +104,7 @@ fn require_auth_allows_the_methods_it_names() {
     assert!(error.to_string().contains("it did not ask for a password (none)"), "{error}");
 }
 
-/// Not a byte of the password leaves, not even hashed.
+/// Not a byte of the password is sent, not even hashed.
 #[test]
 fn refused_method_gets_no_answer() {
     let (sender, after) = mpsc::channel();

@@ -1,8 +1,9 @@
 //! Coder's rules from the environment to the rows: tests/data/cases.json, run through the built program on a real
 //! Postgres. `make test` runs this file on three versions of it.
 //!
-//! Beside what the file says, after every step: `diff` said before what `seed` then did (and wrote nothing), each new row
-//! has its one audit row, a second run writes nothing, no failed run writes anything, and no credential was printed.
+//! Beside the file's expectations, after every step: `diff` predicted what `seed` then did (and wrote nothing), each new
+//! row has exactly one audit row, a second run writes nothing, a failed run writes nothing, and no credential was
+//! printed.
 
 use crate::support::cases::{ConnectAs, run_all};
 

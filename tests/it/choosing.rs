@@ -1,4 +1,4 @@
-//! docs/choosing.md: each cell of its table, by the options, and as the role, that it names.
+//! docs/choosing.md: each cell of its table, with the options and the role that the table names.
 
 use crate::support::resolution::{OLD_URL, URL, openai, run};
 use crate::support::roles::{RESOLVE, SEED};
@@ -8,7 +8,7 @@ use serde_json::json;
 const PAGE: &str = include_str!("../../docs/choosing.md");
 const SYNC: &str = "choosing_sync";
 
-/// One column of the table: its options as the page has them, and the role of the container.
+/// One column of the table: its options in the page, and the role of the container.
 struct Column {
     options: &'static [&'static str],
     role: &'static str,
@@ -34,7 +34,8 @@ fn start(database: &Database, column: &Column) -> Finished {
         .run()
 }
 
-/// One row of the table: how the database is, and for each column exit code, state and whether anything is written.
+/// One row of the table: the state of the database, and for each column the exit code, the state, and whether anything is
+/// written.
 type Row = (&'static str, String, [(i32, &'static str, bool); 4]);
 
 fn rows() -> Vec<Row> {

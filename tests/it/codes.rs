@@ -1,4 +1,5 @@
-//! Every problem and warning code can be produced with the built program; tests/repo/codes.rs looks whether docs/codes.md explains it.
+//! The built program can produce every problem and warning code; tests/repo/codes.rs checks that docs/codes.md explains
+//! each.
 
 use crate::support::{Database, Finished, Options, Run, Server, Variant};
 use ai_provider_seed::testing::problem::Code;
@@ -7,7 +8,7 @@ enum How {
     /// These variables, without a database.
     Environment(&'static [(&'static str, &'static str)]),
     With(fn() -> Finished),
-    /// Why not.
+    /// Why it cannot be produced.
     Never(&'static str),
 }
 
@@ -41,7 +42,7 @@ fn provider() -> Run {
     Run::seed().arg("--wait=0").envs([TYPE, URL, KEY])
 }
 
-/// One provider in the environment, and Coder's newest tables with what this SQL does to them.
+/// One provider in the environment, and Coder's newest tables changed by this SQL.
 fn seed(sql: &str) -> (Run, Database<'static>) {
     let database = Server::shared().database(Variant::Current);
     database.execute(sql);
@@ -86,7 +87,7 @@ fn workload(name: &str, env: &str) -> String {
     )
 }
 
-/// How each code comes about. Exhaustive: a new code does not compile without a line here.
+/// How to produce each code. Exhaustive: a new code does not compile without a line here.
 fn how(code: Code) -> How {
     match code {
         Code::MalformedVariable => Environment(&[("CODER_AIBRIDGE_PROVIDER_A_TYPE", "openai")]),
@@ -149,7 +150,7 @@ fn how(code: Code) -> How {
         Code::TooFewProviders => With(|| provider().json().arg("--require-providers=2").run()),
         Code::EncryptionKeyInvalid => With(|| provider().json().env(KEYS_VARIABLE, "c2hvcnQ=").run()),
         Code::EnvFileInvalid => With(|| provider().json().arg("--env-file=/nowhere").run()),
-        // A file without an end.
+        // An endless file.
         Code::EnvironmentTooLarge => With(|| provider().json().arg("--env-file=/dev/zero").run()),
         Code::InvalidOption => With(|| provider().json().arg("--lock-timeout=soon").run()),
         Code::DatabaseUrlInvalid => With(|| provider().json().database("postgres://u@host:port/db").run()),
@@ -293,7 +294,7 @@ fn how(code: Code) -> How {
             )
         }),
         Code::TlsFallback => With(|| {
-            // The server has TLS, and lets nobody in with it.
+            // The server has TLS but refuses every session with it.
             let pair = crate::support::certificates::self_signed(&["127.0.0.1"], true);
             let server = Options::new().tls(&pair.certificates, &pair.key).hba("hostnossl all all 127.0.0.1/32 trust");
             on_a_server(server, |url| url.replace("sslmode=disable", "sslmode=prefer"))
@@ -325,11 +326,11 @@ fn every_code_is_produced() {
         if !found.iter().any(|found| found == code.as_str()) {
             wrong.push(format!("{code}: {found:?}\n{finished}"));
         }
-        // A problem ends the run as its code says; a warning does not end it.
+        // A problem ends the run with its code's outcome; a warning does not end it.
         if problems == [code.as_str()] && finished.code != i32::from(code.outcome().exit_code()) {
             wrong.push(format!("{code}: exit code {}", finished.code));
         }
-        // What to do stands in the message: more than the fact, and nothing that a terminal would obey.
+        // The message contains the next step, not only the fact, and no control character.
         let json = finished.json();
         let all = ["problems", "warnings"].into_iter().flat_map(|list| json[list].as_array().unwrap().clone());
         for entry in all.filter(|entry| entry["code"] == code.as_str()) {

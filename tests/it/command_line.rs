@@ -1,8 +1,8 @@
-//! What a mistyped command line is answered, through the built program, without a database and without a cluster.
+//! The answer to a mistyped command line, from the built program, without a database or a cluster.
 
 use crate::support::{Finished, Run};
 
-/// Without the breaks of lines.
+/// Without line breaks.
 fn said(finished: &Finished) -> String {
     finished.everything().split_whitespace().collect::<Vec<_>>().join(" ")
 }
@@ -12,7 +12,7 @@ fn says(finished: &Finished, part: &str) {
     assert!(said(finished).contains(part), "{part}: {finished}");
 }
 
-/// In forms of several vendors; each is unmistakable by its last four characters.
+/// Keys in the forms of several vendors; the last four characters of each are unmistakable.
 const KEYS: [&str; 5] = [
     "sk-ant-api03-q0W1e2R3t4Y5-uCan",
     "sk-proj_AAAABBBBuCan",
@@ -68,7 +68,7 @@ fn key_where_a_path_or_name_belongs_is_not_shown() {
             says(&finished, "AI_PROVIDER_SEED_***");
         }
     }
-    // A name or path in which there is none is told as it is.
+    // A name or path without a key is shown unchanged.
     says(&run(&["diff", "--offline", "--env-file=/etc/coder/ai.env"]).run(), "/etc/coder/ai.env");
 }
 
@@ -77,7 +77,7 @@ fn block_on_lets_only_what_seeds_pass_with_a_usage_error() {
     let cases: [(&[&str], bool); 13] = [
         (&["seed", "--bogus"], true),
         (&["seed", "resolve"], true),
-        // The container's command, one typing error away.
+        // The container's command with one typing error.
         (&["sede", "--audit=off"], true),
         (&["dif"], false),
         (&["diff", "--ofline"], false),
@@ -99,7 +99,7 @@ fn block_on_lets_only_what_seeds_pass_with_a_usage_error() {
             assert_eq!(offered, passes && block_on == "all", "{finished}");
         }
     }
-    // What a start would come to is what `--block-on` is about, and not the command line of `diff`.
+    // `--block-on` is about the result of a start, not about the command line of `diff`.
     let wrong =
         Run::diff().arg("--offline").env("AI_PROVIDER_SEED_AUDIT", "x").env("AI_PROVIDER_SEED_BLOCK_ON", "none");
     says(&wrong.run().expect(0), "does not stop the start");
@@ -119,7 +119,7 @@ fn cluster_option_without_from_is_the_only_problem_told() {
 mod of_a_cluster {
     use super::*;
 
-    /// That there is no such kubeconfig is told once the command line was understood.
+    /// The missing kubeconfig is reported only for a valid command line.
     fn run(words: &[&str]) -> Run {
         Run::new(words.iter().copied()).arg("--kubeconfig=/nonexistent/kubeconfig")
     }

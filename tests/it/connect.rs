@@ -1,4 +1,4 @@
-//! Finding a server, waiting for one, and what its errors become.
+//! Finding a server, waiting for it, and classifying its errors.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ fn closed_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-/// Takes connections and never says a word.
+/// Accepts connections and never answers.
 fn silent() -> (TcpListener, u16) {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -144,7 +144,7 @@ fn target_session_attrs_choose_the_server() {
     for (attribute, intent) in
         [("any", SessionIntent::ReadWrite), ("primary", SessionIntent::Any), ("read-write", SessionIntent::Any)]
     {
-        // An only host of version 13 does not tell, and is not asked.
+        // A single host of version 13 does not report it, and is not asked.
         if attribute == "any" && std::env::var("POSTGRES_VERSION").as_deref() == Ok("13") {
             assert_eq!(port(&alone, intent), Ok(s));
             continue;
@@ -160,7 +160,7 @@ fn target_session_attrs_choose_the_server() {
         Code::ReadOnly
     );
 
-    // A write that a standby refuses, whatever it said before.
+    // A standby refuses a write, even if it reported otherwise before.
     let error = block_on(async {
         let session = once(&connector(&format!("host=127.0.0.1 port={s}")), SessionIntent::Any).await.unwrap();
         session.execute("create table t ()").await.unwrap_err()

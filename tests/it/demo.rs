@@ -1,4 +1,4 @@
-//! What `make demo` shows.
+//! The output of `make demo`.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ fn told(colour: bool) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// Without what differs from run to run: the port, the conflict's id, moments.
+/// Masks the parts that differ between runs: the port, the conflict's id, times.
 fn masked(text: &str) -> String {
     let id = text.split("--conflict ").nth(1).and_then(|rest| rest.get(..32)).expect("the id of the conflict");
     let port = text.split("127.0.0.1:").nth(1).map(|rest| rest.split('/').next().unwrap()).expect("a port");
@@ -49,7 +49,7 @@ fn demo_shows_the_conflict_once_and_settles_it() {
 fn demo_at_a_terminal_has_colours() {
     let text = told(true);
     let colours = colours(&text);
-    // Those of the story, and the red of the program's error.
+    // The story's own colours, and the red of the program's error.
     assert_eq!(colours, BTreeSet::from(["0", "1", "1;31", "1;36", "2"]));
     assert_eq!(masked(&plain(&text)).lines().count(), masked(&told(false)).lines().count());
 }

@@ -1,5 +1,5 @@
-//! Where a program of this kind fails without anybody noticing: outputs that take nothing, options that turn it off by accident,
-//! rows that are hidden or swallowed.
+//! Faults that easily stay unnoticed: blocked outputs, options that disable the program by accident, rows that are hidden
+//! or dropped.
 
 use std::process::{Command, Stdio};
 
@@ -101,7 +101,7 @@ fn quoted_url_is_recognized() {
     }
 }
 
-/// A pipe that nobody reads holds the writer for ever; the run ends all the same, and by a signal at once.
+/// A pipe without a reader blocks the writer; the run still ends, and on a signal at once.
 #[test]
 fn blocked_termination_log_does_not_hang_the_process() {
     let folder = tempfile::tempdir().unwrap();

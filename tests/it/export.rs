@@ -1,4 +1,4 @@
-//! `export` on a real Postgres: what it prints makes the same rows again, and no key is where it was not asked for.
+//! `export` on a real Postgres: its output recreates the same rows, and keys appear only on request.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -34,7 +34,7 @@ fn strings(value: &Value) -> BTreeMap<String, String> {
     entries.map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect()
 }
 
-/// What the kubelet makes of the chart's values and the Secret.
+/// The kubelet's environment from the chart's values and the Secret.
 fn of_helm(values: &Value, secret: &Value) -> BTreeMap<String, String> {
     let list = values["coder"]["initContainers"][0]["env"].as_array().unwrap();
     let ours = list.iter().filter(|entry| entry["name"] != "CODER_PG_CONNECTION_URL");
@@ -49,14 +49,14 @@ fn of_helm(values: &Value, secret: &Value) -> BTreeMap<String, String> {
     ours.map(|entry| (entry["name"].as_str().unwrap().to_owned(), value(entry))).collect()
 }
 
-/// What a row is, without what no variable says.
+/// The content of a row, without the values that no variable can hold.
 fn comparable(snapshot: &Snapshot, names: &[&str]) -> Vec<Value> {
     let rows = names.iter().map(|name| {
         let row = snapshot.live(name).unwrap_or_else(|| panic!("no {name}"));
         let settings: Value =
             row["settings"].as_str().map_or(Value::Null, |text| serde_json::from_str(text).unwrap_or(json!(text)));
         let settings = settings.as_object().cloned().map(|mut object| {
-            // Another row has another one.
+            // Each row has a different one.
             object.remove("external_id");
             object
         });
@@ -137,7 +137,7 @@ fn import_blocks(text: &str) -> Vec<(String, String)> {
     lines.chunks(4).map(block).collect()
 }
 
-/// The same variables in every format, secrets in the file alone.
+/// The same variables in every format, with secrets only in the file.
 fn other_formats(database: &Database, env: &Env, expected: &BTreeMap<String, String>) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();
@@ -217,7 +217,7 @@ fn secrets_are_printed_only_on_request() {
     let finished = export(&database, &none).json().run().expect(5);
     assert_eq!(finished.codes("problems"), ["cannot_export"]);
     assert_eq!(finished.json()["problems"][0]["provider"], "copilot");
-    // What its settings hold beside.
+    // The further content of its settings.
     assert_eq!(finished.codes("warnings"), ["not_in_export"]);
     let some = export(&database, &none).json().arg("azure").run().expect(0);
     assert_eq!(some.json()["providers"].as_array().unwrap().len(), 1);
@@ -239,7 +239,7 @@ fn terraform_imports_every_live_row_by_its_id() {
     without_canary(&finished);
     let blocks = import_blocks(&finished.stdout);
     let names: Vec<&str> = blocks.iter().map(|(name, _)| name.as_str()).collect();
-    // Variables could not describe copilot; a name in Terraform begins with no digit.
+    // Variables could not describe copilot; a Terraform name does not begin with a digit.
     assert_eq!(names, ["_1st-of-all", "azure", "bedrock", "copilot", "openai"]);
     let rows = Snapshot::of(&database);
     for (name, id) in &blocks {
@@ -362,7 +362,7 @@ fn table_lock_is_named_as_the_reason_of_a_failed_export() {
     assert!(finished.elapsed < std::time::Duration::from_secs(9), "{finished}");
 }
 
-/// The server's limits are below the client's 10 s, so that the server can say what it waited for.
+/// The server's limits are below the client's 10 s, so that the server can report the reason.
 #[test]
 fn every_command_reads_with_the_same_settings() {
     const BEGIN: &str = "[ai-provider-seed] LOG:  statement: begin read only";

@@ -1,4 +1,5 @@
-//! The external id that this program gives a role: told by the run that made it, since the role's trust policy needs it.
+//! The external id that this program gives a role: the run that creates it reports it, since the role's trust policy
+//! needs it.
 
 use serde_json::{Value, json};
 
@@ -37,13 +38,13 @@ fn seed_tells_the_external_id_of_a_role_it_inserted() {
     let created = with_role(seed(&database)).json().run().expect(0);
     assert_eq!(told(&created), stored(&database));
     assert_eq!(told(&created).as_str().map(str::len), Some(26), "{created}");
-    // Only the run that made it; export tells it later.
+    // Only the run that created it reports it; export prints it later.
     assert_eq!(told(&with_role(seed(&database)).json().run().expect(0)), Value::Null);
     let again = Server::shared().database(Variant::Current);
     let text = with_role(seed(&again)).run().expect(0).stdout;
     let id = stored(&again).as_str().unwrap_or_default().to_owned();
     assert!(text.contains(&format!("bedrock  external id {id}, which the trust policy of its role needs")), "{text}");
-    // Without a role there is none.
+    // There is none without a role.
     let plain = Server::shared().database(Variant::Current);
     let run = seed(&plain).env("CODER_AIBRIDGE_PROVIDER_0_BEDROCK_ACCESS_KEY", "AKIAIOSFODNN7EXAMPLF");
     let run =
@@ -61,7 +62,7 @@ fn seed_tells_the_external_id_of_a_role_it_added() {
     assert!(told(&updated).is_string(), "{updated}");
 }
 
-/// Once in JSON and once as text, of one row each.
+/// Once in JSON and once as text, each for one row.
 #[test]
 fn resolve_makes_and_tells_the_external_id_of_a_role() {
     for json in [true, false] {
@@ -98,7 +99,7 @@ fn external_id_of_encrypted_settings_is_told_too() {
     assert_eq!(database.json("select to_json(settings like '%external_id%') from ai_providers"), json!(false));
 }
 
-/// As many as without them: 3 to insert, 1 where nothing is to be done.
+/// The same number as without them: 3 for an insert, 1 if there is nothing to do.
 #[test]
 fn optional_fields_take_no_further_round_trip() {
     let database = Server::shared().database(Variant::Current);

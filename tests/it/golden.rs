@@ -1,5 +1,6 @@
-//! What people see of each outcome: the report, the termination message and the JSON document, as they are printed.
-//! Change a sentence, then `cargo insta review` (or `INSTA_UPDATE=always`), and read the difference as who is paged at night.
+//! The output for each outcome: the report, the termination message and the JSON document, as they are printed. Change a
+//! sentence, then run `cargo insta review` (or `INSTA_UPDATE=always`), and read the difference like an operator who is
+//! paged at night.
 
 use crate::support::{Database, Finished, Run, Server, Variant};
 use serde_json::Value;
@@ -24,7 +25,7 @@ const AWS: [(&str, &str); 7] = [
     ("CODER_AIBRIDGE_PROVIDER_2_BEDROCK_MODEL", "anthropic.claude-sonnet-5"),
     ("CODER_AIBRIDGE_PROVIDER_2_BEDROCK_SMALL_FAST_MODEL", "anthropic.claude-haiku-4-5"),
 ];
-/// `MDEy…`, and the row that Coder makes of it.
+/// `MDEy…`, and the row that Coder makes for it.
 const ENCRYPTION_KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const ENCRYPTED: &str = "insert into dbcrypt_keys (number, active_key_digest, test)
     values (1, '6a193b3', 'JAr/OTfEYiZmArZ/9yZpmeM/KSVCy6eJRZ1/qgKXqonr')";
@@ -33,7 +34,7 @@ fn three() -> Vec<(&'static str, &'static str)> {
     [&OPENAI[..], &CLAUDE, &AWS].concat()
 }
 
-/// A row with an id and a time that are always the same, so that conflict ids and fingerprints are, too.
+/// A row with a fixed id and time, so that conflict ids and fingerprints are fixed too.
 fn row(number: u8, kind: &str, name: &str, url: &str, keys: &[&str]) -> String {
     let id = format!("00000000-0000-4000-8000-{number:012}");
     let keys: String = keys
@@ -69,7 +70,7 @@ struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// A fresh database with these rows, and this environment.
+    /// A new database with these rows, and this environment.
     fn new(command: &str, sql: &str, env: &[(&str, &str)]) -> Scene<'static> {
         let database = Server::shared().database(Variant::Current);
         database.execute(sql);
@@ -82,7 +83,7 @@ impl Scene<'_> {
         self
     }
 
-    /// As a role of its own with these grants.
+    /// As a separate role with these grants.
     fn connected_as(self, role: &str, grants: &str) -> Self {
         let exists = format!("select from pg_roles where rolname = '{role}'");
         self.database.execute(&format!(
@@ -98,7 +99,7 @@ impl Scene<'_> {
     }
 }
 
-/// Runs the scene twice, for the text and for the JSON, and writes down everything but the logs.
+/// Runs the scene twice, for the text and for the JSON, and records everything but the logs.
 fn golden(name: &str, scene: impl Fn() -> Scene<'static>) {
     let (text, json) = (scene(), scene());
     let (finished, document) = (text.run.run(), json.run.clone().json().run());
@@ -122,7 +123,7 @@ fn golden(name: &str, scene: impl Fn() -> Scene<'static>) {
     check(&finished);
 }
 
-/// The same scene at a terminal's width. What is masked keeps its length, so that lines break where they did.
+/// The same scene at a terminal's width. Masked text keeps its length, so that lines break at the same places.
 fn golden_at_widths(name: &str, scene: impl Fn() -> Scene<'static>) {
     let texts = [60, 80, 120].map(|width| {
         let Scene { database, run } = scene();
@@ -141,7 +142,7 @@ fn golden_at_widths(name: &str, scene: impl Fn() -> Scene<'static>) {
     });
 }
 
-/// What holds for every outcome.
+/// Properties of every outcome.
 fn check(finished: &Finished) {
     let message = finished.termination.as_deref().unwrap_or_default();
     assert!(message.len() <= 1024, "{} bytes", message.len());

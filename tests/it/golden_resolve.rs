@@ -1,4 +1,4 @@
-//! What people see of `resolve` and `export`, as it is printed; see golden.rs.
+//! The output of `resolve` and `export`; see golden.rs.
 
 use crate::support::{Database, Run, Server, Variant};
 
@@ -28,7 +28,7 @@ fn conflict(database: &Database, provider: &str) -> String {
     found["id"].as_str().unwrap().to_owned()
 }
 
-/// Text, termination message and JSON, each in a database of its own.
+/// Text, termination message and JSON, each with a separate database.
 fn golden(name: &str, sql: &str, arguments: impl Fn(&Database) -> Vec<String>) {
     let place = format!("127.0.0.1:{}", Server::shared().port());
     let run = |json: bool| {

@@ -1,4 +1,4 @@
-//! The help of every command at three widths, and what the terminal has a say in. `INSTA_UPDATE=always` writes it again.
+//! The help of every command at three widths, and the terminal's influence on output. `INSTA_UPDATE=always` rewrites it.
 
 use crate::one_provider::{KEY, base, database, go};
 use crate::support::Run;
@@ -45,7 +45,7 @@ fn every_line_of_help_fits_the_terminal() {
     }
 }
 
-/// Of the full build: the other one has fewer commands and options.
+/// For the full build: the other one has fewer commands and options.
 #[cfg(feature = "controller")]
 #[test]
 fn help_of_every_command_is_as_recorded() {
@@ -171,7 +171,7 @@ fn colour_follows_the_variables_and_the_terminal() {
     }
 }
 
-/// The report is the first thing that a person sees; while it is waited for there is one line, which goes away.
+/// A user sees the report first; during the wait there is one line, which disappears.
 #[test]
 fn terminal_shows_a_live_line_and_then_the_report_alone() {
     let env = [
@@ -187,12 +187,12 @@ fn terminal_shows_a_live_line_and_then_the_report_alone() {
 
     let (code, shown) = Terminal::person(&["diff", "--wait=0"], &env).end();
     assert_eq!((code, shown.starts_with("error: no usable connection")), (4, true), "{shown}");
-    // A log that was asked for is there.
+    // A requested log is shown.
     let (_, shown) = Terminal::person(&["diff", "--wait=0", "--log-level=info"], &env).end();
     assert!(shown.contains("diff ended"), "{shown}");
 }
 
-/// One that knows no control sequence, as in an editor: no live line, no other screen, no colour.
+/// A terminal without control sequences, as in an editor: no live line, no alternate screen, no colour.
 #[test]
 fn dumb_terminal_gets_no_control_sequence() {
     let env = [

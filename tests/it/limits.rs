@@ -1,5 +1,5 @@
-//! What no process environment can hold, through `--env-file`: the kernel refuses one variable over 128 KiB and all of them
-//! over about 2 MiB. And what a dotenv file may look like.
+//! Inputs that no process environment can hold, through `--env-file`: the kernel refuses one variable over 128 KiB and a
+//! total over about 2 MiB. Also the allowed forms of a dotenv file.
 
 use crate::support::{Database, Finished, Run, Server, Snapshot, Variant};
 use std::time::Duration;
@@ -17,7 +17,7 @@ impl File {
         Run::new([command]).json().arg("--env-file").arg(self.0.path()).database(database.url())
     }
 
-    /// The environment alone.
+    /// Reads only the environment.
     fn read(&self) -> Finished {
         Run::diff().json().arg("--offline").arg("--env-file").arg(self.0.path()).run()
     }
@@ -38,7 +38,7 @@ fn value_too_long_for_an_environment_is_read_from_a_file() {
     assert_eq!(again.json()["written"], false);
 }
 
-/// 2,000 providers with 5 keys each, together over 2 MiB: seeded at once, read back equal, and a difference is found.
+/// 2,000 providers with 5 keys each, together over 2 MiB: seeded in one run, read back equal, and a difference is found.
 #[test]
 fn two_thousand_providers_are_seeded() {
     let database = Server::shared().database(Variant::Current);
@@ -59,7 +59,7 @@ fn two_thousand_providers_are_seeded() {
         "select json_build_array((select count(*) from ai_providers), (select count(*) from ai_provider_keys), (select count(*) from audit_logs))",
     );
     assert_eq!(counts, serde_json::json!([2000, 10000, 12000]));
-    // In the order of the environment, whatever the number.
+    // In the order of the environment, for any number.
     let order = "select json_agg(api_key order by k.created_at, k.id) from ai_provider_keys k join ai_providers p on p.id = provider_id
                   where p.name = 'p1999'";
     let keys: Vec<String> = serde_json::from_value(database.json(order)).unwrap();
@@ -93,7 +93,7 @@ fn dotenv_syntax_is_read() {
     for line_break in ["\n", "\r\n"] {
         let database = Server::shared().database(Variant::Current);
         let file = File::new(text.join(line_break));
-        // In the process it would be another provider; with a file only the file counts.
+        // In the process this would be another provider; with a file only the file counts.
         let finished = file.run("seed", &database).env("CODER_AIBRIDGE_ANTHROPIC_KEY", "k").run().expect(0);
         let rows = Snapshot::of(&database);
         assert_eq!(rows.providers.len(), 1, "{finished}");
@@ -120,7 +120,7 @@ fn unreadable_env_file_is_reported() {
     let problem = &finished.json()["problems"][0];
     assert_eq!(problem["variables"][0], path.to_str().unwrap());
     assert!(problem["message"].as_str().unwrap().contains("no such file"), "{finished}");
-    // That there is no provider is not the problem.
+    // The missing provider is not the problem.
     assert_eq!(finished.codes("problems"), ["env_file_invalid"]);
     for (contents, says) in [
         (&b"A=1\nsecret-line\n"[..], "line 2 "),
@@ -150,7 +150,7 @@ fn empty_env_file_warns_that_nothing_is_desired() {
     }
 }
 
-/// Long values in the process itself, just below what the kernel takes.
+/// Long values in the process itself, just below the kernel's limit.
 #[test]
 fn longest_environment_value_is_read() {
     let database = Server::shared().database(Variant::Current);

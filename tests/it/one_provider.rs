@@ -17,7 +17,7 @@ pub fn database() -> Database<'static> {
     Server::shared().database(Variant::Current)
 }
 
-/// Runs it, and no secret is anywhere.
+/// Runs it and checks that no secret is printed.
 pub fn go(run: &Run, code: i32) -> Finished {
     let finished = run.run().expect(code);
     let everything = finished.everything();

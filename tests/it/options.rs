@@ -1,4 +1,4 @@
-//! The options that save a night, through the built program.
+//! The options for emergencies, through the built program.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -11,7 +11,7 @@ fn nothing_written(database: &Database, before: &Snapshot) {
     assert_eq!(Snapshot::of(database).changes_since(before), [""; 0]);
 }
 
-/// A port where nobody listens.
+/// A port without a listener.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -19,7 +19,7 @@ fn closed_port() -> u16 {
 const OUTCOMES: [(&str, i32); 5] =
     [("invalid", 2), ("conflict", 3), ("unavailable", 4), ("unusable", 5), ("locked", 6)];
 
-/// A run that comes to this outcome on this database.
+/// A run that has this outcome on this database.
 fn coming_to(outcome: &str, database: &Database) -> Run {
     let run = base().database(database.url());
     match outcome {
@@ -178,7 +178,7 @@ fn termination_log_may_be_moved_disabled_or_unwritable() {
     let message = std::fs::read_to_string(&path).unwrap();
     assert!(message.starts_with("unavailable: ") && message.len() <= 1024, "{message}");
 
-    // The flag beats the variable, and empty turns it off.
+    // The flag overrides the variable, and an empty flag turns it off.
     std::fs::write(&path, "before").unwrap();
     let quiet = go(&run.clone().env("AI_PROVIDER_SEED_TERMINATION_LOG", &path).arg("--termination-log="), 4);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), "before");

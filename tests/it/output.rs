@@ -1,4 +1,4 @@
-//! Output that is the result of a command, and arguments that cannot be understood.
+//! Output that is the result of a command, and arguments that cannot be parsed.
 
 use std::process::{Command, Output};
 
@@ -53,7 +53,7 @@ fn lost_result_fails_the_command_and_is_reported() {
 #[test]
 fn closed_pipe_ends_quietly() {
     for command in ["explain --list", "explain conflict"] {
-        // Nothing reads the pipe any more when the program writes.
+        // The reader of the pipe is gone when the program writes.
         let script = format!("(sleep 0.3; \"$0\" {command}; echo \"exit $?\" >&2) | true");
         let output = Command::new("/bin/sh")
             .args(["-c", &script])

@@ -60,7 +60,7 @@ fn accepted_parameters_hold_for_the_session() {
     assert_eq!(shown, ["x", "off", "Asia/Tokyo", "a,public"]);
 }
 
-/// What Neon, Supavisor and others look for in the start-up packet.
+/// The parameters that Neon, Supavisor and others read from the start-up packet.
 #[test]
 fn startup_packet_holds_what_the_url_asks_for() {
     let (sender, packets) = mpsc::channel();

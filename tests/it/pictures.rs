@@ -1,5 +1,5 @@
-//! The pictures of docs/img are what the program and kubectl print, drawn as a terminal with a background of its own, so that they
-//! can be read on light and dark pages. `UPDATE_FILES=1 cargo test --test it pictures` writes them.
+//! The pictures of docs/img show the output of the program and of kubectl as a terminal with its own background, so that
+//! they are readable on light and dark pages. `UPDATE_FILES=1 cargo test --test it pictures` writes them.
 
 use anstyle_svg::{Term, WIN10_CONSOLE};
 
@@ -8,7 +8,7 @@ use crate::support::Run;
 use crate::support::files::{assert_current, read, root};
 use crate::support::terminal::Terminal;
 
-/// Columns of a picture; a word that is longer stays whole, as at a terminal.
+/// Columns of a picture; a longer word stays whole, as at a terminal.
 const COLUMNS: usize = 100;
 
 const ENV: [(&str, &str); 3] = [
@@ -17,7 +17,7 @@ const ENV: [(&str, &str); 3] = [
     ("CODER_AI_GATEWAY_PROVIDER_0_KEYS", "sk-one,sk-two"),
 ];
 
-/// The program's own colours in shades that are easy to read on black.
+/// Shades of the program's own colours that are easy to read on black.
 const SHADES: [(&str, &str); 2] = [("\x1b[1;31m", "\x1b[1;38;2;255;123;114m"), ("\x1b[33m", "\x1b[38;2;227;179;65m")];
 
 fn typed(command: &str) -> String {
@@ -30,21 +30,21 @@ fn svg(screen: &str) -> String {
         assert!(columns(line) <= COLUMNS, "{} columns: {line}", columns(line));
     }
     let svg = Term::new().palette(WIN10_CONSOLE).render_svg(screen.trim_end());
-    // With a box for its coordinates it shrinks as a whole where a page is narrow.
+    // With a box for its coordinates, the whole picture shrinks on a narrow page.
     let (head, rest) = svg.split_once(" xmlns=").unwrap();
     let size: Vec<&str> = head.split('"').skip(1).step_by(2).map(|length| length.trim_end_matches("px")).collect();
     let lines: Vec<&str> = rest.lines().map(str::trim_end).collect();
     format!("{head} viewBox=\"0 0 {} {}\" xmlns={}\n", size[0], size[1], lines.join("\n").trim_end())
 }
 
-/// Without control sequences.
+/// Counts columns without control sequences.
 fn columns(line: &str) -> usize {
     let mut parts = line.split("\x1b[");
     let first = parts.next().map_or(0, |text| text.chars().count());
     first + parts.map(|part| part.split_once('m').map_or(0, |(_, text)| text.chars().count())).sum::<usize>()
 }
 
-/// Longer lines go on below their value: where the last gap of two spaces ends.
+/// Longer lines continue below their value, after the last gap of two spaces.
 fn wrapped(text: &str) -> String {
     let mut rows: Vec<String> = Vec::new();
     for line in text.lines() {
@@ -87,7 +87,7 @@ fn picture_of_watch_is_what_a_terminal_shows() {
     let shown = std::mem::take(&mut terminal.shown).replace("\r\n", "\n");
     terminal.interrupt();
     let (_, frame) = shown.rsplit_once("\x1b[2J\x1b[H").expect("a table begins on an empty screen");
-    // The time of the check is before the footer's ` UTC · every`.
+    // The time of the check precedes the footer's ` UTC · every`.
     let (before, after) = frame.split_once(" UTC · every").unwrap_or_else(|| panic!("{frame:?}"));
     let before = &before[..before.len() - "09:12:07".len()];
     let frame = scene.masked(&format!("{before}09:12:07 UTC · every{after}"));
@@ -114,7 +114,7 @@ fn pictures_need_no_font_and_no_other_file() {
             assert!(!text.contains(outside), "{}: {outside}", picture.display());
         }
         assert!(text.contains("viewBox") && text.contains("<rect width=\"100%\" height=\"100%\""));
-        // Whoever opens it without our pages sees the same: no colour of its own but on its own background.
+        // A picture looks the same without the pages: its background is its own.
         assert!(text.contains(".bg { fill: #0C0C0C }"), "{}", picture.display());
     }
 }

@@ -1,4 +1,4 @@
-//! What the errors of a real server become.
+//! The classification of a real server's errors.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn session(port: u16) -> Session {
     connector.connect_once(tokio::time::Instant::now() + Duration::from_secs(20), SessionIntent::Any).await.unwrap()
 }
 
-/// The server says anything; what becomes of it.
+/// Any message of the server, and its classification.
 #[test]
 fn statement_error_has_code_and_retry_and_no_secret() {
     use Retry::{Again, No, Wait};

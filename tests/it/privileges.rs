@@ -1,11 +1,11 @@
-//! deploy/postgres/role.sql grants what is needed and nothing else: each grant is taken away once, and what the program then
-//! says to run makes it work again.
+//! deploy/postgres/role.sql grants what is needed and nothing else: each grant is revoked once, and the command in the
+//! program's message makes it work again.
 
 use crate::support::roles::{DIFF, RESOLVE, SEED};
 use crate::support::{Database, Finished, Run, Server, Snapshot, Variant};
 use serde_json::{Value, json};
 
-/// What aclexplode finds for one of the roles in this database, as `insert on ai_providers`.
+/// The grants of a role in this database according to aclexplode, such as `insert on ai_providers`.
 fn grants(database: &Database, role: &str) -> Vec<String> {
     let query = format!(
         "select coalesce(json_agg(what order by what), '[]') from (
@@ -62,7 +62,7 @@ fn database() -> Database<'static> {
 
 const URL: &str = "https://api.openai.com/v1/";
 
-/// `openai` is there, equal to what `run` wants.
+/// `openai` exists and equals the environment of `run`.
 fn seeded() -> Database<'static> {
     let database = database();
     database.execute(&format!(
@@ -89,7 +89,7 @@ fn problem(finished: &Finished) -> String {
     json["problems"][0]["message"].as_str().unwrap().to_owned()
 }
 
-/// `run: grant …` as the message says it.
+/// The `run: grant …` of the message.
 fn advice(message: &str) -> String {
     let (_, advice) = message.split_once("run: ").unwrap_or_else(|| panic!("no advice in: {message}"));
     advice.split([',', '(', ';']).next().unwrap().trim().to_owned()
@@ -106,7 +106,7 @@ fn role_file_grants_exactly_this() {
     assert_eq!(database.json(roles), json!([false]));
 }
 
-/// Without CONNECT there is no session, which is tried again; everything else is found on one.
+/// Without CONNECT there is no session, which is retried; any other missing grant is found on a session.
 fn exit_without(grant: &str) -> i32 {
     if grant.starts_with("connect ") { 4 } else { 5 }
 }
@@ -163,7 +163,7 @@ fn each_resolve_grant_is_needed_and_named_when_missing() {
     }
 }
 
-/// `ai_provider_sync` as role.sql shows it: a login role in two of the roles.
+/// `ai_provider_sync` as in role.sql: a login role in two of the roles.
 fn syncers_grants(database: &Database) -> Vec<String> {
     let mut all = [seeders_grants(database), resolvers_grants(database)].concat();
     all.sort();
@@ -171,13 +171,13 @@ fn syncers_grants(database: &Database) -> Vec<String> {
     all
 }
 
-/// A row that is missing beside one whose URL and keys change: everything that `--take-environment` ever writes.
+/// A missing row beside one whose URL and keys change: everything that `--take-environment` ever writes.
 #[test]
 fn each_grant_of_the_sync_role_is_needed_and_named() {
     let shown = "create role ai_provider_sync login in role ai_provider_seed, ai_provider_resolve;";
     assert!(crate::support::roles::ROLE_SQL.contains(shown));
     let role = "privileges_sync";
-    // The grants are its own, so that each can be taken away.
+    // The grants belong to the role itself, so that each can be revoked.
     let granted = |database: &Database| {
         database.execute(&format!("create role {role} login in role ai_provider_seed, ai_provider_resolve"));
         let changes = |run: Run| {
@@ -231,7 +231,7 @@ fn seed_role_cannot_resolve_and_reader_can_export() {
                 .starts_with("grant update on ai_providers")
         );
     }
-    // Only what the decision needs is asked for: the keys are the same now.
+    // Only the grants for this decision are checked: the keys are equal now.
     database.execute("update ai_provider_keys set api_key = 'sk-one'");
     database.execute("revoke insert, delete on ai_provider_keys from ai_provider_resolve");
     let id = run("diff", &database, DIFF).run().json()["conflicts"][0]["id"].as_str().unwrap().to_owned();
@@ -244,7 +244,7 @@ fn seed_role_cannot_resolve_and_reader_can_export() {
 #[test]
 fn all_missing_grants_are_reported_at_once() {
     let database = database();
-    // It may insert into one table: a role that may insert nowhere is meant to read.
+    // It may insert into one table: a role that may insert nowhere is meant to be a reader.
     database.execute(&format!("revoke insert on ai_providers, audit_logs from {SEED}"));
     let refused = run("seed", &database, SEED).run().expect(5);
     let json = refused.json();
@@ -342,7 +342,7 @@ fn diff_warns_of_inserts_only_with_partial_grants() {
     assert!(finished.stdout.contains("grant insert on audit_logs to ai_provider_seed, or turn audit rows off"));
 }
 
-/// Only what this plan needs can fail it.
+/// Only the needs of this plan can fail it.
 #[test]
 fn unneeded_grant_is_not_reported_missing() {
     let created = |run: Run, database: &Database, audit: usize| {
@@ -357,7 +357,7 @@ fn unneeded_grant_is_not_reported_missing() {
         Run::seed().json().envs(variables).database(database.url_of(role)).arg("--wait=0")
     };
 
-    // Nothing is missing: no key of Coder's encryption is looked at, and nothing is inserted.
+    // No row is missing: no encryption key is read, and nothing is inserted.
     let in_sync = seeded();
     in_sync.execute(
         "revoke select on dbcrypt_keys from ai_provider_seed;
@@ -370,7 +370,7 @@ fn unneeded_grant_is_not_reported_missing() {
     ignoring.execute("revoke select on ai_provider_keys from ai_provider_seed");
     created(run("seed", &ignoring, SEED).arg("--compare-credentials=ignore"), &ignoring, 2);
 
-    // Nothing secret is missing.
+    // No secret value is missing.
     let open = database();
     open.execute(&format!("{none}; revoke insert on ai_provider_keys from ai_provider_seed"));
     created(copilot(&open, SEED).arg("--compare-credentials=ignore"), &open, 1);
@@ -383,7 +383,7 @@ fn unneeded_grant_is_not_reported_missing() {
     created(run("seed", &silent, SEED).arg("--audit=off"), &silent, 0);
 }
 
-/// Reads are refused one table at a time, whoever asks.
+/// Reads are refused one table at a time, for any role.
 #[test]
 fn permission_denied_names_each_table() {
     for command in ["seed", "diff"] {

@@ -1,5 +1,5 @@
-//! `ai_provider_sync` as deploy/postgres/role.sql shows it: a login role that is a member of two of the roles and has no grant of
-//! its own. Of what it does, a grant that is taken away stops exactly what needs it, and the refusal names table and privilege.
+//! `ai_provider_sync` as in deploy/postgres/role.sql: a login role that is a member of two of the roles and has no grant
+//! of its own. A revoked grant stops exactly the work that needs it, and the refusal names table and privilege.
 
 use crate::support::roles::{DIFF, RESOLVE, ROLE_SQL, SEED};
 use crate::support::{Database, Finished, Run, Server, Snapshot, Variant};
@@ -7,7 +7,7 @@ use crate::support::{Database, Finished, Run, Server, Snapshot, Variant};
 const ROLE: &str = "privileges_sync_member";
 const URL: &str = "https://api.openai.com/v1/";
 
-/// A row that agrees with what every run wants, and what was written earlier is gone.
+/// A row that agrees with every run's environment, without the results of earlier runs.
 fn reset(database: &Database, change: &str) {
     database.execute(&format!(
         "delete from ai_provider_keys; delete from ai_providers;
@@ -61,7 +61,7 @@ const ACTS: [Act; 5] = [
     ("resolve", resolve),
 ];
 
-/// Each grant of the two roles, and what cannot be done without it.
+/// Each grant of the two roles, and the work that fails without it.
 const NEEDED_BY: [(&str, &[&str]); 8] = [
     ("select on ai_providers", &["read", "insert", "take credentials", "take url", "resolve"]),
     ("select on ai_provider_keys", &["read", "insert", "take credentials", "take url", "resolve"]),
@@ -87,7 +87,7 @@ fn grant_taken_from_the_sync_role_stops_only_what_needs_it() {
     };
     all_succeed("with every grant");
     for (grant, needed_by) in NEEDED_BY {
-        // From the reader too, which it is no member of.
+        // Also from the reader, of which it is not a member.
         database.execute(&format!("revoke {grant} from {SEED}, {RESOLVE}, {DIFF}"));
         for (what, act) in ACTS {
             let finished = act(&database);

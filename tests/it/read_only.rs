@@ -1,5 +1,5 @@
-//! Servers that take no writes: nothing missing is fine there, something missing finds the primary or says so; and a standby
-//! is never written to.
+//! Read-only servers: without missing rows they are fine; with missing rows the program finds the primary or reports it.
+//! A standby is never written to.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ fn run(command: &str, url: &str) -> Run {
     run.env("AI_PROVIDER_SEED_WAIT", "0").database(url)
 }
 
-/// Nothing is missing, but this server would not take it.
+/// No row is missing, but this server would refuse an insert.
 fn fine(finished: Finished) {
     let finished = finished.expect(0);
     assert_eq!(finished.json()["providers"][0]["state"], "in_sync");
@@ -54,7 +54,7 @@ fn read_only_default_of_the_server_is_reported() {
 fn read_only_default_of_the_role_is_reported() {
     let database = Server::shared().database(Variant::Current);
     database.execute("create role careful superuser login; alter role careful set default_transaction_read_only = on");
-    // Waiting would not help, so there is none.
+    // Waiting would not help, so the program does not wait.
     let waiting = run("seed", &database.url_as("careful", "x")).env("AI_PROVIDER_SEED_WAIT", "60s");
     let message = refused(waiting.run());
     assert!(!message.contains("tried"), "{message}");
@@ -90,7 +90,7 @@ fn read_only_default_elsewhere_names_its_place() {
     run("seed", &url).run().expect(0);
 }
 
-/// Waits until the standby has as many providers.
+/// Waits until the standby has this many providers.
 fn replicated(copy: &Database, count: u32) {
     for _ in 0..500 {
         if copy.json("select count(*) from ai_providers") == count {
@@ -107,7 +107,7 @@ fn standby_is_read_and_never_written() {
     let database = primary.database(Variant::Current);
     let standby = primary.standby();
     let copy = standby.attach(database.name());
-    // Alone it can only say no, soon without waiting and in time with it.
+    // A single standby is refused, at once without waiting and in time with it.
     let message = refused(run("seed", &copy.url()).run());
     assert!(message.contains("connect to the primary") || message.contains("name all servers"), "{message}");
     let patient = run("seed", &copy.url()).env("AI_PROVIDER_SEED_WAIT", "1500ms").run();
@@ -115,18 +115,18 @@ fn standby_is_read_and_never_written() {
     assert!(refused(patient).contains("tried"));
     assert_eq!(run("diff", &copy.url()).run().expect(1).json()["outcome"], "changes");
 
-    // The primary is the second host: the rows are made there.
+    // The primary is the second host: the rows are inserted there.
     let url = two_hosts(&database, &standby, &primary);
     let finished = run("seed", &url).env("AI_PROVIDER_SEED_WAIT", "20s").run().expect(0);
     assert_eq!(finished.json()["providers"][0]["state"], "created", "{finished}");
     assert!(finished.elapsed < Duration::from_secs(5), "another host needs no long pause: {finished}");
     replicated(&copy, 1);
 
-    // Nothing is missing: the standby will do, and the primary is not asked.
+    // No row is missing: the standby is sufficient, and the primary is not contacted.
     fine(run("seed", &copy.url()).run());
     fine(run("seed", &url).run());
 
-    // A fail-over in the middle: the standby becomes the primary while we wait.
+    // A fail-over in between: the standby becomes the primary during the wait.
     let two = |url: &str| {
         let variables = [("TYPE", "anthropic"), ("KEY", "sk-two"), ("BASE_URL", "https://two.example/")];
         let variables = variables.map(|(name, value)| (format!("CODER_AIBRIDGE_PROVIDER_0_{name}"), value));
@@ -143,7 +143,7 @@ fn standby_is_read_and_never_written() {
     assert_eq!(copy.json("select count(*) from audit_logs"), 4);
 }
 
-/// With one try only, there still are the other hosts.
+/// A single attempt still goes over all hosts.
 #[test]
 fn one_attempt_goes_over_all_hosts() {
     let primary = Server::start(Options::new());
@@ -159,7 +159,7 @@ fn one_attempt_goes_over_all_hosts() {
     }
 }
 
-/// A row that changes is found as one that is missing is: the standby is read, and the primary is written to.
+/// A changed row is handled like a missing one: the standby is read, and the primary is written to.
 #[test]
 fn rotated_key_is_written_to_the_primary_behind_a_standby() {
     let primary = Server::start(Options::new());

@@ -1,4 +1,5 @@
-//! What a server or a pooler refuses before the session is ready: SQLSTATE and our own state decide, words only hint.
+//! Refusals of a server or a pooler before the session is ready: SQLSTATE and the state of the login decide, words only
+//! hint.
 
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ fn refused(port: u16, parameters: &str) -> Error {
     }
 }
 
-/// Any SQLSTATE: exit 4, tried again. Class 28 is a failed login, and names the method.
+/// Any SQLSTATE: exit 4, retried. Class 28 is a failed login, and names the method.
 #[test]
 fn refusal_before_ready_is_retried_with_a_hint() {
     use Code::{AuthenticationFailed as Login, Unreachable};
@@ -68,7 +69,7 @@ fn refusal_before_ready_is_retried_with_a_hint() {
         ),
         ("28000", "Cloud SQL IAM user authentication failed for user \"x\"", Login, "Cloud SQL IAM refused"),
         ("28000", "Zertifikatauthentifizierung für Benutzer »x« fehlgeschlagen", Login, "a valid client certificate"),
-        // A role may be called like a method.
+        // A role may have the name of a method.
         ("28000", "role \"pam ldap\" does not exist", Login, "role postgres was refused; check that the role exists"),
         ("28000", "Rolle »peer« existiert nicht", Login, "role postgres was refused; check that the role exists"),
     ];
@@ -80,7 +81,7 @@ fn refusal_before_ready_is_retried_with_a_hint() {
     }
 }
 
-/// The words are German; what we say comes from SQLSTATE, from the names in them, and from what we know ourselves.
+/// The server's words are German; the message comes from SQLSTATE, from names in those words, and from known facts.
 #[test]
 fn german_server_is_understood_as_an_english_one() {
     let pair = self_signed(&["127.0.0.1"], true);

@@ -1,4 +1,5 @@
-//! tests/data/reports.md: what people feed it, and what it must say. tests/data/valid-values.md: what must pass without a word.
+//! tests/data/reports.md: inputs and the expected messages. tests/data/valid-values.md: values that must cause no
+//! message.
 
 use crate::support::Run;
 use ai_provider_seed::testing::env::{Environment, Variable};
@@ -15,7 +16,7 @@ fn unescape(text: &str) -> String {
     serde_json::from_str(&format!("\"{text}\"")).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
-/// A valid provider, and the value where the row says.
+/// A valid provider with the value at the place that the row names.
 fn variables(place: &str, value: &str) -> Vec<(String, String)> {
     let bedrock = [
         ("TYPE", "bedrock"),
@@ -68,7 +69,7 @@ fn variables(place: &str, value: &str) -> Vec<(String, String)> {
     variables
 }
 
-/// What is wrong with what the program says of this row.
+/// The difference between the program's message and this row.
 fn wrong(place: &str, value: &str, code: &str, words: &str) -> Option<String> {
     let run = Run::diff().json().envs(variables(place, value));
     let run = if place == "database" { run.arg("--wait=0") } else { run.arg("--offline") };
@@ -87,7 +88,7 @@ fn wrong(place: &str, value: &str, code: &str, words: &str) -> Option<String> {
             json["problems"], json["warnings"]
         ));
     }
-    // A warning of a value is a problem under --strict, and ends in exit code 2.
+    // A warning about a value is a problem under --strict, and ends in exit code 2.
     let strict =
         ["key_suspicious", "region_suspicious", "base_url_suspicious", "unexpanded_reference", "duplicate_variable"];
     let invalid = if strict.contains(&code) && place != "database" {
@@ -112,7 +113,7 @@ fn reported_input_is_named() {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
 }
 
-/// `{b64:43}`: so many characters of an alphabet, another text for each seed.
+/// `{b64:43}`: this many characters of an alphabet, a different text for each seed.
 fn expand(form: &str, seed: u64) -> String {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x5851_f42d_4c95_7f2d;
     let mut expanded = String::new();

@@ -1,4 +1,4 @@
-//! `resolve` on a real Postgres: it writes exactly what the named conflict is about.
+//! `resolve` on a real Postgres: it writes exactly the fields of the named conflict.
 
 use crate::support::resolution::{
     ENCRYPTED, ENCRYPTION_KEY, ID, OLD_URL, URL, current_id, database, id_of, openai, row, run, take, unchanged,
@@ -65,7 +65,7 @@ fn rotated_key_is_taken_from_the_environment_under_warn() {
     };
     let by = "ai-provider-seed";
     let (added, removed) = (ids("create", "new"), ids("delete", "old"));
-    // Two keys of one moment have no order.
+    // Two keys with the same time have no order.
     let mut written = write["additional_fields"].clone();
     written["removed"].as_array_mut().unwrap().sort_by_key(Value::to_string);
     assert_eq!(written, json!({"added": added, "removed": removed, "kept": 0, "by": by}));
@@ -106,8 +106,8 @@ fn settings_of_a_later_coder_stay_as_they_are() {
     assert_eq!(again.json()["providers"][0]["state"], "in_sync", "{again}");
 }
 
-/// A key row is never changed in place, and one that stays is left alone: Coder's encryption rotation would undo the first
-/// in silence, and the second is a row less to be seen changing.
+/// A key row is never changed in place, and a row that stays is not written: Coder's key rotation would silently undo the
+/// first, and the second would be an unnecessary change.
 #[test]
 fn key_rows_that_stay_are_not_touched() {
     let database = database(&openai(URL, &["sk-canary-old", "sk-canary-stays"]));
@@ -152,10 +152,10 @@ fn keys_are_encrypted_in_an_encrypted_database() {
     let id = id_of(&with(run("diff", &database)).run());
     let before = Snapshot::of(&database);
 
-    // Without the key the keys cannot be compared: another conflict, which leaves them alone.
+    // Without the encryption key the keys cannot be compared: another conflict, which does not include them.
     let refused = take(&database, &id).run().expect(3);
     assert_eq!(refused.codes("problems"), ["conflict_moved"]);
-    // With none in the row they differ, and one cannot be written.
+    // Without keys in the row they differ, and cannot be written.
     unchanged(&database, &before);
     with(take(&database, &id)).run().expect(0);
     let after = Snapshot::of(&database);
@@ -212,7 +212,7 @@ fn decision_about_a_gone_conflict_is_not_a_success() {
     assert!(finished.everything().contains("--restore"));
     database.execute("update ai_providers set deleted = false");
     take(&database, &id).run().expect(0);
-    // Carried out before, and never there: nothing differs.
+    // A conflict that was settled, and one that never existed: nothing differs.
     for id in [&*id, "deadbeefdeadbeefdeadbeefdeadbeef"] {
         let again = take(&database, id).run().expect(0);
         assert!(again.codes("warnings").contains(&"conflict_moved".to_owned()), "{again}");
@@ -244,7 +244,7 @@ fn bedrock_settings_keep_uncompared_fields() {
     let expected = SETTINGS.replace("eu-west-1", "eu-central-1");
     let expected = expected.replace("AKIACANARYOLD", "AKIACANARYNEW").replace("canary-old", "canary-new");
     for (encrypted, settings) in [(false, "ignore"), (true, "ignore"), (false, "warn")] {
-        // Compared, the model is taken too.
+        // If it is compared, the model is taken too.
         let expected = if settings == "warn" { expected.replace("m1", "m2") } else { expected.clone() };
         let keyring = ai_provider_seed::testing::store::dbcrypt::Keyring::parse(ENCRYPTION_KEY).ok().unwrap();
         let sealed = keyring.encrypt("6a193b3", &SETTINGS.into()).unwrap();
@@ -288,7 +288,7 @@ fn type_changes_only_if_nothing_is_lost() {
     assert_eq!((&row(&changed)["type"], &row(&changed)["base_url"]), (&json!("azure"), &json!(URL)));
     assert_eq!(Snapshot::of(&changed).keys_of(&json!(ID)), ["sk-canary-new"], "no old key goes to the new vendor");
 
-    // The old keys would stay with the new type, unseen.
+    // The old keys would silently stay with the new type.
     let unseen = database(&openai(URL, &["sk-canary-old"]));
     let before = Snapshot::of(&unseen);
     let ignoring = |command: &str| azure(&unseen, command).arg("--compare-credentials=ignore");
@@ -304,7 +304,7 @@ fn type_changes_only_if_nothing_is_lost() {
     assert_eq!(taken(&copilot).run().expect(5).codes("problems"), ["cannot_resolve"]);
     unchanged(&unseen, &before);
 
-    // Bedrock settings are never thrown away.
+    // Bedrock settings are never dropped.
     let aws = database(&format!(
         "insert into ai_providers (type, name, base_url, settings) values ('bedrock', 'openai', '', '{SETTINGS}')"
     ));
@@ -333,7 +333,7 @@ fn suspicious_value_is_reported_before_it_is_written() {
     let database = database(&openai(OLD_URL, &["sk-canary-new"]));
     let run = |command: &str| {
         let run = run(command, &database).env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "llm.example.com/v1");
-        // Not our business, and not written.
+        // This field is not part of the conflict and is not written.
         run.env("CODER_AIBRIDGE_PROVIDER_1_NAME", "other").env("CODER_AIBRIDGE_PROVIDER_1_TYPE", "azure")
     };
     let diff = run("diff").run();
@@ -367,7 +367,7 @@ fn resolve_without_terminal_or_with_bad_arguments_is_refused() {
         assert_eq!(finished.json()["problems"][0]["variables"][0], about, "{finished}");
         assert!(!finished.everything().to_lowercase().contains("canary"), "{finished}");
     }
-    // What is meant for a start does not make a mistake pass.
+    // Options for a start do not let a mistake pass.
     for arguments in [&["--take=environment", "--conflcit", &id, "--yes"][..], &["--take=environment", "--yes"]] {
         let run = resolve(arguments).env("AI_PROVIDER_SEED_BLOCK_ON", "none").env("AI_PROVIDER_SEED_OFFLINE", "true");
         run.run().expect(2);
@@ -383,7 +383,7 @@ fn restore_needs_the_name_of_a_deleted_provider() {
     assert_eq!(run("seed", &database).run().expect(0).codes("warnings"), ["previously_deleted"]);
     let named = take(&database, "abcdefghijklmnopqrstuvwxyz234567").arg("openai").run().expect(3);
     assert_eq!(named.codes("problems"), ["conflict_moved"]);
-    // Named twice it is one.
+    // A name that is given twice counts once.
     let restore = || run("resolve", &database).arg("openai").arg("openai").arg("--restore");
     restore().arg("--dry-run").run().expect(0);
     unchanged(&database, &before);
@@ -405,7 +405,7 @@ fn restore_needs_the_name_of_a_deleted_provider() {
     database.execute("insert into ai_providers (type, name, base_url, deleted) values ('openai', 'openai', '', true)");
     assert_eq!(restore().arg("--yes").run().expect(0).json()["written"], false);
     assert_eq!(Snapshot::of(&database).audit, before.audit);
-    // One that never was, and one that no environment describes.
+    // A name that never existed, and one that no environment describes.
     let bare = |name: &str| Run::new(["resolve", name, "--restore", "--yes"]).json().database(database.url());
     assert_eq!(bare("never").run().expect(5).codes("problems"), ["cannot_resolve"]);
     database.execute("update ai_providers set deleted = true");

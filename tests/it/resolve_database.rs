@@ -1,4 +1,4 @@
-//! `--take database`: nothing is changed, and what is printed makes the environment agree.
+//! `--take database`: nothing is changed, and the printed edits make the environment agree.
 
 use crate::support::resolution::{OLD_URL, URL, database, id_of, openai, unchanged};
 use crate::support::{Database, Run, Snapshot};
@@ -37,13 +37,13 @@ const INDEXED: [(&str, &str); 4] = [
     ("CODER_AIBRIDGE_PROVIDER_1_BASE_URL", "https://api.example/v1"),
 ];
 
-/// Environment (behind `INDEXED`, where it says something of the provider with number 1), the name of the row, its type, base URL
-/// and settings, and its keys.
+/// Environment (with `INDEXED` before it if it describes the provider with number 1), the name of the row, its type, base
+/// URL and settings, and its keys.
 type Sides<'a> = (&'a [(&'a str, &'a str)], &'a str, [&'a str; 3], &'a [&'a str]);
 const SIDES: [Sides; 9] = [
     (&[("1_TYPE", "anthropic"), ("1_KEY", "k")], "main", ["bedrock", "", "region"], &[]),
     (&[("1_TYPE", "anthropic"), ("1_KEY", "k")], "main", ["bedrock", "https://api.example/v1", "pair"], &[]),
-    // Coder's older rows of Bedrock.
+    // Coder's older Bedrock rows.
     (&[("1_TYPE", "openai"), ("1_KEYS", "k,l")], "main", ["anthropic", "", "pair"], &[]),
     (
         &[("1_TYPE", "bedrock"), ("1_BEDROCK_REGION", "us-east-1")],
@@ -59,7 +59,7 @@ const SIDES: [Sides; 9] = [
     ),
     (&[("1_TYPE", "openai"), ("1_KEY", "k")], "main", ["copilot", "https://copilot.example/", ""], &[]),
     (&[("1_TYPE", "copilot")], "main", ["openai", "https://api.example/v1", ""], &["a"]),
-    // Older variables: one key, no type, and Coder's default where the URL is empty.
+    // Older variables: one key, no type, and Coder's default for an empty URL.
     (
         &[("1_TYPE", "openai"), ("OPENAI_KEY", "k"), ("OPENAI_BASE_URL", "https://a.example/")],
         "openai",
@@ -129,7 +129,7 @@ fn suggested_variables_settle_the_conflict() {
     }
 }
 
-/// One of the older ones needs no number, so that the other gets the next.
+/// One of the older providers needs no number, so the other gets the next one.
 #[test]
 fn only_newly_described_providers_get_an_index() {
     let database = database("");
@@ -147,7 +147,7 @@ fn only_newly_described_providers_get_an_index() {
     assert!(variables.contains(&"CODER_AIBRIDGE_PROVIDER_1_TYPE"), "{said}");
 }
 
-/// Nothing can be said where nothing describes the row.
+/// There is no answer if nothing describes the row.
 #[test]
 fn row_that_variables_cannot_describe_is_reported() {
     let database = database("");

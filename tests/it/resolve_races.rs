@@ -1,4 +1,4 @@
-//! `resolve` when others are at work too, and when it is cut off: stale ids, two at once, lost connections, kill -9.
+//! `resolve` during other activity and interruptions: stale ids, two at once, lost connections, kill -9.
 
 use crate::support::resolution::{ID, OLD_URL, URL, current_id, database, id_of, openai, row, run, take, unchanged};
 use crate::support::{Database, Fault, PgBouncer, Proxy, Run, Server, Snapshot};
@@ -18,11 +18,11 @@ fn stale_id_changes_nothing_and_shows_the_current_conflict() {
     assert_eq!(document["conflicts"][0]["database"]["value"], "https://third.example/v1");
     assert_ne!(id_of(&finished), id);
     assert!(finished.termination.as_ref().unwrap().contains("conflict_moved"));
-    // The environment moves.
+    // The environment changes.
     let id = current_id(&database);
     let moved = take(&database, &id).env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "https://fourth.example/");
     moved.run().expect(3);
-    // By its name, too.
+    // Also with its name.
     assert_eq!(
         take(&database, "abcdefghijklmnopqrstuvwxyz234567").arg("openai").run().expect(3).codes("problems"),
         ["conflict_moved"]
@@ -58,7 +58,7 @@ fn second_of_two_resolvers_shows_the_new_state() {
     assert_eq!(Snapshot::of(&database).audit.len(), 1);
 }
 
-/// A Job that is started twice: the second has nothing to do, and that is no failure.
+/// A Job that is started twice: the second run has nothing to do, which is not a failure.
 #[test]
 fn repeated_decision_has_nothing_to_do() {
     let database = database(&openai(OLD_URL, &["sk-canary-new"]));
@@ -111,13 +111,13 @@ fn lost_connection_leaves_all_or_nothing() {
     }
 }
 
-/// The answer to the commit is lost, and from then on nobody answers at all.
+/// The answer to the commit is lost, and afterwards no answer comes at all.
 #[test]
 fn lost_commit_without_a_status_is_reported_as_unknown() {
     let server = Server::shared();
     let database = database(&openai(OLD_URL, &["sk-canary-old"]));
     let id = current_id(&database);
-    // Slow, so that the way back is closed before the second connection is through.
+    // Slow, so that the connection is closed before the second one is open.
     let delay = std::time::Duration::from_millis(300);
     let proxy = Proxy::new().delay(delay).fault(Fault::DropAfter("commit work")).start(server.port());
     let url = database.url_at(proxy.port(), "postgres", "postgres");
@@ -136,7 +136,7 @@ fn lost_commit_without_a_status_is_reported_as_unknown() {
     let message = finished.termination.as_ref().unwrap();
     assert!(message.contains("the answer to the commit was lost, so the change may be there or not"), "{finished}");
     assert!(!message.contains("nothing was written"), "{finished}");
-    // Asked again, it finds out.
+    // A second run determines the outcome.
     let before = Snapshot::of(&database);
     let again = take(&database, &id).run().expect(0);
     assert_eq!(again.json()["changes"], json!([]));
@@ -151,7 +151,7 @@ fn resolve_works_through_pgbouncer() {
     let database = database(&openai(OLD_URL, &["sk-canary-old"]));
     let url = database.url_at(bouncer.port(), "postgres", "postgres");
     let id = current_id(&database);
-    // More of them than server connections, so that each shares its own between its transactions.
+    // More clients than server connections, so that they share one between transactions.
     let mut written: Vec<bool> = Vec::new();
     for started in (0..6).map(|_| take(&database, &id).database(&url).start()).collect::<Vec<_>>() {
         let finished = started.wait();
@@ -162,7 +162,7 @@ fn resolve_works_through_pgbouncer() {
     let after = Snapshot::of(&database);
     assert_eq!((after.keys_of(&json!(ID)), after.audit.len()), (vec!["sk-canary-new".to_owned()], 3));
     assert_eq!(row(&database)["base_url"], URL);
-    // Restored, too; and nothing is left open.
+    // Also restored; and no transaction stays open.
     database.execute("update ai_providers set deleted = true");
     run("resolve", &database).database(&url).arg("openai").arg("--restore").arg("--yes").run().expect(0);
     assert_eq!(row(&database)["enabled"], true);
@@ -186,7 +186,7 @@ fn killed_resolve_leaves_all_or_nothing() {
         std::thread::sleep(std::time::Duration::from_millis(40 + round * 9));
         started.kill();
         started.wait();
-        // What the server has not noticed yet ends with its backend.
+        // A transaction that the server still considers open ends with its backend.
         let busy = "select count(*) from pg_stat_activity where datname = current_database()
                      and application_name = 'ai-provider-seed' and xact_start is not null";
         while database.json(busy) != 0 {
@@ -226,10 +226,10 @@ fn problems_of_other_providers_do_not_block_resolve() {
             .env("AI_PROVIDER_SEED_BLOCK_ON", "none")
     };
     let id = current_id(&database);
-    // By name: the damaged settings of the other are no reason.
+    // By name: the other provider's damaged settings do not matter.
     more(take(&database, &id)).arg("openai").run().expect(0);
     assert_eq!(row(&database)["base_url"], URL);
-    // And starting anyway is nothing that a decision knows.
+    // A decision has no option to start anyway.
     database.execute("update ai_providers set base_url = 'https://x.example/' where name = 'openai'");
     more(take(&database, &id)).arg("openai").run().expect(3);
 }

@@ -1,4 +1,4 @@
-//! Optional fields that `resolve` takes from the environment: columns, settings, the external id, what Coder resolved.
+//! Optional fields that `resolve` takes from the environment: columns, settings, the external id, resolved models.
 
 use ai_provider_seed::testing::store::dbcrypt::Keyring;
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ fn every_optional_field_is_taken_from_the_environment() {
     assert_eq!(audit["settings"], json!({"old": "", "new": "", "secret": true}));
     assert_eq!(run("seed", &database).run().expect(0).json()["providers"][0]["state"], "in_sync");
 
-    // The external id is Coder's: another role keeps it.
+    // The external id belongs to Coder: another role keeps it.
     let other = format!("{ROLE}-2");
     let with = |run: Run| run.env("CODER_AI_GATEWAY_PROVIDER_0_BEDROCK_ROLE_ARN", &other);
     let id = with(run("diff", &database)).run().json()["conflicts"][0]["id"].as_str().unwrap().to_owned();
@@ -94,7 +94,7 @@ fn encrypted_settings_take_the_role() {
     assert_eq!(run("seed").run().expect(0).json()["providers"][0]["state"], "in_sync");
 }
 
-/// The environment is to be brought to what the database holds.
+/// The environment is to be changed to the database's values.
 #[test]
 fn optional_fields_of_the_database_are_printed() {
     let database = Server::shared().database(Variant::Current);
@@ -128,7 +128,7 @@ fn missing_grant_on_resolved_models_stops_the_update() {
         assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
         database.execute(&format!("revoke all on {MODELS} from {}", crate::support::roles::RESOLVE));
     }
-    // The table came with an upgrade of Coder.
+    // An upgrade of Coder created the table.
     database.run_role_sql("select");
     take().expect(0);
     assert_eq!(database.json(&format!("select json_agg(model) from {MODELS}")), json!(["other"]));

@@ -1,4 +1,4 @@
-//! What a decision writes may be doubtful in the environment: the report says so before and after, of the fields it writes alone.
+//! A decision may write a suspicious value: the report warns before and after, only about the written fields.
 
 use crate::support::resolution::{URL, database, id_of, openai};
 use crate::support::{Database, Run};

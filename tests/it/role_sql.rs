@@ -1,5 +1,5 @@
-//! deploy/postgres/role.sql itself: before the tables and after them, again and again, through psql as the owner of Coder's
-//! tables. What the roles may do with it is in privileges.rs.
+//! deploy/postgres/role.sql itself: before and after the tables exist, repeatedly, through psql as the owner of Coder's
+//! tables. privileges.rs tests the roles' grants.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -41,7 +41,7 @@ fn seed(database: &Database) -> Run {
     run.database(database.url_of(SEED))
 }
 
-/// What default privileges give is wide, so it is taken back as soon as the tables are there.
+/// Default privileges are wide, so they are revoked as soon as the tables exist.
 #[test]
 fn role_file_works_before_and_after_the_tables_exist() {
     let database = Server::shared().database(Variant::Empty);
@@ -80,7 +80,7 @@ fn missing_default_privileges_block_until_the_file_is_rerun() {
     seed(&database).run().expect(0);
 }
 
-/// A release of Coder from before the tables: the owner is known.
+/// An older release of Coder without the tables: the owner is known.
 #[test]
 fn role_file_survives_an_upgrade_that_creates_the_tables() {
     let database = Server::shared().database(Variant::Empty);
@@ -126,7 +126,7 @@ fn role_file_keeps_login_and_password() {
     database.execute(&format!("drop owned by {all}; drop role {all}"));
 }
 
-/// What the file's header says: psql, as Coder's own role, which is no superuser.
+/// As the file's header says: psql, as Coder's own role, which is not a superuser.
 #[test]
 fn role_file_runs_in_psql_as_the_table_owner() {
     if Command::new("psql").arg("--version").output().is_err() {

@@ -1,4 +1,5 @@
-//! What a database may look like: no tables yet, somebody else's, tables elsewhere, more or fewer columns than we know.
+//! Possible databases: without tables, of another program, with tables elsewhere, with more or fewer columns than
+//! expected.
 
 use std::time::Duration;
 
@@ -35,9 +36,9 @@ fn says(finished: &Finished, code: &str, words: &[&str]) {
 struct Absent {
     what: &'static str,
     sql: &'static str,
-    /// `auto` lets the pod start; else the code and what is said.
+    /// `auto` lets the pod start, or reports this code and text.
     auto: Option<(&'static str, &'static [&'static str])>,
-    /// What `fail` says.
+    /// The text of `fail`.
     fail: &'static [&'static str],
 }
 
@@ -120,7 +121,7 @@ fn second_table_of_the_name_is_a_warning_of_an_insert() {
     let seed = openai("seed", &database.url()).run().expect(0);
     assert_eq!(seed.codes("warnings"), ["schema_unsupported"], "{seed}");
     assert!(seed.stdout.contains("schema backup has a table ai_providers too"), "{seed}");
-    // What is in sync needs no look at the catalog.
+    // A row in sync needs no look at the catalog.
     assert_eq!(openai("seed", &database.url()).run().expect(0).codes("warnings"), [""; 0]);
 }
 
@@ -163,7 +164,7 @@ fn tables_in_another_schema_are_found_by_search_path() {
     assert_eq!(database.json("select count(*) from coder.audit_logs"), 2);
 }
 
-/// The place where one looks first may hold a table of the same name that is not ours to use.
+/// The first schema in the path may contain a table of the same name that this role must not use.
 #[test]
 fn missing_usage_on_the_schema_is_reported() {
     for schema in ["public", "coder"] {
@@ -180,7 +181,7 @@ fn missing_usage_on_the_schema_is_reported() {
     }
 }
 
-/// Nothing is missing: `(sql, run)` is fine then, and refused when a row is to be inserted.
+/// Nothing is missing: `(sql, run)` succeeds then, and is refused when a row must be inserted.
 #[test]
 fn column_needed_only_by_inserts_blocks_only_inserts() {
     let rows = [
@@ -331,7 +332,7 @@ fn seed_works_through_pgbouncer() {
     says(&openai("seed", &url).run().expect(5), "permission_denied", &["grant usage on schema other"]);
     database.execute("grant usage on schema other to ai_provider_seed");
     says(&openai("seed", &url).run().expect(5), "schema_missing", &["search_path=other"]);
-    // As with Coder's driver: PgBouncer takes no such parameter at start-up, so the role has to bring it.
+    // As with Coder's driver: PgBouncer accepts no such parameter at start-up, so the role must set it.
     let refused = openai("seed", &format!("{url}&search_path=other,public")).arg("--wait=0").run().expect(4);
     says(
         &refused,

@@ -1,4 +1,4 @@
-//! The helpers of tests/support themselves: a helper that fails silently would make every other test worthless.
+//! The helpers of tests/support themselves: a helper that fails silently would invalidate every other test.
 
 use crate::support::{Mode, Options, Run, Server, Snapshot, Variant};
 use std::time::Duration;

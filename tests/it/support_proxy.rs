@@ -1,4 +1,4 @@
-//! The proxy and PgBouncer of tests/support: what they count and break is what other tests rely on.
+//! The proxy and PgBouncer of tests/support: other tests rely on what they count and break.
 
 use crate::support::proxy::Messages;
 use crate::support::{Database, Fault, PgBouncer, Proxy, Server, Variant};
@@ -11,14 +11,14 @@ fn connect(database: &Database, port: u16) -> Client {
 
 #[test]
 fn round_trips_are_counted_after_authentication() {
-    // With passwords there are round trips before the first that counts.
+    // With passwords there are round trips before the first one that counts.
     let server = Server::start(crate::support::Options::new().scram());
     let database = server.database(Variant::Empty);
     let proxy = Proxy::new().start(server.port());
     drop(connect(&database, proxy.port()));
     let mut client = connect(&database, proxy.port());
     client.simple_query("select 1").unwrap();
-    // One flight, answered in two pieces with time between them.
+    // One round trip, answered in two pieces with time between them.
     client.simple_query("select 1; select pg_sleep(0.1); select repeat('x', 200000)").unwrap();
     drop(client);
     let mut client = connect(&database, proxy.port());
@@ -88,7 +88,7 @@ fn pgbouncer_shares_server_connections_between_transactions() {
 
 #[test]
 fn ready_message_is_found_in_split_packets() {
-    // 'Z' also stands where it is not a message's type: in a parameter's name and value.
+    // 'Z' also occurs outside of message types: in a parameter's name and value.
     let stream = b"R\0\0\0\x08\0\0\0\0S\0\0\0\x0aZZ\0ZZ\0Z\0\0\0\x05I";
     for size in 1..stream.len() {
         let mut messages = Messages::default();

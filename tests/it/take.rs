@@ -1,4 +1,4 @@
-//! `--take-environment`: what a start overwrites in a row that is there, and what it never does.
+//! `--take-environment`: the values that a start overwrites in an existing row, and its limits.
 
 use crate::support::cases::{ConnectAs, Env, run_all};
 use crate::support::resolution::{ID, OLD_URL, URL, database, openai, row, run, unchanged};
@@ -72,14 +72,14 @@ fn key_rows_that_stay_are_kept() {
     assert_eq!(id_of_old(), before);
 }
 
-/// `old,new`, then `new`: no start leaves Coder without a key that works.
-/// As docs/runbooks/key-rotated.md has it. Coder may read at any moment, so each state that another session can see counts.
+/// `old,new`, then `new`: no start leaves Coder without a working key. As in docs/runbooks/key-rotated.md. Coder may read
+/// at any moment, so each state that another session can see counts.
 #[test]
 fn rotation_runbook_never_leaves_a_row_without_a_working_key() {
     let database = database(&openai(URL, &["sk-canary-old"]));
     let start = |keys: &str| seed(&database, "credentials").env("CODER_AIBRIDGE_PROVIDER_0_KEYS", keys).start();
     let both = ["sk-canary-old", "sk-canary-new"];
-    // The Secret, and what the vendor accepts from then on.
+    // The Secret, and the keys that the vendor accepts from then on.
     for (secret, accepted, changes) in [
         ("sk-canary-old", &both[..], false),
         ("sk-canary-old,sk-canary-new", &both, true),
@@ -100,7 +100,7 @@ fn rotation_runbook_never_leaves_a_row_without_a_working_key() {
             (written(&finished), keys(&database)),
             (json!(changes), stored.iter().map(|key| (*key).to_owned()).collect())
         );
-        // What stays is the same row, and in its place.
+        // A remaining key keeps its row and its position.
         let is_old = |row: &&Value| row["api_key"] == before[0];
         if stored.contains(&before[0].as_str()) {
             let rows = [&old, &Snapshot::of(&database)].map(|rows| rows.keys.iter().find(is_old).cloned());
@@ -182,7 +182,7 @@ fn report_shows_both_sides_of_what_was_taken() {
     );
 }
 
-/// Each keeps what `--compare-*` makes of it, and nothing is written.
+/// Each difference is treated as `--compare-*` says, and nothing is written.
 #[test]
 fn limits_of_what_is_taken_hold() {
     let refused = |sql: &str, code: i32, change: &dyn Fn(Run) -> Run| {
@@ -198,10 +198,10 @@ fn limits_of_what_is_taken_hold() {
     // The row's keys would go to a host that the environment chose.
     refused(&openai(OLD_URL, &["sk-canary-old"]), 3, &no_keys);
     refused(&openai(OLD_URL, &[]), 3, &no_keys);
-    // Nothing in the place of something.
+    // An empty value never replaces a stored one.
     refused(&openai(URL, &["sk-canary-old"]), 0, &no_keys);
     refused(&openai(URL, &["sk-canary-new"]), 3, &|run| run.env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", ""));
-    // What cannot work.
+    // A value that cannot work.
     refused(&openai(URL, &["sk-canary-old"]), 0, &|run| run.env("CODER_AIBRIDGE_PROVIDER_0_KEYS", "$(KEY)"));
     refused(&openai(URL, &["sk-canary-old"]), 0, &|run| run.env("CODER_AIBRIDGE_PROVIDER_0_KEYS", "sk-a;b"));
     refused(&openai(URL, &["sk-canary-new"]), 3, &|run| run.env("CODER_AIBRIDGE_PROVIDER_0_BASE_URL", "ai.example"));
@@ -223,7 +223,7 @@ fn refused_key_is_a_conflict_under_fail() {
         .run()
         .expect(3);
     assert_eq!(finished.json()["conflicts"][0]["blocking"], true);
-    // What no limit refuses is taken there too.
+    // Differences that no limit excludes are also taken there.
     seed(&database, "credentials").arg("--compare-credentials=fail").run().expect(0);
     assert_eq!(keys(&database), ["sk-canary-new"]);
 }
@@ -278,7 +278,7 @@ fn server_that_takes_no_writes_is_reported() {
     database.execute("drop owned by taker; drop role taker");
 }
 
-/// Where `all` ends every difference, and where the limits leave it a conflict.
+/// The cases in which `all` resolves every difference, and those in which the limits leave a conflict.
 #[test]
 fn every_conflict_of_the_cases_ends_or_is_named_here() {
     run_all(ConnectAs { finally: take_all, ..ConnectAs::SUPERUSER });
@@ -304,7 +304,7 @@ fn take_all(id: &str, database: &Database, env: &Env) -> Vec<String> {
         }
         (3, false) => vec![format!("stays a conflict: {first}")],
         (_, true) => vec![format!("is no conflict any more: {first}")],
-        // Invalid, or a database that allows nothing: no matter of this option.
+        // Invalid, or a database that allows nothing: this option does not matter.
         _ => Vec::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! `--take-environment` and rows with Bedrock settings: region, credentials, the type of old rows, encryption rotation.
+//! `--take-environment` and rows with Bedrock settings: region, credentials, the type of old rows, key rotation.
 
 use super::take::{seed, state, written};
 use crate::support::resolution::{ENCRYPTED, ENCRYPTION_KEY, URL, database, openai, unchanged};
@@ -22,7 +22,7 @@ fn bedrock_region_is_taken_with_its_pair_and_the_rest_is_kept() {
     let settings = database.json("select settings::json from ai_providers where name = 'bedrock'");
     assert_eq!((&settings["region"], &settings["role_arn"]), (&json!("us-east-1"), &json!("arn:aws:iam::1:role/x")));
     assert_eq!(settings["access_key"], "AKIAIOSFODNN7EXAMPLF");
-    // Without a pair of its own the environment does not choose where the row's goes.
+    // Without a credential pair of its own, the environment does not decide where the row's pair is sent.
     let after = Snapshot::of(&database);
     let elsewhere = bedrock(seed(&database, "all"))
         .env("CODER_AIBRIDGE_PROVIDER_1_BEDROCK_REGION", "eu-west-1")
@@ -32,7 +32,7 @@ fn bedrock_region_is_taken_with_its_pair_and_the_rest_is_kept() {
     unchanged(&database, &after);
 }
 
-/// As Coder's own backfill: the label alone, and only where the database knows it.
+/// As Coder's own backfill: only the label, and only if the database knows it.
 #[test]
 fn old_type_of_a_bedrock_row_is_changed_by_all_alone() {
     let database = database(&format!("{}{OLD_BEDROCK}", openai(URL, &["sk-canary-new"])));
@@ -57,7 +57,7 @@ fn old_type_of_a_bedrock_row_is_changed_by_all_alone() {
     assert_eq!(written(&start("all")), false);
 }
 
-/// While Coder's keys are being rotated, settings wait; keys do not.
+/// During a rotation of Coder's encryption keys, settings wait; API keys do not.
 #[test]
 fn settings_wait_for_an_encryption_rotation_and_keys_do_not() {
     let database = database(&format!("{}{OLD_BEDROCK}{ENCRYPTED}", openai(URL, &["sk-canary-old"])));
@@ -77,7 +77,7 @@ fn settings_wait_for_an_encryption_rotation_and_keys_do_not() {
     let finished = start();
     assert_eq!((state(&finished, 0), state(&finished, 1)), (json!("updated"), json!("in_sync")));
     assert_ne!(settings(), before);
-    // Encrypted as everything that is written there.
+    // Encrypted, like every value that is written there.
     let digests = database.json(
         "select json_build_array((select json_agg(api_key_key_id) from ai_provider_keys),
                 (select settings_key_id from ai_providers where name = 'bedrock'))",

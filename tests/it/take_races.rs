@@ -1,4 +1,4 @@
-//! `--take-environment` when others are at work too, and when it is cut off.
+//! `--take-environment` during other activity and interruptions.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -25,7 +25,7 @@ fn until(database: &Database, query: &str, what: &dyn Fn(Value) -> bool) {
     }
 }
 
-/// The last start wins, and what it leaves is one of the two environments, whole.
+/// The last start wins, and leaves exactly one of the two environments.
 #[test]
 fn fifty_starts_of_two_environments_leave_one_of_them_whole() {
     let database = database(&openai(OLD_URL, &["sk-canary-old"]));
@@ -49,15 +49,15 @@ fn fifty_starts_of_two_environments_leave_one_of_them_whole() {
     );
     assert_eq!(writes.as_array().unwrap().len(), updated, "one audit row for each start that wrote");
     assert!(updated >= 1);
-    // Each write removes what the one before it added.
+    // Each write removes the keys that the previous one added.
     let lengths: Vec<(u64, u64)> =
         writes.as_array().unwrap().iter().map(|w| (w[0].as_u64().unwrap(), w[1].as_u64().unwrap())).collect();
     let (added, removed): (u64, u64) = lengths.iter().fold((0, 0), |sum, pair| (sum.0 + pair.0, sum.1 + pair.1));
     assert_eq!(1 + added - removed, keys(&database).len() as u64);
 }
 
-/// Coder's PATCH reads without a lock, then writes all columns: with our write between its two statements, its old columns come
-/// back. It notifies; the next start takes again.
+/// Coder's PATCH reads without a lock, then writes all columns: if a seed writes in between, the old columns return.
+/// Coder notifies, and the next start takes the values again.
 #[test]
 fn patch_of_coder_around_our_write_is_taken_again() {
     let database = database(&openai(OLD_URL, &["sk-canary-old"]));
@@ -81,7 +81,7 @@ fn patch_of_coder_around_our_write_is_taken_again() {
     assert_eq!(keys(&database), ["sk-canary-new"]);
 }
 
-/// A session that waits for a row holds the lock that Coder takes before it reads providers: not for long.
+/// A session that waits for a row holds the lock that Coder takes before it reads providers: only briefly.
 #[test]
 fn row_that_coder_holds_is_waited_for_without_the_seed_lock() {
     let database = database(&openai(URL, &["sk-canary-old"]));
@@ -92,7 +92,7 @@ fn row_that_coder_holds_is_waited_for_without_the_seed_lock() {
         (select oid from pg_database where datname = current_database())";
     let taken = |count: Value| count != 0;
     let given_back = |count: Value| count == 0;
-    // Taken, given back while the row is still held, and taken again.
+    // Taken, released while the row is still held, and taken again.
     until(&database, ours, &taken);
     until(&database, ours, &given_back);
     until(&database, ours, &taken);
@@ -119,7 +119,7 @@ fn encryption_rotation_of_coder_does_not_bring_an_old_key_back() {
     assert_eq!(database.json(digest), json!([["6a193b3", true]]));
 }
 
-/// With a row that is missing beside the one that changes: both or neither, and the report says which.
+/// With a missing row beside the one that changes: both or neither, and the report says which.
 #[test]
 fn lost_connection_leaves_all_or_nothing_of_a_take() {
     let server = Server::shared();
@@ -141,7 +141,7 @@ fn lost_connection_leaves_all_or_nothing_of_a_take() {
                 "{at}"
             );
             let after = Snapshot::of(&database);
-            // A row and a key made; a row changed, a key made, a key removed.
+            // A row and a key inserted; a row changed, a key inserted, a key deleted.
             assert_eq!(
                 (after.keys_of(&json!(ID)), after.audit.len()),
                 (vec!["sk-canary-new".to_owned()], 5),
@@ -179,7 +179,7 @@ fn killed_take_leaves_all_or_nothing() {
         sleep(Duration::from_millis(40 + round * 9));
         started.kill();
         started.wait();
-        // What the server has not noticed yet ends with its backend.
+        // A transaction that the server still considers open ends with its backend.
         let busy = "select count(*) from pg_stat_activity where datname = current_database()
                      and application_name = 'ai-provider-seed' and xact_start is not null";
         until(&database, busy, &|count| count == 0);

@@ -1,4 +1,4 @@
-//! At a terminal `resolve` shows the change and asks, and does exactly what it showed.
+//! At a terminal `resolve` shows the change and asks, and makes exactly the shown change.
 
 use crate::support::terminal::Terminal;
 use crate::support::{Database, Run, Server, Snapshot, Variant};
@@ -49,7 +49,7 @@ fn any_other_answer_does_nothing() {
         assert_eq!((code, shown.contains("nothing was changed")), (3, true), "{shown}");
         assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
     }
-    // The same for a program that reads it.
+    // The same for a program that reads the output.
     let (database, id) = database();
     let mut terminal = start(&database, &["resolve", "--take=environment", "--output=json", "--conflict", &id]);
     terminal.until(QUESTION);
@@ -68,7 +68,7 @@ fn change_during_the_question_is_not_overwritten() {
     assert_eq!((code, shown.contains("conflict_moved")), (3, true), "{shown}");
     assert_eq!(Snapshot::of(&database).live("openai").unwrap()["base_url"], "https://third.example/");
 
-    // The same for a deleted row: another one of its name was deleted since.
+    // The same for a deleted row: another row of its name was deleted since.
     database.execute("update ai_providers set deleted = true, enabled = false");
     let mut terminal = start(&database, &["resolve", "openai", "--restore"]);
     terminal.until(QUESTION);

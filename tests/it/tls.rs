@@ -1,4 +1,4 @@
-//! Every `sslmode` against a real server with real certificates.
+//! Every `sslmode` with a real server and real certificates.
 
 use std::time::Duration;
 
@@ -40,12 +40,12 @@ async fn is_encrypted(session: &Session) -> Result<Option<bool>, Error> {
     Ok(encrypted)
 }
 
-/// Connected with TLS.
+/// Connects with TLS.
 fn connects(server: &Server, parameters: &str) {
     assert_eq!(try_options(options(server, parameters)), Ok(Some(true)), "{parameters}");
 }
 
-/// Refused for good, with this in the message.
+/// Is refused without a retry, with this text in the message.
 fn refused(server: &Server, parameters: &str, expected: &str) {
     let error = try_options(options(server, parameters)).expect_err(parameters);
     assert_eq!((error.code, error.retry), (Code::Tls, Retry::No), "{parameters}: {error}");
@@ -82,14 +82,14 @@ fn right_certificate_passes_every_mode() {
         );
     }
     connects(&server, &format!("host=localhost sslmode=verify-full sslrootcert={root}"));
-    // What is looked at is the name, also when the address is given with it.
+    // The name is checked, even if the address is given with it.
     refused(
         &server,
         &format!("host=db.example hostaddr=127.0.0.1 sslmode=verify-full sslrootcert={root}"),
         "is for 127.0.0.1, localhost, not for db.example",
     );
     assert_eq!(try_options(options(&server, "sslmode=disable")), Ok(Some(false)));
-    // Certificates that were handed over instead of named.
+    // Certificates given as bytes instead of files.
     let mut given = options(&server, "sslmode=verify-full");
     given.set_root(Pem::Bytes(ca.pem.clone().into_bytes()));
     assert_eq!(try_options(given), Ok(Some(true)));
@@ -273,7 +273,7 @@ fn pg_hba_may_require_or_forbid_tls() {
         Server::start(Options::new().tls(&pair.certificates, &pair.key).hba("hostnossl all all 127.0.0.1/32 trust"));
     let error = try_options(options(&plain, "sslmode=require")).unwrap_err();
     assert!(error.to_string().contains("from here with TLS"), "{error}");
-    // As libpq: what `prefer` cannot have with TLS it takes without.
+    // As in libpq, `prefer` connects without TLS if TLS is impossible.
     assert_eq!(try_options(options(&plain, "sslmode=prefer")), Ok(Some(false)));
 }
 

@@ -1,4 +1,4 @@
-//! TLS that fails, or works, for a reason that only a real server and real files of OpenSSL show.
+//! TLS that fails, or works, for a reason that only a real server and real OpenSSL files show.
 
 use std::process::Command;
 use std::time::Duration;
@@ -24,14 +24,14 @@ fn connect(port: u16, parameters: &str) -> Result<(), Error> {
     })
 }
 
-/// Refused for good, with this in the message.
+/// Is refused without a retry, with this text in the message.
 fn refused(port: u16, parameters: &str, expected: &str) {
     let error = connect(port, parameters).expect_err(parameters);
     assert_eq!((error.code, error.retry), (Code::Tls, Retry::No), "{parameters}: {error}");
     assert!(error.to_string().contains(expected), "{parameters}: {error}");
 }
 
-/// A directory in which `openssl` works; `None`, and the test counts as skipped, without it.
+/// A directory for `openssl`; without it `None`, and the test counts as skipped.
 struct OpenSsl(TempDir);
 
 impl OpenSsl {
@@ -82,13 +82,13 @@ fn p521_certificate_encrypts_but_is_not_verified() {
     for digest in ["sha512", "sha384", "sha256"] {
         let pair = openssl.p521(digest);
         let root = openssl.path("ca.crt");
-        // Without TLS nobody gets in, so that `prefer` cannot fall back.
+        // The server accepts no session without TLS, so that `prefer` cannot fall back.
         let options = Options::new().tls(&pair.certificates, &pair.key);
         let server = Server::start(options.hba("hostssl all all 127.0.0.1/32 scram-sha-256"));
         for mode in ["sslmode=require", "sslmode=prefer", "channel_binding=disable"] {
             assert_eq!(connect(server.port(), &format!("password=postgres {mode}")), Ok(()), "{digest} {mode}");
         }
-        // Bound to a certificate that nobody proved to have, a password would be safe only in name.
+        // Bound to a certificate without proof of its key, a password would be safe only in name.
         refused(server.port(), "password=postgres channel_binding=require", named);
         for mode in ["verify-ca", "verify-full", "require"] {
             refused(server.port(), &format!("sslmode={mode} sslrootcert={root}"), named);
@@ -103,7 +103,7 @@ fn p521_certificate_encrypts_but_is_not_verified() {
     );
     let server = Server::start(Options::new().tls(&openssl.read("server.crt"), &openssl.read("server.key")));
     refused(server.port(), &format!("sslmode=verify-full sslrootcert={}", openssl.path("ca.crt")), named);
-    // In TLS 1.2 the curve of the certificate must be one that we offer for the key exchange.
+    // In TLS 1.2 the client must offer the certificate's curve for the key exchange.
     let pair = openssl.p521("sha512");
     let options = Options::new().tls(&pair.certificates, &pair.key);
     let server = Server::start(options.setting("ssl_max_protocol_version", "TLSv1.2"));
@@ -135,14 +135,14 @@ fn prefer_that_falls_back_to_plaintext_warns() {
         let message = warning.unwrap_or_else(|| panic!("{finished}"))["message"].as_str().unwrap();
         assert!(message.contains("no key exchange in common") && message.contains("in clear"), "{message}");
     }
-    // What was asked for, or never offered, is no fallback; and without `prefer` there is none.
+    // A requested or never offered plain connection is not a fallback; and without `prefer` there is none.
     let quiet = go(&base().database(url("sslmode=disable")), 0);
     assert!(!quiet.everything().contains("tls_fallback"), "{quiet}");
     go(&base().database(url("sslmode=require")).env("AI_PROVIDER_SEED_WAIT", "0"), 4);
     let plain = Server::shared().database(Variant::Current);
     let quiet = go(&base().database(plain.url().replace("sslmode=disable", "sslmode=prefer")), 0);
     assert!(!quiet.everything().contains("tls_fallback"), "{quiet}");
-    // The server has TLS and pg_hba.conf forbids it: the same in clear.
+    // The server has TLS and pg_hba.conf forbids it: the same in plain text.
     let server =
         Server::start(Options::new().tls(&pair.certificates, &pair.key).hba("hostnossl all all 127.0.0.1/32 trust"));
     let database = server.database(Variant::Current);

@@ -1,4 +1,4 @@
-//! Files that are read again, waiting, locks and the limits of time, through the built program.
+//! Files that are read again, waiting, locks and time limits, through the built program.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -13,7 +13,7 @@ fn message(finished: &Finished, code: &str) -> String {
     only_problem(finished, code)["message"].as_str().unwrap().to_owned()
 }
 
-/// A port where nobody listens.
+/// A port without a listener.
 fn closed_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -24,7 +24,7 @@ fn file(contents: &str) -> tempfile::NamedTempFile {
     file
 }
 
-/// As the kubelet does it: a new file takes the place of the old one.
+/// As the kubelet does: a new file replaces the old one.
 fn replace(path: &Path, contents: &str) {
     let new = path.with_extension("new");
     std::fs::write(&new, contents).unwrap();
@@ -49,7 +49,7 @@ fn rotated_password_file_is_read_while_waiting() {
     assert!(finished.elapsed > Duration::from_secs(1) && !finished.everything().contains(PASSWORD), "{finished}");
     assert_eq!(finished.json()["providers"][0]["state"], "created");
 
-    // The whole URL in a file, the same way.
+    // The same with the whole URL in a file.
     let secret = file(&url);
     let run = base().arg("--database-url-file").arg(secret.path());
     go(&run, 4);
@@ -104,7 +104,7 @@ fn wait_zero_is_one_attempt() {
     assert!(message(&finished, "unreachable").contains("tried"));
 }
 
-/// Somebody who holds the lock until dropped, and the number of its backend.
+/// A session that holds the lock until it is dropped, and the number of its backend.
 fn holder(database: &Database) -> (postgres::Client, i32) {
     let mut client = database.client();
     client.batch_execute("set application_name = 'coderd'; begin; select pg_advisory_xact_lock(10)").unwrap();
@@ -120,7 +120,7 @@ fn held_lock_is_waited_for_and_reported() {
         database.execute("delete from ai_providers");
         let before = Snapshot::of(&database);
         let (client, pid) = holder(&database);
-        // Waiting for the database is something else, and does not help.
+        // Waiting for the database is a separate limit and does not help.
         let run = base().database(&url).env("AI_PROVIDER_SEED_WAIT", "20s");
         let finished = go(&run.clone().arg("--lock-timeout=500ms"), 6);
         assert!(
@@ -155,7 +155,8 @@ fn held_lock_matters_only_if_rows_are_missing() {
     go(&missing, 1);
 }
 
-/// A migration of Coder's holds a table, for reading or only for writing: that is said, and not that the network is broken.
+/// A migration of Coder locks a table, for reading or only for writing: the message says that, and not that the network
+/// is broken.
 #[test]
 fn locked_table_is_waited_for_and_reported() {
     let database = database();
@@ -171,7 +172,7 @@ fn locked_table_is_waited_for_and_reported() {
     }
 }
 
-/// Connections are taken and nothing ever comes back.
+/// Connections are accepted but never answered.
 #[test]
 fn unreachable_host_ends_by_the_deadline() {
     let hole = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -185,7 +186,7 @@ fn unreachable_host_ends_by_the_deadline() {
     assert!(finished.elapsed < Duration::from_secs(5), "{finished}");
 }
 
-/// The server falls silent after the connection is there.
+/// The server stops answering after the connection is open.
 #[test]
 fn silent_server_ends_by_the_deadline() {
     let database = database();
@@ -199,7 +200,7 @@ fn silent_server_ends_by_the_deadline() {
     for statement in ["begin read only", "pg_advisory_xact_lock"] {
         assert!(message(&run(statement).expect(4), "unreachable").contains("does not answer"));
     }
-    // The server ends the transaction that it hears nothing of, and the next attempt finds the way free.
+    // The server ends the silent transaction, and the next attempt is not blocked.
     let finished = run("insert into ai_providers").expect(0);
     assert!(finished.stderr.contains("ended our idle connection"), "{finished}");
     assert_eq!(Snapshot::of(&database).providers.len(), 1);
@@ -215,14 +216,14 @@ fn seed_waits_for_files_that_do_not_exist_yet() {
         let run = Run::new([command, "--output=json"]).arg("--env-file").arg(path("env"));
         run.arg("--database-url-file").arg(path("url")).arg("--database-password-file").arg(path("password"))
     };
-    // The others fail at once, whatever `--wait` says, and so does `seed` without it.
+    // The others fail at once with any `--wait`, and so does `seed` without it.
     for finished in [run("diff").arg("--wait=100s").run(), run("seed").arg("--wait=0").run()] {
         assert!(finished.codes("problems").contains(&"env_file_invalid".to_owned()), "{finished}");
         assert!(finished.elapsed < Duration::from_secs(90), "{finished}");
     }
     let finished = run("seed").arg("--wait=1s").run().expect(2);
     assert!(finished.everything().contains("(waited 1s)"), "{finished}");
-    // Another mistake is not waited for.
+    // The program does not wait because of another mistake.
     let finished = run("seed").args(["--wait=100s", "--audit=maybe"]).run().expect(2);
     assert!(finished.elapsed < Duration::from_secs(90), "{finished}");
 

@@ -1,4 +1,5 @@
-//! `diff --watch`: a table at a terminal, a block for each change elsewhere; a database that goes away is a state like others.
+//! `diff --watch`: a table at a terminal, a block for each change elsewhere; an unreachable database is one of the
+//! states.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -40,7 +41,7 @@ fn terminal_output_is_redrawn_on_each_check() {
         conflict.contains("conflict  openai") && conflict.contains("https://api.openai.com/v1 in the database"),
         "{conflict}"
     );
-    // The database goes away: what was seen stays, and says since when.
+    // The database goes away: the last state stays, with its time.
     server.stop(Mode::Immediate);
     next("error: no usable connection to the database");
     let away = next(footer);
@@ -54,7 +55,7 @@ fn terminal_output_is_redrawn_on_each_check() {
     next("error: the provider disagrees with the database");
     let (code, rest) = terminal.interrupt();
     assert_eq!(code, 3, "the exit code of the last state: {rest}");
-    // All of it was on the terminal's other screen, which has no scrollback.
+    // All output was on the terminal's alternate screen, which has no scrollback.
     assert!(rest.ends_with("\u{1b}[?1049l"), "{rest}");
 }
 
@@ -74,7 +75,7 @@ fn pipe_output_prints_only_changes() {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut next = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap().unwrap()).unwrap();
     assert_eq!(next()["outcome"], "changes");
-    // Several looks pass without a change; the first line after them is the change.
+    // Several checks pass without a change; the first line after them is the change.
     while proxy.connections() < 4 {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
@@ -136,7 +137,7 @@ fn init_build_has_no_from_option() {
     }
 }
 
-/// What was seen last is for a database that is away, not for one that nobody asks.
+/// The last state is shown for an unreachable database, not for one that is not queried.
 #[test]
 fn state_without_providers_is_printed_once() {
     let mut child = start(&["diff", "--watch=1s", "--offline"], "postgres://nobody@127.0.0.1:1/x");

@@ -1,4 +1,5 @@
-//! The pages as a book: its table of contents, and the index by message, which is made from the sections of the codes.
+//! The pages as a book: its table of contents, and the index by message, which is generated from the sections of the
+//! codes.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,5 +1,5 @@
 //! The manifests of deploy/, the values for Coder's chart, and the template of the init container for other charts.
-//! chart_cluster.rs gives the same objects to a real API server.
+//! The same objects on a real API server: chart_cluster.rs.
 
 use crate::support::Run;
 use crate::support::helm::{
@@ -31,7 +31,7 @@ fn init_container_template_works_in_another_chart() {
     }
 }
 
-/// tests/data/chart/parent with our chart as its dependency.
+/// tests/data/chart/parent with this project's chart as its dependency.
 fn parent() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     copy(&root("tests/data/chart/parent"), directory.path());
@@ -39,7 +39,7 @@ fn parent() -> tempfile::TempDir {
     directory
 }
 
-/// The overlay, and the text to copy as if it had been copied: the stand-in has no lists of its own to lose.
+/// The overlay and the text to copy, applied as files: the stand-in has no lists of its own to lose.
 const BOTH: [&str; 4] = ["--values", "deploy/coder/values.yaml", "--values", "deploy/coder/more.yaml"];
 
 fn coder(arguments: &[&str]) -> Vec<Value> {
@@ -59,11 +59,11 @@ fn coder_values_set_what_an_init_container_lacks() {
     let once = &job["spec"]["template"]["spec"]["containers"][0];
     assert_eq!(job["metadata"]["annotations"]["helm.sh/hook"], "post-install");
     assert_eq!(once["args"], json!(["seed", "--if-schema-missing=wait", "--wait=10m"]));
-    // Helm waits for the Job, and has to be told to wait longer than the Job does.
+    // Helm waits for the Job, and needs a longer limit than the Job's.
     let head = read("deploy/coder/more.yaml");
     let command = head.lines().find(|line| line.contains("helm install")).unwrap();
     assert!(command.ends_with(" --timeout 15m"), "{command}");
-    // But for its arguments the Job's container is the init container.
+    // Except for its arguments, the Job's container is the init container.
     let mut same = once.clone();
     same["args"] = container["args"].clone();
     assert_eq!(&same, container);
@@ -74,7 +74,7 @@ fn coder_values_set_what_an_init_container_lacks() {
         find(&objects, "AIProviderSeed")["spec"]["workloadRef"]["name"],
         find(&objects, "Deployment")["metadata"]["name"]
     );
-    // Where the kind is not known yet, the rest is installed all the same.
+    // If the kind is unknown, the rest is still installed.
     let text = helm::stdout(try_template("coder", "tests/data/chart/coder", &BOTH));
     assert!(!text.contains("AIProviderSeed"));
 }
@@ -101,18 +101,18 @@ fn coder_overlay_keeps_lists_of_other_values() {
         objects(&helm::stdout(try_template("coder", "tests/data/chart/coder", &files)))
     };
     let (before, after) = (rendered(&[own]), rendered(&[own, "deploy/coder/values.yaml"]));
-    // Nothing but the init container differs.
+    // Only the init container differs.
     assert_eq!(find(&after, "ConfigMap")["metadata"]["name"], "own");
     let mut without = after;
     let deployment = without.iter_mut().find(|object| object["kind"] == "Deployment").unwrap();
     let containers = deployment["spec"]["template"]["spec"].as_object_mut().unwrap().remove("initContainers").unwrap();
     assert_eq!(without, before);
     assert_eq!(containers[0]["name"], "ai-provider-seed");
-    // It sets a list too; its head says what to do with existing init containers.
+    // It also sets a list; its head explains how to add existing init containers.
     let set = yaml(&read("deploy/coder/values.yaml"));
     assert_eq!(set["coder"].as_object().unwrap().keys().collect::<Vec<_>>(), ["initContainers"]);
     assert!(read("deploy/coder/values.yaml").contains("init containers, copy the entry"));
-    // Passed with -f, the other file would remove existing templates: hence text to copy.
+    // Passed with -f, the other file would remove existing templates, so it is text to copy.
     let lost = rendered(&[own, "deploy/coder/more.yaml"]);
     assert!(!lost.iter().any(|object| object["kind"] == "ConfigMap"));
     assert!(read("deploy/coder/more.yaml").contains("Do not pass this file with -f"));
@@ -146,7 +146,7 @@ fn one_name_is_used_for_each_secret() {
     assert_eq!(names, expected.map(str::to_owned).into());
 }
 
-/// Every container of ours in deploy/, with the name of its file.
+/// Every container of this program in deploy/, with the name of its file.
 fn our_containers() -> Vec<(String, Value)> {
     let mut manifests = vec![("deploy/coder".to_owned(), coder(&[]))];
     for path in [
@@ -199,7 +199,7 @@ fn containers_are_restricted_and_use_existing_options() {
         );
         let arguments = container["args"].as_array().unwrap().iter().map(|argument| argument.as_str().unwrap());
         if !["controller", "probe"].contains(&container["name"].as_str().unwrap()) {
-            // Nothing is desired, so it ends before it connects; for `resolve` that is a problem, but the only one.
+            // No provider is desired, so it ends before it connects; for `resolve` that is the only problem.
             let finished = Run::new(arguments).json().run();
             let problems = if container["name"] == "resolve" { &["nothing_desired"][..] } else { &[] };
             assert_eq!(finished.codes("problems"), problems, "{path}: {finished}");
@@ -225,7 +225,7 @@ fn pages_say_how_to_run_the_job() {
     assert_eq!(secrets, ["coder-resolve-db-url"]);
     for path in ["docs/resolve.md", "docs/runbooks/three-in-the-morning.md"] {
         let page = read(path);
-        // The runbook takes a copy of the file that has the id in it.
+        // The runbook copies the file with the id in it.
         for command in commands.iter().map(|command| command.split(" -f ").next().unwrap()) {
             assert!(page.contains(command), "{path}: {command}");
         }
@@ -248,7 +248,7 @@ fn controller_manifests_are_rendered_from_the_chart() {
             .any(|helms| line.trim_start().starts_with(helms))
     };
     let text: String = text.lines().filter(ours).map(|line| format!("{line}\n")).collect();
-    // What is left of the annotations of the definition is an empty mapping.
+    // The remaining annotations of the definition are an empty mapping.
     let text = text.replace("  annotations:\n  labels:\n", "  labels:\n");
     let (definition, others): (Vec<&str>, Vec<&str>) = text
         .split("---\n")
@@ -270,13 +270,13 @@ fn readme_puts_only_secrets_into_a_secret() {
     let (open, secret) = (keys("ConfigMap", "data"), keys("Secret", "stringData"));
     assert!(open.iter().all(|name| ["_TYPE", "_NAME", "_BASE_URL"].iter().any(|end| name.ends_with(end))), "{open:?}");
     assert!(!secret.is_empty() && secret.iter().all(|name| name.ends_with("_KEYS")), "{secret:?}");
-    // The container of the next block takes both.
+    // The container of the next block uses both.
     let values = yaml(section.split("```yaml\n").nth(2).unwrap().split("```").next().unwrap());
     let from = &values["coder"]["initContainers"][0]["envFrom"];
     for (place, reference) in ["configMapRef", "secretRef"].iter().enumerate() {
         assert_eq!(from[place][reference]["name"], "coder-ai-providers");
     }
-    // One spelling: another one would be a conflict to whoever follows the examples in turn.
+    // One spelling: another one would be a conflict for a reader who follows the examples in turn.
     assert!(!page.contains("https://api.openai.com/v1/"));
 }
 

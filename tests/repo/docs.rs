@@ -50,7 +50,7 @@ fn each_code_section_names_its_outcome() {
     }
 }
 
-/// Options of the built program with the default that its help names.
+/// Options of the built program with the defaults in its help.
 fn options() -> BTreeMap<String, Option<String>> {
     let mut options = BTreeMap::new();
     for command in ["seed", "diff"] {
@@ -67,7 +67,7 @@ fn options() -> BTreeMap<String, Option<String>> {
 #[test]
 fn tables_of_options_are_complete() {
     let options = options();
-    // Of diff only --offline stands with the others; docs_options.rs looks at its own table.
+    // Only --offline of `diff` is in this table; docs_options.rs checks the table of `diff`.
     let of_seed = Run::new(["seed", "--help"]).run().expect(0).stdout;
     let is_shared = |name: &&str| *name == "--offline" || of_seed.split([' ', '[', '\n']).any(|word| word == *name);
     let names: Vec<&str> = options.keys().map(String::as_str).filter(is_shared).collect();

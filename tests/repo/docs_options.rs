@@ -1,18 +1,18 @@
-//! The tables of the options that `diff`, `resolve`, `export` and `controller` alone have are complete.
+//! The tables of the options that only `diff`, `resolve`, `export` and `controller` have are complete.
 
 use std::collections::BTreeMap;
 
 use crate::support::Run;
 use crate::support::markdown::Page;
 
-/// Those that have options of their own.
+/// The commands with options of their own.
 const COMMANDS: &[&str] = if cfg!(feature = "controller") {
     &["diff", "resolve", "export", "status", "check", "decide", "controller"]
 } else {
     &["diff", "resolve", "export"]
 };
 
-/// The options in a command's help, each with its text on one line: below the line of an option its text may go on.
+/// The options in a command's help, each with its text on one line: the text may continue below the option's line.
 pub fn lines_of_options(command: &str) -> Vec<String> {
     let help = Run::new([command, "--help"]).run().expect(0).stdout;
     let long = |line: &'_ str| line.find("--").filter(|at| line.starts_with('-') && *at <= 4);
@@ -26,7 +26,7 @@ pub fn lines_of_options(command: &str) -> Vec<String> {
     })
 }
 
-/// Option and the default that the help names.
+/// Option and default, from the help.
 fn options(command: &str) -> BTreeMap<String, String> {
     let options = lines_of_options(command).into_iter().map(|line| {
         let default = line.rsplit_once("[default: ").map_or("–", |(_, rest)| rest.trim_end_matches(']'));

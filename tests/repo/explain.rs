@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use crate::support::Run;
 use crate::support::markdown::Page;
 
-/// Kind, page, and where its sections are.
+/// Kind, page, and the level of its sections.
 const PAGES: [(&str, &str, usize); 4] =
     [("outcome", "outcomes", 2), ("code", "codes", 2), ("reason", "controller", 3), ("field", "conflicts", 3)];
 
@@ -16,7 +16,7 @@ fn sections(page: &str, level: usize) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for part in format!("\n{text}").split(&format!("\n{prefix}")).skip(1) {
         let (heading, _) = part.split_once('\n').unwrap();
-        // Up to a heading of a higher level; in the examples a comment of a shell is no heading.
+        // Up to a heading of a higher level; a shell comment in an example is not a heading.
         let mut lines = Vec::new();
         let mut in_code = false;
         for line in part.lines() {
@@ -32,7 +32,7 @@ fn sections(page: &str, level: usize) -> Vec<(String, String)> {
     found
 }
 
-/// Each `[text](page.md#anchor)` as its text, taken apart piece by piece.
+/// Each `[text](page.md#anchor)` as its text, replaced piece by piece.
 fn without_links(text: &str) -> String {
     let mut pieces = text.split("](");
     let mut out = pieces.next().unwrap().to_owned();
@@ -55,7 +55,7 @@ fn explain_prints_each_section_of_the_pages() {
     for (kind, page, level) in PAGES {
         for (word, text) in sections(page, level) {
             let printed = Run::new(["explain", &word]).run().expect(0);
-            // A terminal follows no relative link.
+            // Relative links do not work on a terminal.
             let (heading, rest) = text.split_once('\n').unwrap();
             let text = without_links(rest);
             assert!(printed.stdout.contains(heading), "{}", printed.stdout);

@@ -1,10 +1,10 @@
-//! Which files may name the organisation, its registry or a page of its documentation.
+//! The files that may name the organisation, its registry or a page of its documentation.
 
 use std::process::Command;
 
 use ai_provider_seed::testing::identity::{DOCS, ORGANISATION, REGISTRY};
 
-/// Read by other programs, or by people, without being built.
+/// Read by other programs, or by people, without a build.
 const ALLOWED: &[&str] = &[
     "Cargo.toml",
     "Dockerfile",
@@ -35,7 +35,7 @@ fn tracked_files() -> Vec<String> {
     String::from_utf8(listed.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// What of a text names one of them. The API group, which ends in `.dev`, is a name and no address.
+/// The part of a text that names one of them. The API group, which ends in `.dev`, is a name and not an address.
 fn names_identity(text: &str) -> Option<String> {
     let places = [
         format!("{REGISTRY}/{ORGANISATION}"),

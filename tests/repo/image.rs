@@ -1,4 +1,4 @@
-//! What makes the image, as far as it can be checked without building it: the packing and the Dockerfile.
+//! The image, as far as it can be checked without a build: the packing and the Dockerfile.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -41,7 +41,7 @@ fn image_is_reproducible() {
         (String::from_utf8(id).unwrap().trim().to_owned(), archive)
     };
     let (id, archive) = pack("one.tar");
-    // Written again later, by whoever: only names, modes and contents count.
+    // Written again later: only names, modes and contents count.
     fs::write(files.join("program"), "first").unwrap();
     let (again, other) = pack("two.tar");
     assert_eq!(id, again);
@@ -77,7 +77,7 @@ fn dockerfile_and_script_describe_the_same_image() {
             .collect()
     };
     let (of_dockerfile, of_script) = (labels(&dockerfile), labels(&script));
-    // All of the specification's but those of a base image, which there is none of, and of an archive.
+    // All annotations of the specification, except those of a base image, which does not exist, and of an archive.
     let expected = [
         "authors",
         "created",
@@ -93,7 +93,7 @@ fn dockerfile_and_script_describe_the_same_image() {
     ];
     assert!(of_dockerfile.keys().eq(expected.iter()), "{of_dockerfile:?}");
     for (label, value) in &of_script {
-        // What differs from build to build is an argument there and a command here.
+        // Values that differ between builds are an argument there and a command here.
         if !value.starts_with('$') {
             assert_eq!(&of_dockerfile[label], value, "{label}");
         }
@@ -105,7 +105,7 @@ fn dockerfile_and_script_describe_the_same_image() {
         assert!(dockerfile.contains(text), "{text}");
     }
     assert!(dockerfile.contains(&format!("ARG VERSION={} ", env!("CARGO_PKG_VERSION"))));
-    // Only what is copied goes to the builder, and all of it.
+    // The builder receives exactly the files that are copied.
     let ignored = fs::read_to_string(root(".dockerignore")).unwrap();
     assert_eq!(ignored.lines().next(), Some("*"));
     let sent: Vec<&str> = ignored.lines().skip(1).map(|line| line.strip_prefix('!').unwrap()).collect();
@@ -126,7 +126,7 @@ fn notices_hold_licences_and_are_small() {
     }
     let packed = fs::read(one.join("licences/TEXTS.gz")).unwrap();
     assert_eq!(packed, fs::read(other.join("licences/TEXTS.gz")).unwrap());
-    // They are in the image of the init container too, which has to stay below 4 MB.
+    // They are also in the image of the init container, which must stay below 4 MB.
     assert!(packed.len() < 40_000, "{}", packed.len());
     let texts = output(Command::new("gzip").arg("-dc").arg(one.join("licences/TEXTS.gz")));
     assert_eq!(texts, fs::read(root("licences/TEXTS")).unwrap());
@@ -145,7 +145,7 @@ fn images_that_build_are_pinned_by_digest() {
         assert!(digest.len() == 64 && digest.bytes().all(|byte| byte.is_ascii_hexdigit()), "{reference}");
     };
     let dockerfile = fs::read_to_string(root("Dockerfile")).unwrap();
-    // A syntax line would fetch whatever reads the file.
+    // A syntax line would fetch the program that reads the file.
     assert!(!dockerfile.contains("syntax="));
     let base: Vec<&str> = dockerfile.lines().filter_map(|line| line.strip_prefix("ARG RUST_IMAGE=")).collect();
     assert_eq!(base.len(), 1);
@@ -191,7 +191,7 @@ fn revision_is_the_commit_and_says_if_files_changed() {
     fs::write(at("hack/other"), "").unwrap();
     git(&["add", "hack/other"]);
     assert_eq!(revision(), format!("{commit}-dirty\n"));
-    // Unpacked inside a repository, it is not of that commit.
+    // Unpacked inside a repository, it does not belong to that commit.
     fs::create_dir_all(at("unpacked/hack")).unwrap();
     fs::copy(root("hack/revision"), at("unpacked/hack/revision")).unwrap();
     assert_eq!(output(&mut Command::new(at("unpacked/hack/revision"))), b"");
@@ -201,7 +201,7 @@ fn revision_is_the_commit_and_says_if_files_changed() {
 fn build_puts_the_commit_into_the_program() {
     let directory = tempfile::tempdir().unwrap();
     let at = |name: &str| directory.path().join(name);
-    // What they are asked for is not the matter here: the program that they make is the commit that they see.
+    // Their arguments do not matter here: the program that they build is the commit that they see.
     program(&at("rustc"), "#!/bin/sh\necho \"$(dirname \"$0\")\"\n");
     for compiler in ["musl-gcc", "x86_64-linux-gnu-gcc"] {
         program(&at(compiler), "#!/bin/sh\n");
@@ -233,7 +233,7 @@ fn build_puts_the_commit_into_the_program() {
 #[test]
 fn image_without_sbom_needs_an_option() {
     let directory = tempfile::tempdir().unwrap();
-    // A cargo without cargo-auditable; if it were asked to build, that would be said.
+    // A cargo without cargo-auditable, which reports any request to build.
     let cargo = directory.path().join("cargo");
     program(&cargo, "#!/bin/sh\necho \"$@\" >>\"$(dirname \"$0\")/asked\"\nexit 101\n");
     let path = format!("{}:{}", directory.path().display(), std::env::var("PATH").unwrap());

@@ -1,5 +1,6 @@
-//! licences/ holds the licence of everything that is linked into the program or packed beside it: LIST by name, TEXTS in full.
-//! Both are made here, from what cargo resolves for the platforms of a release; `UPDATE_FILES=1 cargo test --test repo licences`.
+//! licences/ contains the licence of everything that is linked into the program or packed with it: LIST by name, TEXTS in
+//! full. Both are generated here from cargo's resolution for the platforms of a release: `UPDATE_FILES=1 cargo test
+//! --test repo licences`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -13,14 +14,14 @@ use crate::support::files::assert_current;
 const PLATFORMS: [&str; 4] =
     ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", "x86_64-apple-darwin", "aarch64-apple-darwin"];
 
-/// Parts that are no crates: name, licence, file with the text below licences/texts.
+/// Parts that are not crates: name, licence, file with the text below licences/texts.
 const OTHERS: [(&str, &str, &str); 3] = [
     ("CA certificates of Mozilla (in the images)", "MPL-2.0", "MPL-2.0"),
     ("Rust standard library", "MIT OR Apache-2.0", "rust"),
     ("musl libc (on Linux)", "MIT", "musl"),
 ];
 
-/// What a file with a licence or a notice is called.
+/// Names of files with a licence or a notice.
 const NAMES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
 
 #[derive(Clone)]
@@ -30,7 +31,7 @@ struct Crate {
     in_init: bool,
 }
 
-/// Name and version of each crate that ends up in the program, ours left out.
+/// Name and version of each crate in the program, without this one.
 fn linked() -> BTreeMap<(String, String), Crate> {
     let mut crates: BTreeMap<(String, String), Crate> = BTreeMap::new();
     for platform in PLATFORMS {
@@ -60,12 +61,12 @@ fn linked_for(platform: &str, features: &[&str]) -> Vec<((String, String), Crate
     let root = metadata["resolve"]["root"].as_str().unwrap().to_owned();
     let (mut seen, mut open) = (BTreeSet::new(), vec![root.clone()]);
     while let Some(id) = open.pop() {
-        // What a procedural macro needs runs in the compiler.
+        // Dependencies of a procedural macro run in the compiler.
         if is_macro(&packages[&id]) || !seen.insert(id.clone()) {
             continue;
         }
         for dependency in nodes[&id]["deps"].as_array().unwrap() {
-            // Those of tests and of build scripts have a kind.
+            // Dependencies of tests and of build scripts have a kind.
             if dependency["dep_kinds"].as_array().unwrap().iter().any(|kind| kind["kind"].is_null()) {
                 open.push(dependency["pkg"].as_str().unwrap().to_owned());
             }
@@ -83,12 +84,12 @@ fn is_macro(package: &Value) -> bool {
 fn entry(package: &Value) -> ((String, String), Crate) {
     let text = |key: &str| package[key].as_str().unwrap_or_else(|| panic!("{}: no {key}", package["name"])).to_owned();
     let directory = PathBuf::from(text("manifest_path")).parent().unwrap().to_owned();
-    // "MIT/Apache-2.0" is how it was written before there were expressions.
+    // "MIT/Apache-2.0" is the older form of an expression.
     let licence = text("license").replace(" / ", "/").replace('/', " OR ");
     ((text("name"), text("version")), Crate { licence, directory, in_init: false })
 }
 
-/// The files of a crate, or the standard text where it ships none.
+/// The files of a crate, or the standard text if it ships none.
 fn texts(found: &Crate) -> Vec<String> {
     let is_licence = |path: &Path| {
         let name = path.file_name().unwrap().to_string_lossy().to_uppercase();
@@ -113,7 +114,7 @@ fn texts(found: &Crate) -> Vec<String> {
     paths.iter().map(|path| normal(&String::from_utf8_lossy(&fs::read(path).unwrap()))).collect()
 }
 
-/// Line ends, margins and empty lines do not make another text.
+/// Line ends, margins and empty lines do not make a different text.
 fn normal(text: &str) -> String {
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
     let first = lines.iter().position(|line| !line.is_empty()).unwrap_or(0);
@@ -157,7 +158,7 @@ fn all_texts(crates: &BTreeMap<(String, String), Crate>) -> String {
 fn licences_are_those_of_the_linked_crates() {
     let crates = linked();
     assert!(crates.len() > 150 && crates.values().filter(|found| found.in_init).count() > 100);
-    // Only what is compiled in: no crate of the tests, none that runs in the compiler.
+    // Only linked crates: no crate of the tests, none that runs in the compiler.
     for absent in ["insta", "proptest", "serde_derive", "syn"] {
         assert!(!crates.keys().any(|(name, _)| name == absent), "{absent}");
     }

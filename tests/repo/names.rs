@@ -1,9 +1,9 @@
-//! Names of tests are read in the output of a run, one below the other: subject, condition, result, and short.
+//! Test names are read in the output of a run, one below the other: subject, condition, result, and short.
 
 use std::path::{Path, PathBuf};
 
 const LIMIT: usize = 60;
-/// They leave open who or what is meant.
+/// Words that leave the subject open.
 const BANNED: [&str; 4] = ["nobody", "somebody", "whoever", "anew"];
 
 fn files(directory: &Path, found: &mut Vec<PathBuf>) {
@@ -17,7 +17,7 @@ fn files(directory: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The functions below `#[test]` and `#[tokio::test]`; other attributes and comments may stand between.
+/// The functions after `#[test]` and `#[tokio::test]`; other attributes and comments may come between.
 fn tests(text: &str) -> Vec<&str> {
     let mut lines = text.lines().map(str::trim);
     let mut names = Vec::new();

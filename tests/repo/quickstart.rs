@@ -1,10 +1,10 @@
-//! hack/quickstart before there is a cluster; tests/e2e/quickstart.rs has the rest.
+//! hack/quickstart before there is a cluster; tests/e2e/quickstart.rs tests the rest.
 
 use std::process::{Command, Output};
 
 use crate::support::files::{read, root};
 
-/// With nothing installed but what is named.
+/// With only the named programs installed.
 fn run(arguments: &[&str], tools: &[&str]) -> Output {
     let installed = tempfile::tempdir().unwrap();
     for tool in ["dirname", "sed"] {
@@ -27,7 +27,7 @@ fn quickstart_names_what_is_not_installed() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).starts_with("error: not installed: kind helm ("), "{}", said(&output));
     assert!(output.stdout.is_empty());
-    // An unknown command is the usage, which names all of them.
+    // An unknown command prints the usage, which names all commands.
     let output = run(&["start"], &[]);
     assert_eq!(output.status.code(), Some(2));
     for command in ["up", "conflict", "resolve", "down"] {

@@ -1,4 +1,4 @@
-//! What a release consists of, as far as it can be checked without GitHub: workflows, archives, notes, the schema.
+//! The parts of a release, as far as they can be checked without GitHub: workflows, archives, notes, the schema.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -68,10 +68,10 @@ fn release_publishes_only_what_was_checked() {
     assert_eq!(release["jobs"]["checks"]["uses"], "./.github/workflows/checks.yml");
     assert_eq!(release["jobs"]["archives"]["needs"], "checks");
     assert_eq!(release["jobs"]["release"]["needs"], serde_json::json!(["checks", "archives"]));
-    // Nothing is allowed but what a job asks for.
+    // Only the permissions that a job requests are allowed.
     assert_eq!(release["permissions"], serde_json::json!({}));
     for name in ["checks", "nightly", "release"] {
-        // GitHub starts bash with pipefail only where it is named.
+        // GitHub starts bash with pipefail only if the shell is named.
         assert_eq!(workflow(name)["defaults"]["run"]["shell"], "bash", "{name}");
     }
 }
@@ -90,7 +90,7 @@ fn checks_run_every_target_of_the_makefile() {
         let (_, version) = node.as_str().unwrap().split_once(":v").unwrap();
         version.split('.').take(2).collect::<Vec<_>>().join(".")
     };
-    // The oldest is the one that the chart asks for, the newest the one that all other tests run on.
+    // The oldest is the version that the chart requires, the newest is that of all other tests.
     assert!(
         read("charts/ai-provider-seed/Chart.yaml").contains(&format!("kubeVersion: \">={}.0-0\"", minor(&nodes[0])))
     );
@@ -118,7 +118,7 @@ fn cargo_fuzz_runs_every_target_that_the_tests_run() {
     let programs: BTreeSet<&str> =
         manifest.split("[[bin]]").skip(1).map(|bin| bin.split('"').nth(1).unwrap()).collect();
     assert_eq!(programs, targets);
-    // A crate of its own: no library for fuzzing is among what is linked into the program.
+    // A separate crate: no fuzzing library is linked into the program.
     assert!(manifest.contains("cargo-fuzz = true") && manifest.contains("\n[workspace]\n"));
     for target in &targets {
         assert!(manifest.contains(&format!("path = \"fuzz_targets/{target}.rs\"")), "{target}");
@@ -156,7 +156,7 @@ fn archive_is_reproducible_and_holds_licences() {
     let pack = |to: &str, os: &str| {
         let to = directory.path().join(to);
         let mut command = Command::new("hack/archive");
-        // Stands for a program of another machine; compressing a debug program takes a minute.
+        // In place of a program for another platform; compressing a debug program takes a minute.
         command.arg("hack/archive").args([os, "arm64"]).arg(&to).arg(env!("CARGO_BIN_EXE_ai-provider-seed"));
         let output = run(&mut command);
         assert!(output.status.success(), "{}", text(&output.stderr));

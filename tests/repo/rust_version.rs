@@ -1,4 +1,4 @@
-//! The Rust version that the manifest promises is the one that its locked dependencies need.
+//! The Rust version in the manifest is the one that the locked dependencies need.
 
 use std::process::Command;
 
@@ -35,7 +35,7 @@ fn rust_version_is_the_greatest_of_the_locked_packages() {
         let text = std::fs::read_to_string(file).unwrap();
         assert!(text.contains(&format!("Rust {ours}")), "{file} does not name Rust {ours}");
     }
-    // The compiler of the image is at least this one.
+    // The compiler of the image is at least this version.
     let dockerfile = std::fs::read_to_string("Dockerfile").unwrap();
     let image = dockerfile.split_once("library/rust:").unwrap().1;
     assert!(version(image.split('-').next().unwrap()) >= needed.0, "{image}");

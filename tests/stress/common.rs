@@ -1,4 +1,4 @@
-//! What the fault tests share: environments, the image that a run must leave, and how often to try.
+//! Common parts of the fault tests: environments, the image that a run must leave, and the number of repetitions.
 
 use crate::support::{Database, Run, Server, Snapshot, Variant};
 use std::collections::BTreeSet;
@@ -9,12 +9,12 @@ pub type Env = Vec<(String, String)>;
 pub const URL: &str = "https://ai.example/v1";
 pub const OTHER: &str = "https://ai.example/v2";
 
-/// `make stress` sets STRESS and tries as often as the first number says, `make test` as often as the second.
+/// `make stress` sets STRESS and uses the first number of repetitions, `make test` the second.
 pub fn times(stress: usize, test: usize) -> usize {
     if std::env::var_os("STRESS").is_some() { stress } else { test }
 }
 
-/// So many OpenAI providers, with two keys each.
+/// This number of OpenAI providers, with two keys each.
 pub fn providers(number: usize, url: &str) -> Env {
     let of = |n: usize| {
         [
@@ -32,12 +32,12 @@ pub fn seed(url: &str, env: &Env) -> Run {
     Run::seed().json().database(url).envs(env.iter().cloned())
 }
 
-/// The rows without what differs from run to run: ids, times, transactions. Equal images mean equal rows.
+/// The rows without the parts that differ between runs: ids, times, transactions. Equal images mean equal rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image(BTreeSet<String>);
 
 impl Image {
-    /// Ends the test if an audit row stands there without its row, or a row without its audit row (P8).
+    /// Ends the test if there is an audit row without its row, or a row without its audit row (P8).
     #[track_caller]
     pub fn of(database: &Database) -> Image {
         let rows = Snapshot::of(database);
@@ -45,7 +45,7 @@ impl Image {
         for provider in &rows.providers {
             let sealed =
                 |row: &&serde_json::Value| row["api_key_key_id"].is_string() && row["provider_id"] == provider["id"];
-            // What is encrypted is another text each time.
+            // An encrypted value is a different text each time.
             let keys = match rows.keys.iter().filter(sealed).count() {
                 0 => rows.keys_of(&provider["id"]),
                 number => vec![format!("{number} encrypted")],
@@ -60,7 +60,7 @@ impl Image {
         }
         for row in rows.providers.iter().chain(&rows.keys) {
             let audits = rows.audit.iter().filter(|audit| audit["resource_id"] == row["id"]).count();
-            // What was there before the test was not seeded.
+            // Rows from before the test were not seeded.
             let ours = row["display_name"] != "there before" && row["api_key"] != "there before";
             assert_eq!(audits, usize::from(ours), "audit rows of {row}");
         }
@@ -72,7 +72,7 @@ impl Image {
         Image(lines)
     }
 
-    /// What one undisturbed run leaves in a database like this one.
+    /// The image that one undisturbed run leaves in such a database.
     pub fn after(server: &Server, prepare: &str, env: &Env) -> Image {
         let database = server.database(Variant::Current);
         database.execute(prepare);
@@ -86,12 +86,12 @@ pub const ONE_THERE: &str = "
     insert into ai_providers (type, name, display_name, base_url) values ('openai', 'p0', 'there before', 'https://ai.example/v1');
     insert into ai_provider_keys (provider_id, api_key) select id, 'there before' from ai_providers";
 
-/// Empties the tables, then brings about the state before.
+/// Empties the tables, then prepares the initial state.
 pub fn reset(database: &Database, prepare: &str) {
     database.execute(&format!("truncate ai_providers, ai_provider_keys, audit_logs; {prepare}"));
 }
 
-/// Waits until no backend serves the program any more, and nobody holds an advisory lock.
+/// Waits until no backend serves the program and no session holds an advisory lock.
 #[track_caller]
 pub fn settle(database: &Database) {
     let busy = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'ai-provider-seed'";
@@ -106,7 +106,7 @@ pub fn nothing_locked(database: &Database) {
     assert_eq!(database.json(locks), 0, "an advisory lock is left behind");
 }
 
-/// Asks again and again. The limit only ends a test that would never end.
+/// Polls. The limit only ends a test that would never end.
 #[track_caller]
 pub fn eventually(otherwise: &str, mut so: impl FnMut() -> bool) {
     let limit = Instant::now() + Duration::from_secs(60);

@@ -1,5 +1,5 @@
-//! P1, P2: many at once leave what one leaves; whoever comes between is met without a crash; a lost answer is found out.
-//! And what it costs: round trips.
+//! P1, P2: concurrent runs leave the same as one; a conflicting session causes no crash; a lost answer is followed up.
+//! Also the cost in round trips.
 
 use super::common::{Env, OTHER, URL, nothing_locked, providers};
 use crate::support::{Database, Fault, Finished, PgBouncer, Proxy, Run, Server, Snapshot, Started, Variant};
@@ -9,7 +9,7 @@ fn seed(url: &str, env: &Env) -> Run {
     super::common::seed(url, env).arg("--lock-timeout=50s")
 }
 
-/// One row, one audit row for each provider and each key; nobody holds the lock any more.
+/// One row, and one audit row for each provider and each key; no session holds the lock.
 #[track_caller]
 fn assert_seeded_once(database: &Database, providers: usize) {
     let rows = Snapshot::of(database);
@@ -65,7 +65,7 @@ fn twenty_seeds_of_one_environment_equal_one_seed() {
     assert_eq!(Snapshot::of(&database).changes_since(&before), [""; 0]);
 }
 
-/// Coder's API does not take the lock. Its row is not committed when we read, so our insert runs into it.
+/// Coder's API does not take the lock. Its row is not committed at the read, so the insert runs into it.
 #[test]
 fn provider_created_in_coder_meanwhile_is_respected() {
     for (url, end, code, state) in
@@ -100,7 +100,7 @@ fn wait_until_it_waits(database: &Database, started: &mut Started) {
     }
 }
 
-/// `pg_notify` stands in the statement that is sent in one flight with the commit.
+/// `pg_notify` is in the statement that is sent in one round trip with the commit.
 #[test]
 fn lost_answer_to_the_commit_is_followed_up() {
     for fault in [Fault::DropAfter("pg_notify"), Fault::DropBefore("pg_notify")] {
@@ -136,7 +136,8 @@ fn broken_connection_elsewhere_is_retried() {
     }
 }
 
-/// The insert and its commit may be with the server already, so what counts is: all or nothing, and the next one gets the lock.
+/// The server may already have the insert and its commit, so only this counts: all or nothing, and the next run gets the
+/// lock.
 #[test]
 fn killed_seed_leaves_all_or_nothing_and_no_lock() {
     for end in ["commit", "rollback"] {
@@ -153,7 +154,7 @@ fn killed_seed_leaves_all_or_nothing_and_no_lock() {
         let rows = Snapshot::of(&database);
         assert_eq!(rows.providers.len(), 3);
         match end {
-            // Ours ran into Coder's row and was rolled back whole.
+            // The program's insert ran into Coder's row and was rolled back whole.
             "commit" => assert_eq!((finished.json()["written"] == true, rows.keys.len()), (true, 4)),
             _ => assert_seeded_once(&database, 3),
         }
@@ -177,7 +178,7 @@ fn concurrent_seeds_work_through_pgbouncer() {
     assert_eq!(codes, [0, 3]);
 }
 
-/// The round trips of one run on its one connection.
+/// The round trips of one run on its single connection.
 fn round_trips(database: &Database, run: impl Fn(&str) -> Run, code: i32) -> usize {
     let proxy = Proxy::new().start(Server::shared().port());
     run(&database.url_at(proxy.port(), "postgres", "postgres")).run().expect(code);
@@ -202,7 +203,7 @@ fn round_trips_do_not_grow_with_the_number_of_providers() {
     assert!(of_a_change.iter().all(|trips| *trips == of_a_change[0] && *trips <= 4), "{of_a_change:?}");
 }
 
-/// A type that the database may not know and an encrypted database need more to be read, and still no more than 4.
+/// A type that the database may not know, and encryption, need more reads, but never more than 4 round trips.
 #[test]
 fn longest_run_has_a_fixed_number_of_round_trips() {
     let database = Server::shared().database(Variant::Current);

@@ -1,5 +1,5 @@
-//! P1, P3: the program ends as in a crash before and after every step, and the server is left with all or nothing. The list of
-//! steps comes from the program itself: a statement that is no step fails the first test, a step that no run meets the second.
+//! P1, P3: the program crashes before and after every step, and leaves all or nothing. The list of steps comes from the
+//! program itself: a statement without a step fails the first test, a step that no run reaches fails the second.
 
 use super::common::{Env, Image, ONE_THERE, URL, providers, reset, seed, settle};
 use super::point::Point;
@@ -12,7 +12,7 @@ const KEY: &str = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
 const ENCRYPTED: &str = "insert into dbcrypt_keys (number, active_key_digest, test)
     values (1, '6a193b3', 'JAr/OTfEYiZmArZ/9yZpmeM/KSVCy6eJRZ1/qgKXqonr') on conflict do nothing";
 
-/// Environments and states that take different ways through the code.
+/// Environments and states that take different paths through the code.
 fn ways() -> Vec<(&'static str, &'static str, Env, &'static str)> {
     let azure = |mut env: Env| {
         env[0].1 = "azure".into();
@@ -44,7 +44,7 @@ fn every_statement_is_a_step_and_every_step_is_reached() {
         server.log().lines().filter(ours).count()
     };
     let mut met = BTreeSet::new();
-    // A statement that cannot even be parsed, or stands behind one that failed, is not logged.
+    // A statement that cannot be parsed, or that follows a failed one, is not logged.
     let mut check = |run: Run, code: i32, failing: usize| {
         let point = Point::new();
         let before = statements();
@@ -71,8 +71,8 @@ fn every_statement_is_a_step_and_every_step_is_reached() {
     database.execute(&resolution::openai(resolution::OLD_URL, &["old"]));
     check(take_environment(&database), 0, 0);
     check(run(&database, &providers(1, URL), "").arg("--undescribed=warn"), 0, 0);
-    // A server of version 14 or newer says itself whether it is a standby; an unanswered commit is asked for in
-    // tests/it/resolve_races.rs.
+    // A server of version 14 or newer reports itself whether it is a standby; tests/it/resolve_races.rs tests the query
+    // for an unanswered commit.
     met.extend([Step::Probe, Step::TransactionStatus].map(|step| format!("{step:?}")));
     let all: BTreeSet<String> = Step::ALL.iter().map(|step| format!("{step:?}")).collect();
     assert_eq!(met, all);
@@ -90,7 +90,7 @@ fn crash_around_every_step_leaves_all_or_nothing() {
         let steps = point.steps();
         let after = Image::of(&database);
         assert!(before != after && steps.iter().any(|step| step == "Commit 1"), "{way}: {steps:?}");
-        // Nothing to do takes fewer steps; the same holds for them.
+        // A run with nothing to do has fewer steps; the same holds for them.
         let commit = steps.iter().position(|step| step == "Commit 1").unwrap();
         for (at, step) in steps.iter().enumerate() {
             for edge in ["before", "after"] {
@@ -101,7 +101,7 @@ fn crash_around_every_step_leaves_all_or_nothing() {
                 let committed = at > commit || (at == commit && edge == "after");
                 let expected = if committed { &after } else { &before };
                 assert_eq!(&Image::of(&database), expected, "{way}: {edge} {step}");
-                // One more run brings about what the first would have, and says truly whether it did.
+                // One more run completes the work of the first, and reports truly whether it did.
                 let finished = run(&database, &env, parameters).run().expect(0);
                 assert_eq!(finished.json()["written"], !committed, "{way}: {edge} {step}: {finished}");
                 assert_eq!(Image::of(&database), after, "{way}: {edge} {step}");
@@ -144,7 +144,7 @@ fn crash_around_every_resolve_step_leaves_all_or_nothing() {
     }
 }
 
-/// A row that is missing beside one that changes.
+/// A missing row beside one that changes.
 fn take_environment(database: &Database) -> Run {
     let run = resolution::run("seed", database).arg("--take-environment=all");
     let run =
@@ -184,7 +184,7 @@ fn crash_around_every_take_step_leaves_all_or_nothing() {
     }
 }
 
-/// A bug of ours: exit code 70 whatever `--block-on` says, the place and nothing else, and nothing half-written.
+/// A bug in the program: exit code 70 with any `--block-on`, only the place in the message, and nothing half-written.
 #[test]
 fn panic_names_its_place_and_writes_nothing() {
     let database = Server::shared().database(Variant::Current);

@@ -1,4 +1,4 @@
-//! Any bytes for whatever reads bytes from outside: the corpus, and inputs made from it. fuzz/README.md tells more.
+//! Arbitrary bytes for every reader of external input: the corpus, and inputs made from it. See fuzz/README.md.
 
 #[path = "../../fuzz/targets.rs"]
 mod targets;
@@ -19,7 +19,7 @@ fn fuzz(name: &str) {
     }
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().unwrap());
     let executions = number("FUZZ").unwrap_or(EXECUTIONS as u64) / TARGETS.len() as u64;
-    // The same inputs each time, unless somebody asks for others.
+    // The same inputs each time, unless FUZZ_SEED is set.
     let seed = number("FUZZ_SEED").unwrap_or(executions);
     let mut random = fastrand::Rng::with_seed(seed);
     for _ in 0..executions {

@@ -1,4 +1,4 @@
-//! A barrier for processes: their connections are taken and go no further until all are there.
+//! A barrier for processes: their connections are accepted but held until all are open.
 
 use std::io::copy;
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Before the port `upstream` of this machine; opens when there are `number` connections, and then stays open.
+    /// In front of the port `upstream` of this machine; opens at `number` connections, and then stays open.
     pub fn new(upstream: u16, number: usize) -> Gate {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind a free port");
         let port = listener.local_addr().expect("read the port").port();
@@ -39,7 +39,7 @@ impl Gate {
         self.port
     }
 
-    /// Whether all came: only then was it a race.
+    /// Whether all arrived: only then was it a race.
     pub fn opened(&self) -> bool {
         *self.waiting.0.lock().unwrap() >= self.number
     }

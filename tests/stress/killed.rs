@@ -1,5 +1,5 @@
-//! P1: SIGKILL, a cut connection and a slow network at any moment: the image before or the image after, never one between; one
-//! more run brings it about.
+//! P1: SIGKILL, a cut connection and a slow network at any moment: the image before or after, never one in between; one
+//! more run completes it.
 
 use super::common::{Env, Image, ONE_THERE, URL, eventually, providers, reset, seed, settle, times};
 use crate::support::{Database, Fault, Proxy, Run, Server, Snapshot, Variant};
@@ -25,7 +25,7 @@ fn stage(prepare: &'static str) -> Stage<'static> {
 }
 
 impl Stage<'_> {
-    /// How long an undisturbed run takes, so that the moments are spread over it.
+    /// The duration of an undisturbed run, over which the moments are spread.
     fn usual(&self, run: &Run) -> Duration {
         let took = |_| {
             reset(&self.database, self.prepare);
@@ -65,7 +65,7 @@ fn seed_killed_at_random_leaves_all_or_nothing() {
     println!("killed: {befores} times nothing was written, {afters} times everything");
 }
 
-/// The connection is cut at any moment, again and again: the run itself brings it to its end, and knows what it did.
+/// The connection is cut repeatedly at any moment: the run completes by itself, and knows its own writes.
 #[test]
 fn connection_cut_at_random_leaves_all_or_nothing() {
     let stage = stage("");
@@ -103,8 +103,8 @@ fn one_second_round_trips_complete_in_one_attempt() {
     assert_eq!(proxy.connections(), 1, "no attempt was given up");
 }
 
-/// A half-open connection: what is sent from a statement on gets lost, and nothing comes back. P7: the run ends by wait + lock
-/// timeout + 30 s (the limit below is that and what a busy machine needs to start it).
+/// A half-open connection: from one statement on, everything sent is lost, and nothing comes back. P7: the run ends
+/// within wait + lock timeout + 30 s (the limit below adds the time that a busy machine needs to start it).
 #[test]
 fn half_open_connection_ends_by_the_deadline() {
     let statements = [
@@ -122,7 +122,7 @@ fn half_open_connection_ends_by_the_deadline() {
         let url = stage.database.url_at(proxy.port(), "postgres", "postgres");
         let run = seed(&url, &stage.env).arg("--wait=0").arg("--lock-timeout=1s").limit(Duration::from_secs(36));
         let finished = run.run();
-        // What is open on the server is ended by the server, which hears nothing for five seconds.
+        // The server ends its open transaction after five seconds of silence.
         drop(proxy);
         eventually("a backend is left behind", || {
             stage.database.json("select count(*) from pg_stat_activity where datname = current_database() and application_name = 'ai-provider-seed'") == 0
@@ -141,7 +141,7 @@ fn half_open_connection_ends_by_the_deadline() {
     });
 }
 
-/// A statement that hangs on the server: the run ends in time, and what it then says of its rows holds.
+/// A statement that hangs on the server: the run ends in time, and its report about its rows is true.
 #[test]
 fn hanging_insert_ends_by_the_deadline() {
     if times(1, 0) == 0 {

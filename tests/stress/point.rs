@@ -16,7 +16,7 @@ impl Point {
         self.directory.path()
     }
 
-    /// Writes down which steps the run meets.
+    /// Records the steps that the run reaches.
     pub fn traced(&self, run: Run) -> Run {
         run.env("FAILPOINT_DIR", self.path())
     }
@@ -43,7 +43,7 @@ impl Point {
         self.at(edge, step, "hold", run)
     }
 
-    /// Whether the run stands at its point.
+    /// Whether the run is held at its point.
     pub fn reached(&self) -> bool {
         self.path().join("reached").exists()
     }

@@ -1,5 +1,5 @@
-//! P1, P7: what happens to the server, or on it, while a run stands at a step: restarts, terminated backends, a frozen holder
-//! of the lock, limits, a fail-over. Each run ends with the right outcome, and rows are there whole and once.
+//! P1, P7: events at the server while a run is held at a step: restarts, terminated backends, a frozen lock holder,
+//! limits, a fail-over. Each run ends with the right outcome, and its rows exist whole and once.
 
 use super::common::{Env, Image, URL, eventually, providers, reset, seed, settle, times, written};
 use super::point::Point;
@@ -27,7 +27,7 @@ fn places(steps: &[String]) -> Vec<(&str, &str)> {
     both.enumerate().filter(|(n, _)| times(1, 0) == 1 || n % 4 == 1 || n % 4 == 2).map(|(_, place)| place).collect()
 }
 
-/// Runs until the step, lets `happen`, and goes on to the end.
+/// Runs until the step, lets `happen` run, and continues to the end.
 fn meanwhile(run: Run, (edge, step): (&str, &str), happen: impl FnOnce()) -> Finished {
     let point = Point::new();
     let mut started = point.hold(edge, step, run).start();
@@ -37,7 +37,7 @@ fn meanwhile(run: Run, (edge, step): (&str, &str), happen: impl FnOnce()) -> Fin
     started.wait()
 }
 
-/// Nobody else wrote, so whatever happened in between, this run made the rows and says so.
+/// No other session wrote, so this run made the rows in any case and says so.
 #[track_caller]
 fn made_it(database: &Database, finished: Finished, after: &Image, what: &str) {
     let finished = finished.expect(0);
@@ -84,7 +84,7 @@ fn terminated_backend_at_every_step_leaves_all_or_nothing() {
     }
 }
 
-/// The holder of the lock is a seeder that stands still, dies, or loses its backend; another one waits for the lock.
+/// The holder of the lock is a seeder that is frozen, dies, or loses its backend; another one waits for the lock.
 #[test]
 fn waiter_outlasts_a_stuck_lock_holder() {
     let server = Server::shared();
@@ -115,7 +115,7 @@ fn waiter_outlasts_a_stuck_lock_holder() {
             }
             let held = holder.wait();
             if what != "killed" {
-                // It lost its transaction, looked again, and found what the other had made.
+                // It lost its transaction, read again, and found the other's rows.
                 let held = held.expect(0);
                 assert_eq!(held.json()["written"], false, "{what}: {held}");
                 assert_eq!(held.json()["providers"][0]["state"], "in_sync", "{what}: {held}");
@@ -134,14 +134,14 @@ fn killed_waiter_leaves_no_waiting_backend() {
     let waiting = format!("{BACKENDS} and wait_event = 'advisory'");
     eventually("they never waited", || database.json(&waiting) == 5);
     waiters.iter_mut().for_each(Started::kill);
-    // The lock is still held: only a server that looks after its clients can have noticed.
+    // The lock is still held: only a server that checks its clients can have noticed.
     eventually("a ghost waits for the lock", || database.json(BACKENDS) == 0);
     holder.batch_execute("rollback").unwrap();
     assert!(Snapshot::of(&database).providers.is_empty());
 }
 
-/// Errors of the server while it writes: at the statement, and at the commit. A trigger raises the error of a full disk, since a
-/// disk cannot be filled everywhere that tests run.
+/// Errors of the server while it writes: at the statement, and at the commit. A trigger raises the error of a full disk,
+/// since tests cannot fill a disk everywhere.
 #[test]
 fn full_disk_at_insert_or_commit_leaves_nothing() {
     for (table, when) in [
@@ -185,7 +185,7 @@ fn connection_limit_of_a_role_is_retried() {
     assert_eq!(started.wait().expect(0).json()["written"], true);
 }
 
-/// Our limits of time hold within our transaction, whatever the role's are.
+/// The program's time limits hold within its transaction, whatever limits the role has.
 #[test]
 fn timeouts_of_a_role_do_not_matter() {
     let database = Server::shared().database(Variant::Current);
@@ -212,7 +212,7 @@ fn read_only_switch_at_every_step_leaves_all_or_nothing() {
             .batch_execute(&format!("alter system set default_transaction_read_only = {value}"))
             .unwrap();
         database.execute("select pg_reload_conf()");
-        // The helpers connect with a value of their own, so somebody else is asked.
+        // The helpers connect with their own value, so a separate client is used.
         let mut client = ::postgres::Client::connect(&database.url(), ::postgres::NoTls).unwrap();
         eventually("the setting never came", || {
             client.query_one("show default_transaction_read_only", &[]).unwrap().get::<_, String>(0) == value
@@ -226,7 +226,7 @@ fn read_only_switch_at_every_step_leaves_all_or_nothing() {
             set("off");
             let run = seed(&database.url(), &env).arg("--wait=0").limit(Duration::from_secs(60));
             let finished = meanwhile(run, (edge, step), || set("on"));
-            // A transaction that has begun goes on as it was.
+            // A transaction that has begun is not affected.
             match finished.code {
                 0 => assert_eq!(Image::of(&database), after, "{edge} {step}: {finished}"),
                 _ => {
@@ -239,7 +239,7 @@ fn read_only_switch_at_every_step_leaves_all_or_nothing() {
     set("off");
 }
 
-/// A standby is asked, and becomes the primary in the middle.
+/// The standby is queried, and is promoted in between.
 #[test]
 fn standby_promotion_at_a_step_is_survived() {
     let env = providers(2, URL);
@@ -262,7 +262,7 @@ fn standby_promotion_at_a_step_is_survived() {
     }
 }
 
-/// Two seeders stand at every pair of steps in turn, and go on together.
+/// Two seeders are held at every pair of steps in turn, and continue together.
 #[test]
 fn two_seeds_at_every_pair_of_steps_equal_one_seed() {
     let server = Server::shared();

@@ -1,14 +1,14 @@
-//! P1, P2: up to 200 processes, released at one moment, leave what one of them would have left.
+//! P1, P2: up to 200 processes, released at one moment, leave the same as one of them.
 
 use super::common::{Env, Image, OTHER, URL, nothing_locked, providers, reset, seed, times, written};
 use super::gate::Gate;
 use crate::support::{Database, Finished, Options, PgBouncer, Run, Server, Started, Variant};
 use std::time::Duration;
 
-/// All take the same environment, or every second one another.
+/// All use the same environment, or two alternate.
 fn race(database: &Database, upstream: u16, number: usize, environments: &[Env]) -> Vec<Finished> {
     let gate = Gate::new(upstream, number);
-    // A password costs time, and a pooler in between checks one after the other.
+    // Checking a password takes time, and a pooler in between checks them one after another.
     let url = database.url_at(gate.port(), "postgres", "postgres") + "&connect_timeout=90";
     let run = |n: usize| {
         let run = seed(&url, &environments[n % environments.len()]);

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// The directory that holds `bin/postgres` of this version ("15" is the newest 15.x there was when it was first asked for).
+/// The directory with `bin/postgres` of this version ("15" means the newest 15.x at the first request).
 ///
 /// Any number of processes may call this at once: one fetches, the others wait for it.
 pub fn home(version: &str) -> PathBuf {
@@ -24,10 +24,10 @@ pub fn home(version: &str) -> PathBuf {
 }
 
 fn fetch(version: &str, cache: &Path, home: &Path) {
-    // At once: what `eprintln!` writes is shown only once a test has failed.
+    // Written at once: `eprintln!` output is shown only once a test has failed.
     let _ = writeln!(std::io::stderr(), "fetching Postgres {version}, once; it is kept in {}", cache.display());
     let wanted = format!("={version}").parse().expect("POSTGRES_VERSION is a version such as 15 or 15.6.0");
-    // A directory of its own, renamed when complete: whoever dies on the way leaves nothing that looks finished.
+    // A separate directory, renamed when complete: an interrupted process leaves nothing that looks finished.
     let partial = tempfile::Builder::new().prefix(".partial-").tempdir_in(cache).expect("create a directory");
     let unpacked = partial.path().join("postgres");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("start tokio");
@@ -42,7 +42,7 @@ fn fetch(version: &str, cache: &Path, home: &Path) {
     fs::rename(&unpacked, home).expect("put the binaries in place");
 }
 
-/// Where cargo puts what it builds.
+/// Cargo's build directory.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"), PathBuf::from)
@@ -54,7 +54,8 @@ fn cache() -> PathBuf {
     if user::enterable(&cache) {
         return cache;
     }
-    // We are root in a tree that only root can enter (/root, say), so the server's user could not start these binaries.
+    // This process is root in a tree that only root can enter (for example /root), so the server's user could not start
+    // these binaries.
     let cache = std::env::temp_dir().join("ai-provider-seed-postgres");
     fs::create_dir_all(&cache).expect("create a cache in the temporary directory");
     assert_eq!(user::owner(&cache), 0, "{} belongs to someone else", cache.display());

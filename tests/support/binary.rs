@@ -1,4 +1,4 @@
-//! Runs the built program as a user would: a process with exactly the environment that the test says.
+//! Runs the built program as a user would: a process with exactly the environment of the test.
 
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
@@ -47,7 +47,7 @@ impl Run {
         self.arg("--output").arg("json")
     }
 
-    /// Takes back `--output json`.
+    /// Removes `--output json`.
     pub fn with_text(mut self) -> Self {
         self.args.retain(|word| word != "--output" && word != "json");
         self
@@ -62,7 +62,7 @@ impl Run {
         args.into_iter().fold(self, Run::arg)
     }
 
-    /// What an argument begins with, instead of this.
+    /// Replaces the argument that begins with this text.
     pub fn replacing(mut self, beginning: &str, by: &str) -> Self {
         for arg in &mut self.args {
             if let Some(rest) = arg.to_str().and_then(|text| text.strip_prefix(beginning)) {
@@ -83,7 +83,7 @@ impl Run {
         self
     }
 
-    /// Takes back what `env` gave.
+    /// Removes a variable that `env` set.
     pub fn without(mut self, name: &str) -> Self {
         self.env.retain(|(given, _)| given != name);
         self
@@ -98,7 +98,7 @@ impl Run {
         self.env("CODER_PG_CONNECTION_URL", url.as_ref())
     }
 
-    /// What it reads on standard input; without this, nothing.
+    /// The text of its standard input; without this, none.
     pub fn stdin(mut self, text: impl Into<String>) -> Self {
         self.stdin = Some(text.into());
         self
@@ -110,14 +110,14 @@ impl Run {
         self
     }
 
-    /// How long it may take (60 s) before it is killed and the test fails.
+    /// The time limit (60 s), after which it is killed and the test fails.
     pub fn limit(mut self, limit: Duration) -> Self {
         self.limit = limit;
         self
     }
 
-    /// How many MiB it may allocate: beyond that the kernel refuses, and the program ends by a signal. What counts is every
-    /// private writable page that it asks for, so it never needs more than this; the pages of its own file are beside it.
+    /// The MiB that it may allocate: beyond that the kernel refuses, and the program ends by a signal. Every private
+    /// writable page that it requests counts; the pages of its own file do not.
     pub fn memory(mut self, mebibytes: usize) -> Self {
         self.memory = Some(mebibytes);
         self
@@ -128,7 +128,7 @@ impl Run {
         self.start().wait()
     }
 
-    /// Starts it, for tests that do something meanwhile.
+    /// Starts it, for tests that act in the meantime.
     pub fn start(&self) -> Started {
         let mut command = match (self.memory, self.under.split_first()) {
             (None, None) => Command::new(program()),
@@ -147,7 +147,7 @@ impl Run {
         command.args(&self.args).env_clear().envs(self.env.iter().cloned());
         command.stdin(if self.stdin.is_some() { Stdio::piped() } else { Stdio::null() });
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        // Created before, as the kubelet does.
+        // Created before, as by the kubelet.
         let termination_log = self.termination_log.then(|| tempfile::NamedTempFile::new().expect("create a file"));
         if let Some(file) = &termination_log {
             command.env("AI_PROVIDER_SEED_TERMINATION_LOG", file.path());
@@ -165,7 +165,7 @@ impl Run {
     }
 }
 
-/// A run that goes on.
+/// A running process.
 pub struct Started {
     child: Child,
     stdout: JoinHandle<Vec<u8>>,
@@ -184,7 +184,7 @@ impl Started {
         self.child.try_wait().expect("ask for the end").is_some()
     }
 
-    /// SIGKILL. `wait` afterwards gives what it had printed, with `code` -1.
+    /// SIGKILL. A later `wait` returns the output so far, with `code` -1.
     pub fn kill(&mut self) {
         self.child.kill().expect("kill the program");
     }
@@ -224,10 +224,10 @@ impl Started {
     }
 }
 
-/// What a run left behind.
+/// The results of a run.
 #[derive(Clone, Debug)]
 pub struct Finished {
-    /// The exit code; -1 when a signal ended it.
+    /// The exit code; -1 if a signal ended it.
     pub code: i32,
     pub stdout: String,
     pub stderr: String,
@@ -243,7 +243,7 @@ impl Finished {
             .unwrap_or_else(|error| panic!("standard output is not JSON: {error}\n{self}"))
     }
 
-    /// Ends the test with everything printed unless the exit code is this one.
+    /// Ends the test with the whole output unless the exit code is this one.
     #[track_caller]
     pub fn expect(self, code: i32) -> Self {
         assert!(self.code == code, "exit code {} instead of {code}\n{self}", self.code);
@@ -257,7 +257,7 @@ impl Finished {
         entries.iter().map(|entry| entry["code"].as_str().expect("a code is a string").to_owned()).collect()
     }
 
-    /// Every place where the program may have printed something: for looking for secrets.
+    /// All output of the program, to search for secrets.
     pub fn everything(&self) -> String {
         [&self.stdout, &self.stderr, self.termination.as_deref().unwrap_or_default()].join("\n")
     }

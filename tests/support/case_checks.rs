@@ -1,4 +1,4 @@
-//! What must be true after a step of a case. Each check returns what is wrong, in words.
+//! Conditions that must hold after a step of a case. Each check returns its failures, in words.
 
 use super::cases::{Env, Prediction};
 use super::{Finished, Snapshot};
@@ -14,11 +14,11 @@ pub struct Expect {
     pub warnings: Vec<Warning>,
     #[serde(default)]
     pub conflicting: Vec<String>,
-    /// The fields of all conflicts, those that do not block too.
+    /// The fields of all conflicts, including those that do not block.
     pub fields: Option<Vec<String>>,
-    /// Live rows that no variable describes, as they are listed.
+    /// Live rows that no variable describes, in the listed form.
     pub undescribed: Option<Vec<String>>,
-    /// Every row afterwards; a field left out is not checked.
+    /// Every row afterwards; a missing field is not checked.
     pub providers: Option<Vec<Map<String, Value>>>,
 }
 
@@ -93,7 +93,7 @@ pub fn check_run(finished: &Finished, expect: &Expect) -> Vec<String> {
     wrong
 }
 
-/// What `diff` said just before is what `seed` then did.
+/// The prediction of `diff` just before equals the result of `seed`.
 pub fn check_agreement(diff: &Finished, seed: &Finished, before: &Snapshot, after: &Snapshot) -> Vec<String> {
     let mut wrong = Vec::new();
     let (said, did) = (diff.json(), seed.json());
@@ -106,7 +106,7 @@ pub fn check_agreement(diff: &Finished, seed: &Finished, before: &Snapshot, afte
             said["outcome"], diff.code
         ));
     }
-    // Of rows that no variable describes a seed says nothing by default.
+    // By default a seed does not report rows that no variable describes.
     let told = |json: &Value, list: &str| {
         let all = json[list].as_array().cloned().unwrap_or_default();
         all.into_iter().filter(|told| told["code"] != "undescribed_provider").collect::<Vec<_>>()
@@ -123,7 +123,7 @@ pub fn check_agreement(diff: &Finished, seed: &Finished, before: &Snapshot, afte
     wrong
 }
 
-/// What was predicted from a pod template is what `diff` says of the same environment, and what `seed` then did.
+/// The prediction from a pod template equals the result of `diff` with the same environment, and the result of `seed`.
 pub fn check_prediction(prediction: &Prediction, diff: &Finished, seed: &Finished) -> Vec<String> {
     let mut wrong = Vec::new();
     let (diff, seed) = (diff.json(), seed.json());
@@ -147,7 +147,7 @@ pub fn check_prediction(prediction: &Prediction, diff: &Finished, seed: &Finishe
         let capital = |part: &str| part[..1].to_uppercase() + &part[1..];
         word.split('_').filter(|part| !part.is_empty()).map(capital).collect()
     };
-    // Neither is told where nothing was read.
+    // Neither is reported if nothing was read.
     if !["InvalidEnvironment", "DatabaseUnusable"].contains(&prediction.reason.as_str()) {
         let conflicts: Vec<_> =
             list("conflicts").iter().map(|c| (text(&c["id"]), text(&c["provider"]), text(&c["field"]))).collect();
@@ -166,7 +166,7 @@ pub fn check_prediction(prediction: &Prediction, diff: &Finished, seed: &Finishe
     wrong
 }
 
-/// The rows after all seeds of a step, and that what each printed about its own writing is true.
+/// The rows after all seeds of a step, and the truth of each seed's report about its own writes.
 pub fn check_rows(before: &Snapshot, after: &Snapshot, seeds: &[Finished], expect: &Expect) -> Vec<String> {
     let changes = after.changes_since(before);
     let mut wrong: Vec<String> = changes
@@ -222,7 +222,7 @@ fn check_providers(after: &Snapshot, expected: &[Map<String, Value>]) -> Vec<Str
     wrong
 }
 
-/// A stored row in the words of the case file.
+/// A stored row in terms of the case file.
 fn comparable(after: &Snapshot, row: &Value) -> Value {
     let mut keys = after.keys_of(&row["id"]);
     keys.sort();
@@ -268,7 +268,7 @@ fn check_audit(providers: &[Value], keys: &[Value], audit: &[Value]) -> Vec<Stri
                 wrong.push(format!("audit row of {kind} {target}: {field} is {} instead of {value}", audit[field]));
             }
         }
-        // Without what Coder's own table of audited fields leaves out.
+        // Without the columns that Coder's own table of audited fields leaves out.
         let expected: &[&str] = match kind {
             "ai_provider" => &["base_url", "display_name", "enabled", "id", "name", "settings", "type"],
             _ => &["api_key", "id", "provider_id"],
@@ -294,7 +294,8 @@ fn check_audit(providers: &[Value], keys: &[Value], audit: &[Value]) -> Vec<Stri
     wrong
 }
 
-/// No value of eight or more characters of a variable with KEY or SECRET in its name, nor one of its elements.
+/// No value of eight or more characters of a variable with KEY or SECRET in its name, nor any of its elements, was
+/// printed.
 pub fn check_secrets(finished: &Finished, env: &Env) -> Vec<String> {
     let printed = finished.everything();
     let secret = |name: &str| ["KEY", "SECRET"].iter().any(|word| name.to_uppercase().contains(word));

@@ -1,4 +1,4 @@
-//! The case file: the whole way from an environment to rows, run through the built program.
+//! The case file: the whole path from an environment to rows, run through the built program.
 
 use super::case_checks::{Expect, check_agreement, check_prediction, check_rows, check_run, check_secrets};
 use super::{Database, Finished, Run, Server, Snapshot, Variant, roles};
@@ -17,9 +17,9 @@ struct Case {
     id: String,
     schema: String,
     compare_credentials: String,
-    /// `--compare-settings`; not given: its default.
+    /// `--compare-settings`; without it, the default.
     compare_settings: Option<String>,
-    /// `--undescribed`; not given: each command's own default.
+    /// `--undescribed`; without it, each command's own default.
     undescribed: Option<String>,
     env: Env,
     prior: Vec<Row>,
@@ -67,7 +67,7 @@ struct Row {
     base_url: String,
     enabled: bool,
     display_name: String,
-    /// Only where the schema has the column.
+    /// Only if the schema has the column.
     icon: Option<String>,
     settings: Value,
     deleted: bool,
@@ -92,10 +92,10 @@ struct DbcryptKey {
     test: String,
 }
 
-/// As whom the program connects. The checks always look as a superuser.
+/// The role that the program connects as. The checks always use a superuser.
 #[derive(Clone, Copy)]
 pub struct ConnectAs {
-    /// Makes what this role needs in a new database, such as grants.
+    /// Creates what this role needs in a new database, such as grants.
     pub prepare: fn(&Database),
     /// Whether `prepare` comes before Coder has created its tables (default privileges) or after.
     pub before_tables: bool,
@@ -103,7 +103,7 @@ pub struct ConnectAs {
     pub seed: fn(&Database) -> String,
     /// The URL of `diff`, which only reads.
     pub diff: fn(&Database) -> String,
-    /// What else must be true at the end of the case of this id; what is wrong, in words.
+    /// Further conditions at the end of the case with this id; returns failures, in words.
     pub finally: fn(&str, &Database, &Env) -> Vec<String>,
 }
 
@@ -115,7 +115,7 @@ impl ConnectAs {
         diff: |database| database.url(),
         finally: |_, _, _| Vec::new(),
     };
-    /// The roles of deploy/postgres/role.sql, run when the tables are there.
+    /// The roles of deploy/postgres/role.sql, which runs after the tables exist.
     pub const SMALL_ROLES: ConnectAs = ConnectAs {
         prepare: |database| database.grant_roles(),
         before_tables: false,
@@ -127,11 +127,11 @@ impl ConnectAs {
     pub const SMALL_ROLES_BEFORE_TABLES: ConnectAs = ConnectAs { before_tables: true, ..Self::SMALL_ROLES };
 }
 
-/// Somebody who says, before a seed, what it will do: environment, URL of the database, value of `--compare-credentials`.
-/// None: it cannot be asked about this environment.
+/// Predicts the result of a seed from environment, URL of the database, value of `--compare-credentials`. None: no
+/// prediction is possible for this environment.
 pub type Predict<'a> = &'a (dyn Fn(&Env, &str, &str) -> Option<Prediction> + Sync);
 
-/// In the words of the status of an AIProviderSeed.
+/// In terms of the status of an AIProviderSeed.
 #[derive(Debug)]
 pub struct Prediction {
     pub reason: String,
@@ -140,12 +140,12 @@ pub struct Prediction {
     pub warnings: Vec<String>,
 }
 
-/// Runs every case; ends the test with all that is wrong with all of them.
+/// Runs every case; ends the test with the failures of all cases.
 pub fn run_all(connect_as: ConnectAs) {
     run_all_with(connect_as, &|_, _, _| None);
 }
 
-/// The same, and what somebody predicts must come true.
+/// The same, and the predictions must come true.
 pub fn run_all_with(connect_as: ConnectAs, predict: Predict) {
     let cases: Vec<Case> = serde_json::from_str(include_str!("../data/cases.json")).expect("read cases.json");
     assert_eq!(cases.len(), 213, "cases were lost");
@@ -153,7 +153,7 @@ pub fn run_all_with(connect_as: ConnectAs, predict: Predict) {
     let next = AtomicUsize::new(0);
     let work = || {
         while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-            // A panic (no JSON, a time limit) must not hide what is wrong with the cases after it.
+            // A panic (no JSON, a time limit) must not hide failures in later cases.
             let run = std::panic::catch_unwind(AssertUnwindSafe(|| case.run(connect_as, predict)));
             let wrong = run.unwrap_or_else(|panic| vec![panic_text(&*panic)]);
             if !wrong.is_empty() {
@@ -222,7 +222,7 @@ impl Case {
         wrong
     }
 
-    /// diff, then `count` seeds at once, then one more seed, with all that must be true after each.
+    /// diff, then `count` seeds at once, then one more seed, with all conditions after each.
     fn seed(
         &self,
         database: &Database,
@@ -232,7 +232,7 @@ impl Case {
         count: usize,
         predict: Predict,
     ) -> Vec<String> {
-        // As a variable, since whoever predicts sees the environment alone.
+        // As a variable, since the prediction sees only the environment.
         let mut env = env.clone();
         env.extend(self.compare_settings.iter().map(|word| ("AI_PROVIDER_SEED_COMPARE_SETTINGS".into(), word.clone())));
         let env = &env;
@@ -309,7 +309,7 @@ fn insert_key(client: &mut postgres::Client, provider: &str, key: &str, key_id: 
     client.execute(insert, &[&provider, &key, &key_id]).unwrap();
 }
 
-/// As Coder's API does it: the key rows stay.
+/// As Coder's API does: the key rows stay.
 fn soft_delete(client: &mut postgres::Client, name: &str) -> Vec<String> {
     let delete =
         "update ai_providers set deleted = true, enabled = false, updated_at = now() where name = $1 and not deleted";

@@ -58,7 +58,7 @@ impl Authority {
     }
 }
 
-/// As `openssl req -x509` makes them (then it is a CA), or as one that is none.
+/// As `openssl req -x509` makes it (then it is a CA), or one that is not a CA.
 pub fn self_signed(hosts: &[&str], is_ca: bool) -> Pair {
     let mut params = params("server", hosts);
     if is_ca {
@@ -68,8 +68,8 @@ pub fn self_signed(hosts: &[&str], is_ca: bool) -> Pair {
     Pair { certificates: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
 }
 
-/// As older `openssl x509 -req` makes them: version 1, without any extension. rcgen makes only version 3, so this takes one
-/// apart, leaves out version and extensions, and signs what is left.
+/// As older `openssl x509 -req` makes it: version 1, without any extension. rcgen makes only version 3, so this decodes
+/// one, removes version and extensions, and signs the rest.
 pub fn version_one() -> Pair {
     let key = KeyPair::generate().unwrap();
     let der = params("server", &[]).self_signed(&key).unwrap().der().to_vec();
@@ -101,7 +101,7 @@ fn between(mut params: CertificateParams, (from, to): (i32, i32)) -> Certificate
     params
 }
 
-/// Of a DER element: the length of its header and of the whole.
+/// The length of a DER element's header and of the whole element.
 fn measure(der: &[u8]) -> (usize, usize) {
     let first = usize::from(der[1]);
     if first < 0x80 {

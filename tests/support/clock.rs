@@ -1,4 +1,4 @@
-//! A clock that jumps, for one process: libfaketime stands between it and the real one.
+//! A clock that jumps, for one process: libfaketime replaces the real one.
 
 use super::Run;
 use std::path::PathBuf;
@@ -22,9 +22,9 @@ impl Clock {
         Some(clock)
     }
 
-    /// To so far from the real time: `+2d`, `-2d`, `+0`. The time that only counts on, which timers use, is the real one.
+    /// Sets the offset from the real time: `+2d`, `-2d`, `+0`. Timers use the monotonic clock, which stays real.
     pub fn jump(&self, offset: &str) {
-        // In one step: whoever reads it meanwhile sees the one or the other.
+        // In one step, so that a concurrent reader sees either the old or the new offset.
         let new = self.file.path().with_extension("new");
         std::fs::write(&new, format!("{offset}\n")).expect("write the offset");
         std::fs::rename(&new, self.file.path()).expect("put the offset in place");

@@ -18,14 +18,14 @@ pub struct Controller {
 }
 
 impl Controller {
-    /// Looks at the namespace, as one who may do everything, and is ready.
+    /// Starts it for the namespace with all permissions, and waits until it is ready.
     pub fn start(namespace: &Namespace) -> Self {
         let controller = Controller::start_as(namespace.kubeconfig(), &[]);
         controller.wait_ready();
         controller
     }
 
-    /// The same, and it may write to databases.
+    /// The same, with permission to write to databases.
     pub fn writing(namespace: &Namespace) -> Self {
         let controller = Controller::start_as(namespace.kubeconfig(), &["--allow-writes"]);
         controller.wait_ready();
@@ -51,12 +51,12 @@ impl Controller {
         eventually("the controller is ready", || (self.get("/readyz")?.0 == 200).then_some(()));
     }
 
-    /// Of probes and metrics.
+    /// The address of probes and metrics.
     pub fn address(&self) -> (&'static str, u16) {
         ("127.0.0.1", self.port)
     }
 
-    /// KiB that it had in memory at most, the pages of its own file among them.
+    /// Its peak memory in KiB, including the pages of its own file.
     pub fn peak_memory(&self) -> usize {
         let id = self.id();
         let status = std::fs::read_to_string(format!("/proc/{id}/status")).expect("read the status of the process");
@@ -83,7 +83,7 @@ impl Controller {
         Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
     }
 
-    /// The sum of all samples of a metric whose line begins so.
+    /// The sum of all samples whose line begins with this text.
     pub fn metric(&self, start: &str) -> f64 {
         let text = self.get("/metrics").expect("there are metrics").1;
         let samples = text.lines().filter(|line| line.starts_with(start));
@@ -95,7 +95,7 @@ impl Controller {
         self.started.as_ref().expect("it runs until now").signal(name);
     }
 
-    /// Asks it to end, and waits for that.
+    /// Ends it and waits.
     pub fn stop(mut self) -> Finished {
         let started = self.started.take().expect("it runs until now");
         started.signal("TERM");
@@ -108,7 +108,7 @@ impl Controller {
         started.wait()
     }
 
-    /// Its end, which comes by itself.
+    /// Waits for it to end by itself.
     pub fn wait(mut self) -> Finished {
         self.started.take().expect("it runs until now").wait()
     }
@@ -140,7 +140,7 @@ pub fn secret(name: &str, data: Value) -> Value {
     json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": data})
 }
 
-/// A Secret that says by which resource the controller may write to its database.
+/// A Secret that permits writes to its database for this resource.
 pub fn writable(by: &str, name: &str, data: Value) -> Value {
     let mut secret = secret(name, data);
     secret["metadata"]["annotations"] = json!({"aiproviders.dev/writable-by": by});
@@ -151,7 +151,7 @@ pub fn seed(name: &str, spec: Value) -> Value {
     json!({"apiVersion": "aiproviders.dev/v1alpha1", "kind": "AIProviderSeed", "metadata": {"name": name}, "spec": spec})
 }
 
-/// The resource as it is now.
+/// The current resource.
 pub fn get(namespace: &Namespace, name: &str) -> AIProviderSeed {
     let api: Api<AIProviderSeed> = namespace.api();
     block_on(api.get(name)).expect("get the resource")
@@ -205,7 +205,7 @@ pub fn decide(namespace: &Namespace, name: &str, value: &str) {
     namespace.kubectl(&["annotate", "--overwrite", &format!("aps/{name}"), &annotation]).ok();
 }
 
-/// The status once it has this condition for this reason.
+/// The status once it has this condition with this reason.
 #[track_caller]
 pub fn condition(namespace: &Namespace, name: &str, kind: &str, reason: &str) -> AIProviderSeedStatus {
     let mut last = None;
@@ -223,9 +223,9 @@ pub fn message(status: &AIProviderSeedStatus, kind: &str) -> String {
     status.conditions.iter().find(|c| c.type_ == kind).map(|c| c.message.clone()).unwrap_or_default()
 }
 
-/// Asks for a check now, and waits until it is done.
+/// Requests a check and waits until it is done.
 pub fn check_now(namespace: &Namespace, name: &str) {
-    // The next of this resource, because what kubectl shows of it is compared with a file.
+    // The next number for this resource, because kubectl's output is compared with a file.
     let last = get(namespace, name).status.and_then(|status| status.last_handled_reconcile_at);
     let number = last.and_then(|token| token.strip_prefix("token-")?.parse::<u32>().ok()).unwrap_or_default();
     let token = format!("token-{}", number + 1);

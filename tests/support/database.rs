@@ -1,4 +1,4 @@
-//! A database per test, copied from a template with Coder's tables.
+//! A separate database per test, copied from a template with Coder's tables.
 
 use super::postgres::Server;
 use serde_json::Value;
@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 /// The tables in a new database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Variant {
-    /// Nothing at all, as before Coder's first start.
+    /// No tables, as before Coder's first start.
     Empty,
     /// The first release with the tables: labels openai and anthropic, no icon column.
     Initial,
@@ -18,7 +18,7 @@ pub enum Variant {
 const INITIAL: &str = include_str!("../data/schema-initial.sql");
 const CURRENT: &str = include_str!("../data/schema-current.sql");
 
-/// One that `Server::database` made is dropped with everything in it when this goes out of scope.
+/// A database from `Server::database` is dropped with all its content when this goes out of scope.
 pub struct Database<'a> {
     server: &'a Server,
     name: String,
@@ -29,13 +29,13 @@ impl Server {
     /// A new database.
     pub fn database(&self, variant: Variant) -> Database<'_> {
         let template = self.template(variant);
-        // As long as `coder`, because what the program prints is wrapped, and pages show it with that name.
+        // As long as `coder`, because the program wraps its output, and the pages show that name.
         let name = format!("d{:04}", self.databases.fetch_add(1, Ordering::Relaxed));
         self.attach("postgres").execute(&format!("create database {name} template {template}"));
         Database { server: self, name, ours: true }
     }
 
-    /// A database that is there already, such as on a standby: `standby.attach(database.name())`.
+    /// An existing database, such as on a standby: `standby.attach(database.name())`.
     pub fn attach(&self, name: &str) -> Database<'_> {
         Database { server: self, name: name.into(), ours: false }
     }
@@ -73,12 +73,12 @@ impl Database<'_> {
         format!("postgres://{user}:{password}@127.0.0.1:{port}/{}?sslmode=disable", self.name)
     }
 
-    /// A connection of the helpers; held open it can hold a lock or a transaction, or listen.
+    /// A connection of the helpers, to hold a lock or a transaction, or to listen.
     pub fn client(&self) -> ::postgres::Client {
         self.server.client(&self.name)
     }
 
-    /// Somebody who holds the lock for seeding, until dropped.
+    /// A session that holds the lock for seeding until it is dropped.
     pub fn lock(&self) -> ::postgres::Client {
         let mut holder = self.client();
         holder.batch_execute("begin; select pg_advisory_xact_lock(10)").expect("take the lock");
@@ -95,8 +95,8 @@ impl Database<'_> {
         json(&mut self.client(), &format!("({query})"))
     }
 
-    /// Creates the tables now, as Coder does at its start. With `Variant::Current` after `Variant::Initial` was there,
-    /// use `upgrade`.
+    /// Creates the tables now, as Coder does at its start. With `Variant::Current` after `Variant::Initial`, use
+    /// `upgrade`.
     pub fn create_tables(&self, variant: Variant) {
         if variant != Variant::Empty {
             self.execute(INITIAL);

@@ -1,4 +1,4 @@
-//! A proxy before Postgres that can keep its notifications to itself, as one does that holds a dead connection: all else passes.
+//! A proxy in front of Postgres that can withhold notifications, like one with a dead connection: everything else passes.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -16,11 +16,11 @@ struct State {
     kept: AtomicUsize,
 }
 
-/// Tells of a notification.
+/// The type of a notification message.
 const NOTIFICATION: u8 = b'A';
 
 impl DeafProxy {
-    /// Its threads end with the process, and those of a connection with it. Without TLS only.
+    /// Its threads end with the process, and those of a connection with the connection. Without TLS only.
     pub fn start(upstream: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind a free port");
         let port = listener.local_addr().expect("read the port").port();
@@ -52,13 +52,13 @@ impl DeafProxy {
         self.state.deaf.store(deaf, Ordering::SeqCst);
     }
 
-    /// How many notifications it kept.
+    /// The number of withheld notifications.
     pub fn kept(&self) -> usize {
         self.state.kept.load(Ordering::SeqCst)
     }
 }
 
-/// Message by message: a byte that tells its kind, a length that counts itself, the rest.
+/// Message by message: a type byte, a length that includes itself, the rest.
 fn forward(mut server: TcpStream, mut client: &TcpStream, state: &State) -> io::Result<()> {
     loop {
         let mut header = [0; 5];

@@ -1,4 +1,5 @@
-//! A server that says what a test wants, where no real one does: before the session is ready, in the protocol's own form.
+//! A server that sends what a test needs and no real server sends: before the session is ready, in the protocol's own
+//! form.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -8,7 +9,7 @@ pub fn answering(answer: Vec<u8>) -> u16 {
     serve(move |mut stream| {
         if start_up(&mut stream).is_some() {
             let _ = stream.write_all(&answer);
-            // What is unread when a socket closes resets the connection, and the answer with it.
+            // Closing a socket with unread data resets the connection, and the answer is lost.
             let _ = stream.shutdown(std::net::Shutdown::Write);
             let _ = stream.read(&mut [0; 1024]);
         }

@@ -1,4 +1,4 @@
-//! Files of the project, and those among them that are made from others.
+//! Files of the project, and those that are generated from others.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ pub fn read(path: &str) -> String {
     fs::read_to_string(root(path)).unwrap_or_else(|error| panic!("read {path}: {error}"))
 }
 
-/// A file that is made from others is current; `UPDATE_FILES=1` before the command of the test makes it so.
+/// Checks that a generated file is current; with `UPDATE_FILES=1` it is rewritten.
 pub fn assert_current(path: &str, text: &str) {
     if std::env::var_os("UPDATE_FILES").is_some() {
         fs::create_dir_all(root(path).parent().unwrap()).unwrap();

@@ -1,5 +1,5 @@
-//! What a server may send that no Postgres would, or as much of it as is just taken; each with the reason of the condition of a
-//! resource whose database it is.
+//! Data that no Postgres would send, or the accepted maximum of it; each with the reason in the condition of the resource
+//! with this database.
 
 use std::io;
 use std::time::Duration;
@@ -16,7 +16,7 @@ const fn flood(name: &'static str, act: fn(&mut Caller) -> io::Result<()>, reaso
     Flood { name, act, reason }
 }
 
-/// More than is taken, or nothing, or too slowly.
+/// More than is accepted, or nothing, or too slowly.
 pub const FLOODS: [Flood; 8] = [
     flood("others", others, "DatabaseUnusable"),
     flood("keys", keys, "DatabaseUnusable"),
@@ -28,7 +28,7 @@ pub const FLOODS: [Flood; 8] = [
     flood("slow", slow, "DatabaseUnreachable"),
 ];
 
-/// As much as is taken, of what is kept, and then silence: all of them hold it at the same time.
+/// The accepted maximum of kept data, and then silence: all servers hold it at the same time.
 pub const BOUNDS: [Flood; 8] = [
     flood("keys1", held_keys, "DatabaseUnreachable"),
     flood("keys2", held_keys, "DatabaseUnreachable"),
@@ -42,11 +42,11 @@ pub const BOUNDS: [Flood; 8] = [
 
 /// Providers of [`variables`]: `p0` and so on.
 const PROVIDERS: u64 = 60;
-/// A little less than what ends a session of the controller.
+/// A little less than the amount that ends a session of the controller.
 const KEPT: usize = (4 << 20) - (64 << 10);
 const MESSAGE: usize = (1 << 20) - (4 << 10);
 
-/// The environment that asks for what these servers send.
+/// The environment whose queries these servers answer.
 pub fn variables() -> Vec<(String, String)> {
     let of = |n: u64| {
         [
@@ -113,14 +113,14 @@ fn held_settings(caller: &mut Caller) -> io::Result<()> {
     hold(caller, |n| provider(&format!("p{}", n % PROVIDERS), n, false, Some(settings.as_bytes()), None))
 }
 
-/// Up to the rows of the first read.
+/// Answers up to the rows of the first read.
 fn rows(caller: &mut Caller) -> io::Result<()> {
     caller.log_in(&[])?;
     caller.until_query(0)?;
     caller.begin_rows()
 }
 
-/// Says nothing more; what was sent stays where it is.
+/// Sends nothing more; the data sent so far stays with the client.
 fn silence() -> io::Result<()> {
     std::thread::sleep(Duration::from_secs(60));
     Ok(())

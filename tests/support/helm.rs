@@ -1,4 +1,4 @@
-//! Helm, and what is checked of its output. A test file uses a part of it.
+//! Helm, and checks of its output. A test file uses a part of it.
 #![allow(dead_code)]
 
 pub use crate::support::files::{assert_current, read, root};
@@ -8,12 +8,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// What `helm template` takes for the cluster's version; one built from source does not know any.
+/// The cluster's version for `helm template`; a Helm built from source does not know any.
 pub const KUBE_VERSION: &str = "1.36.0";
 
 pub const CHART: &str = "charts/ai-provider-seed";
 
-/// Below deploy, what `kubectl kustomize` takes.
+/// The directories below deploy that `kubectl kustomize` builds.
 pub const KUSTOMIZATIONS: [&str; 6] = [
     "controller",
     "examples/init-container",
@@ -23,7 +23,7 @@ pub const KUSTOMIZATIONS: [&str; 6] = [
     "examples/flux",
 ];
 
-/// Whether there is no Helm, so that the test counts as skipped.
+/// Whether Helm is missing, so that the test counts as skipped.
 pub fn is_missing() -> bool {
     let missing = tool("helm").is_none();
     if missing {
@@ -46,14 +46,14 @@ pub fn helm<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -
     command().args(arguments).output().expect("start helm")
 }
 
-/// Its standard output, or the test fails with what it said.
+/// Its standard output; a failure ends the test with the error.
 pub fn stdout(output: Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)
 }
 
-/// What it said against them.
+/// The error message.
 pub fn error(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }

@@ -1,4 +1,4 @@
-//! A server in the place of Postgres: it speaks the protocol as far as a test lets it, and then does what it likes.
+//! A server in place of Postgres: it speaks the protocol as far as a test wants, and then misbehaves.
 
 use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,12 +19,12 @@ pub struct Hostile {
 type Act = dyn Fn(&mut Caller) -> io::Result<()> + Send + Sync;
 
 impl Hostile {
-    /// Each connection gets a thread of its own, which ends when the client is gone: then a write fails.
+    /// Each connection gets a separate thread, which ends when the client is gone: then a write fails.
     pub fn start(act: impl Fn(&mut Caller) -> io::Result<()> + Send + Sync + 'static) -> Self {
         Hostile::serve(None, Arc::new(act))
     }
 
-    /// The same behind TLS, with a certificate that nothing vouches for.
+    /// The same behind TLS, with a certificate without a CA.
     pub fn with_tls(act: impl Fn(&mut Caller) -> io::Result<()> + Send + Sync + 'static) -> Self {
         let pair = self_signed(&["127.0.0.1"], false);
         let chain = CertificateDer::pem_slice_iter(pair.certificates.as_bytes()).map(Result::unwrap).collect();
@@ -56,7 +56,7 @@ impl Hostile {
 trait Wire: Read + Write {}
 impl<T: Read + Write> Wire for T {}
 
-/// A client that has said who it is, and waits.
+/// A client that has sent its start-up packet, and waits.
 pub struct Caller {
     wire: Box<dyn Wire>,
 }
@@ -80,7 +80,7 @@ impl Caller {
         self.wire.flush()
     }
 
-    /// Without a password; what the server says of itself is what Postgres says, without `parameters` but its version.
+    /// Without a password; the server reports the same as Postgres, without `parameters` only its version.
     pub fn log_in(&mut self, parameters: &[(&str, &str)]) -> io::Result<()> {
         let mut bytes = message(b'R', &0u32.to_be_bytes());
         for (name, value) in [("server_version", "16.4")].iter().chain(parameters) {
@@ -91,7 +91,7 @@ impl Caller {
         self.send(&bytes)
     }
 
-    /// Answers everything, a query with no rows, until the one with this number (from 0) has been sent.
+    /// Answers everything, a query with no rows, until the query with this number (from 0) has been sent.
     pub fn until_query(&mut self, number: usize) -> io::Result<()> {
         let mut queries = 0;
         loop {
@@ -128,12 +128,12 @@ impl Caller {
         self.send(&[message(b'C', b"SELECT 1\0"), ready()].concat())
     }
 
-    /// Answers what is still to come as [`Caller::until_query`] does, until the client is gone.
+    /// Answers further messages like [`Caller::until_query`], until the client is gone.
     pub fn go_on(&mut self) -> io::Result<()> {
         self.until_query(usize::MAX)
     }
 
-    /// These messages again and again, until the client is gone.
+    /// Repeats these messages until the client is gone.
     pub fn endless(&mut self, messages: impl Fn(u64) -> Vec<u8>) -> io::Result<()> {
         let block: Vec<u8> = (0..1000).flat_map(messages).collect();
         loop {
@@ -141,7 +141,7 @@ impl Caller {
         }
     }
 
-    /// One message with a body of this many bytes, of which `start` are the first.
+    /// One message with a body of this many bytes, which begins with `start`.
     pub fn large(&mut self, tag: u8, start: &[u8], size: usize) -> io::Result<()> {
         let mut head = vec![tag];
         head.extend(u32::try_from(size + 4).unwrap().to_be_bytes());
@@ -157,7 +157,7 @@ impl Caller {
         Ok(())
     }
 
-    /// One byte a second.
+    /// One byte per second.
     pub fn drip(&mut self, bytes: &[u8]) -> io::Result<()> {
         for byte in bytes.iter().cycle() {
             self.send(&[*byte])?;
@@ -166,7 +166,7 @@ impl Caller {
         Ok(())
     }
 
-    /// The texts of all statements that have columns to describe, until the client is gone; each is answered with no rows.
+    /// The texts of all statements with columns to describe, until the client is gone; each is answered with no rows.
     pub fn statements(&mut self, mut take: impl FnMut(String)) -> io::Result<()> {
         loop {
             match self.next_with_body()? {
@@ -199,8 +199,8 @@ impl Caller {
     }
 }
 
-/// The columns of the rows of providers, each of its own type; those that a statement does not ask for do not matter. A test holds
-/// these lists against what a real server says of the program's statements (`tests/it/hostile`).
+/// The columns of the provider rows with their types; columns that a statement does not request do not matter. A test
+/// compares these lists with a real server's answers to the program's statements (`tests/it/hostile`).
 pub const COLUMNS: &[(&str, u32)] = &[
     ("name", TEXT),
     ("id", UUID),
@@ -223,14 +223,14 @@ pub const CATALOG: &[(&str, u32)] =
     &[("kind", TEXT), ("relation", TEXT), ("name", TEXT), ("required", BOOL), ("insertable", BOOL)];
 /// The columns of `dbcrypt_keys`.
 pub const ENCRYPTION: &[(&str, u32)] = &[("active_key_digest", TEXT), ("revoked_key_digest", TEXT), ("test", TEXT)];
-/// What kind of server it is.
+/// The kind of the server.
 pub const SERVER_KIND: &[(&str, u32)] = &[("standby", BOOL), ("read_only", BOOL)];
 pub const TEXT: u32 = 25;
 const UUID: u32 = 2950;
 const BOOL: u32 = 16;
 const TIME: u32 = 1184;
 
-/// The row of a provider, a live one or a deleted one, with the number in both ids and times.
+/// The row of a live or deleted provider, with the number in both ids and times.
 pub fn provider(name: &str, number: u64, deleted: bool, settings: Option<&[u8]>, key: Option<&[u8]>) -> Vec<u8> {
     let id = |number: u64| (u128::from(number) + 1).to_be_bytes();
     let (row_id, time) = (if key.is_some() { id(0) } else { id(number) }, number.to_be_bytes());
@@ -271,7 +271,7 @@ pub fn message(tag: u8, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// An error or, tagged `N`, a notice.
+/// An error or, with the tag `N`, a notice.
 pub fn error(tag: u8, text: &str) -> Vec<u8> {
     message(tag, format!("SERROR\0VERROR\0CXX000\0M{text}\0\0").as_bytes())
 }
@@ -280,7 +280,7 @@ pub fn ready() -> Vec<u8> {
     message(b'Z', b"I")
 }
 
-/// What comes before there are types: the question for TLS, the names of role and database.
+/// Messages without a type: the request for TLS, the names of role and database.
 fn untagged(stream: &mut impl Read) -> io::Result<()> {
     let mut length = [0; 4];
     stream.read_exact(&mut length)?;

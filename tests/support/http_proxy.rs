@@ -1,4 +1,4 @@
-//! An HTTP proxy on loopback that knows CONNECT alone, and counts.
+//! An HTTP proxy on loopback that supports only CONNECT, and counts.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -11,7 +11,7 @@ pub struct HttpProxy {
 }
 
 impl HttpProxy {
-    /// Leads wherever a client asks it to. Its threads end with the process.
+    /// Connects to any host that a client requests. Its threads end with the process.
     pub fn start() -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("bind a free port");
         let port = listener.local_addr().expect("read the port").port();
@@ -30,7 +30,7 @@ impl HttpProxy {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Opened so far.
+    /// The tunnels opened so far.
     pub fn tunnels(&self) -> usize {
         self.tunnels.load(Ordering::SeqCst)
     }

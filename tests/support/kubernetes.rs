@@ -1,6 +1,6 @@
 //! A real Kubernetes API for tests: one etcd and kube-apiserver per test process, one namespace per test.
 //!
-//! There are no controllers and no nodes: a Deployment is stored and nothing comes of it, and a namespace never goes away.
+//! There are no controllers and no nodes: a Deployment is stored without effect, and a namespace never goes away.
 
 mod server;
 pub mod tools;
@@ -24,21 +24,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-/// Runs a future to its end from a test, which is a plain function. All futures share one runtime, so that a client may
-/// be used from several tests.
+/// Runs a future to its end from a test, which is a plain function. All futures share one runtime, so that several tests
+/// may use a client.
 pub fn block_on<F: Future>(future: F) -> F::Output {
     static RUNTIME: OnceLock<tokio::runtime::Handle> = OnceLock::new();
     let handle = RUNTIME.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("start tokio");
         let handle = runtime.handle().clone();
-        // Whoever waits on the handle does not drive the sockets and timers; this thread does.
+        // Waiting on the handle does not drive sockets and timers; this thread does.
         std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
         handle
     });
     handle.block_on(future)
 }
 
-/// Calls `probe` until it gives something, for at most 30 s.
+/// Calls `probe` until it returns a value, for at most 30 s.
 #[track_caller]
 pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -63,8 +63,8 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// The one of this test process, with our definition installed. None, and the test counts as skipped, where there is
-    /// no way to get kube-apiserver.
+    /// The cluster of this test process, with the definition installed. None, and the test counts as skipped, if
+    /// kube-apiserver is unavailable.
     pub fn shared() -> Option<&'static Cluster> {
         static SHARED: OnceLock<Option<Cluster>> = OnceLock::new();
         let shared = SHARED.get_or_init(|| {
@@ -78,7 +78,7 @@ impl Cluster {
         shared.as_ref()
     }
 
-    /// One of one's own, without our definition; ends when dropped. Costs a few seconds.
+    /// A separate cluster without the definition; ends when dropped. Takes a few seconds.
     pub fn start() -> Option<Cluster> {
         let directory = tools::directory();
         if directory.is_none() {
@@ -112,22 +112,22 @@ impl Cluster {
         });
     }
 
-    /// A client that may do everything. It does not retry.
+    /// A client with all permissions. It does not retry.
     pub fn client(&self) -> Client {
         client(self.port, &self.certificate, &self.token, "default")
     }
 
-    /// For the same in another program.
+    /// The same for another program.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
 
-    /// Of kube-apiserver, for a proxy before it.
+    /// The port of kube-apiserver, for a proxy in front of it.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// A new namespace that nobody else uses.
+    /// A new namespace for one test.
     pub fn namespace(&self) -> Namespace<'_> {
         let name = format!("test-{}", self.namespaces.fetch_add(1, Ordering::SeqCst) + 1);
         let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
@@ -147,23 +147,23 @@ impl Cluster {
         self.plane.lock().unwrap().stop_apiserver();
     }
 
-    /// Starts it again, with everything that was in it.
+    /// Starts it again, with all its content.
     pub fn start_apiserver(&self) {
         self.plane.lock().unwrap().start_apiserver();
     }
 
-    /// Keeps it from answering, while every connection stays open.
+    /// Stops it from answering, while every connection stays open.
     pub fn freeze_apiserver(&self) {
         assert!(!self.shared, "other tests use the shared cluster: start one with Cluster::start");
         self.plane.lock().unwrap().signal_apiserver("STOP");
     }
 
-    /// Lets it go on.
+    /// Lets it continue.
     pub fn thaw_apiserver(&self) {
         self.plane.lock().unwrap().signal_apiserver("CONT");
     }
 
-    /// What etcd and kube-apiserver have logged.
+    /// The logs of etcd and kube-apiserver.
     pub fn log(&self) -> String {
         self.plane.lock().unwrap().log()
     }
@@ -180,7 +180,7 @@ impl Namespace<'_> {
         &self.name
     }
 
-    /// Of one who may do everything, with this namespace as the default.
+    /// With all permissions, and this namespace as the default.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }
@@ -192,7 +192,7 @@ impl Namespace<'_> {
         path
     }
 
-    /// A client that may do everything, with this namespace as the default.
+    /// A client with all permissions, and this namespace as the default.
     pub fn client(&self) -> Client {
         client(self.cluster.port, &self.cluster.certificate, &self.cluster.token, &self.name)
     }
@@ -219,7 +219,7 @@ impl Namespace<'_> {
         self.kubectl_with(args, "")
     }
 
-    /// The same with something on standard input.
+    /// The same with text on standard input.
     pub fn kubectl_with(&self, args: &[&str], stdin: &str) -> Output {
         let mut child = Command::new(tools::tool("kubectl").expect("there is kubectl where there is a cluster"))
             .args(args)
@@ -244,7 +244,7 @@ impl Namespace<'_> {
         self.kubectl_with(&["apply", "-f", "-"], yaml).ok();
     }
 
-    /// An account with no more rights than what the test binds to it: `kind: ServiceAccount, name, namespace`.
+    /// An account with only the permissions that the test binds to it: `kind: ServiceAccount, name, namespace`.
     pub fn service_account(&self, name: &str) -> ServiceAccount {
         let api: Api<Account> = self.api();
         let mut account = Account::default();
@@ -261,7 +261,7 @@ impl Namespace<'_> {
         ServiceAccount { client: client(port, certificate, &token, &self.name), kubeconfig, token }
     }
 
-    /// An account with these rules in this namespace, and no other rights.
+    /// An account with these rules in this namespace, and no other permissions.
     pub fn account_with(&self, name: &str, rules: &Value) -> ServiceAccount {
         let account = self.service_account(name);
         let group = "rbac.authorization.k8s.io";
@@ -286,7 +286,7 @@ pub struct ServiceAccount {
     pub token: String,
 }
 
-/// What kubectl said.
+/// The output of kubectl.
 #[derive(Debug)]
 pub struct Output {
     pub code: i32,
@@ -303,7 +303,7 @@ impl Output {
     }
 }
 
-/// It does not retry: a test wants the first answer.
+/// It does not retry: a test needs the first answer.
 fn client(port: u16, certificate: &str, token: &str, namespace: &str) -> Client {
     let mut config = Config::new(format!("https://127.0.0.1:{port}").parse().expect("a URL"));
     config.default_namespace = namespace.to_owned();

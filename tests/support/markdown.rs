@@ -1,4 +1,4 @@
-//! As much of Markdown as the pages use: headings, tables, links and fenced blocks.
+//! The parts of Markdown that the pages use: headings, tables, links and fenced blocks.
 
 use std::path::{Path, PathBuf};
 
@@ -7,7 +7,7 @@ pub struct Page {
     pub text: String,
 }
 
-/// A fenced block: its lines, and the comment right above it (`<!-- database: deleted -->` is `database: deleted`).
+/// A fenced block: its lines, and the comment directly above it (`<!-- database: deleted -->` is `database: deleted`).
 pub struct Block {
     pub language: String,
     pub comment: String,
@@ -73,7 +73,7 @@ impl Page {
         self.prose().into_iter().filter_map(|line| heading(line).map(|level| (level, line[level..].trim()))).collect()
     }
 
-    /// As GitHub makes them.
+    /// As GitHub generates them.
     pub fn anchors(&self) -> Vec<String> {
         let kept = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | ' ');
         let slug = |text: &str| text.to_lowercase().chars().filter(|c| kept(*c)).collect::<String>().replace(' ', "-");
@@ -92,7 +92,7 @@ impl Page {
         self.prose().into_iter().flat_map(of).collect()
     }
 
-    /// The rows of all tables below a heading, as cells without back ticks; heading and ruler of a table are left out.
+    /// The rows of all tables below a heading, as cells without back ticks, without the heading and ruler of a table.
     pub fn rows_below(&self, heading: &str) -> Vec<Vec<String>> {
         let lines = self.prose();
         let is_heading = |line: &str| line.starts_with('#');

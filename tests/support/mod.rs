@@ -1,4 +1,4 @@
-//! What the integration tests share. README.md beside this file shows how to write a test with it.
+//! Common parts of the integration tests. README.md beside this file shows how to write a test with them.
 //!
 //! Each target compiles its own copy and uses a part of it, hence `dead_code`; a helper that fails should end the test.
 #![allow(dead_code, unused_imports, clippy::expect_used, clippy::unwrap_used, clippy::print_stderr)]

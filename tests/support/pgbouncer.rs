@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode before a server, for the tests that say "works through PgBouncer".
+//! PgBouncer in transaction mode in front of a server, for the tests with PgBouncer.
 
 use super::postgres::Server;
 use super::process::{Process, free_port};
@@ -13,13 +13,13 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// For these roles and their passwords, at most two server connections per database and role, so that clients must
-    /// share them. None, and the test counts as skipped, where PgBouncer is not installed.
+    /// For these roles and their passwords, with at most two server connections per database and role, so that clients
+    /// must share them. None, and the test counts as skipped, if PgBouncer is not installed.
     pub fn start(server: &Server, roles: &[(&str, &str)]) -> Option<PgBouncer> {
         Self::start_with(server, roles, "", &[])
     }
 
-    /// The same with more lines of its configuration, and files that they name by their bare names.
+    /// The same with more configuration lines, and files that these name by their bare names.
     pub fn start_with(
         server: &Server,
         roles: &[(&str, &str)],
@@ -40,7 +40,7 @@ impl PgBouncer {
         };
         let users = roles.iter().map(|(role, password)| format!("\"{role}\" \"{password}\"\n")).collect();
         let users = write("users", users);
-        // ignore_startup_parameters stays empty: a client that needs it does not work with everybody's PgBouncer.
+        // ignore_startup_parameters stays empty: a client that needs it does not work with every PgBouncer.
         let ini = format!(
             "[databases]\n* = host=127.0.0.1 port={}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
              unix_socket_dir =\nauth_type = scram-sha-256\nauth_file = {users}\npool_mode = transaction\n\
@@ -61,7 +61,7 @@ impl PgBouncer {
         self.port
     }
 
-    /// What it has logged so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
@@ -76,7 +76,7 @@ impl PgBouncer {
     }
 }
 
-/// Debian puts it where an ordinary user's PATH does not look.
+/// Debian installs it outside of an ordinary user's PATH.
 fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let places = std::env::split_paths(&path).chain([Path::new("/usr/sbin").to_owned()]);

@@ -1,4 +1,4 @@
-//! A real Postgres for tests: one server per test process, extra ones for tests that need their own.
+//! A real Postgres for tests: one server per test process, additional ones for tests that need a separate server.
 
 use super::process::{Process, free_port};
 use super::{archive, user};
@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicUsize;
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-/// The superuser of the helpers. It may always connect without password and TLS, whatever a test says about others.
+/// The superuser of the helpers. It may always connect without password and TLS, whatever a test configures for others.
 pub const CHECKS: &str = "checks";
 
 /// How to stop: `Fast` ends sessions and checkpoints, `Immediate` is a crash.
@@ -19,7 +19,7 @@ pub enum Mode {
     Immediate,
 }
 
-/// What is special about a server of one's own. Default: version `POSTGRES_VERSION` or 15, everybody trusted, no TLS.
+/// The settings of a separate server. Default: version `POSTGRES_VERSION` or 15, all clients trusted, no TLS.
 #[derive(Clone, Default)]
 pub struct Options {
     version: Option<String>,
@@ -34,7 +34,7 @@ impl Options {
         Self::default()
     }
 
-    /// Another version than the one of the run, such as "13".
+    /// Another version than that of the run, such as "13".
     pub fn version(mut self, version: &str) -> Self {
         self.version = Some(version.into());
         self
@@ -46,13 +46,13 @@ impl Options {
         self
     }
 
-    /// A line of pg_hba.conf. With one, only who such a line lets in gets in (and the helpers).
+    /// A line of pg_hba.conf. With one, only clients that such a line admits may connect (and the helpers).
     pub fn hba(mut self, line: &str) -> Self {
         self.hba.push(line.into());
         self
     }
 
-    /// Passwords (SCRAM) for everybody; the role `postgres` has the password `postgres`.
+    /// Passwords (SCRAM) for all clients; the role `postgres` has the password `postgres`.
     pub fn scram(self) -> Self {
         self.hba("host all all 127.0.0.1/32 scram-sha-256")
     }
@@ -63,8 +63,8 @@ impl Options {
         self
     }
 
-    /// Messages in German. The archive's binaries have no translations, so these are Debian's; `None`, and the test counts as
-    /// skipped, where they or the locale's source are not installed.
+    /// Messages in German. The archive's binaries have no translations, so these are Debian's; `None`, and the test
+    /// counts as skipped, if they or the locale's source are not installed.
     pub fn german(mut self) -> Option<Self> {
         if debian().is_none() || !Path::new("/usr/share/i18n/locales/de_DE").is_file() {
             super::skip("no Postgres that speaks German (Debian: postgresql, locales)");
@@ -91,7 +91,7 @@ pub struct Server {
     port: u16,
     shared: bool,
     process: Mutex<Option<Process>>,
-    /// Template databases made so far; see database.rs.
+    /// Existing template databases; see database.rs.
     pub(super) templates: Mutex<BTreeSet<String>>,
     pub(super) databases: AtomicUsize,
 }
@@ -107,7 +107,7 @@ impl Server {
         })
     }
 
-    /// A server of one's own; ends when dropped. Costs about a second.
+    /// A separate server; ends when dropped. Takes about a second.
     pub fn start(options: Options) -> Server {
         let version = options.version.clone().unwrap_or_else(default_version);
         let german = debian().filter(|_| options.speaks_german);
@@ -141,12 +141,12 @@ impl Server {
         self.directory.join("data")
     }
 
-    /// What the server has logged so far.
+    /// The server's log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
 
-    /// Writes a file into the data directory as the server's own (certificates may change between two starts).
+    /// Writes a file into the data directory with the server's ownership (certificates may change between two starts).
     pub fn write(&self, name: &str, contents: impl AsRef<[u8]>) {
         let path = self.data().join(name);
         fs::write(&path, contents).expect("write into the data directory");
@@ -185,12 +185,12 @@ impl Server {
         standby
     }
 
-    /// Makes a standby a primary; returns when it takes writes.
+    /// Makes a standby a primary; returns when it accepts writes.
     pub fn promote(&self) {
         self.client("postgres").simple_query("select pg_promote()").expect("promote");
     }
 
-    /// A connection of the helpers, also when the server is set up to be read only, TLS only or password only.
+    /// A connection of the helpers, also if the server is read-only, TLS-only or password-only.
     pub fn client(&self, database: &str) -> ::postgres::Client {
         let connected = self.config(database).connect(::postgres::NoTls);
         connected.unwrap_or_else(|error| panic!("connect to {database}: {error:?}\n{}", self.log()))
@@ -221,7 +221,7 @@ impl Server {
         self.write("pg_hba.conf", format!("{helpers}\n{}\n", lines.join("\n")));
     }
 
-    /// glibc looks for locales where LOCPATH says; the system's own are not touched.
+    /// glibc looks for locales in LOCPATH; the system's own are not changed.
     fn make_locale(&self) {
         if self.directory.join(GERMAN).is_dir() {
             return;
@@ -254,7 +254,7 @@ impl Server {
 
     fn launch(&self) -> Result<(), String> {
         let pid_file = self.data().join("postmaster.pid");
-        // One left by a crash would look like a server that is ready.
+        // A file left by a crash would look like a ready server.
         let _ = fs::remove_file(&pid_file);
         let program = self.home.join("bin/postgres").to_string_lossy().into_owned();
         let data = self.data().to_string_lossy().into_owned();
@@ -287,7 +287,7 @@ impl Server {
 
         let mut process = Process::start(&self.directory, "QUIT", &command);
         let deadline = Instant::now() + Duration::from_secs(60);
-        // The server writes its state into the last line of this file; asking the port could meet someone else's server.
+        // The server writes its state into the last line of this file; a query at the port could reach another server.
         while fs::read_to_string(&pid_file).unwrap_or_default().lines().last().map(str::trim) != Some("ready") {
             if process.exited().is_some() || Instant::now() > deadline {
                 return Err(self.log());

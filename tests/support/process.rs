@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-/// The shell between us and the server holds the read end of a pipe. Each line is a signal for the server; the end of
-/// the pipe, which the kernel brings about even when we are killed, means: end the server and remove its directory.
+/// The shell between this process and the server holds the read end of a pipe. Each line is a signal for the server. The
+/// end of the pipe, which the kernel causes even if this process is killed, means: end the server and remove its
+/// directory.
 const WATCHDOG: &str = r#"
 directory=$1 last=$2; shift 2
 exec 3<&0 </dev/null
@@ -34,13 +35,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` as the server's user with its output going to `directory`/log. `last` is the signal that ends
-    /// it at once; after that, or when we are gone, `directory` is removed.
+    /// Starts `command` as the server's user with its output going to `directory`/log. `last` is the signal that ends it
+    /// at once; after that, or when this process is gone, `directory` is removed.
     pub fn start(directory: &Path, last: &str, command: &[&str]) -> Self {
         Self::launch(user::command("/bin/sh"), directory, last, command)
     }
 
-    /// The same for a program that does not mind who runs it.
+    /// The same for a program that any user may run.
     pub fn start_as_ourselves(directory: &Path, last: &str, command: &[&str]) -> Self {
         Self::launch(Command::new("/bin/sh"), directory, last, command)
     }
@@ -56,7 +57,7 @@ impl Process {
             .stdin(Stdio::piped())
             .stdout(log.try_clone().expect("clone the log"))
             .stderr(log)
-            // Ctrl-C at a terminal must reach us, not the server before us.
+            // Ctrl-C at a terminal must reach this process, not the server before it.
             .process_group(0)
             .spawn()
             .expect("start /bin/sh");
@@ -66,7 +67,7 @@ impl Process {
 
     /// Sends a signal by its name, such as `INT`.
     pub fn signal(&mut self, name: &str) {
-        // It may be gone already; who needs to know asks `exited`.
+        // It may be gone already; `exited` tells.
         let _ = writeln!(self.signals.as_mut().expect("the pipe is open until drop"), "{name}");
     }
 

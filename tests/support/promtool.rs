@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// None, and the test counts as skipped, where it is missing.
+/// If it is missing, the test counts as skipped.
 pub fn is_missing() -> bool {
     let found = Command::new("promtool").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     let missing = found.is_err();
@@ -16,7 +16,7 @@ pub fn is_missing() -> bool {
     missing
 }
 
-/// Runs it; anything but success ends the test with what it said.
+/// Runs it; a failure ends the test with its output.
 #[track_caller]
 pub fn run(arguments: &[&str], directory: &Path, stdin: &str) {
     let mut child = Command::new("promtool")
@@ -34,11 +34,11 @@ pub fn run(arguments: &[&str], directory: &Path, stdin: &str) {
     assert!(output.status.success(), "promtool {arguments:?}: {said}");
 }
 
-/// A page of metrics as Prometheus keeps it that found it at this job in this namespace, and found it again and again: of the rules,
-/// exactly the alert with these labels fires.
+/// A page of metrics as Prometheus stores it for this job and namespace, scraped repeatedly: exactly the alert with these
+/// labels fires.
 #[track_caller]
 pub fn only_this_alert_fires(rules: &Value, page: &str, (job, namespace): (&str, &str), labels: &str) {
-    // A label that the page has itself stays (`honorLabels` of the chart's ServiceMonitor).
+    // A label in the page itself stays (`honorLabels` of the chart's ServiceMonitor).
     let series = |line: &str| {
         let (name, value) = line.rsplit_once(' ')?;
         let (name, own) = name.trim_end_matches('}').split_once('{').unwrap_or((name, ""));

@@ -1,4 +1,4 @@
-//! A TCP proxy before Postgres that counts round trips, slows the way down, and breaks it at a chosen moment.
+//! A TCP proxy in front of Postgres that counts round trips, delays them, and breaks the connection at a chosen moment.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// What happens, once, when the client sends these bytes (letter case does not matter).
+/// The fault that happens, once, when the client sends these bytes (letter case does not matter).
 #[derive(Clone)]
 pub enum Fault {
-    /// The connection is cut and the server never sees them.
+    /// The connection is cut, and the server never receives them.
     DropBefore(&'static str),
-    /// The server gets them and answers, and the connection is cut instead of delivering the answer.
+    /// The server receives and answers them, and the connection is cut instead of delivering the answer.
     DropAfter(&'static str),
-    /// The server never sees them, and the connection stays open without a byte.
+    /// The server never receives them, and the connection stays open without a byte.
     Stall(&'static str),
 }
 
@@ -47,9 +47,9 @@ struct Connection {
 
 #[derive(Default)]
 struct State {
-    /// ReadyForQuery was seen: what comes now counts.
+    /// ReadyForQuery was seen: from here on round trips count.
     ready: bool,
-    /// The server has spoken since the client last did.
+    /// The server has answered since the last message of the client.
     answered: bool,
     round_trips: usize,
     /// The next answer is lost.
@@ -61,7 +61,7 @@ impl Proxy {
         Proxy { delay: Duration::from_millis(5), ..Self::default() }
     }
 
-    /// How long bytes travel in each direction (5 ms). Not zero when counting: a client may send one flight in several
+    /// The delay of bytes in each direction (5 ms). Not zero when counting: a client may send one round trip in several
     /// writes, and only a delay keeps the answer to the first from counting as received before the second.
     pub fn delay(mut self, delay: Duration) -> Self {
         self.delay = delay;
@@ -95,9 +95,9 @@ impl RunningProxy {
         self.port
     }
 
-    /// Of each connection so far, in order: how often the client sent something after it had received something,
-    /// counted from the end of authentication (the first ReadyForQuery). The goodbye at the end needs no answer and
-    /// does not count.
+    /// For each connection so far, in order: how often the client sent something after it had received something, counted
+    /// from the end of authentication (the first ReadyForQuery). The final Terminate message needs no answer and does not
+    /// count.
     pub fn round_trips(&self) -> Vec<usize> {
         let connections = self.shared.connections.lock().unwrap();
         let counts = connections.iter().map(|connection| {
@@ -109,7 +109,7 @@ impl RunningProxy {
         counts.collect()
     }
 
-    /// How many connections there were.
+    /// The number of connections so far.
     pub fn connections(&self) -> usize {
         self.shared.connections.lock().unwrap().len()
     }
@@ -151,7 +151,7 @@ fn accept(listener: &TcpListener, upstream: u16, shared: &Arc<Shared>) {
         if shared.closed.load(Ordering::SeqCst) {
             return;
         }
-        // A server that is down looks to the client like one that hangs up.
+        // To the client, a server that is down looks like one that closes the connection.
         if shared.away.load(Ordering::SeqCst) {
             continue;
         }
@@ -168,7 +168,7 @@ fn accept(listener: &TcpListener, upstream: u16, shared: &Arc<Shared>) {
 
 fn forward_client(connection: &Connection, shared: &Shared) {
     let mut chunk = [0; 65536];
-    // The last bytes of what came before, because what a fault waits for may come in two pieces.
+    // The last bytes of the previous data, because the fault's bytes may arrive in two pieces.
     let mut recent = Vec::new();
     while let Ok(length @ 1..) = (&connection.client).read(&mut chunk) {
         let bytes = &chunk[..length];
@@ -181,7 +181,7 @@ fn forward_client(connection: &Connection, shared: &Shared) {
         match take_fault(shared, &recent) {
             Some(Fault::DropBefore(_)) => break,
             Some(Fault::DropAfter(_)) => connection.state.lock().unwrap().lose_answer = true,
-            // Whoever cuts the connection ends this thread with it.
+            // Cutting the connection also ends this thread.
             Some(Fault::Stall(_)) => while let Ok(1..) = (&connection.client).read(&mut chunk) {},
             None => {}
         }
@@ -215,7 +215,7 @@ fn forward_server(connection: &Connection, shared: &Shared) {
     connection.close();
 }
 
-/// The fault, the first time its bytes are there.
+/// The fault, when its bytes arrive for the first time.
 fn take_fault(shared: &Shared, sent: &[u8]) -> Option<Fault> {
     let mut fault = shared.fault.lock().unwrap();
     let (Fault::DropBefore(needle) | Fault::DropAfter(needle) | Fault::Stall(needle)) = fault.as_ref()?;
@@ -226,7 +226,7 @@ fn take_fault(shared: &Shared, sent: &[u8]) -> Option<Fault> {
 /// The client's Terminate message.
 const GOODBYE: &[u8] = b"X\0\0\0\x04";
 
-/// Cuts the server's bytes into messages: a type byte, then a length that counts itself, then the rest.
+/// Splits the server's bytes into messages: a type byte, then a length that includes itself, then the rest.
 #[derive(Default)]
 pub struct Messages {
     header: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What the tests of `resolve` share: a row, an environment that differs, and the decision.
+//! Common parts of the tests of `resolve`: a row, an environment that differs, and the decision.
 #![allow(dead_code, clippy::unwrap_used, clippy::expect_used)]
 
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! The small roles of deploy/postgres/role.sql in a database that gives nothing away to everybody.
+//! The small roles of deploy/postgres/role.sql in a database without grants to PUBLIC.
 
 use super::database::Database;
 use super::postgres::CHECKS;
@@ -11,7 +11,7 @@ pub const DIFF: &str = "ai_provider_diff";
 pub const RESOLVE: &str = "ai_provider_resolve";
 
 impl Database<'_> {
-    /// Runs role.sql as it is, as a superuser; before there are tables, for those that the helpers will create.
+    /// Runs role.sql unchanged, as a superuser; before the tables exist, for those that the helpers will create.
     pub fn grant_roles(&self) {
         // PUBLIC has these two in a new database; without them every grant of the file counts.
         let nothing_for_all =
@@ -25,7 +25,7 @@ impl Database<'_> {
         self.execute(&format!("{settings};\n{ROLE_SQL}"));
     }
 
-    /// Roles are the server's, so tests that run at once would change them at once, which Postgres refuses.
+    /// Roles belong to the server, so concurrent tests would change them concurrently, which Postgres refuses.
     fn let_roles_log_in(&self) {
         static ONE: Mutex<()> = Mutex::new(());
         let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);

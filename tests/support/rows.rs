@@ -1,4 +1,4 @@
-//! Every row that the seed could touch, as values: equal snapshots mean that nothing was written in between.
+//! Every row that the seed could write, as values: equal snapshots mean that nothing was written in between.
 
 use super::database::{Database, json};
 use serde_json::Value;
@@ -17,7 +17,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// All rows now; a table that does not exist has none.
+    /// All current rows; a table that does not exist has none.
     pub fn of(database: &Database) -> Self {
         let mut client = database.client();
         let [providers, keys, audit, dbcrypt] = TABLES.map(|table| rows(&mut client, table));
@@ -36,7 +36,7 @@ impl Snapshot {
         rows.iter().map(|row| row["api_key"].as_str().expect("api_key is text").to_owned()).collect()
     }
 
-    /// What happened to which row between `before` and this; empty if nothing did.
+    /// The changes of each row between `before` and this; empty if there are none.
     pub fn changes_since(&self, before: &Snapshot) -> Vec<String> {
         let mut changes = Vec::new();
         for (table, old, new) in [
@@ -81,7 +81,7 @@ fn rows(client: &mut postgres::Client, table: &str) -> Vec<Value> {
     );
     match rows {
         Value::Array(mut rows) => {
-            // An update moves a row, so the order on disk says nothing.
+            // An update moves a row, so the order on disk has no meaning.
             rows.sort_by_key(key);
             rows
         }

@@ -1,4 +1,4 @@
-//! The program at a terminal of its own.
+//! The program at a separate terminal.
 
 use std::fs::File;
 use std::io::{Read, Write};
@@ -23,12 +23,12 @@ impl Terminal {
         Terminal::person(arguments, &[env, &quiet].concat())
     }
 
-    /// The same as a person has it: with these variables alone.
+    /// The same as for a user: only with these variables.
     pub fn person(arguments: &[&str], env: &[(&str, &str)]) -> Terminal {
         Terminal::of_width(0, arguments, env)
     }
 
-    /// With so many columns; 0: it does not know how many.
+    /// With this many columns; 0: the terminal does not report them.
     pub fn of_width(columns: u16, arguments: &[&str], env: &[(&str, &str)]) -> Terminal {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("open a terminal");
         grantpt(&ours).expect("grant it");
@@ -69,7 +69,7 @@ impl Terminal {
     /// Reads to its end.
     pub fn end(mut self) -> (i32, String) {
         let mut bytes = [0; 512];
-        // The end of a terminal is an error on Linux.
+        // On Linux the end of a terminal is an error.
         while let Ok(read @ 1..) = self.screen.read(&mut bytes) {
             self.shown.push_str(&String::from_utf8_lossy(&bytes[..read]));
         }

@@ -1,4 +1,4 @@
-//! Postgres and PgBouncer refuse to run as root. As root they get the user `nobody`, else they run as who we are.
+//! Postgres and PgBouncer refuse to run as root. Under root they run as the user `nobody`, otherwise as the current user.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
@@ -12,7 +12,7 @@ const NOBODY: u32 = 65534;
 
 pub fn we_are_root() -> bool {
     static ROOT: OnceLock<bool> = OnceLock::new();
-    // Who owns what we create is who we are: std has no geteuid, and calling it would be unsafe code.
+    // The owner of a new file is the current user: std has no geteuid, and calling it would be unsafe code.
     *ROOT.get_or_init(|| owner(tempfile::tempdir().expect("create a directory").path()) == 0)
 }
 
@@ -25,7 +25,7 @@ pub fn command(program: impl AsRef<std::ffi::OsStr>) -> Command {
     command
 }
 
-/// Gives `path` to the server's user, readable by nobody else (Postgres insists on that for keys).
+/// Gives `path` to the server's user, readable only for it (Postgres requires that for keys).
 pub fn hand_over(path: &Path) {
     let mode = if path.is_dir() { 0o700 } else { 0o600 };
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("set the mode");
@@ -34,7 +34,7 @@ pub fn hand_over(path: &Path) {
     }
 }
 
-/// A new temporary directory of the server's user. Nothing removes it but the watchdog in process.rs.
+/// A new temporary directory of the server's user. Only the watchdog in process.rs removes it.
 pub fn directory() -> PathBuf {
     let parent = Some(std::env::temp_dir()).filter(|path| enterable(path)).unwrap_or_else(|| "/tmp".into());
     let directory = tempfile::Builder::new().prefix("ai-provider-seed-").tempdir_in(parent);
@@ -43,7 +43,7 @@ pub fn directory() -> PathBuf {
     directory
 }
 
-/// Whether the server's user can get to what lies in `path`.
+/// Whether the server's user can reach `path`.
 pub fn enterable(path: &Path) -> bool {
     !we_are_root() || path.canonicalize().is_ok_and(|path| path.ancestors().all(|path| mode(path) & 0o001 != 0))
 }

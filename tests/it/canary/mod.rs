@@ -1,5 +1,5 @@
-//! P6: no secret byte in any output. Distinct random secrets in every place where a secret is, or is put by mistake, driven
-//! through every outcome; then searched for whole, in pieces, and encoded.
+//! P6: no secret byte in any output. Distinct random secrets in every place where a secret belongs or is put by mistake,
+//! driven through every outcome; then searched for whole, in pieces, and encoded.
 
 mod search;
 
@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStringExt;
 
 const KEYS_VARIABLE: &str = "CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS";
 
-/// What a run looks like: text or JSON, with everything logged.
+/// Formats a run as text or JSON, with everything logged.
 fn loud(run: Run, json: bool) -> Run {
     let format = if json { "json" } else { "text" };
     run.env("AI_PROVIDER_SEED_LOG_LEVEL", "trace")
@@ -18,7 +18,7 @@ fn loud(run: Run, json: bool) -> Run {
         .env("RUST_BACKTRACE", "full")
 }
 
-/// Runs it in both formats; the exit code must be the expected one, and nothing of a secret may be seen.
+/// Runs it in both formats; the exit code must be the expected one, and no part of a secret may be visible.
 #[track_caller]
 fn check(secrets: &Secrets, code: i32, run: impl Fn() -> Run) -> Finished {
     let mut last = None;
@@ -30,7 +30,7 @@ fn check(secrets: &Secrets, code: i32, run: impl Fn() -> Run) -> Finished {
     last.unwrap()
 }
 
-/// Three providers with secrets wherever secrets belong; the URLs carry some, too.
+/// Three providers with secrets in every place for secrets; some URLs contain secrets too.
 fn environment(secrets: &mut Secrets) -> Vec<(String, String)> {
     let s = |secrets: &mut Secrets| secrets.token();
     let keys = format!("{},{}", s(secrets), s(secrets));
@@ -65,12 +65,12 @@ fn no_secret_in_ok_and_conflict_output_or_audit_log() {
     check(&secrets, 0, run);
     let empty = Server::shared().database(Variant::Current);
     check(&secrets, 1, || Run::diff().database(empty.url()).envs(env.clone()));
-    // What the audit log holds, it shows to auditors.
+    // Auditors can read everything in the audit log.
     let audit = database.json("select json_agg(a) from audit_logs a").to_string();
     assert!(audit.contains("ai.example"), "{audit}");
     secrets.assert_absent(&audit, &audit);
 
-    // Other secrets in the database, in every field that holds one.
+    // Other secrets in the database, in every field that contains one.
     let (url, key, access, model) = (secrets.token(), secrets.token(), secrets.token(), secrets.token());
     database.execute(&format!(
         r#"update ai_providers set base_url = 'https://u:{url}@db.example/?k={url}' where name = 'openai';
@@ -82,13 +82,13 @@ fn no_secret_in_ok_and_conflict_output_or_audit_log() {
         check(&secrets, 3, || run().arg("--compare-credentials").arg(compare));
         check(&secrets, 0, || run().arg("--compare-credentials").arg(compare).arg("--block-on=none"));
     }
-    // Nothing that can be understood.
+    // Values that cannot be parsed.
     database.execute(&format!("update ai_providers set settings = '{access}', base_url = '{access}'"));
     check(&secrets, 5, run);
-    // Settings of a later Coder are left alone; the base URL differs still.
+    // Settings of a later Coder are left unchanged; the base URL still differs.
     database.execute(&format!("update ai_providers set settings = '{{\"_type\":\"{access}\"}}'"));
     check(&secrets, 3, run);
-    // A row that the server refuses: its detail holds the row.
+    // A row that the server refuses: the detail of its error contains the row.
     database.execute(
         "delete from ai_providers; alter table ai_provider_keys add constraint short check (length(api_key) < 5)",
     );
@@ -111,7 +111,7 @@ fn no_encryption_key_or_plaintext_in_output() {
     database.execute("insert into dbcrypt_keys (number, active_key_digest, test) values (1, 'abcdef0', 'AAAA')");
     check(&secrets, 5, || run(&other));
     check(&secrets, 5, || seed(&database, &env));
-    // Stored values that nobody can open.
+    // Stored values that no key opens.
     let blob = secrets.token();
     database.execute(&format!(
         "insert into ai_providers (type, name, base_url, settings, settings_key_id) values ('bedrock', 'bedrock', '', '{blob}', 'abcdef0');
@@ -132,7 +132,7 @@ fn no_secret_of_the_connection_in_output() {
     check(&secrets, 4, || with(format!("postgres://postgres:{password}@127.0.0.1:9/x?sslmode=disable")));
     check(&secrets, 4, || with(format!("postgres://postgres:{password}@127.0.0.1:{port}/x?sslmode=require")));
     check(&secrets, 4, || with(format!("postgres://postgres:a/{password}@127.0.0.1:9/x?sslmode=disable")));
-    // Mistakes in the URL, the secret in each part of it.
+    // Faults in the URL, with the secret in each part of it.
     for url in [
         format!("postgres://postgres:{password}@127.0.0.1:port/x"),
         format!("postgres://{password}:port/x"),
@@ -170,14 +170,14 @@ fn no_secret_of_the_connection_in_output() {
     check(&secrets, 2, || Run::seed().envs(env.clone()).database(url()).arg("--env-file").arg(path));
 }
 
-/// A key in NAME, TYPE, BASE_URL, BEDROCK_REGION; and in names of options, their values and positional arguments.
+/// A key in NAME, TYPE, BASE_URL, BEDROCK_REGION; and in option names, option values and positional arguments.
 #[test]
 fn no_misplaced_secret_in_output() {
     let mut secrets = Secrets::default();
     let database = Server::shared().database(Variant::Current);
     let base = [("CODER_AIBRIDGE_PROVIDER_0_TYPE", "anthropic".to_owned())];
     for suffix in ["TYPE", "NAME", "BASE_URL", "BEDROCK_REGION", "BEDROCK_BASE_URL", "KEYZ", "ORGANIZATION_ID"] {
-        // Of letters and digits, and as keys look; upper case so that it is no valid name.
+        // Letters and digits, and the form of keys; in upper case, so that it is not a valid name.
         for secret in [secrets.token(), format!("sk-{}=/+", secrets.token()), format!("https://{}:x@", secrets.token())]
         {
             for strict in ["true", "false"] {
@@ -210,7 +210,7 @@ fn no_misplaced_secret_in_output() {
     ];
     for option in options {
         let secret = secrets.token();
-        // A path is a name and is shown; what stands in its place is not known to be a secret.
+        // A path is a name and is shown; text in its place is not known to be a secret.
         if option.ends_with("-file") {
             continue;
         }
@@ -230,7 +230,7 @@ fn no_misplaced_secret_in_output() {
         vec!["seed".into(), secret.clone()],
         vec!["seed".into(), format!("--{secret}")],
         vec!["seed".into(), format!("--{}", secret.to_lowercase())],
-        // As an option's name could be.
+        // In the form of an option's name.
         vec!["seed".into(), format!("--{letters}")],
         vec!["seed".into(), format!("--{letters}={secret}")],
         vec!["seed".into(), format!("-{secret}")],
@@ -280,7 +280,7 @@ fn no_secret_of_an_env_file_line_in_output() {
         for json in [true, false] {
             let finished = loud(Run::seed().arg("--env-file").arg(file.path()), json).run();
             secrets.assert_absent(&finished.everything(), &format!("{shown}\n{finished}"));
-            // A NUL in a variable that nobody reads is refused too: Postgres could not store it.
+            // A NUL in an unused variable is also refused: Postgres could not store it.
             assert_eq!(finished.code, 2, "{shown}: {finished}");
         }
     }
@@ -301,7 +301,7 @@ fn no_secret_while_waiting_or_in_the_command_line() {
     let line = std::fs::read(format!("/proc/{}/cmdline", started.id())).unwrap();
     let line = String::from_utf8_lossy(&line).into_owned();
     secrets.assert_absent(&line, &line);
-    // What the server shows of us to whoever may look.
+    // The server's information about this session, for any permitted reader.
     let activity = database
         .json("select json_agg(a) from pg_stat_activity a where application_name = 'ai-provider-seed'")
         .to_string();

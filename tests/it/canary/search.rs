@@ -16,7 +16,7 @@ impl Secrets {
         Secrets { secrets: secrets.iter().map(|secret| secret.clone().into_bytes()).collect() }
     }
 
-    /// 24 letters and digits, of which no window of 12 stands in any other text.
+    /// 24 letters and digits, of which no window of 12 occurs in any other text.
     pub fn token(&mut self) -> String {
         let secret: String = std::iter::repeat_with(fastrand::alphanumeric).take(23).collect::<String>() + "Q";
         self.secrets.push(secret.clone().into_bytes());
@@ -33,7 +33,7 @@ impl Secrets {
 
     #[track_caller]
     pub fn assert_absent(&self, text: &str, context: &str) {
-        // JSON and our own escapes do not change letters and digits, so the text is searched as it is.
+        // JSON and this program's escapes do not change letters and digits, so the text is searched unchanged.
         for (number, secret) in self.secrets.iter().enumerate() {
             for form in forms(secret) {
                 if let Some(found) = find(text.as_bytes(), &form) {
@@ -44,13 +44,13 @@ impl Secrets {
     }
 }
 
-/// As it is, in base64 at each of the three places of a byte in a group, percent-encoded, and in hex; letter case as written,
-/// except hex and percent, which have two.
+/// Unchanged, in base64 at each of the three positions of a byte in a group, percent-encoded, and in hex. Letter case is
+/// as written, except for hex and percent, which have two.
 fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
     let hex = |upper: bool| secret.iter().map(move |b| if upper { format!("{b:02X}") } else { format!("{b:02x}") });
     let mut forms = vec![secret.to_vec()];
     for shift in 0..3 {
-        // What stands before the secret changes the first group, what follows it the last.
+        // Text before the secret changes the first group, text after it the last.
         let shifted = STANDARD_NO_PAD.encode([&vec![0; shift], secret].concat());
         let end = (shift + secret.len()) / 3 * 4;
         forms.push(shifted.as_bytes()[if shift == 0 { 0 } else { 4 }..end].to_vec());
@@ -64,7 +64,7 @@ fn forms(secret: &[u8]) -> Vec<Vec<u8>> {
 
 /// A window of the form within the text.
 fn find(text: &[u8], form: &[u8]) -> Option<String> {
-    // Hex and percent need longer windows to say as much; twelve characters of them are six and four bytes.
+    // Hex and percent need longer windows for the same certainty: twelve of their characters are six and four bytes.
     let known: std::collections::HashSet<&[u8]> = form.windows(WINDOW).collect();
     text.windows(WINDOW)
         .find(|window| known.contains(window))

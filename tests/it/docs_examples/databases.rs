@@ -1,9 +1,9 @@
-//! The databases that the examples of the pages meet, by the name in the comment above an example. Ids and times are fixed,
-//! so that what the program prints is the same in every run.
+//! The databases of the examples in the pages, by the name in the comment above an example. Ids and times are fixed, so
+//! that the program's output is the same in every run.
 
 use crate::support::{Database, Run, Server, Variant};
 
-/// A database, its URL, and a session that holds something in it.
+/// A database, its URL, and a session that keeps a state in it.
 pub struct Scene {
     _held: Option<postgres::Client>,
     database: Option<Database<'static>>,
@@ -13,23 +13,23 @@ pub struct Scene {
 const ROW: &str =
     "insert into ai_providers (id, type, name, base_url, updated_at, settings, settings_key_id, deleted) values
     ('7d1f4a52-9c3e-4b60-8f21-5ad0c6e9b713', ";
-/// Someone set another endpoint in Coder.
+/// An operator set another endpoint in Coder.
 const OPENAI: &str = "'openai', 'openai', 'https://llm.example.com/v1', '2026-11-20 09:12:00Z', null, null, false);";
 const SAME: &str = "'openai', 'openai', 'https://api.openai.com/v1/', '2026-11-20 09:12:00Z', null, null, false);";
 const KEY: &str =
     "insert into ai_provider_keys (provider_id, api_key) select id, 'sk-in-the-database' from ai_providers;";
 const TWO_KEYS: &str = "insert into ai_provider_keys (provider_id, api_key) select id, unnest(array['sk-one', 'sk-two']) from ai_providers;";
-/// A Bedrock provider, and one that no variable can describe.
+/// A Bedrock provider, and a provider that no variable can describe.
 const SEVERAL: &str = r#"insert into ai_providers (id, type, name, base_url, settings) values
     ('2b9e61c8-40d7-4f1a-9a35-c17e08d2b6f4', 'bedrock', 'claude-on-aws', '',
     '{"_type":"bedrock","_version":1,"access_key":"AKIAEXAMPLE","access_key_secret":"example","region":"eu-central-1"}');
     insert into ai_providers (id, type, name, base_url) values
     ('e64c0d1f-8a52-4b97-b3d8-9f20a7c5e183', 'copilot', 'copilot', 'https://copilot.example.com/');
     insert into ai_provider_keys (provider_id, api_key) select id, 'sk-three' from ai_providers where name = 'copilot';"#;
-/// A key that encrypts; the test value is `coder`, encrypted with the key of the example, whose digest is 6a193b3.
+/// A key in use; the test value is `coder`, encrypted with the key of the example, whose digest is 6a193b3.
 const ACTIVE: &str = "insert into dbcrypt_keys (number, active_key_digest, test)
     values (1, '6a193b3', 'JAr/OTfEYiZmArZ/9yZpmeM/KSVCy6eJRZ1/qgKXqonr');";
-/// The second key of a rotation that is under way.
+/// The second key of a rotation in progress.
 const OTHER_ACTIVE: &str = "insert into dbcrypt_keys (number, active_key_digest, test) values (2, 'c0ffee1', 'x');";
 const AWS: &str = r#"'bedrock', 'claude-on-aws', '', '2026-11-20 09:12:00Z',
     '{"_type":"bedrock","_version":1,"access_key":"AKIAEXAMPLE","access_key_secret":"example","region":"eu-central-1"}', null, false);"#;
@@ -101,7 +101,7 @@ impl Scene {
         self.database.as_ref().unwrap().execute(sql);
     }
 
-    /// Connects as a role of its own instead of the superuser.
+    /// Connects as a separate role instead of the superuser.
     fn with_role(mut self, role: &str, sql: &str) -> Scene {
         let create = format!(
             "if not exists (select from pg_roles where rolname = '{role}') then create role {role} login; end if"
@@ -125,7 +125,7 @@ impl Scene {
         &self.url
     }
 
-    /// What differs from run to run, as the pages write it.
+    /// Replaces the parts that differ between runs by those of the pages.
     pub fn masked(&self, output: &str) -> String {
         let Some(database) = &self.database else { return output.replace("127.0.0.1:1", "db.coder.svc:5432") };
         let output = output.replace(&format!("127.0.0.1:{}", Server::shared().port()), "db.coder.svc:5432");

@@ -1,11 +1,11 @@
-//! Every example of the pages is what the program prints today. `UPDATE_DOCS=1 cargo test --test it docs_examples` writes its
-//! output into the pages.
+//! Every example of the pages is the program's current output. `UPDATE_DOCS=1 cargo test --test it docs_examples` writes
+//! the output into the pages.
 //!
-//! How an example is written: a block ```` ```console ```` with `$ export NAME=value` lines and one command
-//! `$ [NAME=value …] ai-provider-seed …`; above it a comment `<!-- database: NAME -->` that names one of
-//! databases.rs, or none if the command needs no database. A block ```` ```text ```` below the comment
-//! `<!-- its termination message -->` and a block ```` ```json ```` below `<!-- the same as JSON -->` belong to the command
-//! before them; one below `<!-- from FILE -->` is that file.
+//! The form of an example: a block ```` ```console ```` with `$ export NAME=value` lines and one command `$ [NAME=value
+//! …] ai-provider-seed …`; above it a comment `<!-- database: NAME -->` that names an entry of databases.rs, or no
+//! comment if the command needs no database. A block ```` ```text ```` below the comment `<!-- its termination message
+//! -->` and a block ```` ```json ```` below `<!-- the same as JSON -->` belong to the previous command; a block below
+//! `<!-- from FILE -->` is that file.
 
 pub mod databases;
 
@@ -20,7 +20,7 @@ fn examples_are_what_the_program_prints() {
     for page in Page::all() {
         let mut lines: Vec<String> = page.text.lines().map(str::to_owned).collect();
         let mut previous: Option<Example> = None;
-        // From the end, an updated block would not move the others; but a later one refers to an earlier one.
+        // Updating from the end would not move the other blocks, but a later block refers to an earlier one.
         let mut moved = 0isize;
         for block in page.blocks() {
             let example = if block.language == "console" { Example::read(&block.comment, &block.text) } else { None };
@@ -58,13 +58,13 @@ fn examples_are_what_the_program_prints() {
 }
 
 struct Example {
-    /// `< FILE` is what it reads.
+    /// `< FILE` is its standard input.
     run: Run,
     database: String,
 }
 
 impl Example {
-    /// `None`: none of our commands.
+    /// `None`: not a command of this program.
     fn read(comment: &str, text: &str) -> Option<Example> {
         let mut variables = Vec::new();
         for line in text.lines().filter_map(|line| line.strip_prefix("$ ")) {
@@ -137,7 +137,7 @@ fn indented(json: &str) -> String {
     out
 }
 
-/// Words as a shell splits them, with single quotes.
+/// Words split as by a shell, with single quotes.
 fn words(line: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut quoted = false;

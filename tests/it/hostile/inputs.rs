@@ -99,11 +99,11 @@ fn env_file_of_any_kind_is_read_in_little_memory() {
     }
     too_large(of_file(&"#".repeat((16 << 20) + 1)), "more than 16777216 bytes");
     too_large(of_file(&lines(&|n| format!("A{n}=1")).repeat(2)), "more than 16384 variables");
-    // A file without an end.
+    // An endless file.
     too_large(offline().arg("--env-file").arg(Path::new("/dev/zero")).run(), "more than 16777216 bytes");
 }
 
-/// Each would take gigabytes, or minutes, if it were taken as it is written.
+/// Each would take gigabytes or minutes if it were read without limits.
 #[test]
 #[cfg(feature = "controller")]
 fn manifests_of_any_kind_are_read_in_little_memory() {
@@ -147,7 +147,7 @@ fn manifests_of_any_kind_are_read_in_little_memory() {
         assert_eq!(finished.code, code, "{what}: {}", &finished.stderr[..finished.stderr.len().min(2000)]);
         assert_eq!(finished.json()["problems"].as_array().map(Vec::len), Some(usize::from(code == 2)), "{what}");
     }
-    // Every pair was compared.
+    // This used to compare every pair.
     let workloads: String =
         (0..60_000).map(|n| format!("{{\"kind\":\"Deployment\",\"apiVersion\":\"apps/v1\",\"metadata\":{{\"name\":\"d{n}\"}},\"spec\":{{\"selector\":{{}},\"template\":{{}}}}}}\n")).collect();
     let finished = of_manifests(workloads).expect(2);
@@ -157,7 +157,7 @@ fn manifests_of_any_kind_are_read_in_little_memory() {
     );
 }
 
-/// `--env-file` with a directory has the bounds of a file.
+/// `--env-file` with a directory has the same limits as with a file.
 #[test]
 fn env_directory_of_any_kind_is_read_in_little_memory() {
     let of = |files: &mut dyn Iterator<Item = (String, String)>| {
@@ -171,7 +171,7 @@ fn env_directory_of_any_kind_is_read_in_little_memory() {
     too_large(of(&mut (0..=16_384).map(|n| (key(n), "openai".to_owned()))), "more than 16384 variables");
 }
 
-/// Certificates and keys of any size and kind, each of which is refused before anything is sent.
+/// Certificates and keys of any size and kind, each refused before anything is sent.
 #[test]
 fn pem_files_of_any_kind_are_read_in_little_memory() {
     let server = Hostile::with_tls(|caller| caller.log_in(&[]));

@@ -1,8 +1,7 @@
-//! What somebody may send to bring the program down: each line an attempt, with the memory that a run may take and a deadline
-//! far away.
+//! Inputs that could bring the program down, each with a memory limit and a deadline that is far away.
 
 mod inputs;
 mod servers;
 
-/// MiB of a run, whatever is sent (P12).
+/// MiB of a run for any input (P12).
 pub const MEMORY: usize = 100;

@@ -1,5 +1,5 @@
-//! Servers that send what no Postgres would, or far more of it than anybody asked for. Each attempt ends in
-//! the memory that a run may take and by its deadline, and says what the server did.
+//! Servers that send what no Postgres would, or far more of it than requested. Each attempt stays within the memory
+//! limit, ends by its deadline, and describes the server's fault.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -10,7 +10,7 @@ use super::MEMORY;
 use crate::support::hostile::{CATALOG, COLUMNS, ENCRYPTION, SERVER_KIND, TEXT, error, message, provider, ready, row};
 use crate::support::{Caller, Finished, Hostile, Run, Server, Variant};
 
-/// One try, and what it may cost whatever it ends with.
+/// One attempt, with limits for any result.
 fn attempt(command: &str, url: &str) -> Finished {
     let finished = run(command, url).run();
     assert!(!finished.everything().contains("sk-of-the"), "{finished}");
@@ -29,7 +29,7 @@ fn run(command: &str, url: &str) -> Run {
     }
 }
 
-/// In plain text and within TLS: how the run ends, and what it says about the server.
+/// In plain text and within TLS: the exit code of the run, and its description of the server.
 #[track_caller]
 fn ends(act: impl Fn(&mut Caller) -> io::Result<()> + Copy + Send + Sync + 'static, code: i32, words: &str) {
     for server in [Hostile::start(act), Hostile::with_tls(act)] {
@@ -54,8 +54,8 @@ fn read_ends(act: impl Fn(&mut Caller) -> io::Result<()> + Copy + Send + Sync + 
     ends(act, code, words);
 }
 
-/// The program reads what it asks for by name: a server of these tests that tells an old shape is refused for that, and none of its
-/// floods is met. So the shapes are what a real server says of the program's own statements, all of them.
+/// The program reads columns by name: a test server with an outdated shape would be refused for that, and its flood would
+/// test nothing. So the shapes are compared with a real server's answers to all of the program's statements.
 #[test]
 fn rows_of_the_tests_have_the_columns_of_postgres() {
     let statements = Arc::new(Mutex::new(BTreeSet::new()));
@@ -136,7 +136,7 @@ fn flood_before_the_session_is_ready_ends_the_attempt() {
 
 #[test]
 fn rows_without_end_end_the_attempt() {
-    // Rows of a usual size: of the smallest, a test program needs seconds to read as many.
+    // Rows of a usual size: a test program needs seconds to read as many of the smallest size.
     const FILL: &[u8] = &[b'k'; 500];
     let begun = |rows: fn(u64) -> Vec<u8>| {
         move |caller: &mut Caller| {
@@ -152,7 +152,7 @@ fn rows_without_end_end_the_attempt() {
         caller.describe(&[])?;
         caller.endless(|_| row(&[]))
     };
-    // Columns that are asked for by name are not there.
+    // Requested columns are missing.
     read_ends(empty, 5, OTHER_TYPE);
 }
 
@@ -210,13 +210,13 @@ fn null_and_foreign_columns_are_an_unsupported_schema() {
         }
     };
     read_ends(many(TEXT), 5, OTHER_TYPE);
-    // The driver would ask for each of these types, and for the types within them.
+    // The driver would look up each of these types, and the types within them.
     read_ends(many(99_999), 5, OTHER_TYPE);
 }
 
 const MANY: u64 = 60;
 
-/// What is allowed at most, of each kind: it is taken, and fits.
+/// The allowed maximum of each kind is accepted and fits.
 #[test]
 fn largest_answers_fit_into_memory() {
     let settings = |caller: &mut Caller| {
@@ -277,7 +277,7 @@ fn largest_answers_fit_into_memory() {
     }
 }
 
-/// Every read of a run, whatever it is for, has the same bound.
+/// Every read of every run has the same limit.
 #[test]
 fn every_read_of_every_command_is_bounded() {
     type Rows = fn(&mut Caller) -> io::Result<()>;
@@ -303,7 +303,7 @@ fn every_read_of_every_command_is_bounded() {
         caller.describe(ENCRYPTION)?;
         caller.endless(|n| row(&[Some(format!("{n}{}", "d".repeat(200)).as_bytes()), None, Some(b"test")]))
     };
-    // The first read of what is there; then, under the lock or without, the rows again and the schema.
+    // The first read of the rows; then, with or without the lock, the rows again and the schema.
     for (command, number, rows) in [
         ("seed", 0, providers),
         ("seed", 1, providers),
@@ -318,7 +318,7 @@ fn every_read_of_every_command_is_bounded() {
         assert_eq!(finished.code, 5, "{command} {number}: {finished}");
         assert!(finished.everything().contains(ANSWER), "{command} {number}: {finished}");
     }
-    // What kind of server it is, where that matters.
+    // The kind of the server, if it matters.
     let kinds: Rows = |caller| {
         caller.describe(SERVER_KIND)?;
         caller.endless(|_| row(&[Some(&[0]), Some(&[0])]))

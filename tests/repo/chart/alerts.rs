@@ -1,4 +1,4 @@
-//! The alerts: what Prometheus makes of them, and what else has to be there for each.
+//! The alerts: Prometheus's evaluation, and the parts that each alert needs.
 
 use crate::support::helm::{self, CHART, find, objects, read, root, template};
 use crate::support::promtool;

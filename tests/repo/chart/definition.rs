@@ -6,8 +6,8 @@ use std::fs;
 
 const PATH: &str = "crds/aiproviderseed_v1alpha1.json";
 
-/// A definition's schema as plain JSON schema: what is Kubernetes' own goes, and a field that is not there is refused, as the
-/// API server's strict validation does.
+/// A definition's schema as plain JSON schema: Kubernetes' own extensions are removed, and an unknown field is refused,
+/// as in the API server's strict validation.
 fn plain(schema: &mut Value) {
     let Some(schema) = schema.as_object_mut() else { return };
     schema.retain(|key, _| !key.starts_with("x-kubernetes-"));

@@ -1,5 +1,5 @@
-//! The chart: what Helm makes of it, without a cluster. deploy.rs is about the manifests and about other charts;
-//! chart_cluster.rs gives the same objects to a real API server.
+//! The chart: Helm's output, without a cluster. deploy.rs tests the manifests and other charts; chart_cluster.rs applies
+//! the same objects to a real API server.
 
 mod alerts;
 mod definition;
@@ -46,7 +46,7 @@ fn every_values_file_renders_its_golden_file() {
         return;
     }
     for (name, values) in matrix() {
-        // The CustomResourceDefinition has a test of its own; here it would be most of each file.
+        // The CustomResourceDefinition has a separate test; here it would be most of each file.
         let text = helm::stdout(with_values(&values));
         let (definitions, others): (Vec<&str>, Vec<&str>) =
             text.split("---\n").partition(|document| document.contains("kind: CustomResourceDefinition"));
@@ -71,7 +71,7 @@ fn every_value_has_an_effect() {
             let parent = &pointer[..pointer.rfind('/').unwrap()];
             without.pointer_mut(parent).unwrap().as_object_mut().unwrap().remove(row.path.last().unwrap());
             let changed = with_values(&without);
-            // Refused without it (two replicas and no leader election) is an effect too.
+            // A refusal without the value (two replicas and no leader election) is also an effect.
             !changed.status.success() || changed.stdout != with_values(values).stdout
         });
         assert!(has_effect, "{} changes nothing", row.name());
@@ -83,7 +83,7 @@ fn misspelled_value_is_refused_at_any_depth() {
     if helm::is_missing() {
         return;
     }
-    /// All places where a mapping stands that is not a free one (labels and the like).
+    /// All mappings except free ones (labels and the like).
     fn places(schema: &Value, at: &str, root: &Value, found: &mut Vec<String>) {
         let schema = match schema["$ref"].as_str() {
             Some(reference) => root.pointer(reference.trim_start_matches('#')).unwrap(),
@@ -127,7 +127,7 @@ fn schema_lists_exactly_the_values() {
     let values = yaml(&read(&format!("{CHART}/values.yaml")));
     assert_eq!(known, keys(&values));
     for (key, value) in values.as_object().unwrap() {
-        // Contexts, resources and selectors have more than what is set by default.
+        // Contexts, resources and selectors have more fields than the defaults set.
         let whole = ["resources", "podSecurityContext", "securityContext", "nodeSelector"].contains(&key.as_str());
         if let Some(value) = value.as_object().filter(|value| !value.is_empty() && !whole) {
             assert_eq!(keys(&schema["properties"][key]["properties"]), keys(&json!(value)), "{key}");
@@ -189,7 +189,7 @@ fn removed_default_is_reported_by_name_or_harmless() {
         at[last] = Value::Null;
         let output = with_values(&values);
         if output.status.success() {
-            // Nothing half: an argument without its value.
+            // No argument without its value.
             assert!(!String::from_utf8_lossy(&output.stdout).lines().any(|line| line.ends_with('=')), "{place:?}");
             taken += 1;
         } else {
@@ -293,7 +293,7 @@ fn dashboard_and_alerts_use_existing_metrics() {
     for path in ["files/dashboard.json", "templates/alerts.yaml"] {
         for name in read(&format!("{CHART}/{path}")).split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
             if let Some(name) = name.strip_prefix("ai_provider_seed_") {
-                // What is appended to the name of the family.
+                // Suffixes that are appended to the name of the family.
                 let family =
                     ["_total", "_bucket", "_info"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name);
                 assert!(known.contains(&format!("register(\"{family}\"")), "{path}: {name}");
@@ -326,7 +326,7 @@ fn alerts_select_only_their_release() {
             r#"max by (namespace, pod) (max_over_time(kube_pod_init_container_status_waiting_reason{container="ai-provider-seed", reason="CrashLoopBackOff", namespace=~"a|b"}[5m])) > 0"#,
         ]
     );
-    // What the ServiceMonitor's Service is called is the job.
+    // The name of the ServiceMonitor's Service is the job.
     let objects = objects(&template(&["--set", "serviceMonitor.enabled=true"]));
     assert_eq!(helm::find(&objects, "Service")["metadata"]["name"], "ai-provider-seed");
     assert_eq!(
@@ -376,7 +376,7 @@ fn chart_notes_name_the_next_commands() {
         (&["--set", "controller.enabled=false"], &["No controller"]),
         (&["--set", "crd.install=false"], &["kubectl get crd aiproviderseeds.aiproviders.dev"]),
     ] {
-        // Notes are no part of `helm template`; this renders them as if they were.
+        // `helm template` does not print notes; this renders them as a template.
         let directory = tempfile::tempdir().unwrap();
         copy(&root(CHART), directory.path());
         let templates = directory.path().join("templates");

@@ -1,4 +1,4 @@
-//! values.yaml as its readers see it: one row per documented value.
+//! values.yaml from the reader's view: one row per documented value.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ impl Row {
     }
 }
 
-/// A comment directly above a key describes it with all that is below; a key with neither comment nor children is an error.
+/// A comment directly above a key describes it and all keys below; a key with neither comment nor children is an error.
 pub fn rows(text: &str) -> Vec<Row> {
     let values = crate::support::helm::yaml(text);
     let mut rows = Vec::new();

@@ -1,4 +1,4 @@
-//! What a module may know of others. A room further in knows nothing of those further out, so that it can be read, tested and
+//! The imports that a module may have. An inner room does not depend on outer ones, so that it can be read, tested and
 //! changed without them.
 
 mod source;
@@ -8,7 +8,7 @@ use source::{Import, Source};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-/// The rooms, and what they may not import: a crate, or a module of ours.
+/// The rooms, and their forbidden imports: a crate, or a module of this crate.
 const FORBIDDEN: &[(&str, &[&str])] = &[
     ("problem", OUTSIDE),
     ("problem", &["crate::provider", "crate::env", "crate::options", "crate::plan", "crate::report"]),
@@ -30,7 +30,7 @@ const FORBIDDEN: &[(&str, &[&str])] = &[
     ("options", &["crate::plan", "crate::report", "crate::run", "crate::cli"]),
 ];
 
-/// The network, and whoever uses it.
+/// The network, and its users.
 const OUTSIDE: &[&str] = &[
     "tokio",
     "postgres",
@@ -47,13 +47,13 @@ const OUTSIDE: &[&str] = &[
     "crate::cli",
 ];
 
-/// What a test module of src may use beside what its room may.
+/// Additional imports for the test modules of src.
 const DEV_DEPENDENCIES: &[&str] = &["postgres"];
 
 const PRINTS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
 const STREAMS: &[&str] = &["std::io::stdout", "std::io::stderr", "std::io::Stdout", "std::io::Stderr"];
 
-/// Every file of src: its module, its path, what it imports.
+/// Every file of src: its module, its path, its imports.
 struct Tree(Vec<(Vec<String>, PathBuf, Source)>);
 
 impl Tree {
@@ -158,11 +158,11 @@ fn only_cli_prints() {
     assert_eq!(found, [""; 0]);
 }
 
-/// Siblings, files and directories alike, import each other in one direction only. What a `mod.rs` has is its directory's.
+/// Siblings, files and directories alike, import each other in one direction only. A `mod.rs` belongs to its directory.
 #[test]
 fn no_import_circle_between_siblings() {
     let tree = Tree::read();
-    // Of each directory: which child imports which.
+    // For each directory: which child imports which.
     let mut directories: BTreeMap<&[String], BTreeMap<&String, BTreeSet<&String>>> = BTreeMap::new();
     for (module, _, source) in &tree.0 {
         for import in source.imports.iter().filter(|import| !import.external && !import.test) {
@@ -185,7 +185,7 @@ fn no_import_circle_between_siblings() {
     assert_eq!(circles, [""; 0]);
 }
 
-/// The way from a module back to it, if there is one.
+/// A path from a module back to itself, if there is one.
 fn circle(imports: &BTreeMap<&String, BTreeSet<&String>>, start: &String) -> Option<Vec<String>> {
     let mut ways = vec![vec![start]];
     let mut seen = BTreeSet::new();

@@ -1,14 +1,14 @@
-//! Rust read as text, as far as paths need it: no macro is expanded, no name is looked up through a re-export.
+//! Parses Rust text as far as paths need it: without expanding macros or following re-exports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Where a path leads: into this crate (without `crate`), or into another one.
+/// The target of a path: in this crate (without `crate`), or in another one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Import {
     pub path: Vec<String>,
     pub external: bool,
     pub glob: bool,
-    /// Inside of `#[cfg(test)]`, or of a file below a module `tests`.
+    /// Inside of `#[cfg(test)]`, or in a file below a module `tests`.
     pub test: bool,
     pub line: usize,
 }
@@ -24,7 +24,7 @@ impl Import {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Source {
     pub imports: Vec<Import>,
-    /// Name and line of each macro that is called.
+    /// Name and line of each macro call.
     pub macros: Vec<(String, usize)>,
 }
 
@@ -34,8 +34,8 @@ struct Token {
     line: usize,
 }
 
-/// The paths of a file whose module is `module`. `modules` are all modules of the crate: a path that begins with the name of a
-/// child is relative.
+/// The paths of a file whose module is `module`. `modules` are all modules of the crate: a path that begins with the name
+/// of a child is relative.
 pub fn read(text: &str, module: &[&str], modules: &BTreeSet<Vec<String>>) -> Source {
     let mut reader = Reader {
         tokens: tokens(&code(text)),
@@ -68,7 +68,7 @@ pub fn code(text: &str) -> String {
     out
 }
 
-/// Where the comment, string or character ends that begins at `at`; `at` if none begins there.
+/// The end of the comment, string or character that begins at `at`; `at` if none begins there.
 fn end_of_what_is_no_code(text: &[char], at: usize) -> usize {
     let is = |from: usize, what: &str| what.chars().enumerate().all(|(i, c)| text.get(from + i) == Some(&c));
     let until = |from: usize, end: &str| {
@@ -135,7 +135,7 @@ struct Reader<'a> {
     at: usize,
     module: Vec<String>,
     test: bool,
-    /// What `use … as name` has made of a name, so that a path that begins with it leads on.
+    /// Names introduced by `use … as name`, to resolve paths that begin with them.
     aliases: BTreeMap<String, Import>,
     modules: &'a BTreeSet<Vec<String>>,
     source: Source,
@@ -151,7 +151,7 @@ impl Reader<'_> {
     }
 
     fn file(&mut self) {
-        // A `use` may stand below what it names: first all of them.
+        // A `use` may follow its first use, so all of them are read first.
         for only_use in [true, false] {
             self.at = 0;
             self.items(only_use);
@@ -207,13 +207,13 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether this word belongs to a path that began before, as the last one of `Vec::<u8>::new`. `::tokio` begins one.
+    /// Whether this word continues a path, such as the last one of `Vec::<u8>::new`. `::tokio` begins one.
     fn goes_on(&self) -> bool {
         let before = |distance: usize| self.at.checked_sub(distance).map_or("", |at| &self.tokens[at].text);
         before(1) == "::" && (is_word(before(2)) || before(2) == ">")
     }
 
-    /// A `use` tree after what is before it: `a::b`, `a as b`, `a::{…}`, `a::*`.
+    /// A `use` tree after its prefix: `a::b`, `a as b`, `a::{…}`, `a::*`.
     fn tree(&mut self, mut path: Vec<String>) {
         let line = self.tokens.get(self.at).map_or(0, |token| token.line);
         loop {
@@ -238,7 +238,7 @@ impl Reader<'_> {
                     return self.found(&path, false, line, Some(name));
                 }
                 word if is_word(word) => {
-                    // `self` at the end is what is before it.
+                    // A final `self` means the path before it.
                     if word != "self" || path.is_empty() {
                         path.push(word.to_owned());
                     }
@@ -281,7 +281,7 @@ impl Reader<'_> {
         self.source.imports.push(import);
     }
 
-    /// None: the name of something in this module.
+    /// None: the name of an item in this module.
     fn resolve(&self, path: &[String]) -> Option<Import> {
         let import = |path: Vec<String>, external| Some(Import { path, external, glob: false, test: false, line: 0 });
         let (first, rest) = path.split_first()?;

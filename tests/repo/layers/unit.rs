@@ -1,4 +1,4 @@
-//! The checker itself: each way to write an import is seen, and what only looks like one is not.
+//! The checker itself: it finds each way to write an import, and ignores text that only looks like one.
 
 use super::refused;
 use super::source::{self, Source};
@@ -14,7 +14,7 @@ fn texts(module: &str, text: &str) -> Vec<String> {
     read(module, text).imports.iter().map(super::Import::text).collect()
 }
 
-/// What the table says of a module with this text.
+/// The table's verdict on a module with this text.
 fn verdict(module: &str, text: &str) -> Vec<String> {
     let source = read(module, text);
     refused(&super::path(module), &source).iter().map(|(_, import)| import.text()).collect()

@@ -13,9 +13,9 @@ pub struct ControlPlane {
     directory: PathBuf,
     pub port: u16,
     etcd_port: u16,
-    /// PEM; clients trust it and nothing else.
+    /// PEM; clients trust only this certificate.
     pub certificate: String,
-    /// Of a member of system:masters.
+    /// The token of a member of system:masters.
     pub token: String,
     apiserver: Option<Process>,
     etcd: Option<Process>,
@@ -64,7 +64,7 @@ impl ControlPlane {
         plane.wait_until_ready().map(|()| plane)
     }
 
-    /// Everything of it lies here, and goes with it.
+    /// All its files are here, and are removed with it.
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -74,7 +74,7 @@ impl ControlPlane {
         format!("--- etcd\n{}\n--- kube-apiserver\n{}", read("log"), read("apiserver/log"))
     }
 
-    /// Ends kube-apiserver as a crash would; etcd keeps what is in it.
+    /// Ends kube-apiserver as a crash would; etcd keeps its content.
     pub fn stop_apiserver(&mut self) {
         self.apiserver = None;
     }
@@ -85,7 +85,7 @@ impl ControlPlane {
         self.wait_until_ready().unwrap_or_else(|log| panic!("kube-apiserver did not start again:\n{log}"));
     }
 
-    /// `STOP` keeps it from answering while its port stays open, `CONT` lets it go on.
+    /// `STOP` stops it from answering while its port stays open, `CONT` lets it continue.
     pub fn signal_apiserver(&mut self, name: &str) {
         self.apiserver.as_mut().expect("kube-apiserver runs").signal(name);
     }
@@ -109,7 +109,7 @@ impl ControlPlane {
         self.etcd = Some(Process::start_as_ourselves(&self.directory, "KILL", &command));
     }
 
-    /// kube-apiserver would wait a second after its first try.
+    /// kube-apiserver would wait a second after its first attempt.
     fn wait_for_etcd(&mut self) -> Result<(), String> {
         let deadline = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(("127.0.0.1", self.etcd_port)).is_err() {
@@ -140,7 +140,7 @@ impl ControlPlane {
             format!("--service-account-signing-key-file={}", file("accounts.key")),
             "--service-account-issuer=https://kubernetes.default.svc".into(),
             "--service-cluster-ip-range=10.96.0.0/16".into(),
-            // No controller makes the account "default" here, without which this plugin refuses every pod.
+            // No controller creates the account "default" here, and without it this plugin refuses every pod.
             "--disable-admission-plugins=ServiceAccount".into(),
         ];
         let command: Vec<&str> = command.iter().map(String::as_str).collect();
@@ -168,7 +168,7 @@ impl ControlPlane {
 impl Drop for ControlPlane {
     fn drop(&mut self) {
         (self.apiserver, self.etcd) = (None, None);
-        // Where etcd ended by itself the directory is still there.
+        // If etcd ended by itself, the directory still exists.
         let _ = fs::remove_dir_all(&self.directory);
     }
 }

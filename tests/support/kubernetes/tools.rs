@@ -14,7 +14,7 @@ const NEEDED: [&str; 3] = ["etcd", "kube-apiserver", "kubectl"];
 /// Why `directory` is None.
 pub const MISSING: &str = "needs Go (https://go.dev/dl), or KUBEBUILDER_ASSETS with etcd, kube-apiserver and kubectl";
 
-/// The directory that has them; None where there is no way to get them: a test that needs them is to say `skip`.
+/// The directory with these programs; None if they are unavailable: a test that needs them then calls `skip`.
 pub fn directory() -> Option<&'static Path> {
     static DIRECTORY: OnceLock<Option<PathBuf>> = OnceLock::new();
     DIRECTORY.get_or_init(find).as_deref()
@@ -57,7 +57,7 @@ fn find() -> Option<PathBuf> {
     Some(bin)
 }
 
-/// Whether they were built from these versions: a copy of go.mod, put there last, says so.
+/// Whether they were built from these versions: a copy of go.mod, written last, shows it.
 fn is_current(bin: &Path) -> bool {
     fs::read_to_string(bin.join("go.mod")).is_ok_and(|built| built == go_mod())
 }
@@ -86,14 +86,14 @@ fn build(home: &Path, bin: &Path) {
         "the programs of Kubernetes could not be built; with a network this works, and KUBEBUILDER_ASSETS may name \
          a directory that has them\n{said}"
     );
-    // Its package is called that.
+    // The name of its package.
     fs::rename(partial.path().join("server"), partial.path().join("etcd")).expect("rename etcd");
     fs::copy(tools().join("go.mod"), partial.path().join("go.mod")).expect("say from what they were built");
     let _ = fs::remove_dir_all(bin);
     fs::rename(partial.keep(), bin).expect("put the programs in place");
 }
 
-/// Shows every 15 s how far `go install -v` is, which names each package that it begins; returns what else it said.
+/// Every 15 s, shows the progress of `go install -v`, which names each package that it begins; returns its other output.
 fn follow(go: &mut Child) -> String {
     const PAUSE: Duration = Duration::from_secs(15);
     let (sender, receiver) = std::sync::mpsc::channel();
@@ -103,7 +103,7 @@ fn follow(go: &mut Child) -> String {
     let (mut packages, mut said) = (0, String::new());
     loop {
         match receiver.recv_timeout(next.saturating_duration_since(Instant::now())) {
-            // A line about anything else has more than one word.
+            // Any other line has more than one word.
             Ok(line) if line.contains(' ') => said += &format!("{line}\n"),
             Ok(_) => packages += 1,
             Err(RecvTimeoutError::Timeout) => {
@@ -115,7 +115,7 @@ fn follow(go: &mut Child) -> String {
     }
 }
 
-/// To the terminal at once: what `eprintln!` writes is shown only once a test has failed.
+/// To the terminal at once: `eprintln!` output is shown only once a test has failed.
 fn progress(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use kube::core::Status;
 
+use super::connect_failure::{self, is_of_certificate};
 use super::credential_plugin::PluginFailed;
 use crate::provider::redact;
 use crate::words::words;
@@ -68,21 +69,6 @@ fn is_of_terminating(status: &Status) -> bool {
     status.code == 403 && causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
 }
 
-/// An I/O error hides its inner error: its source is the inner error's source.
-fn is_of_certificate(error: &kube::Error) -> bool {
-    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(error) = next {
-        if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return matches!(error, rustls::Error::InvalidCertificate(_));
-        }
-        next = match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-            Some(wrapped) => Some(wrapped),
-            None => error.source(),
-        };
-    }
-    false
-}
-
 pub fn of_code(code: u16) -> ApiErrorKind {
     match code {
         401 => ApiErrorKind::Unauthorized,
@@ -110,11 +96,20 @@ pub struct ApiError {
     pub unknown_fields: Vec<String>,
     /// The message of the admission policy or webhook that denied the call, safe to show.
     pub denied: Option<String>,
+    /// Why there was no connection, as the rest of a sentence about it.
+    pub reason: Option<&'static str>,
 }
 
 impl ApiError {
     pub fn new(call: String, kind: ApiErrorKind) -> ApiError {
-        ApiError { call: redact::in_command(&call), kind, retry_after: None, unknown_fields: Vec::new(), denied: None }
+        ApiError {
+            call: redact::in_command(&call),
+            kind,
+            retry_after: None,
+            unknown_fields: Vec::new(),
+            denied: None,
+            reason: None,
+        }
     }
 
     pub fn timed_out(call: String) -> ApiError {
@@ -151,7 +146,14 @@ async fn within<T>(limit: Duration, name: &str, call: impl Future<Output = kube:
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) => {
             let (retry_after, unknown_fields) = (retry_after(&error), unknown_fields(&error));
-            Err(ApiError { retry_after, unknown_fields, denied: denied(&error), ..failed(ApiErrorKind::of(&error)) })
+            let reason = connect_failure::reason(&error);
+            Err(ApiError {
+                retry_after,
+                unknown_fields,
+                denied: denied(&error),
+                reason,
+                ..failed(ApiErrorKind::of(&error))
+            })
         }
         Err(_) => Err(failed(ApiErrorKind::TimedOut)),
     }

@@ -4,7 +4,7 @@ use super::client::{ApiError, ApiErrorKind};
 use crate::problem::{Code, Problem};
 
 /// `otherwise`: the alternative if it is forbidden. `kubectl`: the command that has to work first.
-pub fn problem(error: &ApiError, otherwise: &str, kubectl: &str) -> Problem {
+pub fn problem(error: &ApiError, otherwise: &str, kubectl: &str, address: &str) -> Problem {
     let call = &error.call;
     if let Some(denied) = &error.denied {
         return Problem::new(Code::ClusterForbidden, format!("cannot {call}: an admission policy denied it: {denied}"));
@@ -21,13 +21,15 @@ pub fn problem(error: &ApiError, otherwise: &str, kubectl: &str) -> Problem {
     if let Some(refused) = refused {
         return Problem::new(Code::ClusterForbidden, format!("cannot {call}: {refused}{otherwise}"));
     }
+    let server = format!("the API server {address}");
+    let reason = error.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
     let what = match error.kind {
-        ApiErrorKind::Unreachable => "the API server cannot be reached",
-        ApiErrorKind::Tls => "the certificate of the API server is not accepted",
-        ApiErrorKind::TimedOut => "the API server does not answer in time",
-        ApiErrorKind::TooManyRequests | ApiErrorKind::Unavailable => "the API server is not available now",
-        ApiErrorKind::Plugin => "the credential plugin of the kubeconfig failed",
-        _ => "the login failed, or the answer could not be interpreted",
+        ApiErrorKind::Unreachable => format!("{server} cannot be reached{reason}"),
+        ApiErrorKind::Tls => format!("the certificate of {server} is not accepted{reason}"),
+        ApiErrorKind::TimedOut => format!("{server} does not answer in time"),
+        ApiErrorKind::TooManyRequests | ApiErrorKind::Unavailable => format!("{server} is not available now"),
+        ApiErrorKind::Plugin => "the credential plugin of the kubeconfig failed".to_owned(),
+        _ => format!("the login at {server} failed, or the answer could not be interpreted"),
     };
     Problem::new(Code::ClusterUnreachable, format!("cannot {call}: {what}; check that {kubectl} works"))
 }

@@ -2,6 +2,7 @@
 //! The parts are described in docs/architecture.md.
 
 mod client;
+mod connect_failure;
 mod controller;
 pub mod crd;
 mod credential_plugin;

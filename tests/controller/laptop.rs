@@ -198,5 +198,8 @@ fn resource_that_cannot_be_asked_about_is_explained() {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), config.replace(&format!(":{}", cluster.port()), ":1")).unwrap();
     let unreachable = run(&namespace, &["status"]).arg("--kubeconfig").arg(file.path()).run().expect(4);
-    says(&unreachable, "the API server cannot be reached; check that kubectl get aiproviderseeds --kubeconfig");
+    says(
+        &unreachable,
+        "https://127.0.0.1:1 cannot be reached: connection refused; check that kubectl get aiproviderseeds --kubeconfig",
+    );
 }

@@ -170,4 +170,55 @@ mod of_a_cluster {
             assert!(help.contains(&format!("{form}\n\nArguments:\n  {form}  ")), "{help}");
         }
     }
+
+    fn kubeconfig(server: &str) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = format!(
+            "{{apiVersion: v1, kind: Config, current-context: c, users: [{{name: u, user: {{token: sk-canary}}}}],\n\
+             contexts: [{{name: c, context: {{cluster: c, user: u}}}}, {{name: lost, context: {{cluster: gone, user: u}}}}],\n\
+             clusters: [{{name: c, cluster: {{server: '{server}'}}}}]}}"
+        );
+        std::fs::write(file.path(), text).unwrap();
+        file
+    }
+
+    #[test]
+    fn unreachable_api_server_has_its_address_and_the_reason() {
+        for (server, said) in [
+            (
+                "https://me:sk-canary@127.0.0.1:1/sk-canary",
+                "the API server https://127.0.0.1:1 cannot be reached: connection refused; check that",
+            ),
+            (
+                "http://no-such-host.invalid:6443",
+                "the API server http://no-such-host.invalid:6443 cannot be reached: its name cannot be resolved",
+            ),
+        ] {
+            let file = kubeconfig(server);
+            for words in [&["status"][..], &["check", "coder"], &["diff", "--from=deployment/coder"]] {
+                let finished = Run::new(words.iter().copied()).arg("--kubeconfig").arg(file.path()).run().expect(4);
+                says(&finished, said);
+                says(&finished, &format!("--kubeconfig {}", file.path().display()));
+                assert!(!finished.everything().contains("canary"), "{finished}");
+            }
+        }
+    }
+
+    #[test]
+    fn unusable_kubeconfig_is_told_with_the_file_and_what_it_lacks() {
+        let file = kubeconfig("https://127.0.0.1:1");
+        let with = |list: &str, words: &[&str]| Run::new(words.iter().copied()).env("KUBECONFIG", list).run().expect(2);
+        let path = file.path().display();
+        let lost = with(&path.to_string(), &["status", "--context=lost"]);
+        says(&lost, "the context lost is of the cluster gone, which the kubeconfig does not have; it has c");
+        let broken = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(broken.path(), "clusters: 7").unwrap();
+        let broken = broken.path().display();
+        says(&with(&format!("{path}:{broken}"), &["status"]), &format!("{broken} is not a usable kubeconfig"));
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().display();
+        says(&with(&format!("{folder}:{path}"), &["status"]), &format!("{folder} cannot be read: it is a folder"));
+        says(&with("/nonexistent/kubeconfig", &["status"]), "no Kubernetes API server configured");
+        says(&with("/dev/null", &["status"]), "no Kubernetes API server configured");
+    }
 }

@@ -20,7 +20,7 @@ use super::scope::Scope;
 use super::watch::{self, describe};
 use crate::kubernetes::client::{ApiErrorKind, call};
 use crate::kubernetes::crd::spec::AIProviderSeed;
-use crate::kubernetes::kubeconfig;
+use crate::kubernetes::kubeconfig::{self, Connection};
 use crate::options::controller::ControllerOptions;
 use crate::provider::redact;
 use crate::report::problem_sentence;
@@ -49,8 +49,8 @@ pub enum End {
 }
 
 pub async fn run(options: ControllerOptions) -> End {
-    let (client, own) = match kubeconfig::connect(&options.server).await {
-        Ok(client) => client,
+    let Connection { client, namespace: own, .. } = match kubeconfig::connect(&options.server).await {
+        Ok(connection) => connection,
         Err(problem) => return End::CannotStart(problem_sentence(&problem)),
     };
     let listener = match Admin::bind(options.listen).await {

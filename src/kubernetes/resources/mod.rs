@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::client::{ApiError, ApiErrorKind, call, call_by};
 use super::crd::spec::{AIProviderSeed, RECONCILE_ANNOTATION};
 use super::failure;
-use super::kubeconfig;
+use super::kubeconfig::{self, Connection};
 use crate::env::nearest;
 use crate::options::resources::ResourceOptions;
 use crate::problem::{Code, Problem};
@@ -27,6 +27,8 @@ pub struct Resources {
     client: Client,
     /// `None`: all namespaces.
     namespace: Option<String>,
+    /// Of the API server.
+    address: String,
     /// The options that lead another command to the same API server.
     server: Vec<String>,
     wait: Duration,
@@ -41,9 +43,9 @@ enum Waited {
 
 impl Resources {
     pub async fn open(options: &ResourceOptions) -> Result<Resources, Problem> {
-        let (client, own) = kubeconfig::connect(&options.server).await?;
+        let Connection { client, namespace: own, address } = kubeconfig::connect(&options.server).await?;
         let namespace = (!options.all_namespaces).then(|| options.namespace.clone().unwrap_or(own));
-        Ok(Resources { client, namespace, server: options.server.as_options(), wait: options.wait })
+        Ok(Resources { client, namespace, address, server: options.server.as_options(), wait: options.wait })
     }
 
     fn api(&self) -> Api<AIProviderSeed> {
@@ -78,7 +80,7 @@ impl Resources {
             );
             return Problem::new(Code::ClusterUnreachable, message);
         }
-        failure::problem(error, "", &format!("kubectl get aiproviderseeds {}", self.flags()))
+        failure::problem(error, "", &format!("kubectl get aiproviderseeds {}", self.flags()), &self.address)
     }
 
     /// By namespace and name.

@@ -14,7 +14,7 @@ use crate::kubernetes::client::ApiError;
 use crate::kubernetes::crd::reason::{Audience, CheckStopped, Reason};
 use crate::kubernetes::crd::spec::DEFAULT_CONTAINER;
 use crate::kubernetes::failure;
-use crate::kubernetes::kubeconfig;
+use crate::kubernetes::kubeconfig::{self, Connection};
 use crate::options::from::{FromPlace, FromSource, WorkloadName};
 use crate::options::{self, BlockOn, DatabaseSource, Options, RawOptions};
 use crate::problem::{Code, Findings, Problem};
@@ -38,8 +38,17 @@ impl Local {
 
 /// The source of the workload for repeated reads. `again`: the options that name it.
 pub enum WorkloadSource {
-    Cluster { client: Client, namespace: String, wanted: WorkloadName, container: String, again: Vec<String> },
+    Cluster { cluster: Box<Cluster>, wanted: WorkloadName, container: String, again: Vec<String> },
     Manifests { workload: Box<Workload>, objects: Objects, container: String },
+}
+
+pub struct Cluster {
+    client: Client,
+    namespace: String,
+    /// Of the API server.
+    address: String,
+    /// kubectl's options that lead to it.
+    options: Vec<String>,
 }
 
 /// The judged environment of a workload.
@@ -62,10 +71,11 @@ impl WorkloadSource {
                 Ok(WorkloadSource::Manifests { workload: Box::new(workload), objects, container })
             }
             FromPlace::Cluster(wanted) => {
-                let (client, own) = kubeconfig::connect(&from.server).await?;
+                let Connection { client, namespace: own, address } = kubeconfig::connect(&from.server).await?;
                 let namespace = from.namespace.clone().unwrap_or(own);
+                let cluster = Cluster { client, namespace, address, options: from.server.as_options() };
                 let again = from.options().unwrap_or_default();
-                Ok(WorkloadSource::Cluster { client, namespace, wanted: wanted.clone(), container, again })
+                Ok(WorkloadSource::Cluster { cluster: Box::new(cluster), wanted: wanted.clone(), container, again })
             }
         }
     }
@@ -73,9 +83,10 @@ impl WorkloadSource {
     pub async fn answer(&self, local: &Local) -> Result<WorkloadInputs, Problem> {
         match self {
             WorkloadSource::Manifests { workload, objects, container } => answer(workload, objects, container, local),
-            WorkloadSource::Cluster { client, namespace, wanted, container, again } => {
+            WorkloadSource::Cluster { cluster, wanted, container, again } => {
+                let Cluster { client, namespace, .. } = &**cluster;
                 let failed = |error: FetchError| match error {
-                    FetchError::Api(error) => of_failure(&error, wanted, namespace),
+                    FetchError::Api(error) => cluster.failed(&error, wanted),
                     FetchError::TooMuch(problem) => problem,
                 };
                 let found = fetch::workload(client, namespace, wanted.kind, &wanted.name).await;
@@ -100,10 +111,13 @@ impl WorkloadSource {
     }
 }
 
-fn of_failure(error: &ApiError, wanted: &WorkloadName, namespace: &str) -> Problem {
-    let (name, namespace) = (redact::name(&wanted.name), redact::name(namespace));
-    let kubectl = format!("kubectl get {}/{name} --namespace {namespace}", wanted.kind.lower_case());
-    failure::problem(error, ", or compare manifests with --from -", &kubectl)
+impl Cluster {
+    fn failed(&self, error: &ApiError, wanted: &WorkloadName) -> Problem {
+        let mut kubectl = format!("kubectl get {}/{}", wanted.kind.lower_case(), redact::name(&wanted.name));
+        let place = [format!("--namespace {}", redact::name(&self.namespace))];
+        self.options.iter().chain(&place).for_each(|option| kubectl.push_str(&format!(" {option}")));
+        failure::problem(error, ", or compare manifests with --from -", &kubectl, &self.address)
+    }
 }
 
 fn of_stop(stop: CheckStopped) -> Problem {

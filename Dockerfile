@@ -1,5 +1,5 @@
 # docker buildx build --target full --platform linux/amd64,linux/arm64 .   (or --target init: the init container alone)
-# Without --build-arg "REVISION=$(hack/revision)" neither `version` nor the label tells the commit: no checkout is sent to the builder.
+# Without --build-arg "REVISION=$(hack/revision)" neither `version` nor the label has the commit: the builder does not receive the checkout.
 # hack/image makes such an image without a daemon.
 ARG RUST_IMAGE=docker.io/library/rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082
 
@@ -24,7 +24,7 @@ COPY Cargo.toml Cargo.lock build.rs ./
 COPY docs/codes.md docs/conflicts.md docs/controller.md docs/outcomes.md docs/
 COPY src src
 # The target brings its own libc and start files; a compiler is needed for the C in the TLS library, and no machine path gets into it.
-# hack/build says why without unwind tables, and why the relocations are packed.
+# hack/build explains the missing unwind tables and the packed relocations.
 COPY hack/no-unwinding.ld hack/
 ENV RUSTFLAGS="-Clink-arg=-Thack/no-unwinding.ld -Clink-arg=--pack-dyn-relocs=relr --remap-path-prefix=/src=/src --remap-path-prefix=/usr/local/cargo=/cargo"
 RUN printf '%s\n' 'set -eu' \

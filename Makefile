@@ -4,10 +4,10 @@
 help: ## Show the targets
 	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## See it at work: takes a Postgres along, seeds, shows a conflict
+demo: ## See it at work: brings a Postgres, seeds, shows a conflict
 	@hack/demo
 
-test: ## Run everything there is
+test: ## Run every test
 	@hack/test
 
 # The same tests of faults as in `make test`, far more often; on loopback only, and at most 15 minutes.
@@ -32,7 +32,7 @@ lint: ## Check formatting, lints, dependencies, scripts, workflows
 	else echo "skipped: cargo-deny is not installed (cargo install --locked cargo-deny)" >&2; fi
 	@hack/lint-scripts
 
-# Only a release has to have the list of dependencies in its binaries.
+# Only a release must have the list of dependencies in its binaries.
 WITHOUT_SBOM := $(shell cargo auditable --version >/dev/null 2>&1 || echo --without-sbom)
 
 image: ## Build both images without a daemon, and show their sizes
@@ -40,7 +40,7 @@ image: ## Build both images without a daemon, and show their sizes
 	@hack/image --target init $(WITHOUT_SBOM)
 	@hack/image --target full $(WITHOUT_SBOM)
 
-e2e: ## Real pods: on the current kubeconfig's cluster, else on a node of our own (root)
+e2e: ## Real pods: on the current kubeconfig's cluster, else on a separate node (root)
 	@tests/e2e/run
 
 clean: ## Remove what was built, the Postgres binaries included

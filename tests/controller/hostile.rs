@@ -240,7 +240,7 @@ fn hosts_outside_of_the_list_are_not_connected_to() {
         reason(&namespace, "listed", "DatabaseUnreachable");
         Some(())
     });
-    assert!(listener.accept().is_err(), "somebody connected");
+    assert!(listener.accept().is_err(), "a client connected");
     controller.stop().expect(0);
 }
 

@@ -33,7 +33,7 @@ fn second_controller_waits_and_takes_over() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let first = start(&namespace);
-    let holding = eventually("somebody holds the lease", || holder(&namespace));
+    let holding = eventually("a controller holds the lease", || holder(&namespace));
     // The second is also ready, since otherwise no rollout would finish; but it checks nothing.
     let second = start(&namespace);
     add(&namespace, "a");
@@ -60,7 +60,8 @@ fn controllers_with_separate_leases_run_together() {
     ["one", "other"].iter().for_each(|name| namespace.add_lease(name));
     let _one = start_with(&namespace, &["--leader-elect", "--lease-name=one"]);
     let _other = start_with(&namespace, &["--leader-elect", "--lease-name=other"]);
-    let holders = ["one", "other"].map(|lease| eventually("somebody holds the lease", || holder_of(&namespace, lease)));
+    let holders =
+        ["one", "other"].map(|lease| eventually("a controller holds the lease", || holder_of(&namespace, lease)));
     assert_ne!(holders[0], holders[1]);
     assert_eq!(holder(&namespace), None, "nobody asks for the usual one");
 }

@@ -72,7 +72,7 @@ pub fn nothing_secret(namespace: &Namespace, finished: &Finished, more: &str) {
 pub fn wait_for_waiters(database: &Database, number: u64) {
     let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted and database =
         (select oid from pg_database where datname = current_database())";
-    crate::support::kubernetes::eventually("somebody waits for the lock", || {
+    crate::support::kubernetes::eventually("a session waits for the lock", || {
         (database.json(waiting) == number).then_some(())
     });
 }

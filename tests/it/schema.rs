@@ -63,7 +63,7 @@ const ABSENT: [Absent; 7] = [
         fail: &["no table ai_providers yet", "start Coder"],
     },
     Absent {
-        what: "somebody else's",
+        what: "another program's",
         sql: "create table orders (id int)",
         auto: Some(("schema_missing", &["not Coder's", "check the database name"])),
         fail: &["not Coder's", "check the database name"],

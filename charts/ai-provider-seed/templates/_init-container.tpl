@@ -11,7 +11,7 @@ The init container, for your own chart: take this chart as a dependency with `co
   args          default [seed]; leave options to a ConfigMap in envFrom, because a flag beats the override of an emergency
   env, envFrom, volumeMounts, resources   as in a container
 
-The ConfigMap `ai-provider-seed-override` may be there or not; it is read at each start and beats the rest of envFrom.
+The optional ConfigMap `ai-provider-seed-override` is read at each start and overrides the rest of envFrom.
 */ -}}
 {{- define "ai-provider-seed.initContainer" -}}
 {{- $known := list "context" "dependency" "name" "image" "args" "env" "envFrom" "volumeMounts" "resources" -}}

@@ -43,6 +43,10 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
         Err(exit_code) => return exit_code,
     };
     let (stored, mut unknown) = choose(&live, &wanted);
+    if stored.is_empty() && !unknown.is_empty() {
+        // A file without a provider would pass for an export of a database that has none.
+        return failed(Findings { problems: unknown, warnings }, &wanted, &options);
+    }
     let mut found = match wanted.format {
         ExportFormat::Terraform => imports(&stored),
         _ => export(&stored, wanted.secrets),

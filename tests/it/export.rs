@@ -271,6 +271,32 @@ fn every_format_names_the_id_of_each_row() {
 }
 
 #[test]
+fn name_that_is_unknown_exports_nothing_but_what_is_known() {
+    let database = canaries();
+    let names = database.json("select json_agg(name order by name) from ai_providers where not deleted");
+    let names: Vec<&str> = names.as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("secrets");
+    for format in ["env", "helm", "manifest", "terraform"] {
+        let of = |words: &[&str]| export(&database, &Env::new()).args(["--format", format]).args(words.iter().copied());
+        let all = of(&["nowhere"]).run().expect(5);
+        assert_eq!(all.stdout, "", "{format}");
+        let missing = "the database has no live provider of the 1st name";
+        assert!(all.stderr.contains(missing) && names.iter().all(|name| all.stderr.contains(name)), "{all}");
+        let near = format!("{}x", names[0]);
+        let near = of(&[&near]).run().expect(5);
+        assert!(near.stdout.is_empty() && near.stderr.contains(&format!("did you mean {}?", names[0])), "{near}");
+        let some = of(&[names[0], "nowhere"]).run().expect(5);
+        assert!(some.stdout.contains(names[0]) && some.stderr.contains("of the 2nd name"), "{some}");
+    }
+    let to_file = export(&database, &Env::new()).args(["nowhere", "--secrets-file"]).arg(&file);
+    to_file.run().expect(5);
+    assert!(!file.exists());
+    let json = export(&database, &Env::new()).args(["nowhere", "--output=json"]).run().expect(5).json();
+    assert_eq!((&json["text"], &json["providers"]), (&json!(""), &json!([])));
+}
+
+#[test]
 fn secrets_file_must_be_new_empty_or_ours() {
     let database = canaries();
     let directory = tempfile::tempdir().unwrap();

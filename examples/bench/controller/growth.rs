@@ -2,21 +2,15 @@
 //! the growth of memory.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
-
-use serde_json::json;
+use std::time::Instant;
 
 use super::conditions::Conditions;
-use super::objects::{Workload, create, env_of, requests, transactions};
+use super::objects::{INTERVAL, create_in_sync, requests, transactions};
 use super::process::Process;
-use super::{FIRST_STATUS, MIB, PROVIDER};
+use super::{FIRST_STATUS, MIB};
 use crate::page::Page;
 use crate::plot::Plot;
-use crate::programs::provider_variables;
-use crate::support::{Cluster, Run, Server, Variant};
-
-/// The shortest interval that the definition allows; the controller varies it by up to a tenth.
-const INTERVAL: Duration = Duration::from_secs(10);
+use crate::support::{Cluster, Server, Variant};
 
 pub fn measure(path: &Path, server: &Server, cluster: &Cluster, page: &mut Page, intervals: u32) {
     page.section(
@@ -30,15 +24,7 @@ interval, so that {intervals} quiet intervals can be waited for. Reads are those
     for number in [1, 10, 100, 1_000] {
         let database = server.database(Variant::Current);
         let namespace = cluster.namespace();
-        let variables = provider_variables(PROVIDER, 2);
-        Run::seed().database(database.url()).envs(variables.clone()).run().expect(0);
-        let names: Vec<String> = (0..number).map(|at| format!("coder-{at}")).collect();
-        let workload = |name: &String| Workload {
-            name: name.clone(),
-            env: env_of(&database, &variables),
-            spec: json!({"interval": "10s"}),
-        };
-        create(&namespace, names.iter().map(workload).collect());
+        let names = create_in_sync(&namespace, &database, number);
         let mut conditions = Conditions::of(&namespace);
         let started = Instant::now();
         let process = Process::start(path, &namespace, &[]);

@@ -11,11 +11,15 @@ use kube::api::{Api, GetParams, PostParams};
 use kube::core::Request;
 use serde_json::{Value, json};
 
+use super::PROVIDER;
+use crate::programs::provider_variables;
 use crate::support::controller::{deployment, seed};
-use crate::support::{Database, Namespace, block_on};
+use crate::support::{Database, Namespace, Run, block_on};
 
 /// Concurrent creations.
 const AT_ONCE: usize = 16;
+/// The shortest interval that the definition allows; the controller varies it by up to a tenth.
+pub const INTERVAL: Duration = Duration::from_secs(10);
 
 /// A resource, and a Deployment of the same name with these variables in its init container.
 pub struct Workload {
@@ -39,6 +43,20 @@ pub fn env_of(database: &Database, variables: &[(String, String)]) -> Value {
     let mut env = vec![variable("CODER_PG_CONNECTION_URL", &database.url())];
     env.extend(variables.iter().map(|(name, value)| variable(name, value)));
     env.into()
+}
+
+/// Workloads of one seeded database, and their resources, which are checked at the shortest interval. Returns their names.
+pub fn create_in_sync(namespace: &Namespace, database: &Database, number: u32) -> Vec<String> {
+    let variables = provider_variables(PROVIDER, 2);
+    Run::seed().database(database.url()).envs(variables.clone()).run().expect(0);
+    let names: Vec<String> = (0..number).map(|at| format!("coder-{at}")).collect();
+    let workload = |name: &String| Workload {
+        name: name.clone(),
+        env: env_of(database, &variables),
+        spec: json!({"interval": format!("{}s", INTERVAL.as_secs())}),
+    };
+    create(namespace, names.iter().map(workload).collect());
+    names
 }
 
 pub fn create(namespace: &Namespace, workloads: Vec<Workload>) {

@@ -3,18 +3,14 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use serde_json::json;
-
+use super::FIRST_STATUS;
 use super::conditions::Conditions;
-use super::objects::{Workload, create, env_of};
+use super::objects::{INTERVAL, create_in_sync};
 use super::process::Process;
-use super::{FIRST_STATUS, PROVIDER};
 use crate::page::Page;
-use crate::programs::provider_variables;
-use crate::support::{Cluster, Mode, Options, Run, Server, Variant};
+use crate::support::{Cluster, Mode, Options, Server, Variant};
 
 const NUMBER: u32 = 200;
-const INTERVAL: Duration = Duration::from_secs(10);
 const LIMIT: Duration = Duration::from_secs(120);
 
 pub fn measure(path: &Path, cluster: &Cluster, page: &mut Page) {
@@ -24,15 +20,7 @@ pub fn measure(path: &Path, cluster: &Cluster, page: &mut Page) {
     );
     let (server, namespace) = (Server::start(Options::new()), cluster.namespace());
     let database = server.database(Variant::Current);
-    let variables = provider_variables(PROVIDER, 2);
-    Run::seed().database(database.url()).envs(variables.clone()).run().expect(0);
-    let names: Vec<String> = (0..NUMBER).map(|at| format!("coder-{at}")).collect();
-    let workload = |name: &String| Workload {
-        name: name.clone(),
-        env: env_of(&database, &variables),
-        spec: json!({"interval": "10s"}),
-    };
-    create(&namespace, names.iter().map(workload).collect());
+    let names = create_in_sync(&namespace, &database, NUMBER);
     let mut conditions = Conditions::of(&namespace);
     let _process = Process::start(path, &namespace, &[]);
     conditions.wait(&names, "InSync", FIRST_STATUS);

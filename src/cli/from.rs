@@ -1,5 +1,6 @@
 //! Parts that `diff --from` and `resolve --from` share, beside reading the workload.
 
+use crate::cli::log_to_stderr;
 use crate::env::Variable;
 use crate::kubernetes::workload::diff_from::Local;
 use crate::options::RawOptions;
@@ -7,9 +8,11 @@ use crate::options::workload::of_this_process;
 use crate::problem::{Code, Problem};
 use crate::report::Report;
 
-/// The options of a run that belong to this process, and their problems.
-pub fn local(raw: &RawOptions, variables: &[Variable]) -> (Local, Vec<Problem>) {
-    let (options, problems, variables) = of_this_process(raw, variables);
+/// The options of a run that belong to this process, and their problems after the given ones. Starts the log.
+pub fn local(raw: &RawOptions, variables: &[Variable], mut problems: Vec<Problem>) -> (Local, Vec<Problem>) {
+    let (options, of_options, variables) = of_this_process(raw, variables);
+    log_to_stderr(options.log_format, options.log_level);
+    problems.extend(of_options);
     (Local { flags: raw.clone(), options, variables }, problems)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Look, again, once};
 use crate::cli::from::{local, meant_for_the_pod};
-use crate::cli::{finish, log_to_stderr, look};
+use crate::cli::{finish, look};
 use crate::env::Variable;
 use crate::kubernetes::workload::diff_from::{Local, WorkloadInputs, WorkloadSource, without_workload};
 use crate::options::from::{FromPlace, FromSource};
@@ -23,11 +23,9 @@ pub fn command(
     watch: Option<Duration>,
     raw: &RawOptions,
     variables: &[Variable],
-    mut problems: Vec<Problem>,
+    problems: Vec<Problem>,
 ) -> u8 {
-    let (local, of_options) = local(raw, variables);
-    log_to_stderr(local.options.log_format, local.options.log_level);
-    problems.extend(of_options);
+    let (local, mut problems) = local(raw, variables, problems);
     let is_manifests = matches!(from.place, FromPlace::Manifests(_));
     let manifests = if is_manifests && problems.is_empty() {
         manifests().map_err(|problem| problems.push(problem)).unwrap_or_default()

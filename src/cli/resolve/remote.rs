@@ -2,7 +2,6 @@
 
 use super::{Ready, Source, in_runtime, nothing_desired, settle};
 use crate::cli::from::local;
-use crate::cli::log_to_stderr;
 use crate::env::Variable;
 use crate::kubernetes::workload::diff_from::{Local, WorkloadInputs, WorkloadSource, without_workload};
 use crate::options::RawOptions;
@@ -15,11 +14,9 @@ pub fn command(
     request: &Request,
     raw: &RawOptions,
     variables: &[Variable],
-    mut problems: Vec<Problem>,
+    problems: Vec<Problem>,
 ) -> u8 {
-    let (local, of_options) = local(raw, variables);
-    log_to_stderr(local.options.log_format, local.options.log_level);
-    problems.extend(of_options);
+    let (local, problems) = local(raw, variables, problems);
     if !problems.is_empty() {
         return settle(raw, request, Err(problems.into()), without_workload(&local));
     }

@@ -2,5 +2,6 @@
 
 pub mod rbac;
 pub mod reason;
+mod schema;
 pub mod spec;
 pub mod status;

@@ -3,8 +3,10 @@
 //! a CRD older than the controller must not make the API server refuse its status.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::schema;
 
 /// The most `providers`.
 pub const MAX_PROVIDERS: usize = 256;
@@ -44,7 +46,7 @@ pub struct AIProviderSeedStatus {
 
     /// Time of the last check (RFC 3339). Without another change it is updated at most once an hour.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "date_time")]
+    #[schemars(schema_with = "schema::date_time")]
     pub last_check_time: Option<Time>,
 
     /// Ready: the check succeeded, and the next start would too. InSync: environment and database agree. Reconciling,
@@ -52,7 +54,7 @@ pub struct AIProviderSeedStatus {
     /// exists: whether the decision was carried out. Seeded, in mode Seed: whether missing providers are inserted. The
     /// reason says what happened, the message what to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "conditions")]
+    #[schemars(schema_with = "schema::conditions")]
     pub conditions: Vec<Condition>,
 
     /// The figures that `kubectl get` shows.
@@ -243,7 +245,7 @@ pub struct ConflictStatus {
 
     /// Time of the last agreement (RFC 3339); the change came later. Absent without changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "date_time")]
+    #[schemars(schema_with = "schema::date_time")]
     pub since: Option<Time>,
 }
 
@@ -285,7 +287,7 @@ pub struct AgreementStatus {
     pub credentials: Option<Vec<String>>,
 
     /// Time of the last agreement (RFC 3339). Without another change it is updated at most once an hour.
-    #[schemars(schema_with = "date_time")]
+    #[schemars(schema_with = "schema::date_time")]
     pub time: Time,
 }
 
@@ -308,53 +310,4 @@ pub struct WarningStatus {
 
     /// What is wrong and what to do.
     pub message: String,
-}
-
-fn date_time(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "format": "date-time" })
-}
-
-/// metav1.Condition with the limits that its own documentation states, which no client library enforces.
-fn conditions(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "type": "array",
-        "maxItems": 16,
-        "x-kubernetes-list-type": "map",
-        "x-kubernetes-list-map-keys": ["type"],
-        "items": {
-            "type": "object",
-            "required": ["type", "status", "lastTransitionTime", "reason", "message"],
-            "properties": {
-                "type": {
-                    "description": "Ready, InSync, Reconciling, Stalled, Suspended, Resolved or Seeded.",
-                    "type": "string",
-                    "maxLength": 316
-                },
-                "status": { "description": "True, False or Unknown.", "type": "string", "enum": ["True", "False", "Unknown"] },
-                "observedGeneration": {
-                    "description": "The metadata.generation that this condition is about.",
-                    "type": "integer",
-                    "format": "int64",
-                    "minimum": 0
-                },
-                "lastTransitionTime": {
-                    "description": "When status last changed (RFC 3339).",
-                    "type": "string",
-                    "format": "date-time"
-                },
-                "reason": {
-                    "description": "One word for what happened, such as Conflict or DatabaseUnreachable.",
-                    "type": "string",
-                    "minLength": 1,
-                    "maxLength": 1024,
-                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$"
-                },
-                "message": {
-                    "description": "What happened and what to do, at most 32768 characters.",
-                    "type": "string",
-                    "maxLength": 32768
-                }
-            }
-        }
-    })
 }

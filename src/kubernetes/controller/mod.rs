@@ -1,6 +1,7 @@
 //! The loop: watch, check, write the status, publish Events.
 
 pub mod apply_status;
+mod changes;
 pub mod check;
 pub mod context;
 pub mod database;

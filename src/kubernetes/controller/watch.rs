@@ -1,7 +1,6 @@
 //! Events that start a check: a change of a resource, of its workload, or of a Secret or ConfigMap that it uses. Only
 //! resources are kept; of all other objects only metadata is received, and dropped.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -13,7 +12,7 @@ use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::Resource;
-use kube::api::{Api, ObjectMeta, PartialObjectMeta};
+use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::controller::{Config, ReconcileRequest, applier};
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -22,6 +21,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep_until};
 
+use super::changes::Changes;
 use super::context::{Context, Guarded};
 use super::index::{Key, key_of};
 use super::reconcile::{on_error, reconcile};
@@ -215,52 +215,6 @@ fn request(namespace: &str, name: &str) -> ReconcileRequest<Guarded> {
     ObjectRef::<Guarded>::new(name).within(namespace).into()
 }
 
-/// An object that changed, and the resources that use it.
-#[derive(Debug, PartialEq, Eq)]
-struct Changed {
-    object: Key,
-    users: Vec<String>,
-    /// The generation is unchanged, but something else changed: a rollout progresses.
-    only_moved: bool,
-}
-
-/// The last seen versions of used objects, so that a new list starts no check. Unused objects are not stored.
-#[derive(Default)]
-struct Changes(HashMap<Key, String>);
-
-impl Changes {
-    fn of<K: Resource<DynamicType = ()>>(
-        &mut self,
-        event: &Event<K>,
-        users: impl FnOnce(&Key) -> Vec<String>,
-    ) -> Option<Changed> {
-        let (object, is_there) = match event {
-            Event::Init | Event::InitDone => return None,
-            Event::Apply(object) | Event::InitApply(object) => (object, true),
-            Event::Delete(object) => (object, false),
-        };
-        let key = key_of(object.meta());
-        let users = users(&key);
-        if users.is_empty() || !is_there {
-            self.0.remove(&key);
-            return (!users.is_empty()).then_some(Changed { object: key, users, only_moved: false });
-        }
-        let version = version(object.meta());
-        let only_moved = self.0.insert(key.clone(), version.clone()) == Some(version);
-        let is_listed = matches!(event, Event::InitApply(_));
-        (!only_moved || !is_listed).then_some(Changed { object: key, users, only_moved })
-    }
-}
-
-/// The generation if there is one; also the uid, because a new object may begin at the generation of the old one.
-fn version(meta: &ObjectMeta) -> String {
-    let uid = meta.uid.as_deref().unwrap_or_default();
-    match meta.generation {
-        Some(generation) => format!("{uid}/{generation}"),
-        None => format!("{uid}/{}", meta.resource_version.as_deref().unwrap_or_default()),
-    }
-}
-
 /// No watch is possible until this is fixed.
 fn is_start(error: &watcher::Error) -> bool {
     matches!(error, watcher::Error::InitialListFailed(_) | watcher::Error::WatchStartFailed(_))
@@ -298,43 +252,6 @@ pub fn describe(kind: ApiErrorKind, what: &str, scope: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_changes_that_matter() {
-        let object = |uid: &str, generation: Option<i64>, version: &str| {
-            let metadata = ObjectMeta {
-                name: Some("coder".to_owned()),
-                namespace: Some("ns".to_owned()),
-                uid: Some(uid.to_owned()),
-                generation,
-                resource_version: Some(version.to_owned()),
-                ..ObjectMeta::default()
-            };
-            Secret { metadata, ..Secret::default() }
-        };
-        let mut changes = Changes::default();
-        let mut moved = |event| changes.of(&event, |_| vec!["user".to_owned()]).map(|changed| changed.only_moved);
-        assert_eq!(moved(Event::InitApply(object("a", Some(1), "1"))), Some(false));
-        assert_eq!(moved(Event::Apply(object("a", Some(1), "2"))), Some(true), "a status of a workload");
-        assert_eq!(moved(Event::Apply(object("a", Some(2), "3"))), Some(false));
-        assert_eq!(moved(Event::InitApply(object("a", Some(2), "9"))), None, "a new list");
-        assert_eq!(moved(Event::Delete(object("a", Some(2), "9"))), Some(false));
-        assert_eq!(moved(Event::Apply(object("b", Some(2), "10"))), Some(false));
-        assert_eq!(moved(Event::Apply(object("b", None, "11"))), Some(false));
-        assert_eq!(moved(Event::Apply(object("b", None, "12"))), Some(false));
-        assert_eq!(moved(Event::Init), None);
-    }
-
-    #[test]
-    fn of_objects_that_are_not_used_nothing_is_kept() {
-        let metadata = |name: &str| ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
-        let mut changes = Changes::default();
-        for number in 0..100 {
-            let secret = Secret { metadata: metadata(&number.to_string()), ..Secret::default() };
-            assert_eq!(changes.of(&Event::InitApply(secret), |_| Vec::new()), None);
-        }
-        assert!(changes.0.is_empty());
-    }
 
     #[tokio::test]
     async fn watches_begin_one_after_another_and_errors_hold_up_none() {

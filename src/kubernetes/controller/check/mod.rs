@@ -1,6 +1,8 @@
 //! One check: the workload, the objects that it uses, the environment, one read of the database. A check only reads;
 //! write.rs writes, to the target that a check found.
 
+mod look;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use super::database;
 use super::index::{Index, Key};
-use super::listen::{Listeners, Watched};
+use super::listen::Listeners;
 use super::metrics::Metrics;
 use super::permission;
 use super::target::target;
@@ -17,29 +19,19 @@ use crate::kubernetes::client::{ApiError, ApiErrorKind};
 use crate::kubernetes::crd::reason::{CheckStopped, Reason};
 use crate::kubernetes::crd::spec::{AIProviderSeedSpec, WorkloadRef};
 use crate::kubernetes::crd::status::AgreementStatus;
-use crate::kubernetes::status::observation::{self, Observation};
+use crate::kubernetes::status::observation::Observation;
 use crate::kubernetes::workload::fetch::{self, FetchError};
 use crate::kubernetes::workload::inputs::{Target, TargetError};
 use crate::kubernetes::workload::template::Workload;
-use crate::plan::PlanOptions;
 use crate::problem::Problem;
 use crate::provider::DesiredProvider;
 use crate::report::{Command, Report, RunResult};
-use crate::run::may_commit::MayCommit;
-use crate::run::seed::{RunOutcome, SeedRun};
-use crate::store::connect::Connector;
+use crate::run::seed::RunOutcome;
+use crate::store::Error;
 use crate::store::connect::destinations::Destinations;
-use crate::store::pool::{Claim, Pool, Turn, Turns, Wanted};
+use crate::store::pool::{Pool, Turn, Turns};
 use crate::store::url::Route;
-use crate::store::{Error, Retry};
 
-/// The time to open a session, over all hosts.
-const CONNECT: Duration = Duration::from_secs(10);
-/// A check has at most four round trips, each with a separate limit.
-const LOOK: Duration = Duration::from_secs(20);
-const PAUSE: Duration = Duration::from_millis(250);
-/// A read that took longer is not retried at once, since other checks wait.
-const QUICK: Duration = Duration::from_secs(2);
 /// The limit for a whole check from its turn on.
 const LIMIT: Duration = Duration::from_secs(90);
 
@@ -224,51 +216,6 @@ impl Checker<'_> {
         })
     }
 
-    /// Reads the current content of the database.
-    pub async fn look(&self, target: &Target, spec: &AIProviderSeedSpec, workload: &Workload) -> Observation {
-        let Target { prepared, options } = target;
-        let desired = prepared.desired.len();
-        let mut hint = "";
-        let ended = match &prepared.connector {
-            None => RunOutcome::default(),
-            Some(connector) => {
-                let run = SeedRun {
-                    desired: &prepared.desired,
-                    keyring: &prepared.keyring,
-                    plan: PlanOptions { fingerprints: true, hashes: true, ..prepared.plan },
-                    wait: Duration::ZERO,
-                    lock_timeout: Duration::ZERO,
-                    if_schema_missing: options.if_schema_missing,
-                    undescribed: prepared.undescribed,
-                    decided: None,
-                    may_commit: MayCommit::default(),
-                };
-                if spec.url_secret_ref().is_none() && is_local(connector) {
-                    hint = "; localhost is the controller here, not the pod: set spec.database.urlSecretRef";
-                }
-                self.ask(&run, connector).await
-            }
-        };
-        if let Some(error) = &ended.error {
-            self.metrics.database_error(error.code);
-        }
-        let retry = ended.error.as_ref().map_or(Retry::No, |error| error.retry);
-        let report = report_of(Command::Diff, &prepared.desired, prepared.warnings.clone(), ended);
-        let of = observation::ReportSubject {
-            workload,
-            container: &spec.workload_ref.container,
-            agreements: self.agreements,
-            decided_by: self.allow_writes.then_some(self.resource.1.as_str()),
-        };
-        let mut observation = Observation::report(&report, retry, &options.block_on, &of);
-        if observation.reason == Reason::DatabaseUnreachable {
-            observation.message.push_str(hint);
-        }
-        self.listeners.compare(self.resource, &observation.database);
-        let watch = self.listeners.status_of(self.resource);
-        observation.with_desired(desired).with_workload(workload).with_database_watch(watch)
-    }
-
     /// Called before a write, which has its own session: the limits apply to it too, and listeners must recognize it.
     pub async fn prepare_write(&self, target: &mut Target) {
         if let Some(route) = route_of(target) {
@@ -276,56 +223,6 @@ impl Checker<'_> {
         }
         let connector = target.prepared.connector.take();
         target.prepared.connector = connector.map(|connector| self.listeners.writer(self.resource, connector));
-    }
-
-    /// Gives a second try to a session that died since its last use, and to a server during a fail-over.
-    async fn ask(&self, run: &SeedRun<'_>, connector: &Connector) -> RunOutcome {
-        // For a host that failed before, this check gets one result, and others wait for theirs.
-        let (began, is_known) = (Instant::now(), self.pool.is_failing(connector));
-        let watched = self.listeners.enter(self.resource, connector);
-        let watched = watched.as_ref();
-        let first = self.ask_once(run, connector, self.asked, watched).await;
-        if first.error.as_ref().is_none_or(|error| error.retry == Retry::No) || is_known || began.elapsed() > QUICK {
-            return first;
-        }
-        tokio::time::sleep(PAUSE).await;
-        self.ask_once(run, connector, Instant::now(), watched).await
-    }
-
-    async fn ask_once(
-        &self,
-        run: &SeedRun<'_>,
-        connector: &Connector,
-        asked: Instant,
-        watched: Option<&Watched>,
-    ) -> RunOutcome {
-        let wanted = Wanted { connector, asked, deadline: Instant::now() + CONNECT };
-        let loan = match self.pool.take(wanted).await {
-            Ok(loan) => loan,
-            Err(error) => return RunOutcome { error: Some(error), ..RunOutcome::default() },
-        };
-        let proof = match watched {
-            Some(watched) => self.listeners.prepare(watched, connector, &loan).await,
-            None => None,
-        };
-        let prove = async {
-            if let Some(proof) = &proof {
-                proof.send(&loan).await;
-            }
-        };
-        let _working = self.work.take(Claim::of(&self.resource.0)).await;
-        // In this order within one round trip.
-        let both = async { tokio::join!(run.observe(&loan), prove).0 };
-        let ended = match timeout(LOOK, both).await {
-            Ok(ended) => ended,
-            Err(_) => RunOutcome { error: Some(Error::timed_out(&loan.endpoint)), ..RunOutcome::default() },
-        };
-        match &ended.error {
-            None => loan.give_back(),
-            Some(error) if error.is_no_answer() => self.pool.gave_no_answer(connector, error).await,
-            Some(_) => {}
-        }
-        ended
     }
 }
 
@@ -344,12 +241,4 @@ pub fn report_of(command: Command, desired: &[DesiredProvider], warnings: Vec<Pr
     let problems = error.map(Error::into_problems).unwrap_or_default();
     let warnings = [warnings, of_session].concat();
     Report::of_run(command, desired, warnings, RunResult { plan, problems, written, commit_unknown, database })
-}
-
-fn is_local(connector: &Connector) -> bool {
-    let hosts = connector.source().options().map(|options| options.hosts().to_vec()).unwrap_or_default();
-    hosts.iter().any(|host| {
-        let host = host.to_string();
-        ["localhost:", "127.", "[::1]:"].iter().any(|local| host.starts_with(local))
-    })
 }

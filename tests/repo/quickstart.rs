@@ -56,8 +56,9 @@ fn quickstart_uses_the_database_of_the_examples() {
     let postgres = read("deploy/examples/postgres/postgres.yaml");
     for value in [
         "value: trying",
-        "POSTGRESQL_USER\n              value: coder",
-        "POSTGRESQL_DATABASE\n              value: coder",
+        "POSTGRES_USER\n              value: coder",
+        "POSTGRES_DB\n              value: coder",
+        "image: docker.io/library/postgres:17.5@sha256:",
     ] {
         assert!(postgres.contains(value), "{value}");
     }

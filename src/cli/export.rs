@@ -44,7 +44,7 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
     };
     let (stored, mut unknown) = choose(&live, &wanted);
     if stored.is_empty() && !unknown.is_empty() {
-        // A file without a provider would pass for an export of a database that has none.
+        // A file without a provider would look like the export of a database without providers.
         return failed(Findings { problems: unknown, warnings }, &wanted, &options);
     }
     let mut found = match wanted.format {

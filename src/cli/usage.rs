@@ -34,14 +34,14 @@ pub fn command(error: &clap::Error, arguments: &[OsString], variables: &[Variabl
             log_to_stderr(options.log_format, options.log_level);
             finish(Report::new(report::Command::Seed, vec![problem]), &options, None)
         }
-        // A container whose command is a typing error away from it is meant to seed: `--block-on` may let it pass.
+        // A container with a mistyped command should seed, so `--block-on` may let it pass.
         None if is_nearly_seed(arguments) => {
             log_to_stderr(options.log_format, options.log_level);
             finish(Report::new(report::Command::Seed, vec![problem]), &options, None)
         }
         None | Some(Command::Diff) => {
             log_to_stderr(options.log_format, options.log_level);
-            // It starts nothing, so nothing is let through.
+            // These commands start nothing, so `--block-on` does not apply.
             options.block_on = BlockOn::all();
             finish(Report::new(report::Command::Diff, vec![problem]), &options, None)
         }
@@ -71,8 +71,8 @@ pub fn command(error: &clap::Error, arguments: &[OsString], variables: &[Variabl
     }
 }
 
-/// The command among arguments that cannot be understood: a decision that was mistyped must not pass for one that was carried
-/// out. Behind options before it, whose values are unknown, it is the first word that is one.
+/// The command among arguments that cannot be parsed: a mistyped decision must not look like one that was carried out.
+/// After options with unknown values, the first word that names a command counts.
 fn named(arguments: &[OsString]) -> Option<Command> {
     let mut words = arguments.iter().skip(1).filter_map(|word| word.to_str());
     let of = |word: &str| Command::ALL.iter().copied().find(|command| command.as_str() == word);

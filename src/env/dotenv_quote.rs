@@ -68,7 +68,7 @@ mod tests {
 
     /// Neither this parser nor a shell expands or runs any part of the value.
     #[test]
-    fn a_shell_reads_back_what_was_quoted() {
+    fn quoted_value_is_read_back_by_a_shell() {
         for value in ["$HOME it's", "$(id) 'x'", "`id` it's $HOME", "\\ \"q\" $", "plain", "two words"] {
             let script = format!("V={}\nprintf %s \"$V\"", quote(value));
             let output = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();

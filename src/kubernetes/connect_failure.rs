@@ -1,13 +1,12 @@
-//! Why no connection to the API server came about, as far as the errors tell: in words of this program, because those of the
-//! libraries may repeat a URL.
+//! The reason for a failed connection to the API server, as far as the errors show it. The words are this program's,
+//! because those of the libraries may contain a URL.
 
 use std::error::Error;
 use std::io;
 
 use rustls::CertificateError;
 
-/// Every error that this one comes from. Errors of input and output keep what they wrap to themselves: their source is that of the
-/// wrapped one.
+/// The chain of errors behind this one. An I/O error hides its inner error: its source is the inner error's source.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     fn cause<'a>(error: &&'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
         let error: &'a (dyn Error + 'static) = *error;

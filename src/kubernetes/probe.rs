@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_200_passes_and_the_reason_is_told() {
+    async fn only_200_passes_and_the_reason_is_reported() {
         assert_eq!(against("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await, Ok(()));
         let reason = against("HTTP/1.1 503 No\r\ncontent-length: 8\r\n\r\nnot\nyet\n").await.unwrap_err();
         assert!(reason.starts_with("answers 503: not") && !reason.contains('\n'), "{reason}");
@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn closed_port_is_told_as_such() {
+    async fn closed_port_is_reported() {
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
         let uri = page(&format!("http://{closed}/livez")).unwrap();
         assert_eq!(ask(&uri).await, Err("cannot be reached: connection refused".to_owned()));

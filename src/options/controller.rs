@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn the_name_of_the_lease_is_one_that_kubernetes_takes() {
+    fn lease_name_is_valid_in_kubernetes() {
         let lease_of = |name: &str| parse(&RawOptions::of(Command::Controller, &[("lease-name", name)]), &[]);
         for name in ["a", "release-ai-provider-seed", "a.b"] {
             let (options, problems) = lease_of(name);

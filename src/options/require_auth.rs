@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn list_means_what_it_means_to_libpq() {
+    fn require_auth_list_is_read_as_in_libpq() {
         let shown = |text: &str| RequireAuth::parse(text).map(|it| it.to_string());
         assert_eq!(shown("scram-sha-256").unwrap(), "scram-sha-256");
         assert_eq!(shown("none, md5").unwrap(), "md5, none");

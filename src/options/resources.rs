@@ -13,7 +13,7 @@ use super::words::{duration, is_subdomain, unknown_word, word};
 use crate::env::Variable;
 use crate::problem::{Code, Problem};
 
-/// No controller answers faster than a person looks.
+/// A controller does not answer faster than this.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 pub struct ResourceOptions {
@@ -56,7 +56,7 @@ pub fn parse(raw: &RawOptions, variables: &[Variable], problems: &mut Vec<Proble
     options
 }
 
-/// `coder`, or with its type as kubectl takes it: `aps/coder`.
+/// `coder`, or with its type as in kubectl: `aps/coder`.
 fn resource_name(text: &str) -> Result<String, String> {
     const TYPES: [&str; 5] = [
         "aps",
@@ -83,7 +83,7 @@ fn resource_name(text: &str) -> Result<String, String> {
 
 pub(super) fn read(reader: &mut OptionReader) -> ResourceOptions {
     let formats = OutputFormat::words(reader.command());
-    // As with kubectl it wins over a namespace, which the environment may hold for other commands.
+    // As in kubectl it overrides a namespace, which the environment may set for other commands.
     let all_namespaces = reader.is_flag_given("all-namespaces");
     ResourceOptions {
         server: ApiServer::read(reader),
@@ -161,7 +161,7 @@ mod tests {
             (options.namespace, options.all_namespaces, problems.len())
         };
         assert_eq!(of(&[("all-namespaces", "true"), ("namespace", "a")], "b"), (None, true, 0));
-        // As the controller takes it.
+        // As the controller does.
         assert_eq!(of(&[("all-namespaces", "true")], "b,c"), (None, true, 0));
         assert_eq!(of(&[("namespace", "a")], "b"), (Some("a".to_owned()), false, 0));
         assert_eq!(of(&[], "b"), (Some("b".to_owned()), false, 0));

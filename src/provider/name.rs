@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_what_coder_takes() {
+    fn name_is_accepted_as_in_coder() {
         for good in ["a", "0", "openai", "a-b", "gpt-4-1", "00-00"] {
             assert_eq!(check_name(good), Ok(()), "{good}");
         }

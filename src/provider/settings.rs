@@ -217,7 +217,7 @@ mod tests {
 
     /// A later release may store a list of models there.
     #[test]
-    fn settings_of_many_texts_are_read_and_of_many_parts_not() {
+    fn settings_of_many_texts_are_read_but_not_of_many_parts() {
         let of = |parts: &str| {
             BedrockSettings::decode(Some(&format!("{{\"_type\":\"bedrock\",\"_version\":1,\"models\":[{parts}]}}")))
         };

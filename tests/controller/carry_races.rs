@@ -59,7 +59,7 @@ fn change_in_coder_between_decision_and_lock_is_kept() {
 
 /// The basis of a write may be at most 5 s old at its commit.
 #[test]
-fn lock_that_comes_too_late_writes_nothing_until_the_next_check() {
+fn late_lock_writes_nothing_until_the_next_check() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(URL, &["sk-canary-old"])));
     let controller = agreed(&namespace, &database);
@@ -156,7 +156,7 @@ fn leader_that_was_frozen_writes_nothing_when_it_wakes() {
 
 /// Providers beyond the status's limit are never written automatically.
 #[test]
-fn only_remembered_ones_of_300_providers_are_carried() {
+fn only_recorded_providers_of_300_are_carried() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     database.execute(&format!(

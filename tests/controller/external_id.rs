@@ -35,7 +35,7 @@ fn fact(database: &Database, name: &str) -> String {
 }
 
 #[test]
-fn controller_tells_the_external_id_of_a_role_it_wrote() {
+fn controller_reports_the_external_id_of_a_written_role() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     let apply = |env: Vec<Value>| namespace.apply(&deployment("coder", &Value::Array(env), &["seed"]).to_string());

@@ -155,7 +155,7 @@ fn templates_of_many_entries_take_little_memory() {
 
 /// The author of a URL learns from the status only whether a Postgres answers there.
 #[test]
-fn status_tells_nothing_of_the_network() {
+fn status_reveals_nothing_of_the_network() {
     let Some(cluster) = Cluster::shared() else { return };
     let namespace = cluster.namespace();
     let controller = start(&namespace, &[]);

@@ -34,7 +34,7 @@ pub fn conflict_of(namespace: &Namespace) -> String {
 }
 
 #[test]
-fn decision_from_a_laptop_is_carried_out_and_told() {
+fn decision_from_a_laptop_is_carried_out_and_reported() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     workload(&namespace, "coder", &database, &[], json!({}));
@@ -142,7 +142,7 @@ fn decision_needs_the_right_that_the_policy_asks_for() {
 }
 
 #[test]
-fn status_has_what_to_do_for_what_is_not_ready() {
+fn status_has_the_next_step_of_each_unready_resource() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     assert_eq!(run(&namespace, &["status"]).run().expect(0).stdout, "no AIProviderSeed found\n");

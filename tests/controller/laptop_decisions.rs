@@ -1,4 +1,4 @@
-//! `decide` where another decision is pending, and where the controller may not write.
+//! `decide` while another decision is pending, and with a controller that may not write.
 
 use super::laptop::{conflict_of, decide, run, says};
 use super::settling::{env, resource, workload};
@@ -26,7 +26,7 @@ fn decision_beside_a_pending_one_is_refused_with_the_way_out() {
         namespace.kubectl(&["annotate", "--overwrite", "aps/coder", &annotation]).ok();
     };
 
-    // when it is about another conflict, or about the same one the other way round
+    // when it is about another conflict, or about the other side of the same one
     for (waits, says_what) in [
         (format!("{OTHER}:environment"), format!("environment for conflict {OTHER}, so nothing was requested")),
         (format!("{id}:database"), format!("database for conflict {id} (openai), so nothing was requested")),
@@ -38,7 +38,7 @@ fn decision_beside_a_pending_one_is_refused_with_the_way_out() {
         says(&refused, "(decision_pending)");
         assert_eq!(pending(&namespace), Some(waits));
     }
-    // then the same one is waited for, and one that no controller can read is replaced
+    // then `decide` waits for the same decision, and replaces one that no controller can read
     annotate(&format!(" {id}:environment"));
     let silent = decide(&namespace, &id, "environment").arg("--wait=1s").run().expect(4);
     says(&silent, "(controller_silent)");
@@ -49,7 +49,7 @@ fn decision_beside_a_pending_one_is_refused_with_the_way_out() {
     decide(&namespace, &id, "environment").run().expect(0);
     assert_eq!(row(&database)["base_url"], URL);
 
-    // when it was carried out / then the next one is none beside it
+    // when it was carried out / then it does not block the next one
     database.execute(&format!("update ai_providers set base_url = '{OLD_URL}'"));
     run(&namespace, &["check", "coder"]).run().expect(3);
     let next = conflict_of(&namespace);
@@ -74,7 +74,7 @@ fn decision_for_a_database_of_no_permission_ends_at_once() {
         says(&refused, "to withdraw it, run kubectl");
         unchanged(&database, &before);
     }
-    // when that is done / then the same command carries it out, whatever the status said before
+    // when that is done / then the same command carries it out, with any earlier status
     namespace.kubectl(&["annotate", "secret/prod-db", "aiproviders.dev/writable-by=coder"]).ok();
     let done = decide(&namespace, &id, "environment").run().expect(0);
     says(&done, "took the environment: openai base_url");

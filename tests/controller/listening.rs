@@ -134,7 +134,7 @@ fn announced_change_is_seen_without_polling() {
 }
 
 #[test]
-fn change_without_an_announcement_is_told() {
+fn change_without_an_announcement_is_reported() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), Server::shared().database(Variant::Current));
     in_sync(&namespace, "coder", &database, &database.url(), "10s");

@@ -68,7 +68,7 @@ fn good_session_is_lent_again_until_it_is_too_old() {
 }
 
 #[test]
-fn session_of_a_look_cut_in_its_transaction_is_never_lent() {
+fn session_with_an_interrupted_transaction_is_never_lent() {
     let database = Server::shared().database(Variant::Current);
     run(async {
         let (pool, connector) = (Pool::default(), connector(&database));
@@ -126,7 +126,7 @@ fn unused_and_old_sessions_are_closed_by_the_sweep() {
 
 /// A caller that gives up uses only its own time.
 #[test]
-fn caller_behind_one_that_gave_up_keeps_its_own_deadline() {
+fn next_caller_keeps_its_deadline_after_a_cancelled_one() {
     let database = Server::shared().database(Variant::Current);
     run(async {
         let (pool, connector) = (Pool::default(), connector(&database));
@@ -162,7 +162,7 @@ fn at(port: u16, database: &str) -> Connector {
 }
 
 #[test]
-fn silent_host_is_asked_once_for_all_who_wait() {
+fn silent_host_is_tried_once_for_all_waiters() {
     let (port, callers) = silent();
     run(async {
         let pool = Pool::default();

@@ -144,7 +144,7 @@ fn crash_between_commit_and_status_repeats_nothing() {
 
 /// The change is committed, and the process lives until its status can be written.
 #[test]
-fn status_written_late_tells_what_was_committed() {
+fn late_status_reports_the_committed_change() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-new"])));
     let (id, controller) = decided_without_status(&namespace, &database);
@@ -164,7 +164,7 @@ fn status_written_late_tells_what_was_committed() {
 }
 
 #[test]
-fn database_role_limits_what_is_written() {
+fn database_role_limits_the_writes() {
     let Some(cluster) = Cluster::shared() else { return };
     let (namespace, database) = (cluster.namespace(), database(&openai(OLD_URL, &["sk-canary-old"])));
     database.grant_roles();

@@ -26,7 +26,7 @@ fn environment(namespace: &Namespace, database_url: &str, url: &str) {
 }
 
 /// The sentence about it: in the condition, in the Event, and so in `kubectl describe`.
-fn is_told(namespace: &Namespace, conflict: &ConflictStatus, who: &str) {
+fn is_reported(namespace: &Namespace, conflict: &ConflictStatus, who: &str) {
     let since = conflict.since.as_ref().unwrap().0.to_string();
     let claim = format!("in the database ({who} changed since {} {} UTC)", &since[..10], &since[11..16]);
     let status = get(namespace, "coder").status.unwrap();
@@ -64,7 +64,7 @@ fn changed_side_is_named_also_after_a_restart() {
     let found = conflict(&namespace, other, URL);
     assert_eq!(found.changed, Some(Changed::Environment));
     assert!(found.since.as_ref().unwrap().0.to_string() >= agreed, "{found:?}");
-    is_told(&namespace, &found, "the environment");
+    is_reported(&namespace, &found, "the environment");
     // The same after a restart, without another status write.
     controller.stop().expect(0);
     let version = get(&namespace, "coder").metadata.resource_version;
@@ -75,12 +75,12 @@ fn changed_side_is_named_also_after_a_restart() {
     set(OLD_URL);
     let both = conflict(&namespace, other, OLD_URL);
     assert_eq!((both.changed, &both.since), (Some(Changed::Both), &found.since));
-    is_told(&namespace, &both, "both");
+    is_reported(&namespace, &both, "both");
     // The environment changes back, so only the database has changed since.
     environment(&namespace, &database.url(), URL);
     let database_alone = conflict(&namespace, URL, OLD_URL);
     assert_eq!((database_alone.changed, &database_alone.since), (Some(Changed::Database), &found.since));
-    is_told(&namespace, &database_alone, "the database");
+    is_reported(&namespace, &database_alone, "the database");
     // An outage does not erase the record.
     environment(&namespace, "postgres://nobody@127.0.0.1:1/x?sslmode=disable", URL);
     reason(&namespace, "coder", "DatabaseUnreachable");

@@ -105,7 +105,7 @@ fn stored(namespace: &Namespace) -> Value {
 }
 
 #[test]
-fn only_who_may_resolve_makes_the_controller_write() {
+fn only_the_right_to_resolve_makes_the_controller_write() {
     let Some(cluster) = Cluster::shared() else { return };
     if helm::is_missing() {
         return;

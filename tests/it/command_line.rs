@@ -73,7 +73,7 @@ fn key_where_a_path_or_name_belongs_is_not_shown() {
 }
 
 #[test]
-fn block_on_lets_only_what_seeds_pass_with_a_usage_error() {
+fn block_on_lets_a_usage_error_pass_only_for_seed() {
     let cases: [(&[&str], bool); 13] = [
         (&["seed", "--bogus"], true),
         (&["seed", "resolve"], true),
@@ -106,7 +106,7 @@ fn block_on_lets_only_what_seeds_pass_with_a_usage_error() {
 }
 
 #[test]
-fn cluster_option_without_from_is_the_only_problem_told() {
+fn cluster_option_without_from_is_the_only_problem() {
     for words in [&["-n", "coder"][..], &["--context=mine"], &["-c", "coder", "--as=jane"]] {
         let finished = Run::diff().args(words.iter().copied()).run().expect(2);
         says(&finished, "this goes with --from alone");
@@ -140,7 +140,7 @@ mod of_a_cluster {
     }
 
     #[test]
-    fn word_that_is_only_of_kubectl_is_told_with_the_right_one() {
+    fn word_of_kubectl_gets_the_right_one_suggested() {
         for (words, said) in [
             (
                 &["status", "-o", "wide"][..],

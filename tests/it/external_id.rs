@@ -33,7 +33,7 @@ fn stored(database: &Database) -> Value {
 }
 
 #[test]
-fn seed_tells_the_external_id_of_a_role_it_inserted() {
+fn seed_reports_the_external_id_of_an_inserted_role() {
     let database = Server::shared().database(Variant::Current);
     let created = with_role(seed(&database)).json().run().expect(0);
     assert_eq!(told(&created), stored(&database));
@@ -53,7 +53,7 @@ fn seed_tells_the_external_id_of_a_role_it_inserted() {
 }
 
 #[test]
-fn seed_tells_the_external_id_of_a_role_it_added() {
+fn seed_reports_the_external_id_of_an_added_role() {
     let database = Server::shared().database(Variant::Current);
     seed(&database).run().expect(0);
     let updated = with_role(seed(&database)).arg("--take-environment=all").json().run().expect(0);
@@ -64,7 +64,7 @@ fn seed_tells_the_external_id_of_a_role_it_added() {
 
 /// Once in JSON and once as text, each for one row.
 #[test]
-fn resolve_makes_and_tells_the_external_id_of_a_role() {
+fn resolve_creates_and_reports_the_external_id_of_a_role() {
     for json in [true, false] {
         let database = Server::shared().database(Variant::Current);
         seed(&database).run().expect(0);
@@ -87,7 +87,7 @@ fn resolve_makes_and_tells_the_external_id_of_a_role() {
 }
 
 #[test]
-fn external_id_of_encrypted_settings_is_told_too() {
+fn external_id_of_encrypted_settings_is_reported() {
     let database = Server::shared().database(Variant::Current);
     database.execute(ENCRYPTED);
     let run = with_role(seed(&database)).env("CODER_EXTERNAL_TOKEN_ENCRYPTION_KEYS", ENCRYPTION_KEY);

@@ -98,7 +98,7 @@ fn usage_error_of_a_command_that_starts_nothing_always_fails() {
 }
 
 #[test]
-fn unknown_option_and_command_are_told_with_what_was_meant() {
+fn unknown_option_and_command_get_a_suggestion() {
     for (arguments, said) in [
         (&["sede"][..], "unknown command sede; did you mean seed?"),
         (&["halp"], "did you mean help?"),
@@ -157,7 +157,7 @@ fn start_anyway_is_offered_only_by_seed_and_as_it_works() {
 }
 
 #[test]
-fn differing_keys_are_not_told_as_success() {
+fn differing_keys_are_not_reported_as_success() {
     let database = database();
     go(&base().database(database.url()), 0);
     let text = |run: Run| go(&run.database(database.url()).arg("--output=text"), 0).stdout;
@@ -215,7 +215,7 @@ fn unknown_provider_name_is_answered_with_the_known_ones() {
 }
 
 #[test]
-fn providers_called_after_their_type_are_told_which_name_to_set() {
+fn duplicate_default_names_get_the_variable_to_set() {
     let run = Run::new(["diff", "--offline", "--output=json"])
         .env("CODER_AIBRIDGE_PROVIDER_0_TYPE", "openai")
         .env("CODER_AIBRIDGE_PROVIDER_1_TYPE", "openai");
@@ -246,7 +246,7 @@ fn restoring_one_provider_does_not_list_the_others() {
 }
 
 #[test]
-fn diff_of_an_empty_database_says_what_a_seed_would_insert() {
+fn diff_of_an_empty_database_reports_the_inserts_of_a_seed() {
     let database = database();
     database.execute("drop schema public cascade; create schema public");
     let run = |command: &str| {

@@ -62,7 +62,7 @@ fn accepted_parameters_hold_for_the_session() {
 
 /// The parameters that Neon, Supavisor and others read from the start-up packet.
 #[test]
-fn startup_packet_holds_what_the_url_asks_for() {
+fn startup_packet_has_the_parameters_of_the_url() {
     let (sender, packets) = mpsc::channel();
     let port = fake_server::serve(move |mut stream| {
         sender.send(fake_server::start_up(&mut stream).unwrap()).unwrap();

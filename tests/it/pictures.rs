@@ -69,7 +69,7 @@ fn wrapped(text: &str) -> String {
 }
 
 #[test]
-fn picture_of_a_conflict_is_what_seed_prints() {
+fn picture_of_a_conflict_equals_the_output_of_seed() {
     let scene = Scene::of("changed");
     let run = scene.connect(Run::seed().envs(ENV)).env("CLICOLOR_FORCE", "1").env("COLUMNS", COLUMNS.to_string());
     let printed = scene.masked(&run.run().expect(3).stdout);
@@ -77,7 +77,7 @@ fn picture_of_a_conflict_is_what_seed_prints() {
 }
 
 #[test]
-fn picture_of_watch_is_what_a_terminal_shows() {
+fn picture_of_watch_equals_the_terminal() {
     let scene = Scene::of("changed");
     let columns = COLUMNS.to_string();
     let url = scene.url();
@@ -95,7 +95,7 @@ fn picture_of_watch_is_what_a_terminal_shows() {
 }
 
 #[test]
-fn pictures_of_describe_are_what_kubectl_shows() {
+fn pictures_of_describe_equal_the_output_of_kubectl() {
     let pod = read("tests/e2e/shown/describe-pod.txt");
     let pod = typed("kubectl -n coder describe pod coder-6f54866fb-tqqkm") + &wrapped(&pod);
     assert_current("docs/img/describe-pod.svg", &svg(&pod));

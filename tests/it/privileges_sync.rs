@@ -74,7 +74,7 @@ const NEEDED_BY: [(&str, &[&str]); 8] = [
 ];
 
 #[test]
-fn grant_taken_from_the_sync_role_stops_only_what_needs_it() {
+fn revoked_grant_of_the_sync_role_stops_only_its_uses() {
     assert!(ROLE_SQL.contains("create role ai_provider_sync login in role ai_provider_seed, ai_provider_resolve;"));
     let database = Server::shared().database(Variant::Current);
     database.grant_roles();

@@ -148,7 +148,7 @@ fn german_server_is_understood_as_an_english_one() {
 }
 
 #[test]
-fn pgbouncer_refusals_are_told_apart() {
+fn pgbouncer_refusals_are_distinguished() {
     let (server, roles) = (Server::shared(), [("postgres", "postgres")]);
     let pair = self_signed(&["127.0.0.1"], true);
     let files = [("client.crt", pair.certificates.as_str()), ("client.key", pair.key.as_str())];

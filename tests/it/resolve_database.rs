@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 #[test]
-fn take_database_changes_nothing_and_says_what_to_set() {
+fn take_database_changes_nothing_and_prints_the_variables() {
     let database = database(&openai(OLD_URL, &["sk-canary-old", "sk-canary-older"]));
     let before = Snapshot::of(&database);
     let run = |command: &str| {

@@ -9,7 +9,7 @@ fn run(command: &str, database: &Database, url: &str) -> Run {
 }
 
 #[test]
-fn placeholder_that_a_decision_writes_is_told() {
+fn placeholder_that_a_decision_writes_is_reported() {
     for (stored, is_written) in [(&["sk-canary-old"][..], true), (&["put-your-key-here"], false)] {
         let url = if is_written { URL } else { "https://api.openai.com/v9" };
         let database = database(&openai(URL, stored));

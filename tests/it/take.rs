@@ -171,7 +171,7 @@ fn uncovered_blocking_difference_writes_nothing_of_the_run() {
 }
 
 #[test]
-fn report_shows_both_sides_of_what_was_taken() {
+fn report_shows_both_sides_of_taken_fields() {
     let database = database(&openai(URL, &["sk-canary-old"]));
     let text = seed(&database, "credentials").with_text().run().expect(0).stdout;
     assert!(text.starts_with("updated 1 provider; Coder was notified (requests in flight end after 5 s)\n"), "{text}");
@@ -184,7 +184,7 @@ fn report_shows_both_sides_of_what_was_taken() {
 
 /// Each difference is treated as `--compare-*` says, and nothing is written.
 #[test]
-fn limits_of_what_is_taken_hold() {
+fn limits_of_taking_hold() {
     let refused = |sql: &str, code: i32, change: &dyn Fn(Run) -> Run| {
         let database = database(sql);
         let before = Snapshot::of(&database);
@@ -229,7 +229,7 @@ fn refused_key_is_a_conflict_under_fail() {
 }
 
 #[test]
-fn taking_what_is_ignored_is_an_invalid_option() {
+fn taking_ignored_fields_is_an_invalid_option() {
     let database = database(&openai(URL, &["sk-canary-old"]));
     for (take, ignored, code) in [
         ("credentials", "credentials", 2),

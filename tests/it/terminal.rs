@@ -25,7 +25,7 @@ fn database() -> (Database<'static>, String) {
 const QUESTION: &str = "Only \"yes\" does it: ";
 
 #[test]
-fn answer_yes_does_what_was_shown() {
+fn answer_yes_makes_the_shown_change() {
     let (database, id) = database();
     let mut terminal = start(&database, &["resolve", "--take=environment", "--conflict", &id]);
     terminal.until(QUESTION);

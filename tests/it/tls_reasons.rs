@@ -151,7 +151,7 @@ fn prefer_that_falls_back_to_plaintext_warns() {
 }
 
 #[test]
-fn what_is_wrong_with_certificate_or_key_is_named() {
+fn fault_of_certificate_or_key_is_named() {
     let Some(openssl) = OpenSsl::new() else { return };
     let (ca, other) = (Authority::new("db"), Authority::new("other"));
     let pair = ca.issue(&["127.0.0.1"]);

@@ -48,7 +48,7 @@ fn coder(arguments: &[&str]) -> Vec<Value> {
 }
 
 #[test]
-fn coder_values_set_what_an_init_container_lacks() {
+fn coder_values_set_all_that_an_init_container_lacks() {
     if helm::is_missing() {
         return;
     }

@@ -21,7 +21,7 @@ fn run(arguments: &[&str], tools: &[&str]) -> Output {
 }
 
 #[test]
-fn quickstart_names_what_is_not_installed() {
+fn quickstart_names_missing_programs() {
     let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
     let output = run(&["up"], &["docker", "kubectl"]);
     assert_eq!(output.status.code(), Some(1));

@@ -63,7 +63,7 @@ fn checkouts_keep_no_token() {
 }
 
 #[test]
-fn release_publishes_only_what_was_checked() {
+fn release_publishes_only_checked_files() {
     let release = workflow("release");
     assert_eq!(release["jobs"]["checks"]["uses"], "./.github/workflows/checks.yml");
     assert_eq!(release["jobs"]["archives"]["needs"], "checks");

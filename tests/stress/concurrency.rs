@@ -67,7 +67,7 @@ fn twenty_seeds_of_one_environment_equal_one_seed() {
 
 /// Coder's API does not take the lock. Its row is not committed at the read, so the insert runs into it.
 #[test]
-fn provider_created_in_coder_meanwhile_is_respected() {
+fn concurrent_provider_of_coder_is_respected() {
     for (url, end, code, state) in
         [(URL, "commit", 0, "credentials_differ"), (OTHER, "commit", 3, "conflict"), (URL, "rollback", 0, "created")]
     {

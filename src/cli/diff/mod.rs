@@ -35,11 +35,11 @@ pub fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {
     log_to_stderr(options.log_format, options.log_level);
     let is_of_flag = |problem: &Problem| problem.variables.iter().any(|variable| variable.starts_with("--"));
     if !problems.is_empty() || of_options.problems.iter().any(is_of_flag) {
-        // No start would come to what is wrong on this command line.
+        // `--block-on` is about the result of a start, not about mistakes on this command line.
         options.block_on = BlockOn::all();
     }
     if !problems.is_empty() {
-        // Of this process's environment nothing is to be said.
+        // With `--from`, problems of this process's environment are irrelevant.
         problems.extend(of_options.problems.into_iter().filter(|problem| is_of_flag(problem)));
         return finish(Report::new(Command::Diff, problems), &options, None);
     }

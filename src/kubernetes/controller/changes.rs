@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn of_objects_that_are_not_used_nothing_is_kept() {
+    fn unused_objects_are_not_stored() {
         let metadata = |name: &str| ObjectMeta { name: Some(name.to_owned()), ..ObjectMeta::default() };
         let mut changes = Changes::default();
         for number in 0..100 {

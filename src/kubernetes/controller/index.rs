@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn users_follow_what_is_used() {
+    fn users_follow_the_used_objects() {
         let index = Index::default();
         index.set(&key("a"), (WorkloadKind::Deployment, "coder"), &secrets(&["one", "two"]));
         index.set(&key("b"), (WorkloadKind::Deployment, "other"), &secrets(&["one"]));

@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn request_goes_to_the_scope_of_its_namespace_alone() {
+    fn request_reaches_only_the_scope_of_its_namespace() {
         let rechecks = Rechecks::default();
         let key = |namespace: &str| (namespace.to_owned(), "coder".to_owned());
         let mut one = Box::pin(rechecks.of(&Scope::Namespace("one".to_owned())));

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_resource_only_our_annotations_are_kept() {
+    fn only_own_annotations_of_a_resource_are_kept() {
         let long = "x".repeat(1000);
         let metadata = serde_json::json!({"name": "a", "labels": {"l": long}, "managedFields": [{"manager": "m"}],
             "annotations": {"kubectl.kubernetes.io/last-applied-configuration": long, "aiproviders.dev/resolve": "id"}});

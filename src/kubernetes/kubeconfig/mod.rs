@@ -20,10 +20,10 @@ use crate::provider::redact;
 /// Bytes of one file: certificates of a hundred clusters take a hundredth of it.
 const MAX_KUBECONFIG: u64 = 4 << 20;
 
-/// The way to an API server.
+/// An API server and the connection to it.
 pub struct Connection {
     pub client: Client,
-    /// That of its context.
+    /// The namespace of its context.
     pub namespace: String,
     /// `https://api.example.com:6443`, safe to show.
     pub address: String,
@@ -50,7 +50,7 @@ pub async fn connect(server: &ApiServer) -> Result<Connection, Problem> {
     Ok(Connection { client, namespace, address })
 }
 
-/// Without a user, and without a path, which may hold a key of a proxy.
+/// Without the user and the path, which may contain a key of a proxy.
 fn address(url: &hyper::Uri) -> String {
     let scheme = url.scheme_str().unwrap_or("https");
     let port = url.port_u16().map(|port| format!(":{port}")).unwrap_or_default();
@@ -78,7 +78,7 @@ async fn of_files(server: &ApiServer) -> Result<Config, Unusable> {
     Ok(config)
 }
 
-/// The context with its cluster and user: each has to be there, as kubectl has it.
+/// The context with its cluster and user; as in kubectl, each must exist.
 fn has_what_it_names(kubeconfig: &Kubeconfig, wanted: Option<&str>) -> Result<(), Unusable> {
     let current = kubeconfig.current_context.as_deref().filter(|name| !name.is_empty());
     let name = wanted.or(current).ok_or(Unusable::NotConfigured)?;
@@ -102,7 +102,7 @@ fn has_what_it_names(kubeconfig: &Kubeconfig, wanted: Option<&str>) -> Result<()
     }
 }
 
-/// Among several files, the first one with a value counts. A missing one is skipped; one that is there was meant.
+/// Among several files, the first one with a value counts. A missing file is skipped; an unreadable one is an error.
 fn merged(paths: impl Iterator<Item = PathBuf>) -> Result<Kubeconfig, Unusable> {
     let mut merged = Kubeconfig::default();
     for path in paths.filter(|path| !path.as_os_str().is_empty()) {
@@ -114,7 +114,7 @@ fn merged(paths: impl Iterator<Item = PathBuf>) -> Result<Kubeconfig, Unusable> 
     Ok(merged)
 }
 
-/// That of a user who has none, or whose folder is not this process's, is none.
+/// The file of a user without one, or in a folder that this process may not enter, counts as missing.
 fn of_home() -> Result<Kubeconfig, Unusable> {
     let home = std::env::home_dir().ok_or(Unusable::NotConfigured)?;
     match read(&home.join(".kube/config")) {
@@ -138,7 +138,7 @@ fn read(path: &Path) -> Result<Kubeconfig, Unusable> {
     found.map_err(|error| Unusable::of(error, Some(path)))
 }
 
-/// A pipe of a shell, or /dev/null: nobody knows its length before its end.
+/// A pipe of a shell, or /dev/null, whose length is unknown before its end.
 fn of_stream(path: &Path) -> Result<Result<Kubeconfig, KubeconfigError>, ErrorKind> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(MAX_KUBECONFIG + 1).read_to_string(&mut text));
@@ -200,7 +200,7 @@ mod tests {
         std::fs::write(&broken, "clusters: 7\n").unwrap();
         for one in [broken, directory.path().to_owned(), path.join("below")] {
             let found = current(vec![path.clone(), one]);
-            // In a pod, its service account does not take the place of such a file.
+            // In a pod, the service account does not replace such a file.
             assert!(
                 !matches!(found, Ok(_) | Err(Unusable::NotConfigured)),
                 "one that cannot be read is no missing one"

@@ -1,4 +1,4 @@
-//! The proxy of an API server, and the exceptions from it, as kubectl reads them.
+//! The proxy of an API server, and its exceptions, as kubectl reads them.
 
 use std::net::IpAddr;
 

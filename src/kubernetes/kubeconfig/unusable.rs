@@ -1,4 +1,4 @@
-//! Why the files of the user give no API server, with the next step.
+//! Why the user's files give no API server, with the next step.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use crate::options::cluster::ApiServer;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
-/// How many names a message lists.
+/// The most names that a message lists.
 const NAMED: usize = 12;
 
 pub enum Unusable {
-    /// There is no file, or none of them says which cluster is meant.
+    /// There is no file, or no file names a cluster.
     NotConfigured,
     NoSuchContext {
-        /// `None`: the one of `--context`.
+        /// `None`: the context of `--context`.
         current: Option<String>,
         has: Vec<String>,
     },
@@ -33,14 +33,14 @@ pub enum Unusable {
         path: PathBuf,
         kind: ErrorKind,
     },
-    /// `path`: unless it is about what several files say together.
+    /// `path`: the file, unless the fault concerns several files.
     Invalid {
         path: Option<PathBuf>,
     },
 }
 
 impl Unusable {
-    /// Of a file that was read, or of all of them.
+    /// A fault in one file, or in all files together.
     pub fn of(error: KubeconfigError, path: Option<&Path>) -> Unusable {
         match error {
             KubeconfigError::ReadConfig(error, path) => Unusable::Unreadable { path, kind: error.kind() },

@@ -1,4 +1,4 @@
-//! `decide`: a decision is written down in the resource, unless another one is pending, and its result is waited for.
+//! `decide`: writes a decision into the resource, unless another one is pending, and waits for the result.
 
 use serde_json::json;
 
@@ -12,7 +12,7 @@ use crate::options::resources::DecideRequest;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
-/// While the resource changes.
+/// The pause while the resource changes.
 const ATTEMPTS: usize = 10;
 
 impl Resources {
@@ -61,7 +61,7 @@ impl Resources {
         let asked = self.ask(seen, &token, &check).await?;
         let mut told = None;
         let waited = self.until(asked, |resource| match shown::answer(resource.status.as_ref(), &token) {
-            // What an earlier check found may be put right since.
+            // The cause that an earlier check found may have been fixed since.
             Answer::NotPermitted(_) => was_checked(resource, &check),
             Answer::Waiting(message) => {
                 if let Some(message) = message.filter(|message| told.as_ref() != Some(message)) {
@@ -91,8 +91,8 @@ impl Resources {
         }
     }
 
-    /// Writes the decision down and asks for a check, unless another decision is pending. Only the resource that was looked at is
-    /// changed: two decisions at once would replace each other otherwise.
+    /// Writes the decision and requests a check, unless another decision is pending. It changes only the version of the
+    /// resource that it has read: two concurrent decisions would otherwise replace each other.
     async fn ask(&self, mut seen: AIProviderSeed, token: &str, check: &str) -> Result<AIProviderSeed, Problem> {
         let name = seen.metadata.name.clone().unwrap_or_default();
         for _ in 0..ATTEMPTS {
@@ -124,7 +124,7 @@ impl Resources {
         let (id, side) = match Decision::parse(text) {
             Decision::TakeEnvironment { id } => (id, "environment"),
             Decision::TakeDatabase { id } => (id, "database"),
-            // Nothing comes of it.
+            // No controller carries it out.
             Decision::Malformed => return None,
         };
         if is_handled || text.trim() == token {

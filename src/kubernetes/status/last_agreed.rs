@@ -164,7 +164,7 @@ mod tests {
 
     /// The property as a function of values: each line but the first is a reason against it.
     #[test]
-    fn only_what_both_sides_last_agreed_on_may_be_carried() {
+    fn only_credentials_of_the_last_agreement_may_be_carried() {
         let agreed = update(&[], &[with_keys(&["k"], &["k"])], &at(0));
         assert_eq!(agreed[0].credentials.as_deref(), Some(&["k".to_owned()][..]));
         let may = |record: ProviderHashes| may_carry(&agreed, &record);
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_remembered_is_not_pushed_out() {
+    fn recorded_agreements_are_not_displaced() {
         let some = |range: std::ops::Range<usize>| -> Vec<ProviderHashes> {
             range.map(|number| record(&format!("p-{number}"), "1", "x", "x")).collect()
         };

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn outcome_of_a_resource_is_that_of_its_reason() {
+    fn outcome_of_a_resource_follows_its_reason() {
         let outcome = |generation, ready| shown(&resource(generation, ready), 0).outcome;
         for (ready, reason, expected) in [
             ("True", "InSync", Outcome::Ok),

@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn value_is_the_one_that_serde_reads() {
+    fn value_equals_the_one_that_serde_reads() {
         let text = r#"{"a": [1, -2, 2.5, true, null, "x"], "b": {"c": {}}, "a\n": "\u00e9"}"#;
         assert_eq!(read(text, 4096), serde_json::from_str(text).ok());
     }

@@ -27,7 +27,7 @@ fn the_order_of_keys_does_not_matter_and_their_number_does() {
 }
 
 #[test]
-fn a_difference_that_blocks_and_one_that_does_not() {
+fn blocking_and_other_differences_are_told_apart() {
     let rows = snapshot([("openai", row("openai", "https://other.example/", &["sk-two"]))]);
     let blocking = |options| {
         let plan = plan(&openai(), &rows, options);

@@ -68,7 +68,7 @@ fn anthropic_with_bedrock_settings_equals_bedrock_on_both_sides() {
 }
 
 #[test]
-fn a_conflict_says_where_both_values_come_from() {
+fn conflict_names_the_origin_of_both_values() {
     let plan = of(&openai(), "openai", row("openai", "https://other.example/", &["sk-two"]));
     let [url, keys] = &plan.conflicts[..] else { panic!("two conflicts") };
     assert_eq!((url.provider.as_str(), url.updated_at.as_str()), ("openai", "2026-11-20T09:12:00Z"));
@@ -84,7 +84,7 @@ fn a_conflict_says_where_both_values_come_from() {
 }
 
 #[test]
-fn fingerprints_can_be_confirmed_by_who_holds_the_key() {
+fn fingerprint_can_be_confirmed_with_the_key() {
     // printf %s sk-one | openssl dgst -sha256 -hmac 00000000-0000-4000-8000-000000000001
     let expected = "30691694";
     assert_eq!(fingerprint(&Uuid::parse_str(ROW).unwrap(), "sk-one"), expected);
@@ -188,7 +188,7 @@ fn value_from_a_secret_hides_both_sides() {
 }
 
 #[test]
-fn only_what_is_safe_is_in_a_conflict() {
+fn conflict_contains_only_safe_values() {
     let secret = [("0_TYPE", "openai"), ("0_BASE_URL", "https://u:CANARY@h.example/?k=CANARY"), ("0_KEY", "CANARY")];
     let row = row("openai", "https://u:CANARY2@h.example/?k=CANARY", &["CANARY2"]);
     let plan = of(&desired(&secret), "openai", row);

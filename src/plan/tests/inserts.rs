@@ -56,7 +56,7 @@ fn columns() {
 }
 
 #[test]
-fn a_writer_needs_grants_and_a_reader_is_told() {
+fn missing_grant_is_a_problem_or_a_warning_by_role() {
     let refuse = |table: fn(&mut Schema) -> &mut Table| {
         let mut schema = schema();
         table(&mut schema).columns.values_mut().for_each(|column| column.insertable = false);

@@ -234,7 +234,7 @@ fn decision_covers_only_named_conflicts() {
 }
 
 #[test]
-fn a_provider_that_can_have_no_conflict_is_told_why() {
+fn provider_without_a_possible_conflict_has_a_reason() {
     // One of the two exists; each gets its own message.
     let two = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL), ("1_TYPE", "anthropic"), ("1_BASE_URL", URL)]);
     let rows = with(schema(), snapshot([("openai", row("openai", URL, &[]))]));

@@ -120,7 +120,7 @@ fn a_legacy_name_is_a_conflict_only_if_the_type_is_known() {
 }
 
 #[test]
-fn one_conflict_keeps_the_missing_ones_out() {
+fn one_conflict_prevents_every_insert() {
     let two = desired(&[
         ("0_TYPE", "openai"),
         ("0_BASE_URL", URL),

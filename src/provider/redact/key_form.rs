@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_the_form_of_a_key_is_masked_alone() {
+    fn only_text_in_the_form_of_a_key_is_masked() {
         let random = "a1B2c3D4e5F6g7H8i9J0k1L2";
         for (text, shown) in [
             ("sk-ant-api03-abc_DEF", "***"),

@@ -4,7 +4,7 @@ use super::*;
 use crate::provider::Source;
 
 #[test]
-fn urls_keep_what_an_operator_needs() {
+fn redacted_url_keeps_its_harmless_parts() {
     for (value, shown) in [
         ("https://api.openai.com/v1/", "https://api.openai.com/v1/"),
         ("HTTPS://Api.OpenAI.com:443/V1", "HTTPS://Api.OpenAI.com:443/V1"),

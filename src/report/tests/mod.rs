@@ -119,7 +119,7 @@ fn advice_names_the_value_to_set() {
 }
 
 #[test]
-fn credentials_are_counted_and_told_apart() {
+fn credentials_are_shown_as_count_and_fingerprints() {
     let of = |field, fingerprints: &[&str]| {
         let fingerprints: Vec<String> = fingerprints.iter().map(|text| (*text).to_owned()).collect();
         value(field, &FieldValue::Credentials { count: fingerprints.len(), fingerprints })

@@ -222,7 +222,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_from_what_servers_call_themselves() {
+    fn major_version_is_read_from_the_servers_text() {
         assert_eq!(major_version("15.4 (Debian 15.4-1.pgdg120+1)"), Some(15));
         assert_eq!(major_version("18beta1"), Some(18));
         assert_eq!(major_version("x"), None);

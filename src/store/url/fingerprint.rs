@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn fingerprint_holds_only_what_is_used() {
+    fn fingerprint_covers_only_effective_options() {
         let plain = "postgres://u:p@db/coder?sslmode=disable";
         assert_eq!(with_root(plain, "one"), with_root(plain, "two"));
         let verified = "postgres://u:p@db/coder?sslmode=verify-full";

@@ -14,7 +14,7 @@ use crate::support::markdown::Page;
 use databases::Scene;
 
 #[test]
-fn examples_are_what_the_program_prints() {
+fn examples_equal_the_output_of_the_program() {
     let update = std::env::var_os("UPDATE_DOCS").is_some();
     let mut examples = 0;
     for page in Page::all() {

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn left_out_events_are_told_once_with_their_count() {
+    fn suppressed_events_are_reported_once_with_their_count() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let mut budget = Budget::new(start);

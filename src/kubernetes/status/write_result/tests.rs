@@ -132,7 +132,7 @@ fn mode_has_its_write_result() {
 }
 
 #[test]
-fn words_are_what_the_api_server_takes_and_the_page_explains() {
+fn reasons_are_valid_and_explained_by_the_page() {
     let page = include_str!("../../../../docs/controller.md");
     for reason in Reason::ALL {
         assert!(page.contains(&format!("`{reason}`")), "{reason}");

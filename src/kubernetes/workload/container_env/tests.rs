@@ -110,7 +110,7 @@ fn env_from_in_order_with_prefix_then_env() {
 }
 
 #[test]
-fn optional_references_leave_what_was_there() {
+fn missing_optional_reference_keeps_the_earlier_value() {
     let built = build(json!({"name": "c", "env": [
         {"name": "A", "value": "earlier"},
         {"name": "A", "valueFrom": from_secret("gone", "k", true)},

@@ -30,7 +30,7 @@ fn ready_and(messages: &[Vec<u8>]) -> Vec<u8> {
 }
 
 #[test]
-fn login_is_bounded_whatever_it_consists_of() {
+fn login_is_bounded_with_any_messages() {
     assert_eq!(verdict(SMALL, false, &message(b'R', 995)), None);
     assert_eq!(verdict(SMALL, false, &message(b'R', 996)), Some(Excess::Login));
     // Holding a small message costs as much as holding a large one.
@@ -71,7 +71,7 @@ fn answer_is_counted_from_the_first_statement_under_way() {
 }
 
 #[test]
-fn what_comes_unasked_counts_over_the_session() {
+fn unasked_messages_count_over_the_session() {
     for (tag, body, most) in [(b'N', 1, 4), (b'S', 1, 4), (b'N', 295, 2), (b'A', 25, 20)] {
         let messages = |count| ready_and(&vec![message(tag, body); count]);
         assert_eq!(verdict(SMALL, false, &messages(most)), None, "{}", tag as char);
@@ -87,7 +87,7 @@ fn what_comes_unasked_counts_over_the_session() {
 }
 
 #[test]
-fn what_comes_unasked_is_forgotten_after_its_time() {
+fn unasked_messages_expire_after_their_time() {
     let meter = Meter::new(Bounds { unasked_within: Some(Duration::ZERO), ..SMALL }, false);
     meter.check(|state| state.receive(&ready_and(&vec![message(b'A', 495); 100]))).unwrap();
     let bounds = Bounds { unasked_within: Some(Duration::from_secs(3600)), ..SMALL };
@@ -95,7 +95,7 @@ fn what_comes_unasked_is_forgotten_after_its_time() {
 }
 
 #[test]
-fn other_protocols_are_told_by_their_first_bytes() {
+fn other_protocols_are_recognized_by_their_first_bytes() {
     assert_eq!(verdict(SMALL, false, b"HTTP/1.1 400 Bad Request\r\n"), Some(Excess::Http));
     assert_eq!(verdict(SMALL, true, b"HTTP/1.1 400 Bad Request\r\n"), Some(Excess::Http));
     for asks_for_tls in [false, true] {
@@ -107,7 +107,7 @@ fn other_protocols_are_told_by_their_first_bytes() {
 }
 
 #[test]
-fn named_statement_is_a_question_for_a_type() {
+fn named_statement_means_a_type_look_up() {
     let parse = |name: &[u8]| {
         let body = [name, b"\0select 1\0\0\0"].concat();
         let mut bytes = message(b'P', body.len());

@@ -106,7 +106,7 @@ fn turn_learns_where_it_leads_and_never_jumps_a_queue() {
 }
 
 #[test]
-fn waiter_that_goes_away_holds_nothing() {
+fn cancelled_waiter_holds_no_turn() {
     let turns = turns(2, 9, 9);
     let held = taken(&mut taking(&turns, claim("a", None))).unwrap();
     let waits = taking(&turns, claim("a", None));

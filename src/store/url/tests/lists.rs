@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn lists_mean_what_they_mean_to_lib_pq() {
+fn lists_are_read_as_in_lib_pq() {
     let rows = [
         ("host=h user=u password=p dbname=d", "u p h:5432 d"),
         ("host = h  user = u\tdbname=\n d", "u - h:5432 d"),
@@ -73,7 +73,7 @@ fn broken_lists_say_why() {
 }
 
 #[test]
-fn variables_fill_what_is_left_out() {
+fn variables_fill_missing_parts() {
     let all = [
         ("PGHOST", "vh"),
         ("PGPORT", "7"),
@@ -110,7 +110,7 @@ fn variables_alone_need_a_host() {
 }
 
 #[test]
-fn a_problem_names_the_variable_it_comes_from() {
+fn problem_names_its_variable() {
     let given =
         [("PGHOST", "h"), ("PGUSER", "u"), ("PGSSLMODE", "allow"), ("PGPORT", "x"), ("PGCONNECT_TIMEOUT", "1s")];
     let problems = ConnectOptions::from_variables(&variables(&given)).unwrap_err();

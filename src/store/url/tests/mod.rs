@@ -40,7 +40,7 @@ fn show_all(options: &ConnectOptions) -> String {
 /// For each row, the result of Go 1.26 and lib/pq 1.10.9, after Coder's repair, was checked for the same text; rows that
 /// differ say why.
 #[test]
-fn urls_mean_what_they_mean_to_coder() {
+fn urls_are_read_as_in_coder() {
     let rows = [
         ("postgres://u:p@h:5433/d", "u p h:5433 d"),
         ("postgresql://u:p@h/d", "u p h:5432 d"),
@@ -187,7 +187,7 @@ fn urls_that_are_refused_say_why() {
 }
 
 #[test]
-fn all_problems_of_a_url_come_together() {
+fn all_problems_of_a_url_are_reported_together() {
     let text = "postgres://u:p@h:99999/d?sslmode=allow&connect_timeout=x&sslcert=/c&sslcrl=/r";
     let problems = ConnectOptions::parse(text, "--database-url", &no_variables).unwrap_err();
     assert_eq!(problems.len(), 5, "{problems:?}");
@@ -244,7 +244,7 @@ fn variables_of_lib_pq_count_or_are_refused() {
 }
 
 #[test]
-fn tls_is_what_lib_pq_makes_of_it() {
+fn tls_parameters_are_read_as_in_lib_pq() {
     let rows = [
         ("", Verification::Encrypted),
         ("sslmode=disable", Verification::Plain),
@@ -269,7 +269,7 @@ fn tls_is_what_lib_pq_makes_of_it() {
 }
 
 #[test]
-fn files_and_sockets_are_told() {
+fn parameters_with_files_and_sockets_are_named() {
     let text = "postgres://u@/d?host=/run&sslrootcert=/ca&sslcert=/c&sslkey=/k";
     let mut options = ConnectOptions::parse(text, "X", &no_variables).unwrap();
     assert_eq!(options.uses_files(), ["host", "sslrootcert", "sslcert", "sslkey"]);

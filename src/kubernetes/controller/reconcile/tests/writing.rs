@@ -124,7 +124,7 @@ async fn event_whose_answer_was_lost_is_not_doubled() {
 
 /// 60 providers that change twice a second for 20 s used to cause 2,400 Events.
 #[tokio::test]
-async fn storm_of_events_is_cut_and_told_once() {
+async fn storm_of_events_is_cut_and_reported_once() {
     let server = Arc::new(Server::default());
     let context = context(&server);
     let seed = guarded(&minimal());

@@ -242,7 +242,7 @@ fn non_blocking_outcome_is_not_a_warning() {
 }
 
 #[test]
-fn suspended_keeps_what_was_found() {
+fn suspended_resource_keeps_its_findings() {
     let conflicts = [conflict("openai", "type", "azure")];
     let before = next(None, &observed(Reason::Conflict, true, &conflicts), &input(1, 0)).status;
     let after = next(Some(&before), &observed(Reason::Suspended, false, &[]), &input(2, 60));

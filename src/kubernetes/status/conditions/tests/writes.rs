@@ -101,7 +101,7 @@ fn the_mode_seed() {
 
 /// Each decision gets an Event, also one with the same result as the last; the other condition gets none.
 #[test]
-fn another_decision_is_another_notice() {
+fn each_decision_has_a_separate_event() {
     let say = |word| ConditionUpdate::Set(WriteResult::new(word, "a message"));
     let decided = |handled: &str| ReconcileInput {
         handled: Some(handled.to_owned()),
@@ -122,7 +122,7 @@ fn another_decision_is_another_notice() {
 
 /// A refusal for another reason gets an Event; an attempt that failed in another way does not.
 #[test]
-fn a_refusal_is_told_for_each_reason() {
+fn refusal_emits_an_event_for_each_reason() {
     let in_sync = observed(Reason::InSync, false, &[]);
     let told_again = |word| {
         let decided = |message: &str| ReconcileInput {

@@ -21,21 +21,22 @@ pub struct Page {
 
 const CONTROLLER: &str = "# Performance of the controller
 
-Written by `make bench` (alone: `BENCH_PART=controller make bench`): the program as it is released, with a real
-kube-apiserver and a real Postgres on the same machine. [controller.md](controller.md) says what the controller does when.
+Written by `make bench` (alone: `BENCH_PART=controller make bench`): the released program, with a real
+kube-apiserver and a real Postgres on the same machine. [controller.md](controller.md) describes the controller's checks.
 ";
 
 const TEXT: &str = "# Performance
 
 Written by `make bench`, which measures everything below in one run and ends by itself. A time is that of a whole process,
-from before its start to after its end, with Postgres on the same machine. Programs that are compared run in turn; a ratio
-is the median of the ratios of neighbours. Each number is the median of at least ROUNDS. Absolute times depend on the
-machine and on what else it does; the ratios are what to compare. [architecture.md](architecture.md) says where the time goes.
+from before its start to after its end, with Postgres on the same machine. Compared programs run in turn; a ratio is the
+median of the ratios of neighbouring runs. Each number is the median of at least ROUNDS. Absolute times depend on the
+machine and its other load, so compare the ratios. [architecture.md](architecture.md) explains the time.
 
-`seed` is the static program of the init container's image, as `hack/build` makes it. The programs to compare with are built like
-it, from [examples/bench/floor.rs](../examples/bench/floor.rs). The floor connects and runs one `select 1` with the same
-libraries. One statement per row is how Coder's server seeded. The read through the lock takes Coder's lock first, and then
-reads, all in one flight. As Coder's server looked is the lock, all providers, and the keys of each, one statement after the other.
+`seed` is the static program of the init container's image, built by `hack/build`. The programs for comparison are built in
+the same way, from [examples/bench/floor.rs](../examples/bench/floor.rs). The floor connects and runs one `select 1` with the
+same libraries. \"One statement per row\" is how Coder's server seeded. \"The read through the lock\" takes Coder's lock first, and
+then reads, all in one round trip. \"As Coder's server looked\" is the lock, all providers, and the keys of each, one statement
+after another.
 ";
 
 /// The head of a section's table.

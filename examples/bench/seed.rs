@@ -38,7 +38,7 @@ fn nothing_to_do(programs: &Programs, server: &Server, page: &mut Page, rounds: 
     page.time("`seed`, nothing to do, 100 providers × 2 keys", &times[0]);
     page.time("the floor: connect and `select 1` with the same libraries", &times[1]);
     page.plain_ratio("nothing to do ÷ floor", times[0].ratio(&times[1]));
-    page.time("only the read: the floor with the one statement of such a seed in the place of `select 1`", &times[2]);
+    page.time("only the read: the floor with the one statement of such a seed in place of `select 1`", &times[2]);
     page.ratio("nothing to do ÷ only the read", times[0].ratio(&times[2]), "at most", 1.2);
     page.plain_ratio("only the read ÷ floor", times[2].ratio(&times[1]));
     match times.get(3) {
@@ -46,7 +46,7 @@ fn nothing_to_do(programs: &Programs, server: &Server, page: &mut Page, rounds: 
             page.time("`psql -c 'select 1'`", psql);
             page.ratio("nothing to do ÷ psql", times[0].ratio(psql), "at most", 0.72);
         }
-        None => page.note("There was no psql to compare with."),
+        None => page.note("There was no psql for the comparison."),
     }
 }
 
@@ -154,7 +154,7 @@ fn memory_and_size(programs: &Programs, server: &Server, page: &mut Page) {
         page.size("peak resident memory of the floor", kib * 1024, None);
     }
     match flooded(programs) {
-        Some(kib) => page.size("peak resident memory before a server that floods it", kib * 1024, Some(100 << 20)),
+        Some(kib) => page.size("peak resident memory with a server that floods it", kib * 1024, Some(100 << 20)),
         None => page.note(NO_TIME),
     }
     for (what, path, goal) in programs.images() {

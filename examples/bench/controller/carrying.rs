@@ -78,9 +78,9 @@ pub fn measure(path: &Path, server: &Server, cluster: &Cluster, page: &mut Page,
 
     page.section(
         "A Secret that changes",
-        "200 resources with `mode: Seed` and `takeEnvironment: Credentials`, and 20 that only look, over 50 databases of one server, every hour;
-each has a Deployment and a Secret of its own. A time begins when the API server has answered the change of a Secret. It
-ends when the row has the new key, committed, or when a watch of the API server brings the condition.",
+        "200 resources with `mode: Seed` and `takeEnvironment: Credentials`, and 20 that only read, over 50 databases of one server, every hour;
+each has a separate Deployment and Secret. A time begins when the API server has answered the change of a Secret. It
+ends when the new key is committed in the row, or when a watch of the API server delivers the condition.",
     );
     into_rows(&namespace, &owners, page, rotations);
     // Checks for the many announced changes end within 10 s.

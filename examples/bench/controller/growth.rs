@@ -16,8 +16,8 @@ pub fn measure(path: &Path, server: &Server, cluster: &Cluster, page: &mut Page,
     page.section(
         "Every 10 s",
         &format!(
-            "Each resource has a Deployment of its own; all have one database, one provider with two keys, and the shortest
-interval, so that {intervals} quiet intervals can be waited for. Reads are those of one resource in one interval."
+            "Each resource has a separate Deployment; all have one database, one provider with two keys, and the shortest
+interval, so that {intervals} quiet intervals take little time. Reads are those of one resource in one interval."
         ),
     );
     let (mut first, mut memory) = (Vec::new(), Vec::new());

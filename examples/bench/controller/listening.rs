@@ -49,9 +49,9 @@ impl Watched<'_> {
 pub fn measure(path: &Path, server: &Server, cluster: &Cluster, page: &mut Page, changes: usize) {
     page.section(
         "Listening",
-        "1,000 resources over 50 databases of one server, every hour, and `--listeners-per-host=50`. A database is changed as Coder does
-it, and announces it after its commit; the time is from then to the change of the last condition of its 20 resources, as
-a watch of the API server brings it.",
+        "1,000 resources over 50 databases of one server, every hour, and `--listeners-per-host=50`. A database is changed and announces
+the change after its commit, as with Coder; the time is from then to the change of the last condition of its 20 resources, as
+a watch of the API server delivers it.",
     );
     let (namespace, variables) = (cluster.namespace(), provider_variables(PROVIDER, 2));
     let mut databases: Vec<Watched> = (0..DATABASES)
@@ -112,7 +112,7 @@ fn quiet_minute(server: &Server, database: &Database, process: &Process, page: &
     page.count("a quiet minute: checks", checks as u64, 0);
     page.count("the same: transactions in the databases", (of("begin") + of("commit")) as u64, 0);
     page.plain(
-        "the same: `select 1` of the 50 listeners, by which each knows that its server is there",
+        "the same: `select 1` of the 50 listeners, by which each checks its server",
         &of("select 1").to_string(),
     );
 }

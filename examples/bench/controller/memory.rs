@@ -23,16 +23,16 @@ const FLOODED: u64 = 100 << 20;
 
 pub fn measure(path: &Path, cluster: &Cluster, page: &mut Page) {
     page.section(
-        "The most memory",
-        "Of the whole controller, its own pages among it, as the kernel counts it (VmHWM). The servers of the last two rows are those of
-[tests/support/floods.rs](../tests/support/floods.rs): eight at once that send without end, one large message, nothing, or a byte
-a second; and eight that send just as much as is kept, and hold it.",
+        "Peak memory",
+        "For the whole controller, including its own pages, as the kernel counts it (VmHWM). The servers of the last two rows are those of
+[tests/support/floods.rs](../tests/support/floods.rs): eight at once that send endlessly, one large message, nothing, or a byte
+a second; and eight that send exactly the accepted amount, which stays in memory.",
     );
     page.size("500 ConfigMaps of 250 kB in the namespace", config_maps(path, cluster) * 1024, Some(WATCHES));
     page.size("300 resources with 250 kB of annotations", resources(path, cluster) * 1024, Some(WATCHES));
     page.size("eight servers that flood", flooded(path, cluster, &floods::FLOODS) * 1024, Some(FLOODED));
     page.size(
-        "eight servers that send as much as is kept",
+        "eight servers that send the accepted amount",
         flooded(path, cluster, &floods::BOUNDS) * 1024,
         Some(FLOODED),
     );

@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub fn measure(path: &Path, cluster: &Cluster, page: &mut Page) {
     page.section(
         "A database that is down",
-        "200 resources of one database, checked every 10 s. The database crashes and stays away; an interval has up to a tenth more.",
+        "200 resources of one database, checked every 10 s. The database crashes and stays down; an interval is up to a tenth longer.",
     );
     let (server, namespace) = (Server::start(Options::new()), cluster.namespace());
     let database = server.database(Variant::Current);
@@ -32,5 +32,5 @@ pub fn measure(path: &Path, cluster: &Cluster, page: &mut Page) {
     let still = names.len() - conditions.others(&names, "InSync");
     page.count("200 resources: still InSync after 2 intervals", still as u64, 0);
     let last = conditions.wait(&names, "DatabaseUnreachable", LIMIT);
-    page.plain_time("the same: until the last says that its database is away", last.duration_since(crashed));
+    page.plain_time("the same: until the last reports that its database is unreachable", last.duration_since(crashed));
 }

@@ -75,16 +75,16 @@ impl Quiet<'_> {
         page.section(
             "At the default interval",
             &format!(
-                "2,000 resources, each with a Deployment and a Secret of its own and a second Secret with the URL of the database, every
+                "2,000 resources, each with a separate Deployment and Secret and a second Secret with the URL of the database, every
 5 minutes. Their checks are within {:.0} s of those 5 minutes, because their first ones were; all of them are counted, and
-spread over the whole interval, as they are after a while. The time of the processor includes the rest of the interval.",
+spread over the whole interval, as they are in the long run. The processor time includes the rest of the interval.",
                 ends.duration_since(begins).as_secs_f64()
             ),
         );
         let seconds = INTERVAL.as_secs_f64();
         page.plain("2,000 resources: checks in an interval", &format!("{checks:.0}"));
         page.most("the same: GETs of the API server", asked.gets as f64 / seconds, 25.0, " a second");
-        page.most("the same: time of a processor", 100.0 * cpu / seconds, 2.0, " %");
+        page.most("the same: processor time", 100.0 * cpu / seconds, 2.0, " %");
         page.size("the same: resident memory", self.process.memory() * 1024, Some(56 << 20));
         page.count("the same: writes to the API server", asked.writes, 0);
     }

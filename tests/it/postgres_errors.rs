@@ -48,7 +48,7 @@ fn statement_error_has_code_and_retry_and_no_secret() {
         ("57P01", "sk-1", "", Code::Unreachable, Wait, "shutting down"),
         ("08006", "sk-1", "", Code::Unreachable, Wait, "broken connection"),
         ("P0001", "sk-1", "", Code::ServerError, No, "P0001 raise_exception; look at the server's log"),
-        ("ZZ123", "sk-1", "", Code::ServerError, No, "SQLSTATE ZZ123; look into"),
+        ("ZZ123", "sk-1", "", Code::ServerError, No, "SQLSTATE ZZ123; look at"),
     ];
     block_on(async {
         let session = session(Server::shared().port()).await;

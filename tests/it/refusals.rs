@@ -44,8 +44,8 @@ fn refusal_before_ready_is_retried_with_a_hint() {
             Unreachable,
             "grant connect on database postgres to postgres",
         ),
-        ("53400", "sk-1", Unreachable, "SQLSTATE 53400 configuration_limit_exceeded; look into the log"),
-        ("ZZ123", "sk-1", Unreachable, "SQLSTATE ZZ123; look into the log"),
+        ("53400", "sk-1", Unreachable, "SQLSTATE 53400 configuration_limit_exceeded; look at the log"),
+        ("ZZ123", "sk-1", Unreachable, "SQLSTATE ZZ123; look at the log"),
         ("08P01", "bouncer config error", Unreachable, "the pooler's configuration is wrong"),
         ("08P01", "client_login_timeout (server down)", Unreachable, "client_login_timeout"),
         (

@@ -74,7 +74,7 @@ fn key_where_a_path_or_name_belongs_is_not_shown() {
 
 #[test]
 fn block_on_lets_a_usage_error_pass_only_for_seed() {
-    let cases: [(&[&str], bool); 13] = [
+    let cases: [(&[&str], bool); 14] = [
         (&["seed", "--bogus"], true),
         (&["seed", "resolve"], true),
         // The container's command with one typing error.
@@ -83,6 +83,7 @@ fn block_on_lets_a_usage_error_pass_only_for_seed() {
         (&["diff", "--ofline"], false),
         (&["diff", "--offline", "--audit=x"], false),
         (&["diff", "--watch=1ms"], false),
+        (&["diff", "--from=deployment/coder", "--audit=x", "--block-on=none"], false),
         (&["diff", "--offline", "-n", "coder"], false),
         (&["expotr", "--from", "seed"], false),
         (&["rsolve", "seed"], false),
@@ -202,6 +203,18 @@ mod of_a_cluster {
                 assert!(!finished.everything().contains("canary"), "{finished}");
             }
         }
+    }
+
+    #[test]
+    fn proxy_that_cannot_be_reached_is_named_without_its_user() {
+        let file = kubeconfig("https://api.example.com:6443");
+        let status = Run::new(["status"]).arg("--kubeconfig").arg(file.path());
+        let finished = status.env("HTTPS_PROXY", "http://me:sk-canary@127.0.0.1:1").run().expect(4);
+        says(
+            &finished,
+            "the API server https://api.example.com:6443 (through the proxy http://127.0.0.1:1) cannot be reached",
+        );
+        assert!(!finished.everything().contains("canary"), "{finished}");
     }
 
     #[test]

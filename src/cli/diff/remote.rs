@@ -9,7 +9,7 @@ use crate::cli::{finish, look};
 use crate::env::Variable;
 use crate::kubernetes::workload::diff_from::{Local, WorkloadInputs, WorkloadSource, without_workload};
 use crate::options::from::{FromPlace, FromSource};
-use crate::options::{Options, RawOptions};
+use crate::options::{BlockOn, Options, RawOptions};
 use crate::problem::{Code, Problem};
 use crate::report::{Command, Report};
 
@@ -25,16 +25,20 @@ pub fn command(
     variables: &[Variable],
     problems: Vec<Problem>,
 ) -> u8 {
-    let (local, mut problems) = local(raw, variables, problems);
-    let is_manifests = matches!(from.place, FromPlace::Manifests(_));
-    let manifests = if is_manifests && problems.is_empty() {
-        manifests().map_err(|problem| problems.push(problem)).unwrap_or_default()
-    } else {
-        String::new()
-    };
+    let (local, problems) = local(raw, variables, problems);
     if !problems.is_empty() {
-        return finish(Report::new(Command::Diff, problems), &without_workload(&local), None);
+        // No start would come to what is wrong on this command line.
+        let options = Options { block_on: BlockOn::all(), ..local.options };
+        return finish(Report::new(Command::Diff, problems), &options, None);
     }
+    let manifests = match from.place {
+        FromPlace::Manifests(_) => manifests(),
+        FromPlace::Cluster(_) => Ok(String::new()),
+    };
+    let manifests = match manifests {
+        Ok(manifests) => manifests,
+        Err(problem) => return finish(Report::new(Command::Diff, vec![problem]), &without_workload(&local), None),
+    };
     let remote = Remote { from, manifests, local, source: None };
     match watch {
         Some(every) => again(remote, every),

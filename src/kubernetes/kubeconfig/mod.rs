@@ -25,7 +25,7 @@ pub struct Connection {
     pub client: Client,
     /// The namespace of its context.
     pub namespace: String,
-    /// `https://api.example.com:6443`, safe to show.
+    /// `https://api.example.com:6443`, with the proxy if there is one; safe to show.
     pub address: String,
 }
 
@@ -45,7 +45,10 @@ pub async fn connect(server: &ApiServer) -> Result<Connection, Problem> {
         config.auth_info.impersonate.clone_from(&server.user);
         config.auth_info.impersonate_groups = Some(server.groups.clone());
     }
-    let address = address(&config.cluster_url);
+    let address = match &config.proxy_url {
+        Some(proxy) => format!("{} (through the proxy {})", address(&config.cluster_url), address(proxy)),
+        None => address(&config.cluster_url),
+    };
     let (client, namespace) = client(config).map_err(|message| Problem::new(Code::KubeconfigInvalid, message))?;
     Ok(Connection { client, namespace, address })
 }

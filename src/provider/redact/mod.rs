@@ -250,7 +250,7 @@ pub fn plain_identifier(name: &str) -> Option<&str> {
 pub fn identifier(text: &str) -> String {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     if text.bytes().all(plain) && !text.starts_with(|c: char| c.is_ascii_digit()) && !text.is_empty() {
-        return text.to_owned();
+        return name(text);
     }
     format!("\"{}\"", name(text).replace('"', "\"\""))
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::Path;
 
-/// Kind, page, and the heading that the sections are below (`None`: they are the page's own).
+/// Kind, page, and the heading above the sections (`None`: they are the page's top sections).
 const PAGES: [(&str, &str, Option<&str>); 4] = [
     ("outcome", "outcomes", None),
     ("code", "codes", None),
@@ -32,7 +32,7 @@ fn main() {
     write("explain.rs", format!("&[{rows}]").as_bytes());
 }
 
-/// The word in each heading and the section as it stands on the page, heading included, without comments (they belong to the
+/// The word in each heading and the section as on the page, heading included, without comments (they belong to the
 /// tests of the page).
 fn sections(markdown: &str, below: Option<&str>) -> Vec<(String, String)> {
     let level = if below.is_some() { "### " } else { "## " };

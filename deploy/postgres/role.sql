@@ -67,7 +67,7 @@ begin
                 limit 1) as t on true;
   place := coalesce(place, current_schema(), 'public');
   if owner is null and (select rolsuper from pg_catalog.pg_roles where rolname = current_user) then
-    raise exception 'Coder has no tables in database % yet, so nobody knows which role will own them', current_database()
+    raise exception 'Coder has no tables in database % yet, so the role that will own them is unknown', current_database()
       using hint = 'Say which role Coder connects as: set ai_provider_seed.owner = ''coder'';';
   end if;
   owner := coalesce(owner, current_user);

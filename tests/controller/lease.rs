@@ -63,7 +63,7 @@ fn controllers_with_separate_leases_run_together() {
     let holders =
         ["one", "other"].map(|lease| eventually("a controller holds the lease", || holder_of(&namespace, lease)));
     assert_ne!(holders[0], holders[1]);
-    assert_eq!(holder(&namespace), None, "nobody asks for the usual one");
+    assert_eq!(holder(&namespace), None, "no controller asks for the usual one");
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn interval_finds_drift_and_deletion_leaves_nothing() {
     assert!(has_last_check());
     namespace.apply(&seed("coder", spec(true)).to_string());
     let status = reason(&namespace, "coder", "Suspended");
-    assert!(!has_last_check(), "nobody is told that it is long ago");
+    assert!(!has_last_check(), "no message says that it is long ago");
     assert_eq!(
         conditions(&status),
         ["Ready=Unknown Suspended", "InSync=Unknown Suspended", "Suspended=True Suspended"]

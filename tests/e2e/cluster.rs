@@ -193,7 +193,7 @@ pub fn until<T>(seconds: u64, what: &str, mut find: impl FnMut() -> Option<T>) -
         if let Some(found) = find() {
             return found;
         }
-        assert!(Instant::now() < deadline, "waited {seconds} s in vain for {what}");
+        assert!(Instant::now() < deadline, "waited {seconds} s for {what}");
         std::thread::sleep(Duration::from_millis(300));
     }
 }

@@ -1,4 +1,4 @@
-// A program that sleeps until it is told to end.
+// A program that sleeps until a signal ends it.
 package main
 
 import (

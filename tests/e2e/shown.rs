@@ -43,7 +43,7 @@ pub fn compare(name: &str, text: &str, wanted: &[&str], hide: &[(&str, &str)]) {
         return std::fs::write(path, excerpt).unwrap();
     }
     let known = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(excerpt, known, "{} is not what is shown today; UPDATE_FILES=1 make e2e writes it anew", path.display());
+    assert_eq!(excerpt, known, "{} is not what is shown today; UPDATE_FILES=1 make e2e rewrites it", path.display());
 }
 
 /// Replaces every time by the same one.

@@ -115,7 +115,7 @@ fn role_file_keeps_login_and_password() {
     assert_eq!(
         database.json(state),
         json!([[DIFF, false, null], [RESOLVE, false, null], [SEED, false, null]]),
-        "nobody logs in by default"
+        "no role logs in by default"
     );
     database.execute("alter role ai_provider_seed login password 'mine'");
     let before = database.json(state);

@@ -251,7 +251,7 @@ impl Case {
         };
         wrong.extend(unchanged("diff", &before));
         let prediction = predict(env, seed_url, &self.compare_credentials);
-        wrong.extend(unchanged("whoever predicts", &before));
+        wrong.extend(unchanged("the prediction", &before));
 
         let started: Vec<_> = (0..count).map(|_| run("seed").start()).collect();
         let seeds: Vec<Finished> = started.into_iter().map(|seed| seed.wait()).collect();

@@ -47,7 +47,7 @@ fn examples_equal_the_output_of_the_program() {
                 lines.splice(range, new);
             } else {
                 let place = format!("{}, line {}", page.path.display(), block.lines.start);
-                assert_eq!(block.text.trim_end(), expected.trim_end(), "{place}; UPDATE_DOCS=1 writes it anew");
+                assert_eq!(block.text.trim_end(), expected.trim_end(), "{place}; UPDATE_DOCS=1 rewrites it");
             }
         }
         if update {

@@ -106,8 +106,7 @@ impl<'a> Fields<'a> {
     /// All known variables, each once.
     pub fn variables(&self) -> impl Iterator<Item = &'a Variable> {
         let lists = [&self.keys, &self.access_keys, &self.access_key_secrets];
-        let of_lists: Vec<&Variable> = lists.into_iter().filter_map(|list| list.variable).collect();
-        self.texts.values().copied().chain(of_lists)
+        self.texts.values().copied().chain(lists.into_iter().filter_map(|list| list.variable))
     }
 
     /// The text of a field; empty if the field is not set.

@@ -1,5 +1,6 @@
 //! Both sides of one provider, field by field: the compared values, the differences, and the conflict id.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use data_encoding::BASE32_NOPAD;
@@ -35,7 +36,7 @@ struct ComparedField<'a> {
 enum Side<'a> {
     Text(&'a str),
     /// The order does not matter, the number does.
-    Keys(Vec<&'a SecretString>),
+    Keys(Cow<'a, [&'a SecretString]>),
     /// Access key and its secret; exchanging them is a difference. `None`: no Bedrock settings at all, which differs from
     /// settings without credentials.
     Pair(Option<[Option<&'a SecretString>; 2]>),
@@ -84,12 +85,11 @@ impl Comparison<'_> {
         let origins = &self.desired.origins;
         let desired = self.desired;
         let texts = self.desired.canonical().texts().into_iter().zip(self.database().texts());
-        let mut compared: Vec<ComparedField> = texts
-            .filter_map(|((field, environment), (_, database))| {
-                let (environment, database) = (Side::Text(environment), Side::Text(database));
-                Some(ComparedField { field, origin: desired.origin(field)?, environment, database })
-            })
-            .collect();
+        let mut compared = Vec::with_capacity(Field::ALL.len());
+        compared.extend(texts.filter_map(|((field, environment), (_, database))| {
+            let (environment, database) = (Side::Text(environment), Side::Text(database));
+            Some(ComparedField { field, origin: desired.origin(field)?, environment, database })
+        }));
         if self.options.compare_settings != Compare::Ignore {
             let known = desired.optional.iter().filter(|(field, _)| self.row.has_icon || !field.is_newer());
             compared.extend(known.map(|(field, set)| ComparedField {
@@ -107,7 +107,7 @@ impl Comparison<'_> {
                 field: Field::ApiKeys,
                 origin: &origins.keys,
                 environment: Side::Keys(self.desired.keys.iter().collect()),
-                database: Side::Keys(keys.clone()),
+                database: Side::Keys(keys.into()),
             });
         }
         compared.push(ComparedField {
@@ -134,7 +134,7 @@ impl Comparison<'_> {
             environment: shown(environment),
             origin: (*origin).clone(),
             database: shown(database),
-            updated_at: self.row.updated_at.clone(),
+            updated_at: self.row.updated_at.to_string(),
         }
     }
 }

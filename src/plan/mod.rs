@@ -12,6 +12,7 @@ pub mod resolve;
 mod snapshot;
 mod take;
 mod take_database;
+mod time;
 mod types;
 pub mod undescribed;
 pub mod update;
@@ -24,6 +25,7 @@ pub use export::{Export, ExportedProvider, ExportedValue, ExportedVariable, Stor
 pub use import::imports;
 pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredProvider, Unreadable};
 pub use take_database::take_database;
+pub use time::Time;
 pub use types::{Access, CredentialSides, Entry, Insert, Plan, PlanOptions, State};
 
 pub use crate::provider::Field;

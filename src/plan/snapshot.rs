@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::SecretString;
 use uuid::Uuid;
 
+use super::time::Time;
 use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Field, Place, ProviderType, SettingsError};
 
 #[derive(Clone, Default)]
@@ -25,7 +26,8 @@ pub struct StoredProvider {
     pub kind: String,
     pub deleted: bool,
     pub base_url: String,
-    /// The texts of the columns of optional fields, without NULL, empty and unread ones.
+    /// The texts of the columns of optional fields, without NULL, empty and unread ones, and without a text that only
+    /// says the default (see [`Field::absent`]).
     pub columns: BTreeMap<Field, String>,
     /// The column `icon` was read, so its Coder knows the newer fields. `false`: the column is missing or was not
     /// requested.
@@ -35,8 +37,7 @@ pub struct StoredProvider {
     pub keys: Option<Vec<Result<SecretString, Unreadable>>>,
     /// The ids of the key rows, in the same order.
     pub key_ids: Vec<Uuid>,
-    /// RFC 3339, UTC, seconds.
-    pub updated_at: String,
+    pub updated_at: Time,
 }
 
 impl StoredProvider {

@@ -1,5 +1,7 @@
 //! Lays text out in columns that fit a terminal.
 
+use std::borrow::Cow;
+
 /// The least width of a right column; with less space, the text goes below the left column.
 const NARROWEST: usize = 32;
 /// The indent of text below its label.
@@ -14,15 +16,15 @@ pub struct Style {
 }
 
 impl Style {
-    pub fn paint(self, code: &str, text: &str) -> String {
-        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    pub fn paint<'a>(self, code: &str, text: &'a str) -> Cow<'a, str> {
+        if self.colour { format!("\u{1b}[{code}m{text}\u{1b}[0m").into() } else { text.into() }
     }
 
-    pub fn error(self) -> String {
+    pub fn error(self) -> Cow<'static, str> {
         self.paint("1;31", "error:")
     }
 
-    pub fn strong(self, text: &str) -> String {
+    pub fn strong(self, text: &str) -> Cow<'_, str> {
         self.paint("1", text)
     }
 }
@@ -102,20 +104,20 @@ pub fn labelled(
     labels + &text.collect::<String>()
 }
 
-/// One line with a label, a value of `values` columns and a remark; the remark goes below the value if the line is too
-/// long.
-pub fn with_remark(label: &str, value: &str, values: usize, remark: &str, style: Style) -> String {
-    let mut line = String::with_capacity(label.len() + value.len().max(values) + remark.len() + 3);
-    line.push_str(label);
-    pad(&mut line, value, values);
-    line.push_str("  ");
-    line.push_str(remark);
-    if columns(&line) <= style.width {
-        line.push('\n');
-        return line;
+/// Appends one line with a label, a value of `values` columns and a remark; the remark goes below the value if the line
+/// is too long.
+pub fn with_remark(out: &mut String, label: &str, value: &str, values: usize, remark: &str, style: Style) {
+    let start = out.len();
+    out.push_str(label);
+    pad(out, value, values);
+    out.push_str("  ");
+    out.push_str(remark);
+    if columns(&out[start..]) > style.width {
+        out.truncate(start);
+        let indent = columns(label).min(style.width.saturating_sub(columns(remark)));
+        out.push_str(&format!("{}\n{:indent$}{remark}", format!("{label}{value}").trim_end(), ""));
     }
-    let indent = columns(label).min(style.width.saturating_sub(columns(remark)));
-    format!("{}\n{:indent$}{remark}\n", format!("{label}{value}").trim_end(), "")
+    out.push('\n');
 }
 
 #[cfg(test)]

@@ -196,9 +196,9 @@ impl ResolveReport {
             let values = old.chars().count().max(new.chars().count()).min(72);
             let since = minute(&conflict.updated_at);
             let label = format!("    {:<width$}  from  ", field.as_str());
-            out.push_str(&with_remark(&label, &old, values, &format!("since {since}"), style));
+            with_remark(out, &label, &old, values, &format!("since {since}"), style);
             let label = format!("    {:<width$}  to    ", "");
-            out.push_str(&with_remark(&label, &new, values, &format!("from {}", origin(&conflict.origin)), style));
+            with_remark(out, &label, &new, values, &format!("from {}", origin(&conflict.origin)), style);
             if conflict.differs_only_in_redacted_part() {
                 let _ = writeln!(out, "    {:<width$}  the difference is in a part that is hidden", "");
             }

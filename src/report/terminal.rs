@@ -1,6 +1,5 @@
 //! The report for people.
 
-use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::headline::headline;
@@ -72,31 +71,30 @@ fn unknown(out: &mut String, report: &Report, style: Style) {
 }
 
 /// The cells of one provider's line.
-type Row<'a> = [Cow<'a, str>; 5];
+type Row<'a> = [&'a str; 5];
 
 fn rows(out: &mut String, rows: Vec<Row<'_>>, style: Style) {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(40);
     let (state, name, kind, credentials) = (width(0), width(1), width(2), width(3));
     // There may be hundreds of lines, so this avoids `format!`, which pads character by character.
-    let mut cells = String::new();
-    for [of_state, provider, type_, of_credentials, from] in &rows {
-        cells.clear();
+    let (mut label, mut cells, mut remark) = (String::new(), String::new(), String::new());
+    for [of_state, provider, type_, of_credentials, from] in rows {
+        [&mut label, &mut cells, &mut remark].into_iter().for_each(String::clear);
         pad(&mut cells, of_state, state);
-        let label = ["  ", &style.strong(&cells), "  "].concat();
+        label.extend(["  ", &style.strong(&cells), "  "]);
         cells.clear();
         pad(&mut cells, provider, name);
-        cells.push_str("  ");
+        cells.push_str("  type ");
         pad(&mut cells, type_, kind);
         cells.push_str("  ");
         pad(&mut cells, of_credentials, credentials);
-        out.push_str(&with_remark(&label, &cells, 0, &["from ", from].concat(), style));
+        remark.extend(["from ", from]);
+        with_remark(out, &label, &cells, 0, &remark, style);
     }
 }
 
 fn unknown_row(provider: &UnknownProvider) -> Row<'_> {
-    let type_ = provider.kind.as_ref().map_or_else(|| "type unknown".to_owned(), |kind| format!("type {kind}"));
-    let (name, pattern) = (&*provider.name, &*provider.pattern);
-    ["unknown".into(), name.into(), type_.into(), "–".into(), pattern.into()]
+    ["unknown", &provider.name, provider.kind.as_deref().unwrap_or("unknown"), "–", &provider.pattern]
 }
 
 fn row(provider: &Provider, command: Command) -> Row<'_> {
@@ -113,9 +111,7 @@ fn row(provider: &Provider, command: Command) -> Row<'_> {
         (State::Deleted, _) => "deleted",
         (State::Unsupported, _) => "unsupported",
     };
-    let type_ = ["type ", &provider.kind].concat();
-    let (name, credentials, pattern) = (&*provider.name, &*provider.credentials, &*provider.pattern);
-    [state.into(), name.into(), type_.into(), credentials.into(), pattern.into()]
+    [state, &provider.name, &provider.kind, &provider.credentials, &provider.pattern]
 }
 
 /// Variables on the left, the sentence and the code on the right.
@@ -192,9 +188,9 @@ fn updates(out: &mut String, report: &Report, style: Style) {
             let values = from.chars().count().max(to.chars().count()).min(72);
             let (field, since) = (conflict.field.as_str(), minute(&conflict.updated_at));
             let label = format!("    {field:<width$}  from  ");
-            out.push_str(&with_remark(&label, &from, values, &format!("since {since}"), style));
+            with_remark(out, &label, &from, values, &format!("since {since}"), style);
             let label = format!("    {:<width$}  to    ", "");
-            out.push_str(&with_remark(&label, &to, values, &format!("from {}", origin(&conflict.origin)), style));
+            with_remark(out, &label, &to, values, &format!("from {}", origin(&conflict.origin)), style);
         }
     }
 }
@@ -227,9 +223,9 @@ fn fields(out: &mut String, conflict: &Conflict, width: usize, alone: bool, styl
     let values = environment.chars().count().max(database.chars().count()).min(72);
     let field = conflict.field.as_str();
     let from = format!("from {}", origin(&conflict.origin));
-    out.push_str(&with_remark(&format!("    {field:<width$}  environment  "), &environment, values, &from, style));
+    with_remark(out, &format!("    {field:<width$}  environment  "), &environment, values, &from, style);
     let since = format!("since {}", minute(&conflict.updated_at));
-    out.push_str(&with_remark(&format!("    {:<width$}  database     ", ""), &database, values, &since, style));
+    with_remark(out, &format!("    {:<width$}  database     ", ""), &database, values, &since, style);
     if conflict.differs_only_in_redacted_part() {
         let _ = writeln!(out, "    {:<width$}  the difference is in a part that is hidden", "");
     }

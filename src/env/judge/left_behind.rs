@@ -1,5 +1,7 @@
 //! Text that was pasted in place of a key or around it: placeholders from documentation, masks, a second key.
 
+use std::borrow::Cow;
+
 use super::characters::name;
 use super::words::Words;
 use crate::provider::redact::count;
@@ -112,7 +114,7 @@ pub fn left_behind(key: &str, lower: &str) -> Option<String> {
         |beginning: &&&str| lower.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning));
     let beginning = VENDOR_BEGINNINGS.iter().find(start).copied();
     let bare = &lower[beginning.unwrap_or_default().len()..];
-    let joined = lower.replace(['_', ' ', '.'], "-");
+    let joined = joined(lower);
     let whole = joined.strip_prefix("sk-").unwrap_or(&joined);
     let is_word = [lower, whole].into_iter().any(|text| LEFT_BEHIND.contains(&text));
     // Only at the beginning: a random key may contain so short a word by chance.
@@ -125,6 +127,12 @@ pub fn left_behind(key: &str, lower: &str) -> Option<String> {
     }
     let dots = lower.ends_with('…') || (beginning.is_some() && lower.contains("..."));
     (dots || MASKS.any_in(key)).then(|| "it is a shortened or masked key".to_owned())
+}
+
+/// With `-` for whatever else joins words.
+fn joined(lower: &str) -> Cow<'_, str> {
+    let joint = ['_', ' ', '.'];
+    if lower.contains(joint) { Cow::Owned(lower.replace(joint, "-")) } else { Cow::Borrowed(lower) }
 }
 
 /// One repeated character: `xxx`, `****`, `00000000`.

@@ -202,12 +202,12 @@ fn host(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     if labels.split('.').any(|label| label.len() > 63) || labels.len() > 253 {
         return Some("a part of the host is longer than DNS allows".to_owned());
     }
-    let lower = name.to_ascii_lowercase();
-    let first = lower.split('.').next().unwrap_or_default();
-    let filler = first.len() >= 3 && first.bytes().all(|byte| byte == b'x');
+    let first = name.split('.').next().unwrap_or_default();
+    let filler = first.len() >= 3 && first.bytes().all(|byte| byte.eq_ignore_ascii_case(&b'x'));
+    let begins = |label: &str, word: &str| label.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
     if filler
-        || NOTHING.contains(&lower.as_str())
-        || lower.split('.').any(|label| PLACEHOLDERS.iter().any(|word| label.starts_with(word)))
+        || NOTHING.iter().any(|word| name.eq_ignore_ascii_case(word))
+        || name.split('.').any(|label| PLACEHOLDERS.iter().any(|word| begins(label, word)))
     {
         return Some("the host is a placeholder of some documentation".to_owned());
     }

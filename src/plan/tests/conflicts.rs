@@ -110,10 +110,8 @@ fn an_id_belongs_to_its_provider_and_changes_with_either_side() {
     assert_eq!(shared.conflicts.len(), 2);
     assert!(shared.conflicts.iter().all(|conflict| conflict.id == first), "all fields of a provider share it");
     // The order of keys and the time of the row are not part of a side.
-    let reordered = StoredProvider {
-        updated_at: "2027-01-01T00:00:00Z".into(),
-        ..row("openai", "https://other.example/", &["b", "a"])
-    };
+    let reordered =
+        StoredProvider { updated_at: Time::default(), ..row("openai", "https://other.example/", &["b", "a"]) };
     assert_eq!(id(&openai(), reordered), first);
 
     let other_env = |url, key| desired(&[("0_TYPE", "openai"), ("0_BASE_URL", url), ("0_KEY", key)]);

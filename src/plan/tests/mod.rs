@@ -79,7 +79,8 @@ fn row(kind: &str, base_url: &str, keys: &[&str]) -> StoredProvider {
         settings: Ok(None),
         keys: Some(keys.iter().map(|key| Ok(SecretString::from(*key))).collect()),
         key_ids: (1..=keys.len() as u128).map(Uuid::from_u128).collect(),
-        updated_at: "2026-11-20T09:12:00Z".to_owned(),
+        // 2026-11-20T09:12:00Z
+        updated_at: Time(848_481_120_000_000),
     }
 }
 

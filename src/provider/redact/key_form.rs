@@ -25,6 +25,15 @@ const BEGINNINGS: [(&str, usize); 20] = [
     ("glpat-", 8),
     ("eyJ", 12),
 ];
+/// The first letters of [`BEGINNINGS`], a bit each. Few words have one of them, and only those are compared any further.
+const FIRST: u128 = {
+    let (mut first, mut at) = (0, 0);
+    while at < BEGINNINGS.len() {
+        first |= 1 << BEGINNINGS[at].0.as_bytes()[0];
+        at += 1;
+    }
+    first
+};
 /// A run of this length with letters of both cases and digits is not a word.
 const RANDOM: usize = 24;
 /// Hexadecimal digits of a key; an id in ordinary text has its digits in groups.
@@ -51,17 +60,17 @@ fn first_key(text: &str) -> Option<(usize, usize)> {
     let end_of = |at: usize| at + bytes[at..].iter().take_while(|b| is_of_key(**b)).count();
     let mut at = 0;
     while at < bytes.len() {
-        if !bytes[at].is_ascii_alphanumeric() {
+        let run = bytes[at..].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+        if run == 0 {
             at += 1;
             continue;
         }
-        let run = bytes[at..].iter().take_while(|b| b.is_ascii_alphanumeric()).count();
-        let end = end_of(at);
         let begins = |(beginning, more): &(&str, usize)| {
-            bytes[at..end].starts_with(beginning.as_bytes()) && end - at >= beginning.len() + more
+            bytes[at..].starts_with(beginning.as_bytes()) && end_of(at) - at >= beginning.len() + more
         };
-        if BEGINNINGS.iter().any(begins) || is_random(&text[at..at + run]) {
-            return Some((at, end));
+        let may_begin = FIRST >> bytes[at] & 1 == 1;
+        if (may_begin && BEGINNINGS.iter().any(begins)) || is_random(&text[at..at + run]) {
+            return Some((at, end_of(at)));
         }
         at += run;
     }

@@ -12,7 +12,7 @@ use crate::env::{Environment, parse_dotenv};
 use crate::options::export::{ExportFormat, Secrets};
 use crate::options::{Compare, TakeEnvironment};
 use crate::plan::{
-    Access, ExportedValue, PlanOptions, Snapshot, State, Stored, StoredProvider, Unreadable, export, plan,
+    Access, ExportedValue, PlanOptions, Snapshot, State, Stored, StoredProvider, Time, Unreadable, export, plan,
 };
 use crate::problem::Code;
 use crate::provider::{BedrockSettings, Field};
@@ -39,7 +39,7 @@ fn row(kind: &str, base_url: &str, keys: &[String], settings: Option<BedrockSett
         settings: Ok(settings),
         keys: Some(keys.iter().map(|key| Ok(SecretString::from(key.as_str()))).collect()),
         key_ids: Vec::new(),
-        updated_at: String::new(),
+        updated_at: Time::default(),
     }
 }
 

@@ -5,14 +5,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::time::{Duration, SystemTime};
 
 use secrecy::SecretString;
 use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
-use crate::plan::{StoredProvider, Unreadable};
+use crate::plan::{StoredProvider, Time, Unreadable};
 use crate::provider::{BedrockSettings, Field};
 use crate::store::Error;
 use crate::store::connect::{Parameter, Session};
@@ -80,14 +79,18 @@ fn statement(selection: Selection, request: &ReadRequest<'_>) -> String {
 pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeMap<String, StoredProvider>, Error> {
     let sql = statement(Selection::Named, request);
     let parameters: [Parameter<'_>; 1] = [(&request.names, Type::TEXT_ARRAY)];
-    let mut slots: BTreeMap<&str, Option<Found>> = request.names.iter().map(|name| (*name, None)).collect();
+    let mut names = request.names.clone();
+    names.sort_unstable();
+    names.dedup();
+    let mut slots: Vec<(&str, Option<Found>)> = names.into_iter().map(|name| (name, None)).collect();
     let mut places = None;
     let answer = session.query(&sql, &parameters, |row| {
         let places = places.get_or_insert_with(|| Places::of(row, request));
-        match slots.get_mut(row.try_get::<_, &str>(places.name)?) {
-            Some(slot) => take(slot, row, places, request).map(drop),
-            // Keys were not requested, so they are not kept.
-            None => Ok(()),
+        let name: &str = row.try_get(places.name)?;
+        match slots.binary_search_by_key(&name, |(name, _)| name) {
+            Ok(at) => take(&mut slots[at].1, row, places, request).map(drop),
+            // This name was not requested, so its row is not kept.
+            Err(_) => Ok(()),
         }
     });
     step(Step::Rows, answer).await?;
@@ -205,12 +208,14 @@ impl Found {
         places: &Places,
         request: &ReadRequest<'_>,
     ) -> Result<Self, tokio_postgres::Error> {
+        let name: &str = row.try_get(places.name)?;
         let mut columns = BTreeMap::new();
         let mut has_icon = false;
         for (field, place) in &places.optional {
             let text: Option<&str> = row.try_get(*place)?;
             has_icon |= *field == Field::Icon && text.is_some();
-            columns.extend(text.filter(|text| !text.is_empty()).map(|text| (*field, text.to_owned())));
+            let text = text.filter(|text| !text.is_empty() && *text != field.absent(name));
+            columns.extend(text.map(|text| (*field, text.to_owned())));
         }
         let stored = StoredProvider {
             id,
@@ -226,7 +231,7 @@ impl Found {
             ),
             keys: None,
             key_ids: Vec::new(),
-            updated_at: updated_at.to_string(),
+            updated_at,
         };
         Ok(Found { row: stored, updated_at, keys: request.with_keys.then(Vec::new) })
     }
@@ -263,11 +268,6 @@ fn open(stored: &str, key: Option<&str>, keyring: &Keyring) -> Result<SecretStri
     })
 }
 
-/// A `timestamptz` as the server sends it: microseconds since 2000. Shown as RFC 3339 in UTC with seconds; times outside
-/// that format (before 1970, after 9999, infinity) are shown as an empty text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Time(i64);
-
 impl<'a> FromSql<'a> for Time {
     fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<Self, Box<dyn std::error::Error + Sync + Send>> {
         i64::from_sql(kind, raw).map(Time)
@@ -275,41 +275,5 @@ impl<'a> FromSql<'a> for Time {
 
     fn accepts(kind: &Type) -> bool {
         *kind == Type::TIMESTAMPTZ
-    }
-}
-
-impl std::fmt::Display for Time {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        const UNIX_TO_2000: i64 = 946_684_800;
-        const YEAR_10000: u64 = 253_402_300_800;
-        let seconds = u64::try_from(self.0.div_euclid(1_000_000) + UNIX_TO_2000);
-        match seconds.ok().filter(|seconds| *seconds < YEAR_10000) {
-            Some(seconds) => {
-                humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).fmt(f)
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_of_the_server_as_text() {
-        for (microseconds, text) in [
-            (0, "2000-01-01T00:00:00Z"),
-            (-1, "1999-12-31T23:59:59Z"),
-            (848_481_120_999_999, "2026-11-20T09:12:00Z"),
-            (-946_684_800_000_000, "1970-01-01T00:00:00Z"),
-            (-946_684_800_000_001, ""),
-            (252_455_615_999_999_999, "9999-12-31T23:59:59Z"),
-            (252_455_616_000_000_000, ""),
-            (i64::MAX, ""),
-            (i64::MIN, ""),
-        ] {
-            assert_eq!(Time(microseconds).to_string(), text, "{microseconds}");
-        }
     }
 }

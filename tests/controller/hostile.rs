@@ -92,7 +92,7 @@ fn objects_of_a_check_are_few_and_small() {
     apply(&namespace, &whole);
     apply(&namespace, &seed("large", json!({"workloadRef": {"name": "large"}})));
     let said = message(&namespace, "large", "EnvironmentUnknown");
-    assert!(said.contains("the 6 Secrets and ConfigMaps has more than 4194304 bytes"), "{said}");
+    assert!(said.contains("the 6 Secrets and ConfigMaps have more than 4194304 bytes"), "{said}");
     // when only a small key of each is used / then the rest does not count
     let env: Vec<Value> = (0..6).map(|n| of_key(&format!("big{n}"))).collect();
     workload(&namespace, "keys", &json!(env));

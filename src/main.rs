@@ -1,5 +1,3 @@
-use std::process::ExitCode;
-
 use ai_provider_seed::{Variable, run};
 
 /// musl's allocator requests memory from the kernel and returns it repeatedly, which made a run a quarter longer.
@@ -7,6 +5,9 @@ use ai_provider_seed::{Variable, run};
 #[global_allocator]
 static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
-fn main() -> ExitCode {
-    run(std::env::args_os().collect(), Variable::of_this_process())
+fn main() {
+    let variables = Variable::of_this_process();
+    let code = run(std::env::args_os().collect(), &variables);
+    // Exits at once: the kernel takes back all memory, so the variables are not freed one by one.
+    std::process::exit(i32::from(code))
 }

@@ -22,7 +22,6 @@ mod watchdog;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use self::live_line::with_live_line;
@@ -41,18 +40,18 @@ use crate::run::prepare::Prepared;
 use crate::run::seed::{self, RunOutcome, SeedRun};
 use crate::run::wait_for_files::prepare_waiting;
 
-/// The whole program. A panic in any thread ends it with exit code 70 and without the panic's text, which may contain
-/// secrets.
-pub fn run(arguments: Vec<OsString>, variables: Vec<Variable>) -> ExitCode {
+/// The whole program; returns its exit code. A panic in any thread ends it with exit code 70 and without the panic's text,
+/// which may contain secrets.
+pub fn run(arguments: Vec<OsString>, variables: &[Variable]) -> u8 {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         print_error(&format!("internal error at {place}; please report it, nothing more was written\n"));
         std::process::exit(i32::from(Outcome::Internal.exit_code()));
     }));
-    ExitCode::from(match RawOptions::read(&arguments, style(&std::io::stdout()).width) {
-        Ok(raw) => command(&raw, &variables),
-        Err(error) => usage::command(&error, &arguments, &variables),
-    })
+    match RawOptions::read(&arguments, style(&std::io::stdout()).width) {
+        Ok(raw) => command(&raw, variables),
+        Err(error) => usage::command(&error, &arguments, variables),
+    }
 }
 
 fn command(raw: &RawOptions, variables: &[Variable]) -> u8 {

@@ -88,7 +88,7 @@ impl<'a> Fields<'a> {
         let lists = (List::default(), List::default(), List::default());
         Fields {
             index,
-            stem: format!("{prefix}{index}_"),
+            stem: [prefix, &index.to_string(), "_"].concat(),
             texts: BTreeMap::new(),
             keys: lists.0,
             access_keys: lists.1,

@@ -149,8 +149,9 @@ pub fn around_a_key(key: &str) -> Option<String> {
     let start = |text: &str| VENDOR_BEGINNINGS.iter().find(|beginning| text.starts_with(**beginning)).copied();
     // Base64 may begin with these characters and then continue like a key by chance.
     let least = if key.starts_with(['+', '/', '=', '_', '.', '~', '-']) { 7 } else { 0 };
-    let first = key.chars().next().filter(|_| bare.len() < key.len());
-    if let (Some(_), Some(first)) = (start(bare).filter(|beginning| beginning.len() >= least), first) {
+    if let Some(first) = key.chars().next().filter(|_| bare.len() < key.len())
+        && start(bare).is_some_and(|beginning| beginning.len() >= least)
+    {
         return Some(format!("{}, the first is {}, before the beginning of a key", length(), name(first)));
     }
     if key.get(..6).is_some_and(|word| word.eq_ignore_ascii_case("bearer")) && start(&key[6..]).is_some() {

@@ -224,7 +224,7 @@ fn path(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     if let Some((at, _)) = parsed.path.char_indices().find(|(_, c)| "\"<>\\^`{|}".contains(*c)) {
         return Some(place(url, parsed.path_at + at));
     }
-    if [",http", ";http", "|http"].iter().any(|second| parsed.path.contains(second)) {
+    if parsed.path.match_indices("http").any(|(at, _)| parsed.path[..at].ends_with([',', ';', '|'])) {
         return Some("more than one URL".to_owned());
     }
     if let Some(odd) = encoded(parsed.path) {

@@ -66,7 +66,9 @@ fn first_key(text: &str) -> Option<(usize, usize)> {
             continue;
         }
         let begins = |(beginning, more): &(&str, usize)| {
-            bytes[at..].starts_with(beginning.as_bytes()) && end_of(at) - at >= beginning.len() + more
+            beginning.as_bytes()[0] == bytes[at]
+                && bytes[at..].starts_with(beginning.as_bytes())
+                && end_of(at) - at >= beginning.len() + more
         };
         let may_begin = FIRST >> bytes[at] & 1 == 1;
         if (may_begin && BEGINNINGS.iter().any(begins)) || is_random(&text[at..at + run]) {

@@ -219,7 +219,8 @@ pub fn provider(text: &str) -> String {
     cut_name(text)
 }
 
-/// The same for the words of a command to copy, without a length limit.
+/// As [`name`], for the words of a command to copy: without a length limit.
+#[cfg(feature = "controller")]
 pub fn in_command(text: &str) -> String {
     escape(&key_form::masked(text))
 }

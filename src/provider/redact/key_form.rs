@@ -49,8 +49,14 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     if text.len() == AWS_SECRET && text.bytes().all(of_aws) && !text.starts_with('/') && is_mixed(text) {
         return Cow::Borrowed(MASK);
     }
-    let Some((start, end)) = first_key(text) else { return Cow::Borrowed(text) };
-    Cow::Owned(format!("{}{MASK}{}", &text[..start], masked(&text[end..])))
+    let Some(first) = first_key(text) else { return Cow::Borrowed(text) };
+    let (mut shown, mut rest, mut next) = (String::new(), text, Some(first));
+    while let Some((start, end)) = next {
+        shown.extend([&rest[..start], MASK]);
+        rest = &rest[end..];
+        next = first_key(rest);
+    }
+    Cow::Owned(shown + rest)
 }
 
 /// The first and last byte of the first key. A key ends where no character of a key follows: after a slash a path
@@ -120,6 +126,7 @@ mod tests {
         }
         assert_eq!(masked(&format!("CODER_AIBRIDGE_{random}")), "CODER_AIBRIDGE_***");
         assert_eq!(masked(&format!("ä/{random}ö")), "ä/***ö");
+        assert_eq!(masked(&"sk-a/".repeat(1 << 20)), "***/".repeat(1 << 20));
     }
 
     #[test]

@@ -1,7 +1,11 @@
-//! Describes a failed call of the API server for the commands of a user.
+//! Messages for the commands of a user: a failed call of the API server, and the names that exist instead of a wrong one.
 
 use super::client::{ApiError, ApiErrorKind};
 use crate::problem::{Code, Problem};
+use crate::provider::redact;
+
+/// The most names or ids that a message lists.
+const LISTED: usize = 12;
 
 /// `otherwise`: the alternative if it is forbidden. `kubectl`: the command that has to work first.
 pub fn problem(error: &ApiError, otherwise: &str, kubectl: &str, address: &str) -> Problem {
@@ -32,4 +36,11 @@ pub fn problem(error: &ApiError, otherwise: &str, kubectl: &str, address: &str) 
         _ => format!("the login at {server} failed, or the answer could not be interpreted"),
     };
     Problem::new(Code::ClusterUnreachable, format!("cannot {call}: {what}; check that {kubectl} works"))
+}
+
+/// `a, b and 3 others`
+pub fn listed(names: impl ExactSizeIterator<Item = String>) -> String {
+    let more = names.len().saturating_sub(LISTED);
+    let more = if more == 0 { String::new() } else { format!(" and {}", redact::count(more, "other")) };
+    format!("{}{more}", names.take(LISTED).collect::<Vec<_>>().join(", "))
 }

@@ -5,12 +5,10 @@ use std::path::{Path, PathBuf};
 
 use kube::config::KubeconfigError;
 
+use crate::kubernetes::failure::listed;
 use crate::options::cluster::ApiServer;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
-
-/// The most names that a message lists.
-const NAMED: usize = 12;
 
 pub enum Unusable {
     /// There is no file, or no file names a cluster.
@@ -62,11 +60,11 @@ impl Unusable {
                 (message.to_owned(), None)
             }
             Unusable::NoSuchContext { current: None, has } => {
-                (format!("the kubeconfig has no such context; {}", listed(&has)), Some("--context"))
+                (format!("the kubeconfig has no such context; {}", choice(&has)), Some("--context"))
             }
             Unusable::NoSuchContext { current: Some(current), has } => {
                 let current = redact::name(&current);
-                (format!("the kubeconfig has no context {current}, its current-context; {}", listed(&has)), None)
+                (format!("the kubeconfig has no context {current}, its current-context; {}", choice(&has)), None)
             }
             Unusable::NoSuchCluster { context, cluster, has } => {
                 let (context, cluster) = (redact::name(&context), redact::name(&cluster));
@@ -117,7 +115,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// `choose one of a, b and 3 others`
-fn listed(contexts: &[String]) -> String {
+fn choice(contexts: &[String]) -> String {
     if contexts.is_empty() {
         return "it has none; log in to the cluster first".to_owned();
     }
@@ -125,8 +123,5 @@ fn listed(contexts: &[String]) -> String {
 }
 
 fn named(all: &[String]) -> String {
-    let named: Vec<String> = all.iter().take(NAMED).map(|name| redact::name(name)).collect();
-    let more = all.len().saturating_sub(NAMED);
-    let more = if more == 0 { String::new() } else { format!(" and {}", redact::count(more, "other")) };
-    format!("{}{more}", named.join(", "))
+    listed(all.iter().map(|name| redact::name(name)))
 }

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
-use super::{Resources, Waited, listed, was_checked};
+use super::{Resources, Waited, was_checked};
 use crate::kubernetes::client::ApiErrorKind;
 use crate::kubernetes::crd::spec::{AIProviderSeed, RECONCILE_ANNOTATION, RESOLVE_ANNOTATION, annotation};
+use crate::kubernetes::failure::listed;
 use crate::kubernetes::status::resolve_annotation::{self, Decision};
 use crate::kubernetes::status::shown::{self, Answer};
 use crate::options::resolve::Action;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::client::{ApiError, ApiErrorKind, call, call_by};
 use super::crd::spec::{AIProviderSeed, RECONCILE_ANNOTATION};
-use super::failure;
+use super::failure::{self, listed};
 use super::kubeconfig::{self, Connection};
 use crate::env::nearest;
 use crate::options::resources::ResourceOptions;
@@ -20,8 +20,6 @@ use crate::provider::redact;
 
 /// The pause between two reads.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The most names or ids that a message lists.
-const LISTED: usize = 12;
 
 pub struct Resources {
     client: Client,
@@ -205,12 +203,4 @@ fn was_checked(resource: &AIProviderSeed, token: &str) -> bool {
 fn token() -> String {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     format!("{}", since.as_micros())
-}
-
-/// `a, b and 3 others`
-fn listed(names: impl Iterator<Item = String>) -> String {
-    let names: Vec<String> = names.collect();
-    let more = names.len().saturating_sub(LISTED);
-    let more = if more == 0 { String::new() } else { format!(" and {}", redact::count(more, "other")) };
-    format!("{}{more}", names[..names.len().min(LISTED)].join(", "))
 }

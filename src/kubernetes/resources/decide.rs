@@ -6,14 +6,14 @@ use super::{Resources, Waited, was_checked};
 use crate::kubernetes::client::ApiErrorKind;
 use crate::kubernetes::crd::spec::{AIProviderSeed, RECONCILE_ANNOTATION, RESOLVE_ANNOTATION, annotation};
 use crate::kubernetes::failure::listed;
-use crate::kubernetes::status::resolve_annotation::{self, Decision};
+use crate::kubernetes::status::resolve_annotation::{self, Decision, is_handled};
 use crate::kubernetes::status::shown::{self, Answer};
 use crate::options::resolve::Action;
 use crate::options::resources::DecideRequest;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
-/// The pause while the resource changes.
+/// The most attempts to write a decision into a resource that changes meanwhile.
 const ATTEMPTS: usize = 10;
 
 impl Resources {
@@ -29,7 +29,6 @@ impl Resources {
         let side = if request.action == Action::TakeEnvironment { "environment" } else { "database" };
         let token = format!("{id}:{side}");
         let before = self.get(name).await?;
-        let handled = before.status.as_ref().and_then(|status| status.last_handled_resolve.as_ref()) == Some(&token);
         let (known, more) = shown::conflicts(before.status.as_ref());
         let is_known = known.iter().any(|(known, _)| known == id);
         if !is_known && !more {
@@ -41,16 +40,14 @@ impl Resources {
         if let Some(problem) = refused_before(&before, request.action) {
             return Err(problem);
         }
-        if let Some(problem) = self.pending(&before, &token) {
-            return Err(problem);
-        }
         let mut seen = before;
-        if handled {
+        if is_handled(seen.status.as_ref(), &token) {
+            if let Some(problem) = self.pending(&seen, &token) {
+                return Err(problem);
+            }
             // The controller drops the handled value once the annotation is gone; then the same value is a new decision.
             let removed = self.annotate(name, RESOLVE_ANNOTATION, None).await?;
-            let forgotten = |resource: &AIProviderSeed| {
-                resource.status.as_ref().and_then(|status| status.last_handled_resolve.as_ref()) != Some(&token)
-            };
+            let forgotten = |resource: &AIProviderSeed| !is_handled(resource.status.as_ref(), &token);
             seen = match self.until(removed, forgotten).await? {
                 Waited::Over(resource) => resource,
                 Waited::TimedOut(_) => {
@@ -120,15 +117,13 @@ impl Resources {
     fn pending(&self, resource: &AIProviderSeed, token: &str) -> Option<Problem> {
         let text = annotation(&resource.metadata, RESOLVE_ANNOTATION)?;
         let status = resource.status.as_ref();
-        let is_handled =
-            status.and_then(|status| status.last_handled_resolve.as_ref()) == Some(&resolve_annotation::token(text));
         let (id, side) = match Decision::parse(text) {
             Decision::TakeEnvironment { id } => (id, "environment"),
             Decision::TakeDatabase { id } => (id, "database"),
             // No controller carries it out.
             Decision::Malformed => return None,
         };
-        if is_handled || text.trim() == token {
+        if is_handled(status, &resolve_annotation::token(text)) || text.trim() == token {
             return None;
         }
         let provider = shown::conflicts(status).0.into_iter().find(|(known, _)| *known == id);

@@ -58,6 +58,11 @@ pub fn refusal(decision: &Decision, allow_writes: bool) -> Option<WriteResult> {
     Some(WriteResult::new(WriteReason::ResolveRefused, message))
 }
 
+/// The status remembers this value as handled.
+pub fn is_handled(status: Option<&AIProviderSeedStatus>, token: &str) -> bool {
+    status.and_then(|status| status.last_handled_resolve.as_deref()) == Some(token)
+}
+
 pub fn is_current(id: &str, seen: &DatabaseView) -> bool {
     seen.conflicts().iter().any(|conflict| conflict.status.id == id)
 }

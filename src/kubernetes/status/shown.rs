@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::conditions::{RESOLVED, SEEDED, find_condition};
+use super::resolve_annotation::is_handled;
 use super::write_result::WriteReason;
 use crate::kubernetes::crd::reason::Reason;
 use crate::kubernetes::crd::spec::AIProviderSeed;
@@ -149,7 +150,7 @@ pub fn answer(status: Option<&AIProviderSeedStatus>, token: &str) -> Answer {
     };
     let (id, side) = token.split_once(':').unwrap_or((token, ""));
     let (reason, message) = (condition.reason.as_str(), redact::escape(&condition.message));
-    let handled = status.and_then(|status| status.last_handled_resolve.as_deref()) == Some(token);
+    let handled = is_handled(status, token);
     if handled && reason == WriteReason::Resolved.as_str() {
         return Answer::Done(message);
     }

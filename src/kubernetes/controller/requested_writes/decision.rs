@@ -13,7 +13,7 @@ use crate::kubernetes::crd::spec::{RESOLVE_ANNOTATION, annotation};
 use crate::kubernetes::crd::status::AIProviderSeedStatus;
 use crate::kubernetes::status::conditions::{RESOLVED, find_condition};
 use crate::kubernetes::status::observation::{DatabaseView, Observation};
-use crate::kubernetes::status::resolve_annotation::{self, Decision};
+use crate::kubernetes::status::resolve_annotation::{self, Decision, is_handled};
 use crate::kubernetes::status::write_result::{self, ConditionUpdate, WriteReason, WriteResult};
 
 /// The result of the decision.
@@ -194,10 +194,6 @@ fn waiting(old: Option<&AIProviderSeedStatus>, why: &str) -> ConditionUpdate {
 fn resolved_condition(old: Option<&AIProviderSeedStatus>) -> Option<(&str, &str)> {
     let condition = find_condition(old?, RESOLVED)?;
     Some((&condition.reason, &condition.message))
-}
-
-fn is_handled(status: Option<&AIProviderSeedStatus>, token: &str) -> bool {
-    status.and_then(|status| status.last_handled_resolve.as_deref()) == Some(token)
 }
 
 fn outcome_of(result: WriteResult, token: String) -> DecisionOutcome {

@@ -2,7 +2,7 @@
 
 use super::laptop::{conflict_of, decide, run, says};
 use super::settling::{env, resource, workload};
-use crate::support::controller::{Controller, deployment, get, secret};
+use crate::support::controller::{self, Controller, deployment, get, secret};
 use crate::support::resolution::{OLD_URL, URL, database, openai, row, unchanged};
 use crate::support::{Cluster, Namespace, Snapshot};
 use serde_json::json;
@@ -21,10 +21,7 @@ fn decision_beside_a_pending_one_is_refused_with_the_way_out() {
     let controller = Controller::start(&namespace);
     let id = conflict_of(&namespace);
     controller.stop().expect(0);
-    let annotate = |value: &str| {
-        let annotation = format!("aiproviders.dev/resolve={value}");
-        namespace.kubectl(&["annotate", "--overwrite", "aps/coder", &annotation]).ok();
-    };
+    let annotate = |value: &str| controller::decide(&namespace, "coder", value);
 
     // when it is about another conflict, or about the other side of the same one
     for (waits, says_what) in [

@@ -134,7 +134,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
                 _ => {}
             }
         }
-        // The driver passes the whole packet, and is told that it was sent once the larger packet is.
+        // The driver passes the whole packet. It learns that the packet was sent only when the larger one was.
         if let Some((packet, sent)) = &mut this.packet {
             while *sent < packet.len() {
                 match ready!(Pin::new(&mut this.stream).poll_write(cx, &packet[*sent..]))? {

@@ -34,7 +34,7 @@ pub const MOST: u16 = 64;
 /// The age at which a listener is replaced: its role may have lost the right to log in, or its name may have another
 /// address.
 const OLDEST: Duration = Duration::from_secs(600);
-/// The pause before a pooler is tried again, since it is unlikely to change.
+/// The pause between two attempts to listen through a pooler, since it is unlikely to change.
 const POOLER: Duration = Duration::from_secs(600);
 const STANDBY: Duration = Duration::from_secs(60);
 /// The time within which a proof must arrive.

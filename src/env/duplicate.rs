@@ -2,46 +2,34 @@
 //! variables. Also one spelling on several lines of an env file.
 
 use super::indexed::is_list;
-use super::named::Named;
+use super::named::{Named, Numbered, Older};
 use super::names::is_of_provider;
 use super::variable::Variable;
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
-/// The common identity of all spellings of a variable.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Meaning<'a> {
-    Indexed { prefix: usize, index: u64, suffix: &'a str },
-    Older(&'static str),
-}
-
-/// One spelling of a variable; the greatest counts.
-struct Spelling<'a> {
-    meaning: Meaning<'a>,
-    /// The older family ranks first; for one number, the text after the prefix decides.
-    rank: (usize, &'a str),
-    variable: &'a Variable,
-}
-
 /// One warning for each variable with more than one spelling, or on several lines of an env file. A credential of a
-/// numbered provider in two spellings is not included: Coder reports it as a separate error.
-pub fn warnings(named: &Named, variables: &[Variable]) -> Vec<Problem> {
-    let numbered = named.numbered.iter().enumerate();
-    let numbered =
-        numbered.flat_map(|(prefix, of_prefix)| of_prefix.iter().map(move |(rest, v)| (prefix, &**rest, *v)));
-    let mut spellings: Vec<Spelling> = numbered.filter_map(|(prefix, rest, v)| indexed(prefix, rest, v)).collect();
-    spellings.extend(named.older.iter().map(|older| Spelling {
-        meaning: Meaning::Older(older.name),
-        rank: (older.family, ""),
-        variable: older.variable,
-    }));
-    // An empty variable is unset.
-    spellings.retain(|spelling| spelling.variable.value() != Some(""));
-    // A stable sort keeps spellings of one variable in the order of the environment.
-    spellings.sort_by_key(|spelling| spelling.meaning);
-    let several = spellings.chunk_by_mut(|a, b| a.meaning == b.meaning).filter(|spellings| spellings.len() > 1);
+/// numbered provider in two spellings is not included: Coder reports it as a separate error. `sorted`: the numbered ones of
+/// each prefix.
+pub fn warnings(named: &Named, sorted: &[Vec<&Numbered>], variables: &[Variable]) -> Vec<Problem> {
+    let numbered = sorted.iter().flat_map(|of_prefix| of_fields(of_prefix));
+    // The newer family counts, and within a family the last one.
+    let mut older: Vec<&Older> = named.older.iter().collect();
+    older.sort_by_key(|older| (older.name, older.family));
+    let older = older
+        .chunk_by(|a, b| a.name == b.name)
+        .filter_map(|spellings| warning(spellings.iter().map(|older| older.variable), None));
     let on_lines = variables.iter().filter(|variable| !variable.lines().is_empty() && is_of_provider(&variable.name));
-    several.filter_map(warning).chain(on_lines.filter_map(repeated)).collect()
+    numbered.chain(older).chain(on_lines.filter_map(repeated)).collect()
+}
+
+fn of_fields(sorted: &[&Numbered]) -> Vec<Problem> {
+    let mut sorted = sorted.to_vec();
+    // Stable, and with numbers such as 7, not 07, it is sorted already.
+    sorted.sort_by(|a, b| a.index().cmp(&b.index()).then_with(|| a.suffix().cmp(b.suffix())));
+    let several = sorted.chunk_by(|a, b| a.index() == b.index() && a.suffix() == b.suffix());
+    let several = several.filter(|spellings| spellings.len() > 1 && is_list(spellings[0].suffix()) == Some(false));
+    several.filter_map(|spellings| warning(spellings.iter().map(|one| one.variable), spellings[0].index())).collect()
 }
 
 /// The most lines that a message lists.
@@ -61,21 +49,14 @@ fn repeated(variable: &Variable) -> Option<Problem> {
     Some(Problem::new(Code::DuplicateVariable, message).variable(redact::name(&variable.name)))
 }
 
-fn indexed<'a>(prefix: usize, rest: &'a str, variable: &'a Variable) -> Option<Spelling<'a>> {
-    let (number, suffix) = rest.split_once('_')?;
-    let index = number.parse::<i64>().ok().and_then(|number| u64::try_from(number).ok())?;
-    let meaning = Meaning::Indexed { prefix, index, suffix };
-    (is_list(suffix) == Some(false)).then_some(Spelling { meaning, rank: (0, rest), variable })
-}
-
-fn warning(spellings: &mut [Spelling]) -> Option<Problem> {
-    // A stable sort: among equal spellings the last one in the environment counts.
-    spellings.sort_by_key(|spelling| spelling.rank);
-    let Spelling { meaning, variable: counts, .. } = spellings.last()?;
-    let differ = spellings.iter().any(|spelling| spelling.variable.value() != counts.value());
+/// The spellings of one variable, of which the last one counts. An empty one is unset.
+fn warning<'a>(spellings: impl Iterator<Item = &'a Variable>, index: Option<u64>) -> Option<Problem> {
+    let spellings: Vec<&Variable> = spellings.filter(|variable| variable.value() != Some("")).collect();
+    let (counts, [_, ..]) = spellings.split_last()? else { return None };
+    let differ = spellings.iter().any(|variable| variable.value() != counts.value());
     let mut names: Vec<String> = Vec::new();
-    for spelling in spellings.iter() {
-        let name = redact::name(&spelling.variable.name);
+    for variable in &spellings {
+        let name = redact::name(&variable.name);
         if !names.contains(&name) {
             names.push(name);
         }
@@ -90,21 +71,26 @@ fn warning(spellings: &mut [Spelling]) -> Option<Problem> {
     let which = if names.len() < 2 { "the last one".to_owned() } else { name };
     let message = format!("{what}, {values}; Coder takes {which}: unset the others");
     let problem = Problem::new(Code::DuplicateVariable, message).variables(names);
-    Some(match meaning {
-        Meaning::Indexed { index, .. } => problem.index(*index),
-        Meaning::Older(_) => problem,
-    })
+    Some(Problem { index, ..problem })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::env::indexed::sorted;
+    use crate::problem::Findings;
     use crate::provider::Source;
+
+    fn all(variables: &[Variable]) -> Vec<Problem> {
+        let named = Named::of(variables);
+        let sorted = [0, 1].map(|prefix| sorted(prefix, &named, &mut Findings::default()));
+        warnings(&named, &sorted, variables)
+    }
 
     fn said(pairs: &[(&str, &str)]) -> Vec<String> {
         let variables: Vec<Variable> =
             pairs.iter().map(|(name, value)| Variable::new(*name, *value, Source::Process)).collect();
-        warnings(&Named::of(&variables), &variables).into_iter().map(|problem| problem.message).collect()
+        all(&variables).into_iter().map(|problem| problem.message).collect()
     }
 
     #[test]
@@ -132,7 +118,7 @@ mod tests {
         let on = |name: &str, lines: &[usize]| {
             let variable = Variable::new(name, "sk-last", Source::EnvFile).on_lines(lines.to_vec());
             let variables = [variable];
-            warnings(&Named::of(&variables), &variables).into_iter().map(|warning| warning.message).collect::<Vec<_>>()
+            all(&variables).into_iter().map(|warning| warning.message).collect::<Vec<_>>()
         };
         let key = "CODER_AIBRIDGE_PROVIDER_0_KEY";
         let said = "set on line 9 of the env file, and to another value on line 2; line 9 counts: remove it";

@@ -1,13 +1,11 @@
 //! `CODER_AIBRIDGE_PROVIDER_<N>_<SUFFIX>` and `CODER_AI_GATEWAY_PROVIDER_<N>_<SUFFIX>`: names to numbered groups of fields.
 
-use std::collections::BTreeMap;
-
-use super::named::Named;
+use super::named::{Named, Numbered};
 use super::names::PREFIXES;
 use super::suggest::nearest_suffix;
 use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
-use crate::provider::{Field, redact};
+use crate::provider::{Field, VariableName, redact};
 
 /// Beyond this number, only the number of keys is a problem: a value of a megabyte must not become a million keys.
 const JUDGED: usize = 50;
@@ -32,30 +30,61 @@ pub enum Suffix {
     },
 }
 
-/// Coder's order, except that suggestions pick the closest name.
-const SUFFIXES: [(&str, Suffix); 11] = [
-    ("TYPE", Suffix::Type),
-    ("NAME", Suffix::Name),
-    ("KEY", Suffix::Keys { plural: false }),
-    ("KEYS", Suffix::Keys { plural: true }),
-    ("BASE_URL", Suffix::BaseUrl),
-    ("BEDROCK_BASE_URL", Suffix::BedrockBaseUrl),
-    ("BEDROCK_REGION", Suffix::BedrockRegion),
-    ("BEDROCK_ACCESS_KEY", Suffix::AccessKeys { plural: false }),
-    ("BEDROCK_ACCESS_KEYS", Suffix::AccessKeys { plural: true }),
-    ("BEDROCK_ACCESS_KEY_SECRET", Suffix::AccessKeySecrets { plural: false }),
-    ("BEDROCK_ACCESS_KEY_SECRETS", Suffix::AccessKeySecrets { plural: true }),
+/// All but those of the optional fields; Coder's order, except that suggestions pick the closest name.
+const SUFFIXES: [Suffix; 11] = [
+    Suffix::Type,
+    Suffix::Name,
+    Suffix::Keys { plural: false },
+    Suffix::Keys { plural: true },
+    Suffix::BaseUrl,
+    Suffix::BedrockBaseUrl,
+    Suffix::BedrockRegion,
+    Suffix::AccessKeys { plural: false },
+    Suffix::AccessKeys { plural: true },
+    Suffix::AccessKeySecrets { plural: false },
+    Suffix::AccessKeySecrets { plural: true },
 ];
 
-/// All suffixes, including those of the optional fields.
-fn suffixes() -> impl Iterator<Item = (&'static str, Suffix)> {
-    SUFFIXES.into_iter().chain(Field::all_optional().map(|field| (field.suffix(), Suffix::Optional(field))))
+impl Suffix {
+    fn all() -> impl Iterator<Item = Suffix> {
+        SUFFIXES.into_iter().chain(Field::all_optional().map(Suffix::Optional))
+    }
+
+    fn of(text: &str) -> Option<Suffix> {
+        Suffix::all().find(|suffix| suffix.as_str() == text)
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            Suffix::Type => "TYPE",
+            Suffix::Name => "NAME",
+            Suffix::BaseUrl => "BASE_URL",
+            Suffix::BedrockBaseUrl => "BEDROCK_BASE_URL",
+            Suffix::BedrockRegion => "BEDROCK_REGION",
+            Suffix::Optional(field) => field.suffix(),
+            Suffix::Keys { plural: false } => "KEY",
+            Suffix::Keys { plural: true } => "KEYS",
+            Suffix::AccessKeys { plural: false } => "BEDROCK_ACCESS_KEY",
+            Suffix::AccessKeys { plural: true } => "BEDROCK_ACCESS_KEYS",
+            Suffix::AccessKeySecrets { plural: false } => "BEDROCK_ACCESS_KEY_SECRET",
+            Suffix::AccessKeySecrets { plural: true } => "BEDROCK_ACCESS_KEY_SECRETS",
+        }
+    }
+}
+
+/// A variable and the field that it sets.
+#[derive(Clone, Copy)]
+pub struct SetBy<'a> {
+    pub variable: &'a Variable,
+    suffix: Suffix,
+    /// See [`Numbered::is_usual`].
+    is_usual: bool,
 }
 
 /// A list of credentials: one variable, singular or plural.
 #[derive(Default)]
 pub struct List<'a> {
-    pub variable: Option<&'a Variable>,
+    pub set_by: Option<SetBy<'a>>,
     /// Trimmed; at most the first [`JUDGED`].
     pub values: Vec<&'a str>,
     /// The number of values, before that limit.
@@ -69,9 +98,9 @@ pub struct List<'a> {
 /// All variables of one number.
 pub struct Fields<'a> {
     pub index: u64,
-    /// The common start of all its variables: `CODER_AIBRIDGE_PROVIDER_0_`.
-    stem: String,
-    texts: BTreeMap<Suffix, &'a Variable>,
+    prefix: &'static str,
+    /// The variables of fields that are one text, in the order of [`Suffix`]; a provider sets only a few.
+    texts: Vec<SetBy<'a>>,
     pub keys: List<'a>,
     pub access_keys: List<'a>,
     pub access_key_secrets: List<'a>,
@@ -83,13 +112,19 @@ pub struct Fields<'a> {
     pub unknown_optional: Vec<Field>,
 }
 
+impl<'a> List<'a> {
+    pub fn variable(&self) -> Option<&'a Variable> {
+        self.set_by.map(|set| set.variable)
+    }
+}
+
 impl<'a> Fields<'a> {
     fn new(prefix: &'static str, index: u64) -> Self {
         let lists = (List::default(), List::default(), List::default());
         Fields {
             index,
-            stem: [prefix, &index.to_string(), "_"].concat(),
-            texts: BTreeMap::new(),
+            prefix,
+            texts: Vec::new(),
             keys: lists.0,
             access_keys: lists.1,
             access_key_secrets: lists.2,
@@ -99,14 +134,18 @@ impl<'a> Fields<'a> {
         }
     }
 
+    pub fn set_by(&self, suffix: Suffix) -> Option<SetBy<'a>> {
+        self.texts.iter().find(|set| set.suffix == suffix).copied()
+    }
+
     pub fn variable(&self, suffix: Suffix) -> Option<&'a Variable> {
-        self.texts.get(&suffix).copied()
+        self.set_by(suffix).map(|set| set.variable)
     }
 
     /// All known variables, each once.
     pub fn variables(&self) -> impl Iterator<Item = &'a Variable> {
         let lists = [&self.keys, &self.access_keys, &self.access_key_secrets];
-        self.texts.values().copied().chain(lists.into_iter().filter_map(|list| list.variable))
+        self.texts.iter().copied().chain(lists.into_iter().filter_map(|list| list.set_by)).map(|set| set.variable)
     }
 
     /// The text of a field; empty if the field is not set.
@@ -115,21 +154,30 @@ impl<'a> Fields<'a> {
     }
 
     /// The spelling of the variable, or the spelling that it would have.
-    pub fn spelled(&self, suffix: Suffix) -> String {
-        self.variable(suffix).map_or_else(|| self.would_be(suffix), |variable| redact::name(&variable.name))
+    pub fn spelled(&self, suffix: Suffix) -> VariableName {
+        self.set_by(suffix).map_or_else(|| self.would_be(suffix), |set| self.name_of(set))
     }
 
-    pub fn would_be(&self, suffix: Suffix) -> String {
-        let text = suffixes().find(|(_, known)| *known == suffix).map_or("", |(text, _)| text);
-        [&self.stem, text].concat()
+    pub fn would_be(&self, suffix: Suffix) -> VariableName {
+        self.numbered(suffix.as_str())
     }
 
     /// The common pattern of its variables: `CODER_AIBRIDGE_PROVIDER_0_*`.
-    pub fn pattern(&self) -> String {
-        [&self.stem, "*"].concat()
+    pub fn pattern(&self) -> VariableName {
+        self.numbered("*")
     }
 
-    fn put(&mut self, suffix: Suffix, variable: &'a Variable, problems: &mut Vec<Problem>) {
+    fn numbered(&self, field: &'static str) -> VariableName {
+        VariableName::Numbered { prefix: self.prefix, index: self.index, field }
+    }
+
+    /// The spelling of a variable of this provider.
+    pub fn name_of(&self, set: SetBy) -> VariableName {
+        if set.is_usual { self.would_be(set.suffix) } else { redact::name(&set.variable.name).into() }
+    }
+
+    fn put(&mut self, set: SetBy<'a>, problems: &mut Vec<Problem>) {
+        let SetBy { variable, suffix, .. } = set;
         if variable.value().is_none() && !variable.is_unknown() {
             self.unreadable = true;
             return;
@@ -146,19 +194,23 @@ impl<'a> Fields<'a> {
                 if variable.is_unknown() {
                     (self.unreadable, self.unknown) = (true, true);
                 } else {
-                    self.texts.insert(text, variable);
+                    // Of several spellings the last one counts.
+                    match self.texts.binary_search_by_key(&text, |other| other.suffix) {
+                        Ok(at) => self.texts[at] = set,
+                        Err(at) => self.texts.insert(at, set),
+                    }
                 }
                 return;
             }
         };
-        if let Some(first) = list.variable {
-            let names = [redact::name(&first.name), redact::name(&variable.name)];
+        if let Some(first) = list.set_by {
+            let names = [redact::name(&first.variable.name), redact::name(&variable.name)];
             let message = format!("{} and {} set the same field; keep one of them", names[0], names[1]);
             problems.push(Problem::new(Code::SingularAndPlural, message).index(self.index).variables(names));
             list.ambiguous = true;
             return;
         }
-        list.variable = Some(variable);
+        list.set_by = Some(set);
         let Some(value) = variable.value() else {
             (list.ambiguous, list.unknown) = (true, true);
             return;
@@ -168,27 +220,32 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The groups of one of [`PREFIXES`] in the order of their numbers.
-pub fn group<'a>(prefix: usize, variables: &Named<'a>, findings: &mut Findings) -> Vec<Fields<'a>> {
+/// The variables of one of [`PREFIXES`] that have a number, sorted by number and spelling; the last one of a field counts.
+pub fn sorted<'a, 'b>(prefix: usize, variables: &'b Named<'a>, findings: &mut Findings) -> Vec<&'b Numbered<'a>> {
     let (variables, prefix) = (&variables.numbered[prefix], PREFIXES[prefix]);
-    let mut named: Vec<(i64, &str, &Variable)> = Vec::with_capacity(variables.len());
+    let mut sorted = Vec::with_capacity(variables.len());
     let mut service_links = Vec::new();
-    for (remainder, variable) in variables {
+    for numbered in variables {
+        let Numbered { variable, rest, .. } = numbered;
         findings.problems.extend(variable.unreadable());
-        let number = remainder.split_once('_').and_then(|(number, _)| number.parse::<i64>().ok());
-        match number.filter(|number| *number >= 0) {
-            Some(number) => named.push((number, remainder, variable)),
-            None if is_service_link(remainder) => service_links.push(redact::name(&variable.name)),
-            None => findings.problems.push(malformed(prefix, remainder, variable)),
+        match numbered.index() {
+            Some(_) => sorted.push(numbered),
+            None if is_service_link(rest) => service_links.push(redact::name(&variable.name)),
+            None => findings.problems.push(malformed(prefix, rest, variable)),
         }
     }
     findings.problems.extend(service_link(prefix, service_links));
-    // A stable sort: variables of the same spelling keep the order of the environment, and the last one wins.
-    named.sort_by_key(|(number, remainder, _)| (*number, *remainder));
+    // A stable sort: variables of the same spelling keep the order of the environment.
+    sorted.sort_by(|a, b| a.index().cmp(&b.index()).then_with(|| a.rest.cmp(&b.rest)));
+    sorted
+}
 
+/// Groups the result of [`sorted`] by number.
+pub fn group<'a>(prefix: usize, variables: &[&Numbered<'a>], findings: &mut Findings) -> Vec<Fields<'a>> {
+    let prefix = PREFIXES[prefix];
     let mut groups: Vec<Fields> = Vec::new();
-    for (number, remainder, variable) in &named {
-        let index = number.unsigned_abs();
+    for numbered in variables {
+        let (variable, index) = (numbered.variable, numbered.index().unwrap_or_default());
         let next = groups.last().map_or(0, |group| group.index + 1);
         if groups.last().is_none_or(|group| group.index != index) {
             if index != next {
@@ -197,9 +254,12 @@ pub fn group<'a>(prefix: usize, variables: &Named<'a>, findings: &mut Findings) 
             groups.push(Fields::new(prefix, index));
         }
         let Some(group) = groups.last_mut() else { continue };
-        let suffix = remainder.split_once('_').map_or("", |(_, suffix)| suffix);
-        match suffixes().find(|(text, _)| *text == suffix) {
-            Some((_, suffix)) => group.put(suffix, variable, &mut findings.problems),
+        let suffix = numbered.suffix();
+        match Suffix::of(suffix) {
+            Some(suffix) => {
+                let set = SetBy { variable, suffix, is_usual: numbered.is_usual() };
+                group.put(set, &mut findings.problems);
+            }
             // Its name cannot be read, so it may set any field.
             None if variable.value().is_none() && !variable.is_unknown() => group.unreadable = true,
             None => findings.warnings.push(unknown(prefix, index, suffix, variable)),
@@ -242,7 +302,7 @@ fn service_of(prefix: &str) -> String {
 
 /// Whether this suffix is a list of credentials. `None`: the suffix is unknown.
 pub fn is_list(suffix: &str) -> Option<bool> {
-    let (_, suffix) = SUFFIXES.iter().find(|(text, _)| *text == suffix)?;
+    let suffix = SUFFIXES.into_iter().find(|known| known.as_str() == suffix)?;
     Some(matches!(suffix, Suffix::Keys { .. } | Suffix::AccessKeys { .. } | Suffix::AccessKeySecrets { .. }))
 }
 
@@ -257,7 +317,7 @@ fn gap(first_missing: u64, index: u64, variable: &Variable) -> Problem {
 }
 
 fn unknown(prefix: &str, index: u64, suffix: &str, variable: &Variable) -> Problem {
-    let known: Vec<&str> = suffixes().map(|(text, _)| text).collect();
+    let known: Vec<&str> = Suffix::all().map(Suffix::as_str).collect();
     let suggestion = nearest_suffix(suffix, &known).map(|known| format!("{prefix}{index}_{known}"));
     let message = match &suggestion {
         None if is_service_link(suffix) => format!(

@@ -170,7 +170,7 @@ fn anthropic(
         bedrock_region: bedrock.region.origin(Presence::Unset),
         keys: key.origin(Presence::Unset),
         bedrock_credentials: bedrock.access_key.origin(Presence::Unset),
-        ..Origins::all(format!("{}BEDROCK_*", legacy.family), &Origin::absent(first, Presence::Default))
+        ..Origins::all(format!("{}BEDROCK_*", legacy.family).into(), &Origin::absent(first.as_str(), Presence::Default))
     };
     let models = [(Known::BedrockModel, "BEDROCK_MODEL"), (Known::BedrockSmallFastModel, "BEDROCK_SMALL_FAST_MODEL")];
     let models = models.map(|(model, name)| (model, legacy.field(name)));
@@ -236,7 +236,7 @@ fn bearer(
         bedrock_region: bedrock.region.origin(Presence::Unset),
         keys: key.origin(Presence::Unset),
         bedrock_credentials: bedrock.access_key.origin(Presence::Unset),
-        ..Origins::all(format!("{}{}_*", key.family, name.to_ascii_uppercase()), &of_key)
+        ..Origins::all(format!("{}{}_*", key.family, name.to_ascii_uppercase()).into(), &of_key)
     };
     DesiredProvider {
         base_url: url.or(default_url),

@@ -55,8 +55,9 @@ impl Environment {
         let Environment { providers, findings, unknown } = &mut environment;
         let mut prefixes_used = Vec::new();
         let named = Named::of(variables);
+        let sorted = [0, 1].map(|prefix| indexed::sorted(prefix, &named, findings));
         for (at, prefix) in names::PREFIXES.into_iter().enumerate() {
-            let groups = indexed::group(at, &named, findings);
+            let groups = indexed::group(at, &sorted[at], findings);
             prefixes_used.extend(groups.first().map(|_| (prefix, groups.len())));
             duplicate_names(&groups, &mut findings.problems);
             providers.reserve(groups.len());
@@ -79,7 +80,7 @@ impl Environment {
         suspicious::mark(providers, &findings.warnings);
         // In the order of the providers; problems of no provider come last.
         findings.problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));
-        findings.warnings.extend(duplicate::warnings(&named, variables));
+        findings.warnings.extend(duplicate::warnings(&named, &sorted, variables));
         let next = prefixes_used.iter().map(|(_, groups)| *groups).max().unwrap_or_default();
         findings.warnings.extend(named.others.iter().filter_map(|variable| near_miss(variable, next)));
         if providers.is_empty() && unknown.is_empty() && findings.problems.is_empty() {
@@ -152,7 +153,7 @@ fn duplicate_names(groups: &[indexed::Fields], problems: &mut Vec<Problem>) {
             }
             None => format!("providers {a} and {b} have the same name; give one of them another NAME"),
         };
-        let variables = [check::name_variable(first), check::name_variable(fields)];
+        let variables = [check::name_variable(first), check::name_variable(fields)].map(|name| name.to_string());
         problems.push(Problem::new(Code::DuplicateName, message).index(fields.index).variables(variables));
     }
 }

@@ -3,17 +3,54 @@
 
 use std::borrow::Cow;
 
-use super::names::{FAMILIES, Name, behind};
+use super::names::{Behind, FAMILIES, Name, behind};
 use super::variable::Variable;
 
 /// Each list in the order of the environment.
 #[derive(Default)]
 pub struct Named<'a> {
-    /// The variables of numbered providers, for each of `PREFIXES`, with the rest of the name in upper case.
-    pub numbered: [Vec<(Cow<'a, str>, &'a Variable)>; 2],
+    /// The variables of numbered providers, for each of `PREFIXES`.
+    pub numbered: [Vec<Numbered<'a>>; 2],
     pub older: Vec<Older<'a>>,
     /// The variables that describe no provider to Coder.
     pub others: Vec<&'a Variable>,
+}
+
+/// A variable with one of `PREFIXES`.
+pub struct Numbered<'a> {
+    pub variable: &'a Variable,
+    /// The name after the prefix, in upper case.
+    pub rest: Cow<'a, str>,
+    /// The number and its length in `rest`. `None`: `rest` does not begin with a number and `_`, or the number is negative or
+    /// too large.
+    number: Option<(u64, usize)>,
+    /// The whole name is in capital letters.
+    is_upper: bool,
+}
+
+impl<'a> Numbered<'a> {
+    fn new(variable: &'a Variable, Behind { rest, is_upper }: Behind<'a>) -> Numbered<'a> {
+        let number = rest.find('_').and_then(|length| {
+            // Coder reads a signed number.
+            let number = rest[..length].parse::<i64>().ok()?;
+            Some((u64::try_from(number).ok()?, length))
+        });
+        Numbered { variable, rest, number, is_upper }
+    }
+
+    pub fn index(&self) -> Option<u64> {
+        self.number.map(|(index, _)| index)
+    }
+
+    /// The name after the number and `_`; empty without a number.
+    pub fn suffix(&self) -> &str {
+        self.number.map_or("", |(_, length)| &self.rest[length + 1..])
+    }
+
+    /// Whether the name is written as this program would write it: in capital letters, and with a number such as 7, not 07.
+    pub fn is_usual(&self) -> bool {
+        self.is_upper && (self.rest.starts_with("0_") || !self.rest.starts_with(['0', '+', '-']))
+    }
 }
 
 /// One of the older variables.
@@ -29,7 +66,7 @@ impl<'a> Named<'a> {
         let mut named = Named::default();
         for variable in variables {
             match Name::of(&variable.name) {
-                Name::Numbered { prefix, rest } => named.numbered[prefix].push((rest, variable)),
+                Name::Numbered { prefix, behind } => named.numbered[prefix].push(Numbered::new(variable, behind)),
                 Name::Older { family, name } => named.older.push(Older { family, name, variable }),
                 Name::Other => named.others.push(variable),
             }

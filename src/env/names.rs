@@ -37,24 +37,38 @@ pub fn upper(name: &str) -> String {
         .collect()
 }
 
-/// The rest of the name after the prefix (in either letter case), in upper case.
-pub fn behind<'a>(prefix: &str, name: &'a str) -> Option<Cow<'a, str>> {
+/// The rest of a name after a prefix.
+pub struct Behind<'a> {
+    /// In upper case.
+    pub rest: Cow<'a, str>,
+    /// The whole name is in capital letters.
+    pub is_upper: bool,
+}
+
+/// `None`: the name does not begin with this prefix, in either letter case.
+pub fn behind<'a>(prefix: &str, name: &'a str) -> Option<Behind<'a>> {
     if !name.is_ascii() {
-        return upper(name).strip_prefix(prefix).map(|rest| Cow::Owned(rest.to_owned()));
+        let rest = upper(name).strip_prefix(prefix)?.to_owned();
+        return Some(Behind { rest: Cow::Owned(rest), is_upper: false });
     }
     let (head, rest) = name.split_at_checked(prefix.len())?;
-    let lower = || rest.bytes().any(|byte| byte.is_ascii_lowercase());
     // Most names are in capital letters, and two equal texts are compared faster than two that may differ in their letters.
-    (head == prefix || head.eq_ignore_ascii_case(prefix))
-        .then(|| if lower() { Cow::Owned(rest.to_ascii_uppercase()) } else { Cow::Borrowed(rest) })
+    let is_same = head == prefix;
+    if !is_same && !head.eq_ignore_ascii_case(prefix) {
+        return None;
+    }
+    if rest.bytes().any(|byte| byte.is_ascii_lowercase()) {
+        return Some(Behind { rest: Cow::Owned(rest.to_ascii_uppercase()), is_upper: false });
+    }
+    Some(Behind { rest: Cow::Borrowed(rest), is_upper: is_same })
 }
 
 /// The meaning of a variable's name to Coder.
 pub enum Name<'a> {
-    /// A field of a numbered provider: the index of its prefix in [`PREFIXES`], and the rest of its name in upper case.
+    /// A field of a numbered provider: the index of its prefix in [`PREFIXES`], and the rest of its name.
     Numbered {
         prefix: usize,
-        rest: Cow<'a, str>,
+        behind: Behind<'a>,
     },
     /// One of [`LEGACY`], and the index of its family in [`FAMILIES`].
     Older {
@@ -67,14 +81,15 @@ pub enum Name<'a> {
 impl Name<'_> {
     pub fn of(name: &str) -> Name<'_> {
         let of_family = |(at, family)| Some((at, behind(family, name)?));
-        let Some((family, rest)) = FAMILIES.into_iter().enumerate().find_map(of_family) else { return Name::Other };
+        let found = FAMILIES.into_iter().enumerate().find_map(of_family);
+        let Some((family, Behind { rest, is_upper })) = found else { return Name::Other };
         // A prefix is the family and this word.
         let numbered = match &rest {
             Cow::Borrowed(rest) => rest.strip_prefix(NUMBERED).map(Cow::Borrowed),
             Cow::Owned(rest) => rest.strip_prefix(NUMBERED).map(|rest| Cow::Owned(rest.to_owned())),
         };
         if let Some(rest) = numbered {
-            return Name::Numbered { prefix: family, rest };
+            return Name::Numbered { prefix: family, behind: Behind { rest, is_upper } };
         }
         let older = LEGACY.into_iter().find(|older| *older == rest);
         older.map_or(Name::Other, |name| Name::Older { family, name })
@@ -113,8 +128,8 @@ pub fn other_vendor(name: &str) -> Option<(&'static str, &'static str, &'static 
         return None;
     }
     let of_family = FAMILIES.iter().zip(PREFIXES).find_map(|(family, prefix)| Some((prefix, behind(family, name)?)));
-    let (prefix, rest) = of_family?;
-    synonyms::other_vendor(&rest).map(|(kind, field)| (prefix, kind, field))
+    let (prefix, behind) = of_family?;
+    synonyms::other_vendor(&behind.rest).map(|(kind, field)| (prefix, kind, field))
 }
 
 enum Family<'a> {

@@ -44,7 +44,9 @@ impl Environment {
         let is_unknown = |index: Option<u64>| index.is_some() && indexes.contains(&index);
         // Reading the environment has already recorded their findings.
         let named = Named::of(variables);
-        let groups = (0..PREFIXES.len()).map(|prefix| indexed::group(prefix, &named, &mut Findings::default()));
+        let none = &mut Findings::default();
+        let groups =
+            (0..PREFIXES.len()).map(|prefix| indexed::group(prefix, &indexed::sorted(prefix, &named, none), none));
         let groups: Vec<indexed::Fields> = groups.flatten().collect();
         let fields = groups.iter().filter(|fields| is_unknown(Some(fields.index)));
         self.unknown.extend(fields.map(check::unknown));

@@ -25,6 +25,6 @@ pub struct UnknownProvider {
 impl UnknownProvider {
     pub fn of_legacy(provider: DesiredProvider) -> UnknownProvider {
         let kind = Some(redact::kind(provider.canonical().kind, None).text);
-        UnknownProvider { index: None, name: provider.label(), kind, pattern: provider.origins.pattern }
+        UnknownProvider { index: None, name: provider.label(), kind, pattern: provider.origins.pattern.to_string() }
     }
 }

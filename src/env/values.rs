@@ -23,7 +23,7 @@ pub fn judge(fields: &Fields, findings: &mut Findings) {
     judge.each(&fields.keys, key::bearer);
     judge.each(&fields.access_keys, |id| key::access_key(id).map(key::Fault::Suspicious));
     judge.each(&fields.access_key_secrets, |secret| key::access_key_secret(secret).map(key::Fault::Suspicious));
-    if let (Some(ids), Some(secrets)) = (fields.access_keys.variable, fields.access_key_secrets.variable) {
+    if let (Some(ids), Some(secrets)) = (fields.access_keys.variable(), fields.access_key_secrets.variable()) {
         let pairs = fields.access_keys.values.iter().zip(&fields.access_key_secrets.values);
         if pairs.clone().any(|(id, secret)| key::are_swapped(id, secret)) {
             judge.swapped(ids, secrets);
@@ -91,7 +91,7 @@ impl Judge<'_> {
     }
 
     fn each(&mut self, list: &List, judge: impl Fn(&str) -> Option<key::Fault>) {
-        let Some(variable) = list.variable.filter(|_| !list.ambiguous) else { return };
+        let Some(variable) = list.variable().filter(|_| !list.ambiguous) else { return };
         for (at, value) in list.values.iter().enumerate().take(JUDGED) {
             self.key(variable, (list.values.len() > 1).then_some(at), value, &judge);
         }

@@ -45,7 +45,7 @@ impl Conflict {
 
     /// An unset variable means Coder's default: two of the legacy variables have one.
     pub fn falls_back_to_default(&self) -> bool {
-        let variable = &self.origin.variable;
+        let variable = &self.origin.variable.to_string();
         let has_default = ["OPENAI_BASE_URL", "ANTHROPIC_BASE_URL"].iter().any(|end| variable.ends_with(end));
         self.origin.presence == Presence::Default || (has_default && is_legacy(variable))
     }

@@ -4,7 +4,7 @@
 use super::edit::{Edit, VariableEdit};
 use super::export::{PREFIX, shown_fields};
 use super::snapshot::Snapshot;
-use crate::provider::{DesiredProvider, Field, Origin, Presence};
+use crate::provider::{DesiredProvider, Field, Origin, Presence, VariableName};
 
 /// The state from which providers are described.
 pub struct Descriptions<'a> {
@@ -26,7 +26,7 @@ impl<'a> Descriptions<'a> {
         let row = self.snapshot.rows.get(&provider.name)?;
         let fields = shown_fields(&provider.name, row)?;
         let start = match provider.index {
-            Some(_) => start(provider).to_owned(),
+            Some(_) => start(provider),
             None => {
                 self.next += 1;
                 format!("{}{}_", self.prefix(), self.next - 1)
@@ -35,17 +35,18 @@ impl<'a> Descriptions<'a> {
         Some(Describing { provider, start: &start, keys_are_known: row.keys.is_some() }.edits(fields))
     }
 
-    fn prefix(&self) -> &str {
-        let indexed = self.desired.iter().find(|provider| provider.index.is_some());
-        indexed.map_or(PREFIX, |provider| {
-            start(provider).trim_end_matches('_').trim_end_matches(|c: char| c.is_ascii_digit())
-        })
+    fn prefix(&self) -> &'static str {
+        let numbered = self.desired.iter().find_map(|provider| match provider.origins.pattern {
+            VariableName::Numbered { prefix, .. } => Some(prefix),
+            VariableName::Other(_) => None,
+        });
+        numbered.unwrap_or(PREFIX)
     }
 }
 
 /// `CODER_AIBRIDGE_PROVIDER_0_`
-fn start(provider: &DesiredProvider) -> &str {
-    provider.origins.pattern.trim_end_matches('*')
+fn start(provider: &DesiredProvider) -> String {
+    provider.origins.pattern.to_string().trim_end_matches('*').to_owned()
 }
 
 struct Describing<'a> {
@@ -106,9 +107,9 @@ impl Describing<'_> {
         let is_set = |origin: &&Origin| origin.presence == Presence::Set;
         let names = |origins: &[&Origin]| {
             let mut names: Vec<String> = Vec::new();
-            for origin in origins.iter().copied().filter(is_set) {
-                if !names.contains(&origin.variable) {
-                    names.push(origin.variable.clone());
+            for name in origins.iter().copied().filter(is_set).map(|origin| origin.variable.to_string()) {
+                if !names.contains(&name) {
+                    names.push(name);
                 }
             }
             names

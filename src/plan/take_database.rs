@@ -23,7 +23,7 @@ pub fn take_database(conflicts: &[Conflict], desired: &[DesiredProvider], snapsh
 }
 
 fn of_conflict(conflict: &Conflict) -> Vec<VariableEdit> {
-    let variable = &conflict.origin.variable;
+    let variable = &conflict.origin.variable.to_string();
     let edit_of = |variable: &str, edit| VariableEdit {
         provider: conflict.provider.clone(),
         variable: variable.to_owned(),

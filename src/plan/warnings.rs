@@ -11,7 +11,7 @@ pub fn unsupported(provider: &DesiredProvider) -> Problem {
         "this database does not know the type ({kind}), so the provider is skipped; upgrade Coder or remove it"
     );
     Problem {
-        variables: vec![provider.origins.kind.variable.clone()],
+        variables: vec![provider.origins.kind.variable.to_string()],
         ..about(provider, Code::UnsupportedByDatabase, message)
     }
 }
@@ -23,7 +23,7 @@ pub fn unsupported_fields(provider: &DesiredProvider) -> Problem {
     let message =
         format!("Coder knows this field from 2.36 on, and this database is older, so {so}; upgrade Coder or unset it");
     let variables =
-        provider.newer_fields().filter_map(|field| provider.origin(field)).map(|origin| origin.variable.clone());
+        provider.newer_fields().filter_map(|field| provider.origin(field)).map(|origin| origin.variable.to_string());
     Problem { variables: variables.collect(), ..about(provider, Code::UnsupportedByDatabase, message) }
 }
 

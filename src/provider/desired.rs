@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::canonical::Canonical;
 use super::field::Field;
 use super::kind::ProviderType;
-use super::origin::Origin;
+use super::origin::{Origin, VariableName};
 use super::settings::BedrockSettings;
 
 /// A provider as the environment describes it, valid by Coder's rules.
@@ -47,7 +47,7 @@ pub struct SetField {
 #[derive(Clone)]
 pub struct Origins {
     /// The common pattern of this provider's variables, for example `CODER_AIBRIDGE_PROVIDER_0_*`.
-    pub pattern: String,
+    pub pattern: VariableName,
     pub name: Origin,
     pub kind: Origin,
     pub base_url: Origin,
@@ -58,7 +58,7 @@ pub struct Origins {
 
 impl Origins {
     /// Gives every field the same origin: the start for a description without a variable for each field.
-    pub fn all(pattern: String, origin: &Origin) -> Origins {
+    pub fn all(pattern: VariableName, origin: &Origin) -> Origins {
         Origins {
             pattern,
             name: origin.clone(),

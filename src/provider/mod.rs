@@ -15,7 +15,7 @@ pub use desired::{DesiredProvider, Origins, SetField};
 pub use field::{Class, Field, Place};
 pub use kind::ProviderType;
 pub use name::{NameError, check_name};
-pub use origin::{Origin, Presence, Source};
+pub use origin::{Origin, Presence, Source, VariableName};
 pub use protocol::MANTLE;
 pub use settings::{BedrockSettings, EXTERNAL_ID, SettingsError};
 

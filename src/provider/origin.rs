@@ -46,21 +46,63 @@ pub enum Presence {
     Unset,
 }
 
-/// The variable that determines a field, spelled as the operator spelled it; for an unset variable, the spelling that it
-/// would have.
+/// The name of a variable, spelled as the operator spelled it; for an unset variable, the spelling that it would have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VariableName {
+    /// A field of a numbered provider in capital letters, or all of them with `*` for the field. Its text is made only where
+    /// it is shown: most runs show none, and a hundred providers have hundreds.
+    Numbered { prefix: &'static str, index: u64, field: &'static str },
+    /// Any other name, redacted.
+    Other(String),
+}
+
+impl std::fmt::Display for VariableName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(&String::from(self))
+    }
+}
+
+impl PartialEq<&str> for VariableName {
+    fn eq(&self, name: &&str) -> bool {
+        String::from(self) == *name
+    }
+}
+
+impl From<String> for VariableName {
+    fn from(name: String) -> Self {
+        VariableName::Other(name)
+    }
+}
+
+impl From<&str> for VariableName {
+    fn from(name: &str) -> Self {
+        VariableName::Other(name.to_owned())
+    }
+}
+
+impl From<&VariableName> for String {
+    fn from(name: &VariableName) -> Self {
+        match name {
+            VariableName::Numbered { prefix, index, field } => [prefix, &*index.to_string(), "_", field].concat(),
+            VariableName::Other(name) => name.clone(),
+        }
+    }
+}
+
+/// The variable that determines a field.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {
-    pub variable: String,
+    pub variable: VariableName,
     pub presence: Presence,
     pub source: Source,
 }
 
 impl Origin {
-    pub fn set(variable: impl Into<String>, source: Source) -> Self {
+    pub fn set(variable: impl Into<VariableName>, source: Source) -> Self {
         Origin { variable: variable.into(), presence: Presence::Set, source }
     }
 
-    pub fn absent(variable: impl Into<String>, presence: Presence) -> Self {
+    pub fn absent(variable: impl Into<VariableName>, presence: Presence) -> Self {
         Origin { variable: variable.into(), presence, source: Source::Process }
     }
 }

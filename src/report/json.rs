@@ -64,7 +64,7 @@ struct Conflict<'a> {
 #[derive(Serialize)]
 struct EnvironmentSide<'a> {
     value: &'a FieldValue,
-    variable: &'a str,
+    variable: String,
 }
 
 #[derive(Serialize)]
@@ -100,7 +100,7 @@ pub(super) fn document(report: &Report) -> Document<'_> {
         provider: &conflict.provider,
         field: conflict.field,
         blocking: conflict.blocking,
-        environment: EnvironmentSide { value: &conflict.environment, variable: &conflict.origin.variable },
+        environment: EnvironmentSide { value: &conflict.environment, variable: conflict.origin.variable.to_string() },
         database: DatabaseSide { value: &conflict.database, updated_at: &conflict.updated_at },
     });
     Document {

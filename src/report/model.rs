@@ -259,7 +259,7 @@ fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
         credential_sides: entry.credentials.clone(),
         credentials: credentials(desired),
         credentials_unknown: desired.credentials_unknown,
-        pattern: desired.origins.pattern.clone(),
+        pattern: String::from(&desired.origins.pattern),
     }
 }
 

@@ -29,7 +29,7 @@ pub fn origin(origin: &Origin) -> String {
     match (origin.presence, &origin.source) {
         (Presence::Default, _) => format!("{variable}, default"),
         (Presence::Unset, _) => format!("{variable}, not set"),
-        (Presence::Set, Source::Process | Source::Container) => variable.clone(),
+        (Presence::Set, Source::Process | Source::Container) => variable.to_string(),
         (Presence::Set, source) => format!("{variable}, {source}"),
     }
 }

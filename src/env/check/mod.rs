@@ -8,15 +8,15 @@ use std::str::FromStr;
 use secrecy::SecretString;
 
 use crate::env::endpoint::suspicious_url;
-use crate::env::indexed::{Fields, List, Suffix};
+use crate::env::indexed::{Fields, List, SetBy, Suffix};
 use crate::env::judge::characters;
 use crate::env::suggest::nearest;
 use crate::env::unknown::UnknownProvider;
-use crate::env::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact::{self, count};
 use crate::provider::{
-    BedrockSettings, DesiredProvider, Field, MAX_KEYS, NameError, Origin, Origins, Presence, ProviderType, check_name,
+    BedrockSettings, DesiredProvider, Field, MAX_KEYS, NameError, Origin, Origins, Presence, ProviderType,
+    VariableName, check_name,
 };
 
 /// Adds the faults of this provider. Returns the provider if one can be built; the caller drops it if any problem was
@@ -63,7 +63,7 @@ pub fn unknown(fields: &Fields) -> UnknownProvider {
         index: Some(fields.index),
         name: name.unwrap_or_else(|| format!("(provider {})", fields.index)),
         kind: kind.map(|kind| redact::kind(kind.as_str(), Some(&check.origin(Suffix::Type))).text),
-        pattern: fields.pattern(),
+        pattern: fields.pattern().to_string(),
     }
 }
 
@@ -73,8 +73,12 @@ pub fn labelled(fields: &Fields, problem: Problem) -> Problem {
 }
 
 /// The variable that determines the name.
-pub fn name_variable(fields: &Fields) -> String {
-    fields.spelled(if fields.text(Suffix::Name).is_empty() { Suffix::Type } else { Suffix::Name })
+pub fn name_variable(fields: &Fields) -> VariableName {
+    fields.spelled(name_suffix(fields))
+}
+
+fn name_suffix(fields: &Fields) -> Suffix {
+    if fields.text(Suffix::Name).is_empty() { Suffix::Type } else { Suffix::Name }
 }
 
 struct Check<'a, 'b> {
@@ -83,12 +87,13 @@ struct Check<'a, 'b> {
 }
 
 impl Check<'_, '_> {
-    fn problem(&mut self, code: Code, message: String, variables: impl IntoIterator<Item = String>) {
+    fn problem(&mut self, code: Code, message: String, variables: impl IntoIterator<Item = VariableName>) {
+        let variables = variables.into_iter().map(|name| name.to_string());
         let problem = Problem::new(code, message).index(self.fields.index).variables(variables);
         self.findings.problems.push(self.with_provider(problem));
     }
 
-    fn warning(&mut self, code: Code, message: String, variable: String) {
+    fn warning(&mut self, code: Code, message: String, variable: &VariableName) {
         let problem = Problem::new(code, message).index(self.fields.index).variable(variable);
         self.findings.warnings.push(self.with_provider(problem));
     }
@@ -156,8 +161,8 @@ impl Check<'_, '_> {
             self.problem(Code::BedrockRequired, message.to_owned(), [self.fields.would_be(Suffix::BedrockRegion)]);
         }
         let excluded = kind == ProviderType::Anthropic && !bedrock.is_empty();
-        if let Some(keys) = self.fields.keys.variable.filter(|_| excluded || !kind.allows_keys()) {
-            let keys = redact::name(&keys.name);
+        if let Some(keys) = self.fields.keys.set_by.filter(|_| excluded || !kind.allows_keys()) {
+            let keys = self.fields.name_of(keys);
             if !kind.allows_keys() {
                 let instead = if kind == ProviderType::Bedrock { "; use the BEDROCK_* fields" } else { "; remove it" };
                 self.problem(Code::KeysUnsupported, format!("type {} takes no keys{instead}", kind.as_str()), [keys]);
@@ -170,18 +175,23 @@ impl Check<'_, '_> {
 
     /// The variables that make it a Bedrock provider; models do not. A credential counts as soon as it is set, even if it
     /// is empty.
-    fn bedrock_variables(&self) -> Vec<String> {
+    fn bedrock_variables(&self) -> Vec<VariableName> {
         let role = Suffix::Optional(Field::BedrockRoleArn);
         let texts = [Suffix::BedrockBaseUrl, Suffix::BedrockRegion, role].into_iter();
         let texts = texts.filter(|suffix| !self.fields.text(*suffix).is_empty()).map(|s| self.fields.spelled(s));
         texts
-            .chain([&self.fields.access_keys, &self.fields.access_key_secrets].into_iter().filter_map(variable_of))
+            .chain(
+                [&self.fields.access_keys, &self.fields.access_key_secrets]
+                    .into_iter()
+                    .filter_map(|list| self.set_by(list)),
+            )
             .collect()
     }
 
     fn list(&mut self, list: &List) {
-        let (Some(variable), false) = (list.variable, list.ambiguous) else { return };
-        let variable = || redact::name(&variable.name);
+        let (Some(set), false) = (list.set_by, list.ambiguous) else { return };
+        let fields = self.fields;
+        let variable = || fields.name_of(set);
         if list.number > MAX_KEYS {
             let message = format!("{} keys; Coder takes at most {MAX_KEYS}", list.number);
             self.problem(Code::TooManyKeys, message, [variable()]);
@@ -214,7 +224,7 @@ impl Check<'_, '_> {
             count(ids.number, "access key"),
             count(secrets.number, "access key secret")
         );
-        let spelled = |list: &List, suffix| variable_of(list).unwrap_or_else(|| self.fields.would_be(suffix));
+        let spelled = |list: &List, suffix| self.set_by(list).unwrap_or_else(|| self.fields.would_be(suffix));
         let variables = [
             spelled(ids, Suffix::AccessKeys { plural: false }),
             spelled(secrets, Suffix::AccessKeySecrets { plural: false }),
@@ -277,12 +287,12 @@ impl Check<'_, '_> {
             suspicious: BTreeSet::new(),
             origins: Box::new(Origins {
                 pattern: fields.pattern(),
-                name: self.origin(if fields.text(Suffix::Name).is_empty() { Suffix::Type } else { Suffix::Name }),
+                name: self.origin(name_suffix(fields)),
                 kind: self.origin(Suffix::Type),
                 base_url: self.origin(url),
                 bedrock_region: self.origin(Suffix::BedrockRegion),
-                keys: self.origin_of(fields.keys.variable, Suffix::Keys { plural: true }),
-                bedrock_credentials: self.origin_of(fields.access_keys.variable, Suffix::AccessKeys { plural: false }),
+                keys: self.origin_of(fields.keys.set_by, Suffix::Keys { plural: true }),
+                bedrock_credentials: self.origin_of(fields.access_keys.set_by, Suffix::AccessKeys { plural: false }),
             }),
         }
     }
@@ -291,36 +301,36 @@ impl Check<'_, '_> {
         let fields = self.fields;
         if bedrock.is_some() && !fields.text(Suffix::BaseUrl).is_empty() {
             let message = "a Bedrock provider takes BEDROCK_BASE_URL; this one is ignored, as Coder does";
-            self.warning(Code::BaseUrlIgnored, message.to_owned(), fields.spelled(Suffix::BaseUrl));
+            self.warning(Code::BaseUrlIgnored, message.to_owned(), &fields.spelled(Suffix::BaseUrl));
         }
         if let Some(settings) = bedrock {
             self.bedrock_warnings(settings);
         }
-        if kind.allows_keys() && bedrock.is_none() && fields.keys.variable.is_none() {
+        if kind.allows_keys() && bedrock.is_none() && fields.keys.set_by.is_none() {
             let message = format!(
                 "no key is set; Coder answers for such a provider only if its users bring their own key, so set {}",
                 fields.would_be(Suffix::Keys { plural: false })
             );
-            self.warning(Code::ProviderWithoutKeys, message, name_variable(fields));
+            self.warning(Code::ProviderWithoutKeys, message, &name_variable(fields));
         }
         let url = if bedrock.is_some() { Suffix::BedrockBaseUrl } else { Suffix::BaseUrl };
         if let Some(message) = suspicious_url(kind, fields.text(url)) {
-            self.warning(Code::BaseUrlSuspicious, message, fields.spelled(url));
+            self.warning(Code::BaseUrlSuspicious, message, &fields.spelled(url));
         }
     }
 
     fn origin(&self, suffix: Suffix) -> Origin {
-        self.origin_of(self.fields.variable(suffix), suffix)
+        self.origin_of(self.fields.set_by(suffix), suffix)
     }
 
-    fn origin_of(&self, variable: Option<&Variable>, suffix: Suffix) -> Origin {
-        match variable {
-            Some(variable) => Origin::set(redact::name(&variable.name), variable.source.clone()),
+    fn origin_of(&self, set: Option<SetBy>, suffix: Suffix) -> Origin {
+        match set {
+            Some(set) => Origin::set(self.fields.name_of(set), set.variable.source.clone()),
             None => Origin::absent(self.fields.would_be(suffix), Presence::Unset),
         }
     }
-}
 
-fn variable_of(list: &List) -> Option<String> {
-    list.variable.map(|variable| redact::name(&variable.name))
+    fn set_by(&self, list: &List) -> Option<VariableName> {
+        list.set_by.map(|set| self.fields.name_of(set))
+    }
 }

@@ -33,18 +33,18 @@ impl Check<'_, '_> {
         }
         if let Some(icon) = optional.get(&Field::Icon).filter(|icon| !is_usual_icon(&icon.text)) {
             let message = "neither a path such as /icon/openai.svg nor an http or https URL; Coder may show no icon";
-            self.warning(Code::IconUnusual, message.to_owned(), icon.origin.variable.clone());
+            self.warning(Code::IconUnusual, message.to_owned(), &icon.origin.variable.clone());
         }
         optional
     }
 
     pub(super) fn bedrock_warnings(&mut self, settings: &BedrockSettings) {
         let fields = self.fields;
-        if !settings.is_configured() && fields.access_keys.variable.is_none() {
+        if !settings.is_configured() && fields.access_keys.set_by.is_none() {
             self.warning(
                 Code::BedrockWithoutCredentials,
                 bedrock_without_credentials(),
-                fields.spelled(Suffix::BedrockBaseUrl),
+                &fields.spelled(Suffix::BedrockBaseUrl),
             );
         }
         let models = [Field::BedrockModel, Field::BedrockSmallFastModel].into_iter();
@@ -52,19 +52,19 @@ impl Check<'_, '_> {
             fields.text(Suffix::Optional(*model)).is_empty() && !fields.unknown_optional.contains(model)
         });
         let missing = missing.map(|model| fields.spelled(Suffix::Optional(model)));
-        if let Some(warning) = without_models(missing.collect()) {
+        if let Some(warning) = without_models(missing.map(|name| name.to_string()).collect()) {
             self.findings.warnings.push(self.with_provider(warning.index(fields.index)));
         }
         if settings.region.is_empty() && !settings.text("role_arn").is_empty() {
             let message = "a role without a region: Coder does not build this provider unless AWS_REGION is set there; set \
                            BEDROCK_REGION";
             let role = fields.spelled(Suffix::Optional(Field::BedrockRoleArn));
-            self.warning(Code::BedrockRoleWithoutRegion, message.to_owned(), role);
+            self.warning(Code::BedrockRoleWithoutRegion, message.to_owned(), &role);
         }
         for model in [Field::BedrockModel, Field::BedrockSmallFastModel] {
             let suffix = Suffix::Optional(model);
             if let Some(message) = unresolved_model(fields.text(suffix)) {
-                self.warning(Code::BedrockModelUnresolved, message, fields.spelled(suffix));
+                self.warning(Code::BedrockModelUnresolved, message, &fields.spelled(suffix));
             }
         }
     }

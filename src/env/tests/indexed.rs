@@ -70,7 +70,7 @@ fn the_last_value_wins_in_coders_order() {
     assert_eq!(only(&[("0_TYPE", "azure"), ("0_TYPE", "openai")]).kind, ProviderType::Openai);
     let provider = only(&[("0_TYPE", "openai"), ("0_BASE_URL", "https://a/"), ("0_base_url", "https://b/")]);
     assert_eq!(
-        (provider.base_url.as_str(), provider.origins.base_url.variable.as_str()),
+        (provider.base_url.as_str(), &*provider.origins.base_url.variable.to_string()),
         ("https://b/", "CODER_AIBRIDGE_PROVIDER_0_base_url")
     );
     // Two spellings of a number: the order of the text after the prefix, in any order of the environment.

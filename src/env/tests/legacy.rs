@@ -86,7 +86,7 @@ fn the_newer_spelling_decides_variable_by_variable() {
     ];
     for (pairs, url, variable) in table {
         let provider = &providers(&[&[OPENAI_KEY], *pairs].concat())[0];
-        assert_eq!((provider.base_url.as_str(), provider.origins.base_url.variable.as_str()), (*url, *variable));
+        assert_eq!((provider.base_url.as_str(), &*provider.origins.base_url.variable.to_string()), (*url, *variable));
     }
     // The deliberate difference: an empty key does not hide the other one, as it would in Coder.
     let provider = &providers(&[OPENAI_KEY, ("CODER_AI_GATEWAY_OPENAI_KEY", "")])[0];

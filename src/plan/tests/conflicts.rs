@@ -77,10 +77,10 @@ fn conflict_names_the_origin_of_both_values() {
     // An unset variable shows the spelling that it would have, and a default of Coder is marked as such.
     let unset = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL)]);
     let origin = of(&unset, "openai", row("openai", URL, &["k"])).conflicts[0].origin.clone();
-    assert_eq!((origin.variable.as_str(), origin.presence), ("CODER_AIBRIDGE_PROVIDER_0_KEYS", Presence::Unset));
+    assert_eq!((&*origin.variable.to_string(), origin.presence), ("CODER_AIBRIDGE_PROVIDER_0_KEYS", Presence::Unset));
     let legacy = desired(&[("OPENAI_KEY", "k")]);
     let origin = of(&legacy, "openai", row("openai", URL, &["k"])).conflicts[0].origin.clone();
-    assert_eq!((origin.variable.as_str(), origin.presence), ("CODER_AIBRIDGE_OPENAI_BASE_URL", Presence::Default));
+    assert_eq!((&*origin.variable.to_string(), origin.presence), ("CODER_AIBRIDGE_OPENAI_BASE_URL", Presence::Default));
 }
 
 #[test]

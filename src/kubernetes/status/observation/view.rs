@@ -99,7 +99,7 @@ fn observed_conflict(conflict: &Conflict, records: &[ProviderHashes], of: &Repor
         blocking: conflict.blocking,
         environment: value(conflict.field, &conflict.environment),
         database: value(conflict.field, &conflict.database),
-        variable: conflict.origin.variable.clone(),
+        variable: conflict.origin.variable.to_string(),
         source,
         changed: who.as_ref().map(|(changed, _)| *changed),
         since: who.map(|(_, since)| since),

@@ -9,7 +9,7 @@ use crate::report::Command;
 const ID: &str = "ed7lijh33v6xf3w7ma6zwigoyb5nccs7";
 
 fn conflict(provider: &str, field: Field, environment: &str, database: &str) -> Conflict {
-    let origin = Origin { variable: "V".to_owned(), source: Source::Container, presence: Presence::Set };
+    let origin = Origin { variable: "V".into(), source: Source::Container, presence: Presence::Set };
     Conflict {
         id: ID.to_owned(),
         provider: provider.to_owned(),

@@ -64,7 +64,8 @@ impl std::fmt::Display for VariableName {
 
 impl PartialEq<&str> for VariableName {
     fn eq(&self, name: &&str) -> bool {
-        String::from(self) == *name
+        let text: String = self.into();
+        text == *name
     }
 }
 

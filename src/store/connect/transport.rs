@@ -55,8 +55,11 @@ pub(super) async fn resolve(
     if allowed.is_empty() { Err(Error::destination_refused(endpoint)) } else { Ok(allowed) }
 }
 
-/// Runs in a separate thread, which keeps its place among the look-ups until the system answers.
+/// Runs in a separate thread, which keeps its place among the look-ups until the system answers. An address needs neither.
 async fn look_up(name: String, port: u16, destinations: &Destinations) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = name.parse() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
     let place = destinations.lookup().await;
     let looked_up = tokio::task::spawn_blocking(move || {
         let found = (name.as_str(), port).to_socket_addrs().map(Iterator::collect);

@@ -89,23 +89,24 @@ impl RawOptions {
 
 /// The same but for how many arguments a command takes: it says itself which one is missing.
 fn tolerant(width: usize) -> clap::Command {
-    let any = |arg: Arg| {
-        if arg.is_positional() { arg.required(false).action(ArgAction::Append).num_args(1..) } else { arg }
-    };
-    program(width).mut_subcommands(|command| command.mut_args(any))
+    program_of(width, |command| {
+        with_options(command).mut_args(|arg| match arg.is_positional() {
+            true => arg.required(false).action(ArgAction::Append).num_args(1..),
+            false => arg,
+        })
+    })
 }
 
 /// `width`: columns of the help.
 pub fn program(width: usize) -> clap::Command {
-    let commands = Command::ALL.iter().map(|command| {
-        let is_hidden = |row: &OptionRow| row.ignored_by.contains(command) || !applies(row, *command);
-        let args = rows_of(*command).map(|row| argument(row, *command).hide(is_hidden(row)));
-        clap::Command::new(command.as_str())
-            .about(command.about())
-            .override_usage(usage(*command))
-            .after_help(command_help::after(*command))
-            .args(args)
-    });
+    program_of(width, with_options)
+}
+
+/// `with_options` runs only for the command that is used: the options of all commands would be a quarter of a short run.
+fn program_of(width: usize, with_options: fn(clap::Command) -> clap::Command) -> clap::Command {
+    let commands = Command::ALL.iter();
+    let commands =
+        commands.map(|command| clap::Command::new(command.as_str()).about(command.about()).defer(with_options));
     clap::Command::new(PROGRAM)
         .term_width(width)
         .version(env!("CARGO_PKG_VERSION"))
@@ -114,6 +115,17 @@ pub fn program(width: usize) -> clap::Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(commands)
+}
+
+fn with_options(program: clap::Command) -> clap::Command {
+    let Some(command) = Command::ALL.iter().find(|command| command.as_str() == program.get_name()) else {
+        return program;
+    };
+    let is_hidden = |row: &OptionRow| row.ignored_by.contains(command) || !applies(row, *command);
+    program
+        .override_usage(usage(*command))
+        .after_help(command_help::after(*command))
+        .args(rows_of(*command).map(|row| argument(row, *command).hide(is_hidden(row))))
 }
 
 /// The build for init containers cannot query a cluster, and its option only reports that.

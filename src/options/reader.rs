@@ -19,6 +19,8 @@ pub struct OptionReader<'a> {
     raw: &'a RawOptions,
     /// Without the variables of providers.
     variables: Vec<&'a Variable>,
+    /// Any of them begins like the variable of an option.
+    has_options: bool,
     pub problems: Vec<Problem>,
     /// The options that were read.
     #[cfg(test)]
@@ -28,9 +30,10 @@ pub struct OptionReader<'a> {
 impl<'a> OptionReader<'a> {
     pub fn new(raw: &'a RawOptions, variables: &'a [Variable]) -> Self {
         // Most variables describe providers, every option is looked up, and no option's variable begins like theirs.
-        let variables = variables.iter().filter(|variable| !variable.name.starts_with("CODER_AI")).collect();
+        let variables: Vec<_> = variables.iter().filter(|variable| !variable.name.starts_with("CODER_AI")).collect();
         OptionReader {
             raw,
+            has_options: variables.iter().any(|variable| variable.name.starts_with(PREFIX)),
             variables,
             problems: Vec::new(),
             #[cfg(test)]
@@ -92,6 +95,9 @@ impl<'a> OptionReader<'a> {
             let text = self.raw.texts(option).join(",");
             return Some(GivenOption { text, origin: format!("--{option}"), is_flag: true });
         }
+        if !self.has_options {
+            return None;
+        }
         let name = variable_name(option);
         self.variable(&name).map(|text| GivenOption { text, origin: name, is_flag: false })
     }
@@ -105,6 +111,9 @@ impl<'a> OptionReader<'a> {
     /// Variables that look like options. A mistyped option that would let the pod start must not go unnoticed; the
     /// options of other commands are allowed in an environment that containers share.
     pub fn unknown_variables(&self, command: Command) -> Vec<Problem> {
+        if !self.has_options {
+            return Vec::new();
+        }
         let names: Vec<String> = OPTIONS.iter().filter_map(|row| row.variable()).collect();
         let own: Vec<String> = rows_of(command).filter_map(|row| row.variable()).collect();
         let is_unknown = |variable: &Variable| {

@@ -1,7 +1,8 @@
 //! Rows that a statement receives as arrays of text, one array per column. Each column is described once; statement,
 //! parameters and audit log follow from the description.
 
-use serde_json::{Map, Value as Json, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 use tokio_postgres::types::{ToSql, Type};
 
 /// A column of the rows of type `R`.
@@ -9,8 +10,13 @@ pub struct Column<R> {
     pub name: &'static str,
     /// The type to which its text is cast.
     pub cast: &'static str,
-    pub value: fn(&R) -> Option<String>,
+    pub value: for<'a> fn(&'a R) -> Option<&'a str>,
     pub audit: Audit<R>,
+}
+
+/// The text of a boolean in Postgres.
+pub fn boolean(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
 }
 
 /// The audit log entry of a column.
@@ -25,28 +31,46 @@ pub enum Audit<R> {
     },
 }
 
-/// The audit log entry of one row: old and new value of each column.
-pub fn audit_diff<'a, R: 'a>(columns: impl IntoIterator<Item = &'a Column<R>>, row: &R) -> String {
-    let mut fields = Map::new();
-    for column in columns {
-        let field = match &column.audit {
-            Audit::None => continue,
-            Audit::Secret => json!({"old": "", "new": "", "secret": true}),
-            Audit::Shown { old, new } => json!({"old": old, "new": new(row), "secret": false}),
-        };
-        fields.insert(column.name.to_owned(), field);
+/// Old and new value of a column in the audit log.
+#[derive(Serialize)]
+struct Change<'a> {
+    old: &'a Json,
+    new: Json,
+    secret: bool,
+}
+
+pub const EMPTY: Json = Json::String(String::new());
+static NOTHING: Json = EMPTY;
+
+/// The audit log entry of one row, written without a tree of values: there may be thousands.
+struct Diff<'a, R> {
+    columns: &'a [&'a Column<R>],
+    row: &'a R,
+}
+
+impl<R> Serialize for Diff<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.columns.iter().filter_map(|column| match &column.audit {
+            Audit::None => None,
+            Audit::Secret => Some((column.name, Change { old: &NOTHING, new: EMPTY, secret: true })),
+            Audit::Shown { old, new } => Some((column.name, Change { old, new: new(self.row), secret: false })),
+        }))
     }
-    Json::Object(fields).to_string()
+}
+
+/// The audit log entry of one row: old and new value of each column.
+pub fn audit_diff<R>(columns: &[&Column<R>], row: &R) -> String {
+    serde_json::to_string(&Diff { columns, row }).unwrap_or_default()
 }
 
 /// The arrays of a statement, in the order of their numbers.
 #[derive(Default)]
-pub struct Parameters(Vec<Vec<Option<String>>>);
+pub struct Parameters<'a>(Vec<Vec<Option<&'a str>>>);
 
-impl Parameters {
+impl<'a> Parameters<'a> {
     /// Adds an array for each column. Returns the part `name` of a `with`, whose rows are `rows`; `at` is the number of a
     /// row, from 1. `extra`: further columns, each preceded by a comma.
-    pub fn given<R>(&mut self, name: &str, columns: &[&Column<R>], rows: &[R], extra: &str) -> String {
+    pub fn given<R>(&mut self, name: &str, columns: &[&Column<R>], rows: &'a [R], extra: &str) -> String {
         let mut numbers = Vec::new();
         for column in columns {
             self.0.push(rows.iter().map(column.value).collect());

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use uuid::Uuid;
 
 use super::audit::{AuditRows, NEW_KEY_DIFF, NO_FIELDS};
-use super::columns::{Audit, Column, Parameters, audit_diff, names};
+use super::columns::{Audit, Column, EMPTY, Parameters, audit_diff, boolean, names};
 use super::connect::Session;
 use super::dbcrypt::Keyring;
 use super::error::Error;
@@ -96,55 +96,53 @@ struct NewProvider {
 }
 
 impl NewProvider {
-    fn settings_key_id(&self) -> Option<String> {
-        self.settings.as_ref()?.key_id.clone()
+    fn settings_key_id(&self) -> Option<&str> {
+        self.settings.as_ref()?.key_id.as_deref()
     }
 }
-
-const EMPTY: Json = Json::String(String::new());
 
 /// The only list of the columns of an insert.
 static COLUMNS: [Column<NewProvider>; 9] = [
     Column {
         name: "id",
         cast: "uuid",
-        value: |row| Some(row.id.clone()),
+        value: |row| Some(&row.id),
         audit: Audit::Shown { old: EMPTY, new: |row| json!(row.id) },
     },
     Column {
         name: "type",
         cast: "ai_provider_type",
-        value: |row| Some(row.kind.to_owned()),
+        value: |row| Some(row.kind),
         audit: Audit::Shown { old: EMPTY, new: |row| json!(row.kind) },
     },
     Column {
         name: "name",
         cast: "text",
-        value: |row| Some(row.name.clone()),
+        value: |row| Some(&row.name),
         audit: Audit::Shown { old: EMPTY, new: |row| json!(row.name) },
     },
     Column {
         name: "display_name",
         cast: "text",
-        value: |row| Some(row.display_name.clone()),
+        value: |row| Some(&row.display_name),
         audit: Audit::Shown { old: Json::Null, new: |row| json!(row.shown_display_name) },
     },
     Column {
         name: "enabled",
         cast: "boolean",
-        value: |row| Some(row.enabled.to_string()),
+        value: |row| Some(boolean(row.enabled)),
         audit: Audit::Shown { old: Json::Bool(false), new: |row| Json::Bool(row.enabled) },
     },
     Column {
         name: "base_url",
         cast: "text",
-        value: |row| Some(row.base_url.clone()),
+        value: |row| Some(&row.base_url),
         audit: Audit::Shown { old: EMPTY, new: |row| json!(row.shown_url) },
     },
     Column {
         name: "settings",
         cast: "text",
-        value: |row| row.settings.as_ref().map(|sealed| sealed.text.clone()),
+        value: |row| row.settings.as_ref().map(|sealed| &*sealed.text),
         audit: Audit::Secret,
     },
     Column {
@@ -157,13 +155,13 @@ static COLUMNS: [Column<NewProvider>; 9] = [
     Column {
         name: ICON,
         cast: "text",
-        value: |row| Some(row.icon.clone()),
+        value: |row| Some(&row.icon),
         audit: Audit::Shown { old: EMPTY, new: |row| json!(row.shown_icon) },
     },
 ];
 
 static DIFF: Column<NewProvider> =
-    Column { name: "diff", cast: "jsonb", value: |row| Some(row.diff.clone()), audit: Audit::None };
+    Column { name: "diff", cast: "jsonb", value: |row| Some(&row.diff), audit: Audit::None };
 
 /// The icon is included only if it has no default.
 fn columns(insert: &Insert) -> Vec<&'static Column<NewProvider>> {
@@ -209,14 +207,14 @@ fn rows(desired: &[DesiredProvider], insert: &Insert, keyring: &Keyring, ids: &m
             settings,
             diff: String::new(),
         };
-        row.diff = audit_diff(columns.iter().copied(), &row);
+        row.diff = audit_diff(&columns, &row);
         rows.providers.push(row);
     }
     Some(rows)
 }
 
 /// One statement for any number of rows. Its parts see one clock, and foreign keys are checked at its end.
-fn statement(insert: &Insert, rows: &NewRows, parameters: &mut Parameters) -> String {
+fn statement<'a>(insert: &Insert, rows: &'a NewRows, parameters: &mut Parameters<'a>) -> String {
     let columns = columns(insert);
     let all = names(&columns);
     let given: Vec<_> = columns.into_iter().chain(insert.audit.then_some(&DIFF)).collect();

@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 use tokio_postgres::types::Type;
 
 use super::audit::{AuditRows, NEW_KEY_DIFF, NO_FIELDS, OLD_KEY_DIFF};
-use super::columns::{Audit, Column, Parameters};
+use super::columns::{Audit, Column, Parameters, boolean};
 use super::connect::{Parameter, Session};
 use super::dbcrypt::Keyring;
 use super::error::{Error, Retry};
@@ -131,46 +131,41 @@ struct ChangedProvider {
 }
 
 static COLUMNS: [Column<ChangedProvider>; 15] = [
-    Column { name: "id", cast: "uuid", value: |row| Some(row.id.clone()), audit: Audit::None },
-    Column { name: "name", cast: "text", value: |row| Some(row.name.clone()), audit: Audit::None },
-    Column { name: "type", cast: "ai_provider_type", value: |row| row.kind.clone(), audit: Audit::None },
-    Column { name: "base_url", cast: "text", value: |row| row.base_url.clone(), audit: Audit::None },
-    Column { name: "display_name", cast: "text", value: |row| row.display_name.clone(), audit: Audit::None },
-    Column { name: "icon", cast: "text", value: |row| row.icon.clone(), audit: Audit::None },
-    Column { name: "enabled", cast: "boolean", value: |row| row.enabled.clone(), audit: Audit::None },
+    Column { name: "id", cast: "uuid", value: |row| Some(&row.id), audit: Audit::None },
+    Column { name: "name", cast: "text", value: |row| Some(&row.name), audit: Audit::None },
+    Column { name: "type", cast: "ai_provider_type", value: |row| row.kind.as_deref(), audit: Audit::None },
+    Column { name: "base_url", cast: "text", value: |row| row.base_url.as_deref(), audit: Audit::None },
+    Column { name: "display_name", cast: "text", value: |row| row.display_name.as_deref(), audit: Audit::None },
+    Column { name: "icon", cast: "text", value: |row| row.icon.as_deref(), audit: Audit::None },
+    Column { name: "enabled", cast: "boolean", value: |row| row.enabled.as_deref(), audit: Audit::None },
     Column {
         name: "forgets_models",
         cast: "boolean",
-        value: |row| Some(row.forgets_models.to_string()),
+        value: |row| Some(boolean(row.forgets_models)),
         audit: Audit::None,
     },
     Column {
         name: "with_settings",
         cast: "boolean",
-        value: |row| Some(row.settings.is_some().to_string()),
+        value: |row| Some(boolean(row.settings.is_some())),
         audit: Audit::None,
     },
     Column {
         name: "settings",
         cast: "text",
-        value: |row| row.settings.as_ref().map(|sealed| sealed.text.clone()),
+        value: |row| row.settings.as_ref().map(|sealed| &*sealed.text),
         audit: Audit::None,
     },
     Column {
         name: "settings_key_id",
         cast: "text",
-        value: |row| row.settings.as_ref()?.key_id.clone(),
+        value: |row| row.settings.as_ref()?.key_id.as_deref(),
         audit: Audit::None,
     },
-    Column { name: "with_keys", cast: "boolean", value: |row| Some(row.replaces_keys.to_string()), audit: Audit::None },
-    Column { name: "restored", cast: "boolean", value: |row| Some(row.restored.to_string()), audit: Audit::None },
-    Column { name: "diff", cast: "jsonb", value: |row| Some(row.diff.clone()), audit: Audit::None },
-    Column {
-        name: "additional_fields",
-        cast: "jsonb",
-        value: |row| Some(row.additional_fields.clone()),
-        audit: Audit::None,
-    },
+    Column { name: "with_keys", cast: "boolean", value: |row| Some(boolean(row.replaces_keys)), audit: Audit::None },
+    Column { name: "restored", cast: "boolean", value: |row| Some(boolean(row.restored)), audit: Audit::None },
+    Column { name: "diff", cast: "jsonb", value: |row| Some(&row.diff), audit: Audit::None },
+    Column { name: "additional_fields", cast: "jsonb", value: |row| Some(&row.additional_fields), audit: Audit::None },
 ];
 
 struct ChangedRows {
@@ -281,7 +276,7 @@ const HAD: &str =
 
 /// One statement for any number of rows. It returns the changed rows, the previous keys, the removed keys and the
 /// transaction's number.
-fn statement(resolution: &Resolution, rows: &ChangedRows, parameters: &mut Parameters) -> String {
+fn statement<'a>(resolution: &Resolution, rows: &'a ChangedRows, parameters: &mut Parameters<'a>) -> String {
     let columns: Vec<&Column<ChangedProvider>> = COLUMNS.iter().collect();
     let mut parts = vec![parameters.given("given", &columns, &rows.providers, "")];
     let icon = if rows.providers.iter().any(|row| row.icon.is_some()) { NEW_ICON } else { "" };

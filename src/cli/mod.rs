@@ -28,12 +28,14 @@ use self::live_line::with_live_line;
 #[cfg(feature = "controller")]
 use self::output::print_result;
 use self::output::{print, print_error};
-use self::terminal::has_colour;
 pub use self::terminal::style;
+use self::terminal::{has_colour, width};
 use self::watchdog::Watchdog;
 use crate::env::Variable;
 use crate::options::{self, Command, LogFormat, Options, OutputFormat, RawOptions};
+use crate::plan::Snapshot;
 use crate::problem::{Code, Findings, Outcome, Problem};
+use crate::provider::DesiredProvider;
 use crate::report::{self, Report, RunResult};
 use crate::run::may_commit::MayCommit;
 use crate::run::prepare::Prepared;
@@ -48,7 +50,7 @@ pub fn run(arguments: Vec<OsString>, variables: &[Variable]) -> u8 {
         print_error(&format!("internal error at {place}; please report it, nothing more was written\n"));
         std::process::exit(i32::from(Outcome::Internal.exit_code()));
     }));
-    match RawOptions::read(&arguments, style(&std::io::stdout()).width) {
+    match RawOptions::read(&arguments, width(&std::io::stdout())) {
         Ok(raw) => command(&raw, variables),
         Err(error) => usage::command(&error, &arguments, variables),
     }
@@ -141,8 +143,9 @@ fn seed(raw: &RawOptions, variables: &[Variable]) -> u8 {
     let started = Instant::now();
     let watchdog = watchdog(&options, Duration::ZERO);
     let prepared = prepare_waiting(&mut options, variables, findings);
-    let report = block_on(with_live_line(&options, look(report::Command::Seed, &options, prepared)))
-        .unwrap_or_else(|problem| Report::new(report::Command::Seed, vec![problem]));
+    let (report, remains) = block_on(with_live_line(&options, look(report::Command::Seed, &options, prepared)))
+        .unwrap_or_else(|problem| (Report::new(report::Command::Seed, vec![problem]), Remains::default()));
+    leave_to_the_kernel(remains);
     log_end(&report, started);
     finish(report, &options, Some(&watchdog))
 }
@@ -169,16 +172,29 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
     Ok(ended)
 }
 
+/// Both sides of a finished look, which no one reads any more.
+#[derive(Default)]
+struct Remains {
+    _desired: Vec<DesiredProvider>,
+    _snapshot: Option<Snapshot>,
+}
+
+/// Does not free a value of a process that is about to end. The kernel takes back all memory at once and clears it, which
+/// costs less than to free hundreds of providers one by one.
+fn leave_to_the_kernel<T>(value: T) {
+    std::mem::forget(value);
+}
+
 /// Queries the database, if the environment describes any provider.
-async fn look(command: report::Command, options: &Options, prepared: Result<Prepared, Findings>) -> Report {
+async fn look(command: report::Command, options: &Options, prepared: Result<Prepared, Findings>) -> (Report, Remains) {
     let prepared = match prepared {
         Ok(prepared) => prepared,
-        Err(findings) => return Report::new(command, findings),
+        Err(findings) => return (Report::new(command, findings), Remains::default()),
     };
-    let mut report = match &prepared.connector {
+    let (mut report, snapshot) = match &prepared.connector {
         None => {
             let findings = Findings { warnings: prepared.warnings, ..Findings::default() };
-            Report { desired: prepared.desired.len(), ..Report::new(command, findings) }
+            (Report { desired: prepared.desired.len(), ..Report::new(command, findings) }, None)
         }
         Some(connector) => {
             let run = SeedRun {
@@ -192,15 +208,17 @@ async fn look(command: report::Command, options: &Options, prepared: Result<Prep
                 decided: None,
                 may_commit: MayCommit::default(),
             };
-            let RunOutcome { plan, error, written, commit_unknown, database, warnings } = run.run(connector).await;
+            let outcome = run.run(connector).await;
+            let RunOutcome { plan, snapshot, error, written, commit_unknown, database, warnings } = outcome;
             let problems = error.map(|error| error.into_problems()).unwrap_or_default();
             let result = RunResult { plan, problems, written, commit_unknown, database };
             let warnings = [prepared.warnings, warnings].concat();
-            Report::of_run(command, &prepared.desired, warnings, result).with_pending_as_changes()
+            let report = Report::of_run(command, &prepared.desired, warnings, result);
+            (report.with_pending_as_changes(), snapshot)
         }
     };
     report.unknown_providers = prepared.unknown;
-    report
+    (report, Remains { _desired: prepared.desired, _snapshot: snapshot })
 }
 
 /// Decides whether the report stops the start, and adds the options that the next steps need.
@@ -220,7 +238,7 @@ fn resolve_options(report: &Report, options: &Options) -> Vec<String> {
     source.chain(options.needed_by_resolve()).collect()
 }
 
-/// Prints the report, writes the termination message, and returns the exit code.
+/// Ends a command: prints the report, writes the termination message, and returns the exit code.
 fn finish(report: Report, options: &Options, watchdog: Option<&Watchdog>) -> u8 {
     let report = apply_block_on(report, options);
     if let Some(watchdog) = watchdog {
@@ -241,7 +259,9 @@ fn finish(report: Report, options: &Options, watchdog: Option<&Watchdog>) -> u8 
     if let Some(path) = &options.termination_log {
         leave_message(path, &report::termination_message(&report));
     }
-    report.exit_code()
+    let code = report.exit_code();
+    leave_to_the_kernel(report);
+    code
 }
 
 fn leave_message(path: &Path, message: &str) {

@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 use std::os::fd::AsFd;
+use std::sync::LazyLock;
 
 use crate::report::Style;
 
@@ -17,10 +18,20 @@ pub fn style(stream: &(impl IsTerminal + AsFd)) -> Style {
 
 /// `NO_COLOR` (no-color.org), `CLICOLOR` and `CLICOLOR_FORCE` (bixense.com/clicolors), and the terminal's abilities.
 pub fn has_colour(stream: &impl IsTerminal) -> bool {
-    let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let is_zero = |name: &str| std::env::var_os(name).is_some_and(|value| value == "0");
-    let is_forced = is_set("CLICOLOR_FORCE") && !is_zero("CLICOLOR_FORCE");
-    (is_forced || (can_redraw(stream) && !is_zero("CLICOLOR"))) && !is_set("NO_COLOR")
+    (*IS_FORCED || (can_redraw(stream) && !is_zero("CLICOLOR"))) && !is_set("NO_COLOR")
+}
+
+// Each look at the environment walks through all variables, so what every command asks several times is read once.
+static IS_FORCED: LazyLock<bool> = LazyLock::new(|| is_set("CLICOLOR_FORCE") && !is_zero("CLICOLOR_FORCE"));
+static COLUMNS: LazyLock<Option<usize>> =
+    LazyLock::new(|| std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok()));
+
+fn is_set(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| !value.is_empty())
+}
+
+fn is_zero(name: &str) -> bool {
+    std::env::var_os(name).is_some_and(|value| value == "0")
 }
 
 /// Whether the stream is a terminal that supports control sequences.
@@ -29,13 +40,12 @@ pub fn can_redraw(stream: &impl IsTerminal) -> bool {
 }
 
 /// Columns: `COLUMNS`, else the terminal's own width; always between 60 and 120.
-fn width(stream: &(impl IsTerminal + AsFd)) -> usize {
-    let given = std::env::var("COLUMNS").ok().and_then(|columns| columns.trim().parse().ok());
+pub fn width(stream: &(impl IsTerminal + AsFd)) -> usize {
     let of_terminal = || {
         let size = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten()?;
         Some(usize::from(size.ws_col))
     };
     // A terminal over a serial line reports 0.
-    let known = given.or_else(of_terminal).filter(|columns| *columns > 0);
+    let known = COLUMNS.or_else(of_terminal).filter(|columns| *columns > 0);
     known.map_or(WIDEST, |columns| columns.clamp(NARROWEST, WIDEST))
 }

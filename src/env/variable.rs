@@ -123,6 +123,9 @@ impl Variable {
 }
 
 /// The last non-empty variable of exactly this name: to Coder (serpent) an empty one is unset.
-pub fn look_up<'a>(variables: &'a [Variable], name: &str) -> Option<&'a Variable> {
-    variables.iter().rfind(|v| v.name == name).filter(|v| v.value() != Some(""))
+pub fn look_up<'a, L>(variables: L, name: &str) -> Option<&'a Variable>
+where
+    L: IntoIterator<Item = &'a Variable, IntoIter: DoubleEndedIterator>,
+{
+    variables.into_iter().rfind(|v| v.name == name).filter(|v| v.value() != Some(""))
 }

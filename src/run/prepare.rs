@@ -182,13 +182,18 @@ pub fn authentication(options: &Options, variables: &[Variable]) -> Option<Probl
     Some(Problem::new(Code::AuthenticationUnsupported, message).variable(&variable.name))
 }
 
+/// The beginning of all variables that describe providers in numbers.
+const OF_PROVIDERS: &str = "CODER_AI";
+
 pub fn connector(options: &Options, variables: &[Variable], problems: &mut Vec<Problem>) -> Option<Connector> {
-    let value = |name: &str| look_up(variables, name).and_then(Variable::value).map(str::to_owned);
+    // Each look-up walks through them all. Most describe providers, and no connection depends on those.
+    let others: Vec<&Variable> = variables.iter().filter(|variable| !variable.name.starts_with(OF_PROVIDERS)).collect();
+    let value = |name: &str| look_up(others.iter().copied(), name).and_then(Variable::value).map(str::to_owned);
     problems.extend(authentication(options, variables));
     // If an unreadable variable counted as unset, TLS could be weaker than requested.
     let read =
         |variable: &&Variable| variable.name.starts_with("PG") && url::variables().any(|name| name == variable.name);
-    problems.extend(variables.iter().filter(read).filter_map(Variable::unreadable));
+    problems.extend(others.iter().copied().filter(read).filter_map(Variable::unreadable));
     let source = match &options.database {
         DatabaseSource::Url { text, origin } => {
             ConnectOptions::parse(text.expose_secret(), origin, &value).map(ConnectionSource::given)

@@ -68,7 +68,7 @@ struct Local<'a> {
 impl Look for Local<'_> {
     async fn look(&mut self) -> (Report, Options) {
         let prepared = prepare(&self.options, Access::Read, self.variables, self.findings.clone());
-        (look(Command::Diff, &self.options, prepared).await, self.options.clone())
+        (look(Command::Diff, &self.options, prepared).await.0, self.options.clone())
     }
 
     fn options(&mut self) -> &mut Options {

@@ -62,7 +62,7 @@ impl Look for Remote {
             }
         };
         let WorkloadInputs { place, options, prepared, database_of_container } = answer;
-        let mut report = look(Command::Diff, &options, prepared).await;
+        let (mut report, _) = look(Command::Diff, &options, prepared).await;
         report.source = Some(place);
         if database_of_container {
             meant_for_the_pod(&mut report);

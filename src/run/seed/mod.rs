@@ -49,6 +49,8 @@ pub struct SeedRun<'a> {
 #[derive(Default)]
 pub struct RunOutcome {
     pub plan: Option<Plan>,
+    /// The content of the database that the plan judged.
+    pub snapshot: Option<Snapshot>,
     pub error: Option<Error>,
     pub written: bool,
     /// The answer to a commit was lost, and its outcome could not be determined.
@@ -77,6 +79,8 @@ impl SeedRun<'_> {
         let (mut ids, mut unanswered) = (Ids::default(), None);
         let mut attempt = SeedAttempt { run: self, session, ids: &mut ids, unanswered: &mut unanswered };
         outcome.error = attempt.run(&mut outcome).await.err();
+        // Its caller keeps sessions, and would keep many of these.
+        outcome.snapshot = None;
         outcome
     }
 
@@ -172,7 +176,7 @@ impl SeedAttempt<'_> {
             Err(error) if error.is_undefined_table() => return self.missing_schema(outcome).await,
             snapshot => snapshot?,
         };
-        self.replan(&first, outcome);
+        self.replan(first, outcome);
         let Some(light) = outcome.plan.as_ref().filter(|plan| plan.needs_schema) else {
             self.note_read_only(outcome);
             return Ok(());
@@ -209,7 +213,7 @@ impl SeedAttempt<'_> {
         for _ in 0..2 {
             let encryption = outcome.plan.as_ref().is_some_and(|plan| self.run.needs_encryption(plan));
             let snapshot = self.read(ReadScope::Schema { encryption }).await?;
-            self.replan(&snapshot, outcome);
+            self.replan(snapshot, outcome);
             if !outcome.plan.as_ref().is_some_and(|plan| plan.needs_schema) {
                 break;
             }
@@ -217,9 +221,10 @@ impl SeedAttempt<'_> {
         Ok(())
     }
 
-    fn replan(&self, snapshot: &Snapshot, outcome: &mut RunOutcome) {
+    fn replan(&self, snapshot: Snapshot, outcome: &mut RunOutcome) {
         // Only rows read under the lock, or found, prove whether the lost commit took effect.
-        let (plan, ours) = self.run.plan(snapshot, self.ids);
+        let (plan, ours) = self.run.plan(&snapshot, self.ids);
+        outcome.snapshot = Some(snapshot);
         outcome.commit_unknown &= !ours;
         outcome.plan = Some(plan);
         outcome.written |= ours;

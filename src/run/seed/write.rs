@@ -19,14 +19,14 @@ impl SeedAttempt<'_> {
         let scope = ReadScope::Schema { encryption };
         let rows = outcome.plan.as_ref().map(|plan| plan.update.rows()).unwrap_or_default();
         let locked = lock_and_read(self.session, &request, scope, run.lock_timeout, &rows);
-        let mut snapshot = within_lock_timeout(run.lock_timeout, self.session, locked).await?;
-        self.replan(&snapshot, outcome);
+        let snapshot = within_lock_timeout(run.lock_timeout, self.session, locked).await?;
+        self.replan(snapshot, outcome);
         // A row was removed in between, so a provider with secrets is now missing.
         if !encryption && outcome.plan.as_ref().is_some_and(|plan| plan.needs_schema) {
             encryption = true;
             let again = snapshot::read_locked(self.session, &request, ReadScope::Schema { encryption });
-            snapshot = within(ROUND_TRIP_TIMEOUT, self.session, again).await?;
-            self.replan(&snapshot, outcome);
+            let snapshot = within(ROUND_TRIP_TIMEOUT, self.session, again).await?;
+            self.replan(snapshot, outcome);
         }
         let Some(plan) = &mut outcome.plan else { return Ok(()) };
         if run.stops(plan) || !plan.writes() {
@@ -129,7 +129,7 @@ impl SeedAttempt<'_> {
     pub(super) async fn look_at_written(&mut self, outcome: &mut RunOutcome, updated: Resolution) -> Result<(), Error> {
         outcome.written = true;
         let snapshot = self.read(ReadScope::Rows).await?;
-        self.replan(&snapshot, outcome);
+        self.replan(snapshot, outcome);
         let Some(plan) = &mut outcome.plan else { return Ok(()) };
         let is_ours = |name: &String| updated.updates.iter().any(|update| update.name == *name);
         for entry in plan.entries.iter_mut().filter(|entry| is_ours(&self.run.desired[entry.desired].name)) {

@@ -237,7 +237,7 @@ pub fn route_of(target: &Target) -> Option<Route> {
 
 /// The report of a run of `seed`, or of its read alone.
 pub fn report_of(command: Command, desired: &[DesiredProvider], warnings: Vec<Problem>, outcome: RunOutcome) -> Report {
-    let RunOutcome { plan, error, written, commit_unknown, database, warnings: of_session } = outcome;
+    let RunOutcome { plan, error, written, commit_unknown, database, warnings: of_session, .. } = outcome;
     let problems = error.map(Error::into_problems).unwrap_or_default();
     let warnings = [warnings, of_session].concat();
     Report::of_run(command, desired, warnings, RunResult { plan, problems, written, commit_unknown, database })

@@ -1,6 +1,5 @@
 //! Both sides of one provider, field by field: the compared values, the differences, and the conflict id.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use data_encoding::BASE32_NOPAD;
@@ -10,7 +9,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::conflict::{Conflict, FieldValue};
-use super::snapshot::StoredProvider;
+use super::snapshot::{StoredKey, StoredProvider};
 use super::types::{CredentialSides, PlanOptions};
 use crate::options::Compare;
 use crate::provider::{BedrockSettings, Canonical, Class, DesiredProvider, Field, Origin, ProviderType, hex};
@@ -20,8 +19,8 @@ pub struct Comparison<'a> {
     pub desired: &'a DesiredProvider,
     pub row: &'a StoredProvider,
     pub settings: Option<&'a BedrockSettings>,
-    /// `None`: not compared.
-    pub keys: Option<Vec<&'a SecretString>>,
+    /// All of them are readable. `None`: not compared.
+    pub keys: Option<&'a [StoredKey]>,
     pub options: &'a PlanOptions,
 }
 
@@ -36,10 +35,26 @@ struct ComparedField<'a> {
 enum Side<'a> {
     Text(&'a str),
     /// The order does not matter, the number does.
-    Keys(Cow<'a, [&'a SecretString]>),
+    Keys(Keys<'a>),
     /// Access key and its secret; exchanging them is a difference. `None`: no Bedrock settings at all, which differs from
     /// settings without credentials.
     Pair(Option<[Option<&'a SecretString>; 2]>),
+}
+
+#[derive(Clone, Copy)]
+enum Keys<'a> {
+    Given(&'a [SecretString]),
+    Stored(&'a [StoredKey]),
+}
+
+impl<'a> Keys<'a> {
+    fn texts(self) -> impl Iterator<Item = &'a str> {
+        let (given, stored): (&[SecretString], &[StoredKey]) = match self {
+            Keys::Given(keys) => (keys, &[]),
+            Keys::Stored(keys) => (&[], keys),
+        };
+        given.iter().chain(stored.iter().flat_map(|key| &key.secret)).map(ExposeSecret::expose_secret)
+    }
 }
 
 impl Comparison<'_> {
@@ -48,10 +63,12 @@ impl Comparison<'_> {
     }
 
     pub fn conflicts(&self) -> Vec<Conflict> {
-        let compared = self.compared();
-        if compared.iter().all(|field| field.environment == field.database) {
+        let mut agree = true;
+        self.visit(&mut |field| agree &= field.environment == field.database);
+        if agree {
             return Vec::new();
         }
+        let compared = self.compared();
         let id = id(&self.desired.name, &self.row.id, &compared);
         let differing = compared.iter().filter(|field| field.environment != field.database);
         differing.map(|field| self.conflict(field, id.clone())).collect()
@@ -82,41 +99,50 @@ impl Comparison<'_> {
     }
 
     fn compared(&self) -> Vec<ComparedField<'_>> {
-        let origins = &self.desired.origins;
-        let desired = self.desired;
-        let texts = self.desired.canonical().texts().into_iter().zip(self.database().texts());
         let mut compared = Vec::with_capacity(Field::ALL.len());
-        compared.extend(texts.filter_map(|((field, environment), (_, database))| {
+        self.visit(&mut |field| compared.push(field));
+        compared
+    }
+
+    /// Calls `each` for every compared field. Most providers agree, so their fields are not collected.
+    fn visit<'a>(&'a self, each: &mut dyn FnMut(ComparedField<'a>)) {
+        let desired = self.desired;
+        let origins = &desired.origins;
+        for ((field, environment), (_, database)) in
+            desired.canonical().texts().into_iter().zip(self.database().texts())
+        {
+            let Some(origin) = desired.origin(field) else { continue };
             let (environment, database) = (Side::Text(environment), Side::Text(database));
-            Some(ComparedField { field, origin: desired.origin(field)?, environment, database })
-        }));
+            each(ComparedField { field, origin, environment, database });
+        }
         if self.options.compare_settings != Compare::Ignore {
             let known = desired.optional.iter().filter(|(field, _)| self.row.has_icon || !field.is_newer());
-            compared.extend(known.map(|(field, set)| ComparedField {
-                field: *field,
-                origin: &set.origin,
-                environment: Side::Text(&set.text),
-                database: Side::Text(self.row.text(*field, &desired.name, self.settings)),
-            }));
-        }
-        if self.options.compare_credentials == Compare::Ignore {
-            return compared;
-        }
-        if let Some(keys) = &self.keys {
-            compared.push(ComparedField {
-                field: Field::ApiKeys,
-                origin: &origins.keys,
-                environment: Side::Keys(self.desired.keys.iter().collect()),
-                database: Side::Keys(keys.into()),
+            known.for_each(|(field, set)| {
+                each(ComparedField {
+                    field: *field,
+                    origin: &set.origin,
+                    environment: Side::Text(&set.text),
+                    database: Side::Text(self.row.text(*field, &desired.name, self.settings)),
+                });
             });
         }
-        compared.push(ComparedField {
+        if self.options.compare_credentials == Compare::Ignore {
+            return;
+        }
+        if let Some(keys) = self.keys {
+            each(ComparedField {
+                field: Field::ApiKeys,
+                origin: &origins.keys,
+                environment: Side::Keys(Keys::Given(&desired.keys)),
+                database: Side::Keys(Keys::Stored(keys)),
+            });
+        }
+        each(ComparedField {
             field: Field::BedrockCredentials,
             origin: &origins.bedrock_credentials,
-            environment: Side::pair(self.desired.bedrock.as_ref()),
+            environment: Side::pair(desired.bedrock.as_ref()),
             database: Side::pair(self.settings),
         });
-        compared
     }
 
     fn conflict(&self, compared: &ComparedField, id: String) -> Conflict {
@@ -146,11 +172,11 @@ impl<'a> Side<'a> {
 
     /// A value from a Kubernetes Secret also hides the database's value, which is or was the same secret.
     fn shown(&self, field: Field, origin: &Origin, row: &Uuid) -> FieldValue {
-        let short = |secret: &&SecretString| fingerprint(row, secret.expose_secret());
+        let short = |secret: &str| fingerprint(row, secret);
         let mut fingerprints: Vec<String> = match self {
             Side::Text(text) => return FieldValue::Text(field.redact(text, Some(origin))),
-            Side::Keys(keys) => keys.iter().map(short).collect(),
-            Side::Pair(pair) => pair.iter().flatten().flatten().map(short).collect(),
+            Side::Keys(keys) => keys.texts().map(short).collect(),
+            Side::Pair(pair) => pair_texts(*pair).iter().flatten().flatten().copied().map(short).collect(),
         };
         if matches!(self, Side::Keys(_)) {
             fingerprints.sort();
@@ -160,11 +186,13 @@ impl<'a> Side<'a> {
 
     /// 16 digits for each credential; a missing half of a pair is empty.
     fn remembered(&self, row: &Uuid) -> Vec<String> {
-        let short = |secret: &SecretString| hmac(row, secret.expose_secret()).chars().take(16).collect::<String>();
+        let short = |secret: &str| hmac(row, secret).chars().take(16).collect::<String>();
         let mut parts: Vec<String> = match self {
             Side::Text(_) => Vec::new(),
-            Side::Keys(keys) => keys.iter().map(|key| short(key)).collect(),
-            Side::Pair(pair) => pair.iter().flatten().map(|half| half.map(short).unwrap_or_default()).collect(),
+            Side::Keys(keys) => keys.texts().map(short).collect(),
+            Side::Pair(pair) => {
+                pair_texts(*pair).iter().flatten().map(|half| half.map(short).unwrap_or_default()).collect()
+            }
         };
         if matches!(self, Side::Keys(_)) {
             parts.sort();
@@ -174,11 +202,13 @@ impl<'a> Side<'a> {
 
     /// The input of the id. For each credential: its whole HMAC, after its length.
     fn id_bytes(&self, row: &Uuid) -> Vec<u8> {
-        let whole = |secret: &SecretString| hmac(row, secret.expose_secret());
+        let whole = |secret: &str| hmac(row, secret);
         let mut parts: Vec<String> = match self {
             Side::Text(text) => return text.as_bytes().to_vec(),
-            Side::Keys(keys) => keys.iter().map(|key| whole(key)).collect(),
-            Side::Pair(pair) => pair.iter().flatten().map(|half| half.map(whole).unwrap_or_default()).collect(),
+            Side::Keys(keys) => keys.texts().map(whole).collect(),
+            Side::Pair(pair) => {
+                pair_texts(*pair).iter().flatten().map(|half| half.map(whole).unwrap_or_default()).collect()
+            }
         };
         if matches!(self, Side::Keys(_)) {
             parts.sort();
@@ -191,7 +221,7 @@ impl PartialEq for Side<'_> {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Side::Text(text), Side::Text(other)) => text == other,
-            (Side::Keys(keys), Side::Keys(others)) => same_keys(keys, others),
+            (Side::Keys(keys), Side::Keys(others)) => same_keys(*keys, *others),
             (Side::Pair(pair), Side::Pair(other)) => pair_texts(*pair) == pair_texts(*other),
             _ => false,
         }
@@ -202,15 +232,13 @@ fn pair_texts(pair: Option<[Option<&SecretString>; 2]>) -> Option<[Option<&str>;
     pair.map(|pair| pair.map(|half| half.map(ExposeSecret::expose_secret)))
 }
 
-fn same_keys(keys: &[&SecretString], others: &[&SecretString]) -> bool {
-    let texts = || keys.iter().map(|key| key.expose_secret());
-    let other_texts = || others.iter().map(|key| key.expose_secret());
-    if texts().eq(other_texts()) {
+fn same_keys(keys: Keys<'_>, others: Keys<'_>) -> bool {
+    if keys.texts().eq(others.texts()) {
         return true;
     }
     let mut counts: BTreeMap<&str, i64> = BTreeMap::new();
-    texts().for_each(|key| *counts.entry(key).or_default() += 1);
-    other_texts().for_each(|key| *counts.entry(key).or_default() -= 1);
+    keys.texts().for_each(|key| *counts.entry(key).or_default() += 1);
+    others.texts().for_each(|key| *counts.entry(key).or_default() -= 1);
     counts.values().all(|count| *count == 0)
 }
 

@@ -211,7 +211,7 @@ fn keys(
     }
     let suffix = if stored.len() == 1 { "KEY" } else { "KEYS" };
     let readable: Result<Vec<&str>, &Unreadable> =
-        stored.iter().map(|key| key.as_ref().map(ExposeSecret::expose_secret)).collect();
+        stored.iter().map(|key| key.secret.as_ref().map(ExposeSecret::expose_secret)).collect();
     let readable = match readable {
         Ok(keys) => keys,
         Err(unreadable) if secrets != Secrets::Named => return Err(sealed("one of its keys", unreadable)),

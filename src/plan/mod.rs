@@ -23,7 +23,7 @@ pub use conflict::{Conflict, FieldValue};
 pub use edit::{Edit, VariableEdit};
 pub use export::{Export, ExportedProvider, ExportedValue, ExportedVariable, Stored, export};
 pub use import::imports;
-pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredProvider, Unreadable};
+pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredKey, StoredProvider, Unreadable};
 pub use take_database::take_database;
 pub use time::Time;
 pub use types::{Access, CredentialSides, Entry, Insert, Plan, PlanOptions, State};
@@ -38,8 +38,12 @@ use crate::provider::{DesiredProvider, ENCRYPTION_KEYS_VARIABLE, redact};
 pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOptions) -> Plan {
     let mut plan = Plan::default();
     let mut legacy_conflicts = Vec::new();
+    plan.entries.reserve_exact(desired.len());
+    let mut rows = snapshot.rows.iter().peekable();
     for (at, provider) in desired.iter().enumerate() {
-        let row = snapshot.rows.get(&provider.name);
+        // Both sides are in name order, so a search is needed only if a row is missing or a name repeats.
+        let next = rows.next_if(|(name, _)| **name == provider.name).map(|(_, row)| row);
+        let row = next.or_else(|| snapshot.rows.get(&provider.name));
         match knows_type(provider, row, snapshot.schema.as_ref()) {
             Some(true) => {}
             Some(false) => {
@@ -176,11 +180,12 @@ fn compare(
 }
 
 /// The stored keys if all are readable, else the first reason why one is not.
-fn stored_keys(row: &StoredProvider, compare: Compare) -> Result<Option<Vec<&secrecy::SecretString>>, &Unreadable> {
-    if compare == Compare::Ignore {
-        return Ok(None);
+fn stored_keys(row: &StoredProvider, compare: Compare) -> Result<Option<&[StoredKey]>, &Unreadable> {
+    let keys = row.keys.as_deref().filter(|_| compare != Compare::Ignore);
+    match keys.into_iter().flatten().find_map(|key| key.secret.as_ref().err()) {
+        Some(unreadable) => Err(unreadable),
+        None => Ok(keys),
     }
-    row.keys.as_ref().map(|keys| keys.iter().map(Result::as_ref).collect()).transpose()
 }
 
 fn entry(desired: usize, provider: &DesiredProvider, state: State, options: &PlanOptions) -> Entry {

@@ -34,10 +34,16 @@ pub struct StoredProvider {
     pub has_icon: bool,
     pub settings: Result<Option<BedrockSettings>, Unreadable>,
     /// In Coder's order (`created_at, id`). `None`: not requested.
-    pub keys: Option<Vec<Result<SecretString, Unreadable>>>,
-    /// The ids of the key rows, in the same order.
-    pub key_ids: Vec<Uuid>,
+    pub keys: Option<Vec<StoredKey>>,
     pub updated_at: Time,
+}
+
+/// A row of `ai_provider_keys`.
+#[derive(Clone)]
+pub struct StoredKey {
+    pub created_at: Time,
+    pub id: Uuid,
+    pub secret: Result<SecretString, Unreadable>,
 }
 
 impl StoredProvider {

@@ -192,7 +192,7 @@ fn may_change_type(
         return Err(format!("with the new type the row's Bedrock settings would be lost; {out}"));
     }
     let compared = options.compare_credentials != Compare::Ignore;
-    let readable = row.keys.as_ref().is_some_and(|keys| keys.iter().all(Result::is_ok));
+    let readable = row.keys.as_ref().is_some_and(|keys| keys.iter().all(|key| key.secret.is_ok()));
     if !compared || !readable {
         return Err(format!(
             "the row's keys were not compared, and a new type with the old keys would send them to another vendor; \

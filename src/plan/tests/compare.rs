@@ -41,7 +41,7 @@ fn blocking_and_other_differences_are_told_apart() {
 #[test]
 fn a_stored_key_that_cannot_be_read() {
     let mut encrypted = row("openai", URL, &["sk-one"]);
-    encrypted.keys = Some(vec![Ok("sk-one".into()), Err(Unreadable::KeyRequired)]);
+    encrypted.keys = Some(stored_keys([Ok("sk-one".into()), Err(Unreadable::KeyRequired)]));
     let rows = snapshot([("openai", encrypted.clone())]);
 
     let warn = plan(&openai(), &rows, &WRITE);
@@ -55,7 +55,7 @@ fn a_stored_key_that_cannot_be_read() {
     let ignore = plan(&openai(), &rows, &IGNORE);
     assert!(ignore.findings.warnings.is_empty() && !ignore.blocks());
 
-    encrypted.keys = Some(vec![Err(Unreadable::KeyUnknown { digest: "6a193b3".into() })]);
+    encrypted.keys = Some(stored_keys([Err(Unreadable::KeyUnknown { digest: "6a193b3".into() })]));
     let fail = plan(&openai(), &snapshot([("openai", encrypted)]), &FAIL);
     assert_eq!(codes(&fail.findings.problems), [Code::UnknownEncryptionKey]);
     assert!(
@@ -64,7 +64,7 @@ fn a_stored_key_that_cannot_be_read() {
     );
 
     let mut damaged = row("openai", URL, &[]);
-    damaged.keys = Some(vec![Err(Unreadable::Damaged { digest: "6a193b3".into() })]);
+    damaged.keys = Some(stored_keys([Err(Unreadable::Damaged { digest: "6a193b3".into() })]));
     let fail = plan(&openai(), &snapshot([("openai", damaged)]), &FAIL);
     assert_eq!(codes(&fail.findings.problems), [Code::UnknownEncryptionKey]);
     assert!(fail.findings.problems[0].message.contains("it is damaged"), "{}", fail.findings.problems[0].message);

@@ -160,7 +160,7 @@ fn field_that_is_not_compared_leaves_the_id_alone() {
     // Unreadable keys are not compared.
     let sealed = |environment: &[DesiredProvider]| {
         let mut sealed = row("openai", "https://other.example/", &[]);
-        sealed.keys = Some(vec![Err(Unreadable::KeyRequired)]);
+        sealed.keys = Some(stored_keys([Err(Unreadable::KeyRequired)]));
         plan(environment, &snapshot([("openai", sealed)]), &WRITE).conflicts[0].id.clone()
     };
     let other = desired(&[("0_TYPE", "openai"), ("0_BASE_URL", URL), ("0_KEY", "sk-other")]);

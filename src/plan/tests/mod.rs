@@ -77,11 +77,15 @@ fn row(kind: &str, base_url: &str, keys: &[&str]) -> StoredProvider {
         columns: BTreeMap::new(),
         has_icon: true,
         settings: Ok(None),
-        keys: Some(keys.iter().map(|key| Ok(SecretString::from(*key))).collect()),
-        key_ids: (1..=keys.len() as u128).map(Uuid::from_u128).collect(),
+        keys: Some(stored_keys(keys.iter().map(|key| Ok(SecretString::from(*key))))),
         // 2026-11-20T09:12:00Z
         updated_at: Time(848_481_120_000_000),
     }
+}
+
+fn stored_keys(secrets: impl IntoIterator<Item = Result<SecretString, Unreadable>>) -> Vec<StoredKey> {
+    let key = |(id, secret)| StoredKey { created_at: Time::default(), id: Uuid::from_u128(id), secret };
+    (1..).zip(secrets).map(key).collect()
 }
 
 fn bedrock_row(kind: &str, region: &str, credentials: Option<(&str, &str)>) -> StoredProvider {

@@ -22,9 +22,9 @@ fn applied(update: &Update, row: &StoredProvider) -> StoredProvider {
         row.settings = BedrockSettings::decode(Some(settings.encode().expose_secret())).map_err(Unreadable::Settings);
     }
     if let Some(change) = &update.keys {
-        let all = row.key_ids.iter().zip(row.keys.unwrap_or_default());
-        let kept = all.filter(|(id, _)| !change.removed.contains(id)).map(|(_, key)| key);
-        row.keys = Some(kept.chain(change.added.iter().cloned().map(Ok)).collect());
+        let stored = row.keys.unwrap_or_default().into_iter();
+        let kept = stored.filter(|key| !change.removed.contains(&key.id)).map(|key| key.secret);
+        row.keys = Some(stored_keys(kept.chain(change.added.iter().cloned().map(Ok))));
     }
     row
 }
@@ -42,7 +42,7 @@ fn a_type_is_taken_only_where_nothing_is_lost() {
     assert_eq!(refused(&openai(), row("azure", URL, &["sk-old"]), &WRITE), none);
     assert_eq!(refused(&openai(), row("azure", URL, &["sk-old"]), &IGNORE), [Code::CannotResolve]);
     let mut unreadable = row("azure", URL, &[]);
-    unreadable.keys = Some(vec![Err(Unreadable::KeyRequired)]);
+    unreadable.keys = Some(stored_keys([Err(Unreadable::KeyRequired)]));
     assert_eq!(refused(&openai(), unreadable, &WRITE), [Code::CannotResolve]);
     assert_eq!(refused(&openai(), bedrock_row("bedrock", "us-east-1", None), &WRITE), [Code::CannotResolve]);
     assert_eq!(refused(&bedrock(), row("openai", "", &["sk-old"]), &WRITE), [Code::CannotResolve]);
@@ -334,7 +334,7 @@ proptest! {
             return Ok(());
         };
         let after = applied(update, &before);
-        let keys: Vec<&str> = after.keys.iter().flatten().map(|key| key.as_ref().unwrap().expose_secret()).collect();
+        let keys: Vec<&str> = after.keys.iter().flatten().map(|key| key.secret.as_ref().unwrap().expose_secret()).collect();
         prop_assert_eq!(keys, wanted);
         let change = update.keys.as_ref().unwrap();
         prop_assert_eq!(change.had(), stored.len());

@@ -61,7 +61,7 @@ fn endpoint_is_taken_only_with_credentials_of_the_environment() {
     assert_eq!(said(&no_keys, row("openai", "https://other.example", &["sk"]), &ALL), "Conflict  | base_url, api_keys");
     // Unreadable keys may not be the environment's.
     let mut sealed = row("openai", "https://other.example", &["sk-one"]);
-    sealed.keys = Some(vec![Err(Unreadable::KeyRequired)]);
+    sealed.keys = Some(stored_keys([Err(Unreadable::KeyRequired)]));
     assert_eq!(said(&openai(), sealed, &ALL), "Conflict  | base_url");
     let region = |settings: Option<(&str, &str)>| bedrock_row("anthropic", "eu-west-1", settings);
     assert_eq!(said(&bedrock_with(&[]), region(None), &ALL), "Conflict  | bedrock_region");

@@ -31,12 +31,12 @@ pub fn key_change(wanted: &[SecretString], row: &StoredProvider) -> KeyChange {
     for key in wanted {
         let from = kept.last().map_or(0, |last| last + 1);
         let is_same =
-            |at: &usize| stored[*at].as_ref().is_ok_and(|stored| stored.expose_secret() == key.expose_secret());
+            |at: &usize| stored[*at].secret.as_ref().is_ok_and(|stored| stored.expose_secret() == key.expose_secret());
         match (from..stored.len()).find(is_same) {
             Some(at) => kept.push(at),
             None => break,
         }
     }
-    let gone = row.key_ids.iter().enumerate().filter(|(at, _)| !kept.contains(at));
-    KeyChange { kept: kept.len(), removed: gone.map(|(_, id)| *id).collect(), added: wanted[kept.len()..].to_vec() }
+    let gone = stored.iter().enumerate().filter(|(at, _)| !kept.contains(at));
+    KeyChange { kept: kept.len(), removed: gone.map(|(_, key)| key.id).collect(), added: wanted[kept.len()..].to_vec() }
 }

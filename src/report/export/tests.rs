@@ -12,7 +12,8 @@ use crate::env::{Environment, parse_dotenv};
 use crate::options::export::{ExportFormat, Secrets};
 use crate::options::{Compare, TakeEnvironment};
 use crate::plan::{
-    Access, ExportedValue, PlanOptions, Snapshot, State, Stored, StoredProvider, Time, Unreadable, export, plan,
+    Access, ExportedValue, PlanOptions, Snapshot, State, Stored, StoredKey, StoredProvider, Time, Unreadable, export,
+    plan,
 };
 use crate::problem::Code;
 use crate::provider::{BedrockSettings, Field};
@@ -37,10 +38,13 @@ fn row(kind: &str, base_url: &str, keys: &[String], settings: Option<BedrockSett
         columns: BTreeMap::new(),
         has_icon: true,
         settings: Ok(settings),
-        keys: Some(keys.iter().map(|key| Ok(SecretString::from(key.as_str()))).collect()),
-        key_ids: Vec::new(),
+        keys: Some(keys.iter().map(|key| key_of(key)).collect()),
         updated_at: Time::default(),
     }
+}
+
+fn key_of(text: &str) -> StoredKey {
+    StoredKey { created_at: Time::default(), id: Uuid::nil(), secret: Ok(text.into()) }
 }
 
 fn stored<'a>(name: &'a str, row: &'a StoredProvider) -> Stored<'a> {
@@ -95,7 +99,7 @@ fn inexpressible_rows_are_left_out_with_a_reason() {
     );
 
     let mut encrypted = row("openai", "", &[], None);
-    encrypted.keys = Some(vec![Err(Unreadable::KeyRequired)]);
+    encrypted.keys = Some(vec![StoredKey { secret: Err(Unreadable::KeyRequired), ..key_of("") }]);
     assert_eq!(round_trip("a", &encrypted).err(), Some(Code::EncryptionKeyRequired));
     // Its presence can be exported without reading it.
     assert!(export(&[stored("a", &encrypted)], Secrets::Named).findings.problems.is_empty());

@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
-use crate::plan::{StoredProvider, Time, Unreadable};
+use crate::plan::{StoredKey, StoredProvider, Time, Unreadable};
 use crate::provider::{BedrockSettings, Field};
 use crate::store::Error;
 use crate::store::connect::{Parameter, Session};
@@ -82,19 +82,29 @@ pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeM
     let mut names = request.names.clone();
     names.sort_unstable();
     names.dedup();
-    let mut slots: Vec<(&str, Option<Found>)> = names.into_iter().map(|name| (name, None)).collect();
+    let mut slots: Vec<(&str, Option<StoredProvider>)> = names.into_iter().map(|name| (name, None)).collect();
     let mut places = None;
+    let mut last = 0;
     let answer = session.query(&sql, &parameters, |row| {
         let places = places.get_or_insert_with(|| Places::of(row, request));
-        let name: &str = row.try_get(places.name)?;
-        match slots.binary_search_by_key(&name, |(name, _)| name) {
-            Ok(at) => take(&mut slots[at].1, row, places, request).map(drop),
-            // This name was not requested, so its row is not kept.
-            Err(_) => Ok(()),
+        let id: Uuid = row.try_get(places.id)?;
+        if !is_of(id, slots.get(last).and_then(|(_, slot)| slot.as_ref())) {
+            match slot_of(row.try_get(places.name)?, &slots, last) {
+                Some(at) => last = at,
+                // This name was not requested, so its row is not kept.
+                None => return Ok(()),
+            }
         }
+        take(&mut slots[last].1, id, row, places, request)
     });
     step(Step::Rows, answer).await?;
-    Ok(slots.into_iter().filter_map(|(name, slot)| Some((name.to_owned(), slot?.finish()))).collect())
+    Ok(slots.into_iter().filter_map(|(name, slot)| Some((name.to_owned(), finished(slot?)))).collect())
+}
+
+/// The place of a name. The rows were mostly written in name order, so it is often the one behind the `last`.
+fn slot_of(name: &str, slots: &[(&str, Option<StoredProvider>)], last: usize) -> Option<usize> {
+    let next = Some(last + 1).filter(|next| slots.get(*next).is_some_and(|(of, _)| *of == name));
+    next.or_else(|| slots.binary_search_by_key(&name, |(name, _)| name).ok())
 }
 
 pub struct Live {
@@ -106,28 +116,16 @@ pub struct Live {
 pub async fn read_live(session: &Session, keyring: &Keyring) -> Result<Vec<Live>, Error> {
     let request = ReadRequest { names: Vec::new(), with_keys: true, with_icon: true, undescribed: false, keyring };
     let sql = statement(Selection::Live, &request);
-    let mut slots: BTreeMap<String, Option<Found>> = BTreeMap::new();
+    let mut slots: BTreeMap<String, Option<StoredProvider>> = BTreeMap::new();
     let mut places = None;
     let answer = session.query(&sql, &[], |row| {
         let places = places.get_or_insert_with(|| Places::of(row, &request));
-        take(slots.entry(row.try_get(places.name)?).or_default(), row, places, &request).map(drop)
+        let slot = slots.entry(row.try_get(places.name)?).or_default();
+        take(slot, row.try_get(places.id)?, row, places, &request)
     });
     step(Step::Rows, answer).await?;
-    let live = |(name, slot): (String, Option<Found>)| Some(Live { name, row: slot?.finish() });
+    let live = |(name, slot): (String, Option<StoredProvider>)| Some(Live { name, row: finished(slot?) });
     Ok(slots.into_iter().filter_map(live).collect())
-}
-
-/// A row of `ai_providers`; each row of the answer brings one of its keys.
-struct Found {
-    row: StoredProvider,
-    updated_at: Time,
-    keys: Option<Vec<Key>>,
-}
-
-struct Key {
-    created_at: Time,
-    id: Uuid,
-    opened: Result<SecretString, Unreadable>,
 }
 
 /// The index of each column in the rows of one answer. A search by name costs more than reading the value, and there is a
@@ -171,78 +169,75 @@ impl Places {
     }
 }
 
-/// Reads one row of the answer. For each name the live row is kept, else the row that was deleted last. Returns whether
-/// the row is a new one.
+fn is_of(id: Uuid, slot: Option<&StoredProvider>) -> bool {
+    slot.is_some_and(|provider| provider.id == id)
+}
+
+/// Reads one row of the answer, which brings one of its provider's keys. For each name the live row is kept, else the row
+/// that was deleted last.
 fn take(
-    slot: &mut Option<Found>,
+    slot: &mut Option<StoredProvider>,
+    id: Uuid,
     row: &Row,
     places: &Places,
     request: &ReadRequest<'_>,
-) -> Result<bool, tokio_postgres::Error> {
-    let id: Uuid = row.try_get(places.id)?;
-    let is_new = slot.as_ref().is_none_or(|other| other.row.id != id);
-    if is_new {
+) -> Result<(), tokio_postgres::Error> {
+    if !is_of(id, slot.as_ref()) {
         let (deleted, updated_at) = (row.try_get(places.deleted)?, row.try_get(places.updated_at)?);
         let rank = (deleted, Reverse(updated_at));
-        if slot.as_ref().is_some_and(|other| (other.row.deleted, Reverse(other.updated_at)) <= rank) {
-            return Ok(false);
+        if slot.as_ref().is_some_and(|other| (other.deleted, Reverse(other.updated_at)) <= rank) {
+            return Ok(());
         }
-        *slot = Some(Found::new(id, deleted, updated_at, row, places, request)?);
+        *slot = Some(provider(id, deleted, updated_at, row, places, request)?);
     }
     // Without keys the join returns one row with NULL in their place.
-    if let Some(keys) = slot.as_mut().and_then(|found| found.keys.as_mut())
+    if let Some(keys) = slot.as_mut().and_then(|provider| provider.keys.as_mut())
         && let Some(id) = row.try_get(places.key_id)?
     {
-        let opened = open(row.try_get(places.api_key)?, row.try_get(places.api_key_key_id)?, request.keyring);
-        keys.push(Key { created_at: row.try_get(places.key_created_at)?, id, opened });
+        let secret = open(row.try_get(places.api_key)?, row.try_get(places.api_key_key_id)?, request.keyring);
+        keys.push(StoredKey { created_at: row.try_get(places.key_created_at)?, id, secret });
     }
-    Ok(is_new)
+    Ok(())
 }
 
-impl Found {
-    fn new(
-        id: Uuid,
-        deleted: bool,
-        updated_at: Time,
-        row: &Row,
-        places: &Places,
-        request: &ReadRequest<'_>,
-    ) -> Result<Self, tokio_postgres::Error> {
-        let name: &str = row.try_get(places.name)?;
-        let mut columns = BTreeMap::new();
-        let mut has_icon = false;
-        for (field, place) in &places.optional {
-            let text: Option<&str> = row.try_get(*place)?;
-            has_icon |= *field == Field::Icon && text.is_some();
-            let text = text.filter(|text| !text.is_empty() && *text != field.absent(name));
-            columns.extend(text.map(|text| (*field, text.to_owned())));
-        }
-        let stored = StoredProvider {
-            id,
-            kind: row.try_get(places.kind)?,
-            deleted,
-            base_url: row.try_get(places.base_url)?,
-            columns,
-            has_icon,
-            settings: decode_settings(
-                row.try_get(places.settings)?,
-                row.try_get(places.settings_key_id)?,
-                request.keyring,
-            ),
-            keys: None,
-            key_ids: Vec::new(),
-            updated_at,
-        };
-        Ok(Found { row: stored, updated_at, keys: request.with_keys.then(Vec::new) })
+/// Still without keys.
+fn provider(
+    id: Uuid,
+    deleted: bool,
+    updated_at: Time,
+    row: &Row,
+    places: &Places,
+    request: &ReadRequest<'_>,
+) -> Result<StoredProvider, tokio_postgres::Error> {
+    let name: &str = row.try_get(places.name)?;
+    let mut columns = BTreeMap::new();
+    let mut has_icon = false;
+    for (field, place) in &places.optional {
+        let text: Option<&str> = row.try_get(*place)?;
+        has_icon |= *field == Field::Icon && text.is_some();
+        let text = text.filter(|text| !text.is_empty() && *text != field.absent(name));
+        columns.extend(text.map(|text| (*field, text.to_owned())));
     }
+    let (settings, key) = (row.try_get(places.settings)?, row.try_get(places.settings_key_id)?);
+    Ok(StoredProvider {
+        id,
+        kind: row.try_get(places.kind)?,
+        deleted,
+        base_url: row.try_get(places.base_url)?,
+        columns,
+        has_icon,
+        settings: decode_settings(settings, key, request.keyring),
+        keys: request.with_keys.then(Vec::new),
+        updated_at,
+    })
+}
 
-    fn finish(self) -> StoredProvider {
-        let Found { row, keys: Some(mut keys), .. } = self else { return self.row };
-        // Coder's order.
+/// Sorts the keys, whose order decides which one Coder uses.
+fn finished(mut provider: StoredProvider) -> StoredProvider {
+    if let Some(keys) = &mut provider.keys {
         keys.sort_unstable_by_key(|key| (key.created_at, key.id));
-        let (key_ids, keys) = keys.into_iter().map(|key| (key.id, key.opened)).unzip();
-        StoredProvider { keys: Some(keys), key_ids, ..row }
     }
+    provider
 }
 
 fn decode_settings(

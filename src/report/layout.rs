@@ -32,7 +32,10 @@ impl Style {
 /// Appends the text and pads it with spaces to `width` characters.
 pub fn pad(out: &mut String, text: &str, width: usize) {
     out.push_str(text);
-    out.extend(std::iter::repeat_n(' ', width.saturating_sub(text.chars().count())));
+    // A report may have hundreds of lines, and most texts have the width of their column.
+    if width > 0 {
+        out.extend(std::iter::repeat_n(' ', width.saturating_sub(text.chars().count())));
+    }
 }
 
 /// The columns that the characters take; control sequences take none.
@@ -112,7 +115,8 @@ pub fn with_remark(out: &mut String, label: &str, value: &str, values: usize, re
     pad(out, value, values);
     out.push_str("  ");
     out.push_str(remark);
-    if columns(&out[start..]) > style.width {
+    // No character has more columns than bytes, so most lines need no count.
+    if out.len() - start > style.width && columns(&out[start..]) > style.width {
         out.truncate(start);
         let indent = columns(label).min(style.width.saturating_sub(columns(remark)));
         out.push_str(&format!("{}\n{:indent$}{remark}", format!("{label}{value}").trim_end(), ""));
@@ -123,6 +127,18 @@ pub fn with_remark(out: &mut String, label: &str, value: &str, values: usize, re
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn remark_goes_below_only_if_the_columns_do_not_fit() {
+        let line = |value: &str| {
+            let mut out = String::new();
+            with_remark(&mut out, "  a  ", value, 4, "from b", Style { colour: false, width: 17 });
+            out
+        };
+        assert_eq!(line("äöüß"), "  a  äöüß  from b\n");
+        assert_eq!(line("é"), "  a  é     from b\n");
+        assert_eq!(line("äöüßx"), "  a  äöüßx\n     from b\n");
+    }
 
     #[test]
     fn words_stay_whole() {

@@ -1,5 +1,7 @@
 //! A finished run in a form that may be shown.
 
+use std::borrow::Cow;
+
 use uuid::Uuid;
 
 use super::environment_source::EnvironmentSource;
@@ -7,7 +9,7 @@ use super::environment_source::EnvironmentSource;
 use crate::env::UnknownProvider;
 use crate::plan::{Conflict, CredentialSides, Plan, State};
 use crate::problem::{Code, Findings, Outcome, Problem};
-use crate::provider::{DesiredProvider, redact};
+use crate::provider::{DesiredProvider, MAX_KEYS, redact};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -52,7 +54,7 @@ pub struct Provider {
     /// Fingerprints of both sides' credentials, if requested.
     pub credential_sides: Option<CredentialSides>,
     /// The credentials in the environment: `2 keys`, `access key`, `no credentials`.
-    pub credentials: String,
+    pub credentials: Cow<'static, str>,
     /// The credentials are unknown here, so the conflict id of the start is unknown too.
     pub credentials_unknown: bool,
     /// The common pattern of its variables: `CODER_AIBRIDGE_PROVIDER_0_*`.
@@ -263,13 +265,30 @@ fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
     }
 }
 
-fn credentials(desired: &DesiredProvider) -> String {
+/// For the numbers of keys that Coder allows: a report may have hundreds of lines.
+const KEYS: [&str; 1 + MAX_KEYS] = ["no keys", "1 key", "2 keys", "3 keys", "4 keys", "5 keys"];
+
+fn credentials(desired: &DesiredProvider) -> Cow<'static, str> {
     let has_access_key = |settings: &crate::provider::BedrockSettings| settings.access_key.is_some();
     match (&desired.bedrock, desired.keys.len()) {
-        _ if desired.credentials_unknown => "credentials unknown".to_owned(),
-        (Some(settings), _) if has_access_key(settings) => "access key".to_owned(),
-        (Some(_), _) => "no access key".to_owned(),
-        (None, 0) => "no keys".to_owned(),
-        (None, number) => redact::count(number, "key"),
+        _ if desired.credentials_unknown => "credentials unknown".into(),
+        (Some(settings), _) if has_access_key(settings) => "access key".into(),
+        (Some(_), _) => "no access key".into(),
+        (None, number) => match KEYS.get(number) {
+            Some(known) => Cow::Borrowed(known),
+            None => redact::count(number, "key").into(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn number_of_keys_has_the_words_of_any_count() {
+        for (number, words) in KEYS.iter().enumerate().skip(1) {
+            assert_eq!(*words, redact::count(number, "key"));
+        }
     }
 }

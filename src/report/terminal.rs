@@ -81,14 +81,17 @@ fn rows(out: &mut String, rows: Vec<Row<'_>>, style: Style) {
     for [of_state, provider, type_, of_credentials, from] in rows {
         [&mut label, &mut cells, &mut remark].into_iter().for_each(String::clear);
         pad(&mut cells, of_state, state);
-        label.extend(["  ", &style.strong(&cells), "  "]);
+        label.push_str("  ");
+        label.push_str(&style.strong(&cells));
+        label.push_str("  ");
         cells.clear();
         pad(&mut cells, provider, name);
         cells.push_str("  type ");
         pad(&mut cells, type_, kind);
         cells.push_str("  ");
         pad(&mut cells, of_credentials, credentials);
-        remark.extend(["from ", from]);
+        remark.push_str("from ");
+        remark.push_str(from);
         with_remark(out, &label, &cells, 0, &remark, style);
     }
 }

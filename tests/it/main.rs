@@ -38,6 +38,7 @@ mod resolve_races;
 mod resolve_settings;
 mod resolve_suspicious;
 mod role_sql;
+mod row_order;
 mod schema;
 mod support_postgres;
 mod support_proxy;

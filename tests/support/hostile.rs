@@ -232,9 +232,20 @@ const TIME: u32 = 1184;
 
 /// The row of a live or deleted provider, with the number in both ids and times.
 pub fn provider(name: &str, number: u64, deleted: bool, settings: Option<&[u8]>, key: Option<&[u8]>) -> Vec<u8> {
+    let row_number = if key.is_some() { 0 } else { number };
+    numbered((name, row_number), number, deleted, settings, key)
+}
+
+/// The same with a number of its own for the row of `ai_providers`.
+pub fn numbered(
+    (name, row_number): (&str, u64),
+    number: u64,
+    deleted: bool,
+    settings: Option<&[u8]>,
+    key: Option<&[u8]>,
+) -> Vec<u8> {
     let id = |number: u64| (u128::from(number) + 1).to_be_bytes();
-    let (row_id, time) = (if key.is_some() { id(0) } else { id(number) }, number.to_be_bytes());
-    let key_id = id(number);
+    let (row_id, key_id, time) = (id(row_number), id(number), number.to_be_bytes());
     row(&[
         Some(name.as_bytes()),
         Some(&row_id),

@@ -308,7 +308,7 @@ fn no_command_with_an_id_that_is_not_the_pods() {
         database_hash: None,
         external_id: None,
         credential_sides: None,
-        credentials: "credentials unknown".to_owned(),
+        credentials: "credentials unknown".into(),
         credentials_unknown: true,
         pattern: String::new(),
     });

@@ -87,24 +87,21 @@ pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeM
     let mut last = 0;
     let answer = session.query(&sql, &parameters, |row| {
         let places = places.get_or_insert_with(|| Places::of(row, request));
-        let id: Uuid = row.try_get(places.id)?;
-        if !is_of(id, slots.get(last).and_then(|(_, slot)| slot.as_ref())) {
-            match slot_of(row.try_get(places.name)?, &slots, last) {
-                Some(at) => last = at,
-                // This name was not requested, so its row is not kept.
-                None => return Ok(()),
-            }
-        }
-        take(&mut slots[last].1, id, row, places, request)
+        let name: &str = row.try_get(places.name)?;
+        // A name that was not requested has no slot, and its row is not kept.
+        let Some(at) = slot_of(name, &slots, last) else { return Ok(()) };
+        last = at;
+        take(&mut slots[at].1, name, row, places, request)
     });
     step(Step::Rows, answer).await?;
     Ok(slots.into_iter().filter_map(|(name, slot)| Some((name.to_owned(), finished(slot?)))).collect())
 }
 
-/// The place of a name. The rows were mostly written in name order, so it is often the one behind the `last`.
+/// The slot of a name. Mostly it is the `last` one, which has another key, or the next one, since providers are inserted in
+/// name order.
 fn slot_of(name: &str, slots: &[(&str, Option<StoredProvider>)], last: usize) -> Option<usize> {
-    let next = Some(last + 1).filter(|next| slots.get(*next).is_some_and(|(of, _)| *of == name));
-    next.or_else(|| slots.binary_search_by_key(&name, |(name, _)| name).ok())
+    let neighbour = [last, last + 1].into_iter().find(|at| slots.get(*at).is_some_and(|(of, _)| *of == name));
+    neighbour.or_else(|| slots.binary_search_by_key(&name, |(name, _)| name).ok())
 }
 
 pub struct Live {
@@ -120,8 +117,8 @@ pub async fn read_live(session: &Session, keyring: &Keyring) -> Result<Vec<Live>
     let mut places = None;
     let answer = session.query(&sql, &[], |row| {
         let places = places.get_or_insert_with(|| Places::of(row, &request));
-        let slot = slots.entry(row.try_get(places.name)?).or_default();
-        take(slot, row.try_get(places.id)?, row, places, &request)
+        let name: &str = row.try_get(places.name)?;
+        take(slots.entry(name.to_owned()).or_default(), name, row, places, &request)
     });
     step(Step::Rows, answer).await?;
     let live = |(name, slot): (String, Option<StoredProvider>)| Some(Live { name, row: finished(slot?) });
@@ -169,26 +166,24 @@ impl Places {
     }
 }
 
-fn is_of(id: Uuid, slot: Option<&StoredProvider>) -> bool {
-    slot.is_some_and(|provider| provider.id == id)
-}
-
 /// Reads one row of the answer, which brings one of its provider's keys. For each name the live row is kept, else the row
 /// that was deleted last.
 fn take(
     slot: &mut Option<StoredProvider>,
-    id: Uuid,
+    name: &str,
     row: &Row,
     places: &Places,
     request: &ReadRequest<'_>,
 ) -> Result<(), tokio_postgres::Error> {
-    if !is_of(id, slot.as_ref()) {
-        let (deleted, updated_at) = (row.try_get(places.deleted)?, row.try_get(places.updated_at)?);
-        let rank = (deleted, Reverse(updated_at));
-        if slot.as_ref().is_some_and(|other| (other.deleted, Reverse(other.updated_at)) <= rank) {
-            return Ok(());
+    let id: Uuid = row.try_get(places.id)?;
+    if slot.as_ref().is_none_or(|other| other.id != id) {
+        if let Some(other) = slot {
+            let rank = (row.try_get(places.deleted)?, Reverse(row.try_get(places.updated_at)?));
+            if (other.deleted, Reverse(other.updated_at)) <= rank {
+                return Ok(());
+            }
         }
-        *slot = Some(provider(id, deleted, updated_at, row, places, request)?);
+        *slot = Some(provider(id, name, row, places, request)?);
     }
     // Without keys the join returns one row with NULL in their place.
     if let Some(keys) = slot.as_mut().and_then(|provider| provider.keys.as_mut())
@@ -203,13 +198,11 @@ fn take(
 /// Still without keys.
 fn provider(
     id: Uuid,
-    deleted: bool,
-    updated_at: Time,
+    name: &str,
     row: &Row,
     places: &Places,
     request: &ReadRequest<'_>,
 ) -> Result<StoredProvider, tokio_postgres::Error> {
-    let name: &str = row.try_get(places.name)?;
     let mut columns = BTreeMap::new();
     let mut has_icon = false;
     for (field, place) in &places.optional {
@@ -222,13 +215,13 @@ fn provider(
     Ok(StoredProvider {
         id,
         kind: row.try_get(places.kind)?,
-        deleted,
+        deleted: row.try_get(places.deleted)?,
         base_url: row.try_get(places.base_url)?,
         columns,
         has_icon,
         settings: decode_settings(settings, key, request.keyring),
         keys: request.with_keys.then(Vec::new),
-        updated_at,
+        updated_at: row.try_get(places.updated_at)?,
     })
 }
 

@@ -1,3 +1,5 @@
+use std::fmt::Write;
+
 /// The source of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -83,9 +85,20 @@ impl From<&str> for VariableName {
 
 impl From<&VariableName> for String {
     fn from(name: &VariableName) -> Self {
-        match name {
-            VariableName::Numbered { prefix, index, field } => [prefix, &*index.to_string(), "_", field].concat(),
-            VariableName::Other(name) => name.clone(),
+        let mut text = String::new();
+        name.append_to(&mut text);
+        text
+    }
+}
+
+impl VariableName {
+    pub fn append_to(&self, out: &mut String) {
+        match self {
+            VariableName::Numbered { prefix, index, field } => {
+                // Writing to a string cannot fail.
+                let _ = write!(out, "{prefix}{index}_{field}");
+            }
+            VariableName::Other(name) => out.push_str(name),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::environment_source::EnvironmentSource;
 use crate::env::UnknownProvider;
 use crate::plan::{Conflict, CredentialSides, Plan, State};
 use crate::problem::{Code, Findings, Outcome, Problem};
-use crate::provider::{DesiredProvider, MAX_KEYS, redact};
+use crate::provider::{DesiredProvider, MAX_KEYS, VariableName, redact};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -58,7 +58,7 @@ pub struct Provider {
     /// The credentials are unknown here, so the conflict id of the start is unknown too.
     pub credentials_unknown: bool,
     /// The common pattern of its variables: `CODER_AIBRIDGE_PROVIDER_0_*`.
-    pub pattern: String,
+    pub pattern: VariableName,
 }
 
 /// The result of a run against a database, as plain values.
@@ -261,7 +261,7 @@ fn provider(desired: &DesiredProvider, entry: &crate::plan::Entry) -> Provider {
         credential_sides: entry.credentials.clone(),
         credentials: credentials(desired),
         credentials_unknown: desired.credentials_unknown,
-        pattern: String::from(&desired.origins.pattern),
+        pattern: desired.origins.pattern.clone(),
     }
 }
 

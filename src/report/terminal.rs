@@ -1,5 +1,6 @@
 //! The report for people.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::headline::headline;
@@ -10,6 +11,7 @@ use crate::env::UnknownProvider;
 use crate::explain::pointer;
 use crate::plan::{Conflict, State};
 use crate::problem::{Outcome, Problem};
+use crate::provider::VariableName;
 use crate::provider::redact::count;
 
 /// The most variables in the text report; the JSON document has all of them.
@@ -70,15 +72,15 @@ fn unknown(out: &mut String, report: &Report, style: Style) {
     rows(out, report.unknown_providers.iter().map(unknown_row).collect(), style);
 }
 
-/// The cells of one provider's line.
-type Row<'a> = [&'a str; 5];
+/// The cells of one provider's line, and the common pattern of its variables.
+type Row<'a> = ([&'a str; 4], Cow<'a, VariableName>);
 
 fn rows(out: &mut String, rows: Vec<Row<'_>>, style: Style) {
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0).min(40);
+    let width = |column: usize| rows.iter().map(|(cells, _)| cells[column].chars().count()).max().unwrap_or(0).min(40);
     let (state, name, kind, credentials) = (width(0), width(1), width(2), width(3));
     // There may be hundreds of lines, so this avoids `format!`, which pads character by character.
     let (mut label, mut cells, mut remark) = (String::new(), String::new(), String::new());
-    for [of_state, provider, type_, of_credentials, from] in rows {
+    for ([of_state, provider, type_, of_credentials], from) in rows {
         [&mut label, &mut cells, &mut remark].into_iter().for_each(String::clear);
         pad(&mut cells, of_state, state);
         label.push_str("  ");
@@ -91,13 +93,14 @@ fn rows(out: &mut String, rows: Vec<Row<'_>>, style: Style) {
         cells.push_str("  ");
         pad(&mut cells, of_credentials, credentials);
         remark.push_str("from ");
-        remark.push_str(from);
+        from.append_to(&mut remark);
         with_remark(out, &label, &cells, 0, &remark, style);
     }
 }
 
 fn unknown_row(provider: &UnknownProvider) -> Row<'_> {
-    ["unknown", &provider.name, provider.kind.as_deref().unwrap_or("unknown"), "–", &provider.pattern]
+    let cells = ["unknown", &provider.name, provider.kind.as_deref().unwrap_or("unknown"), "–"];
+    (cells, Cow::Owned(provider.pattern.as_str().into()))
 }
 
 fn row(provider: &Provider, command: Command) -> Row<'_> {
@@ -114,7 +117,7 @@ fn row(provider: &Provider, command: Command) -> Row<'_> {
         (State::Deleted, _) => "deleted",
         (State::Unsupported, _) => "unsupported",
     };
-    [state, &provider.name, &provider.kind, &provider.credentials, &provider.pattern]
+    ([state, &provider.name, &provider.kind, &provider.credentials], Cow::Borrowed(&provider.pattern))
 }
 
 /// Variables on the left, the sentence and the code on the right.
@@ -205,11 +208,11 @@ fn renumber(report: &Report, provider: &str) -> &'static str {
         let digits = start.rfind(|c: char| !c.is_ascii_digit()).map(|at| at + 1)?;
         Some((start[..digits].to_owned(), start[digits..].parse().ok()?))
     };
-    let of = report.providers.iter().find(|known| known.name == provider).and_then(|known| numbered(&known.pattern));
-    let Some((prefix, index)) = of else { return "" };
-    let known = report.providers.iter().map(|known| &known.pattern);
-    let others = known.chain(report.unknown_providers.iter().map(|unknown| &unknown.pattern));
-    let is_later = |pattern: &String| numbered(pattern).is_some_and(|(of, number)| of == prefix && number > index);
+    let of = report.providers.iter().find(|known| known.name == provider);
+    let Some((prefix, index)) = of.and_then(|known| numbered(&String::from(&known.pattern))) else { return "" };
+    let known = report.providers.iter().map(|known| String::from(&known.pattern));
+    let others = known.chain(report.unknown_providers.iter().map(|unknown| unknown.pattern.clone()));
+    let is_later = |pattern: String| numbered(&pattern).is_some_and(|(of, number)| of == prefix && number > index);
     if others.into_iter().any(is_later) { " and renumber the providers after it" } else { "" }
 }
 

@@ -310,7 +310,7 @@ fn no_command_with_an_id_that_is_not_the_pods() {
         credential_sides: None,
         credentials: "credentials unknown".into(),
         credentials_unknown: true,
-        pattern: String::new(),
+        pattern: "".into(),
     });
     assert!(!text(&report, PLAIN).contains("--take environment"));
 }

@@ -50,6 +50,7 @@ pub fn run(arguments: Vec<OsString>, variables: &[Variable]) -> u8 {
         print_error(&format!("internal error at {place}; please report it, nothing more was written\n"));
         std::process::exit(i32::from(Outcome::Internal.exit_code()));
     }));
+    terminal::heed(variables);
     match RawOptions::read(&arguments, width(&std::io::stdout())) {
         Ok(raw) => command(&raw, variables),
         Err(error) => usage::command(&error, &arguments, variables),
@@ -164,6 +165,8 @@ fn watchdog(options: &Options, more: Duration) -> Watchdog {
 fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        // The default of the standard library, which would look for it in all variables.
+        .thread_stack_size(2 << 20)
         .build()
         .map_err(|error| Problem::new(Code::Internal, format!("no runtime ({}); please report it", error.kind())))?;
     let ended = runtime.block_on(work);
@@ -172,7 +175,7 @@ fn block_on<T>(work: impl Future<Output = T>) -> Result<T, Problem> {
     Ok(ended)
 }
 
-/// Both sides of a finished look, which no one reads any more.
+/// Both sides of a finished look, which are not read any more.
 #[derive(Default)]
 struct Remains {
     _desired: Vec<DesiredProvider>,
@@ -180,7 +183,8 @@ struct Remains {
 }
 
 /// Does not free a value of a process that is about to end. The kernel takes back all memory at once and clears it, which
-/// costs less than to free hundreds of providers one by one.
+/// costs less than to free hundreds of providers one by one. Secrets in it stay until then, as those of the process's
+/// environment do.
 fn leave_to_the_kernel<T>(value: T) {
     std::mem::forget(value);
 }

@@ -1,5 +1,3 @@
-use std::fmt::Write;
-
 /// The source of a variable.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -92,11 +90,15 @@ impl From<&VariableName> for String {
 }
 
 impl VariableName {
+    /// Appends its text, which may be shown.
     pub fn append_to(&self, out: &mut String) {
         match self {
             VariableName::Numbered { prefix, index, field } => {
-                // Writing to a string cannot fail.
-                let _ = write!(out, "{prefix}{index}_{field}");
+                // Not formatted, which would cost twice as much.
+                out.push_str(prefix);
+                out.push_str(&index.to_string());
+                out.push('_');
+                out.push_str(field);
             }
             VariableName::Other(name) => out.push_str(name),
         }

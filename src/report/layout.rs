@@ -34,14 +34,19 @@ pub fn pad(out: &mut String, text: &str, width: usize) {
     out.push_str(text);
     // A report may have hundreds of lines, and most texts have the width of their column.
     if width > 0 {
-        out.extend(std::iter::repeat_n(' ', width.saturating_sub(text.chars().count())));
+        out.extend(std::iter::repeat_n(' ', width.saturating_sub(characters(text))));
     }
+}
+
+/// Counts one by one only what is not ASCII.
+pub fn characters(text: &str) -> usize {
+    if text.is_ascii() { text.len() } else { text.chars().count() }
 }
 
 /// The columns that the characters take; control sequences take none.
 fn columns(text: &str) -> usize {
     if !text.contains('\u{1b}') {
-        return text.chars().count();
+        return characters(text);
     }
     let (mut columns, mut in_sequence) = (0, false);
     for c in text.chars() {

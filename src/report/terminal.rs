@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use super::headline::headline;
-use super::layout::{Style, labelled, pad, paragraph, with_remark, wrap};
+use super::layout::{Style, characters, labelled, pad, paragraph, with_remark, wrap};
 use super::model::{Command, Provider, Report, external_id_fact};
 use super::sentence::{keep_database_of, minute, origin, take_environment, value};
 use crate::env::UnknownProvider;
@@ -76,7 +76,7 @@ fn unknown(out: &mut String, report: &Report, style: Style) {
 type Row<'a> = ([&'a str; 4], Cow<'a, VariableName>);
 
 fn rows(out: &mut String, rows: Vec<Row<'_>>, style: Style) {
-    let width = |column: usize| rows.iter().map(|(cells, _)| cells[column].chars().count()).max().unwrap_or(0).min(40);
+    let width = |column: usize| rows.iter().map(|(cells, _)| characters(cells[column])).max().unwrap_or(0).min(40);
     let (state, name, kind, credentials) = (width(0), width(1), width(2), width(3));
     // There may be hundreds of lines, so this avoids `format!`, which pads character by character.
     let (mut label, mut cells, mut remark) = (String::new(), String::new(), String::new());

@@ -38,13 +38,13 @@ fn rows_in_any_order_give_the_same_result() {
             caller.end_rows()?;
             caller.go_on()
         });
-        let mut run = Run::new(["seed"]).json().database(&server.url()).arg("--wait=0");
+        let mut run = Run::new(["seed"]).json().database(server.url()).arg("--wait=0");
         for (at, (name, keys)) in
             [("a", Some("sk-a-1,sk-a-2")), ("b", Some("sk-b-1,sk-b-2")), ("c", None)].into_iter().enumerate()
         {
             let given = [("TYPE", "openai"), ("NAME", name), ("BASE_URL", "https://ai.example/v1")];
             for (field, value) in given.into_iter().chain(keys.map(|keys| ("KEYS", keys))) {
-                run = run.env(&format!("CODER_AIBRIDGE_PROVIDER_{at}_{field}"), value);
+                run = run.env(format!("CODER_AIBRIDGE_PROVIDER_{at}_{field}"), value);
             }
         }
         let finished = run.run().expect(0);

@@ -5,6 +5,7 @@ mod conflicts;
 mod inserts;
 mod properties;
 mod resolve;
+mod resolve_properties;
 mod settings;
 mod states;
 mod take;

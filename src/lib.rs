@@ -76,6 +76,14 @@ pub mod testing {
         pub mod pool {
             pub use crate::store::pool::{Pool, Wanted};
         }
+        #[cfg(feature = "bench")]
+        pub mod snapshot {
+            pub use crate::store::snapshot::statement_of_a_seed;
+        }
+        #[cfg(feature = "bench")]
+        pub mod transaction {
+            pub use crate::store::transaction::begin_read_only;
+        }
         pub mod url {
             pub use crate::store::url::{ConnectOptions, Identity, Pem};
         }

@@ -10,6 +10,8 @@
 //! The database is in DATABASE_URL; FLOOR_CA, if it is set, names the certificate to check the server's with.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use ai_provider_seed::testing::store::snapshot::statement_of_a_seed;
+use ai_provider_seed::testing::store::transaction::begin_read_only;
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use tokio_postgres::types::{ToSql, Type};
 use tokio_postgres::{Client, NoTls};
@@ -54,22 +56,16 @@ async fn connect() -> (Client, tokio::task::JoinHandle<()>) {
     (client, tokio::spawn(async { connection.await.unwrap() }))
 }
 
-const ROWS: &str = "select p.name, p.id, p.type::text, p.deleted, p.updated_at, p.base_url,
-                           case when not p.deleted then p.settings end, case when not p.deleted then p.settings_key_id end,
-                           k.id, k.created_at, k.api_key, k.api_key_key_id
-                      from ai_providers p left join ai_provider_keys k on k.provider_id = p.id and not p.deleted
-                     where p.name = any($1)";
-
 fn names() -> Vec<String> {
     (0..100).map(|n| format!("p{n}")).collect()
 }
 
 async fn read(client: &Client) {
-    let names = names();
+    let (begin, rows, names) = (begin_read_only(), statement_of_a_seed(), names());
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&names, Type::TEXT_ARRAY)];
     let (begun, rows, done) = tokio::join!(
-        client.batch_execute("begin read only; set local statement_timeout = '10s'; set local lock_timeout = '7s'"),
-        client.query_typed(ROWS, &parameters),
+        client.batch_execute(&begin),
+        client.query_typed(&rows, &parameters),
         client.batch_execute("commit"),
     );
     begun.unwrap();
@@ -80,11 +76,11 @@ async fn read(client: &Client) {
 /// A seed that always takes the lock: begin, lock and read in one round trip. The transaction ends only after the rows
 /// were seen, since only then it is known that there is nothing to insert.
 async fn through_lock(client: &Client) {
-    let names = names();
+    let (rows, names) = (statement_of_a_seed(), names());
     let parameters: [(&(dyn ToSql + Sync), Type); 1] = [(&names, Type::TEXT_ARRAY)];
     let (locked, rows) = tokio::join!(
         client.batch_execute("begin; set local lock_timeout = '60s'; select pg_advisory_xact_lock(10)"),
-        client.query_typed(ROWS, &parameters)
+        client.query_typed(&rows, &parameters)
     );
     locked.unwrap();
     assert_eq!(rows.unwrap().len(), 200);

@@ -17,13 +17,18 @@ pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(9);
 /// that the error names the lock.
 pub const TABLE_LOCK_TIMEOUT: Duration = Duration::from_secs(7);
 
-/// `begin read only`, `statements` and `commit`, sent in one round trip.
-pub async fn read_only<T>(session: &Session, statements: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let begin = format!(
+/// Begins a read.
+pub fn begin_read_only() -> String {
+    format!(
         "begin read only; {ALL_ROWS}; set local statement_timeout = '{}ms'; set local lock_timeout = '{}ms'",
         STATEMENT_TIMEOUT.as_millis(),
         TABLE_LOCK_TIMEOUT.as_millis()
-    );
+    )
+}
+
+/// `begin read only`, `statements` and `commit`, sent in one round trip.
+pub async fn read_only<T>(session: &Session, statements: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let begin = begin_read_only();
     let (begun, read, done) = tokio::join!(
         step(Step::ReadBegin, session.execute(&begin)),
         statements,

@@ -4,6 +4,8 @@
 mod rows;
 mod undescribed;
 
+#[cfg(feature = "bench")]
+pub use rows::statement_of_a_seed;
 pub use rows::{Live, ReadRequest};
 
 use super::connect::Session;

@@ -76,6 +76,14 @@ fn statement(selection: Selection, request: &ReadRequest<'_>) -> String {
     format!("{PROVIDER}{optional}{key}\n    from ai_providers p{join}{no_icon}\n   where {condition}")
 }
 
+/// The statement of a seed without optional fields.
+#[cfg(feature = "bench")]
+pub fn statement_of_a_seed() -> String {
+    let keyring = &Keyring::default();
+    let request = ReadRequest { names: Vec::new(), with_keys: true, with_icon: false, undescribed: false, keyring };
+    statement(Selection::Named, &request)
+}
+
 pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeMap<String, StoredProvider>, Error> {
     let sql = statement(Selection::Named, request);
     let parameters: [Parameter<'_>; 1] = [(&request.names, Type::TEXT_ARRAY)];

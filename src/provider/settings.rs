@@ -125,7 +125,7 @@ impl BedrockSettings {
         if text.is_empty() {
             return Ok(None);
         }
-        if text.len() > MAX_SETTINGS || has_too_many_parts(text) {
+        if is_too_large(text) {
             return Err(SettingsError::TooLarge);
         }
         let value: Json = serde_json::from_str(text).map_err(|_| SettingsError::NotAnObject)?;
@@ -145,7 +145,7 @@ impl BedrockSettings {
         }
         let fields = Fields::deserialize(&value).map_err(|_| SettingsError::FieldType)?;
         let secret = |value: Option<String>| value.filter(|v| !v.is_empty()).map(SecretString::from);
-        Ok(Some(BedrockSettings {
+        let settings = BedrockSettings {
             region: fields.region.unwrap_or_default(),
             access_key: secret(fields.access_key),
             access_key_secret: secret(fields.access_key_secret),
@@ -156,14 +156,23 @@ impl BedrockSettings {
                 .filter(|(key, _)| !KNOWN.contains(&key.as_str()))
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
-        }))
+        };
+        // A write must be readable too. It has no white space and few escapes, so its parts have fewer bytes.
+        let is_near_a_limit = parts(text) > PARTS || text.len() > MAX_SETTINGS / 2;
+        if is_near_a_limit && is_too_large(settings.encode().expose_secret()) {
+            return Err(SettingsError::TooLarge);
+        }
+        Ok(Some(settings))
     }
 }
 
-/// Counts the characters that begin a part. The count may be too high, since a text may contain these characters too.
-fn has_too_many_parts(text: &str) -> bool {
-    let parts = text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count();
-    parts > PARTS + text.len() / BYTES_OF_PART
+fn is_too_large(text: &str) -> bool {
+    text.len() > MAX_SETTINGS || parts(text) > PARTS + text.len() / BYTES_OF_PART
+}
+
+/// The number of characters that begin a part. It may be too high, since a text may contain these characters too.
+fn parts(text: &str) -> usize {
+    text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count()
 }
 
 #[cfg(test)]
@@ -225,6 +234,25 @@ mod tests {
         let settings = of(&vec![model; 4000].join(",")).unwrap().unwrap();
         assert_eq!(settings.other["models"].as_array().map(Vec::len), Some(4000));
         assert_eq!(of(&vec!["[]"; 4000].join(",")).err(), Some(SettingsError::TooLarge));
+    }
+
+    /// Else a decision would write settings that the next start cannot read.
+    #[test]
+    fn settings_are_read_only_if_they_could_be_written() {
+        let of = |part: &str, number: usize| {
+            let parts = vec![part; number].join(",");
+            BedrockSettings::decode(Some(&format!("{{\"_type\":\"bedrock\",\"_version\":1,\"a\":[{parts}]}}")))
+        };
+        let (spaces, escapes) = (format!("{}1", " ".repeat(40)), format!("\"{}\"", "\\u0061".repeat(7)));
+        for part in [spaces.as_str(), &escapes] {
+            let settings = of(part, 20).unwrap().unwrap();
+            assert!(BedrockSettings::decode(Some(settings.encode().expose_secret())).is_ok());
+            assert_eq!(of(part, 100).err(), Some(SettingsError::TooLarge));
+        }
+        // This number is written with twice as many characters.
+        let long = format!("\"{}\",1e15", "x".repeat(MAX_SETTINGS - 50));
+        assert_eq!(of(&long, 1).err(), Some(SettingsError::TooLarge));
+        assert!(of(&long.replace("1e15", "1234"), 1).is_ok());
     }
 
     #[test]

@@ -74,7 +74,8 @@ const INVISIBLE: [(char, char); 17] = [
     ('\u{e0000}', '\u{e0fff}'),
 ];
 
-const QUOTES: &str = "\"'`\u{2018}\u{2019}\u{201a}\u{201c}\u{201d}\u{201e}\u{ab}\u{bb}";
+/// Those beyond ASCII.
+const QUOTES: [char; 8] = ['\u{2018}', '\u{2019}', '\u{201a}', '\u{201c}', '\u{201d}', '\u{201e}', '\u{ab}', '\u{bb}'];
 
 /// The character's name with its article: `a line break`, `a zero-width space`, `"x"`.
 pub fn name(character: char) -> String {
@@ -103,10 +104,10 @@ pub fn is_invisible(character: char) -> bool {
 
 pub fn is_quote(character: char) -> bool {
     // The fast path: most characters of most values.
-    if character.is_ascii_alphanumeric() {
-        return false;
+    if character.is_ascii() {
+        return matches!(character, '"' | '\'' | '`');
     }
-    QUOTES.contains(character)
+    QUOTES.contains(&character)
 }
 
 /// The first wanted character and its place: `52 characters, the last is a line break`.

@@ -1,13 +1,14 @@
 //! Go's `net/url.Parse` (1.26), limited to its refusals: Coder and its SDKs parse the base URL with it. The facts in
 //! tests/data/go-urls.txt come from Go itself.
 
+use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
 /// The parts of a URL that Go accepts.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GoUrl<'a> {
     /// In lower case; empty if the URL has none.
-    pub scheme: String,
+    pub scheme: Cow<'a, str>,
     /// The text after the scheme does not begin with `/`.
     pub opaque: bool,
     /// Without the user information, as written; with brackets and port.
@@ -56,14 +57,8 @@ fn without_fragment(text: &str) -> Result<GoUrl<'_>, Fault> {
     let (scheme, rest) = scheme(text)?;
     let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
     let at = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
-    let parsed = |host, path| GoUrl {
-        scheme: scheme.to_ascii_lowercase(),
-        opaque: false,
-        host,
-        host_at: at(host),
-        path,
-        path_at: at(path),
-    };
+    let parsed =
+        |host, path| GoUrl { scheme: lower(scheme), opaque: false, host, host_at: at(host), path, path_at: at(path) };
     if !rest.starts_with('/') {
         if !scheme.is_empty() {
             return Ok(GoUrl { opaque: true, ..parsed(&rest[..0], rest) });
@@ -82,6 +77,11 @@ fn without_fragment(text: &str) -> Result<GoUrl<'_>, Fault> {
     };
     escapes(path, Part::Other, at(path))?;
     Ok(parsed(host, path))
+}
+
+fn lower(scheme: &str) -> Cow<'_, str> {
+    let is_lower = !scheme.bytes().any(|byte| byte.is_ascii_uppercase());
+    if is_lower { Cow::Borrowed(scheme) } else { Cow::Owned(scheme.to_ascii_lowercase()) }
 }
 
 fn scheme(text: &str) -> Result<(&str, &str), Fault> {

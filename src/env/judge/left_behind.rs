@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::characters::name;
-use super::words::Words;
+use super::words::{JOINTS, Words};
 use crate::provider::redact::count;
 
 /// Whole values that a template, an editor or a person left in place of a key.
@@ -43,8 +43,11 @@ const LEFT_BEHIND: [&str; 33] = [
     "...",
 ];
 
+/// Bytes of the longest one after a `sk-`, or a few more.
+const LONGEST_LEFT_BEHIND: usize = 24;
+
 /// Parts of a value that tell the reader to replace it, words joined by `-`.
-static PLACEHOLDERS: Words<37> = Words::new([
+const PLACEHOLDER_WORDS: [&str; 37] = [
     "replace-me",
     "replaceme",
     "replace-this",
@@ -82,13 +85,27 @@ static PLACEHOLDERS: Words<37> = Words::new([
     "change-it",
     "placeholder",
     "redacted",
-]);
+];
 
 /// Masks in place of hidden characters. No random key has eight equal letters in a row.
-static MASKS: Words<4> = Words::new(["***", "•••", "xxxxxxxx", "XXXXXXXX"]);
+const MASK_WORDS: [&str; 4] = ["***", "•••", "xxxxxxxx", "XXXXXXXX"];
 
-/// Characters that join two keys that a comma should separate.
-const JOINTS: [char; 5] = ['|', ':', '/', '&', '+'];
+static PLACEHOLDERS: Words<37> = Words::new(PLACEHOLDER_WORDS);
+static MASKS: Words<4> = Words::new(MASK_WORDS);
+/// Both. Almost no key has any of them, and one pass proves it.
+static TRACES: Words<41> = {
+    let (mut words, mut at) = ([""; 41], 0);
+    while at < words.len() {
+        words[at] = if at < 37 { PLACEHOLDER_WORDS[at] } else { MASK_WORDS[at - 37] };
+        at += 1;
+    }
+    Words::new(words)
+};
+
+/// Characters that join two keys, which a comma should separate.
+fn joins_keys(byte: u8) -> bool {
+    matches!(byte, b'|' | b':' | b'/' | b'&' | b'+')
+}
 
 /// Beginnings of vendors' keys that otherwise contain only letters, digits, `-` and `_`; longest first.
 const VENDOR_BEGINNINGS: [&str; 14] = [
@@ -110,28 +127,37 @@ const VENDOR_BEGINNINGS: [&str; 14] = [
 
 /// A placeholder, a mask or a shortened key. `lower` is the key in lower case.
 pub fn left_behind(key: &str, lower: &str) -> Option<String> {
-    let start =
-        |beginning: &&&str| lower.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning));
+    let start = |beginning: &&&str| {
+        let may_begin =
+            lower.as_bytes().first().is_some_and(|first| first.eq_ignore_ascii_case(&beginning.as_bytes()[0]));
+        may_begin && lower.get(..beginning.len()).is_some_and(|start| start.eq_ignore_ascii_case(beginning))
+    };
     let beginning = VENDOR_BEGINNINGS.iter().find(start).copied();
     let bare = &lower[beginning.unwrap_or_default().len()..];
-    let joined = joined(lower);
-    let whole = joined.strip_prefix("sk-").unwrap_or(&joined);
-    let is_word = [lower, whole].into_iter().any(|text| LEFT_BEHIND.contains(&text));
-    // Only at the beginning: a random key may contain so short a word by chance.
-    let begins = whole.starts_with("todo-");
-    if is_word || begins || is_filler(bare) || PLACEHOLDERS.any_in(&joined) {
+    let has_trace = TRACES.any_joined_in(lower);
+    if is_left_behind(lower) || is_filler(bare) || (has_trace && PLACEHOLDERS.any_joined_in(lower)) {
         return Some("it is a placeholder, not a key".to_owned());
     }
     if beginning.is_some() && bare.is_empty() {
         return Some("it is the beginning of a key alone".to_owned());
     }
-    let dots = lower.ends_with('…') || (beginning.is_some() && lower.contains("..."));
-    (dots || MASKS.any_in(key)).then(|| "it is a shortened or masked key".to_owned())
+    let dots = lower.ends_with('…') || (beginning.is_some() && lower.contains('.') && lower.contains("..."));
+    (dots || (has_trace && MASKS.any_in(key))).then(|| "it is a shortened or masked key".to_owned())
+}
+
+/// One of [`LEFT_BEHIND`], or text that begins with `todo`. A random key may contain so short a word by chance elsewhere.
+fn is_left_behind(lower: &str) -> bool {
+    // Only the beginning can decide.
+    let (beginning, rest) = lower.split_at(lower.floor_char_boundary(LONGEST_LEFT_BEHIND));
+    let joined = joined(beginning);
+    let whole = joined.strip_prefix("sk-").unwrap_or(&joined);
+    let is_word = || [lower, whole].into_iter().any(|text| LEFT_BEHIND.contains(&text));
+    whole.starts_with("todo-") || (rest.is_empty() && is_word())
 }
 
 /// With `-` for whatever else joins words.
 fn joined(lower: &str) -> Cow<'_, str> {
-    let joint = ['_', ' ', '.'];
+    let joint = JOINTS.map(char::from);
     if lower.contains(joint) { Cow::Owned(lower.replace(joint, "-")) } else { Cow::Borrowed(lower) }
 }
 
@@ -158,7 +184,7 @@ pub fn around_a_key(key: &str) -> Option<String> {
         return Some("\"Bearer\" is in front of the key; Coder adds what a header needs".to_owned());
     }
     let beginning = start(key)?;
-    let joined = key.match_indices(JOINTS).any(|(at, _)| key[at + 1..].starts_with(beginning));
+    let joined = key.bytes().enumerate().any(|(at, byte)| joins_keys(byte) && key[at + 1..].starts_with(beginning));
     if joined || (beginning.len() >= 7 && key[beginning.len()..].contains(beginning)) {
         return Some("two keys in one; keys are separated by commas, in the variable that ends in KEYS".to_owned());
     }

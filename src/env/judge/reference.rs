@@ -179,7 +179,7 @@ fn of_names(value: &str, bare: &str) -> Option<&'static Reference> {
     let alone = bare.strip_prefix('$').map(|name| name.strip_prefix("env:").unwrap_or(name));
     // In a URL, only a whole part counts: a password may contain a `$` anywhere.
     let is_url = value.contains("://");
-    let parts = || value.split(['/', '.', ':', '?', '=', '&']).filter(|_| is_url);
+    let parts = || is_url.then(|| value.split(['/', '.', ':', '?', '=', '&'])).into_iter().flatten();
     let is_part = |part: &str| part.strip_prefix('$').is_some_and(is_upper);
     if alone.is_some_and(is_name) || parts().flat_map(|part| part.split('@')).any(is_part) {
         return Some(&VARIABLE);
@@ -188,6 +188,9 @@ fn of_names(value: &str, bare: &str) -> Option<&'static Reference> {
         TOKENS.iter().find(|(sign, _)| is_token(bare, sign) || parts().any(|part| is_token(part, sign)))
     {
         return Some(token);
+    }
+    if !value.contains('%') {
+        return None;
     }
     // Hexadecimal digits after `%` are a URL escape.
     let is_escape = |name: &str| name.bytes().all(|byte| byte.is_ascii_hexdigit());

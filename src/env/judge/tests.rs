@@ -42,7 +42,7 @@ fn urls_are_read_as_go_reads_them() {
             Err(fault) => (Some(word(fault).to_owned()), String::new(), String::new(), false),
             Ok(read) => {
                 let host = percent_decode_str(read.host).decode_utf8_lossy().into_owned();
-                (None, read.scheme, host, read.opaque && !read.path.is_empty())
+                (None, read.scheme.into_owned(), host, read.opaque && !read.path.is_empty())
             }
         };
         // JSON cannot contain a host that is not UTF-8.

@@ -26,6 +26,16 @@ const PLACEHOLDERS: [&str; 10] = [
     "changeme",
 ];
 
+/// The low five bits of their first letters, a bit each: most parts of a host have another one, in either letter case.
+const FIRST: u32 = {
+    let (mut first, mut at) = (0, 0);
+    while at < PLACEHOLDERS.len() {
+        first |= 1 << (PLACEHOLDERS[at].as_bytes()[0] & 31);
+        at += 1;
+    }
+    first
+};
+
 /// Words that programs write for a missing value.
 const NOTHING: [&str; 5] = ["null", "none", "nil", "undefined", "nan"];
 
@@ -53,7 +63,8 @@ fn odd_characters(url: &str) -> Option<String> {
 
 /// Text around the URL was pasted with it.
 fn pasted(url: &str) -> Option<String> {
-    let (head, _) = url.split_once("://")?;
+    let (at, _) = url.match_indices(':').find(|(at, _)| url[*at..].starts_with("://"))?;
+    let head = &url[..at];
     let scheme = head.rsplit(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
     let before = head.strip_suffix(scheme).filter(|before| !before.is_empty())?;
     Some(match before.chars().next_back() {
@@ -108,7 +119,7 @@ fn place(url: &str, at: usize) -> String {
 }
 
 fn not_http(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
-    let scheme = parsed.scheme.as_str();
+    let scheme = &*parsed.scheme;
     if !["http", "https"].contains(&scheme) {
         return Some(scheme_fault(url, parsed));
     }
@@ -130,7 +141,7 @@ fn not_http(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
 
 /// The scheme is neither http nor https, or is not a scheme at all: `localhost:8080/v1`.
 fn scheme_fault(url: &str, parsed: &GoUrl<'_>) -> String {
-    let scheme = parsed.scheme.as_str();
+    let scheme = &*parsed.scheme;
     let missing = "the scheme is missing; write https:// before the host".to_owned();
     if scheme.is_empty() {
         if let Some(what) = no_url(url) {
@@ -178,9 +189,6 @@ fn host(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     if ["http", "https"].iter().any(|scheme| name.eq_ignore_ascii_case(scheme)) {
         return Some("the scheme is written twice".to_owned());
     }
-    if name.parse::<Ipv6Addr>().is_ok() {
-        return Some("an IPv6 address must be between brackets".to_owned());
-    }
     // Beyond ASCII, every character is allowed except typographic dashes, dots and slashes, which look like the ASCII
     // ones.
     let plain = |c: char| {
@@ -199,19 +207,22 @@ fn host(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     if labels.split('.').any(str::is_empty) {
         return Some("the host has a \".\" too many".to_owned());
     }
-    if labels.split('.').any(|label| label.len() > 63) || labels.len() > 253 {
+    if labels.len() > 63 && (labels.split('.').any(|label| label.len() > 63) || labels.len() > 253) {
         return Some("a part of the host is longer than DNS allows".to_owned());
     }
-    let first = name.split('.').next().unwrap_or_default();
-    let filler = first.len() >= 3 && first.bytes().all(|byte| byte.eq_ignore_ascii_case(&b'x'));
-    let begins = |label: &str, word: &str| label.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
-    if filler
-        || NOTHING.iter().any(|word| name.eq_ignore_ascii_case(word))
-        || name.split('.').any(|label| PLACEHOLDERS.iter().any(|word| begins(label, word)))
-    {
+    if is_placeholder(name) {
         return Some("the host is a placeholder of some documentation".to_owned());
     }
     port_fault(port)
+}
+
+fn is_placeholder(host: &str) -> bool {
+    let begins = |label: &str, word: &str| label.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
+    let may_begin = |label: &str| label.bytes().next().is_some_and(|byte| FIRST >> (byte & 31) & 1 == 1);
+    let first = host.split('.').next().unwrap_or_default();
+    (first.len() >= 3 && first.bytes().all(|byte| byte.eq_ignore_ascii_case(&b'x')))
+        || NOTHING.iter().any(|word| host.eq_ignore_ascii_case(word))
+        || host.split('.').any(|label| may_begin(label) && PLACEHOLDERS.iter().any(|word| begins(label, word)))
 }
 
 fn port_fault(port: &str) -> Option<String> {
@@ -224,7 +235,8 @@ fn path(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
     if let Some((at, _)) = parsed.path.char_indices().find(|(_, c)| "\"<>\\^`{|}".contains(*c)) {
         return Some(place(url, parsed.path_at + at));
     }
-    if parsed.path.match_indices("http").any(|(at, _)| parsed.path[..at].ends_with([',', ';', '|'])) {
+    let mut lists = parsed.path.bytes().enumerate().filter(|(_, byte)| b",;|".contains(byte));
+    if lists.any(|(at, _)| parsed.path[at + 1..].starts_with("http")) {
         return Some("more than one URL".to_owned());
     }
     if let Some(odd) = encoded(parsed.path) {
@@ -249,6 +261,9 @@ fn path(url: &str, parsed: &GoUrl<'_>) -> Option<String> {
 
 /// White space and invisible characters that an editor or a form has encoded.
 fn encoded(path: &str) -> Option<String> {
+    if !path.contains('%') {
+        return None;
+    }
     let decoded = percent_decode_str(path).decode_utf8().ok()?;
     let found =
         decoded.chars().find(|c| is_invisible(*c)).or_else(|| decoded.chars().next_back().filter(|c| *c == ' '))?;

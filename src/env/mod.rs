@@ -75,8 +75,9 @@ impl Environment {
         values::judge_older(&named, findings);
         legacy_names(providers, &legacy, &mut findings.problems);
         providers.extend(legacy);
-        // A stable sort puts the indexed provider before a legacy one of the same name.
-        providers.sort_by(|a, b| a.name.cmp(&b.name));
+        // Of one name, the indexed provider comes before a legacy one. A stable sort would copy all of them.
+        let rank = |provider: &DesiredProvider| provider.index.map_or(u64::MAX, |index| index);
+        providers.sort_unstable_by(|a, b| a.name.cmp(&b.name).then_with(|| rank(a).cmp(&rank(b))));
         suspicious::mark(providers, &findings.warnings);
         // In the order of the providers; problems of no provider come last.
         findings.problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));

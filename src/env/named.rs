@@ -66,7 +66,14 @@ impl<'a> Named<'a> {
         let mut named = Named::default();
         for variable in variables {
             match Name::of(&variable.name) {
-                Name::Numbered { prefix, behind } => named.numbered[prefix].push(Numbered::new(variable, behind)),
+                Name::Numbered { prefix, behind } => {
+                    let of_prefix = &mut named.numbered[prefix];
+                    if of_prefix.is_empty() {
+                        // Most variables of a large environment have the same prefix.
+                        of_prefix.reserve(variables.len());
+                    }
+                    of_prefix.push(Numbered::new(variable, behind));
+                }
                 Name::Older { family, name } => named.older.push(Older { family, name, variable }),
                 Name::Other => named.others.push(variable),
             }

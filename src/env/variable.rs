@@ -14,9 +14,9 @@ pub struct Variable {
     content: Content,
     pub source: Source,
     /// Why a reference in the value was not replaced, if known.
-    note: Option<String>,
+    note: Option<Box<str>>,
     /// In an env file that sets it more than once to different values: all line numbers, in order.
-    lines: Vec<usize>,
+    lines: Box<[usize]>,
 }
 
 #[derive(Clone)]
@@ -32,12 +32,12 @@ enum Content {
 
 impl Variable {
     pub fn new(name: impl Into<String>, value: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), content: Content::Text(value.into()), source, note: None, lines: Vec::new() }
+        Variable { name: name.into(), content: Content::Text(value.into()), source, note: None, lines: Box::default() }
     }
 
     /// A value that is not text, as a Secret may contain.
     pub fn not_unicode(name: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), content: Content::NotUnicode, source, note: None, lines: Vec::new() }
+        Variable { name: name.into(), content: Content::NotUnicode, source, note: None, lines: Box::default() }
     }
 
     /// A variable of a pod template whose value is unknown before the pod runs. `why` names the value's source.
@@ -47,13 +47,19 @@ impl Variable {
             content: Content::InPod(why.into()),
             source: Source::Container,
             note: None,
-            lines: Vec::new(),
+            lines: Box::default(),
         }
     }
 
     /// A variable whose value is in an object that is not among the manifests. `why` names the object.
     pub fn elsewhere(name: impl Into<String>, why: impl Into<String>, source: Source) -> Self {
-        Variable { name: name.into(), content: Content::Elsewhere(why.into()), source, note: None, lines: Vec::new() }
+        Variable {
+            name: name.into(),
+            content: Content::Elsewhere(why.into()),
+            source,
+            note: None,
+            lines: Box::default(),
+        }
     }
 
     pub fn from_os(name: OsString, value: OsString) -> Self {
@@ -67,7 +73,7 @@ impl Variable {
     /// Adds the reason why a reference in the value was not replaced.
     #[must_use]
     pub fn with_note(self, note: Option<String>) -> Self {
-        Variable { note, ..self }
+        Variable { note: note.map(Into::into), ..self }
     }
 
     /// Why a reference in the value was not replaced, if known; safe to show.
@@ -78,7 +84,7 @@ impl Variable {
     /// Records the lines of an env file that set it; the last one counts.
     #[must_use]
     pub fn on_lines(self, lines: Vec<usize>) -> Self {
-        Variable { lines, ..self }
+        Variable { lines: lines.into(), ..self }
     }
 
     /// The lines of an env file that set it to different values, in order; empty unless there are several.

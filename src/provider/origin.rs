@@ -7,20 +7,37 @@ pub enum Source {
     EnvFile,
     /// A literal value in a container of a pod template.
     Container,
-    ConfigMap {
-        name: String,
-        key: String,
-    },
-    Secret {
-        name: String,
-        key: String,
-    },
+    ConfigMap(Box<ObjectKey>),
+    Secret(Box<ObjectKey>),
+}
+
+/// Boxed in [`Source`], since few variables have one, and each variable and each field has a source.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectKey {
+    name: String,
+    key: String,
+}
+
+impl std::fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}, key {}", self.name, self.key)
+    }
 }
 
 impl Source {
+    #[cfg(any(test, feature = "controller"))]
+    pub fn config_map(name: impl Into<String>, key: impl Into<String>) -> Source {
+        Source::ConfigMap(Box::new(ObjectKey { name: name.into(), key: key.into() }))
+    }
+
+    #[cfg(any(test, feature = "controller"))]
+    pub fn secret(name: impl Into<String>, key: impl Into<String>) -> Source {
+        Source::Secret(Box::new(ObjectKey { name: name.into(), key: key.into() }))
+    }
+
     /// A value in a Secret is secret, whatever the variable's name suggests.
     pub fn is_secret(&self) -> bool {
-        matches!(self, Source::Secret { .. })
+        matches!(self, Source::Secret(_))
     }
 }
 
@@ -30,8 +47,8 @@ impl std::fmt::Display for Source {
             Source::Process => f.write_str("environment"),
             Source::EnvFile => f.write_str("env file"),
             Source::Container => f.write_str("container"),
-            Source::ConfigMap { name, key } => write!(f, "ConfigMap {name}, key {key}"),
-            Source::Secret { name, key } => write!(f, "Secret {name}, key {key}"),
+            Source::ConfigMap(place) => write!(f, "ConfigMap {place}"),
+            Source::Secret(place) => write!(f, "Secret {place}"),
         }
     }
 }

@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::net::Ipv6Addr;
 
+use super::ascii_lower;
+
 /// The parts of a URL that Go accepts.
 #[derive(Debug, PartialEq, Eq)]
 pub struct GoUrl<'a> {
@@ -57,8 +59,14 @@ fn without_fragment(text: &str) -> Result<GoUrl<'_>, Fault> {
     let (scheme, rest) = scheme(text)?;
     let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
     let at = |part: &str| part.as_ptr() as usize - text.as_ptr() as usize;
-    let parsed =
-        |host, path| GoUrl { scheme: lower(scheme), opaque: false, host, host_at: at(host), path, path_at: at(path) };
+    let parsed = |host, path| GoUrl {
+        scheme: ascii_lower(scheme),
+        opaque: false,
+        host,
+        host_at: at(host),
+        path,
+        path_at: at(path),
+    };
     if !rest.starts_with('/') {
         if !scheme.is_empty() {
             return Ok(GoUrl { opaque: true, ..parsed(&rest[..0], rest) });
@@ -77,11 +85,6 @@ fn without_fragment(text: &str) -> Result<GoUrl<'_>, Fault> {
     };
     escapes(path, Part::Other, at(path))?;
     Ok(parsed(host, path))
-}
-
-fn lower(scheme: &str) -> Cow<'_, str> {
-    let is_lower = !scheme.bytes().any(|byte| byte.is_ascii_uppercase());
-    if is_lower { Cow::Borrowed(scheme) } else { Cow::Owned(scheme.to_ascii_lowercase()) }
 }
 
 fn scheme(text: &str) -> Result<(&str, &str), Fault> {

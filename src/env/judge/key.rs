@@ -4,6 +4,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD_NO_PAD as STANDARD_NO_PAD;
 
+use super::ascii_lower;
 use super::characters::{is_invisible, name, quoted, spot};
 use super::left_behind::{around_a_key, left_behind};
 use crate::provider::redact::{count, ordinal};
@@ -62,7 +63,7 @@ fn plain(key: &str) -> Option<String> {
         fault.or_else(|| elsewhere(key, lower)).or_else(|| encoded_twice(key))
     };
     let is_judged = key.len() <= super::LONGEST;
-    is_judged.then(|| of_words(&key.to_ascii_lowercase())).flatten().or_else(|| aws_id(key))
+    is_judged.then(|| of_words(&ascii_lower(key))).flatten().or_else(|| aws_id(key))
 }
 
 fn any(key: &str) -> Option<Fault> {
@@ -151,7 +152,7 @@ fn common(key: &str) -> Option<String> {
     if key.len() > super::LONGEST {
         return None;
     }
-    let lower = key.to_ascii_lowercase();
+    let lower = ascii_lower(key);
     let in_front = IN_FRONT.iter().find(|(text, _)| lower.starts_with(text));
     if let Some((_, what)) = in_front {
         return Some(format!("{what} is in front of the key; Coder adds what a header needs"));

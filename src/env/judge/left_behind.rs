@@ -151,8 +151,10 @@ fn is_left_behind(lower: &str) -> bool {
     let (beginning, rest) = lower.split_at(lower.floor_char_boundary(LONGEST_LEFT_BEHIND));
     let joined = joined(beginning);
     let whole = joined.strip_prefix("sk-").unwrap_or(&joined);
+    // Almost every key has a digit, and none of the words has.
+    let may_be_word = || rest.is_empty() && !lower.bytes().any(|byte| byte.is_ascii_digit());
     let is_word = || [lower, whole].into_iter().any(|text| LEFT_BEHIND.contains(&text));
-    whole.starts_with("todo-") || (rest.is_empty() && is_word())
+    whole.starts_with("todo-") || (may_be_word() && is_word())
 }
 
 /// With `-` for whatever else joins words.
@@ -191,4 +193,17 @@ pub fn around_a_key(key: &str) -> Option<String> {
     // A shell prints `%` for a missing line break and `\` before a continued line; people copy it with the key.
     let last = key.chars().next_back().filter(|last| ['%', '\\'].contains(last))?;
     Some(format!("{}, the last is {}, which ends no key of this vendor", length(), name(last)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LEFT_BEHIND, LONGEST_LEFT_BEHIND};
+
+    #[test]
+    fn no_word_that_is_left_behind_has_a_digit_or_is_long() {
+        for word in LEFT_BEHIND {
+            assert!(!word.contains(|c: char| c.is_ascii_digit()), "{word}");
+            assert!(word.len() + "sk-".len() <= LONGEST_LEFT_BEHIND, "{word}");
+        }
+    }
 }

@@ -13,5 +13,13 @@ pub mod region;
 pub mod url;
 mod words;
 
+use std::borrow::Cow;
+
+/// ASCII letters in lower case. Most URLs and some keys have no others, and need no copy.
+fn ascii_lower(text: &str) -> Cow<'_, str> {
+    let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    if is_lower { Cow::Borrowed(text) } else { Cow::Owned(text.to_ascii_lowercase()) }
+}
+
 #[cfg(test)]
 mod tests;

@@ -134,15 +134,21 @@ const SIGNS: u128 = ascii_of("$({<[@ /:.!+R");
 /// Every form that surrounds a name contains one of these.
 const NAME_SIGNS: u128 = ascii_of("$%_@#!");
 
+/// Whether a form may contain this byte as one of its signs. Most values have none.
+fn is_sign(byte: u8) -> bool {
+    const OF_ANY: [u64; 2] = [(SIGNS | NAME_SIGNS) as u64, ((SIGNS | NAME_SIGNS) >> 64) as u64];
+    byte.is_ascii() && OF_ANY[usize::from(byte >> 6)] >> (byte & 63) & 1 == 1
+}
+
 /// The reference that the value is or contains.
 pub fn find(value: &str) -> Option<&'static Reference> {
     if value.len() > super::LONGEST {
         return None;
     }
-    let there = ascii_of(value);
-    if there & (SIGNS | NAME_SIGNS) == 0 {
+    if !value.bytes().any(is_sign) {
         return None;
     }
+    let there = ascii_of(value);
     let bare = bare(value);
     // A search costs far more than a look at the set of characters, and most values contain no bracket.
     let of_table = FORMS.iter().filter(|row| row.characters & !there == 0).find(|row| match row.place {

@@ -4,7 +4,7 @@ use super::*;
 
 /// Adds a variable whose value is in a Secret that was not given.
 fn with_elsewhere(pairs: &[(&str, &str)], name: &str) -> Vec<Variable> {
-    let secret = Source::Secret { name: "ai".into(), key: "k".into() };
+    let secret = Source::secret("ai", "k");
     let mut given = variables(pairs);
     given.push(Variable::elsewhere(name, "it comes from Secret ai", secret));
     given

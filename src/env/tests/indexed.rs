@@ -274,7 +274,7 @@ fn too_few_providers() {
 fn name_is_shown_unless_it_may_be_a_secret() {
     let told = |pairs: &[(&str, &str)], from_secret: &[(&str, &str)]| {
         let mut given = variables(pairs);
-        let secret = Source::Secret { name: "ai".into(), key: "k".into() };
+        let secret = Source::secret("ai", "k");
         let more = variables(from_secret).into_iter();
         given.extend(more.map(|v| Variable::new(v.name.clone(), v.value().unwrap_or_default(), secret.clone())));
         let environment = Environment::read(&given);

@@ -170,7 +170,7 @@ fn field_that_is_not_compared_leaves_the_id_alone() {
 /// The database's value is or was the same secret.
 #[test]
 fn value_from_a_secret_hides_both_sides() {
-    let secret = Source::Secret { name: "ai".into(), key: "url".into() };
+    let secret = Source::secret("ai", "url");
     let plain =
         |name: &str, value: &str| Variable::new(format!("CODER_AIBRIDGE_PROVIDER_0_{name}"), value, Source::Process);
     let seen = |source: Source| {

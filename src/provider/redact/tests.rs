@@ -66,7 +66,7 @@ fn regions() {
 
 #[test]
 fn a_value_from_a_secret_is_not_shown() {
-    let origin = Origin::set("X", Source::Secret { name: "coder-ai".into(), key: "url".into() });
+    let origin = Origin::set("X", Source::secret("coder-ai", "url"));
     assert_eq!(base_url("https://host/", Some(&origin)).text, "13 characters, not shown");
     assert_eq!(region("us-east-1", Some(&origin)).text, "9 characters, not shown");
     assert_eq!(kind("openai", Some(&origin)).text, "6 characters, not shown");

@@ -55,7 +55,7 @@ fn one_wording_for_a_conflict() {
          https://a.example/v1 in the database"
     );
     let from = |source| Conflict { origin: Origin::set("X", source), ..one.clone() };
-    let map = from(Source::ConfigMap { name: "ai".into(), key: "url".into() });
+    let map = from(Source::config_map("ai", "url"));
     assert!(conflict_sentence(&map).contains("(X, ConfigMap ai, key url)"));
     assert!(termination_message(&conflicting(vec![map.clone()], true)).contains("(X, ConfigMap ai, key url)"));
     assert!(text(&conflicting(vec![map], true), PLAIN).contains("from X, ConfigMap ai, key url"));

@@ -154,8 +154,8 @@ impl ContainerEnv {
             self.unknown.iter().find(|(prefix, ..)| is_variable_name(name) && name.starts_with(prefix))?;
         let (object, key) = (redact::name(object), redact::name(&name[prefix.len()..]));
         Some(match kind {
-            ObjectKind::Secret => Source::Secret { name: object, key },
-            _ => Source::ConfigMap { name: object, key },
+            ObjectKind::Secret => Source::secret(object, key),
+            _ => Source::config_map(object, key),
         })
     }
 
@@ -304,7 +304,7 @@ fn value_from(
     if let Some(reference) = &from.secret_key_ref {
         let (name, key) = (&reference.name, &reference.key);
         if objects.has_elsewhere(ObjectKind::Secret, name, reference.optional == Some(true)) {
-            return Ok(Some(not_given(Source::Secret { name: redact::name(name), key: redact::name(key) })));
+            return Ok(Some(not_given(Source::secret(redact::name(name), redact::name(key)))));
         }
         let bytes = objects.secret_key(name, key, reference.optional == Some(true), by)?;
         return Ok(bytes.map(|bytes| limited(bytes.len(), || of_secret(name, key, bytes))));
@@ -323,11 +323,11 @@ fn not_given(source: Source) -> EnvValue {
 
 /// Names in a manifest are unchecked.
 fn of_map(name: &str, key: &str) -> Source {
-    Source::ConfigMap { name: redact::name(name), key: redact::name(key) }
+    Source::config_map(redact::name(name), redact::name(key))
 }
 
 fn of_secret(name: &str, key: &str, bytes: &[u8]) -> EnvValue {
-    let source = Source::Secret { name: redact::name(name), key: redact::name(key) };
+    let source = Source::secret(redact::name(name), redact::name(key));
     match std::str::from_utf8(bytes) {
         Ok(text) => EnvValue::Text(text.to_owned(), source),
         Err(_) => EnvValue::NotUnicode(source),

@@ -144,7 +144,9 @@ fn seed(raw: &RawOptions, variables: &[Variable]) -> u8 {
     let started = Instant::now();
     let watchdog = watchdog(&options, Duration::ZERO);
     let prepared = prepare_waiting(&mut options, variables, findings);
-    let (report, remains) = block_on(with_live_line(&options, look(report::Command::Seed, &options, prepared)))
+    // Boxed: the work is large, and it would move over the stack several times.
+    let work = Box::pin(look(report::Command::Seed, &options, prepared));
+    let (report, remains) = block_on(with_live_line(&options, work))
         .unwrap_or_else(|problem| (Report::new(report::Command::Seed, vec![problem]), Remains::default()));
     leave_to_the_kernel(remains);
     log_end(&report, started);

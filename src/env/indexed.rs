@@ -243,7 +243,8 @@ pub fn sorted<'a, 'b>(prefix: usize, variables: &'b Named<'a>, findings: &mut Fi
 /// Groups the result of [`sorted`] by number.
 pub fn group<'a>(prefix: usize, variables: &[&Numbered<'a>], findings: &mut Findings) -> Vec<Fields<'a>> {
     let prefix = PREFIXES[prefix];
-    let mut groups: Vec<Fields> = Vec::new();
+    let number = variables.chunk_by(|a, b| a.index() == b.index()).count();
+    let mut groups: Vec<Fields> = Vec::with_capacity(number);
     for numbered in variables {
         let (variable, index) = (numbered.variable, numbered.index().unwrap_or_default());
         let next = groups.last().map_or(0, |group| group.index + 1);

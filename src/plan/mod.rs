@@ -23,7 +23,7 @@ pub use conflict::{Conflict, FieldValue};
 pub use edit::{Edit, VariableEdit};
 pub use export::{Export, ExportedProvider, ExportedValue, ExportedVariable, Stored, export};
 pub use import::imports;
-pub use snapshot::{AuditTable, Column, Encryption, Schema, Snapshot, StoredKey, StoredProvider, Unreadable};
+pub use snapshot::{AuditTable, Column, Encryption, Rows, Schema, Snapshot, StoredKey, StoredProvider, Unreadable};
 pub use take_database::take_database;
 pub use time::Time;
 pub use types::{Access, CredentialSides, Entry, Insert, Plan, PlanOptions, State};
@@ -42,7 +42,7 @@ pub fn plan(desired: &[DesiredProvider], snapshot: &Snapshot, options: &PlanOpti
     let mut rows = snapshot.rows.iter().peekable();
     for (at, provider) in desired.iter().enumerate() {
         // Both sides are in name order, so a search is needed only if a row is missing or a name repeats.
-        let next = rows.next_if(|(name, _)| **name == provider.name).map(|(_, row)| row);
+        let next = rows.next_if(|(name, _)| *name == provider.name).map(|(_, row)| row);
         let row = next.or_else(|| snapshot.rows.get(&provider.name));
         match knows_type(provider, row, snapshot.schema.as_ref()) {
             Some(true) => {}

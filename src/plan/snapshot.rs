@@ -11,12 +11,48 @@ use crate::provider::{BedrockSettings, Canonical, DesiredProvider, Field, Place,
 #[derive(Clone, Default)]
 pub struct Snapshot {
     /// By name: the live row, else the row that was deleted last.
-    pub rows: BTreeMap<String, StoredProvider>,
+    pub rows: Rows,
     /// Labels, columns, privileges, encryption: read only if a plan needs them.
     pub schema: Option<Schema>,
     /// The beginnings of the names of live rows that were not requested, in order, up to the listing limit and one more.
     /// Empty if they were not requested.
     pub undescribed: Vec<String>,
+}
+
+/// Rows in name order, each name once. A list, since nothing is added to it and hundreds of rows would have to move into a
+/// tree.
+#[derive(Clone, Default)]
+pub struct Rows(Vec<(String, StoredProvider)>);
+
+impl Rows {
+    /// `rows` are in name order.
+    pub fn sorted(rows: Vec<(String, StoredProvider)>) -> Rows {
+        Rows(rows)
+    }
+
+    pub fn get(&self, name: &str) -> Option<&StoredProvider> {
+        let at = self.0.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
+        Some(&self.0[at].1)
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, (String, StoredProvider)> {
+        self.0.iter()
+    }
+}
+
+/// In any order.
+#[cfg(test)]
+impl FromIterator<(String, StoredProvider)> for Rows {
+    fn from_iter<T: IntoIterator<Item = (String, StoredProvider)>>(rows: T) -> Rows {
+        Rows(BTreeMap::from_iter(rows).into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+impl<const N: usize> From<[(String, StoredProvider); N]> for Rows {
+    fn from(rows: [(String, StoredProvider); N]) -> Rows {
+        rows.into_iter().collect()
+    }
 }
 
 #[derive(Clone)]

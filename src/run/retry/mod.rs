@@ -73,7 +73,7 @@ pub async fn run<A: Attempt>(
     intent: SessionIntent,
 ) -> Result<A::Output, Error> {
     let mut last = None;
-    let work = attempts(attempt, connector, limits, intent, &mut last);
+    let work = Box::pin(attempts(attempt, connector, limits, intent, &mut last));
     match timeout_at(Instant::now() + limits.total, work).await {
         Ok(result) => result,
         Err(_) => {

@@ -1,7 +1,7 @@
 //! Providers and their keys, in one statement: of given names, or all live ones.
 //!
 //! A new server process looks up every name of a statement in its catalogs, which is most of the cost of the read. So the
-//! statement only joins: no sort, no aggregate, no cast except that of the enum. This module does the rest.
+//! statement only joins: no sort, no aggregate, no cast but those to text. This module does the rest.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::{FromSql, Type};
 use uuid::Uuid;
 
-use crate::plan::{StoredKey, StoredProvider, Time, Unreadable};
+use crate::plan::{Rows, StoredKey, StoredProvider, Time, Unreadable};
 use crate::provider::{BedrockSettings, Field};
 use crate::store::Error;
 use crate::store::connect::{Parameter, Session};
@@ -84,13 +84,14 @@ pub fn statement_of_a_seed() -> String {
     statement(Selection::Named, &request)
 }
 
-pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeMap<String, StoredProvider>, Error> {
+pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<Rows, Error> {
     let sql = statement(Selection::Named, request);
     let parameters: [Parameter<'_>; 1] = [(&request.names, Type::TEXT_ARRAY)];
     let mut names = request.names.clone();
     names.sort_unstable();
     names.dedup();
-    let mut slots: Vec<(&str, Option<StoredProvider>)> = names.into_iter().map(|name| (name, None)).collect();
+    let mut slots: Vec<(String, Option<StoredProvider>)> =
+        names.into_iter().map(|name| (name.to_owned(), None)).collect();
     let mut places = None;
     let mut last = 0;
     let answer = session.query(&sql, &parameters, |row| {
@@ -102,14 +103,15 @@ pub async fn read(session: &Session, request: &ReadRequest<'_>) -> Result<BTreeM
         take(&mut slots[at].1, name, row, places, request)
     });
     step(Step::Rows, answer).await?;
-    Ok(slots.into_iter().filter_map(|(name, slot)| Some((name.to_owned(), finished(slot?)))).collect())
+    // In place: both have the same size.
+    Ok(Rows::sorted(slots.into_iter().filter_map(|(name, slot)| Some((name, finished(slot?)))).collect()))
 }
 
 /// The slot of a name. Mostly it is the `last` one, which has another key, or the next one, since providers are inserted in
 /// name order.
-fn slot_of(name: &str, slots: &[(&str, Option<StoredProvider>)], last: usize) -> Option<usize> {
+fn slot_of(name: &str, slots: &[(String, Option<StoredProvider>)], last: usize) -> Option<usize> {
     let neighbour = [last, last + 1].into_iter().find(|at| slots.get(*at).is_some_and(|(of, _)| *of == name));
-    neighbour.or_else(|| slots.binary_search_by_key(&name, |(name, _)| name).ok())
+    neighbour.or_else(|| slots.binary_search_by(|(of, _)| of.as_str().cmp(name)).ok())
 }
 
 pub struct Live {

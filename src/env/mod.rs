@@ -27,7 +27,7 @@ pub use names::is_legacy;
 pub use names::is_of_provider;
 pub use suggest::nearest;
 pub use unknown::{Completeness, UnknownProvider};
-pub use variable::{DATABASE_URL_VARIABLES, Variable, look_up};
+pub use variable::{DATABASE_URL_VARIABLES, OF_PROVIDERS, Variable, look_up};
 
 use std::collections::BTreeMap;
 use std::str::FromStr;

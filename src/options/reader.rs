@@ -3,7 +3,7 @@
 use super::args::RawOptions;
 use super::definitions::{Command, OPTIONS, rows_of, variable_name};
 use super::words::PREFIX;
-use crate::env::{Variable, characters, nearest};
+use crate::env::{OF_PROVIDERS, Variable, characters, nearest};
 use crate::problem::{Code, Problem};
 use crate::provider::redact;
 
@@ -29,8 +29,8 @@ pub struct OptionReader<'a> {
 
 impl<'a> OptionReader<'a> {
     pub fn new(raw: &'a RawOptions, variables: &'a [Variable]) -> Self {
-        // Most variables describe providers, every option is looked up, and no option's variable begins like theirs.
-        let variables: Vec<_> = variables.iter().filter(|variable| !variable.name.starts_with("CODER_AI")).collect();
+        // Every option is looked up in them.
+        let variables: Vec<_> = variables.iter().filter(|variable| !variable.name.starts_with(OF_PROVIDERS)).collect();
         OptionReader {
             raw,
             has_options: variables.iter().any(|variable| variable.name.starts_with(PREFIX)),

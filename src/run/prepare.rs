@@ -4,8 +4,8 @@
 use secrecy::ExposeSecret;
 
 use crate::env::{
-    Completeness, DATABASE_URL_VARIABLES, Environment, UnknownProvider, Variable, characters, look_up, read_file,
-    reference, size,
+    Completeness, DATABASE_URL_VARIABLES, Environment, OF_PROVIDERS, UnknownProvider, Variable, characters, look_up,
+    read_file, reference, size,
 };
 use crate::options::{Compare, DatabaseSource, Options, OutputFormat, Undescribed};
 use crate::plan::{Access, PlanOptions};
@@ -182,11 +182,8 @@ pub fn authentication(options: &Options, variables: &[Variable]) -> Option<Probl
     Some(Problem::new(Code::AuthenticationUnsupported, message).variable(&variable.name))
 }
 
-/// The beginning of all variables that describe providers in numbers.
-const OF_PROVIDERS: &str = "CODER_AI";
-
 pub fn connector(options: &Options, variables: &[Variable], problems: &mut Vec<Problem>) -> Option<Connector> {
-    // Each look-up walks through them all. Most describe providers, and no connection depends on those.
+    // Each look-up walks through them all.
     let others: Vec<&Variable> = variables.iter().filter(|variable| !variable.name.starts_with(OF_PROVIDERS)).collect();
     let value = |name: &str| look_up(others.iter().copied(), name).and_then(Variable::value).map(str::to_owned);
     problems.extend(authentication(options, variables));

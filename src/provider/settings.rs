@@ -287,6 +287,13 @@ mod tests {
     }
 
     #[test]
+    fn number_of_many_digits_is_kept() {
+        let text = r#"{"_type":"bedrock","_version":1,"limit":1.222222222222222e+33,"share":0.30000000000000004}"#;
+        let settings = BedrockSettings::decode(Some(text)).unwrap().unwrap();
+        assert_eq!(settings.encode().expose_secret(), text);
+    }
+
+    #[test]
     fn later_fields_are_accepted_and_kept() {
         let text = r#"{"_type":"bedrock","_version":1,"external_id":null,"protocol":{"b":[1]},"region":"us-east-1","role_arn":"arn:aws:iam::1:role/x"}"#;
         let settings = BedrockSettings::decode(Some(text)).unwrap().unwrap();

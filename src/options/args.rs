@@ -90,16 +90,16 @@ impl RawOptions {
 /// The same but for how many arguments a command takes: it says itself which one is missing.
 fn tolerant(width: usize) -> clap::Command {
     program_of(width, |command| {
-        with_options(command).mut_args(|arg| match arg.is_positional() {
-            true => arg.required(false).action(ArgAction::Append).num_args(1..),
-            false => arg,
+        with_options(command, |row, command| match argument(row, command) {
+            arg if row.takes.is_positional() => arg.required(false).action(ArgAction::Append).num_args(1..),
+            arg => arg,
         })
     })
 }
 
 /// `width`: columns of the help.
 pub fn program(width: usize) -> clap::Command {
-    program_of(width, with_options)
+    program_of(width, |command| with_options(command, argument))
 }
 
 /// `with_options` runs only for the command that is used: the options of all commands would be a quarter of a short run.
@@ -117,7 +117,7 @@ fn program_of(width: usize, with_options: fn(clap::Command) -> clap::Command) ->
         .subcommands(commands)
 }
 
-fn with_options(program: clap::Command) -> clap::Command {
+fn with_options(program: clap::Command, argument: fn(&OptionRow, Command) -> Arg) -> clap::Command {
     let Some(command) = Command::ALL.iter().find(|command| command.as_str() == program.get_name()) else {
         return program;
     };

@@ -142,8 +142,9 @@ impl Report {
     }
 
     pub fn with_plan(mut self, desired: &[DesiredProvider], plan: Plan) -> Report {
-        self.providers =
-            plan.entries.iter().filter_map(|entry| Some(provider(desired.get(entry.desired)?, entry))).collect();
+        self.providers.reserve_exact(plan.entries.len());
+        self.providers
+            .extend(plan.entries.iter().filter_map(|entry| Some(provider(desired.get(entry.desired)?, entry))));
         self.conflicts = plan.conflicts;
         self.undescribed = plan.undescribed;
         self.updates = plan.update.conflicts;

@@ -6,6 +6,7 @@ mod tests;
 
 use std::time::Duration;
 
+use futures::FutureExt;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::problem::{Code, Problem};
@@ -131,12 +132,13 @@ pub fn took(started: Instant) -> u64 {
 }
 
 /// Runs `work` on `session` with a time limit for the server's answer.
-pub async fn within<T>(
+pub fn within<T>(
     limit: Duration,
     session: &Session,
     work: impl Future<Output = Result<T, Error>>,
-) -> Result<T, Error> {
-    timeout(limit, work).await.unwrap_or_else(|_| Err(Error::timed_out(&session.endpoint)))
+) -> impl Future<Output = Result<T, Error>> {
+    // An `async fn` would have space for `work` twice: as its argument, and while it waits.
+    timeout(limit, work).map(|ended| ended.unwrap_or_else(|_| Err(Error::timed_out(&session.endpoint))))
 }
 
 /// Runs `work`, which waits for the lock at most `lock_timeout`. An error about the lock names its holder.

@@ -1,6 +1,8 @@
 //! The second half of `seed`: lock, read, plan, insert and update, commit; and the outcome of a commit whose answer was
 //! lost.
 
+use futures::FutureExt;
+
 use super::{RunOutcome, SeedAttempt, Unanswered, only_read_only};
 use crate::plan::resolve::Resolution;
 use crate::plan::{Insert, State};
@@ -24,7 +26,7 @@ impl SeedAttempt<'_> {
         // A row was removed in between, so a provider with secrets is now missing.
         if !encryption && outcome.plan.as_ref().is_some_and(|plan| plan.needs_schema) {
             encryption = true;
-            let again = snapshot::read_locked(self.session, &request, ReadScope::Schema { encryption });
+            let again = Box::pin(snapshot::read_locked(self.session, &request, ReadScope::Schema { encryption }));
             let snapshot = within(ROUND_TRIP_TIMEOUT, self.session, again).await?;
             self.replan(snapshot, outcome);
         }
@@ -91,7 +93,7 @@ impl SeedAttempt<'_> {
             }
         };
         let written = async { tokio::join!(inserted, update::write(session, &updated, run.keyring)) };
-        let written = within(ROUND_TRIP_TIMEOUT, session, async { Ok(written.await) }).await?;
+        let written = within(ROUND_TRIP_TIMEOUT, session, written.map(Ok)).await?;
         written.0?;
         *self.unanswered = Some(Unanswered { transaction: written.1?, updated });
         // From here to the answer the outcome is unknown, also if the run is stopped in between.

@@ -26,7 +26,8 @@ pub enum ReadScope {
 
 /// A separate transaction, in one round trip.
 pub async fn read(session: &Session, request: &ReadRequest<'_>, scope: ReadScope) -> Result<Snapshot, Error> {
-    read_only(session, read_locked(session, request, scope)).await
+    // Boxed: the work is large, and each of the futures around it would have space for it.
+    read_only(session, Box::pin(read_locked(session, request, scope))).await
 }
 
 /// The same within a transaction that holds the lock; each statement sees all earlier commits.

@@ -6,6 +6,7 @@ mod export;
 #[cfg(feature = "controller")]
 mod from;
 mod live_line;
+mod log;
 mod output;
 #[cfg(feature = "controller")]
 mod pages;
@@ -20,19 +21,19 @@ mod version;
 mod watchdog;
 
 use std::ffi::OsString;
-use std::io::IsTerminal;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use self::live_line::with_live_line;
+use self::log::{log_end, log_to_stderr};
 #[cfg(feature = "controller")]
 use self::output::print_result;
 use self::output::{print, print_error};
 pub use self::terminal::style;
-use self::terminal::{has_colour, width};
+use self::terminal::width;
 use self::watchdog::Watchdog;
 use crate::env::Variable;
-use crate::options::{self, Command, LogFormat, Options, OutputFormat, RawOptions};
+use crate::options::{self, Command, Options, OutputFormat, RawOptions};
 use crate::plan::Snapshot;
 use crate::problem::{Code, Findings, Outcome, Problem};
 use crate::provider::DesiredProvider;
@@ -277,55 +278,4 @@ fn leave_message(path: &Path, message: &str) {
     if let Err(error) = std::fs::write(path, message) {
         tracing::warn!("the termination message cannot be written: {}; see --termination-log", error.kind());
     }
-}
-
-fn log_end(report: &Report, started: Instant) {
-    tracing::info!(
-        outcome = report.outcome.as_str(),
-        written = report.written,
-        providers = report.providers.len(),
-        conflicts = report.conflicts.len(),
-        problems = report.findings.problems.len(),
-        warnings = report.findings.warnings.len(),
-        database = report.database.as_deref().unwrap_or("not connected"),
-        took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        "{} ended",
-        report.command.as_str()
-    );
-}
-
-/// Libraries log only warnings: at lower levels they describe their own work and may print their input. `level`: `None`
-/// means `info`, or, at a terminal, only messages that the report does not contain.
-fn log_to_stderr(format: LogFormat, level: Option<tracing::Level>) {
-    use tracing_subscriber::filter::LevelFilter;
-    use tracing_subscriber::layer::SubscriberExt;
-    let default = match format {
-        LogFormat::Text if std::io::stderr().is_terminal() => tracing::Level::ERROR,
-        _ => tracing::Level::INFO,
-    };
-    let level = LevelFilter::from_level(level.unwrap_or(default));
-    let ours = targets(level);
-    let builder = tracing_subscriber::fmt()
-        .with_writer(std::io::stderr)
-        .with_max_level(level)
-        .with_target(false)
-        // A blocked standard error must not fail the run, and printing the error to it would panic.
-        .log_internal_errors(false)
-        .with_ansi(has_colour(&std::io::stderr()));
-    // The subscriber is set once per process; in a test that runs two commands, the first one stays.
-    let _ = match format {
-        LogFormat::Json => {
-            tracing::subscriber::set_global_default(builder.json().flatten_event(true).finish().with(ours))
-        }
-        LogFormat::Text => tracing::subscriber::set_global_default(builder.finish().with(ours)),
-    };
-}
-
-/// Libraries log only warnings, and the Kubernetes client logs nothing: this program reports the results of its calls.
-fn targets(level: tracing::level_filters::LevelFilter) -> tracing_subscriber::filter::Targets {
-    use tracing::level_filters::LevelFilter;
-    tracing_subscriber::filter::Targets::new()
-        .with_target("ai_provider_seed", level)
-        .with_targets(["kube_client", "kube_runtime"].map(|name| (name, LevelFilter::OFF)))
-        .with_default(level.min(LevelFilter::WARN))
 }

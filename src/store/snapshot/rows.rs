@@ -230,7 +230,8 @@ fn provider(
         columns,
         has_icon,
         settings: decode_settings(settings, key, request.keyring),
-        keys: request.with_keys.then(Vec::new),
+        // Few providers have more; without a capacity the first key would reserve space for four.
+        keys: request.with_keys.then(|| Vec::with_capacity(2)),
         updated_at: row.try_get(places.updated_at)?,
     })
 }

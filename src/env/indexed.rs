@@ -51,7 +51,8 @@ impl Suffix {
     }
 
     fn of(text: &str) -> Option<Suffix> {
-        Suffix::all().find(|suffix| suffix.as_str() == text)
+        let is = |suffix: &Suffix| suffix.as_str() == text;
+        SUFFIXES.into_iter().find(is).or_else(|| Field::all_optional().map(Suffix::Optional).find(is))
     }
 
     fn as_str(self) -> &'static str {
@@ -215,8 +216,13 @@ impl<'a> Fields<'a> {
             (list.ambiguous, list.unknown) = (true, true);
             return;
         };
-        list.number = if plural { value.split(',').count() } else { 1 };
-        list.values = if plural { value.split(',').map(str::trim).take(JUDGED).collect() } else { vec![value.trim()] };
+        if plural {
+            let mut values = value.split(',');
+            list.values = values.by_ref().take(JUDGED).map(str::trim).collect();
+            list.number = list.values.len() + values.count();
+        } else {
+            (list.values, list.number) = (vec![value.trim()], 1);
+        }
     }
 }
 
@@ -235,8 +241,12 @@ pub fn sorted<'a, 'b>(prefix: usize, variables: &'b Named<'a>, findings: &mut Fi
         }
     }
     findings.problems.extend(service_link(prefix, service_links));
-    // A stable sort: variables of the same spelling keep the order of the environment.
-    sorted.sort_by(|a, b| a.index().cmp(&b.index()).then_with(|| a.rest.cmp(&b.rest)));
+    // Stable sorts: variables of the same spelling keep the order of the environment. Mostly the numbers are in order, and a
+    // provider has few variables.
+    sorted.sort_by_key(|numbered| numbered.index());
+    for group in sorted.chunk_by_mut(|a, b| a.index() == b.index()) {
+        group.sort_by(|a, b| a.rest.cmp(&b.rest));
+    }
     sorted
 }
 

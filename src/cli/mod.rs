@@ -186,8 +186,8 @@ struct Remains {
 }
 
 /// Does not free a value of a process that is about to end. The kernel takes back all memory at once and clears it, which
-/// costs less than to free hundreds of providers one by one. Secrets in it stay until then, as those of the process's
-/// environment do.
+/// costs less than to free hundreds of providers one by one. Its secrets, those of the database too, stay in memory while the
+/// report is printed.
 fn leave_to_the_kernel<T>(value: T) {
     std::mem::forget(value);
 }

@@ -9,7 +9,7 @@ use super::unknown::UnknownProvider;
 use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::Field as Known;
-use crate::provider::{BedrockSettings, DesiredProvider, Origin, Origins, Presence, ProviderType, SetField};
+use crate::provider::{BedrockSettings, DesiredProvider, Origin, Origins, Presence, ProviderType, SetField, redact};
 
 const OPENAI_URL: &str = "https://api.openai.com/v1/";
 const ANTHROPIC_URL: &str = "https://api.anthropic.com/";
@@ -51,12 +51,12 @@ impl<'a> Field<'a> {
     }
 
     fn spelled(&self) -> String {
-        self.variable.map_or_else(|| format!("{}{}", self.family, self.name), |variable| variable.name.clone())
+        self.variable.map_or_else(|| format!("{}{}", self.family, self.name), |variable| redact::name(&variable.name))
     }
 
     fn origin(&self, presence: Presence) -> Origin {
         match self.variable {
-            Some(variable) => Origin::set(variable.name.clone(), variable.source.clone()),
+            Some(variable) => Origin::set(redact::name(&variable.name), variable.source.clone()),
             None => Origin::absent(self.spelled(), presence),
         }
     }

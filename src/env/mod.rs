@@ -79,6 +79,7 @@ impl Environment {
         let rank = |provider: &DesiredProvider| provider.index.map_or(u64::MAX, |index| index);
         providers.sort_unstable_by(|a, b| a.name.cmp(&b.name).then_with(|| rank(a).cmp(&rank(b))));
         suspicious::mark(providers, &findings.warnings);
+        findings.problems.extend(providers.iter().filter_map(size::of_settings));
         // In the order of the providers; problems of no provider come last.
         findings.problems.sort_by_key(|problem| problem.index.unwrap_or(u64::MAX));
         findings.warnings.extend(duplicate::warnings(&named, &sorted, variables));

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::names::{Behind, FAMILIES, Name, behind};
+use super::size::MAX_FILE_VARIABLES;
 use super::variable::Variable;
 
 /// Each list in the order of the environment.
@@ -70,7 +71,7 @@ impl<'a> Named<'a> {
                     let of_prefix = &mut named.numbered[prefix];
                     if of_prefix.is_empty() {
                         // Most variables of a large environment have the same prefix.
-                        of_prefix.reserve(variables.len());
+                        of_prefix.reserve(variables.len().min(MAX_FILE_VARIABLES));
                     }
                     of_prefix.push(Numbered::new(variable, behind));
                 }

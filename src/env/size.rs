@@ -5,7 +5,7 @@
 use super::names;
 use super::variable::Variable;
 use crate::problem::{Code, Problem};
-use crate::provider::redact;
+use crate::provider::{DesiredProvider, MAX_SETTINGS, redact};
 
 /// Bytes of one variable or argument: `NAME=VALUE` and its final NUL (Linux: 32 pages).
 pub const MAX_VARIABLE: usize = 128 << 10;
@@ -103,6 +103,15 @@ pub fn of_process(variables: &[Variable]) -> Option<Problem> {
         }
     }
     too_large.problem().or_else(|| (!fits).then(too_large_in_all)).or_else(|| too_many(variables))
+}
+
+/// Coder has no such limit, but a row with more could not be compared at the next start.
+pub fn of_settings(provider: &DesiredProvider) -> Option<Problem> {
+    provider.bedrock.as_ref().filter(|settings| settings.are_too_large())?;
+    let message =
+        format!("the settings of this provider would have more than {MAX_SETTINGS} bytes; shorten its fields");
+    let problem = Problem::new(Code::EnvironmentTooLarge, message).variable(&provider.origins.pattern);
+    Some(Problem { index: provider.index, ..problem.provider(provider.label()) })
 }
 
 fn too_many(variables: &[Variable]) -> Option<Problem> {

@@ -6,8 +6,8 @@ use crate::provider::{Source, redact};
 /// The variables that hold a connection URL; Coder's own comes first.
 pub const DATABASE_URL_VARIABLES: [&str; 2] = ["CODER_PG_CONNECTION_URL", "DATABASE_URL"];
 
-/// The beginning of the names of all variables that describe providers. Most variables have it; no option, and no setting of
-/// a connection, does.
+/// The beginning of the names of variables that describe providers, in capital letters as most are. No option, and no setting
+/// of a connection, has it.
 pub const OF_PROVIDERS: &str = "CODER_AI";
 
 /// One `NAME=VALUE` and its source. No `Debug`, since any value may be a secret.

@@ -17,7 +17,7 @@ pub use kind::ProviderType;
 pub use name::{NameError, check_name};
 pub use origin::{Origin, Presence, Source, VariableName};
 pub use protocol::MANTLE;
-pub use settings::{BedrockSettings, EXTERNAL_ID, SettingsError};
+pub use settings::{BedrockSettings, EXTERNAL_ID, MAX_SETTINGS, SettingsError};
 
 /// Coder allows at most 5 keys per provider.
 pub const MAX_KEYS: usize = 5;

@@ -23,7 +23,9 @@ pub const EXTERNAL_ID: &str = "external_id";
 
 const TYPE: &str = "bedrock";
 /// The size limit in bytes of the text.
-const MAX_SETTINGS: usize = 256 << 10;
+pub const MAX_SETTINGS: usize = 256 << 10;
+/// The external id of a role, which its writer adds, has fewer bytes.
+const ROOM: usize = 128;
 /// Settings of any length may have this many parts (fields, entries of lists); Coder writes ten.
 const PARTS: usize = 32;
 /// Bytes of text that allow one further part: `[]` takes twenty times its text in memory, and there may be thousands of
@@ -111,6 +113,12 @@ impl BedrockSettings {
         Json::Object(object).to_string().into()
     }
 
+    /// Whether the settings, once written, could not be read again.
+    pub fn are_too_large(&self) -> bool {
+        let text = self.encode();
+        text.expose_secret().len() > MAX_SETTINGS - ROOM || is_too_large(text.expose_secret())
+    }
+
     /// SQL NULL, an empty text and JSON `null` all mean that there are no settings.
     pub fn decode(column: Option<&str>) -> Result<Option<Self>, SettingsError> {
         #[derive(Deserialize)]
@@ -145,7 +153,7 @@ impl BedrockSettings {
         }
         let fields = Fields::deserialize(&value).map_err(|_| SettingsError::FieldType)?;
         let secret = |value: Option<String>| value.filter(|v| !v.is_empty()).map(SecretString::from);
-        let settings = BedrockSettings {
+        Ok(Some(BedrockSettings {
             region: fields.region.unwrap_or_default(),
             access_key: secret(fields.access_key),
             access_key_secret: secret(fields.access_key_secret),
@@ -156,13 +164,7 @@ impl BedrockSettings {
                 .filter(|(key, _)| !KNOWN.contains(&key.as_str()))
                 .map(|(k, v)| (k.clone(), v.clone()))
                 .collect(),
-        };
-        // A write must be readable too. It has no white space and few escapes, so its parts have fewer bytes.
-        let is_near_a_limit = parts(text) > PARTS || text.len() > MAX_SETTINGS / 2;
-        if is_near_a_limit && is_too_large(settings.encode().expose_secret()) {
-            return Err(SettingsError::TooLarge);
-        }
-        Ok(Some(settings))
+        }))
     }
 }
 
@@ -170,9 +172,19 @@ fn is_too_large(text: &str) -> bool {
     text.len() > MAX_SETTINGS || parts(text) > PARTS + text.len() / BYTES_OF_PART
 }
 
-/// The number of characters that begin a part. It may be too high, since a text may contain these characters too.
+/// The number of characters that begin a part, outside of quoted texts.
 fn parts(text: &str) -> usize {
-    text.bytes().filter(|byte| matches!(byte, b',' | b'[' | b'{')).count()
+    let (mut parts, mut is_quoted, mut is_escaped) = (0, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = is_quoted,
+            b'"' => is_quoted = !is_quoted,
+            b',' | b'[' | b'{' if !is_quoted => parts += 1,
+            _ => {}
+        }
+    }
+    parts
 }
 
 #[cfg(test)]
@@ -236,23 +248,37 @@ mod tests {
         assert_eq!(of(&vec!["[]"; 4000].join(",")).err(), Some(SettingsError::TooLarge));
     }
 
-    /// Else a decision would write settings that the next start cannot read.
+    /// A decision must not write settings that the next start cannot read.
     #[test]
-    fn settings_are_read_only_if_they_could_be_written() {
+    fn settings_that_could_not_be_read_again_are_read_but_too_large_for_a_write() {
         let of = |part: &str, number: usize| {
             let parts = vec![part; number].join(",");
-            BedrockSettings::decode(Some(&format!("{{\"_type\":\"bedrock\",\"_version\":1,\"a\":[{parts}]}}")))
+            let text = format!("{{\"_type\":\"bedrock\",\"_version\":1,\"a\":[{parts}]}}");
+            BedrockSettings::decode(Some(&text)).unwrap().unwrap()
         };
         let (spaces, escapes) = (format!("{}1", " ".repeat(40)), format!("\"{}\"", "\\u0061".repeat(7)));
         for part in [spaces.as_str(), &escapes] {
-            let settings = of(part, 20).unwrap().unwrap();
-            assert!(BedrockSettings::decode(Some(settings.encode().expose_secret())).is_ok());
-            assert_eq!(of(part, 100).err(), Some(SettingsError::TooLarge));
+            let few = of(part, 20);
+            assert!(!few.are_too_large() && BedrockSettings::decode(Some(few.encode().expose_secret())).is_ok());
+            let many = of(part, 100);
+            let again = BedrockSettings::decode(Some(many.encode().expose_secret()));
+            assert!(many.are_too_large() && again.err() == Some(SettingsError::TooLarge));
         }
         // This number is written with twice as many characters.
         let long = format!("\"{}\",1e15", "x".repeat(MAX_SETTINGS - 50));
-        assert_eq!(of(&long, 1).err(), Some(SettingsError::TooLarge));
-        assert!(of(&long.replace("1e15", "1234"), 1).is_ok());
+        assert!(of(&long, 1).are_too_large());
+        // Room for the external id of a role.
+        let text = |length: usize| format!("\"{}\"", "x".repeat(length));
+        assert!(
+            of(&text(MAX_SETTINGS - ROOM), 1).are_too_large() && !of(&text(MAX_SETTINGS - 2 * ROOM), 1).are_too_large()
+        );
+    }
+
+    #[test]
+    fn only_characters_outside_of_quoted_texts_begin_parts() {
+        assert_eq!(parts(r#"{"a,[{":[1,{"b":"c,\",","d":2}]}"#), 5);
+        let model = BedrockSettings { model: ",".repeat(1000), ..BedrockSettings::default() };
+        assert!(!model.are_too_large() && BedrockSettings::decode(Some(model.encode().expose_secret())).is_ok());
     }
 
     #[test]

@@ -90,13 +90,14 @@ const PLACEHOLDER_WORDS: [&str; 37] = [
 /// Masks in place of hidden characters. No random key has eight equal letters in a row.
 const MASK_WORDS: [&str; 4] = ["***", "•••", "xxxxxxxx", "XXXXXXXX"];
 
-static PLACEHOLDERS: Words<37> = Words::new(PLACEHOLDER_WORDS);
-static MASKS: Words<4> = Words::new(MASK_WORDS);
+const NUMBERS: [usize; 2] = [PLACEHOLDER_WORDS.len(), MASK_WORDS.len()];
+static PLACEHOLDERS: Words<{ NUMBERS[0] }> = Words::new(PLACEHOLDER_WORDS);
+static MASKS: Words<{ NUMBERS[1] }> = Words::new(MASK_WORDS);
 /// Both. Almost no key has any of them, and one pass proves it.
-static TRACES: Words<41> = {
-    let (mut words, mut at) = ([""; 41], 0);
+static TRACES: Words<{ NUMBERS[0] + NUMBERS[1] }> = {
+    let (mut words, mut at) = ([""; NUMBERS[0] + NUMBERS[1]], 0);
     while at < words.len() {
-        words[at] = if at < 37 { PLACEHOLDER_WORDS[at] } else { MASK_WORDS[at - 37] };
+        words[at] = if at < NUMBERS[0] { PLACEHOLDER_WORDS[at] } else { MASK_WORDS[at - NUMBERS[0]] };
         at += 1;
     }
     Words::new(words)

@@ -16,6 +16,8 @@ impl<const N: usize> Words<N> {
         let (mut second, mut at) = ([0; 128], 0);
         while at < N {
             let word = words[at].as_bytes();
+            // `any_joined_in` would miss such a word.
+            assert!(word[0] != b'-' && word[1] != b'-');
             second[(word[0] & 127) as usize] |= 1 << (word[1] & 31);
             at += 1;
         }

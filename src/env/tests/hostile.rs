@@ -178,3 +178,17 @@ proptest! {
         prop_assert!(!said(&environment).to_ascii_uppercase().contains("CANARY"), "{}", said(&environment));
     }
 }
+
+/// Else this start would write settings that the next one refuses.
+#[test]
+fn settings_with_more_bytes_than_a_row_may_have_are_a_problem() {
+    let long = "m".repeat(100 << 10);
+    let bedrock = |suffixes: &[&str]| {
+        let of = |suffix: &&str| Variable::new(format!("{AIBRIDGE}0_BEDROCK_{suffix}"), long.as_str(), Source::Process);
+        let mut variables = variables(&[("0_TYPE", "bedrock"), ("0_BEDROCK_REGION", "us-east-1")]);
+        variables.extend(suffixes.iter().map(of));
+        lines(&Environment::read(&variables).findings.problems)
+    };
+    assert!(bedrock(&["MODEL", "SMALL_FAST_MODEL"]).is_empty());
+    assert_eq!(bedrock(&["MODEL", "SMALL_FAST_MODEL", "REGION"]), ["environment_too_large[0] 0_*"]);
+}

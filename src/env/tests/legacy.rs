@@ -33,6 +33,11 @@ fn names_in_either_case_are_read_and_named_as_written() {
     };
     assert_eq!(provider.origins.keys.variable, "coder_AiBridge_openai_key");
     assert_eq!(provider.origins.base_url.variable, "CODER_AIBRIDGE_OPENAI_BASE_URL");
+    // Go reads this letter as an I.
+    let [provider] = &assert_warnings(&[("CODER_A\u{131}BRIDGE_OPENAI_KEY", "k")], &[]).providers[..] else {
+        panic!("one provider")
+    };
+    assert_eq!(provider.origins.keys.variable, "CODER_A\\u{131}BRIDGE_OPENAI_KEY");
     let newer = &providers(&[OPENAI_KEY, ("coder_ai_gateway_openai_base_url", "https://new/")])[0];
     assert_eq!(newer.base_url, "https://new/");
     // As everywhere, the last value of a name counts.

@@ -143,6 +143,13 @@ fn update(
     {
         update.settings = Some(wanted.clone());
     }
+    if update.settings.as_ref().is_some_and(BedrockSettings::are_too_large) {
+        return Err(
+            "with the environment's values the row's settings would be too large to be read again; delete the \
+                    provider in Coder and create it again, or give it another NAME in the environment"
+                .to_owned(),
+        );
+    }
     if has(Field::ApiKeys) {
         update.keys = Some(key_change(&provider.keys, row));
     }

@@ -97,6 +97,37 @@ fn unknown_settings_stay_and_a_type_beside_them_too() {
     assert!(refused.findings.problems[0].message.contains("settings that this version does not know"));
 }
 
+/// The row can be read, since its model is long enough for its many other parts.
+#[test]
+fn settings_that_the_next_start_could_not_read_are_not_written() {
+    let list: Vec<String> = (0..80).map(|number| number.to_string()).collect();
+    let text = |model: &str| {
+        let list = list.join(",");
+        format!(r#"{{"_type":"bedrock","_version":1,"list":[{list}],"model":"{model}","region":"us-east-1"}}"#)
+    };
+    let stored = |model: &str| crate::provider::BedrockSettings::decode(Some(&text(model)));
+    assert!(stored(&"m".repeat(2000)).is_ok() && stored("m").is_err());
+    let aws = desired(&[
+        ("0_TYPE", "bedrock"),
+        ("0_NAME", "aws"),
+        ("0_BEDROCK_REGION", "us-east-1"),
+        ("0_BEDROCK_MODEL", "m"),
+    ]);
+    let row = StoredProvider {
+        settings: Ok(stored(&"m".repeat(2000)).unwrap()),
+        ..bedrock_row("bedrock", "us-east-1", None)
+    };
+    let rows = with(schema(), snapshot([("aws", row)]));
+    let refused = decide(&aws, &rows, Action::TakeEnvironment, &WRITE);
+    assert_eq!(codes(&refused.findings.problems), [Code::CannotResolve]);
+    assert!(refused.findings.problems[0].message.contains("too large to be read again"));
+    // A start that would take the environment's model leaves the difference, and says why.
+    let owner = PlanOptions { take: crate::options::TakeEnvironment::All, ..WRITE };
+    let plan = plan(&aws, &rows, &owner);
+    assert!(plan.update.updates.is_empty() && states(&plan) == [State::SettingsDiffer]);
+    assert!(codes(&plan.findings.warnings).contains(&Code::SettingsNotUnderstood));
+}
+
 #[test]
 fn other_keys_are_replaced_by_those_of_the_environment() {
     let rows = with(schema(), snapshot([("openai", row("openai", URL, &["sk-old", "sk-older"]))]));

@@ -79,7 +79,7 @@ impl SeedRun<'_> {
         let (mut ids, mut unanswered) = (Ids::default(), None);
         let mut attempt = SeedAttempt { run: self, session, ids: &mut ids, unanswered: &mut unanswered };
         outcome.error = attempt.run(&mut outcome).await.err();
-        // Its caller keeps sessions, and would keep many of these.
+        // The caller runs for long, so nothing is left to the end of the process.
         outcome.snapshot = None;
         outcome
     }
@@ -146,6 +146,8 @@ impl retry::Attempt for SeedAttempts<'_> {
     async fn attempt(&mut self, session: &Session) -> Result<(), Error> {
         self.outcome.database = Some(session.endpoint.to_string());
         self.outcome.warnings.clone_from(&session.warnings);
+        // That of an earlier attempt holds keys.
+        self.outcome.snapshot = None;
         let (run, ids, unanswered) = (self.run, &mut self.ids, &mut self.unanswered);
         SeedAttempt { run, session, ids, unanswered }.run(&mut self.outcome).await
     }

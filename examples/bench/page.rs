@@ -32,7 +32,8 @@ from before its start to after its end, with Postgres on the same machine. Compa
 median of the ratios of neighbouring runs. Each number is the median of at least ROUNDS. Absolute times depend on the
 machine and its other load, so compare the ratios. [architecture.md](architecture.md) explains the time.
 
-`seed` is the static program of the init container's image, built by `hack/build`. The programs for comparison are built in
+`seed` is the static program of the init container's image, built by `hack/build`, in a file that is written as a container
+runtime writes it: the kernel starts a file that a linker wrote more slowly. The programs for comparison are built and written in
 the same way, from [examples/bench/floor.rs](../examples/bench/floor.rs). The floor connects and runs one `select 1` with the
 same libraries. \"One statement per row\" is how Coder's server seeded. \"The read through the lock\" takes Coder's lock first, and
 then reads, all in one round trip. \"As Coder's server looked\" is the lock, all providers, and the keys of each, one statement

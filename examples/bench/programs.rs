@@ -14,7 +14,19 @@ fn built(directory: &str, name: &str) -> PathBuf {
     let triple = format!("{}-unknown-linux-musl", std::env::consts::ARCH);
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory).join(triple).join("release").join(name);
     assert!(program.is_file(), "{} is not there: run `make bench`", program.display());
-    program
+    unpacked(&program, directory, name)
+}
+
+/// A copy, which is written as a container runtime or a package manager writes it. The linker writes through a memory map,
+/// and the kernel starts such a file more slowly, page by page, until it is read from the disk again.
+fn unpacked(program: &Path, directory: &str, name: &str) -> PathBuf {
+    let copies = Path::new(env!("CARGO_MANIFEST_DIR")).join(directory).join("unpacked");
+    std::fs::create_dir_all(&copies).expect("create a directory");
+    let copy = copies.join(name);
+    // Removed first: a new file gets new pages.
+    let _ = std::fs::remove_file(&copy);
+    std::fs::copy(program, &copy).expect("copy a program");
+    copy
 }
 
 pub struct Programs {

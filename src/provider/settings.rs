@@ -250,7 +250,7 @@ mod tests {
 
     /// A decision must not write settings that the next start cannot read.
     #[test]
-    fn settings_that_could_not_be_read_again_are_read_but_too_large_for_a_write() {
+    fn settings_too_large_for_a_write_are_still_read() {
         let of = |part: &str, number: usize| {
             let parts = vec![part; number].join(",");
             let text = format!("{{\"_type\":\"bedrock\",\"_version\":1,\"a\":[{parts}]}}");

@@ -10,9 +10,6 @@ use super::variable::Variable;
 use crate::problem::{Code, Findings, Problem};
 use crate::provider::redact;
 
-/// The most keys of a list that are judged.
-const JUDGED: usize = 50;
-
 /// The consequence of a suspicious value.
 const STORED: &str = "Coder would store it as it is";
 
@@ -92,7 +89,7 @@ impl Judge<'_> {
 
     fn each(&mut self, list: &List, judge: impl Fn(&str) -> Option<key::Fault>) {
         let Some(variable) = list.variable().filter(|_| !list.ambiguous) else { return };
-        for (at, value) in list.values.iter().enumerate().take(JUDGED) {
+        for (at, value) in list.values.iter().enumerate() {
             self.key(variable, (list.values.len() > 1).then_some(at), value, &judge);
         }
     }

@@ -57,7 +57,7 @@ pub async fn lock_and_read(
         step(Step::Begin, session.execute("begin isolation level read committed")),
         step(Step::Lock, session.execute(&locked)),
         lock_rows(session, rows, &rest),
-        Box::pin(read_locked(session, request, scope)),
+        read_locked(session, request, scope),
     );
     begun?;
     locked.map_err(Error::of_advisory_lock)?;

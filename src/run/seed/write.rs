@@ -26,7 +26,7 @@ impl SeedAttempt<'_> {
         // A row was removed in between, so a provider with secrets is now missing.
         if !encryption && outcome.plan.as_ref().is_some_and(|plan| plan.needs_schema) {
             encryption = true;
-            let again = Box::pin(snapshot::read_locked(self.session, &request, ReadScope::Schema { encryption }));
+            let again = snapshot::read_locked(self.session, &request, ReadScope::Schema { encryption });
             let snapshot = within(ROUND_TRIP_TIMEOUT, self.session, again).await?;
             self.replan(snapshot, outcome);
         }

@@ -26,23 +26,29 @@ pub enum ReadScope {
 
 /// A separate transaction, in one round trip.
 pub async fn read(session: &Session, request: &ReadRequest<'_>, scope: ReadScope) -> Result<Snapshot, Error> {
-    // Boxed: the work is large, and each of the futures around it would have space for it.
-    read_only(session, Box::pin(read_locked(session, request, scope))).await
+    read_only(session, read_locked(session, request, scope)).await
 }
 
 /// The same within a transaction that holds the lock; each statement sees all earlier commits.
-pub async fn read_locked(session: &Session, request: &ReadRequest<'_>, scope: ReadScope) -> Result<Snapshot, Error> {
-    let schema = async {
-        match scope {
-            ReadScope::Rows => Ok(None),
-            ReadScope::Schema { encryption } => {
-                schema::read(session, encryption.then_some(request.keyring)).await.map(Some)
+pub fn read_locked(
+    session: &Session,
+    request: &ReadRequest<'_>,
+    scope: ReadScope,
+) -> impl Future<Output = Result<Snapshot, Error>> {
+    // Boxed: the work is large, and each of the futures around it would have space for it.
+    Box::pin(async move {
+        let schema = async {
+            match scope {
+                ReadScope::Rows => Ok(None),
+                ReadScope::Schema { encryption } => {
+                    schema::read(session, encryption.then_some(request.keyring)).await.map(Some)
+                }
             }
-        }
-    };
-    let (rows, undescribed, schema) =
-        tokio::join!(rows::read(session, request), undescribed::read(session, request), schema);
-    Ok(Snapshot { rows: rows?, schema: schema?, undescribed: undescribed? })
+        };
+        let (rows, undescribed, schema) =
+            tokio::join!(rows::read(session, request), undescribed::read(session, request), schema);
+        Ok(Snapshot { rows: rows?, schema: schema?, undescribed: undescribed? })
+    })
 }
 
 /// All live providers, in name order, for `export`: the same statement in the same kind of transaction.
